@@ -1,0 +1,1 @@
+"""Benchmarks of gyaku against other frameworks: `python -m bench`; README.md says how."""

@@ -1,0 +1,112 @@
+"""The machine: what stands above every table, and whether it was quiet."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import resource
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from bench.peers import PEERS
+from bench.processes import version
+
+BUSY = 0.05
+"""The share of the CPUs' time that others may take in a quiet run."""
+DRIFT = 0.1
+"""By how much the measured peak may vary in a quiet run."""
+
+
+class Machine:
+    """The machine during a run.
+
+    `peaks` collects the answers of `bench.peak`, which are measured between everything else.
+    """
+
+    def __init__(self, threads: int, peers: list[str]) -> None:
+        self.threads = threads
+        self.versions = {name: version(name) for name in peers}
+        self.date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self.load = os.getloadavg()[0]
+        self.peaks: list[dict[str, Any]] = []
+        self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything, for the JSON."""
+        return {
+            "date": self.date,
+            "cpu": self.peaks[0]["cpu"] if self.peaks else None,
+            "cores": os.cpu_count(),
+            "isa": self.peaks[0]["isa"] if self.peaks else None,
+            "threads": self.threads,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "versions": self.versions,
+            "load_before": self.load,
+            "peaks": self.peaks,
+        }
+
+    def header(self) -> str:
+        """Return the lines above a table."""
+        peaks = [peak["flops"] / 1e9 for peak in self.peaks]
+        bandwidths = [peak["bandwidth"] / 1e9 for peak in self.peaks]
+        named = ", ".join(f"{PEERS[name].title} {text}" for name, text in self.versions.items())
+        lines = [
+            f"{self.date}, Python {platform.python_version()}",
+            named,
+        ]
+        if self.peaks:
+            first = self.peaks[0]
+            lines.insert(
+                0, f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {self.threads} threads"
+            )
+            lines.append(
+                f"measured peak {span(peaks)} GFLOP/s in float32, memory {span(bandwidths)} GB/s"
+            )
+        return "  \n".join(lines)
+
+    def warnings(self) -> list[str]:
+        """Return what casts doubt on the figures, a sentence each."""
+        found = []
+        if self.load > 0.5:
+            found.append(f"the load average was {self.load:.2f} before the run")
+        foreign = self.foreign_share()
+        if foreign is not None and foreign > BUSY:
+            found.append(f"other processes took {foreign:.0%} of the CPUs' time")
+        peaks = [peak["flops"] for peak in self.peaks]
+        if peaks and max(peaks) > (1 + DRIFT) * min(peaks):
+            found.append(f"the measured peak varied by {max(peaks) / min(peaks) - 1:.0%}")
+        return found
+
+    def foreign_share(self) -> float | None:
+        """Return the share of the CPUs' time since the start that went elsewhere, if known."""
+        now = busy_seconds()
+        if now is None or self._busy is None:
+            return None
+        foreign = (now - self._busy) - (own_seconds() - self._own)
+        return max(0.0, foreign / ((perf_counter() - self._clock) * (os.cpu_count() or 1)))
+
+
+def busy_seconds() -> float | None:
+    """Return the seconds that this machine's CPUs have worked, also for other guests of its host."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    except (OSError, IndexError):
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(int, fields[:8])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    both = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def span(values: list[float]) -> str:
+    """Return the median of some values and, if they differ, from where to where they go."""
+    ordered = sorted(values)
+    low, middle, high = (f"{v:,.0f}" for v in (ordered[0], ordered[len(ordered) // 2], ordered[-1]))
+    return middle if low == high else f"{middle} ({low} to {high})"

@@ -1,0 +1,80 @@
+"""The frameworks: what each is called, how it is installed, which settings are tried for it.
+
+Each module of this folder has a `build`, which makes a `Trainer` of a workload in the way that the
+framework's own users would write it, as fast as they can. Nothing is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from bench.workloads import Workload
+
+OWN = "gyaku"
+
+
+class Trainer(Protocol):
+    """A network on its way."""
+
+    def train(self, epochs: int) -> None:
+        """Train for some epochs; this is what is timed."""
+
+    def loss(self, epochs: int) -> float:
+        """Train for some epochs and return the mean loss of the batches of the last one."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A framework.
+
+    `packages` maps what is imported to what pip calls it; `confine` says that the framework has no
+    setting for the number of threads and is given that many CPUs instead.
+    """
+
+    name: str
+    title: str
+    packages: dict[str, str]
+    confine: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module of this folder that builds its networks."""
+        return f"bench.peers.with_{self.name}"
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("torch", "PyTorch", {"torch": "torch==2.13.0"}),
+        Peer("jax", "JAX", {"jax": "jax"}, confine=True),
+        Peer("keras", "Keras/TF", {"keras": "keras", "tensorflow": "tensorflow-cpu"}, confine=True),
+        Peer("sklearn", "scikit-learn", {"sklearn": "scikit-learn"}),
+        Peer("numpy", "NumPy", {"numpy": "numpy"}),
+        Peer(OWN, "gyaku", {"gyaku": "'.[bench]'"}),
+    )
+}
+
+
+def options(peer: str, workload: Workload) -> list[str]:
+    """Return the settings of a framework among which its fastest is looked for.
+
+    The list is empty if the framework cannot express the workload; "" is a framework's only way.
+    """
+    if peer == "torch":
+        return ["fused", "foreach", "plain"]
+    if peer == "jax":
+        if workload.drops:
+            return ["scan", "scan, rbg random numbers"]
+        return ["scan", "scan unrolled 8 times"] if workload.batch == 1 else ["scan"]
+    if peer == "keras":
+        loops = ["loop with XLA", "loop"]
+        # An epoch of four steps would cost fit a thousand times its steps.
+        return loops if workload.batch == 1 else ["fit with XLA", "fit", *loops]
+    if peer == "sklearn":
+        # Its regressors have no output activation, and there is no dropout.
+        expressible = workload.loss == "softmax_cross_entropy" and not workload.drops
+        same = len({layer.activation for _, layer in workload.dense[:-1]}) == 1
+        return ["fit"] if expressible and same else []
+    return [""]

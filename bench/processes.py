@@ -1,0 +1,132 @@
+"""Processes: each measurement in one of its own, one after the other, alternating over rounds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.peers import PEERS
+
+ROOT = Path(__file__).parent.parent
+TIMEOUT = 900
+
+# What the frameworks and their libraries read when they are loaded.
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "GYAKU_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "JAX_PLATFORMS": "cpu"}
+
+Name = TypeVar("Name")
+
+
+class WorkerError(RuntimeError):
+    """A process that did not print what it should."""
+
+
+def missing(peer: str) -> str | None:
+    """Return the pip command that brings a framework, or None if it is here."""
+    packages = PEERS[peer].packages
+    absent = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
+    return f"python -m pip install {' '.join(absent)}" if absent else None
+
+
+def version(peer: str) -> str:
+    """Return the versions of what a framework consists of."""
+    found = []
+    for name, pip in PEERS[peer].packages.items():
+        # gyaku may be used from its source tree, where no metadata are.
+        try:
+            found.append(importlib.metadata.version(name if name == "gyaku" else pip.split("==")[0]))
+        except importlib.metadata.PackageNotFoundError:
+            found.append(str(getattr(importlib.import_module(name), "__version__", "unknown")))
+    return " on ".join(found)
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return this process's environment with so many threads for everything."""
+    # The source tree, if this process found gyaku there, is not this folder.
+    return os.environ | QUIET | dict.fromkeys(VARIABLES, str(threads))
+
+
+def call(module: str, *arguments: str, threads: int, confine: bool = False) -> dict[str, Any]:
+    """Run ``python -m module arguments`` and return the JSON of the last line that it prints.
+
+    With `confine` the process gets as many CPUs as threads, for frameworks that know no other way.
+    """
+    before = None
+    if confine and hasattr(os, "sched_setaffinity"):
+        before = os.sched_getaffinity(0)
+        # Children inherit it; the last CPUs see the fewest interrupts.
+        os.sched_setaffinity(0, sorted(before)[-threads:])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=environment(threads),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WorkerError(f"no answer within {TIMEOUT} s") from None
+    finally:
+        if before is not None:
+            os.sched_setaffinity(0, before)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise WorkerError(f"exit code {done.returncode}: {said[-1]}")
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def alternate(
+    names: Sequence[Name], rounds: int, measure: Callable[[Name], dict[str, Any]]
+) -> tuple[dict[Name, list[dict[str, Any]]], dict[Name, str]]:
+    """Measure each name once a round; return the answers by name, and why names were given up.
+
+    Each round begins with another name, so that none always follows the same one.
+    """
+    answers: dict[Name, list[dict[str, Any]]] = {name: [] for name in names}
+    failures: dict[Name, str] = {}
+    for number in range(rounds):
+        start = number % max(1, len(names))
+        for name in (*names[start:], *names[:start]):
+            if name in failures:
+                continue
+            try:
+                answers[name].append(measure(name))
+            except WorkerError as error:
+                failures[name] = str(error)
+                del answers[name]
+    return answers, failures
+
+
+def say(*words: object) -> None:
+    """Tell on standard error how far it is; tables go to standard output."""
+    print(*words, file=sys.stderr, flush=True)
+
+
+def present(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the frameworks that are here, and a sentence for each that is not."""
+    here, notes = [], []
+    for name in names:
+        command = missing(name)
+        if command is None:
+            here.append(name)
+        else:
+            notes.append(f"{PEERS[name].title} is not installed and left out: {command}")
+    return here, notes

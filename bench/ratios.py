@@ -1,0 +1,27 @@
+"""The arithmetic of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+
+def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
+    """Return the median of the ratios of each round.
+
+    What happens in one round happens to both, so their ratio is steadier than either; the rounds
+    that only one of them finished are left out.
+    """
+    return median(a / b for a, b in zip(of, to, strict=False))
+
+
+def best(times: Mapping[str, Sequence[float]]) -> str | None:
+    """Return whose median is the least, or None if there is nobody."""
+    return min(times, key=lambda name: median(times[name]), default=None)
+
+
+def limit_share(
+    flops: float, peaks: Sequence[float], microseconds: Sequence[float]
+) -> float:
+    """Return the share of the limit: the time at the measured peak through the time it took."""
+    return median_ratio([1e6 * flops / peak for peak in peaks], microseconds)

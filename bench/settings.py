@@ -1,0 +1,27 @@
+"""What a run was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.machine import Machine
+
+
+@dataclass
+class Settings:
+    """What a run was asked for, and the machine that it runs on.
+
+    `peers` are those that are here; `data` is the folder with MNIST as .npy files, if there is
+    one; `plots` is the folder for pictures.
+    """
+
+    peers: list[str]
+    rounds: int
+    threads: int
+    quick: bool
+    machine: Machine
+    plots: Path
+    data: Path | None = None

@@ -1,0 +1,211 @@
+"""The table of training steps: microseconds a step of every framework, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.peers import OWN, PEERS, options
+from bench.processes import WorkerError, alternate, call, say
+from bench.ratios import best, limit_share, median_ratio
+from bench.table import factor, number, percent, table, times
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
+    from bench.workloads import Workload
+
+PEAK = "peak"
+
+
+class Setting:
+    """How a framework is run: on how many threads, with which of its options."""
+
+    def __init__(self, peer: str, threads: int, option: str) -> None:
+        self.peer, self.threads, self.option = peer, threads, option
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.option}, {threads}" if self.option else threads
+
+    def run(self, workload: Workload, settings: Settings, *, trial: bool = False) -> dict[str, Any]:
+        """Measure in a process of its own; a trial is shorter and shows no loss."""
+        arguments = [workload.name, self.peer, "--option", self.option]
+        if settings.data:
+            arguments += ["--data", str(settings.data)]
+        if settings.quick:
+            arguments += ["--seconds", "0.1", "--calls", "1"]
+        elif trial:
+            arguments += ["--seconds", "0.3", "--calls", "2", "--no-loss"]
+        answer = call(
+            "bench.worker",
+            *arguments,
+            threads=self.threads,
+            confine=PEERS[self.peer].confine and self.threads < settings.threads,
+        )
+        say(f"{workload.name}: {PEERS[self.peer].title} ({self}) {number(answer['us'])} µs")
+        return answer
+
+
+def choose(
+    peer: str, workload: Workload, settings: Settings
+) -> tuple[Setting, dict[str, float | str]]:
+    """Return the fastest way of a framework, and what was tried.
+
+    Every option is tried on all threads, the best of them on one thread as well. gyaku is taken as
+    it comes.
+    """
+    listed = [Setting(peer, settings.threads, option) for option in options(peer, workload)]
+    tried: dict[str, float | str] = {}
+    if peer == OWN or settings.quick:
+        return listed[0], tried
+    found: list[tuple[float, Setting]] = []
+
+    def attempt(setting: Setting) -> None:
+        try:
+            took = setting.run(workload, settings, trial=True)["us"]
+        except WorkerError as error:
+            tried[str(setting)] = str(error)
+        else:
+            tried[str(setting)] = took
+            found.append((took, setting))
+
+    for setting in listed:
+        attempt(setting)
+    if not found:
+        raise WorkerError("; ".join(f"{name}: {why}" for name, why in tried.items()))
+    if settings.threads > 1:
+        attempt(Setting(peer, 1, min(found, key=lambda pair: pair[0])[1].option))
+    return min(found, key=lambda pair: pair[0])[1], tried
+
+
+def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
+    """Return all that was found out about one row."""
+    chosen: dict[str, Setting] = {}
+    tried, failures = {}, {}
+    for peer in settings.peers:
+        if not options(peer, workload):
+            continue
+        try:
+            chosen[peer], tried[peer] = choose(peer, workload, settings)
+        except WorkerError as error:
+            failures[peer] = str(error)
+
+    def run(name: str) -> dict[str, Any]:
+        if name == PEAK:
+            return call("bench.peak", threads=settings.threads)
+        return chosen[name].run(workload, settings)
+
+    answers, stopped = alternate([PEAK, *chosen], settings.rounds, run)
+    if PEAK in stopped:
+        raise WorkerError(f"the machine's peak could not be measured: {stopped.pop(PEAK)}")
+    peaks = answers.pop(PEAK)
+    settings.machine.peaks += peaks
+    return {
+        "workload": asdict(workload) | {"flops": workload.flops, "shape": workload.shape},
+        "settings": {peer: str(setting) for peer, setting in chosen.items()},
+        "tried": tried,
+        "failures": failures | stopped,
+        "rounds": answers,
+        "summary": summary(
+            workload,
+            {peer: [answer["us"] for answer in found] for peer, found in answers.items()},
+            [peak["flops"] for peak in peaks],
+        ),
+    }
+
+
+def summary(
+    workload: Workload, us: dict[str, list[float]], peaks: list[float]
+) -> dict[str, Any]:
+    """Return ratios, share of the limit, and whether the target is met; None where unknown."""
+    own = us.get(OWN)
+    peers = {name: found for name, found in us.items() if name != OWN}
+    first = best(peers)
+    target = workload.target
+    found: dict[str, Any] = {
+        "us": us,
+        "limit_us": 1e6 * workload.flops / median(peaks),
+        "best_peer": first,
+        "versus_best": median_ratio(peers[first], own) if own and first else None,
+        "versus": {name: median_ratio(each, own) for name, each in peers.items()} if own else {},
+        "limit_share": limit_share(workload.flops, peaks, own) if own else None,
+        "target_ratio": None,
+        "met": None,
+    }
+    if target and own:
+        rival = best({name: peers[name] for name in target.versus if name in peers})
+        if rival:
+            found["target_ratio"] = median_ratio(peers[rival], own)
+            found["met"] = found["target_ratio"] >= target.ratio and (
+                target.limit is None or found["limit_share"] >= target.limit
+            )
+    return found
+
+
+def verdict(workload: Workload, found: dict[str, Any]) -> str:
+    """Return the target and whether it is met."""
+    target = workload.target
+    if target is None:
+        return "–"
+    names = [PEERS[name].title for name in target.versus]
+    rivals = names[0] if len(names) == 1 else f"best of {', '.join(names)}"
+    limit = f", {target.limit:.0%} of limit" if target.limit else ""
+    met = {True: "met", False: "missed", None: "not measured"}[found["met"]]
+    return f"{target.ratio:g}× {rivals}{limit}: {met}"
+
+
+def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list[str]) -> str:
+    """Return the table with a line for each row, and the lines below it."""
+    ordered = [name for name in peers if name != OWN]
+    header = ["row", "batch", *(PEERS[name].title for name in ordered), "gyaku", "limit"]
+    header += ["% of limit", "× best peer", "× PyTorch", "target"]
+    lines = []
+    for workload in workloads:
+        found = rows[workload.name]["summary"]
+        lines.append(
+            [
+                workload.name,
+                str(workload.batch),
+                *(times(found["us"].get(name, [])) for name in ordered),
+                times(found["us"].get(OWN, [])),
+                number(found["limit_us"]),
+                percent(found["limit_share"]),
+                factor(found["versus_best"]),
+                factor(found["versus"].get("torch")),
+                verdict(workload, found),
+            ]
+        )
+    notes = [
+        "Microseconds a step, median of the rounds (best); limit: the step's matrix products at"
+        " the measured peak."
+    ]
+    for workload in workloads:
+        notes += ["", f"`{workload.name}`: {workload.shape}, {learning(workload)}"]
+        notes += ["", *details(rows[workload.name], [*ordered, OWN])]
+    return "\n".join([table(header, lines), "", *notes])
+
+
+def learning(workload: Workload) -> str:
+    """Return loss and optimizer in words."""
+    how = workload.optimizer
+    return (
+        f"{workload.loss.replace('_', ' ')}, {type(how).__name__} {how.learning_rate:g},"
+        f" {workload.flops / 1e6:.4g} MFLOP; loss of epoch {workload.epochs}:"
+    )
+
+
+def details(row: dict[str, Any], peers: list[str]) -> list[str]:
+    """Return a line for each framework: how it was run, and what it has learnt."""
+    lines = []
+    for name in peers:
+        if name in row["failures"]:
+            lines.append(f"- {PEERS[name].title}: failed, {row['failures'][name]}")
+        elif name in row["settings"]:
+            losses = [answer["loss"] for answer in row["rounds"][name]]
+            lines.append(
+                f"- {PEERS[name].title}: {row['settings'][name]}; loss {median(losses):.4f}"
+            )
+        else:
+            lines.append(f"- {PEERS[name].title}: cannot express it")
+    return lines

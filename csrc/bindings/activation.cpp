@@ -1,0 +1,121 @@
+#include "bindings/activations.h"
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <array>
+#include <utility>
+
+namespace gyaku::bindings {
+
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* backward; // the gradient's name in a program's listing
+  Activation activation;
+};
+constexpr std::array<Entry, 12> entries{{
+    {"identity", "identity_backward", Activation::identity},
+    {"step", "step_backward", Activation::step},
+    {"sigmoid", "sigmoid_backward", Activation::sigmoid},
+    {"tanh", "tanh_backward", Activation::tanh},
+    {"relu", "relu_backward", Activation::relu},
+    {"leaky_relu", "leaky_relu_backward", Activation::leaky_relu},
+    {"elu", "elu_backward", Activation::elu},
+    {"selu", "selu_backward", Activation::selu},
+    {"gelu", "gelu_backward", Activation::gelu},
+    {"silu", "silu_backward", Activation::silu},
+    {"softplus", "softplus_backward", Activation::softplus},
+    {"hard_sigmoid", "hard_sigmoid_backward", Activation::hard_sigmoid},
+}};
+
+const Entry& find(const std::string& name) {
+  for (const Entry& entry : entries)
+    if (name == entry.name) return entry;
+  throw py::value_error("activation: no activation is called '" + name + "'");
+}
+
+// Rough floating-point operations for each element: for the choice of the team, not for reports.
+constexpr double flops_per_element = 20;
+
+void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, ElementwiseArgs args,
+         std::vector<Operand> operands) {
+  // Cut by rows, as its neighbours are, where there are rows enough; else by cache lines.
+  const std::int64_t rows = shape_of.rows();
+  const bool by_rows = rows >= 8;
+  args.size = shape_of.size;
+  args.unit = by_rows ? shape_of.columns() : 64 / shape_of.item_bytes;
+  const std::int64_t extent = by_rows ? rows : (args.size + args.unit - 1) / args.unit;
+  for (Operand& operand : operands) operand.by_slice = by_rows;
+  call.run(make_task(name, id, shape_of.scalar(), args, extent, 1,
+                     flops_per_element * static_cast<double>(args.size), std::move(operands)));
+}
+
+void activation(const py::array& x_array, const py::array& y_array, const std::string& name,
+                double alpha) {
+  Call call("activation");
+  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
+  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
+  ElementwiseArgs args{};
+  args.x = x.data;
+  args.y = y.data;
+  args.alpha = alpha;
+  args.activation = find(name).activation;
+  run(call, KernelId::activation, find(name).name, x, args, {x.read(), y.write()});
+}
+
+void activation_backward(const py::array& dy_array, const py::array& saved_array,
+                         const py::array& dx_array, const std::string& name, double alpha) {
+  Call call("activation_backward");
+  const Tensor dy = call.real_input(dy_array, "dy"), saved = call.real_input(saved_array, "saved");
+  const Tensor dx = call.real_output(dx_array, "out");
+  call.require(dy.size == saved.size && dy.size == dx.size && dy.same_type(saved) &&
+                   dy.same_type(dx),
+               "dy, saved and out differ in size or dtype");
+  ElementwiseArgs args{};
+  args.x = dy.data;
+  args.saved = saved.data;
+  args.y = dx.data;
+  args.alpha = alpha;
+  args.activation = find(name).activation;
+  run(call, KernelId::activation_backward, find(name).backward, dy, args,
+      {dy.read(), saved.read(), dx.write()});
+}
+
+void elementary(const py::array& x_array, const py::array& y_array, const std::string& name) {
+  constexpr std::array<std::pair<const char*, Function>, 7> functions{{
+      {"exp", Function::exp},
+      {"expm1", Function::expm1},
+      {"log", Function::log},
+      {"log1p", Function::log1p},
+      {"tanh", Function::tanh},
+      {"sigmoid", Function::sigmoid},
+      {"erf", Function::erf},
+  }};
+  Call call("elementary");
+  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
+  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
+  for (const auto& [known, function] : functions)
+    if (name == known) {
+      const ElementaryArgs args{x.data, y.data, x.size, function};
+      call.run(make_task(known, KernelId::elementary, x.scalar(), args, x.size, 64,
+                         flops_per_element * static_cast<double>(x.size), {x.read(), y.write()}));
+      return;
+    }
+  throw py::value_error("elementary: no function is called '" + name + "'");
+}
+
+} // namespace
+
+Activation to_activation(const std::string& name) { return find(name).activation; }
+
+void register_activation(py::module_& module) {
+  module.def("activation", &activation, py::arg("x"), py::arg("out"), py::arg("name"),
+             py::arg("alpha"));
+  module.def("activation_backward", &activation_backward, py::arg("dy"), py::arg("saved"),
+             py::arg("out"), py::arg("name"), py::arg("alpha"));
+  module.def("elementary", &elementary, py::arg("x"), py::arg("out"), py::arg("name"));
+}
+
+} // namespace gyaku::bindings

@@ -1,0 +1,124 @@
+// The machine: instruction sets, threads, measured limits; and memory for results.
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "program/team.h"
+#include "runtime/cpu.h"
+
+namespace gyaku::bindings {
+
+namespace {
+
+py::dict cpu_info() {
+  const CpuFeatures features = cpu_features();
+  const CacheSizes caches = cache_sizes();
+  const GrantedCores cores = granted_cores();
+  py::dict info;
+  info["name"] = cpu_name();
+  info["x86_64_v2"] = features.x86_64_v2;
+  info["avx2"] = features.avx2;
+  info["avx512"] = features.avx512;
+  info["avx512_bf16"] = features.avx512_bf16;
+  info["neon"] = features.neon;
+  info["l1d_bytes"] = caches.l1d;
+  info["l2_bytes"] = caches.l2;
+  info["l3_bytes"] = caches.l3;
+  info["affinity"] = cores.affinity;
+  info["physical_cores"] = cores.physical;
+  info["cgroup_quota"] = cores.quota;
+  info["requested_threads"] = cores.requested;
+  info["default_threads"] = cores.threads;
+  info["threads_from"] = cores.source;
+  return info;
+}
+
+void choose_threads(int threads) {
+  require(threads >= 0 && threads <= max_threads, "set_num_threads",
+          "threads must be between 1 and 1024 (0: what the machine grants), got " +
+              std::to_string(threads));
+  set_num_threads(threads);
+}
+
+// The best of several runs of `body(member)` on `threads` threads, in seconds.
+template <class F> double best_seconds(int threads, int runs, F body) {
+  using Clock = std::chrono::steady_clock;
+  double best = 1e30;
+  for (int run = 0; run < runs; ++run) {
+    const auto start = Clock::now();
+    run_team(threads, body);
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return best;
+}
+
+double measure_flops(const std::string& dtype, int threads) {
+  require(dtype == "float32" || dtype == "float64", "measure_flops",
+          "dtype must be float32 or float64, got '" + dtype + "'");
+  require(threads >= 1 && threads <= max_threads, "measure_flops", "threads must be between 1 and 1024");
+  const Scalar scalar = dtype == "float32" ? Scalar::float32 : Scalar::float64;
+  constexpr std::int64_t rounds = 20000;
+  const Block sink = allocate(64 * max_threads);
+  const Kernel peak = kernel(KernelId::peak_flops, scalar);
+  const py::gil_scoped_release release;
+  auto body = [&](const Member& me) noexcept {
+    const PeakArgs args{sink.get() + 64 * me.rank, rounds};
+    peak(&args, {0, rounds});
+    me.wait();
+  };
+  const double seconds = best_seconds(threads, 20, body);
+  return kernels().peak_flops_per_round[static_cast<int>(scalar)] * rounds * threads / seconds;
+}
+
+double measure_bandwidth(std::int64_t bytes, int threads) {
+  require(bytes >= 4096 && bytes <= (std::int64_t{1} << 36), "measure_bandwidth",
+          "bytes must be between 4096 and 2^36");
+  require(threads >= 1 && threads <= max_threads, "measure_bandwidth",
+          "threads must be between 1 and 1024");
+  const std::int64_t count = bytes / 4;
+  const Block a = allocate(bytes), b = allocate(bytes), c = allocate(bytes);
+  for (const Block* block : {&a, &b, &c})
+    std::memset(block->get(), 0, static_cast<std::size_t>(bytes));
+  const TriadArgs args{a.get(), b.get(), c.get(), 2.0};
+  const Kernel triad = kernel(KernelId::triad, Scalar::float32);
+  // Long enough to be seen by the clock.
+  const std::int64_t repeats = std::max<std::int64_t>(1, (std::int64_t{16} << 20) / bytes);
+  const py::gil_scoped_release release;
+  auto body = [&](const Member& me) noexcept {
+    const Slice slice = me.share(count, 64);
+    for (std::int64_t repeat = 0; repeat < repeats; ++repeat) triad(&args, slice);
+    me.wait();
+  };
+  const double seconds = best_seconds(threads, 7, body);
+  return 3.0 * 4.0 * static_cast<double>(count) * static_cast<double>(repeats) / seconds;
+}
+
+} // namespace
+
+void register_machine(py::module_& module) {
+  module.def(
+      "empty",
+      [](const std::vector<std::int64_t>& shape, const py::object& dtype) {
+        return empty(shape, py::dtype::from_args(dtype), false);
+      },
+      py::arg("shape"), py::arg("dtype"));
+  module.def(
+      "zeros",
+      [](const std::vector<std::int64_t>& shape, const py::object& dtype) {
+        return empty(shape, py::dtype::from_args(dtype), true);
+      },
+      py::arg("shape"), py::arg("dtype"));
+  module.def("isa", [] { return active_isa(); });
+  module.def("isas", &available_isas);
+  module.def("cpu_info", &cpu_info);
+  module.def("parse_cpu_max", &parse_cpu_max, py::arg("text"));
+  module.def("num_threads", &num_threads);
+  module.def("set_num_threads", &choose_threads, py::arg("threads"));
+  module.def("measure_flops", &measure_flops, py::arg("dtype"), py::arg("threads"));
+  module.def("measure_bandwidth", &measure_bandwidth, py::arg("bytes"), py::arg("threads"));
+}
+
+} // namespace gyaku::bindings

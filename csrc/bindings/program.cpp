@@ -1,0 +1,179 @@
+// Programs as Python sees them: they own the arrays their tasks point to, and call host layers back.
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace gyaku::bindings {
+
+namespace {
+
+struct HostFunction {
+  py::object function;
+  std::optional<py::error_already_set>* error; // where a failure is kept until the replay has ended
+};
+
+// Runs on the thread that replays, which has given up the GIL.
+bool call_host(void* context) {
+  const py::gil_scoped_acquire acquire;
+  auto* host = static_cast<HostFunction*>(context);
+  try {
+    host->function();
+    return true;
+  } catch (py::error_already_set& error) {
+    host->error->emplace(std::move(error));
+    return false;
+  }
+}
+
+class PyProgram : public Program {
+public:
+  void keep_alive(const py::object& object) { alive_.append(object); }
+  void add_host(const py::object& function, std::vector<Operand> operands) {
+    hosts_.push_back({function, &error});
+    Task task;
+    task.name = "host";
+    task.host = {call_host, &hosts_.back()};
+    task.operands = std::move(operands);
+    append(std::move(task));
+  }
+  void reset() {
+    alive_ = py::list();
+    hosts_.clear();
+    error.reset();
+  }
+
+  std::optional<py::error_already_set> error;
+
+private:
+  py::list alive_;
+  std::deque<HostFunction> hosts_;
+};
+
+PyProgram* recording() { return static_cast<PyProgram*>(Program::recording()); }
+
+void begin(PyProgram& program) {
+  require(Program::recording() == nullptr, "Program",
+          "this thread records a program already; end or abort it first");
+  program.reset();
+  program.begin();
+}
+
+void end(PyProgram& program) {
+  require(program.is_recording(), "Program", "end without begin on this thread");
+  program.end();
+}
+
+std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
+  std::vector<Operand> operands;
+  for (const py::handle item : arrays) {
+    const auto array = py::reinterpret_borrow<py::array>(item);
+    operands.push_back({array.data(), array.nbytes(), access});
+  }
+  return operands;
+}
+
+void host(const py::object& function, const py::sequence& reads, const py::sequence& writes) {
+  {
+    const RecordingPause pause;
+    function();
+  }
+  PyProgram* program = recording();
+  if (program == nullptr) return;
+  std::vector<Operand> operands = operands_of(reads, Access::read);
+  for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
+  for (const py::sequence& arrays : {reads, writes})
+    for (const py::handle array : arrays) program->keep_alive(py::reinterpret_borrow<py::object>(array));
+  program->add_host(function, std::move(operands));
+}
+
+void rethrow(PyProgram& program) {
+  if (!program.error) return;
+  py::error_already_set error = std::move(*program.error);
+  program.error.reset();
+  throw error;
+}
+
+void replay_all(const py::sequence& schedule) {
+  std::vector<Repeat> repeats;
+  std::vector<PyProgram*> programs;
+  repeats.reserve(schedule.size());
+  for (const py::handle item : schedule) {
+    const auto pair = item.cast<std::pair<PyProgram*, std::int64_t>>();
+    require(pair.first != nullptr && pair.second >= 0, "replay",
+            "each item must be a program and how often to run it");
+    require(!pair.first->is_recording(), "replay", "the program is still being recorded");
+    repeats.push_back({pair.first, pair.second});
+    programs.push_back(pair.first);
+  }
+  bool succeeded = false;
+  {
+    const py::gil_scoped_release release;
+    succeeded = replay(repeats);
+  }
+  if (succeeded) return;
+  for (PyProgram* program : programs) rethrow(*program);
+}
+
+py::list tasks_of(const PyProgram& program) {
+  py::list tasks;
+  for (const auto& [index, shared, level] : program.order()) {
+    const Task& task = program.tasks()[index];
+    py::list reads, writes;
+    for (const Operand& operand : task.operands) {
+      const py::tuple entry =
+          py::make_tuple(reinterpret_cast<std::uintptr_t>(operand.memory), operand.bytes);
+      if (operand.access != Access::write) reads.append(entry);
+      if (operand.writes()) writes.append(entry);
+    }
+    py::dict row;
+    row["name"] = task.name;
+    row["flops"] = task.flops;
+    row["bytes"] = task.bytes();
+    row["extent"] = task.extent;
+    row["host"] = task.is_host();
+    row["shared"] = shared;
+    row["level"] = level;
+    row["index"] = index;
+    row["reads"] = reads;
+    row["writes"] = writes;
+    tasks.append(row);
+  }
+  return tasks;
+}
+
+std::vector<double> profile(PyProgram& program, int steps) {
+  require(steps > 0, "profile", "steps must be at least 1, got " + std::to_string(steps));
+  std::vector<double> seconds;
+  {
+    const py::gil_scoped_release release;
+    seconds = program.profile(steps);
+  }
+  rethrow(program);
+  return seconds;
+}
+
+} // namespace
+
+void keep_alive(const py::object& object) {
+  if (PyProgram* program = recording(); program != nullptr) program->keep_alive(object);
+}
+
+void register_program(py::module_& module) {
+  py::class_<PyProgram>(module, "Program")
+      .def(py::init<>())
+      .def("begin", &begin)
+      .def("end", &end)
+      .def("abort", [](PyProgram& program) { program.abort(); })
+      .def("tasks", &tasks_of)
+      .def("profile", &profile, py::arg("steps"));
+  module.def("recording", [] { return Program::recording() != nullptr; });
+  module.def("host", &host, py::arg("function"), py::arg("reads"), py::arg("writes"));
+  module.def("replay", &replay_all, py::arg("schedule"));
+}
+
+} // namespace gyaku::bindings

@@ -1,0 +1,68 @@
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <array>
+#include <cmath>
+
+#include "runtime/philox.h"
+
+namespace gyaku::bindings {
+
+namespace {
+
+constexpr double flops_per_element = 20;
+
+void dropout(const py::array& x_array, const py::array& clock_array, const py::array& y_array,
+             double rate, std::uint64_t seed, std::uint32_t stream) {
+  Call call("dropout");
+  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
+  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
+  call.require(rate >= 0 && rate < 1, "rate must be at least 0 and below 1");
+  // 2^32 blocks of 8 draws a stream and step.
+  call.require(x.size <= std::int64_t{1} << 34, "x has more elements than one stream has draws");
+  DropoutArgs args{};
+  args.x = x.data;
+  args.clock = call.int64_buffer(clock_array, "clock", 1, false);
+  args.y = y.data;
+  args.size = x.size;
+  // Groups of 128 elements share their random blocks: a slice that cuts one draws it twice.
+  const bool by_rows = x.rows() >= 8 && x.columns() >= 32;
+  args.unit = by_rows ? x.columns() : 128;
+  args.seed = seed;
+  args.stream = stream;
+  args.threshold = static_cast<std::uint32_t>(std::floor(rate * 65536 + 0.5));
+  args.scale = 1 / (1 - rate);
+  const std::int64_t extent = (args.size + args.unit - 1) / args.unit;
+  call.run(make_task("dropout", KernelId::dropout, x.scalar(), args, extent, 1,
+                     flops_per_element * static_cast<double>(x.size),
+                     {x.read(by_rows), y.write(by_rows),
+                      Operand{args.clock, sizeof(std::int64_t), Access::read}}));
+}
+
+void permutation(const py::array& order_array, std::int64_t n, std::uint64_t seed,
+                 std::uint64_t first_epoch) {
+  Call call("permutation");
+  const Tensor order = call.output(order_array, "order");
+  call.require(n > 0 && n < (std::int64_t{1} << 32) && order.size % n == 0,
+               "order must hold whole permutations of n numbers");
+  std::int64_t* numbers = call.int64_buffer(order_array, "order", -1, true);
+  for (std::int64_t k = 0; k < order.size / n; ++k)
+    permute(numbers + k * n, n, seed, first_epoch + static_cast<std::uint64_t>(k));
+}
+
+} // namespace
+
+void register_random(py::module_& module) {
+  module.def("dropout", &dropout, py::arg("x"), py::arg("clock"), py::arg("out"), py::arg("rate"),
+             py::arg("seed"), py::arg("stream"));
+  module.def("permutation", &permutation, py::arg("order"), py::arg("n"), py::arg("seed"),
+             py::arg("first_epoch"));
+  module.def(
+      "philox",
+      [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+        return philox4x32(counter, key);
+      },
+      py::arg("counter"), py::arg("key"));
+}
+
+} // namespace gyaku::bindings

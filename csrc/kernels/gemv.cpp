@@ -1,0 +1,148 @@
+// Products with few rows or one column: bound by reading the matrix once, so nothing is packed.
+#include "kernels/product.h"
+#include "kernels/register.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+constexpr int max_rows = 4;
+
+// c[rows][vectors * width] = a b + bias over one long strip of B's rows.
+template <class T, int rows, int vectors, bool transpose_a>
+void strip(const MatmulArgs& args, std::int64_t column, int last) noexcept {
+  constexpr int width = vec<T>::width;
+  const T* a = static_cast<const T*>(args.a);
+  const T* b = static_cast<const T*>(args.b) + column;
+  const T* bias = static_cast<const T*>(args.bias);
+  vec<T> sum[rows][vectors];
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 32
+    for (int j = 0; j < vectors; ++j)
+      sum[i][j] = bias == nullptr   ? zero<T>()
+                  : j + 1 < vectors ? load(bias + column + j * width)
+                                    : load(bias + column + j * width, last);
+  for (std::int64_t p = 0; p < args.k; ++p, b += args.ldb) {
+    vec<T> x[rows];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i)
+      x[i] = broadcast(transpose_a ? a[p * args.lda + i] : a[i * args.lda + p]);
+#pragma GCC unroll 32
+    for (int j = 0; j < vectors; ++j) {
+      const vec<T> row = j + 1 < vectors ? load(b + j * width) : load_partial(b + j * width, last);
+#pragma GCC unroll 4
+      for (int i = 0; i < rows; ++i) sum[i][j] = fma(x[i], row, sum[i][j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 32
+    for (int j = 0; j < vectors; ++j)
+      store(static_cast<T*>(args.c) + i * args.ldc + column + j * width, sum[i][j],
+            j + 1 < vectors ? width : last);
+}
+
+// Strips of the widest kind, then of half, a quarter, ... as long as columns are left.
+template <class T, int rows, int vectors, bool transpose_a>
+void strips(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
+  constexpr int width = vec<T>::width;
+  for (; end - column > (vectors - 1) * width; column += vectors * width)
+    strip<T, rows, vectors, transpose_a>(
+        args, column, static_cast<int>(least(end - column - (vectors - 1) * width, width)));
+  if constexpr (vectors > 1)
+    if (column < end) strips<T, rows, vectors / 2, transpose_a>(args, column, end);
+}
+
+template <class T, int rows>
+void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
+  constexpr int vectors = rows == 1 ? (accumulators >= 16 ? 16 : 8) : accumulators / 2 / rows;
+  constexpr int power = vectors >= 16 ? 16 : vectors >= 8 ? 8 : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
+  (args.transpose_a ? strips<T, rows, power, true> : strips<T, rows, power, false>)(args, column, end);
+}
+
+// m <= 4, B not transposed: a slice counts columns, in whole strips.
+template <class T> void matmul_rows(const MatmulArgs& args, Slice slice) noexcept {
+  switch (args.m) {
+  case 1: some_rows<T, 1>(args, slice.begin, slice.end); break;
+  case 2: some_rows<T, 2>(args, slice.begin, slice.end); break;
+  case 3: some_rows<T, 3>(args, slice.begin, slice.end); break;
+  default: some_rows<T, 4>(args, slice.begin, slice.end); break;
+  }
+  const std::int64_t columns = slice.end - slice.begin;
+  for (std::int64_t i = 0; i < args.m; ++i) finish_row<T>(args, i, slice.begin, columns);
+  if (args.column_sums != nullptr)
+    sum_columns(static_cast<const T*>(args.b) + slice.begin, args.ldb, args.k, columns,
+                static_cast<T*>(args.column_sums) + slice.begin, false);
+}
+
+// The inner products of `rows` rows of x, ldx apart, with one row of y.
+template <class T, int rows>
+GYAKU_INLINE void inner_products(const T* x, std::int64_t ldx, const T* y, std::int64_t k, T* to,
+                                 std::int64_t step, T first) {
+  constexpr int width = vec<T>::width;
+  // Two sums a row, so that one addition need not wait for the last.
+  vec<T> even[rows], odd[rows];
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i) even[i] = odd[i] = zero<T>();
+  std::int64_t p = 0;
+  for (; p + 2 * width <= k; p += 2 * width) {
+    const vec<T> y0 = load(y + p), y1 = load(y + p + width);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i) {
+      even[i] = fma(load(x + i * ldx + p), y0, even[i]);
+      odd[i] = fma(load(x + i * ldx + p + width), y1, odd[i]);
+    }
+  }
+  for_each_vector<T>(p, k, [&](std::int64_t at, int n) {
+    const vec<T> y0 = load(y + at, n);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i) even[i] = fma(load(x + i * ldx + at, n), y0, even[i]);
+  });
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i) to[i * step] = reduce_add(even[i] + odd[i]) + first;
+}
+
+// to[i * step] for `count` rows of x.
+template <class T>
+void all_inner_products(const T* x, std::int64_t ldx, std::int64_t count, const T* y, std::int64_t k,
+                        T* to, std::int64_t step, T first) noexcept {
+  std::int64_t i = 0;
+  for (; i + max_rows <= count; i += max_rows)
+    inner_products<T, max_rows>(x + i * ldx, ldx, y, k, to + i * step, step, first);
+  for (; i < count; ++i) inner_products<T, 1>(x + i * ldx, ldx, y, k, to + i * step, step, first);
+}
+
+// Few rows, B transposed: C[i][j] is A's row i times B's row j. A slice counts columns of C.
+template <class T> void matmul_dot(const MatmulArgs& args, Slice slice) noexcept {
+  const T* a = static_cast<const T*>(args.a);
+  const T* b = static_cast<const T*>(args.b);
+  const T* bias = static_cast<const T*>(args.bias);
+  T* c = static_cast<T*>(args.c);
+  for (std::int64_t j = slice.begin; j < slice.end; ++j)
+    all_inner_products<T>(a, args.lda, args.m, b + j * args.ldb, args.k, c + j, args.ldc,
+                          bias == nullptr ? T(0) : bias[j]);
+  for (std::int64_t i = 0; i < args.m; ++i)
+    finish_row<T>(args, i, slice.begin, slice.end - slice.begin);
+}
+
+// One column, A not transposed: C[i] is A's row i times b. A slice counts rows.
+template <class T> void matvec(const MatmulArgs& args, Slice slice) noexcept {
+  const T* bias = static_cast<const T*>(args.bias);
+  all_inner_products<T>(static_cast<const T*>(args.a) + slice.begin * args.lda, args.lda,
+                        slice.end - slice.begin, static_cast<const T*>(args.b), args.k,
+                        static_cast<T*>(args.c) + slice.begin, 1, bias == nullptr ? T(0) : *bias);
+  // C's rows of one number are one row of many.
+  MatmulArgs row = args;
+  row.ldc = 0;
+  finish_row<T>(row, 0, slice.begin, slice.end - slice.begin);
+}
+
+} // namespace
+
+void register_gemv(KernelTable& table) noexcept {
+  enter<MatmulArgs, matmul_rows<float>, matmul_rows<double>>(table, KernelId::matmul_rows);
+  enter<MatmulArgs, matmul_dot<float>, matmul_dot<double>>(table, KernelId::matmul_dot);
+  enter<MatmulArgs, matvec<float>, matvec<double>>(table, KernelId::matvec);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,238 @@
+// Losses and their gradients, one loss a row, and the metric that goes with them.
+//
+// A label outside [0, columns) never reaches memory: its row's loss and gradient are NaN.
+#include "kernels/register.h"
+#include "kernels/rows.h"
+#include "simd/math.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+template <class T>
+constexpr T not_a_number = sizeof(T) == 4 ? T(__builtin_nanf("")) : T(__builtin_nan(""));
+
+// A row's target distribution, a vector at a time, zero behind the end: one class, or what stands
+// in memory; smoothed: t' = (1 - smoothing) t + smoothing / columns.
+template <class T> struct OneClass {
+  const std::int64_t* labels;
+  std::int64_t columns, label = -1;
+  vec<T> here, elsewhere, share, whole;
+
+  GYAKU_INLINE OneClass(const LossArgs& args, T smoothing)
+      : labels(args.labels), columns(args.columns),
+        here(broadcast(T(1) - smoothing + smoothing / static_cast<T>(args.columns))),
+        elsewhere(broadcast(smoothing / static_cast<T>(args.columns))) {}
+  GYAKU_INLINE void enter(std::int64_t row) {
+    label = labels[row];
+    // Not in the row: every share is NaN, and so is all that follows.
+    const bool inside = static_cast<std::uint64_t>(label) < static_cast<std::uint64_t>(columns);
+    share = inside ? elsewhere : vec<T>(not_a_number<T>);
+    whole = inside ? vec<T>(T(1)) : vec<T>(not_a_number<T>);
+  }
+  GYAKU_INLINE vec<T> at(std::int64_t j, int n) const {
+    const std::int64_t lane = label - j; // may be beyond what a lane's integer holds
+    const auto hit = static_cast<integer<T>>(lane >= 0 && lane < n ? lane : -1);
+    const mask<T> is_label = (iota<integer<T>>() == vec<integer<T>>(hit)).v;
+    return fill_behind(select(is_label, here, share), n, zero<T>());
+  }
+  GYAKU_INLINE vec<T> total(vec<T>) const { return whole; }
+};
+template <class T> struct Distribution {
+  const T* all;
+  const T* target = nullptr;
+  std::int64_t columns;
+  vec<T> kept, share;
+
+  GYAKU_INLINE Distribution(const LossArgs& args, T smoothing)
+      : all(static_cast<const T*>(args.target)), columns(args.columns),
+        kept(broadcast(T(1) - smoothing)),
+        share(broadcast(smoothing / static_cast<T>(args.columns))) {}
+  GYAKU_INLINE void enter(std::int64_t row) { target = all + row * columns; }
+  GYAKU_INLINE vec<T> at(std::int64_t j, int n) const {
+    return fill_behind(fma(kept, load(target + j, n), share), n, zero<T>());
+  }
+  // The sum over the row, from the sums in the lanes.
+  GYAKU_INLINE vec<T> total(vec<T> sums) const { return add_across(sums); }
+};
+
+// t x, where a class of target zero adds nothing, even at -inf.
+template <class T> GYAKU_INLINE vec<T> weighted(vec<T> t, vec<T> x) {
+  return select(t == zero<T>(), zero<T>(), t * x);
+}
+
+// What is left of a row's loss once it has gone by: weight log(sum) - product.
+template <class T> struct RowTerms {
+  T sum, weight, product;
+};
+
+// loss = -sum t log p; dx = factor (p sum t - t)
+template <class T, class Target>
+GYAKU_INLINE RowTerms<T> softmax_cross_entropy_row(const T* x, const Target& target, T* dx,
+                                                   std::int64_t columns, vec<T> factor) {
+  if (columns <= vec<T>::width) { // the common case never leaves the registers
+    const int n = static_cast<int>(columns);
+    const vec<T> scores = load_scores(x, n), shifted = scores - max_across(scores);
+    const vec<T> e = exp(shifted), t = target.at(0, n);
+    const vec<T> sum = add_across(e), weight = target.total(t);
+    store(dx, factor * fma(e, weight / sum, -t), n);
+    return {first(sum), first(weight), reduce_add(weighted(t, shifted))};
+  }
+  const Exponentials<T> e = exponentials(x, dx, columns);
+  vec<T> weights = zero<T>(), products = zero<T>();
+  for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+    const vec<T> t = target.at(j, n);
+    weights = weights + t;
+    products = products + weighted(t, load(x + j, n) - e.largest);
+  });
+  const vec<T> weight = target.total(weights), scale = weight / e.sum;
+  for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+    store(dx + j, factor * fma(load(dx + j, n), scale, -target.at(j, n)), n);
+  });
+  return {first(e.sum), first(weight), reduce_add(products)};
+}
+
+// Rows in blocks, so that one logarithm serves a whole vector of them.
+template <class T, class Target>
+GYAKU_INLINE void softmax_cross_entropy_rows(const LossArgs& args, Slice slice) {
+  constexpr int width = vec<T>::width;
+  const std::int64_t columns = args.columns;
+  const vec<T> factor = broadcast(static_cast<T>(args.gradient_factor));
+  const T* x = static_cast<const T*>(args.y);
+  T* dx = static_cast<T*>(args.dy);
+  Target target(args, static_cast<T>(args.parameter));
+  for (std::int64_t row = slice.begin; row < slice.end; row += width) {
+    const int count = slice.end - row < width ? static_cast<int>(slice.end - row) : width;
+    T sum[width] = {}, weight[width], product[width];
+    for (int k = 0; k < count; ++k) {
+      const std::int64_t at = (row + k) * columns;
+      target.enter(row + k);
+      const RowTerms<T> terms = softmax_cross_entropy_row(x + at, target, dx + at, columns, factor);
+      sum[k] = terms.sum;
+      weight[k] = terms.weight;
+      product[k] = terms.product;
+    }
+    T logs[width];
+    store(logs, log(load(sum)));
+    for (int k = 0; k < count; ++k)
+      args.row_loss[row + k] = static_cast<double>(weight[k]) * static_cast<double>(logs[k]) -
+                               static_cast<double>(product[k]);
+  }
+}
+template <class T> void softmax_cross_entropy(const LossArgs& args, Slice slice) noexcept {
+  if (args.labels != nullptr)
+    softmax_cross_entropy_rows<T, OneClass<T>>(args, slice);
+  else
+    softmax_cross_entropy_rows<T, Distribution<T>>(args, slice);
+}
+
+// loss = -sum t log(p + delta); dp = -factor t / (p + delta)
+template <class T, class Target>
+GYAKU_INLINE void cross_entropy_rows(const LossArgs& args, Slice slice) {
+  const std::int64_t columns = args.columns;
+  const vec<T> minus_factor = broadcast(static_cast<T>(-args.gradient_factor));
+  const vec<T> delta = broadcast(static_cast<T>(args.parameter));
+  Target target(args, T(0));
+  for (std::int64_t row = slice.begin; row < slice.end; ++row) {
+    const T* p = static_cast<const T*>(args.y) + row * columns;
+    T* dp = static_cast<T*>(args.dy) + row * columns;
+    target.enter(row);
+    vec<T> sums = zero<T>();
+    for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+      const vec<T> t = target.at(j, n);
+      const vec<T> shifted = fill_behind(load(p + j, n) + delta, n, vec<T>(T(1)));
+      sums = fma(t, log(shifted), sums);
+      store(dp + j, minus_factor * t / shifted, n);
+    });
+    args.row_loss[row] = -static_cast<double>(reduce_add(sums));
+  }
+}
+template <class T> void cross_entropy(const LossArgs& args, Slice slice) noexcept {
+  if (args.labels != nullptr)
+    cross_entropy_rows<T, OneClass<T>>(args, slice);
+  else
+    cross_entropy_rows<T, Distribution<T>>(args, slice);
+}
+
+// loss = sum (y - t)^2; dy = factor (y - t)
+template <class T> void squared_error(const LossArgs& args, Slice slice) noexcept {
+  const std::int64_t columns = args.columns;
+  const vec<T> factor = broadcast(static_cast<T>(args.gradient_factor));
+  for (std::int64_t row = slice.begin; row < slice.end; ++row) {
+    const T* y = static_cast<const T*>(args.y) + row * columns;
+    const T* t = static_cast<const T*>(args.target) + row * columns;
+    T* dy = static_cast<T*>(args.dy) + row * columns;
+    vec<T> sums = zero<T>();
+    for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+      const vec<T> difference = load(y + j, n) - load(t + j, n);
+      sums = fma(difference, difference, sums);
+      store(dy + j, factor * difference, n);
+    });
+    args.row_loss[row] = static_cast<double>(reduce_add(sums));
+  }
+}
+
+// Halves down to blocks of at most 128, a block in eight interleaved sums: the same tree on every
+// instruction set.
+double pairwise_sum(const double* x, std::int64_t n) noexcept {
+  constexpr std::int64_t block = 128;
+  if (n > block) {
+    const std::int64_t half = (n / 2 + block - 1) / block * block;
+    return pairwise_sum(x, half) + pairwise_sum(x + half, n - half);
+  }
+  double sums[8] = {};
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) sums[k] += x[i + k];
+  for (int k = 0; i + k < n; ++k) sums[k] += x[i + k];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+void sum_losses(const SumLossesArgs& args, Slice) noexcept {
+  *args.loss = args.factor * pairwise_sum(args.row_loss, args.rows);
+}
+
+// The first of the largest elements; the first NaN if there is one.
+template <class T> GYAKU_INLINE std::int64_t argmax(const T* x, std::int64_t columns) {
+  const vec<T> largest = largest_in_row(x, columns);
+  std::int64_t first = columns, first_nan = columns;
+  for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+    if (first_nan < columns) return;
+    const vec<T> scores = load_scores(x + j, n);
+    const int hit = first_set(scores == largest), nan = first_set(scores != scores);
+    if (first == columns && hit < n) first = j + hit;
+    if (nan < n) first_nan = j + nan;
+  });
+  return first_nan < columns ? first_nan : first;
+}
+
+template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexcept {
+  const T* scores = static_cast<const T*>(args.scores);
+  const T* target = static_cast<const T*>(args.target);
+  const std::int64_t columns = args.columns;
+  std::int64_t correct = 0;
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    if (columns == 1) {
+      const bool expected = args.labels != nullptr ? args.labels[row] > 0 : target[row] > T(0.5);
+      correct += (scores[row] > T(0.5)) == expected;
+      continue;
+    }
+    const std::int64_t expected =
+        args.labels != nullptr ? args.labels[row] : argmax(target + row * columns, columns);
+    correct += argmax(scores + row * columns, columns) == expected;
+  }
+  *args.correct = static_cast<double>(correct);
+}
+
+} // namespace
+
+void register_loss(KernelTable& table) noexcept {
+  enter<LossArgs, softmax_cross_entropy<float>, softmax_cross_entropy<double>>(
+      table, KernelId::softmax_cross_entropy);
+  enter<LossArgs, cross_entropy<float>, cross_entropy<double>>(table, KernelId::cross_entropy);
+  enter<LossArgs, squared_error<float>, squared_error<double>>(table, KernelId::squared_error);
+  enter<SumLossesArgs, sum_losses, sum_losses>(table, KernelId::sum_losses);
+  enter<CountCorrectArgs, count_correct<float>, count_correct<double>>(table,
+                                                                       KernelId::count_correct);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

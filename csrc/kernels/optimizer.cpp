@@ -1,0 +1,95 @@
+// The optimizers' updates of the flat parameters, and the clock that they read.
+#include "kernels/register.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+enum Clock { step, learning_rate, beta1_power, beta2_power };
+
+// rates = [first step covered, rate, rate, ...]; past the end the last rate holds.
+void optimizer_tick(const TickArgs& args, Slice) noexcept {
+  double* clock = args.clock;
+  const double position = clock[step] - args.rates[0];
+  const double last = static_cast<double>(args.rate_count - 2);
+  const double inside = position < last ? position : last;
+  clock[step] += 1;
+  if (last >= 0)
+    clock[learning_rate] = args.rates[1 + (inside > 0 ? static_cast<std::int64_t>(inside) : 0)];
+  clock[beta1_power] *= args.beta1;
+  clock[beta2_power] *= args.beta2;
+}
+
+template <class T> struct Buffers {
+  T *parameters, *first, *second;
+  const T* gradients;
+  vec<T> weight_decay;
+
+  GYAKU_INLINE explicit Buffers(const UpdateArgs& args)
+      : parameters(static_cast<T*>(args.parameters)), first(static_cast<T*>(args.first)),
+        second(static_cast<T*>(args.second)), gradients(static_cast<const T*>(args.gradients)),
+        weight_decay(static_cast<T>(args.weight_decay)) {}
+  GYAKU_INLINE vec<T> gradient(vec<T> p, std::int64_t i, int n) const {
+    return fma(weight_decay, p, load(gradients + i, n));
+  }
+};
+
+// p -= lr g
+template <class T> void sgd(const UpdateArgs& args, Slice slice) noexcept {
+  const Buffers<T> at(args);
+  const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    const vec<T> p = load(at.parameters + i, n);
+    store(at.parameters + i, fma(rate, at.gradient(p, i, n), p), n);
+  });
+}
+
+// v = momentum v - lr g; p += v, or p += momentum v - lr g (Nesterov)
+template <bool nesterov, class T>
+GYAKU_INLINE void momentum_update(const UpdateArgs& args, Slice slice) {
+  const Buffers<T> at(args);
+  const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+  const vec<T> momentum(static_cast<T>(args.beta1));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    const vec<T> p = load(at.parameters + i, n);
+    const vec<T> change = rate * at.gradient(p, i, n);
+    const vec<T> v = fma(momentum, load(at.first + i, n), change);
+    store(at.first + i, v, n);
+    store(at.parameters + i, p + (nesterov ? fma(momentum, v, change) : v), n);
+  });
+}
+template <class T> void momentum(const UpdateArgs& args, Slice slice) noexcept {
+  if (args.nesterov)
+    momentum_update<true, T>(args, slice);
+  else
+    momentum_update<false, T>(args, slice);
+}
+
+// Kingma & Ba 2015, algorithm 1, with the corrections of the bias taken out of the loop:
+// p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+template <class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
+  const Buffers<T> at(args);
+  const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
+  const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
+  const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
+  const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
+  const vec<T> epsilon(static_cast<T>(args.epsilon));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    const vec<T> p = load(at.parameters + i, n), g = at.gradient(p, i, n);
+    const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
+    const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
+    store(at.first + i, m, n);
+    store(at.second + i, v, n);
+    store(at.parameters + i, fma(rate, m / fma(sqrt(v), correction, epsilon), p), n);
+  });
+}
+
+} // namespace
+
+void register_optimizer(KernelTable& table) noexcept {
+  enter<TickArgs, optimizer_tick, optimizer_tick>(table, KernelId::optimizer_tick);
+  enter<UpdateArgs, sgd<float>, sgd<double>>(table, KernelId::sgd);
+  enter<UpdateArgs, momentum<float>, momentum<double>>(table, KernelId::momentum);
+  enter<UpdateArgs, adam<float>, adam<double>>(table, KernelId::adam);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,46 @@
+// What the paths of a matrix product have in common.
+#pragma once
+
+#include "kernels/activate.h"
+#include "kernels/kernels.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// Registers for accumulators: 32 vectors with AVX-512 and NEON, 16 before, less what operands take.
+#if !defined(GYAKU_SCALAR) && (defined(__AVX512F__) || defined(__aarch64__))
+constexpr int accumulators = 28;
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+constexpr int accumulators = 12;
+#else
+constexpr int accumulators = 8;
+#endif
+
+constexpr std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// What comes after the sum: `columns` numbers of row i of C, still in the first-level cache.
+template <class T>
+GYAKU_INLINE void finish_row(const MatmulArgs& args, std::int64_t i, std::int64_t column,
+                             std::int64_t columns) {
+  const std::int64_t at = i * args.ldc + column;
+  if (args.activation != Activation::identity)
+    activate_row(args.activation, static_cast<T>(args.alpha), static_cast<T*>(args.c) + at, columns);
+  if (args.derivative != Activation::identity)
+    differentiate_row(args.derivative, static_cast<T>(args.alpha),
+                      static_cast<const T*>(args.saved) + at, static_cast<T*>(args.c) + at, columns);
+}
+
+// sums[j] (+)= the sum over k rows of b, ldb apart, added in rising order.
+template <class T>
+void sum_columns(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns, T* sums,
+                 bool accumulate) noexcept {
+  for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+    vec<T> sum = accumulate ? load(sums + j, n) : zero<T>();
+    for (std::int64_t p = 0; p < k; ++p) sum = sum + load(b + p * ldb + j, n);
+    store(sums + j, sum, n);
+  });
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,144 @@
+// Philox4x32-10 (Salmon et al. 2011) and dropout, whose mask it draws.
+#include "kernels/register.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+using Words = vec<std::uint64_t>; // 32-bit words in 64-bit lanes; the upper halves hold anything
+
+// The full product of each lane's lower half and a 32-bit constant.
+GYAKU_INLINE Words multiply(Words a, std::uint32_t factor) {
+#if defined(GYAKU_SCALAR)
+  return Words::native{std::uint64_t{static_cast<std::uint32_t>(a.v[0])} * factor};
+#elif defined(__AVX512F__)
+  return Words::native(
+      _mm512_maskz_mul_epu32(__mmask8(-1), __m512i(a.v), _mm512_set1_epi64(std::int64_t{factor})));
+#elif defined(__AVX2__)
+  return Words::native(_mm256_mul_epu32(__m256i(a.v), _mm256_set1_epi64x(std::int64_t{factor})));
+#elif defined(__x86_64__)
+  return Words::native(_mm_mul_epu32(__m128i(a.v), _mm_set1_epi64x(std::int64_t{factor})));
+#else
+  return Words::native(vmull_u32(vmovn_u64(uint64x2_t(a.v)), vdup_n_u32(factor)));
+#endif
+}
+
+struct PhiloxKey {
+  std::uint32_t low, high;
+};
+struct PhiloxBlocks {
+  Words word[4];
+};
+
+// The blocks numbered by the lanes of `block`, at most 2^32 - 1.
+GYAKU_INLINE PhiloxBlocks philox(Words block, std::uint32_t stream, std::uint64_t step,
+                                 PhiloxKey key) {
+  Words c0 = block, c1(std::uint64_t{stream}), c2(step), c3(step >> 32);
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const Words p0 = multiply(c0, 0xD2511F53), p1 = multiply(c2, 0xCD9E8D57);
+    c0 = (p1 >> 32) ^ c1 ^ Words(std::uint64_t{key.low});
+    c2 = (p0 >> 32) ^ c3 ^ Words(std::uint64_t{key.high});
+    c1 = p1;
+    c3 = p0;
+    key.low += 0x9E3779B9;
+    key.high += 0xBB67AE85;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// y[i] = kept ? x[i] * scale : 0 for the 128 elements of a group: element 16 (2 w + h) + lane takes
+// half h of word w of block 16 group + lane.
+template <class T> struct Group {
+  vec<T> scale;
+  std::int32_t threshold;
+  std::uint64_t step;
+  PhiloxKey key;
+  std::uint32_t stream;
+
+  GYAKU_INLINE void apply(std::uint64_t group, const T* x, T* y) const {
+    if constexpr (sizeof(T) == 8 || vec<T>::width == 1)
+      by_lanes(group, x, y);
+    else
+      by_pairs(group, x, y);
+  }
+
+  // Numbers in the lanes that the words are drawn in.
+  GYAKU_INLINE void by_lanes(std::uint64_t group, const T* x, T* y) const {
+    using Draws = vec<std::int64_t>;
+    for (unsigned lane = 0; lane < 16; lane += Words::width) {
+      const PhiloxBlocks drawn =
+          philox(iota<std::uint64_t>() + Words(16 * group + lane), stream, step, key);
+      for (unsigned w = 0; w < 4; ++w)
+        for (unsigned h = 0; h < 2; ++h) {
+          const unsigned at = 16 * (2 * w + h) + lane;
+          const Words half = (drawn.word[w] >> (16 * h)) & Words(0xffff);
+          if constexpr (sizeof(T) == 8)
+            keep(Draws(Draws::native(half.v)) >= Draws(threshold), x + at, y + at);
+          else // one lane
+            keep(vec<std::int32_t>(static_cast<std::int32_t>(first(half))) >=
+                     vec<std::int32_t>(threshold),
+                 x + at, y + at);
+        }
+    }
+  }
+
+  // Lanes half as wide: the words of an even and of the next odd block share a lane of 64 bits.
+  GYAKU_INLINE void by_pairs(std::uint64_t group, const T* x, T* y) const {
+    using Draws = vec<std::int32_t>;
+    const Words lower_half(0xffffffff);
+    for (unsigned lane = 0; lane < 16; lane += Draws::width) {
+      const Words block = (iota<std::uint64_t>() << 1) + Words(16 * group + lane);
+      const PhiloxBlocks even = philox(block, stream, step, key);
+      const PhiloxBlocks odd = philox(block + Words(1), stream, step, key);
+      for (unsigned w = 0; w < 4; ++w) {
+        const Words both = (even.word[w] & lower_half) | (odd.word[w] << 32);
+        const Draws word = Draws::native(both.v), low = word & Draws(0xffff);
+        const Draws high = (word >> 16) & Draws(0xffff);
+        keep(low >= Draws(threshold), x + 32 * w + lane, y + 32 * w + lane);
+        keep(high >= Draws(threshold), x + 32 * w + 16 + lane, y + 32 * w + 16 + lane);
+      }
+    }
+  }
+
+  GYAKU_INLINE void keep(mask<integer<T>> kept, const T* x, T* y) const {
+    // An `and` rather than a choice: no branch on a coin with one lane either.
+    store(y, from_bits<T>(bits(load(x) * scale) & vec<integer<T>>(kept.v)));
+  }
+};
+
+template <class T> void dropout(const DropoutArgs& args, Slice slice) noexcept {
+  constexpr std::int64_t size = 128;
+  const T* x = static_cast<const T*>(args.x);
+  T* y = static_cast<T*>(args.y);
+  const Group<T> group{
+      vec<T>(static_cast<T>(args.scale)),
+      static_cast<std::int32_t>(args.threshold),
+      static_cast<std::uint64_t>(args.clock[0]),
+      {static_cast<std::uint32_t>(args.seed), static_cast<std::uint32_t>(args.seed >> 32)},
+      args.stream};
+  std::int64_t i = slice.begin * args.unit;
+  const std::int64_t wanted = slice.end * args.unit;
+  const std::int64_t end = wanted < args.size ? wanted : args.size;
+  while (i < end) {
+    const std::int64_t first = i / size * size;
+    if (i == first && end - i >= size) {
+      group.apply(static_cast<std::uint64_t>(i / size), x + i, y + i);
+      i += size;
+      continue;
+    }
+    // A piece of a group goes through a whole one.
+    const std::int64_t last = first + size < end ? first + size : end;
+    T whole_x[size] = {}, whole_y[size];
+    for (std::int64_t k = i; k < last; ++k) whole_x[k - first] = x[k];
+    group.apply(static_cast<std::uint64_t>(first / size), whole_x, whole_y);
+    for (; i < last; ++i) y[i] = whole_y[i - first];
+  }
+}
+
+} // namespace
+
+void register_random(KernelTable& table) noexcept {
+  enter<DropoutArgs, dropout<float>, dropout<double>>(table, KernelId::dropout);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,85 @@
+// Capture and replay: the tasks of one training step, recorded while they run for the first time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "program/schedule.h"
+#include "program/task.h"
+#include "runtime/arena.h"
+
+namespace gyaku {
+
+class Program {
+public:
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // From now on every task submitted by this thread is kept here as well as run.
+  void begin();
+  void end();   // makes the program ready for replay
+  void abort(); // forgets what was recorded
+  bool is_recording() const;
+  static Program* recording(); // on this thread, or null
+
+  void append(Task task);
+  // Scratch memory that the recorded tasks point to.
+  void keep(Block block) { blocks_.push_back(std::move(block)); }
+
+  // As recorded while recording, then as fused.
+  const std::vector<Task>& tasks() const { return tasks_; }
+
+  // The tasks in the order of replay: which, whether the team shares it, how many waits before it.
+  struct Placed {
+    std::size_t task;
+    bool shared;
+    int level;
+  };
+  std::vector<Placed> order() const;
+
+  // Mean seconds of each task over `repeats` runs of the whole program, or fewer numbers than tasks if
+  // a host call failed.
+  std::vector<double> profile(int repeats);
+
+private:
+  friend bool replay(std::span<const struct Repeat>);
+
+  // A host call, or a stretch of kernels between two of them.
+  struct Stretch {
+    std::vector<Step> steps;
+    HostCall host{};
+    bool shared = false;
+  };
+
+  std::vector<Task> tasks_; // complete before steps point into it
+  std::vector<Block> blocks_;
+  std::vector<Stretch> stretches_;
+};
+
+// While it lives, this thread records nothing: what a host call submits is a part of that call.
+class RecordingPause {
+public:
+  RecordingPause() noexcept;
+  ~RecordingPause() noexcept;
+  RecordingPause(const RecordingPause&) = delete;
+  RecordingPause& operator=(const RecordingPause&) = delete;
+
+private:
+  Program* paused_;
+};
+
+struct Repeat {
+  Program* program;
+  std::int64_t times;
+};
+// Runs the programs one after the other, each `times` times. False if a host call failed.
+bool replay(std::span<const Repeat> schedule);
+
+// Runs kernels now, and records them if this thread records. `scratch` is memory that only the tasks
+// of this call use.
+void submit(std::span<Task> tasks, Block scratch = nullptr);
+
+} // namespace gyaku

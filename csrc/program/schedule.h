@@ -1,0 +1,31 @@
+// When which task of a sequence may run: what shares the team, what runs alone, where to wait.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "program/task.h"
+
+namespace gyaku {
+
+// A task as the team meets it.
+struct Step {
+  Kernel kernel;
+  const void* args;
+  std::int64_t extent;
+  std::int64_t grain;
+  std::size_t task;  // its place in the sequence
+  bool shared;       // sliced over the team; otherwise the first member does it whole
+  bool wait_before;  // for all that came before it
+};
+
+// The steps of a stretch of kernels, which must outlive them. Their order differs from that of the
+// tasks where that saves waiting: each task comes as early as what it depends on allows, and members
+// carry their own rows through as many tasks as they can before they wait for each other.
+std::vector<Step> schedule(std::span<const Task* const> tasks);
+
+// Whether any step is worth a second thread.
+bool wants_team(std::span<const Step> steps);
+
+} // namespace gyaku

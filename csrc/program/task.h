@@ -1,0 +1,86 @@
+// A task: one kernel on one set of arguments. What eager execution runs at once and a program keeps.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace gyaku {
+
+enum class Access : std::uint8_t { read, write, update };
+
+// A stretch of memory that a task touches. `by_slice`: a slice [b, e) of the task's extent touches
+// nothing but its own share [bytes * b / extent, bytes * e / extent), so that tasks of the same
+// extent which hand this memory on need no barrier between them.
+struct Operand {
+  const void* memory;
+  std::int64_t bytes;
+  Access access;
+  bool by_slice = false;
+
+  bool writes() const { return access != Access::read; }
+  bool overlaps(const Operand& other) const {
+    const auto* mine = static_cast<const std::byte*>(memory);
+    const auto* theirs = static_cast<const std::byte*>(other.memory);
+    return mine < theirs + other.bytes && theirs < mine + bytes;
+  }
+};
+
+// A callback into the host language; runs on the calling thread, outside any parallel region.
+struct HostCall {
+  bool (*call)(void* context); // false stops the replay
+  void* context;
+};
+
+struct Task {
+  std::string name;
+  KernelId id{};
+  Scalar scalar{};
+  Kernel kernel = nullptr; // null for a host call
+  HostCall host{};
+  std::int64_t extent = 1; // of the parallel dimension
+  std::int64_t grain = 1;  // slices begin at multiples of it
+  double flops = 0;
+  std::vector<Operand> operands;
+  alignas(std::max_align_t) std::array<std::byte, 160> args{};
+
+  bool is_host() const { return kernel == nullptr; }
+  bool is(KernelId other) const { return !is_host() && id == other; }
+  // The arguments, as the kernel will read them.
+  template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
+  template <class Args> const Args& as() const {
+    return *reinterpret_cast<const Args*>(args.data());
+  }
+  double bytes() const {
+    double sum = 0;
+    for (const Operand& operand : operands)
+      sum += static_cast<double>(operand.bytes) * (operand.access == Access::update ? 2 : 1);
+    return sum;
+  }
+};
+
+template <class Args>
+Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, std::int64_t extent,
+               std::int64_t grain, double flops, std::vector<Operand> operands) {
+  static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) <= sizeof(Task::args));
+  Task task;
+  task.name = std::move(name);
+  task.id = id;
+  task.scalar = scalar;
+  task.kernel = kernel(id, scalar);
+  task.extent = extent;
+  task.grain = grain;
+  task.flops = flops;
+  task.operands = std::move(operands);
+  std::memcpy(task.args.data(), &args, sizeof args);
+  return task;
+}
+
+} // namespace gyaku

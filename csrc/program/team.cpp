@@ -1,0 +1,103 @@
+#include "program/team.h"
+
+#include <omp.h>
+#include <pthread.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "runtime/cpu.h"
+
+namespace gyaku {
+
+namespace {
+
+std::atomic<int> chosen_threads{0}; // 0: not chosen
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// The runtime's idle threads do not survive a fork and the child would wait for them for ever:
+// they are dismissed before each fork and made anew by the next region, in parent and child.
+void dismiss_threads() { omp_pause_resource_all(omp_pause_hard); }
+
+void prepare_for_fork() noexcept {
+  static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
+  if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, nullptr);
+}
+
+std::atomic_flag team_is_busy = ATOMIC_FLAG_INIT;
+
+} // namespace
+
+int num_threads() {
+  const int chosen = chosen_threads.load(std::memory_order_relaxed);
+  if (chosen > 0) return chosen;
+  // Asking the system takes longer than a small step; what it grants seldom changes.
+  static const int granted = granted_cores().threads;
+  return granted;
+}
+
+void set_num_threads(int threads) { chosen_threads.store(threads, std::memory_order_relaxed); }
+
+void Barrier::wait(int members) noexcept {
+  constexpr int spins = 2000;
+  const std::uint32_t phase = phase_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    phase_.notify_all();
+    return;
+  }
+  for (int spin = 0; spin < spins; ++spin) {
+    if (phase_.load(std::memory_order_acquire) != phase) return;
+    pause();
+  }
+  while (phase_.load(std::memory_order_acquire) == phase) phase_.wait(phase);
+}
+
+#if defined(__x86_64__)
+FlushSubnormals::FlushSubnormals() noexcept : saved_(_mm_getcsr()) {
+  constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
+  _mm_setcsr(static_cast<unsigned>(saved_) | flush_to_zero | denormals_are_zero);
+}
+FlushSubnormals::~FlushSubnormals() noexcept { _mm_setcsr(static_cast<unsigned>(saved_)); }
+#elif defined(__aarch64__)
+FlushSubnormals::FlushSubnormals() noexcept {
+  constexpr std::uint64_t flush_to_zero = std::uint64_t{1} << 24;
+  asm volatile("mrs %0, fpcr" : "=r"(saved_));
+  asm volatile("msr fpcr, %0" : : "r"(saved_ | flush_to_zero));
+}
+FlushSubnormals::~FlushSubnormals() noexcept { asm volatile("msr fpcr, %0" : : "r"(saved_)); }
+#else
+FlushSubnormals::FlushSubnormals() noexcept : saved_(0) {}
+FlushSubnormals::~FlushSubnormals() noexcept {}
+#endif
+
+void run_team(int threads, TeamBody body, void* context) noexcept {
+  const auto alone = [&] {
+    const FlushSubnormals flush;
+    Barrier barrier;
+    body(Member{0, 1, &barrier}, context);
+  };
+  // Two Python threads that train at once would fight for the cores: the second works alone, which
+  // changes no bit of its result.
+  if (threads < 2 || team_is_busy.test_and_set(std::memory_order_acquire)) return alone();
+  prepare_for_fork();
+  Barrier barrier;
+#pragma omp parallel num_threads(threads) default(none) shared(body, context, barrier)
+  {
+    const FlushSubnormals flush;
+    // The team that was really given may be smaller than the one asked for.
+    body(Member{omp_get_thread_num(), omp_get_num_threads(), &barrier}, context);
+  }
+  team_is_busy.clear(std::memory_order_release);
+}
+
+} // namespace gyaku

@@ -1,0 +1,28 @@
+// Memory aligned to a cache line, owned by whoever holds the handle.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace gyaku {
+
+constexpr std::size_t alignment = 64;
+
+// a * b, or nothing where the product does not fit into 63 bits.
+inline std::optional<std::int64_t> checked_product(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;
+  return product;
+}
+
+struct Release {
+  void operator()(std::byte* memory) const noexcept;
+};
+using Block = std::unique_ptr<std::byte[], Release>;
+
+// At least one byte, rounded up to whole cache lines. Throws std::bad_alloc.
+Block allocate(std::int64_t bytes);
+
+} // namespace gyaku

@@ -1,0 +1,46 @@
+// What the machine is and how much of it this process was granted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gyaku {
+
+struct CpuFeatures {
+  bool x86_64_v2 = false;
+  bool avx2 = false;   // x86-64-v3: AVX2, FMA, BMI, F16C, and the system saves the registers
+  bool avx512 = false; // x86-64-v4: F, BW, CD, DQ, VL
+  bool avx512_bf16 = false;
+  bool neon = false;
+};
+CpuFeatures cpu_features();
+
+struct CacheSizes { // bytes; 0 where the system does not say
+  std::int64_t l1d = 0, l2 = 0, l3 = 0;
+};
+CacheSizes cache_sizes();
+
+std::string cpu_name();
+
+// The number of CPUs that the text of a cgroup's cpu.max ("quota period", v2) grants, rounded up;
+// nothing where it sets no limit or makes no sense.
+std::optional<int> parse_cpu_max(std::string_view text);
+
+constexpr int max_threads = 1024;
+
+struct GrantedCores {
+  int affinity;                // CPUs this process may run on
+  int physical;                // distinct cores among them
+  std::optional<int> quota;    // from the cgroup
+  std::optional<int> requested; // GYAKU_NUM_THREADS, else OMP_NUM_THREADS
+  const char* source;          // what decided `threads`
+  int threads;
+};
+GrantedCores granted_cores();
+
+// What is wrong with GYAKU_NUM_THREADS, in one sentence; empty if it is unset or a count.
+std::string fault_of_requested_threads();
+
+} // namespace gyaku

@@ -1,0 +1,395 @@
+// The vector type. One file per instruction set is compiled from the same source; the compiler's
+// flags decide the width, intrinsics appear only where vector extensions have no word for it.
+//
+// Everything lives in a namespace named after the instruction set, with an anonymous one inside, so
+// that no function compiled for one CPU can be merged with its twin compiled for another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(GYAKU_SCALAR)
+#elif defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#ifndef GYAKU_ISA_NAME
+#error "compile kernels with -DGYAKU_ISA_NAME=<instruction set>"
+#endif
+
+#define GYAKU_INLINE [[gnu::always_inline]] inline
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+#if defined(GYAKU_SCALAR)
+template <class T> constexpr int vector_bytes = sizeof(T);
+#elif defined(__AVX512F__)
+template <class T> constexpr int vector_bytes = 64;
+#elif defined(__AVX2__)
+template <class T> constexpr int vector_bytes = 32;
+#else
+template <class T> constexpr int vector_bytes = 16;
+#endif
+
+// The signed integer of the same size: what comparisons yield and bit patterns live in.
+template <int bytes> struct integer_of;
+template <> struct integer_of<4> {
+  using type = std::int32_t;
+};
+template <> struct integer_of<8> {
+  using type = std::int64_t;
+};
+template <class T> using integer = typename integer_of<sizeof(T)>::type;
+
+template <class T> struct native_of {
+  typedef T type __attribute__((vector_size(vector_bytes<T>)));
+};
+
+// A vector of `width` numbers. Operators act on each lane.
+template <class T> struct vec {
+  static constexpr int width = vector_bytes<T> / static_cast<int>(sizeof(T));
+  using native = typename native_of<T>::type;
+  native v;
+
+  vec() = default;
+  GYAKU_INLINE vec(native x) : v(x) {}
+  GYAKU_INLINE vec(T x) : v(native{} + x) {} // x + (+0): exact but for -0, see `broadcast`
+
+  GYAKU_INLINE friend vec operator+(vec a, vec b) { return a.v + b.v; }
+  GYAKU_INLINE friend vec operator-(vec a, vec b) { return a.v - b.v; }
+  GYAKU_INLINE friend vec operator*(vec a, vec b) { return a.v * b.v; }
+  GYAKU_INLINE friend vec operator/(vec a, vec b) { return a.v / b.v; }
+  GYAKU_INLINE friend vec operator-(vec a) { return -a.v; }
+  GYAKU_INLINE friend vec operator&(vec a, vec b)
+    requires(T(1) / 2 == 0)
+  {
+    return a.v & b.v;
+  }
+  GYAKU_INLINE friend vec operator|(vec a, vec b)
+    requires(T(1) / 2 == 0)
+  {
+    return a.v | b.v;
+  }
+  GYAKU_INLINE friend vec operator^(vec a, vec b)
+    requires(T(1) / 2 == 0)
+  {
+    return a.v ^ b.v;
+  }
+  GYAKU_INLINE friend vec operator<<(vec a, int n)
+    requires(T(1) / 2 == 0)
+  {
+    return a.v << n;
+  }
+  GYAKU_INLINE friend vec operator>>(vec a, int n)
+    requires(T(1) / 2 == 0)
+  {
+    return a.v >> n;
+  }
+};
+
+// The outcome of a comparison: all bits of a lane set, or none.
+template <class T> struct mask {
+  using native = typename native_of<integer<T>>::type;
+  native v;
+  GYAKU_INLINE mask(native x) : v(x) {}
+  GYAKU_INLINE friend mask operator&(mask a, mask b) { return a.v & b.v; }
+  GYAKU_INLINE friend mask operator|(mask a, mask b) { return a.v | b.v; }
+  GYAKU_INLINE friend mask operator!(mask a) { return ~a.v; }
+};
+
+template <class T> GYAKU_INLINE mask<T> operator<(vec<T> a, vec<T> b) { return a.v < b.v; }
+template <class T> GYAKU_INLINE mask<T> operator<=(vec<T> a, vec<T> b) { return a.v <= b.v; }
+template <class T> GYAKU_INLINE mask<T> operator>(vec<T> a, vec<T> b) { return a.v > b.v; }
+template <class T> GYAKU_INLINE mask<T> operator>=(vec<T> a, vec<T> b) { return a.v >= b.v; }
+template <class T> GYAKU_INLINE mask<T> operator==(vec<T> a, vec<T> b) { return a.v == b.v; }
+template <class T> GYAKU_INLINE mask<T> operator!=(vec<T> a, vec<T> b) { return a.v != b.v; }
+
+template <class T> GYAKU_INLINE vec<T> select(mask<T> m, vec<T> yes, vec<T> no) {
+  return m.v ? yes.v : no.v;
+}
+
+template <class T> GYAKU_INLINE vec<T> load(const T* p) {
+  vec<T> x;
+  __builtin_memcpy(&x.v, p, sizeof x.v);
+  return x;
+}
+template <class T> GYAKU_INLINE void store(T* p, vec<T> x) {
+  __builtin_memcpy(p, &x.v, sizeof x.v);
+}
+template <class T> GYAKU_INLINE vec<T> zero() { return typename vec<T>::native{}; }
+
+// A lane-exact splat (the converting constructor turns -0 into +0).
+GYAKU_INLINE vec<float> broadcast(float x) {
+#if defined(GYAKU_SCALAR)
+  return vec<float>::native{x};
+#elif defined(__AVX512F__)
+  return vec<float>::native(_mm512_set1_ps(x));
+#elif defined(__AVX2__)
+  return vec<float>::native(_mm256_set1_ps(x));
+#else
+  return vec<float>::native{x, x, x, x};
+#endif
+}
+GYAKU_INLINE vec<double> broadcast(double x) {
+#if defined(GYAKU_SCALAR)
+  return vec<double>::native{x};
+#elif defined(__AVX512F__)
+  return vec<double>::native(_mm512_set1_pd(x));
+#elif defined(__AVX2__)
+  return vec<double>::native(_mm256_set1_pd(x));
+#else
+  return vec<double>::native{x, x};
+#endif
+}
+
+// a * b + c, rounded once where the instruction set can. Contraction by the compiler is switched
+// off, so this is the only place where a product and a sum become one.
+GYAKU_INLINE vec<float> fma(vec<float> a, vec<float> b, vec<float> c) {
+#if defined(GYAKU_SCALAR)
+  return a * b + c;
+#elif defined(__AVX512F__)
+  return vec<float>::native(_mm512_fmadd_ps(a.v, b.v, c.v));
+#elif defined(__FMA__)
+  return vec<float>::native(_mm256_fmadd_ps(a.v, b.v, c.v));
+#elif defined(__aarch64__)
+  return vec<float>::native(vfmaq_f32(c.v, a.v, b.v));
+#else
+  return a * b + c;
+#endif
+}
+GYAKU_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) {
+#if defined(GYAKU_SCALAR)
+  return a * b + c;
+#elif defined(__AVX512F__)
+  return vec<double>::native(_mm512_fmadd_pd(a.v, b.v, c.v));
+#elif defined(__FMA__)
+  return vec<double>::native(_mm256_fmadd_pd(a.v, b.v, c.v));
+#elif defined(__aarch64__)
+  return vec<double>::native(vfmaq_f64(c.v, a.v, b.v));
+#else
+  return a * b + c;
+#endif
+}
+// Whether `fma` rounds once. Range reductions that need the exact remainder ask this.
+#if !defined(GYAKU_SCALAR) && (defined(__FMA__) || defined(__aarch64__))
+constexpr bool fma_is_exact = true;
+#else
+constexpr bool fma_is_exact = false;
+#endif
+
+// a > b ? a : b and a < b ? a : b, lane by lane: where a comparison fails (NaN, equal zeros) the
+// SECOND operand is taken, as the x86 instructions do.
+template <class T> GYAKU_INLINE vec<T> max(vec<T> a, vec<T> b) { return select(a > b, a, b); }
+template <class T> GYAKU_INLINE vec<T> min(vec<T> a, vec<T> b) { return select(a < b, a, b); }
+// The masked forms with all lanes on: the plain ones trip a false warning in gcc 12's header.
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+GYAKU_INLINE vec<float> max(vec<float> a, vec<float> b) {
+  return vec<float>::native(_mm512_maskz_max_ps(__mmask16(-1), a.v, b.v));
+}
+GYAKU_INLINE vec<float> min(vec<float> a, vec<float> b) {
+  return vec<float>::native(_mm512_maskz_min_ps(__mmask16(-1), a.v, b.v));
+}
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+GYAKU_INLINE vec<float> max(vec<float> a, vec<float> b) {
+  return vec<float>::native(_mm256_max_ps(a.v, b.v));
+}
+GYAKU_INLINE vec<float> min(vec<float> a, vec<float> b) {
+  return vec<float>::native(_mm256_min_ps(a.v, b.v));
+}
+#endif
+
+GYAKU_INLINE vec<float> sqrt(vec<float> x) {
+#if defined(GYAKU_SCALAR)
+  return vec<float>::native{__builtin_sqrtf(x.v[0])};
+#elif defined(__AVX512F__)
+  return vec<float>::native(_mm512_maskz_sqrt_ps(__mmask16(-1), x.v));
+#elif defined(__AVX2__)
+  return vec<float>::native(_mm256_sqrt_ps(x.v));
+#elif defined(__x86_64__)
+  return vec<float>::native(_mm_sqrt_ps(x.v));
+#else
+  return vec<float>::native(vsqrtq_f32(x.v));
+#endif
+}
+GYAKU_INLINE vec<double> sqrt(vec<double> x) {
+#if defined(GYAKU_SCALAR)
+  return vec<double>::native{__builtin_sqrt(x.v[0])};
+#elif defined(__AVX512F__)
+  return vec<double>::native(_mm512_maskz_sqrt_pd(__mmask8(-1), x.v));
+#elif defined(__AVX2__)
+  return vec<double>::native(_mm256_sqrt_pd(x.v));
+#elif defined(__x86_64__)
+  return vec<double>::native(_mm_sqrt_pd(x.v));
+#else
+  return vec<double>::native(vsqrtq_f64(x.v));
+#endif
+}
+
+// The bits of a lane as integers, and back.
+template <class T> GYAKU_INLINE vec<integer<T>> bits(vec<T> x) {
+  return typename vec<integer<T>>::native(x.v);
+}
+template <class T> GYAKU_INLINE vec<T> from_bits(vec<integer<T>> x) {
+  return typename vec<T>::native(x.v);
+}
+// Conversion between integer and floating lanes of the same size (towards zero on the way down).
+template <class T> GYAKU_INLINE vec<T> to_float(vec<integer<T>> x) {
+  return __builtin_convertvector(x.v, typename vec<T>::native);
+}
+template <class T> GYAKU_INLINE vec<integer<T>> to_integer(vec<T> x) {
+  return __builtin_convertvector(x.v, typename vec<integer<T>>::native);
+}
+
+template <class T> GYAKU_INLINE vec<T> abs(vec<T> x) {
+  constexpr integer<T> all_but_sign =
+      static_cast<integer<T>>(~(std::uint64_t{1} << (8 * sizeof(T) - 1)));
+  return from_bits<T>(bits(x) & vec<integer<T>>(all_but_sign));
+}
+// |x| with the sign of `sign`.
+template <class T> GYAKU_INLINE vec<T> copysign(vec<T> x, vec<T> sign) {
+  constexpr integer<T> only_sign = static_cast<integer<T>>(std::uint64_t{1} << (8 * sizeof(T) - 1));
+  return from_bits<T>((bits(x) & vec<integer<T>>(static_cast<integer<T>>(~only_sign))) |
+                      (bits(sign) & vec<integer<T>>(only_sign)));
+}
+
+// 0, 1, 2, ... in the lanes.
+template <class T> GYAKU_INLINE vec<T> iota() {
+  typename vec<T>::native x;
+  for (int i = 0; i < vec<T>::width; ++i) x[i] = static_cast<T>(i);
+  return x;
+}
+
+// The first `n` lanes from memory, the rest zero; nothing behind p[n - 1] is touched.
+template <class T> GYAKU_INLINE vec<T> load_partial(const T* p, int n) {
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const auto m = static_cast<__mmask16>((1u << n) - 1);
+    return typename vec<T>::native(_mm512_maskz_loadu_epi32(m, p));
+  } else {
+    const auto m = static_cast<__mmask8>((1u << n) - 1);
+    return typename vec<T>::native(_mm512_maskz_loadu_epi64(m, p));
+  }
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+  const auto m = (iota<integer<T>>() < vec<integer<T>>(static_cast<integer<T>>(n))).v;
+  if constexpr (sizeof(T) == 4)
+    return
+        typename vec<T>::native(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), __m256i(m)));
+  else
+    return typename vec<T>::native(
+        _mm256_maskload_epi64(reinterpret_cast<const long long*>(p), __m256i(m)));
+#else
+  vec<T> x = zero<T>();
+#pragma GCC unroll 4
+  for (int i = 0; i < vec<T>::width; ++i) // not a call of memcpy
+    if (i < n) x.v[i] = p[i];
+  return x;
+#endif
+}
+// Stores the first `n` lanes and touches nothing behind them.
+template <class T> GYAKU_INLINE void store_partial(T* p, vec<T> x, int n) {
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1), __m512i(x.v));
+  else
+    _mm512_mask_storeu_epi64(p, static_cast<__mmask8>((1u << n) - 1), __m512i(x.v));
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+  const auto m = (iota<integer<T>>() < vec<integer<T>>(static_cast<integer<T>>(n))).v;
+  if constexpr (sizeof(T) == 4)
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p), __m256i(m), __m256i(x.v));
+  else
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), __m256i(m), __m256i(x.v));
+#else
+#pragma GCC unroll 4
+  for (int i = 0; i < vec<T>::width; ++i)
+    if (i < n) p[i] = x.v[i];
+#endif
+}
+
+// The numbers 0, 1, ... as template arguments.
+template <int... i> struct Integers {};
+template <int n, int... i> struct Count : Count<n - 1, n - 1, i...> {};
+template <int... i> struct Count<0, i...> {
+  using type = Integers<i...>;
+};
+
+// a0 b0 a1 b1 ... from the lower halves; the same from the upper halves.
+template <int first, class T, int... i>
+GYAKU_INLINE vec<T> interleave(vec<T> a, vec<T> b, Integers<i...>) {
+  return __builtin_shufflevector(a.v, b.v, (first + i / 2 + (i % 2) * vec<T>::width)...);
+}
+template <class T> GYAKU_INLINE vec<T> interleave_low(vec<T> a, vec<T> b) {
+  return interleave<0>(a, b, typename Count<vec<T>::width>::type{});
+}
+template <class T> GYAKU_INLINE vec<T> interleave_high(vec<T> a, vec<T> b) {
+  return interleave<vec<T>::width / 2>(a, b, typename Count<vec<T>::width>::type{});
+}
+
+// Lane i takes lane i ^ distance.
+template <int distance, class T, int... i> GYAKU_INLINE vec<T> exchange(vec<T> x, Integers<i...>) {
+  return __builtin_shufflevector(x.v, x.v, (i ^ distance)...);
+}
+// The sum of all lanes, in every lane; added in a fixed tree that depends on the width alone.
+template <class T, int distance = vec<T>::width / 2> GYAKU_INLINE vec<T> add_across(vec<T> x) {
+  if constexpr (distance == 0)
+    return x;
+  else
+    return add_across<T, distance / 2>(
+        x + exchange<distance>(x, typename Count<vec<T>::width>::type{}));
+}
+// The largest lane, in every lane; with a NaN in a lane, NaN or the largest of some others.
+template <class T, int distance = vec<T>::width / 2> GYAKU_INLINE vec<T> max_across(vec<T> x) {
+  if constexpr (distance == 0)
+    return x;
+  else
+    return max_across<T, distance / 2>(
+        max(x, exchange<distance>(x, typename Count<vec<T>::width>::type{})));
+}
+template <class T> GYAKU_INLINE T first(vec<T> x) { return x.v[0]; }
+template <class T> GYAKU_INLINE T reduce_add(vec<T> x) { return first(add_across(x)); }
+
+// The first lane that is set, or the width if there is none.
+template <class T> GYAKU_INLINE int first_set(mask<T> m) {
+  constexpr int width = vec<T>::width;
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+  unsigned set;
+  if constexpr (sizeof(T) == 4)
+    set = _mm512_movepi32_mask(__m512i(m.v));
+  else
+    set = _mm512_movepi64_mask(__m512i(m.v));
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+  int set;
+  if constexpr (sizeof(T) == 4)
+    set = _mm256_movemask_ps(__m256(m.v));
+  else
+    set = _mm256_movemask_pd(__m256d(m.v));
+#else
+  unsigned set = 0;
+  for (int i = 0; i < width; ++i) set |= m.v[i] != 0 ? 1u << i : 0u;
+#endif
+  return set == 0 ? width : __builtin_ctz(static_cast<unsigned>(set));
+}
+
+// Calls f(index, count) for the whole vectors of [begin, end), then once for what is left.
+template <class T, class F>
+GYAKU_INLINE void for_each_vector(std::int64_t begin, std::int64_t end, F f) {
+  constexpr int width = vec<T>::width;
+  std::int64_t i = begin;
+  for (; i + width <= end; i += width) f(i, width);
+  if (i < end) f(i, static_cast<int>(end - i));
+}
+// Whole or partial access by the count that `for_each_vector` hands out.
+template <class T> GYAKU_INLINE vec<T> load(const T* p, int n) {
+  return n == vec<T>::width ? load(p) : load_partial(p, n);
+}
+template <class T> GYAKU_INLINE void store(T* p, vec<T> x, int n) {
+  if (n == vec<T>::width)
+    store(p, x);
+  else
+    store_partial(p, x, n);
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,95 @@
+"""Which implementation the operations run on: compiled kernels or NumPy equations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Literal
+
+__all__ = ["active", "active_backend", "use_backend"]
+
+NAMES = ("native", "reference")
+
+
+class _Active:
+    __slots__ = ("native",)
+
+    def __init__(self, native: bool) -> None:
+        self.native = native
+
+
+active = _Active(native=True)
+"""The choice that holds now; operations look at `active.native` at each call."""
+
+
+class _Choice:
+    """A backend that was chosen, and the one to return to at the end of a `with` block."""
+
+    __slots__ = ("name", "previous")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.previous = active.native
+        active.native = name == "native"
+
+    def __enter__(self) -> str:
+        return self.name
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        active.native = self.previous
+
+    def __repr__(self) -> str:
+        return f"use_backend({self.name!r})"
+
+
+def use_backend(name: Literal["native", "reference"]) -> _Choice:
+    """Choose what the operations run on.
+
+    Parameters
+    ----------
+    name : {"native", "reference"}
+        The compiled kernels (the default), or the equations of `gyaku.reference` in NumPy.
+
+    Returns
+    -------
+    context manager
+        It can be ignored: the choice holds from the call on, for the whole process. As a `with`
+        block it returns to the previous choice at the end.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of this name.
+
+    Examples
+    --------
+    >>> with use_backend("reference") as name:
+    ...     print(name, active_backend())
+    reference reference
+    """
+    if name not in NAMES:
+        raise ValueError(f'use_backend: name must be "native" or "reference", got {name!r}')
+    return _Choice(name)
+
+
+def active_backend() -> str:
+    """Return the name of the backend that operations run on.
+
+    Returns
+    -------
+    str
+        Either "native" or "reference".
+
+    Examples
+    --------
+    >>> active_backend() in ("native", "reference")
+    True
+    """
+    return "native" if active.native else "reference"

@@ -1,0 +1,279 @@
+"""Callbacks: what happens between the epochs and steps of a training."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gyaku.arguments import Configured, number, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.model import Model
+
+__all__ = ["Callback", "Callbacks", "EarlyStopping"]
+
+
+class Callback(Configured):
+    """Base of the callbacks: override what you need.
+
+    Attributes
+    ----------
+    model : Model
+        What is trained; ``model.optimizer`` trains it.
+
+    Notes
+    -----
+    Callbacks are called in the order of the list. A method of an epoch or a batch that returns
+    something true ends the training, and if that is a string it is the reason that the history
+    keeps. Overriding a method of the batches makes each step a native call of its own, which
+    costs small networks most of their speed.
+
+    Examples
+    --------
+    >>> class StopWhenGood(Callback):
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         return logs["loss"] < 0.01 and "it is good enough"
+    >>> StopWhenGood().on_epoch_end(7, {"loss": 0.001})
+    'it is good enough'
+    """
+
+    model: Model
+
+    def on_train_begin(self) -> object:
+        """Be called before the first step."""
+
+    def on_train_end(self) -> object:
+        """Be called after the last step, however the training ended."""
+
+    def on_epoch_begin(self, epoch: int) -> object:
+        """Be called before an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 0.
+
+        Returns
+        -------
+        object
+            Something true to end the training, a string to say why.
+        """
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
+        """Be called after an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 0.
+        logs : mapping of str to float
+            Loss and metrics; what was not validated in this epoch is NaN.
+
+        Returns
+        -------
+        object
+            Something true to end the training, a string to say why.
+        """
+
+    def on_train_batch_begin(self, batch: int) -> object:
+        """Be called before a step.
+
+        Parameters
+        ----------
+        batch : int
+            Its number within the epoch, from 0.
+
+        Returns
+        -------
+        object
+            Something true to end the training, a string to say why.
+        """
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> object:
+        """Be called after a step.
+
+        Parameters
+        ----------
+        batch : int
+            Its number within the epoch, from 0.
+        logs : mapping of str to float
+            Loss and metrics of the epoch so far.
+
+        Returns
+        -------
+        object
+            Something true to end the training, a string to say why.
+        """
+
+    def on_exception(self, error: BaseException) -> object:
+        """Be called when an error or Ctrl-C ends the training.
+
+        Parameters
+        ----------
+        error : BaseException
+            What ended it.
+        """
+
+
+class EarlyStopping(Callback):
+    """Stop when a number has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        The name of the number in the history.
+    mode : {"auto", "min", "max"}
+        Whether less or more is better; "auto" wants more of an accuracy and less of all else.
+    patience : int
+        How many epochs may pass without an improvement.
+    min_delta : float
+        How much better counts as better.
+    restore_best : bool
+        Whether the model gets the weights of its best epoch back at the end; not after Ctrl-C or
+        an error.
+
+    Attributes
+    ----------
+    best : float
+        The best number so far.
+    best_epoch : int
+        Its epoch, from 0; -1 before the first.
+
+    Examples
+    --------
+    >>> EarlyStopping("val_accuracy", patience=3)
+    EarlyStopping(monitor='val_accuracy', patience=3)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        mode: str = "auto",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', got {mode!r}")
+        self.monitor = monitor
+        self.mode = mode
+        self.patience = whole("EarlyStopping", "patience", patience)
+        self.min_delta = number("EarlyStopping", "min_delta", min_delta, least=0)
+        self.restore_best = restore_best
+        more = mode == "max" or (mode == "auto" and monitor.endswith("accuracy"))
+        self._sign = -1.0 if more else 1.0
+        self.on_train_begin()
+
+    def on_train_begin(self) -> None:
+        """Forget earlier trainings."""
+        self.best = self._sign * math.inf
+        self.best_epoch = -1
+        self._weights: NDArray[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str | None:
+        """Compare; see `Callback.on_epoch_end`."""
+        if self.monitor not in logs:
+            hint = " (fit has no validation data)" if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"EarlyStopping: there is no {self.monitor!r} to monitor{hint}, only"
+                f" {', '.join(logs)}"
+            )
+        value = logs[self.monitor]
+        if math.isnan(value):  # not validated in this epoch
+            return None
+        if self.best_epoch < 0 or self._sign * (self.best - value) > self.min_delta:
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best:
+                self._weights = self.model.flat_params.copy()
+        elif epoch - self.best_epoch >= self.patience:
+            return (
+                f"{self.monitor} has not improved since epoch {self.best_epoch + 1},"
+                f" where it was {self.best:.4g}"
+            )
+        return None
+
+    def on_exception(self, error: BaseException) -> None:
+        """Keep the last weights."""
+        self._weights = None
+
+    def on_train_end(self) -> None:
+        """Go back to the best weights."""
+        if self._weights is not None:
+            self.model.flat_params[...] = self._weights
+            self._weights = None
+
+
+class _Function(Callback):
+    """A function of epoch and logs."""
+
+    def __init__(self, function: Callable[[int, Mapping[str, float]], object]) -> None:
+        self.function = function
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
+        return self.function(epoch, logs)
+
+
+class Callbacks:
+    """The callbacks of a training, called one after the other.
+
+    Parameters
+    ----------
+    given : Callback or callable or iterable of these
+        Functions are called with epoch and logs at the end of each epoch.
+    model : Model
+        What is trained.
+
+    Attributes
+    ----------
+    epochs, batches : bool
+        Whether any of them has to be called at each epoch or at each step.
+    stopped : str or None
+        Why one of them ended the training.
+    """
+
+    def __init__(
+        self, given: Callback | Callable[..., object] | Iterable[Any], model: Model
+    ) -> None:
+        listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
+        for each in listed:
+            if not (isinstance(each, Callback) or callable(each)) or isinstance(each, type):
+                raise TypeError(
+                    f"fit: a callback must be a Callback or a function (epoch, logs), got {each!r}"
+                )
+        self._all = [each if isinstance(each, Callback) else _Function(each) for each in listed]
+        for each in self._all:
+            each.model = model
+        self.model = model
+        self.stopped: str | None = None
+        self.epochs = self._any("on_epoch_begin", "on_epoch_end")
+        self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
+
+    def _any(self, *names: str) -> bool:
+        """Tell whether any callback has one of these methods of its own."""
+        return any(
+            getattr(type(each), name) is not getattr(Callback, name)
+            for each in self._all
+            for name in names
+        )
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a method of each.
+
+        Parameters
+        ----------
+        name : str
+            The method.
+        *arguments : object
+            What it is called with.
+        """
+        for each in self._all:
+            answer = getattr(each, name)(*arguments)
+            if answer and self.stopped is None:
+                said = answer if isinstance(answer, str) else type(each).__name__
+                self.stopped = said

@@ -1,0 +1,164 @@
+"""The command line: ``gyaku train``, ``evaluate``, ``predict``, ``summary``, ``info``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gyaku.cli.parser import Parser
+
+__all__ = ["main", "stop_command"]
+
+_VERBS = ("train", "evaluate", "predict", "summary", "info")
+
+_PAGE = """\
+Train neural networks on CPUs.
+
+commands:
+  train       train a model; without arguments, on the digits that come with gyaku
+  evaluate    measure how good a trained model is
+  predict     let a trained model read digits, of a data set or your own
+  summary     show the layers of a model
+  info        show what gyaku found out about this machine
+
+'gyaku train --help' and so on explain each of them.
+"""
+
+_EXAMPLES = """\
+the first three things to try:
+  gyaku train
+  gyaku evaluate gyaku-digits-mlp.safetensors
+  gyaku predict gyaku-digits-mlp.safetensors --index 3
+"""
+
+# What a person can cause; anything else is a fault of gyaku and shows its traceback.
+_FAILURES = (
+    OSError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    ImportError,
+    MemoryError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command as the shell does.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``gyaku``; those of this process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verb = given[0] if given and given[0] in _VERBS else ""
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _say(verb, "interrupted", 130)
+    except BrokenPipeError:  # the reader of a pipe, for example head, has seen enough
+        _close_output()
+        return 141
+    except _FAILURES as error:
+        if os.environ.get("GYAKU_DEBUG"):
+            raise
+        _close_output()
+        return _say(verb, _sentence(error), 1)
+    return code
+
+
+def _close_output() -> None:
+    """Keep what can no longer be printed from being tried again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def stop_command(error: ImportError) -> None:
+    """End the process with one sentence if it is the command ``gyaku``.
+
+    Parameters
+    ----------
+    error : ImportError
+        Why gyaku cannot be imported, for example a ``GYAKU_ISA`` that the processor lacks.
+
+    Raises
+    ------
+    SystemExit
+        In the command; elsewhere nothing happens, and the error can be raised.
+    """
+    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    if program in ("gyaku", "gyaku.exe") or (program == "-m" and "gyaku" in sys.orig_argv):
+        raise SystemExit(_say("", _sentence(error), 1)) from None
+
+
+def _run(given: list[str]) -> int:
+    from gyaku.arguments import unknown
+    from gyaku.cli.parser import UsageError
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows a question mark
+            stream.reconfigure(errors="replace")
+    parser = _parser()
+    try:
+        if given and given[0] not in _VERBS and not given[0].startswith("-"):
+            raise UsageError(unknown("command", given[0], _VERBS))
+        arguments, unexpected = parser.parse_known_args(given)
+        if unexpected:
+            raise UsageError(f"there is no argument {unexpected[0]!r}")
+        if "run" not in arguments:
+            parser.print_help()
+            return 2
+        code: int = arguments.run(arguments)
+    except UsageError as error:
+        verb = given[0] if given[0] in _VERBS else ""
+        page = f"gyaku {verb} --help".replace("  ", " ")
+        return _say(verb, f"{error} (see '{page}')", 2)
+    except SystemExit as leaving:  # argparse has said what there is to say
+        return leaving.code if isinstance(leaving.code, int) else 0
+    return code
+
+
+def _parser() -> Parser:
+    import argparse
+
+    from gyaku import _core
+    from gyaku.cli.parser import Parser
+
+    parser = Parser(prog="gyaku", usage="gyaku COMMAND ...", description=_PAGE, epilog=_EXAMPLES)
+    parser.add_argument("--version", action="version", version=f"gyaku {_core.__version__}")
+    commands = parser.add_subparsers(prog="gyaku", help=argparse.SUPPRESS, metavar="COMMAND")
+    for verb in _VERBS:
+        import_module(f"gyaku.cli.{verb}").add(commands)
+    return parser
+
+
+def _say(verb: str, sentence: str, code: int) -> int:
+    """Write a sentence where errors go, and return the exit code."""
+    print(f"gyaku {verb}".strip() + f": {sentence}", file=sys.stderr)
+    return code
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"cannot read {error.filename}: {error.strerror.lower()}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({text})" if text else "not enough memory"
+    return text or type(error).__name__

@@ -1,0 +1,144 @@
+"""``gyaku info``: what gyaku found out about this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from gyaku.cli.parser import Parser
+
+__all__ = ["add", "run"]
+
+_PAGE = """\
+Show version, processor, instruction set, threads, caches and the speed that was measured.
+
+The measured peak is what no training can exceed: matrix products approach the arithmetic peak,
+everything else the memory bandwidth.
+"""
+
+_EXAMPLES = """\
+variables of the environment that change what is shown:
+  GYAKU_ISA=avx2           use a lower instruction set than the processor has
+  GYAKU_NUM_THREADS=1      use so many threads
+  GYAKU_DATA=FOLDER        look for data sets there
+  GYAKU_CACHE=FOLDER       keep downloaded data sets there instead of in the user's cache
+"""
+
+_MEMORY = 64 * 2**20  # bytes an array: more than the second-level caches hold
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add this command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse action
+        What ``add_subparsers`` returned.
+    """
+    parser = commands.add_parser("info", description=_PAGE, epilog=_EXAMPLES)
+    parser.set_defaults(run=run)
+    parser.add_argument("--no-measure", action="store_true", help="leave out what takes a second")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is known of the machine.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was asked for.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    facts = _facts(measure=not arguments.no_measure)
+    if arguments.json:
+        import json
+
+        print(json.dumps(facts, indent=2))
+    else:
+        rows = _rows(facts)
+        width = max(len(name) for name, _ in rows)
+        print("\n".join(f"{name:{width}}  {text}" for name, text in rows))
+    return 0
+
+
+def _facts(*, measure: bool) -> dict[str, Any]:
+    """Return everything, as numbers and names."""
+    from gyaku import _core
+    from gyaku.data.folders import cache_folder
+
+    facts: dict[str, Any] = {
+        "gyaku": _core.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _core.cpu_info(),
+        "isa": _core.isa(),
+        "isas": _core.isas(),
+        "isa_forced": os.environ.get("GYAKU_ISA") or None,
+        "threads": _core.num_threads(),
+        "data": os.environ.get("GYAKU_DATA") or None,
+        "cache": str(cache_folder("")),
+    }
+    if measure:
+        threads = facts["threads"]
+        for dtype in ("float32", "float64"):
+            facts[f"{dtype}_flops"] = _core.measure_flops(dtype, threads)
+        facts["bandwidth"] = _core.measure_bandwidth(_MEMORY, threads)
+    return facts
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the same for people to read."""
+    cpu = facts["cpu"]
+    forced = ", forced by GYAKU_ISA" if facts["isa_forced"] else ""
+    sizes = [("L1d", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes")]
+    caches = ", ".join(f"{name} {_bytes(cpu[key])}" for name, key in sizes if cpu[key])
+    rows = [
+        ("gyaku", facts["gyaku"]),
+        ("Python", f"{facts['python']} with NumPy {facts['numpy']}, {facts['system']}"),
+        ("processor", cpu["name"]),
+        (
+            "instruction set",
+            f"{facts['isa']}{forced} (this machine has {', '.join(facts['isas'])})",
+        ),
+        ("threads", f"{facts['threads']}, {_why(facts)}"),
+        ("caches", caches or "unknown"),
+    ]
+    if "bandwidth" in facts:
+        peaks = " and ".join(
+            f"{facts[f'{dtype}_flops'] / 1e9:,.0f} GFLOP/s in {dtype}"
+            for dtype in ("float32", "float64")
+        )
+        rows.append(("measured peak", peaks))
+        rows.append(("measured memory", f"{facts['bandwidth'] / 1e9:,.0f} GB/s"))
+    rows.append(("data folder", facts["data"] or "none (GYAKU_DATA is not set)"))
+    rows.append(("data cache", facts["cache"]))
+    return rows
+
+
+def _why(facts: dict[str, Any]) -> str:
+    """Say where the number of threads comes from."""
+    cpu = facts["cpu"]
+    grants = [f"{cpu['physical_cores']} physical cores, {cpu['affinity']} CPUs for this process"]
+    if cpu["cgroup_quota"] is not None:
+        grants.append(f"a quota of {cpu['cgroup_quota']}")
+    return f"by {cpu['threads_from']} ({', '.join(grants)})"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:g} {unit}"
+    return f"{count} B"

@@ -1,0 +1,113 @@
+"""What the commands that use a trained model have in common: the model, its data, its answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.cli.parser import UsageError, name_of
+from gyaku.data import DATASETS
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.model import Sequential
+
+__all__ = ["add_arguments", "images_for", "probabilities"]
+
+_SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which model is meant, and which images.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The command's parser.
+    """
+    parser.add_argument("model", metavar="MODEL", help="the file that 'gyaku train' left")
+    parser.add_argument(
+        "--dataset",
+        type=name_of("data set", DATASETS),
+        metavar="NAME",
+        help=f"{' or '.join(DATASETS)} (default: the one whose images fit the model)",
+    )
+    parser.add_argument(
+        "--split",
+        type=name_of("split", ("train", "test")),
+        default="test",
+        metavar="NAME",
+        help="test, or train: the images that it was trained on (default: test)",
+    )
+
+
+def images_for(
+    model: Sequential, arguments: argparse.Namespace
+) -> tuple[str, NDArray[Any], NDArray[np.int64]]:
+    """Return the images that a model is to be asked about.
+
+    Parameters
+    ----------
+    model : Sequential
+        The model.
+    arguments : argparse.Namespace
+        With ``dataset``, which may be None, and ``split``.
+
+    Returns
+    -------
+    name : str
+        What they are called.
+    x, y : ndarray
+        Images and their digits.
+
+    Raises
+    ------
+    UsageError
+        If the model does not take such images.
+    """
+    shape = model.input_shape or ()
+    name = arguments.dataset
+    if name is None:
+        fitting = [known for known, size in _SHAPES.items() if size == shape]
+        if not fitting:
+            raise UsageError(f"the model takes samples of shape {shape}, as no data set here has")
+        name = fitting[0]
+    elif _SHAPES[name] != shape:
+        raise UsageError(
+            f"the model takes samples of shape {shape}, those of {name} have {_SHAPES[name]}"
+        )
+    train, test = DATASETS[name]()
+    x, y = train if arguments.split == "train" else test
+    return f"{'training' if arguments.split == 'train' else 'test'} images of {name}", x, y
+
+
+def probabilities(model: Sequential, x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how sure a model is of each class.
+
+    Parameters
+    ----------
+    model : Sequential
+        A classifier.
+    x : ndarray
+        The samples, (n, ...).
+
+    Returns
+    -------
+    ndarray
+        Rows that add up to 1: the outputs of a last softmax or sigmoid layer, the latter divided
+        by their sum, and otherwise the softmax of the outputs.
+    """
+    outputs = np.asarray(model.predict(x), np.float64)
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
+        raise UsageError(f"the model is no classifier: its outputs have shape {outputs.shape[1:]}")
+    last = type(model.layers[-1]).__name__
+    if last not in ("Softmax", "Sigmoid", "HardSigmoid"):
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    total = outputs.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = outputs / np.where(total > 0, total, 1)
+    return shares

@@ -1,0 +1,141 @@
+"""The argument parser: pages that explain, and mistakes answered in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING
+
+from gyaku.arguments import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import NoReturn
+
+__all__ = ["Parser", "UsageError", "fraction", "name_of", "positive", "whole"]
+
+
+class UsageError(Exception):
+    """The command was used wrongly, which was seen only after its arguments were read."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that keeps the layout of its texts and says in one sentence what is wrong.
+
+    Parameters
+    ----------
+    *args, **options
+        Those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, *args: object, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+        """
+        sentence = message.removeprefix("argument ")
+        self.exit(2, f"{self.prog}: {sentence} (see '{self.prog} --help')\n")
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the reader of an integer argument.
+
+    Parameters
+    ----------
+    least : int
+        The smallest that makes sense.
+    most : int, optional
+        The largest that makes sense.
+
+    Returns
+    -------
+    callable
+        From text to number.
+    """
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"must be a whole number {limits}, got {text!r}")
+        return value
+
+    return read
+
+
+def positive(text: str) -> float:
+    """Read a positive number.
+
+    Parameters
+    ----------
+    text : str
+        What was typed.
+
+    Returns
+    -------
+    float
+        The number.
+    """
+    return _real(text, lambda value: value > 0, "a positive number")
+
+
+def fraction(text: str) -> float:
+    """Read a number from 0 to below 1.
+
+    Parameters
+    ----------
+    text : str
+        What was typed.
+
+    Returns
+    -------
+    float
+        The number.
+    """
+    return _real(text, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+
+
+def _real(text: str, fits: Callable[[float], bool], wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and fits(value)):
+        raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}")
+    return value
+
+
+def name_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
+    """Return the reader of a name out of several.
+
+    Parameters
+    ----------
+    kind : str
+        What is named.
+    names : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    callable
+        From text to name; ``leaky-relu`` is as good as ``leaky_relu``.
+    """
+    known = sorted(names)
+
+    def read(text: str) -> str:
+        name = text.lower().replace("-", "_")
+        if name not in known:
+            raise argparse.ArgumentTypeError(unknown(kind, text, known))
+        return name
+
+    return read

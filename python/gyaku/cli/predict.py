@@ -1,0 +1,161 @@
+"""``gyaku predict``: let a trained model read digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.cli import model_file
+from gyaku.cli.parser import UsageError, whole
+from gyaku.cli.samples import ascii_picture, read_samples
+from gyaku.model import load
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.cli.parser import Parser
+    from gyaku.model import Sequential
+
+__all__ = ["add", "run"]
+
+_PAGE = """\
+Let a trained model read digits: an image of its data set, or your own.
+
+A FILE is a picture (PNG, JPEG and so on) of one digit, dark on light or light on dark, which is
+cut out and made as small as the images that the model was trained on; or .npy, .npz or an IDX
+file with many; or a table (.csv, .txt) with one image a row, its pixels from 0 to 255.
+"""
+
+_EXAMPLES = """\
+examples:
+  gyaku predict gyaku-digits-mlp.safetensors --index 3
+        the test image number 3 of the data set
+  gyaku predict gyaku-digits-mlp.safetensors --index 0 1 2 3 4
+  gyaku predict gyaku-mnist-mlp.safetensors my-seven.png
+"""
+
+_BAR = 30
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add this command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse action
+        What ``add_subparsers`` returned.
+    """
+    parser = commands.add_parser("predict", description=_PAGE, epilog=_EXAMPLES)
+    parser.set_defaults(run=run)
+    model_file.add_arguments(parser)
+    parser.add_argument("files", metavar="FILE", nargs="*", help="your own images")
+    parser.add_argument(
+        "--index",
+        type=whole(0),
+        nargs="+",
+        metavar="N",
+        help="which images, counted from 0 (default: the first, or all in a file)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the model reads, and how sure it is.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was asked for.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    model = load(arguments.model)
+    if arguments.files and arguments.dataset:
+        raise UsageError("give files or --dataset, not both")
+    if arguments.files:
+        names, x, y = _from_files(arguments, model.input_shape or ())
+    else:
+        names, x, y = _from_data_set(arguments, model)
+    sure = model_file.probabilities(model, x)
+    if arguments.json:
+        import json
+
+        rows = zip(names, sure, y, strict=True)
+        print(json.dumps([_as_json(name, row, digit) for name, row, digit in rows]))
+        return 0
+    if len(x) == 1:
+        print(_one(names[0], x[0], sure[0], y[0]))
+    else:
+        width = max(map(len, names))
+        for name, row, digit in zip(names, sure, y, strict=True):
+            verdict = "" if digit is None else f"  {_verdict(int(row.argmax()), digit)}"
+            print(f"{name:{width}}  {row.argmax()}  {100 * row.max():5.1f} %{verdict}")
+    return 0
+
+
+def _chosen(arguments: argparse.Namespace, count: int, name: str) -> list[int]:
+    """Return the indices asked for, all of which exist."""
+    for index in arguments.index:
+        if index >= count:
+            raise UsageError(f"--index goes from 0 to {count - 1} for the {name}, got {index}")
+    return list(arguments.index)
+
+
+def _from_data_set(
+    arguments: argparse.Namespace, model: Sequential
+) -> tuple[list[str], NDArray[Any], list[int | None]]:
+    name, x, y = model_file.images_for(model, arguments)
+    arguments.index = arguments.index or [0]
+    rows = _chosen(arguments, len(x), name)
+    singular = name.replace("images", "image", 1)
+    return [f"{singular}, number {row}" for row in rows], x[rows], [int(y[row]) for row in rows]
+
+
+def _from_files(
+    arguments: argparse.Namespace, shape: tuple[int, ...]
+) -> tuple[list[str], NDArray[Any], list[int | None]]:
+    names, parts = [], []
+    for file in arguments.files:
+        samples = read_samples(Path(file), shape)
+        rows = list(range(len(samples)))
+        if arguments.index:
+            rows = _chosen(arguments, len(samples), f"images in {file}")
+        names += [file if len(samples) == 1 else f"{file}, number {row}" for row in rows]
+        parts.append(samples[rows])
+    if len({part.dtype for part in parts}) > 1:  # pixels of one file beside shares of another
+        scaled = [p / np.float32(255) if p.dtype == np.uint8 else p for p in parts]
+        parts = [part.astype(np.float32) for part in scaled]
+    return names, np.concatenate(parts), [None] * len(names)
+
+
+def _verdict(answer: int, digit: int) -> str:
+    return "right" if answer == digit else f"wrong, the label says {digit}"
+
+
+def _one(name: str, sample: NDArray[Any], sure: NDArray[np.float64], digit: int | None) -> str:
+    """Return a picture of the sample and a bar for each class, the likeliest first."""
+    lines = [f"{name}:", ""]
+    if sample.ndim == 3 and sample.shape[2] == 1 and sample.min() >= 0:
+        lines += [ascii_picture(sample[..., 0]), ""]
+    for label in np.argsort(-sure, kind="stable"):
+        if sure[label] >= 0.0005 or label == sure.argmax():
+            bar = "#" * round(_BAR * sure[label])
+            lines.append(f"  {label}  {100 * sure[label]:5.1f} %  {bar}".rstrip())
+    answer = int(sure.argmax())
+    verdict = "" if digit is None else f": {_verdict(answer, digit)}"
+    return "\n".join([*lines, "", f"The model says {answer}{verdict}."])
+
+
+def _as_json(name: str, sure: NDArray[np.float64], digit: int | None) -> dict[str, object]:
+    row: dict[str, object] = {"input": name, "prediction": int(sure.argmax())}
+    if digit is not None:
+        row["truth"] = digit
+    return row | {"probabilities": [round(float(value), 6) for value in sure]}

@@ -1,0 +1,224 @@
+"""Samples from files that people have: pictures, tables of numbers, NumPy and IDX files."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+
+from gyaku.data import read_idx
+from gyaku.files import FileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["ascii_picture", "read_samples"]
+
+_SHADES = " .:-=+*#%@"
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_TABLES = {".csv", ".tsv", ".txt"}
+
+
+def ascii_picture(image: NDArray[Any]) -> str:
+    """Draw an image with characters, two for each pixel since they are narrow.
+
+    Parameters
+    ----------
+    image : ndarray
+        Brightness of shape (height, width), from 0 (paper) to its largest value (ink).
+
+    Returns
+    -------
+    str
+        One line a row of pixels.
+
+    Examples
+    --------
+    >>> print(ascii_picture(np.array([[0, 5], [9, 1]])))
+      ++
+    @@..
+    """
+    top = max(float(image.max()), 1e-30)
+    levels = np.clip(np.round(image / top * (len(_SHADES) - 1)), 0, len(_SHADES) - 1)
+    rows = ("".join(2 * _SHADES[int(level)] for level in row).rstrip() for row in levels)
+    return "\n".join(rows)
+
+
+def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read samples for a model from a file.
+
+    Parameters
+    ----------
+    path : Path
+        A picture, ``.npy``, ``.npz``, a table with one sample a row, or an IDX file.
+    shape : tuple of int
+        The shape of the model's input sample.
+
+    Returns
+    -------
+    ndarray
+        The samples, (n, *shape); whole numbers from 0 to 255 as uint8, which models scale.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, or holds something else than such samples.
+    """
+    kind = path.suffix.lower()
+    path.stat()  # a missing file is missing, whatever its name
+    if kind in _PICTURES:
+        return _picture(path, shape)
+    if kind in _TABLES:
+        values = _table(path)
+    elif kind in (".npy", ".npz"):
+        values = _numpy_file(path)
+    elif "ubyte" in path.name or "idx" in path.name:
+        values = read_idx(path)
+    else:
+        raise FileError(
+            f"{path} has no name that says what it is: a picture (.png, .jpg, ...), .npy, .npz,"
+            " .csv, .txt or IDX file is wanted"
+        )
+    return _shaped(values, path, shape)
+
+
+def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the values as samples of a shape, if they are some."""
+    size = math.prod(shape)
+    if values.dtype.kind not in "biuf":
+        raise FileError(f"{path} holds {values.dtype} values, a model takes numbers")
+    single = values.size == size
+    several = values.ndim > 1 and len(values) > 0 and values[0].size == size
+    if not (single or several):
+        wanted = " x ".join(map(str, shape))
+        found = " x ".join(map(str, values.shape)) or "no"
+        raise FileError(
+            f"{path} holds {found} values, the model takes samples of {wanted} (or rows of {size})"
+        )
+    samples = values.reshape(-1, *shape)
+    if not np.isfinite(samples).all():
+        raise FileError(f"{path} holds values that are not finite")
+    whole = samples.dtype.kind in "iu" or (samples == np.round(samples)).all()
+    if whole and samples.min() >= 0 and 1 < samples.max() <= 255:
+        if shape[:2] == (8, 8) and samples.max() <= 16:  # counts, as the digits have elsewhere
+            samples = np.round(samples * (255 / 16))
+        return samples.astype(np.uint8)
+    return samples.astype(np.float32)
+
+
+def _numpy_file(path: Path) -> NDArray[Any]:
+    import zlib
+
+    try:
+        with path.open("rb") as stream:
+            loaded: Any = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            names = [name for name in ("x_test", "x", "images") if name in loaded.files]
+            if not names and len(loaded.files) != 1:
+                raise FileError(
+                    f"{path} holds {', '.join(loaded.files) or 'nothing'}; the samples must be"
+                    " called x"
+                )
+            values: NDArray[Any] = loaded[names[0] if names else loaded.files[0]]
+            return values
+    except FileError:
+        raise
+    except (ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+        raise FileError(f"{path} is not a NumPy file, or a damaged one") from None
+
+
+def _table(path: Path) -> NDArray[Any]:
+    """Read numbers separated by commas, semicolons, tabs or spaces; a line of names is skipped."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise FileError(f"{path} is not a text file") from None
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines, start=1):
+        fields = line.replace(",", " ").replace(";", " ").split()
+        if not fields:
+            continue
+        try:
+            rows.append([float(field) for field in fields])
+        except ValueError:
+            if rows or number > 1:
+                raise FileError(
+                    f"{path} has something else than numbers in line {number}"
+                ) from None
+            continue
+        if len(rows[-1]) != len(rows[0]):
+            raise FileError(
+                f"{path} has {len(rows[-1])} numbers in line {number} but {len(rows[0])} before"
+            )
+    if not rows:
+        raise FileError(f"{path} holds no numbers")
+    return np.array(rows)
+
+
+def _picture(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a picture of one digit, as the images that a model was trained on look."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise FileError(f"{path} is a picture, which needs Pillow: pip install pillow") from None
+    if not (len(shape) in (2, 3) and shape[2:] in ((), (1,))):
+        raise FileError(f"{path} is a picture, but the model takes samples of shape {shape}")
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            paper = Image.new("RGBA", picture.size, "white")
+            grey = Image.alpha_composite(paper, picture.convert("RGBA")).convert("L")
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError:
+        raise FileError(f"{path} is not a picture that can be read") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise FileError(f"{path} has too many pixels") from None
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for torn files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise FileError(f"{path} is a damaged picture") from None
+    ink = np.asarray(grey, np.float64)
+    edge = np.median(np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]))
+    ink = np.abs(ink - edge)  # dark on light or light on dark
+    if ink.max() < 16:
+        raise FileError(f"{path} shows nothing but one colour")
+    height, width = shape[:2]
+    if ink.shape != (height, width):
+        ink = _centred(ink, height, width)
+    image: NDArray[np.uint8] = np.round(ink / ink.max() * 255).astype(np.uint8)
+    return image.reshape(1, *shape)
+
+
+def _centred(ink: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Cut out what is drawn and fit it into the middle of a small image.
+
+    As MNIST was made: into a box of 20 x 20 of the 28 x 28 pixels, with its centre of mass in the
+    middle. Images of 8 x 8 are filled.
+    """
+    from PIL import Image
+
+    drawn = ink > 0.25 * ink.max()
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    margin = 4 if min(height, width) >= 20 else 0
+    scale = min((height - 2 * margin) / cut.shape[0], (width - 2 * margin) / cut.shape[1])
+    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
+    small = np.asarray(
+        Image.fromarray(cut.astype(np.float32)).resize(size, Image.Resampling.BOX), np.float64
+    )
+    weights = small / small.sum()
+    top = height / 2 - (weights.sum(axis=1) * (np.arange(size[1]) + 0.5)).sum()
+    left = width / 2 - (weights.sum(axis=0) * (np.arange(size[0]) + 0.5)).sum()
+    y = min(max(0, round(top)), height - size[1])
+    x = min(max(0, round(left)), width - size[0])
+    centred = np.zeros((height, width))
+    centred[y : y + size[1], x : x + size[0]] = small
+    return centred

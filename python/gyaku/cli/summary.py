@@ -1,0 +1,62 @@
+"""``gyaku summary``: the layers of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gyaku.model import load
+from gyaku.models import MODELS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gyaku.cli.parser import Parser
+
+__all__ = ["add", "run"]
+
+_PAGE = """\
+Show the layers of a model, with their output shapes, parameters and work.
+
+MODEL is a file that 'gyaku train' left, or the name of a model that it knows.
+"""
+
+_EXAMPLES = """\
+examples:
+  gyaku summary gyaku-digits-mlp.safetensors
+  gyaku summary mlp
+"""
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add this command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse action
+        What ``add_subparsers`` returned.
+    """
+    parser = commands.add_parser("summary", description=_PAGE, epilog=_EXAMPLES)
+    parser.set_defaults(run=run)
+    parser.add_argument("model", metavar="MODEL", help=f"a file, or {' or '.join(MODELS)}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the summary.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was asked for.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if arguments.model in MODELS:
+        model = MODELS[arguments.model].build()
+        model.build((28, 28, 1))
+    else:
+        model = load(arguments.model)
+    model.summary()
+    return 0

@@ -1,0 +1,398 @@
+"""``gyaku train``: train a model and leave it, its learning curve and its history."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+import warnings
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import layers, losses, models, optim, schedules
+from gyaku.backend import use_backend
+from gyaku.cli.parser import Parser, UsageError, fraction, name_of, positive, whole
+from gyaku.data import DATASETS
+from gyaku.files import check_writable, write_atomically
+from gyaku.layers.activation import ACTIVATIONS
+from gyaku.model import Sequential
+from gyaku.threads import set_num_threads
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+    from gyaku.history import History
+
+__all__ = ["add", "run"]
+
+_PAGE = """\
+Train a model on handwritten digits and test it on images that it has not seen.
+
+Without arguments: a multi-layer perceptron with one hidden layer, on the 1,797 small digits that
+come with gyaku, in about a second. Three files are left in this folder: the model, a picture of
+its learning curve, and the numbers of that curve.
+"""
+
+_EXAMPLES = """\
+examples:
+  gyaku train
+        the quickest start
+  gyaku train --dataset mnist
+        the famous 70,000 digits of 28 x 28 pixels, downloaded once
+  gyaku train --hidden 100 50 --activation tanh --dropout 0.2
+        two hidden layers, of 100 and 50 units
+  gyaku train --model linear --optimizer sgd --learning-rate 0.1 --epochs 30
+        no hidden layer, and plain gradient descent
+  gyaku train --hidden 100 --activation sigmoid --loss sum_squared_error --batch-size 1 \\
+              --optimizer sgd --learning-rate 0.1
+        as in the first chapter of many books: one image at a time
+
+Files of MNIST that are on this machine already are found if the variable GYAKU_DATA names their
+folder. Ctrl-C ends the training early and keeps what has been learnt.
+"""
+
+_CLASSES = 10
+_SUFFIX = ".safetensors"
+_DTYPES = ("float32", "float64")
+_BACKENDS = ("native", "reference")
+_SCHEDULES: dict[str, Callable[[float], schedules.Schedule]] = {
+    "constant": schedules.Constant,
+    "one_cycle": schedules.OneCycle,
+}
+_FOR_HIDDEN = [name for name, kind in ACTIVATIONS.items() if kind.elementwise]
+_LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02}
+# What makes the outputs fit a loss that does not take them as they come from a dense layer.
+_LAST_LAYERS = {
+    "cross_entropy": layers.Softmax,
+    "mean_squared_error": layers.Sigmoid,
+    "sum_squared_error": layers.Sigmoid,
+}
+
+
+def _batch_size(text: str) -> int:
+    """Read a batch size; 0 stands for the whole set."""
+    return 0 if text == "all" else whole(1)(text)
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add this command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse action
+        What ``add_subparsers`` returned.
+    """
+    usage = "gyaku train [OPTIONS]"
+    parser = commands.add_parser("train", usage=usage, description=_PAGE, epilog=_EXAMPLES)
+    parser.set_defaults(run=run)
+
+    what = parser.add_argument_group("what to train")
+    what.add_argument(
+        "--dataset",
+        type=name_of("data set", DATASETS),
+        default="digits",
+        metavar="NAME",
+        help=f"the images: {' or '.join(DATASETS)} (default: digits)",
+    )
+    what.add_argument(
+        "--model",
+        type=name_of("model", models.MODELS),
+        default="mlp",
+        metavar="NAME",
+        help=f"the model: {' or '.join(models.MODELS)} (default: mlp)",
+    )
+    what.add_argument(
+        "--hidden",
+        type=whole(1),
+        nargs="+",
+        metavar="UNITS",
+        help="the units of each hidden layer of the mlp (default: 256)",
+    )
+    what.add_argument(
+        "--activation",
+        type=name_of("activation", _FOR_HIDDEN),
+        metavar="NAME",
+        help=f"what follows each hidden layer: {', '.join(_FOR_HIDDEN)} (default: relu)",
+    )
+    what.add_argument(
+        "--dropout",
+        type=fraction,
+        metavar="SHARE",
+        help="the share of hidden outputs dropped while training (default: 0)",
+    )
+
+    how = parser.add_argument_group("how to train it")
+    how.add_argument(
+        "--loss",
+        type=name_of("loss", losses.LOSSES),
+        default="softmax_cross_entropy",
+        metavar="NAME",
+        help=f"{', '.join(losses.LOSSES)} (default: softmax_cross_entropy)",
+    )
+    how.add_argument(
+        "--optimizer",
+        type=name_of("optimizer", optim.OPTIMIZERS),
+        metavar="NAME",
+        help=f"{', '.join(optim.OPTIMIZERS)} (default: adam)",
+    )
+    how.add_argument(
+        "--learning-rate",
+        type=positive,
+        metavar="RATE",
+        help="the learning rate (default: one that suits model and optimizer)",
+    )
+    how.add_argument(
+        "--schedule",
+        type=name_of("schedule", _SCHEDULES),
+        metavar="NAME",
+        help="constant, or one_cycle: up to the learning rate and down to nothing"
+        " (default: one_cycle, or constant once you choose optimizer or learning rate)",
+    )
+    how.add_argument(
+        "--epochs",
+        type=whole(1),
+        metavar="N",
+        help="how often to go through all images (default: as many as the model needs)",
+    )
+    how.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        metavar="N",
+        help="images a step: 1 is online learning, 'all' the whole set (default: 128)",
+    )
+    how.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="of all random numbers (default: 0)"
+    )
+    how.add_argument(
+        "--dtype",
+        type=name_of("dtype", _DTYPES),
+        default="float32",
+        metavar="NAME",
+        help="float32 or float64 (default: float32)",
+    )
+    how.add_argument(
+        "--threads",
+        type=whole(1, 1024),
+        metavar="N",
+        help="how many threads to use (default: what 'gyaku info' shows)",
+    )
+    how.add_argument(
+        "--backend",
+        type=name_of("backend", _BACKENDS),
+        default="native",
+        metavar="NAME",
+        help="native, or reference: slow, in NumPy, to compare with (default: native)",
+    )
+
+    leave = parser.add_argument_group("what to leave")
+    leave.add_argument(
+        "--output",
+        metavar="PATH",
+        help="the model's file, or a folder for all files (default: gyaku-DATASET-MODEL)",
+    )
+    leave.add_argument(
+        "--no-curve", action="store_true", help="draw no picture, which saves half a second"
+    )
+    leave.add_argument("--quiet", action="store_true", help="say only how it ended")
+    leave.add_argument(
+        "--json",
+        action="store_true",
+        help="print the result as JSON, and all else as messages on the error stream",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and leave model, learning curve and history.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        What was asked for.
+
+    Returns
+    -------
+    int
+        The exit code; 130 if Ctrl-C ended the training, after all is written.
+    """
+    files = _files(arguments)
+    recipe = models.MODELS[arguments.model]
+    model = _model(arguments, recipe)
+    for path in files.values():
+        check_writable(path)
+    use_backend(arguments.backend)
+    if arguments.threads:
+        set_num_threads(arguments.threads)
+
+    (x, y), (x_test, y_test) = DATASETS[arguments.dataset]()
+    model.build(x.shape[1:], dtype=arguments.dtype, seed=arguments.seed)
+    shown = sys.stderr if arguments.json else sys.stdout
+    if not arguments.quiet:
+        size = " x ".join(map(str, x.shape[1:3]))
+        print(
+            f"{arguments.dataset}: {len(x):,} images of {size} to train on,"
+            f" {len(x_test):,} to test on\n{arguments.model}: {_layers(model)};"
+            f" {_parameters(model):,} parameters",
+            file=shown,
+        )
+
+    loss = losses.loss(arguments.loss)
+    if loss.takes == "rows":
+        rows = np.eye(_CLASSES, dtype=arguments.dtype)
+        y, y_test = rows[y], rows[y_test]
+    batch_size = recipe.batch_size if arguments.batch_size is None else arguments.batch_size
+    with redirect_stdout(shown), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fit: interrupted")  # said below
+        history = model.fit(
+            x,
+            y,
+            loss=loss,
+            optimizer=_optimizer(arguments, recipe),
+            epochs=arguments.epochs or recipe.epochs(len(x)),
+            batch_size=batch_size or None,
+            validation_data=(x_test, y_test),
+            metrics=["accuracy"],
+            seed=arguments.seed,
+            verbose=0 if arguments.quiet else "auto",
+        )
+    written = _write(model, history, files, f"{arguments.dataset}, {arguments.model}")
+    tested = model.evaluate(x_test, y_test, loss=loss, metrics=["accuracy"])
+    if arguments.json:
+        import json
+
+        print(json.dumps(_result(arguments, model, history, tested, written)))
+    else:
+        print(_report(history, tested, len(x_test), None if arguments.quiet else written))
+    return 130 if history.stopped == "interrupted" else 0
+
+
+def _files(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return where model, history and curve are to be written."""
+    model = Path(f"gyaku-{arguments.dataset}-{arguments.model}{_SUFFIX}")
+    if arguments.output:
+        given = Path(arguments.output)
+        if given.is_dir() or arguments.output.endswith("/"):
+            model = given / model
+        elif given.exists() and not given.is_file():
+            raise OSError(f"cannot write {given}: it is not a regular file")
+        else:
+            model = given if given.suffix == _SUFFIX else given.with_name(given.name + _SUFFIX)
+    stem = model.name.removesuffix(_SUFFIX)
+    files = {"model": model, "history": model.with_name(f"{stem}-history.csv")}
+    if not arguments.no_curve:
+        files["curve"] = model.with_name(f"{stem}-curve.png")
+    return files
+
+
+def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
+    """Return the model that was asked for, with the last layer that the loss needs."""
+    options = {
+        name: getattr(arguments, name)
+        for name in ("hidden", "activation", "dropout")
+        if getattr(arguments, name) is not None
+    }
+    if options and arguments.model != "mlp":
+        raise UsageError(f"--{next(iter(options))} goes with --model mlp, not {arguments.model}")
+    model = recipe.build(classes=_CLASSES, **options)
+    last = _LAST_LAYERS.get(arguments.loss)
+    return Sequential(*model.layers, last(), name=model.name) if last else model
+
+
+def _optimizer(arguments: argparse.Namespace, recipe: models.Recipe) -> optim.Optimizer:
+    """Return the recipe's optimizer, or the one that was asked for."""
+    chosen = arguments.optimizer or arguments.learning_rate
+    kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[arguments.optimizer or "adam"]
+    usual = {"adam": recipe.learning_rate}.get(arguments.optimizer or "adam")
+    rate = arguments.learning_rate or usual or _LEARNING_RATES[arguments.optimizer]
+    schedule = arguments.schedule or ("constant" if chosen else "one_cycle")
+    return kind(learning_rate=_SCHEDULES[schedule](rate))
+
+
+def _layers(model: Sequential) -> str:
+    """Return the layers in a few words."""
+    words = [f"{math.prod(model.input_shape or ())} inputs"]
+    for layer in model.layers:
+        if isinstance(layer, layers.Dense):
+            words.append(f"{layer.units} {layer.activation or 'outputs'}")
+        elif not isinstance(layer, layers.Flatten):
+            words.append(type(layer).__name__.lower())
+    return ", ".join(words)
+
+
+def _write(
+    model: Sequential, history: History, files: dict[str, Path], title: str
+) -> dict[str, Path]:
+    """Write what there is to write, the model first, and return which files that were."""
+    model.save(files["model"])
+    written = {"model": files["model"]}
+    if history.epochs:
+        history.to_csv(files["history"])
+        written["history"] = files["history"]
+        if "curve" in files and _draw(history, files["curve"], title):
+            written["curve"] = files["curve"]
+    return written
+
+
+def _draw(history: History, path: Path, title: str) -> bool:
+    """Draw the learning curve, if matplotlib is there."""
+    import logging
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its caches are not our news
+    try:
+        from gyaku.plots import learning_curve
+
+        figure = learning_curve(history, title=title, names=("training", "test"))
+    except ImportError:
+        print("gyaku train: no learning curve without matplotlib", file=sys.stderr)
+        return False
+    write_atomically(path, lambda stream: figure.savefig(stream, format="png"))
+    return True
+
+
+def _result(
+    arguments: argparse.Namespace,
+    model: Sequential,
+    history: History,
+    tested: dict[str, float],
+    written: dict[str, Path],
+) -> dict[str, Any]:
+    """Return the result for programs to read."""
+    return {
+        "dataset": arguments.dataset,
+        "model": arguments.model,
+        "parameters": _parameters(model),
+        "epochs": history.epochs,
+        "interrupted": history.stopped == "interrupted",
+        "seconds": sum(history.seconds),
+        "test_loss": tested["loss"],
+        "test_accuracy": tested["accuracy"],
+        "files": {kind: str(path) for kind, path in written.items()},
+    }
+
+
+def _report(
+    history: History, tested: dict[str, float], count: int, written: dict[str, Path] | None
+) -> str:
+    """Return the result for people to read, and what to type next."""
+    right = round(tested["accuracy"] * count)
+    ended = "interrupted after" if history.stopped == "interrupted" else "after"
+    accuracy = f"test accuracy {100 * tested['accuracy']:.2f} % ({right:,} of {count:,} right)"
+    epochs = f"{history.epochs} epoch{'' if history.epochs == 1 else 's'}"
+    seconds = sum(history.seconds)
+    lines = [f"{accuracy} {ended} {epochs} in {seconds:.{1 if seconds >= 1 else 2}f} s"]
+    if written is not None:
+        names = {"model": "the model", "history": "its history", "curve": "its learning curve"}
+        width = max(len(str(path)) for path in written.values())
+        lines += ["", "written:"]
+        lines += [f"  {path!s:{width}}  {names[kind]}" for kind, path in written.items()]
+        name = shlex.quote(str(written["model"]))
+        lines += ["", "next:", f"  gyaku predict {name} --index 3", f"  gyaku evaluate {name}"]
+    return "\n".join(lines)
+
+
+def _parameters(model: Sequential) -> int:
+    return sum(array.size for array in model.params.values())

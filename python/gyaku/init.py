@@ -1,0 +1,208 @@
+"""Initialisers: the values that parameters have before training.
+
+An initialiser is called with the shape of a parameter and a random generator; a function of these
+two does as well. The last axis of a weight holds its outputs, the one before it its inputs, and
+further axes in front (a convolution's window) belong to both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.arguments import Configured, choose, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Initialize: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], NDArray[np.floating]]
+
+__all__ = ["INITIALIZERS", "Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier"]
+__all__ += ["Zeros", "initializer"]
+
+
+class Initializer(Configured):
+    """Base of the initialisers."""
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Return initial values.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The shape of the parameter.
+        random : numpy.random.Generator
+            Where random numbers come from.
+
+        Returns
+        -------
+        ndarray of float64
+            The values; they are rounded to the model's dtype afterwards, so that float32 and
+            float64 models begin alike.
+        """
+        raise NotImplementedError
+
+
+class Constant(Initializer):
+    """The same value everywhere.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = number("Constant", "value", value)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Return `shape` filled with the value; see `Initializer`."""
+        return np.full(shape, self.value)
+
+
+class Zeros(Constant):
+    """Zeros, the usual start of a bias."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+
+class Ones(Constant):
+    """Ones, the usual start of a scale."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+
+class Normal(Initializer):
+    """Normally distributed values.
+
+    Parameters
+    ----------
+    mean : float
+        The mean.
+    deviation : float
+        The standard deviation.
+    """
+
+    def __init__(self, mean: float = 0.0, deviation: float = 0.01) -> None:
+        self.mean = number("Normal", "mean", mean)
+        self.deviation = number("Normal", "deviation", deviation, least=0)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw from N(mean, deviation²); see `Initializer`."""
+        return random.normal(self.mean, self.deviation, shape)
+
+
+class Uniform(Initializer):
+    """Uniformly distributed values.
+
+    Parameters
+    ----------
+    low, high : float
+        The interval [low, high).
+    """
+
+    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
+        self.low = number("Uniform", "low", low)
+        self.high = number("Uniform", "high", high, least=self.low)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw from U(low, high); see `Initializer`."""
+        return random.uniform(self.low, self.high, shape)
+
+
+class Xavier(Initializer):
+    """Values that keep the variance of signals and gradients through sigmoid and tanh layers.
+
+    Parameters
+    ----------
+    gain : float
+        A factor on all values.
+
+    Notes
+    -----
+    ``U(-a, a)`` with ``a = gain * sqrt(6 / (inputs + outputs))``: X. Glorot and Y. Bengio,
+    Understanding the difficulty of training deep feedforward neural networks (2010), equation 16.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = number("Xavier", "gain", gain, above=0)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw from U(-a, a); see `Initializer`."""
+        limit = self.gain * math.sqrt(6 / max(1, sum(_inputs_and_outputs(shape))))
+        return random.uniform(-limit, limit, shape)
+
+
+class He(Initializer):
+    """Values that keep the variance of signals through ReLU layers.
+
+    Parameters
+    ----------
+    gain : float
+        A factor on all values.
+
+    Notes
+    -----
+    ``N(0, s²)`` with ``s = gain * sqrt(2 / inputs)``: K. He and others, Delving deep into
+    rectifiers (2015), equation 10.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = number("He", "gain", gain, above=0)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw from N(0, s²); see `Initializer`."""
+        deviation = self.gain * math.sqrt(2 / max(1, _inputs_and_outputs(shape)[0]))
+        return random.normal(0.0, deviation, shape)
+
+
+def _inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many numbers feed one output and how many outputs one input feeds."""
+    if len(shape) < 2:
+        return math.prod(shape), math.prod(shape)
+    window = math.prod(shape[:-2])
+    return window * shape[-2], window * shape[-1]
+
+
+INITIALIZERS: dict[str, Callable[[], Initializer]] = {
+    "he": He,
+    "normal": Normal,
+    "ones": Ones,
+    "uniform": Uniform,
+    "xavier": Xavier,
+    "zeros": Zeros,
+}
+
+
+def initializer(given: str | Initialize) -> Initialize:
+    """Return an initialiser from its name or itself.
+
+    Parameters
+    ----------
+    given : str or callable
+        A name of `INITIALIZERS`, an `Initializer`, or a function of shape and generator.
+
+    Returns
+    -------
+    callable
+        The initialiser.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If it is neither a name nor a callable.
+    """
+    if isinstance(given, str):
+        return choose("initializer", given, INITIALIZERS)()
+    if not callable(given):
+        raise TypeError(f"an initializer must be a name or a callable, got {given!r}")
+    return given

@@ -1,0 +1,225 @@
+"""Model files: safetensors, checked before they are believed.
+
+The format holds tensors and a dictionary of strings, no code; loading one can never run
+anything. The official library lets a few lies pass (a duplicate key, for one), so the header is
+checked here first.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.files import FileError, is_web_page, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, BinaryIO
+
+    from numpy.typing import NDArray
+
+__all__ = ["read", "write"]
+
+_ITEM_SIZES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "F16": 2,
+    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}  # fmt: skip
+_LONGEST_HEADER = 100_000_000
+
+
+def write(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write arrays and a dictionary of strings to a safetensors file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an old one is replaced in one step, so it is never half-written.
+    tensors : mapping of str to ndarray
+        The arrays, of any layout; they are stored row by row, little-endian.
+    metadata : mapping of str to str, optional
+        What belongs with them.
+
+    Raises
+    ------
+    TypeError
+        If a name, a metadata value or the type of an array cannot be stored.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    read : The way back.
+    """
+    from safetensors.numpy import save
+
+    for key, value in (metadata or {}).items():
+        if not (_is_text(key) and _is_text(value)):
+            raise TypeError(f"metadata must map str to str, got {key!r}: {value!r}")
+    stored = {}
+    for name, tensor in tensors.items():
+        if not _is_text(name) or name == "__metadata__":
+            raise TypeError(f"a tensor needs a str other than '__metadata__' as name, got {name!r}")
+        array = np.asarray(tensor)
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise TypeError(f"tensor {name!r} has dtype {array.dtype}, which cannot be stored")
+        stored[name] = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+    content = save(stored, metadata=dict(metadata) if metadata else None)
+    write_atomically(path, lambda stream: stream.write(content))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read a safetensors file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        The arrays, each in memory of its own.
+    metadata : dict of str to str
+        What was stored with them.
+
+    Raises
+    ------
+    FileError
+        If the file is torn, lies about its content, or is not a safetensors file.
+    OSError
+        If it cannot be read.
+
+    Notes
+    -----
+    Accepted is what the format's description says and no more: a header of at most 100 MB
+    without duplicate keys; tensors whose sorted offsets tile the rest of the file exactly; sizes
+    that agree with shape and dtype. Memory is taken only after that.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(folder + "/a.safetensors", {"w": np.ones((2, 3))}, {"note": "six ones"})
+    ...     tensors, metadata = read(folder + "/a.safetensors")
+    >>> tensors["w"].shape, metadata["note"]
+    ((2, 3), 'six ones')
+    """
+    from pathlib import Path
+
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    name = os.fspath(path)
+    with Path(path).open("rb") as stream:
+        header, room = _read_header(stream, name)
+    metadata = header.pop("__metadata__", {})
+    _check_metadata(metadata, name)
+    _check_tensors(header, room, name)
+    try:
+        tensors = load_file(name)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _refusal(name, str(error)) from None
+    return tensors, metadata
+
+
+def _refusal(name: str, reason: str) -> FileError:
+    shown = reason if len(reason) <= 160 else f"{reason[:157]}..."  # a lie can be long
+    return FileError(f"{name} is not a valid safetensors file: {shown}")
+
+
+def _read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
+    """Return the parsed header and the number of bytes that the tensors have."""
+    import json
+
+    size = os.fstat(stream.fileno()).st_size
+    start = stream.read(64)
+    if not start:
+        raise FileError(f"{name} is empty, not a safetensors file")
+    if is_web_page(start):
+        raise FileError(f"{name} is a web page, not a safetensors file")
+    if len(start) < 8:
+        raise _refusal(name, f"it has only {size} bytes")
+    length = int.from_bytes(start[:8], "little")
+    if start[8:9] not in (b"{", b"") or length > _LONGEST_HEADER or length < 2:
+        raise _refusal(name, "it does not begin with a safetensors header")
+    if 8 + length > size:
+        raise FileError(
+            f"{name} is cut off: its header alone has {length} bytes, the file has {size}"
+        )
+    stream.seek(8)
+    try:
+        header = json.loads(
+            stream.read(length).decode("utf-8"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise _refusal(name, f"its header is damaged ({error})") from None
+    return header, size - 8 - length  # a dict, since the header begins with a brace
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands there twice")
+        found[key] = value
+    return found
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _check_metadata(metadata: object, name: str) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise _refusal(name, "its metadata is not a dictionary of strings")
+
+
+def _check_tensors(header: dict[str, Any], room: int, name: str) -> None:
+    """Hold every tensor's dtype, shape and offsets against each other and against the file."""
+    spans = []
+    for tensor, entry in header.items():
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise _refusal(name, f"tensor {tensor!r} needs dtype, shape and data_offsets")
+        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not isinstance(dtype, str) or dtype not in _ITEM_SIZES:
+            raise _refusal(name, f"tensor {tensor!r} has the unknown dtype {dtype!r}")
+        if not _is_sizes(shape) or len(shape) > 64:
+            raise _refusal(name, f"tensor {tensor!r} has the impossible shape {shape!r}")
+        if not _is_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+            raise _refusal(name, f"tensor {tensor!r} has the impossible offsets {offsets!r}")
+        needed = extent = _ITEM_SIZES[dtype]
+        for length in shape:  # Python's integers do not overflow
+            needed *= length
+            extent *= max(length, 1)
+        if needed != offsets[1] - offsets[0] or extent > 2**63 - 1:
+            raise _refusal(
+                name,
+                f"tensor {tensor!r} of shape {shape} and dtype {dtype} has"
+                f" {offsets[1] - offsets[0]} bytes instead of {needed}",
+            )
+        spans.append((offsets[0], offsets[1], tensor))
+    end = 0
+    for begin, stop, tensor in sorted(spans):
+        if begin != end:
+            raise _refusal(name, f"tensor {tensor!r} begins at byte {begin} instead of {end}")
+        end = stop
+    if room < end:
+        raise FileError(f"{name} is cut off: its tensors need {end} bytes, {room} are there")
+    if room > end:
+        raise _refusal(name, f"{room - end} bytes follow behind the last tensor")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_sizes(values: object) -> bool:
+    return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)

@@ -1,0 +1,303 @@
+"""What a layer is: parameters, a forward pass, a backward pass."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gyaku import memory
+from gyaku.arguments import Part
+from gyaku.init import initializer
+
+if TYPE_CHECKING:
+    import weakref
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.init import Initialize
+
+__all__ = ["Layer", "Views"]
+
+
+class Views(dict[str, "NDArray[Any]"]):
+    """Named arrays that stay where they are: assigning to a name copies into its array.
+
+    Examples
+    --------
+    >>> views = Views(w=np.zeros(2))
+    >>> array = views["w"]
+    >>> views["w"] = [1, 2]
+    >>> array
+    array([1., 2.])
+    """
+
+    def __setitem__(self, name: str, value: object) -> None:
+        """Copy `value` into the array called `name`."""
+        if name not in self:
+            raise KeyError(f"there is no parameter {name!r} here, only {', '.join(self) or 'none'}")
+        array = self[name]
+        given = np.asarray(value)
+        if given.shape != array.shape:
+            raise ValueError(f"{name!r} has shape {array.shape}, cannot take {given.shape}")
+        np.copyto(array, given, casting="same_kind")
+
+    def place(self, name: str, array: NDArray[Any]) -> None:
+        """Let `name` mean another array from now on.
+
+        Parameters
+        ----------
+        name : str
+            The name, known or new.
+        array : ndarray
+            The array itself, not a copy.
+        """
+        super().__setitem__(name, array)
+
+
+class Layer(Part):
+    """Base of all layers, built in or written in NumPy by whoever needs one.
+
+    A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or
+    changes the shape of its samples. It keeps in attributes what its backward pass needs.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name; a model finds one for layers without.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name.
+    params, grads : Views
+        Parameters and their gradients by name. The arrays belong to the model's two flat buffers:
+        ``self.grads["scale"] = array`` copies into it.
+    input_shape, output_shape : tuple of int
+        The shape of a sample, that is without the batch axis.
+    dtype : numpy.dtype
+        float32 or float64, that of all arrays.
+    needs_input_gradient : bool
+        Whether `backward` has to return anything.
+
+    Notes
+    -----
+    `forward` must not change its input. In training a layer written in NumPy is called once a
+    step, on buffers that stay the same for the whole training.
+
+    Examples
+    --------
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.add_param("scale", input_shape, "ones")
+    ...         return input_shape
+    ...
+    ...     def forward(self, x, training=False):
+    ...         self.x = x
+    ...         return x * self.params["scale"]
+    ...
+    ...     def backward(self, dy):
+    ...         self.grads["scale"] = (dy * self.x).sum(axis=0)
+    ...         return dy * self.params["scale"]
+    """
+
+    passes = frozenset({"forward", "backward"})
+    takes_training: ClassVar[bool] = True
+    """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
+
+    # Defaults of the class, so that a subclass need not call this constructor.
+    name: str = ""
+    input_shape: tuple[int, ...] = ()
+    output_shape: tuple[int, ...] = ()
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    needs_input_gradient: bool = True
+    activation_after: str = ""
+    seed: int = 0
+    stream: int = 0
+    model: weakref.ref[Any] | None = None
+    stored: Mapping[str, NDArray[Any]] | None = None
+
+    def __init__(self, *, name: str = "") -> None:
+        self.name = name
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Look whether `forward` wants to know about training."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls):
+            code = cls.forward.__code__
+            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            cls.takes_training = "training" in names
+
+    @cached_property
+    def params(self) -> Views:
+        """Parameters by name."""
+        return Views()
+
+    @cached_property
+    def grads(self) -> Views:
+        """Gradients of the parameters by name."""
+        return Views()
+
+    @cached_property
+    def clock(self) -> NDArray[np.int64]:
+        """Number of the step, which random layers draw by; a model's layers share one."""
+        return memory.zeros((1,), np.int64)
+
+    def __str__(self) -> str:
+        """Return class and name, as errors show them."""
+        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Declare parameters and return the shape of an output sample.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of an input sample.
+
+        Returns
+        -------
+        tuple of int
+            The shape of an output sample.
+
+        Notes
+        -----
+        This default finds the shape by a pass over one sample of zeros.
+        """
+        x = np.zeros((1, *input_shape), self.dtype)
+        return np.shape(self._forward(x, False))[1:]
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the outputs of a batch.
+
+        Parameters
+        ----------
+        x : ndarray
+            The inputs, (samples, ...); not to be changed.
+        training : bool
+            Whether this pass belongs to a training step.
+
+        Returns
+        -------
+        ndarray
+            The outputs, (samples, ...).
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a forward(self, x, training)")
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
+        """Write the gradients of the parameters and return that of the inputs.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The loss's gradient by the outputs of the last `forward`.
+
+        Returns
+        -------
+        ndarray or None
+            The loss's gradient by its inputs; None is enough where `needs_input_gradient` is
+            false.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
+
+    def add_param(
+        self, name: str, shape: tuple[int, ...], initial: str | Initialize = "zeros"
+    ) -> None:
+        """Declare a parameter; to be called in `build`.
+
+        Parameters
+        ----------
+        name : str
+            Its key in `params` and `grads`.
+        shape : tuple of int
+            Its shape.
+        initial : str or callable
+            An initialiser, by name or itself.
+        """
+        shape = tuple(shape)
+        if self.stored is None:
+            # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
+            key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
+            values = initializer(initial)(shape, np.random.Generator(np.random.Philox(key=key)))
+        elif name in self.stored:
+            values = self.stored[name]
+        else:
+            raise ValueError(f"{self}: there is no {name!r}")
+        if np.shape(values) != shape:
+            raise ValueError(f"{self}: {name!r} has shape {np.shape(values)}, expected {shape}")
+        self.params.place(name, np.array(values, self.dtype))
+        self.grads.place(name, np.zeros(shape, self.dtype))
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations a sample in the forward pass; 0 where nobody counted."""
+        return 0
+
+    def run_forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Do the forward pass so that it can be replayed.
+
+        Parameters
+        ----------
+        x : ndarray
+            The inputs.
+        training : bool
+            Whether this pass belongs to a training step.
+
+        Returns
+        -------
+        ndarray
+            The outputs. Those of a layer written in NumPy lie in a buffer that is filled again
+            at each replay.
+        """
+        if self.native:
+            return self.forward(x, training=training)
+        y = memory.empty((len(x), *self.output_shape), self.dtype)
+        self._run("forward", lambda given: self._forward(given, training), x, y)
+        return y
+
+    def run_backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
+        """Do the backward pass so that it can be replayed.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The gradient by the outputs.
+
+        Returns
+        -------
+        ndarray or None
+            The gradient by the inputs, if it is needed.
+        """
+        if self.native:
+            return self.backward(dy)
+        if not self.needs_input_gradient:
+            memory.host(lambda: self.backward(dy), [dy], list(self.grads.values()))
+            return None
+        dx = memory.empty((len(dy), *self.input_shape), self.dtype)
+        self._run("backward", self.backward, dy, dx)
+        return dx
+
+    def _forward(self, x: NDArray[Any], training: bool) -> NDArray[Any]:
+        return self.forward(x, training=training) if self.takes_training else self.forward(x)
+
+    def _run(
+        self, what: str, function: Callable[[Any], Any], given: NDArray[Any], out: NDArray[Any]
+    ) -> None:
+        """Call a pass that a person wrote, now and at each replay, and keep what it returns."""
+        shown = given.view()
+        if what == "forward":  # the layer before may have kept this array for its own backward
+            shown.flags.writeable = False
+
+        def call() -> None:
+            result = np.asarray(function(shown))
+            if result.shape != out.shape:
+                raise ValueError(
+                    f"{self}: {what} returned shape {result.shape}, expected {out.shape}"
+                )
+            np.copyto(out, result, casting="same_kind")
+
+        parameters = [*self.params.values(), *self.grads.values()]
+        memory.host(call, [given, *self.params.values()], [out, *parameters])

@@ -1,0 +1,269 @@
+"""Losses: how far outputs are from targets, and the gradient of that by the outputs.
+
+A loss is called with outputs and targets of a batch and returns both; a function that does this
+is a loss too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory, ops
+from gyaku.arguments import Part, choose, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["LOSSES", "CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]
+__all__ += ["SumSquaredError", "loss"]
+
+
+class Loss(Part):
+    """Base of the losses.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses of a batch's samples are averaged or added.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is neither.
+    """
+
+    passes = frozenset({"__call__", "compute"})
+    takes: str = "rows"
+    """What a target is: "rows" like the outputs, "classes" (numbers or rows), or "anything"."""
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum"):
+            raise ValueError(
+                f"{type(self).__name__}: reduction must be 'mean' or 'sum', got {reduction!r}"
+            )
+        self.reduction = reduction
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return the loss of a batch and its gradient.
+
+        Parameters
+        ----------
+        y : ndarray
+            The outputs, (samples, ...).
+        t : ndarray
+            The targets, of the same shape; or class numbers, (samples,), where it takes classes.
+
+        Returns
+        -------
+        loss : ndarray of float64, of shape ()
+            The loss, which prints and counts like a number.
+        dy : ndarray
+            The loss's gradient by `y`.
+        """
+        value, dy = self.compute(y, t)
+        return np.asarray(value).reshape(()), dy
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return the loss, as an array of shape (1,), and its gradient.
+
+        Parameters
+        ----------
+        y, t : ndarray
+            Outputs and targets.
+
+        Returns
+        -------
+        loss : ndarray of float64, of shape (1,)
+            The loss.
+        dy : ndarray
+            Its gradient by `y`.
+        """
+        raise NotImplementedError
+
+
+class SumSquaredError(Loss):
+    """Half the squared distance between output and target.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses of a batch's samples are averaged or added.
+
+    Notes
+    -----
+    ``E = ½ Σ_k (y_k - t_k)²`` a sample, ``dE/dy = y - t``.
+
+    Examples
+    --------
+    >>> loss, dy = SumSquaredError()(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
+    >>> print(loss, dy)
+    2.0 [[2. 0.]]
+    """
+
+    native = True
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.sum_squared_error(y, t, reduction=self.reduction)
+
+
+class MeanSquaredError(Loss):
+    """The mean of the squared differences between output and target.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses of a batch's samples are averaged or added.
+
+    Notes
+    -----
+    ``E = 1/K Σ_k (y_k - t_k)²`` a sample of K numbers, ``dE/dy = 2/K (y - t)``.
+    """
+
+    native = True
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.mean_squared_error(y, t, reduction=self.reduction)
+
+
+class CrossEntropy(Loss):
+    """Cross-entropy of probabilities, the outputs of a softmax or sigmoid layer.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses of a batch's samples are averaged or added.
+    delta : float
+        A small number that keeps the logarithm away from zero.
+
+    Notes
+    -----
+    ``E = -Σ_k t_k log(y_k + δ)`` a sample. `SoftmaxCrossEntropy` on a layer without activation is
+    faster and more exact.
+    """
+
+    native = True
+    takes = "classes"
+
+    def __init__(self, *, reduction: str = "mean", delta: float = 1e-7) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = number("CrossEntropy", "delta", delta, least=0)
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.cross_entropy(y, t, delta=self.delta, reduction=self.reduction)
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Softmax and cross-entropy in one, for a last layer without activation.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses of a batch's samples are averaged or added.
+    label_smoothing : float
+        The share of the target that is spread evenly over all classes.
+
+    Notes
+    -----
+    ``E = -Σ_k t_k log p_k`` a sample with ``p = softmax(y)``; ``dE/dy = p - t``.
+
+    Examples
+    --------
+    >>> logits = np.zeros((1, 4), np.float32)
+    >>> loss, dlogits = SoftmaxCrossEntropy()(logits, np.array([2]))
+    >>> print(f"{loss:.4f}", dlogits)
+    1.3863 [[ 0.25  0.25 -0.75  0.25]]
+    """
+
+    native = True
+    takes = "classes"
+
+    def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        super().__init__(reduction=reduction)
+        self.label_smoothing = number(
+            "SoftmaxCrossEntropy", "label_smoothing", label_smoothing, least=0, below=1
+        )
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.softmax_cross_entropy(
+            y, t, label_smoothing=self.label_smoothing, reduction=self.reduction
+        )
+
+
+class _Function(Loss):
+    """A loss that a person wrote in NumPy, called once a step."""
+
+    native = True
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(reduction=getattr(function, "reduction", "mean"))
+        self.takes = getattr(function, "takes", "anything")
+        self.function = function
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
+
+    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        value, dy = memory.empty((1,), np.float64), memory.empty(y.shape, y.dtype)
+
+        def call() -> None:
+            result = self.function(y, t)
+            parts = result if isinstance(result, tuple) else (result,)
+            shapes = [np.shape(part) for part in parts]
+            if shapes not in ([(), y.shape], [(1,), y.shape]):
+                raise ValueError(
+                    f"the loss {self!r} must return a number and the gradient of shape {y.shape},"
+                    f" got shapes {shapes}"
+                )
+            value[...], dy[...] = parts
+
+        memory.host(call, [y, t], [value, dy])
+        return value, dy
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "cross_entropy": CrossEntropy,
+    "mean_squared_error": MeanSquaredError,
+    "softmax_cross_entropy": SoftmaxCrossEntropy,
+    "sum_squared_error": SumSquaredError,
+}
+
+
+def loss(given: str | Loss | Callable[..., Any]) -> Loss:
+    """Return a loss from its name, itself or a function.
+
+    Parameters
+    ----------
+    given : str or Loss or callable
+        A name of `LOSSES`, a loss, or a function of outputs and targets that returns the mean
+        loss and its gradient by the outputs.
+
+    Returns
+    -------
+    Loss
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If it is none of these.
+    """
+    if isinstance(given, str):
+        return choose("loss", given, LOSSES)()
+    if isinstance(given, Loss) and given.native:
+        return given
+    if not callable(given):
+        raise TypeError(f"loss must be a name, a Loss or a function (y, t), got {given!r}")
+    return _Function(given)

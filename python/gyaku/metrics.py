@@ -1,0 +1,146 @@
+"""Metrics: what people want to know about a model besides its loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory, ops
+from gyaku.arguments import Part, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["METRICS", "Accuracy", "MeanSquaredError", "Metric", "metric"]
+
+
+class Metric(Part):
+    """Base of the metrics, which are averaged over the samples of a data set.
+
+    Attributes
+    ----------
+    name : str
+        What the metric is called in the history.
+    """
+
+    passes = frozenset({"__call__"})
+    name: str = ""
+    counts: bool = False
+    """Whether the value of a batch is a sum over its samples rather than their mean."""
+
+    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the metric of a batch.
+
+        Parameters
+        ----------
+        y, t : ndarray
+            Outputs and targets.
+
+        Returns
+        -------
+        ndarray of float64, of shape (1,)
+            The mean over the samples, or their sum if `counts`.
+        """
+        raise NotImplementedError
+
+
+class Accuracy(Metric):
+    """The share of samples whose largest output is that of the right class.
+
+    Notes
+    -----
+    The target is a class number or a row whose largest number marks the class. With one output
+    alone, it and the target are on the same side of 1/2 where it is right.
+
+    Examples
+    --------
+    >>> correct = Accuracy()(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    >>> print(correct / 2)
+    [0.5]
+    """
+
+    native = True
+    name = "accuracy"
+    counts = True
+
+    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how many are right; see `Metric`."""
+        return ops.count_correct(y, t)
+
+
+class MeanSquaredError(Metric):
+    """The mean of the squared differences between output and target."""
+
+    native = True
+    name = "mean_squared_error"
+
+    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the mean; see `Metric`."""
+        return ops.mean_squared_error(y, t)[0]
+
+
+class _Function(Metric):
+    """A metric that a person wrote in NumPy, called once a step."""
+
+    native = True
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = getattr(function, "name", "") or getattr(
+            function, "__name__", type(function).__name__
+        )
+        self.counts = getattr(function, "counts", False)
+
+    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+        value = memory.empty((1,), np.float64)
+
+        def call() -> None:
+            result = self.function(y, t)
+            if np.size(result) != 1:
+                raise ValueError(
+                    f"the metric {self.name!r} must return a number, got shape {np.shape(result)}"
+                )
+            value[0] = np.asarray(result).item()
+
+        memory.host(call, [y, t], [value])
+        return value
+
+
+METRICS: dict[str, type[Metric]] = {
+    "accuracy": Accuracy,
+    "mean_squared_error": MeanSquaredError,
+}
+
+
+def metric(given: str | Metric | Callable[..., Any]) -> Metric:
+    """Return a metric from its name, itself or a function.
+
+    Parameters
+    ----------
+    given : str or Metric or callable
+        A name of `METRICS`, a metric, or a function of outputs and targets that returns a number,
+        averaged over batches by their sizes.
+
+    Returns
+    -------
+    Metric
+        The metric.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If it is none of these.
+    """
+    if isinstance(given, str):
+        return choose("metric", given, METRICS)()
+    if isinstance(given, Metric) and given.native:
+        return given
+    if not callable(given):
+        raise TypeError(f"a metric must be a name or a function (y, t), got {given!r}")
+    return _Function(given)

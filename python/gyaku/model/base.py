@@ -1,0 +1,426 @@
+"""What one does with a model, whatever its layers are connected like."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory
+from gyaku.arguments import Documented, checked_dtype
+from gyaku.layers.base import Views
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from gyaku.callbacks import Callback
+    from gyaku.history import History
+    from gyaku.layers.base import Layer
+    from gyaku.losses import Loss
+    from gyaku.metrics import Metric
+    from gyaku.model.table import Table
+    from gyaku.optim import Optimizer
+
+__all__ = ["Model"]
+
+
+class Model(Documented):
+    """Base of the models: training, evaluation, prediction, tables and files.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        The dtype of parameters and outputs.
+    name : str
+        The model's name.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        The layers, in the order of the forward pass.
+    built : bool
+        Whether the parameters are there.
+    input_shape, output_shape : tuple of int
+        The shapes of samples, without the batch axis; `input_shape` is None before `build`.
+    params, grads : Views
+        Parameters and gradients by name, such as "dense.weight".
+    flat_params, flat_grads : ndarray
+        One buffer of all parameters, one of all gradients; the arrays of `params` and `grads` are
+        views that begin at multiples of 64 bytes, and what lies between them is zero.
+    clock : ndarray of int64, of shape (1,)
+        The number of training steps, which random layers draw by.
+    loss, optimizer, metrics : object
+        Those of the last `fit`.
+
+    Examples
+    --------
+    >>> from gyaku.layers import Dense
+    >>> from gyaku.model import Sequential
+    >>> model = Sequential(Dense(2))
+    >>> model.forward([[1.0, 2.0, 3.0]]).shape, list(model.params)
+    ((1, 2), ['dense.weight', 'dense.bias'])
+    """
+
+    layers: tuple[Layer, ...]
+    built: bool = False
+    input_shape: tuple[int, ...] | None = None
+    output_shape: tuple[int, ...] = ()
+    loss: Loss | None = None
+    optimizer: Optimizer | None = None
+    metrics: tuple[Metric, ...] = ()
+
+    def __init__(self, *, dtype: DTypeLike = "float32", name: str = "") -> None:
+        self.dtype = checked_dtype(dtype)
+        self.name = name
+        self.clock = memory.zeros((1,), np.int64)
+        self.params, self.grads = Views(), Views()
+        self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
+        self.tasks: list[dict[str, Any]] = []
+        self._lock = threading.RLock()
+
+    def build(
+        self, input_shape: tuple[int, ...], dtype: DTypeLike | None = None, seed: int = 0
+    ) -> None:
+        """Make the parameters; `fit` and `predict` do it when they first see data.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of an input sample, without the batch axis.
+        dtype : {"float32", "float64"}, optional
+            The dtype of parameters and outputs, instead of the constructor's.
+        seed : int
+            What the initial weights depend on, unless the constructor was told.
+
+        Raises
+        ------
+        ValueError
+            If a layer cannot take what the one before it gives.
+        """
+        raise NotImplementedError
+
+    def forward(self, x: object, training: bool = False) -> NDArray[Any]:
+        """Return the outputs of a batch.
+
+        Parameters
+        ----------
+        x : array_like
+            The inputs, (samples, ...); uint8 is scaled to numbers from 0 to 1.
+        training : bool
+            Whether this belongs to a training step: dropout then drops.
+
+        Returns
+        -------
+        ndarray
+            The outputs, (samples, ...).
+
+        Raises
+        ------
+        ValueError
+            If the samples' shape is not what the model expects.
+        """
+        raise NotImplementedError
+
+    def backward(self, dy: object, *, input_gradient: bool = False) -> NDArray[Any] | None:
+        """Write the gradients of all parameters into `grads`.
+
+        Parameters
+        ----------
+        dy : array_like
+            The loss's gradient by the outputs of the last `forward`.
+        input_gradient : bool
+            Whether the gradient by the inputs is wanted too.
+
+        Returns
+        -------
+        ndarray or None
+            The gradient by the inputs, if wanted.
+        """
+        raise NotImplementedError
+
+    def fit(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | Callable[..., Any],
+        optimizer: str | Optimizer = "adam",
+        epochs: int = 1,
+        batch_size: int | None = 32,
+        validation_data: tuple[object, object] | None = None,
+        validation_split: float = 0.0,
+        validation_freq: int = 1,
+        metrics: str | Metric | Iterable[Any] = (),
+        seed: int | None = 0,
+        shuffle: bool = True,
+        callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
+        verbose: int | str = "auto",
+    ) -> History:
+        """Train the model.
+
+        Parameters
+        ----------
+        x : array_like
+            The inputs, (samples, ...). float32, float64 and uint8 are used where they lie, and
+            uint8 is scaled to numbers from 0 to 1 while a batch is collected.
+        y : array_like
+            The targets: rows like the outputs, or class numbers for a cross-entropy.
+        loss : str or Loss or callable
+            What is to become small: a name, an object, or a function of outputs and targets that
+            returns the mean loss and its gradient by the outputs.
+        optimizer : str or Optimizer
+            What changes the weights. An object goes on where it was if it trained this model.
+        epochs : int
+            How often each sample is seen.
+        batch_size : int or None
+            The samples of a step: 1 is on-line, None the whole set.
+        validation_data : pair of array_like, optional
+            Inputs and targets to measure, not to train on.
+        validation_split : float
+            The share of the samples to set aside for that instead, of each class alike.
+        validation_freq : int
+            After how many epochs it is measured; and after the last.
+        metrics : sequence of str or Metric or callable
+            What else to measure: names, objects, or functions of outputs and targets.
+        seed : int or None
+            What initial weights, order and dropout depend on; None is a new one each time.
+        shuffle : bool
+            Whether each epoch has an order of its own.
+        callbacks : sequence of Callback or callable
+            Whom to call between epochs and steps; a function is called with epoch and logs after
+            each epoch and stops the training by returning something true.
+        verbose : {0, 1, 2, "auto"}
+            Nothing, a bar, a line an epoch; "auto" is a bar where somebody watches.
+
+        Returns
+        -------
+        History
+            Loss and metrics of each epoch. Ctrl-C ends the training, not the program: the model
+            keeps the weights of the last finished step.
+
+        Raises
+        ------
+        ValueError
+            If data or arguments do not make sense.
+        TypeError
+            If one of them is of the wrong kind.
+        NonFiniteError
+            If loss or weights become NaN or infinite; the model keeps the last good weights.
+        RuntimeError
+            If another thread uses the model.
+        """
+        from gyaku import train
+
+        with self._used("fit"):
+            return train.fit(
+                self,
+                x,
+                y,
+                loss=loss,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                validation_freq=validation_freq,
+                metrics=metrics,
+                seed=seed,
+                shuffle=shuffle,
+                callbacks=callbacks,
+                verbose=verbose,
+            )
+
+    def evaluate(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | Callable[..., Any] | None = None,
+        metrics: str | Metric | Iterable[Any] | None = None,
+        batch_size: int = 512,
+    ) -> dict[str, float]:
+        """Measure loss and metrics.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Inputs and targets, as in `fit`.
+        loss : str or Loss or callable, optional
+            The loss; by default that of `fit`.
+        metrics : sequence of str or Metric or callable, optional
+            The metrics; by default those of `fit`.
+        batch_size : int
+            How many samples are worked on at once.
+
+        Returns
+        -------
+        dict of str to float
+            "loss" and each metric.
+
+        Raises
+        ------
+        ValueError
+            If data or arguments do not make sense.
+        TypeError
+            If one of them is of the wrong kind.
+        """
+        from gyaku import train
+
+        with self._used("evaluate"):
+            return train.evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size)
+
+    def predict(self, x: object, *, batch_size: int = 512) -> NDArray[Any]:
+        """Return the outputs of any number of samples.
+
+        Parameters
+        ----------
+        x : array_like
+            The inputs, (samples, ...).
+        batch_size : int
+            How many samples are worked on at once.
+
+        Returns
+        -------
+        ndarray
+            The outputs, (samples, ...).
+
+        Raises
+        ------
+        ValueError
+            If the data do not make sense.
+        TypeError
+            If they do not hold real numbers.
+        """
+        from gyaku import train
+
+        with self._used("predict"):
+            return train.predict(self, x, batch_size=batch_size)
+
+    def summary(self) -> str:
+        """Print a table of the layers: shapes, parameters, work and memory.
+
+        Returns
+        -------
+        str
+            The table.
+        """
+        from gyaku.model.report import Printed, summary
+
+        text = Printed(summary(self))
+        print(text)
+        return text
+
+    def _repr_html_(self) -> str:
+        from gyaku.model.report import summary
+
+        return summary(self)._repr_html_()
+
+    def program(self) -> Table:
+        """Return what a training step consists of, as the last `fit` captured it.
+
+        Returns
+        -------
+        Table
+            One row a task; it prints.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing was captured: before the first `fit`, or with the reference backend.
+        """
+        from gyaku.model.report import listing
+
+        if not self.tasks:
+            raise RuntimeError(
+                "program: nothing is captured yet; call fit first, with the native backend"
+            )
+        return listing(self.tasks)
+
+    def profile(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | Callable[..., Any] | None = None,
+        optimizer: str | Optimizer | None = None,
+        batch_size: int = 32,
+        steps: int = 100,
+    ) -> Table:
+        """Measure what each task of a training step costs; the model stays as it was.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Inputs and targets, as in `fit`.
+        loss : str or Loss or callable, optional
+            The loss; by default that of `fit`.
+        optimizer : str or Optimizer, optional
+            The optimizer; by default that of `fit`, or else Adam.
+        batch_size : int
+            The samples of a step.
+        steps : int
+            How many steps are measured.
+
+        Returns
+        -------
+        Table
+            One row a task: its time, and how much of what the machine could do in that time.
+
+        Raises
+        ------
+        RuntimeError
+            With the reference backend, which has no programs.
+        """
+        from gyaku import train
+        from gyaku.model.report import profile
+
+        with self._used("profile"):
+            return profile(
+                train.training(
+                    self,
+                    x,
+                    y,
+                    loss=loss,
+                    optimizer=optimizer,
+                    batch_size=batch_size,
+                    steps=steps,
+                ),
+                steps,
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write architecture and weights to a safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; `gyaku.load` reads it back.
+
+        Raises
+        ------
+        ValueError
+            If the model has no weights yet.
+        TypeError
+            If a layer was made with something that a file cannot hold, such as a function.
+        """
+        from gyaku.model.storage import save
+
+        save(self, path)
+
+    @contextmanager
+    def _used(self, what: str) -> Iterator[None]:
+        """Let one thread at a time use the layers' memory."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                f"{what}: another thread uses this model; wait for it, or give each thread a model"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()

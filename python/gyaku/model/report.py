@@ -1,0 +1,170 @@
+"""What a model and its training step consist of, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gyaku import _core
+from gyaku.backend import active
+from gyaku.model.table import Table, quantity
+from gyaku.train.nonfinite import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from gyaku.layers.base import Layer
+    from gyaku.model.base import Model
+    from gyaku.train.steps import Training
+
+__all__ = ["Printed", "listing", "profile", "summary"]
+
+
+class Printed(str):
+    """A text that was printed already, so that an interpreter need not echo it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return ""
+
+
+def summary(model: Model) -> Table:
+    """Return a model's layers as a table.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Returns
+    -------
+    Table
+        One row a layer: the shape of its outputs, its parameters, the work of a forward pass and
+        the memory of the outputs.
+    """
+    if not model.built:
+        rows = [[_named(layer), "?", "?", "?", "?"] for layer in model.layers]
+        footer = "not built yet: fit, predict or build((features,)) tell the shape of a sample"
+    else:
+        size = model.dtype.itemsize
+        rows = [
+            [
+                _named(layer),
+                str(layer.output_shape),
+                f"{sum(view.size for view in layer.params.values()):,}",
+                quantity(layer.flops, "FLOP") if layer.flops or layer.native else "?",
+                quantity(math.prod(layer.output_shape) * size, "B"),
+            ]
+            for layer in model.layers
+        ]
+        count = sum(view.size for view in model.params.values())
+        flops = sum(layer.flops for layer in model.layers)
+        footer = (
+            f"{count:,} parameters in {quantity(model.flat_params.nbytes, 'B')} of {model.dtype},"
+            f" {quantity(flops, 'FLOP')} a sample"
+        )
+    shape = "" if model.input_shape is None else f", inputs {model.input_shape}"
+    return Table(
+        f"{type(model).__name__} {model.name!r}{shape}",
+        ["layer", "outputs", "parameters", "work a sample", "memory a sample"],
+        rows,
+        footer,
+    )
+
+
+def _named(layer: Layer) -> str:
+    return f"{layer.name} ({type(layer).__name__})"
+
+
+def listing(tasks: Sequence[dict[str, Any]]) -> Table:
+    """Return a program as a table.
+
+    Parameters
+    ----------
+    tasks : sequence of dict
+        Its tasks, as `gyaku._core.Program.tasks` returns them.
+
+    Returns
+    -------
+    Table
+        One row a task: operations, memory traffic, sizes of what it reads and writes.
+    """
+    rows = [
+        [
+            f"{index:3} {task['name']}",
+            quantity(task["flops"], "FLOP"),
+            quantity(task["bytes"], "B"),
+            " + ".join(quantity(size, "B") for _, size in task["reads"]),
+            " + ".join(quantity(size, "B") for _, size in task["writes"]),
+            "all" if task.get("shared") else "one",
+        ]
+        for index, task in enumerate(tasks)
+    ]
+    flops, traffic = (sum(task[key] for task in tasks) for key in ("flops", "bytes"))
+    return Table(
+        "The program of a training step",
+        ["task", "work", "traffic", "reads", "writes", "threads"],
+        rows,
+        f"{len(tasks)} tasks, {quantity(flops, 'FLOP')}, {quantity(traffic, 'B')} a step",
+    )
+
+
+def profile(training: Training, steps: int) -> Table:
+    """Run steps of whole batches task by task, and leave the model as it was.
+
+    Parameters
+    ----------
+    training : Training
+        The steps, none of them done.
+    steps : int
+        How many.
+
+    Returns
+    -------
+    Table
+        One row a task: time, share, and per cent of what the machine could do in that time.
+
+    Raises
+    ------
+    RuntimeError
+        With the reference backend.
+    """
+    if not active.native:
+        raise RuntimeError("profile: the reference backend has no programs; use the native one")
+    before = Snapshot(training.state)
+    try:
+        training.advance(1)
+        program = training.full_step.program
+        training.optimizer.prepare(steps)
+        seconds = program.profile(steps)
+    finally:
+        before.restore()
+    threads = _core.num_threads()
+    peak = _core.measure_flops(str(training.model.dtype), threads)
+    bandwidths: dict[int, float] = {}
+    rows = []
+    for index, (task, taken) in enumerate(zip(program.tasks(), seconds, strict=True)):
+        # The bandwidth depends on the cache that the task's memory fits into: to a power of two.
+        size = 1 << max(12, math.ceil(math.log2(max(1.0, task["bytes"] / 3))))
+        if size not in bandwidths:
+            bandwidths[size] = _core.measure_bandwidth(size, threads)
+        least = max(task["flops"] / peak, task["bytes"] / bandwidths[size])
+        rows.append(
+            [
+                f"{index:3} {task['name']}",
+                f"{1e6 * taken:.2f} µs",
+                f"{100 * taken / max(sum(seconds), 1e-12):.1f} %",
+                f"{task['flops'] / max(taken, 1e-12) / 1e9:.1f}",
+                f"{task['bytes'] / max(taken, 1e-12) / 1e9:.1f}",
+                "" if task["host"] else f"{100 * least / max(taken, 1e-12):.0f} %",
+            ]
+        )
+    return Table(
+        f"A training step of {training.batch_size} samples, task by task",
+        ["task", "time", "share", "GFLOP/s", "GB/s", "of the limit"],
+        rows,
+        f"{1e6 * sum(seconds):.1f} µs a step on {threads} threads; the machine reaches"
+        f" {peak / 1e9:.0f} GFLOP/s",
+    )

@@ -1,0 +1,144 @@
+"""Rows of a data set in a given order, and the counter that walks through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku import _core, reference
+from gyaku.backend import active
+from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, buffer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["advance", "gather"]
+
+_NUMBERS = (UINT8, FLOAT32, FLOAT64)
+
+
+def gather(
+    source: NDArray[Any],
+    order: NDArray[Any],
+    cursor: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    scale: float = 1.0,
+) -> None:
+    """Collect the next rows of a data set into an array.
+
+    Parameters
+    ----------
+    source : ndarray
+        The data set, of shape (m, ...): uint8, float32 or float64 numbers, or int64 labels.
+    order : ndarray
+        Row numbers, int64 of shape (k,).
+    cursor : ndarray
+        Place in the order of the first row, int64 of shape (1,).
+    out : ndarray
+        Where the rows go, of shape (n, ...): float32 or float64, or int64 for labels.
+    scale : float, default 1.0
+        What the numbers are multiplied by; 1 for labels.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array, or of a dtype that is not named here.
+    ValueError
+        If shapes do not match, an array cannot be used in place, or a row is out of range.
+
+    Notes
+    -----
+    out_i = scale source[order[cursor + i]]. Nothing is converted beforehand: a data set of bytes
+    stays bytes in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> source = np.array([[10], [20], [30]], np.uint8)
+    >>> out = np.empty((2, 1), np.float32)
+    >>> ops.gather(source, np.array([2, 0, 1]), np.array([1]), out, scale=0.5)
+    >>> out
+    array([[ 5.],
+           [10.]], dtype=float32)
+    """
+    _check_source(source, out, scale)
+    buffer("gather", "order", order, INT64, written=False)
+    buffer("gather", "cursor", cursor, INT64, (1,), written=False)
+    if order.ndim != 1:
+        raise ValueError(f"gather: order must have one dimension, got shape {order.shape}")
+    first, rows = cursor.item(), len(out)
+    if first < 0 or first + rows > len(order):
+        raise ValueError(
+            f"gather: cursor {first} and {rows} rows go beyond the {len(order)} rows of order"
+        )
+    wanted = order[first : first + rows]
+    # As unsigned numbers the negative rows are the largest: one pass finds both kinds.
+    if rows and int(wanted.view(np.uint64).max()) >= len(source):
+        bad = wanted[(wanted < 0) | (wanted >= len(source))]
+        raise ValueError(f"gather: order names row {bad[0]}, source has {len(source)} rows")
+    if active.native:
+        _core.gather(source, order, cursor, out, scale)
+    else:
+        out[...] = reference.gather(source, order, cursor, out, scale=scale)
+
+
+def _check_source(source: NDArray[Any], out: NDArray[Any], scale: float) -> None:
+    for name, x in (("source", source), ("out", out)):
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"gather: {name} must be an array, got {type(x).__name__}")
+    if out.dtype == INT64:
+        buffer("gather", "source", source, INT64, written=False)
+        if scale != 1:
+            raise ValueError(f"gather: scale must be 1 for labels, got {scale}")
+    elif source.dtype not in _NUMBERS:
+        raise TypeError(f"gather: source must be uint8, float32 or float64, got {source.dtype}")
+    elif out.dtype not in _NUMBERS[1:]:
+        raise TypeError(f"gather: out must be float32, float64 or int64, got {out.dtype}")
+    else:
+        buffer("gather", "source", source, source.dtype, written=False)
+    buffer("gather", "out", out, out.dtype)
+    if source.ndim == 0 or out.ndim == 0 or source.shape[1:] != out.shape[1:]:
+        raise ValueError(
+            f"gather: source of shape {source.shape} and out of shape {out.shape} must have"
+            " rows of the same shape"
+        )
+
+
+def advance(counter: NDArray[Any], amount: int) -> None:
+    """Move a counter on, in place.
+
+    Parameters
+    ----------
+    counter : ndarray
+        The counter, int64 of shape (1,).
+    amount : int
+        What is added to it.
+
+    Raises
+    ------
+    TypeError
+        If counter is no int64 array.
+    ValueError
+        If counter has another shape or may not be written to.
+
+    Notes
+    -----
+    counter += amount.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> cursor = np.array([3])
+    >>> ops.advance(cursor, 2)
+    >>> cursor
+    array([5])
+    """
+    buffer("advance", "counter", counter, INT64, (1,))
+    if active.native:
+        _core.advance(counter, amount)
+    else:
+        counter[...] = reference.advance(counter, amount)

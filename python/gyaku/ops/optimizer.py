@@ -1,0 +1,270 @@
+"""Updates of flat parameters, in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku import _core, reference
+from gyaku.backend import active
+from gyaku.ops.arrays import FLOAT32, FLOAT64, buffer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
+
+
+def optimizer_tick(
+    clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
+) -> None:
+    """Move an optimizer's clock to the next step, in place.
+
+    Parameters
+    ----------
+    clock : ndarray
+        Step, learning rate, beta1 to the power of the step, beta2 to that power, float64 of shape
+        (4,); it starts as [0, 0, 1, 1].
+    rates : ndarray
+        Index (from zero) of the first step that the rates cover, then a learning rate for each
+        step from there on, float64 of shape (2 or more,); the last one lasts.
+    beta1 : float, default 1.0
+        Decay of Adam's first moment.
+    beta2 : float, default 1.0
+        Decay of Adam's second moment.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no float64 array.
+    ValueError
+        If an argument has another shape, or the rates begin after this step.
+
+    Notes
+    -----
+    step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
+    powers multiplied on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> clock = np.array([0.0, 0.0, 1.0, 1.0])
+    >>> ops.optimizer_tick(clock, np.array([0.0, 0.1]), beta1=0.5)
+    >>> clock
+    array([1. , 0.1, 0.5, 1. ])
+    """
+    buffer("optimizer_tick", "clock", clock, FLOAT64, (4,))
+    buffer("optimizer_tick", "rates", rates, FLOAT64, written=False)
+    if rates.ndim != 1 or len(rates) < 2:
+        raise ValueError(
+            "optimizer_tick: rates must hold a first step and a learning rate,"
+            f" got shape {rates.shape}"
+        )
+    if not rates.item(0) <= clock.item(0):
+        raise ValueError(
+            f"optimizer_tick: rates begin with step {rates.item(0):g},"
+            f" the clock stands at step {clock.item(0):g}"
+        )
+    if active.native:
+        _core.optimizer_tick(clock, rates, beta1, beta2)
+    else:
+        clock[...] = reference.optimizer_tick(clock, rates, beta1=beta1, beta2=beta2)
+
+
+def _check_update(op: str, params: Any, clock: NDArray[Any], **others: Any) -> None:
+    if not isinstance(params, np.ndarray) or params.dtype not in (FLOAT32, FLOAT64):
+        given = getattr(params, "dtype", type(params).__name__)
+        raise TypeError(f"{op}: params must be an array of float32 or float64, got {given}")
+    buffer(op, "params", params, params.dtype)
+    for name, x in others.items():
+        buffer(op, name, x, params.dtype, params.shape, written=name != "grads")
+    buffer(op, "clock", clock, FLOAT64, (4,), written=False)
+    if not clock.item(0) >= 1:
+        raise ValueError(f"{op}: the clock must be at step 1 or later, call optimizer_tick first")
+
+
+def sgd(
+    params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], *, weight_decay: float = 0.0
+) -> None:
+    """Step down the gradient, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients of the loss, of the same shape and dtype.
+    clock : ndarray
+        The optimizer's clock, see `optimizer_tick`.
+    weight_decay : float, default 0.0
+        Share of the parameters that is added to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of the dtype named here.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+
+    Notes
+    -----
+    p' = p - η (g + λ p); Robbins and Monro, "A stochastic approximation method", Annals of
+    Mathematical Statistics 22 (1951).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params = np.array([1.0])
+    >>> ops.sgd(params, np.array([2.0]), np.array([1.0, 0.25, 1.0, 1.0]))
+    >>> params
+    array([0.5])
+    """
+    _check_update("sgd", params, clock, grads=grads)
+    if active.native:
+        _core.sgd(params, grads, clock, weight_decay)
+    else:
+        params[...] = reference.sgd(params, grads, clock, weight_decay=weight_decay)
+
+
+def momentum(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    velocity: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    """Step along a velocity that the gradient accelerates, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients of the loss, of the same shape and dtype.
+    velocity : ndarray
+        Velocity, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        The optimizer's clock, see `optimizer_tick`.
+    momentum : float, default 0.9
+        Share of the velocity that is kept.
+    nesterov : bool, default False
+        Whether to look ahead along the new velocity.
+    weight_decay : float, default 0.0
+        Share of the parameters that is added to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of the dtype named here.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+
+    Notes
+    -----
+    v' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead; Polyak, "Some
+    methods of speeding up the convergence of iteration methods", 1964; Sutskever, Martens, Dahl and
+    Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, velocity = np.array([1.0]), np.array([1.0])
+    >>> clock = np.array([1.0, 0.25, 1.0, 1.0])
+    >>> ops.momentum(params, np.array([1.0]), velocity, clock, momentum=0.5)
+    >>> params, velocity
+    (array([1.25]), array([0.25]))
+    """
+    _check_update("momentum", params, clock, grads=grads, velocity=velocity)
+    if active.native:
+        _core.momentum(params, grads, velocity, clock, momentum, nesterov, weight_decay)
+    else:
+        params[...], velocity[...] = reference.momentum(
+            params,
+            grads,
+            velocity,
+            clock,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+        )
+
+
+def adam(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """Step by the mean of the gradients over the root of the mean of their squares, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients of the loss, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    v : ndarray
+        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        The optimizer's clock, see `optimizer_tick`; it must have ticked with the same betas.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the mean of squares.
+    epsilon : float, default 1e-8
+        Small number that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Share of the parameters that is added to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of the dtype named here.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+
+    Notes
+    -----
+    m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g², p' = p - η m̂ / (√v̂ + ε) with
+    m̂ = m' / (1 - β₁ᵗ), v̂ = v' / (1 - β₂ᵗ); Kingma and Ba, "Adam: a method for stochastic
+    optimization", ICLR 2015, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> ops.adam(params, np.array([2.0]), m, v, np.array([1.0, 0.25, 0.9, 0.999]))
+    >>> params.round(4)
+    array([0.75])
+    """
+    _check_update("adam", params, clock, grads=grads, m=m, v=v)
+    if active.native:
+        _core.adam(params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay)
+    else:
+        params[...], m[...], v[...] = reference.adam(
+            params,
+            grads,
+            m,
+            v,
+            clock,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+        )

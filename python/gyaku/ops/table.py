@@ -1,0 +1,505 @@
+"""The table of operations: one row each, which tests, benchmarks and summaries walk."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gyaku import reference
+from gyaku.ops import activation as forward
+from gyaku.ops import activation_backward as backward
+from gyaku.ops.gather import advance, gather
+from gyaku.ops.gemm import matmul, sum_rows
+from gyaku.ops.loss import (
+    accumulate,
+    count_correct,
+    cross_entropy,
+    mean_squared_error,
+    softmax_cross_entropy,
+    sum_squared_error,
+)
+from gyaku.ops.optimizer import adam, momentum, optimizer_tick, sgd
+from gyaku.ops.random import dropout, permutation
+from gyaku.ops.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Shape = tuple[int, ...]
+    Shapes = Sequence[Shape]
+
+__all__ = ["TABLE", "Op"]
+
+
+def _size(shapes: Shapes) -> int:
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def _touched(inputs: Shapes, outputs: Shapes) -> int:
+    return _size(inputs) + _size(outputs)
+
+
+def _one(inputs: Shapes, outputs: Shapes) -> int:
+    del inputs, outputs
+    return 1
+
+
+class Op:
+    """A row of the table: what an operation is, costs and promises.
+
+    Parameters
+    ----------
+    function : callable
+        The public function; its name and docstring are the operation's.
+    kernel : str
+        Name of the function of `gyaku._core` that does it.
+    equation : callable
+        The function of `gyaku.reference`, which takes the same arguments and returns the outputs.
+    inputs : str
+        Names of the array arguments that are read.
+    outputs : str
+        Names of the results, or of the array arguments that are written to.
+    shapes : callable
+        Output shapes, from the input shapes and the keywords.
+    flops : callable
+        Floating-point operations, from input and output shapes; an elementary function is one.
+    numbers : callable, optional
+        Numbers read and written, from input and output shapes.
+    in_place : bool, optional
+        Whether the outputs are arguments.
+    saves : {"", "input", "output"}, optional
+        What of the forward pass the gradient needs.
+    gradient : str, optional
+        Name of the operation that computes the gradient.
+    no_gradient : str, optional
+        Why there is no such operation.
+    roundings : int, optional
+        Rounding errors on the way to one number of the output, in units of eps: one for each
+        arithmetic operation or rounded constant, two for an elementary function.
+    terms : callable, optional
+        Length of the longest sum behind one number of the output, from input and output shapes.
+    exact : str, optional
+        Why the result has no rounding error at all.
+
+    Notes
+    -----
+    Kernel and equation agree to ``roundings * eps * sqrt(terms) * scale``, where scale is the sum
+    of the magnitudes that the number was added up from.
+
+    Examples
+    --------
+    >>> row = TABLE["matmul"]
+    >>> row.shapes([(2, 3), (3, 4)])
+    ((2, 4),)
+    >>> row.flops([(2, 3), (3, 4)], [(2, 4)])
+    48
+    >>> row.bytes([(2, 3), (3, 4)], [(2, 4)], itemsize=4)
+    104
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        kernel: str,
+        equation: Callable[..., Any],
+        inputs: str,
+        outputs: str,
+        shapes: Callable[..., tuple[Shape, ...]],
+        flops: Callable[[Shapes, Shapes], int],
+        numbers: Callable[[Shapes, Shapes], int] = _touched,
+        in_place: bool = False,
+        saves: str = "",
+        gradient: str = "",
+        no_gradient: str = "",
+        roundings: int = 0,
+        terms: Callable[[Shapes, Shapes], int] = _one,
+        exact: str = "",
+    ) -> None:
+        self.name: str = function.__name__
+        self.function = function
+        self.kernel = kernel
+        self.equation = equation
+        self.inputs = tuple(inputs.split())
+        self.outputs = tuple(outputs.split())
+        self.shapes = shapes
+        self.flops = flops
+        self.numbers = numbers
+        self.in_place = in_place
+        self.saves = saves
+        self.gradient = gradient
+        self.no_gradient = no_gradient
+        self.roundings = roundings
+        self.terms = terms
+        self.exact = exact
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Names of the arguments that are given by keyword."""
+        code = self.function.__code__
+        return code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+
+    @property
+    def documentation(self) -> str:
+        """The public function's docstring."""
+        return self.function.__doc__ or ""
+
+    def bytes(self, inputs: Shapes, outputs: Shapes, *, itemsize: int) -> int:
+        """Return the memory traffic if nothing stays in the caches.
+
+        Parameters
+        ----------
+        inputs : sequence of tuple of int
+            Shapes of the inputs.
+        outputs : sequence of tuple of int
+            Shapes of the outputs.
+        itemsize : int
+            Bytes of a number.
+
+        Returns
+        -------
+        int
+            Bytes read and written.
+        """
+        return itemsize * self.numbers(inputs, outputs)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+
+def _like_first(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del keywords
+    return (shapes[0],)
+
+
+def _loss_and_gradient(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del keywords
+    return (1,), shapes[0]
+
+
+def _like_outputs(outputs: str) -> Callable[..., tuple[Shape, ...]]:
+    count = len(outputs.split())
+    return lambda shapes, **_keywords: (shapes[0],) * count
+
+
+def _one_number(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del shapes, keywords
+    return ((1,),)
+
+
+def _per_element(operations: int) -> Callable[[Shapes, Shapes], int]:
+    return lambda _inputs, outputs: operations * max(map(math.prod, outputs))
+
+
+def _columns(inputs: Shapes, outputs: Shapes) -> int:
+    del outputs
+    return inputs[0][-1]
+
+
+def _product_shape(
+    shapes: Shapes, *, transpose_a: bool = False, transpose_b: bool = False, **keywords: Any
+) -> tuple[Shape, ...]:
+    del keywords
+    return ((shapes[0][1 if transpose_a else 0], shapes[1][0 if transpose_b else 1]),)
+
+
+def _inner(inputs: Shapes, outputs: Shapes) -> int:
+    rows = outputs[0][0]
+    return math.prod(inputs[0]) // rows if rows else 0
+
+
+# The operations of one number, and the roundings of the function and of its gradient; none where
+# numbers are only selected.
+_ACTIVATIONS = {
+    "identity": (0, 0, 0, 0),
+    "step": (1, 0, 0, 0),
+    "sigmoid": (3, 4, 3, 3),
+    "tanh": (1, 2, 3, 3),
+    "relu": (1, 0, 1, 0),
+    "leaky_relu": (2, 2, 2, 2),
+    "elu": (4, 4, 3, 3),
+    "selu": (5, 6, 3, 4),
+    "gelu": (5, 5, 11, 13),
+    "silu": (4, 5, 8, 9),
+    "softplus": (3, 5, 4, 5),
+    "hard_sigmoid": (4, 3, 3, 2),
+}
+_SELECTS = "numbers are selected, not computed"
+
+
+def _activation_rows() -> list[Op]:
+    rows = []
+    for name, (flops, roundings, flops_back, roundings_back) in _ACTIVATIONS.items():
+        rows.append(
+            Op(
+                getattr(forward, name),
+                kernel="activation",
+                equation=reference.FORWARD[name],
+                inputs="x",
+                outputs="y",
+                shapes=_like_first,
+                flops=_per_element(flops),
+                saves="input" if name in ("gelu", "silu", "softplus") else "output",
+                gradient=name + "_backward",
+                roundings=roundings,
+                exact="" if roundings else _SELECTS,
+            )
+        )
+        rows.append(
+            Op(
+                getattr(backward, name + "_backward"),
+                kernel="activation_backward",
+                equation=reference.BACKWARD[name],
+                inputs="dy saved",
+                outputs="dx",
+                shapes=_like_first,
+                flops=_per_element(flops_back),
+                no_gradient="it is a gradient",
+                roundings=roundings_back,
+                exact="" if roundings_back else _SELECTS,
+            )
+        )
+    return rows
+
+
+_GEMM = [
+    Op(
+        matmul,
+        kernel="matmul",
+        equation=reference.matmul,
+        inputs="a b",
+        outputs="y",
+        shapes=_product_shape,
+        flops=lambda inputs, outputs: 2 * math.prod(inputs[0]) * outputs[0][1],
+        saves="input",
+        gradient="matmul",
+        roundings=3,
+        terms=lambda inputs, outputs: _inner(inputs, outputs) + 1,
+    ),
+    Op(
+        sum_rows,
+        kernel="sum_rows",
+        equation=reference.sum_rows,
+        inputs="x",
+        outputs="y",
+        shapes=lambda shapes: (shapes[0][1:],),
+        flops=lambda inputs, _outputs: math.prod(inputs[0]),
+        no_gradient="it is the gradient of a bias",
+        roundings=1,
+        terms=lambda inputs, _outputs: inputs[0][0],
+    ),
+]
+
+_SOFTMAX = [
+    Op(
+        function,
+        kernel=function.__name__,
+        equation=equation,
+        inputs=inputs,
+        outputs=output,
+        shapes=_like_first,
+        flops=_per_element(flops),
+        saves="output" if gradient else "",
+        gradient=gradient,
+        no_gradient="" if gradient else "it is a gradient",
+        roundings=roundings,
+        terms=_columns,
+    )
+    for function, equation, inputs, output, flops, gradient, roundings in (
+        (softmax, reference.softmax, "x", "y", 5, "softmax_backward", 6),
+        (softmax_backward, reference.softmax_backward, "dy y", "dx", 4, "", 4),
+        (log_softmax, reference.log_softmax, "x", "y", 5, "log_softmax_backward", 7),
+        (log_softmax_backward, reference.log_softmax_backward, "dy y", "dx", 4, "", 5),
+    )
+]
+
+_LOSSES = [
+    Op(
+        function,
+        kernel=kernel,
+        equation=equation,
+        inputs=inputs,
+        outputs=outputs,
+        shapes=_loss_and_gradient,
+        flops=_per_element(flops),
+        no_gradient="it returns its gradient",
+        roundings=roundings,
+        terms=terms,
+    )
+    for function, kernel, equation, inputs, outputs, flops, roundings, terms in (
+        (
+            softmax_cross_entropy,
+            "softmax_cross_entropy",
+            reference.softmax_cross_entropy,
+            "logits target",
+            "loss dlogits",
+            10,
+            12,
+            _columns,
+        ),
+        (
+            cross_entropy,
+            "cross_entropy",
+            reference.cross_entropy,
+            "p target",
+            "loss dp",
+            6,
+            7,
+            _columns,
+        ),
+        (
+            sum_squared_error,
+            "squared_error",
+            reference.sum_squared_error,
+            "y t",
+            "loss dy",
+            4,
+            5,
+            lambda inputs, _outputs: math.prod(inputs[0][1:]),
+        ),
+        (
+            mean_squared_error,
+            "squared_error",
+            reference.mean_squared_error,
+            "y t",
+            "loss dy",
+            4,
+            5,
+            lambda inputs, _outputs: math.prod(inputs[0][1:]),
+        ),
+    )
+]
+
+_COUNTS = [
+    Op(
+        count_correct,
+        kernel="count_correct",
+        equation=reference.count_correct,
+        inputs="scores target",
+        outputs="correct",
+        shapes=_one_number,
+        flops=lambda inputs, _outputs: math.prod(inputs[0]),
+        no_gradient="a count is flat wherever it has a slope",
+        exact="it counts",
+    ),
+    Op(
+        accumulate,
+        kernel="accumulate",
+        equation=reference.accumulate,
+        inputs="value totals slot",
+        outputs="totals",
+        shapes=lambda shapes, **_keywords: (shapes[1],),
+        flops=lambda _inputs, _outputs: 2,
+        numbers=lambda _inputs, _outputs: 4,
+        in_place=True,
+        no_gradient="bookkeeping",
+        roundings=2,
+    ),
+    Op(
+        gather,
+        kernel="gather",
+        equation=reference.gather,
+        inputs="source order cursor",
+        outputs="out",
+        shapes=lambda shapes, **_keywords: (shapes[3],),
+        flops=_per_element(1),
+        numbers=lambda _inputs, outputs: 2 * _size(outputs) + outputs[0][0] + 1,
+        in_place=True,
+        no_gradient="data are not trained",
+        roundings=3,
+    ),
+    Op(
+        advance,
+        kernel="advance",
+        equation=reference.advance,
+        inputs="counter",
+        outputs="counter",
+        shapes=_like_first,
+        flops=lambda _inputs, _outputs: 0,
+        in_place=True,
+        no_gradient="bookkeeping",
+        exact="integers are added",
+    ),
+]
+
+_RANDOM = [
+    Op(
+        dropout,
+        kernel="dropout",
+        equation=reference.dropout,
+        inputs="x clock",
+        outputs="y",
+        shapes=_like_first,
+        flops=_per_element(2),
+        gradient="dropout",
+        roundings=3,
+    ),
+    Op(
+        permutation,
+        kernel="permutation",
+        equation=reference.permutation,
+        inputs="",
+        outputs="order",
+        shapes=_like_first,
+        flops=lambda _inputs, _outputs: 0,
+        in_place=True,
+        no_gradient="integers are not trained",
+        exact="integers are shuffled",
+    ),
+]
+
+_OPTIMIZERS = [
+    Op(
+        optimizer_tick,
+        kernel="optimizer_tick",
+        equation=reference.optimizer_tick,
+        inputs="clock rates",
+        outputs="clock",
+        shapes=_like_first,
+        flops=lambda _inputs, _outputs: 3,
+        numbers=lambda _inputs, _outputs: 10,
+        in_place=True,
+        no_gradient="bookkeeping",
+        roundings=1,
+    ),
+    *(
+        Op(
+            function,
+            kernel=function.__name__,
+            equation=equation,
+            inputs=inputs,
+            outputs=outputs,
+            shapes=_like_outputs(outputs),
+            flops=_per_element(flops),
+            in_place=True,
+            no_gradient="an update ends the step",
+            roundings=roundings,
+        )
+        for function, equation, inputs, outputs, flops, roundings in (
+            (sgd, reference.sgd, "params grads clock", "params", 2, 6),
+            (
+                momentum,
+                reference.momentum,
+                "params grads velocity clock",
+                "params velocity",
+                4,
+                10,
+            ),
+            (adam, reference.adam, "params grads m v clock", "params m v", 14, 22),
+        )
+    ),
+]
+
+TABLE: dict[str, Op] = {
+    row.name: row
+    for row in (
+        *_GEMM,
+        *_activation_rows(),
+        *_SOFTMAX,
+        *_LOSSES,
+        *_COUNTS,
+        *_RANDOM,
+        *_OPTIMIZERS,
+    )
+}
+"""The operations by name."""

@@ -1,0 +1,413 @@
+"""Optimizers: how parameters follow their gradients.
+
+An optimizer works on the two flat buffers of a model, one of all parameters and one of all
+gradients, and keeps its own state in buffers of the same length.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+
+from gyaku import memory, ops
+from gyaku.arguments import Part, choose, number
+from gyaku.schedules import Constant, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.schedules import Schedule
+
+    class Trainable(Protocol):
+        """What an optimizer can train: a model, or anything with these two buffers."""
+
+        @property
+        def flat_params(self) -> NDArray[Any]: ...
+        @property
+        def flat_grads(self) -> NDArray[Any]: ...
+
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "optimizer"]
+
+RATES = 1 << 14
+"""How many learning rates of a schedule are computed ahead."""
+
+
+class Optimizer(Part):
+    """Base of the optimizers; one of your own defines `update`.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate, or a schedule of it.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Attributes
+    ----------
+    clock : ndarray of float64, of shape (4,)
+        The step, its learning rate, and the powers of `beta1` and `beta2` by the step.
+    state : dict of str to ndarray
+        The flat buffers that the optimizer keeps from step to step.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> class SignDescent(Optimizer):
+    ...     def update(self, params, grads):
+    ...         params -= self.rate * np.sign(grads)
+    >>> SignDescent(0.1)
+    SignDescent(0.1)
+    """
+
+    passes = frozenset({"step", "update"})
+    state_names: ClassVar[tuple[str, ...]] = ()
+    """The buffers that `state` holds, zero before the first step."""
+    # Only Adam has use for them; here so that one clock serves all.
+    beta1: float = 1.0
+    beta2: float = 1.0
+    _params: NDArray[Any] | None = None
+
+    def __init__(
+        self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
+    ) -> None:
+        owner = type(self).__name__
+        if not callable(learning_rate):
+            number(owner, "learning_rate", learning_rate, above=0)
+        self._learning_rate = learning_rate
+        self.weight_decay = number(owner, "weight_decay", weight_decay, least=0)
+
+    @property
+    def learning_rate(self) -> float | Schedule | Callable[..., Any]:
+        """The learning rate or its schedule; a new one counts from the next step on."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
+        if not callable(given):
+            number(type(self).__name__, "learning_rate", given, above=0)
+        self._learning_rate = given
+        if self._params is not None:
+            self._schedule = schedule(given)
+            self._fill()
+
+    def begin(self, model: Trainable, total_steps: int | None = None) -> None:
+        """Get ready for a model and for a training of known length.
+
+        Parameters
+        ----------
+        model : Sequential or anything with flat_params and flat_grads
+            What is to be trained. The state is kept if it was the same model before.
+        total_steps : int, optional
+            How many steps are to come, for schedules that depend on it.
+        """
+        if self._params is not model.flat_params:
+            self._params = model.flat_params
+            self.clock = memory.zeros((4,), np.float64)
+            self.clock[2:] = 1
+            self.state = {
+                name: memory.zeros(self._params.shape, self._params.dtype)
+                for name in self.state_names
+            }
+        self._schedule = schedule(self.learning_rate)
+        if total_steps is not None:
+            self._schedule = self._schedule.spanning(total_steps)
+        self._begun = int(self.clock[0])
+        constant = isinstance(self._schedule, Constant)
+        self._rates = memory.zeros((2 if constant else 1 + RATES,), np.float64)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Compute the learning rates of the next steps, of as many as there is room for."""
+        now = int(self.clock[0])
+        steps = np.arange(now, now + len(self._rates) - 1) - self._begun
+        self._rates[1:] = self._schedule(steps)
+        # The first step that they are for; a constant one is for all.
+        self._rates[0] = 0 if isinstance(self._schedule, Constant) else now
+
+    def prepare(self, steps: int) -> int:
+        """Make sure that learning rates are there for the steps to come.
+
+        Parameters
+        ----------
+        steps : int
+            How many steps are wanted.
+
+        Returns
+        -------
+        int
+            For how many of them there are rates, at least one.
+        """
+        if isinstance(self._schedule, Constant):
+            return steps
+        room = len(self._rates) - 1
+        ahead = room - int(self.clock[0] - self._rates[0])
+        if not min(steps, room) <= ahead <= room:
+            self._fill()
+            ahead = room
+        return min(steps, ahead)
+
+    def step(self, model: Trainable) -> None:
+        """Change the parameters by the gradients of the last backward pass.
+
+        Parameters
+        ----------
+        model : Sequential or anything with flat_params and flat_grads
+            What is trained.
+        """
+        params, grads = model.flat_params, model.flat_grads
+        if self._params is not params:
+            self.begin(model)
+        self.prepare(1)
+        ops.optimizer_tick(self.clock, self._rates, beta1=self.beta1, beta2=self.beta2)
+        if self.native:
+            self.update(params, grads)
+        else:
+            changed = [params, *self.state.values()]
+            memory.host(lambda: self.update(params, grads), [grads, self.clock], changed)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Change `params` in place; `self.rate` is this step's learning rate.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n,)
+            All parameters.
+        grads : ndarray of shape (n,)
+            All gradients; not to be changed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs an update(self, params, grads)")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.clock[1])
+
+
+class SGD(Optimizer):
+    """Gradient descent, the steepest way down.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``w ← w - η (∇E + λ w)``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
+    >>> SGD(0.5).step(model)
+    >>> model.flat_params
+    array([0.5, 2.5])
+    """
+
+    native = True
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.sgd(params, grads, self.clock, weight_decay=self.weight_decay)
+
+
+class Momentum(Optimizer):
+    """Gradient descent with a velocity that remembers the way so far.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    momentum : float
+        The share α of the velocity that a step keeps.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``v ← α v - η (∇E + λ w)``, ``w ← w + v``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
+    >>> optimizer = Momentum(0.5)
+    >>> optimizer.step(model)
+    >>> optimizer.step(model)
+    >>> model.flat_params
+    array([-0.45,  3.45])
+    """
+
+    native = True
+    state_names = ("velocity",)
+    nesterov: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        momentum: float = 0.9,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.momentum = number(type(self).__name__, "momentum", momentum, least=0, below=1)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.momentum(
+            params,
+            grads,
+            self.state["velocity"],
+            self.clock,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+
+class Nesterov(Momentum):
+    """Momentum that looks at the gradient where the velocity will have led.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    momentum : float
+        The share α of the velocity that a step keeps.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``v ← α v - η (∇E + λ w)``, ``w ← w + α v - η (∇E + λ w)``: Y. Bengio and others, Advances in
+    optimizing recurrent networks (2013), equation 7.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
+    >>> optimizer = Nesterov(0.5)
+    >>> optimizer.step(model)
+    >>> optimizer.step(model)
+    >>> model.flat_params
+    array([-1.305,  4.305])
+    """
+
+    nesterov = True
+
+
+class Adam(Optimizer):
+    """Gradient descent by a running mean of the gradient over the root of that of its square.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    beta1, beta2 : float
+        The shares of the two running means that a step keeps.
+    epsilon : float
+        A small number that keeps the division finite.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``m ← β₁ m + (1-β₁) g``, ``v ← β₂ v + (1-β₂) g²``, and with the means freed of their start at
+    zero, ``m̂ = m / (1-β₁ᵗ)`` and ``v̂ = v / (1-β₂ᵗ)``, ``w ← w - η m̂ / (√v̂ + ε)``: D. Kingma and
+    J. Ba, Adam (2014), algorithm 1.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
+    >>> optimizer = Adam(0.5)
+    >>> optimizer.step(model)
+    >>> optimizer.step(model)
+    >>> model.flat_params
+    array([0., 3.])
+    """
+
+    native = True
+    state_names = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.beta1 = number("Adam", "beta1", beta1, least=0, below=1)
+        self.beta2 = number("Adam", "beta2", beta2, least=0, below=1)
+        self.epsilon = number("Adam", "epsilon", epsilon, above=0)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.adam(
+            params,
+            grads,
+            self.state["m"],
+            self.state["v"],
+            self.clock,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay,
+        )
+
+
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
+    "adam": Adam,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "sgd": SGD,
+}
+
+
+def optimizer(given: str | Optimizer) -> Optimizer:
+    """Return an optimizer from its name or itself.
+
+    Parameters
+    ----------
+    given : str or Optimizer
+        A name of `OPTIMIZERS`, or an optimizer.
+
+    Returns
+    -------
+    Optimizer
+        The optimizer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If it is neither.
+    """
+    if isinstance(given, str):
+        return choose("optimizer", given, OPTIMIZERS)()
+    if not isinstance(given, Optimizer):
+        raise TypeError(f"optimizer must be a name or an Optimizer, got {given!r}")
+    return given

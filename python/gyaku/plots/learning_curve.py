@@ -1,0 +1,209 @@
+"""The learning curve: loss and metrics over the epochs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Literal
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Curves = list[tuple[str, str, list[float]]]
+
+__all__ = ["learning_curve"]
+
+# Okabe and Ito's blue and vermilion, which people with any colour vision tell apart.
+_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
+_INK, _GRID = "#333333", "#E4E4E4"
+
+_WORDS = {
+    "en": {"loss": "Loss", "accuracy": "Accuracy", "epoch": "Epoch"},
+    "ja": {"loss": "損失", "accuracy": "正解率", "epoch": "エポック"},
+}
+_SERIES = {"en": ("training", "validation"), "ja": ("訓練", "検証")}
+_JAPANESE_FONTS = (
+    *("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans"),
+    *("Yu Gothic", "Meiryo", "TakaoPGothic", "VL PGothic", "Source Han Sans JP"),
+)
+_NOT_DRAWN = frozenset({"epoch", "learning_rate", "samples_per_second", "seconds", "time"})
+_MARKED = 12  # so few epochs are marked one by one
+_LABEL_GAP = 0.065  # of the height of the axes, between two labels
+_LOG_FROM = 30  # a loss that falls by more than this factor is drawn on a logarithmic axis
+
+
+def learning_curve(
+    history: Mapping[str, Sequence[float]],
+    ax: Axes | Sequence[Axes] | None = None,
+    *,
+    lang: Literal["en", "ja"] = "en",
+    title: str | None = None,
+    names: tuple[str, str] | None = None,
+) -> Figure:
+    """Draw how loss and metrics changed from epoch to epoch.
+
+    Parameters
+    ----------
+    history : History or mapping of str to sequence of float
+        What `fit` returned: ``"loss"`` and metrics, each perhaps with a ``"val_"`` twin.
+    ax : Axes or sequence of Axes, optional
+        Where to draw, one quantity in each; by default a new figure with room for all.
+    lang : {"en", "ja"}, default "en"
+        The language of the labels; without a Japanese font on this
+        machine they are English, with a warning.
+    title : str, optional
+        What to write above.
+    names : tuple of str, optional
+        What the two curves are called, ``("training", "validation")`` by default.
+
+    Returns
+    -------
+    Figure
+        The figure that was drawn in; ``figure.savefig("curve.png")`` writes it to a file.
+
+    Raises
+    ------
+    ValueError
+        If the history is empty or the language unknown.
+
+    Examples
+    --------
+    >>> figure = learning_curve({"loss": [0.9, 0.4, 0.2], "val_loss": [0.8, 0.5, 0.4]})
+    >>> figure.axes[0].get_xlabel()
+    'Epoch'
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    if lang not in _WORDS:
+        raise ValueError(f"learning_curve: lang must be 'en' or 'ja', got {lang!r}")
+    font = _japanese_font() if lang == "ja" else None
+    if font is None:
+        lang = "en"
+    quantities = _quantities(history)
+    if not quantities:
+        raise ValueError("learning_curve: the history has no finished epoch to draw")
+    if ax is None:
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04)
+        figure = Figure(figsize=(5.2 * len(quantities), 3.9), dpi=150, layout=layout)
+        axes: list[Any] = list(figure.subplots(1, len(quantities), squeeze=False)[0])
+    else:
+        axes = list(ax) if not hasattr(ax, "plot") else [ax]
+        figure = axes[0].figure
+    for panel, quantity in zip(axes, quantities, strict=False):
+        curves = _curves(history, quantity, names or _SERIES[lang])
+        _draw(panel, quantity, curves, _WORDS[lang])
+    if title:
+        figure.suptitle(title, x=0.015, ha="left", color=_INK, fontsize=13, fontweight="bold")
+    if font is not None:
+        for text in figure.findobj(lambda artist: hasattr(artist, "set_fontfamily")):
+            text.set_fontfamily(font)  # type: ignore[attr-defined]
+    return figure
+
+
+def _quantities(history: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return what can be drawn over the epochs: the loss first, then the metrics."""
+    names = [name for name in history if not name.startswith("val_") and len(history[name])]
+    metrics = [name for name in names if name != "loss" and name not in _NOT_DRAWN]
+    return [name for name in names if name == "loss"] + metrics
+
+
+def _curves(
+    history: Mapping[str, Sequence[float]], quantity: str, names: tuple[str, str]
+) -> Curves:
+    """Return name, colour and values of the training curve and of the validation curve."""
+    curves = [(names[0], _TRAINING, [float(v) for v in history[quantity]])]
+    if f"val_{quantity}" in history:
+        curves.append((names[1], _VALIDATION, [float(v) for v in history[f"val_{quantity}"]]))
+    return curves
+
+
+def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, str]) -> None:
+    epochs = max(len(values) for _, _, values in curves)
+    for _, color, values in curves:
+        where = [i + 1 for i, v in enumerate(values) if math.isfinite(v)]
+        seen = [v for v in values if math.isfinite(v)]
+        marker = "o" if epochs <= _MARKED else None
+        panel.plot(
+            *(where, seen), color=color, linewidth=2, marker=marker, markersize=5, clip_on=False
+        )
+    _scale(panel, quantity, [v for _, _, values in curves for v in values if math.isfinite(v)])
+    _decorate(panel, epochs)
+    panel.set_xlabel(words["epoch"], color=_INK)
+    heading = words.get(quantity, quantity.replace("_", " ").capitalize())
+    panel.set_title(heading, loc="left", color=_INK, fontsize=11)
+    _label_ends(panel, quantity, curves)
+
+
+def _scale(panel: Axes, quantity: str, values: list[float]) -> None:
+    """Choose the vertical axis by what the values are."""
+    if not values:
+        return
+    if quantity == "accuracy":
+        panel.yaxis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g} %")
+        low = min(values)
+        panel.set_ylim(low - 0.05 * (1 - low) - 1e-3, 1)
+    elif min(values) > 0 and max(values) / min(values) > _LOG_FROM:
+        from matplotlib.ticker import LogLocator, NullLocator
+
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        panel.set_ylim(min(0.0, *values), 1.05 * max(values) or 1)
+
+
+def _decorate(panel: Axes, epochs: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    panel.set_xlim(1 if epochs > 1 else 0.5, max(epochs, 1.5))
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    panel.grid(axis="y", color=_GRID, linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(colors=_INK, length=0, labelsize=9)
+    for side, spine in panel.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(_INK)
+
+
+def _label_ends(panel: Axes, quantity: str, curves: Curves) -> None:
+    """Write name and last value of each curve at its end, moved apart where they would touch."""
+    to_axes = panel.transData + panel.transAxes.inverted()
+    ends: list[tuple[float, str, str]] = []
+    for name, color, values in curves:
+        seen = [v for v in values if math.isfinite(v)]
+        if seen:
+            text = f"{100 * seen[-1]:.1f} %" if quantity == "accuracy" else f"{seen[-1]:.3g}"
+            height = float(to_axes.transform((1.0, seen[-1]))[1])
+            ends.append((height, f"{name} {text}", color))
+    ends.sort()
+    heights = [height for height, _, _ in ends]
+    if len(ends) == 2 and heights[1] - heights[0] < _LABEL_GAP:
+        middle = sum(heights) / 2
+        heights = [middle - _LABEL_GAP / 2, middle + _LABEL_GAP / 2]
+    for height, (_, text, color) in zip(heights, ends, strict=True):
+        panel.text(
+            1.02, height, text, color=color, fontsize=9.5, va="center", transform=panel.transAxes
+        )
+
+
+def _japanese_font() -> str | None:
+    """Return a font of this machine that has Japanese, or warn that there is none."""
+    import warnings
+
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    for family in _JAPANESE_FONTS:
+        if family in installed:
+            return family
+    warnings.warn(
+        "no Japanese font was found, so the labels are English: install one, for example"
+        " Noto Sans CJK JP",
+        stacklevel=3,
+    )
+    return None

@@ -1,0 +1,68 @@
+"""Ctrl-C that waits for the end of a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+    from typing import Self
+
+__all__ = ["Interrupt"]
+
+
+class Interrupt:
+    """While it is entered, the first Ctrl-C is kept as a request; the second one interrupts.
+
+    Only Python's own handler is replaced, and only in the main thread: a program that handles the
+    signal itself goes on doing so.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether Ctrl-C was pressed.
+    """
+
+    __slots__ = ("_previous", "requested")
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: object = None
+
+    def __enter__(self) -> Self:
+        """Replace the handler."""
+        import signal
+        import threading
+
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put the handler back."""
+        import signal
+
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+    def check(self) -> None:
+        """Raise what Ctrl-C would have raised, if it was pressed.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was.
+        """
+        if self.requested:
+            raise KeyboardInterrupt

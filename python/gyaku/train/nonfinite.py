@@ -1,0 +1,205 @@
+"""A loss that is not finite: training stops, and says where it came from."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.history import History
+    from gyaku.train.steps import Training
+
+__all__ = ["Guard", "NonFiniteError", "Snapshot"]
+
+# A copy of the weights is made when 50 times as long as the last one took has passed.
+_COPY_SHARE = 50
+
+
+class NonFiniteError(FloatingPointError):
+    """Training stopped because a number became NaN or infinite; the last good weights are kept.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    step : int
+        The step in which it happened, counted from 1.
+    layer : str or None
+        The name of the layer in which the first such number arose, if it was in one.
+
+    Attributes
+    ----------
+    step : int
+        The step in which it happened, counted from 1.
+    layer : str or None
+        The name of the layer in which the first such number arose, if it was in one.
+    history : History or None
+        The history up to the last finished epoch.
+
+    Examples
+    --------
+    >>> error = NonFiniteError("fit: stopped at step 3", 3, "dense")
+    >>> error.step, error.layer
+    (3, 'dense')
+    """
+
+    def __init__(self, message: str, step: int, layer: str | None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.layer = layer
+        self.history: History | None = None
+
+
+class Snapshot:
+    """A copy of arrays, to go back to.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        The arrays.
+    """
+
+    def __init__(self, arrays: Sequence[NDArray[Any]]) -> None:
+        self._arrays = arrays
+        self._copies = [array.copy() for array in arrays]
+
+    def save(self) -> None:
+        """Copy the arrays as they are now."""
+        for array, copy in zip(self._arrays, self._copies, strict=True):
+            np.copyto(copy, array)
+
+    def restore(self) -> None:
+        """Make the arrays what they were."""
+        for array, copy in zip(self._arrays, self._copies, strict=True):
+            np.copyto(array, copy)
+
+
+class Guard:
+    """Keeps weights that are known to be good, and finds the step that spoilt the present ones.
+
+    Parameters
+    ----------
+    training : Training
+        The training to watch.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self._step = training.step
+        self._snapshot = Snapshot(training.state)
+        self._cost = 0.0
+        self._time = perf_counter()
+
+    def keep(self) -> None:
+        """Keep the present weights, now and then."""
+        start = perf_counter()
+        if start - self._time < _COPY_SHARE * self._cost:
+            return
+        if not self._weights_are_finite():
+            self.stop()
+        self._snapshot.save()
+        self._step = self.training.step
+        self._time = perf_counter()
+        self._cost = self._time - start
+
+    def check(self, *, weights: bool = False) -> None:
+        """Stop the training if it has gone wrong.
+
+        Parameters
+        ----------
+        weights : bool
+            Whether to look at the weights too, which the last step has changed.
+
+        Raises
+        ------
+        NonFiniteError
+            If a loss of the last steps is not finite.
+        """
+        if not self._loss_is_finite() or (weights and not self._weights_are_finite()):
+            self.stop()
+
+    def _loss_is_finite(self) -> bool:
+        return bool(np.isfinite(self.training.meters.totals["loss"]).all())
+
+    def _weights_are_finite(self) -> bool:
+        weights = self.training.model.flat_params
+        with np.errstate(invalid="ignore", over="ignore"):
+            return bool(np.isfinite(weights.sum()) or np.isfinite(weights).all())
+
+    def stop(self) -> None:
+        """Go back to the last good weights and raise.
+
+        Raises
+        ------
+        NonFiniteError
+            Always.
+        """
+        training = self.training
+        bad = self._find(training.step)
+        # One step in Python, layer by layer, from the last good weights.
+        training.step = bad - 1
+        where, layer = _first_non_finite(training)
+        self._snapshot.restore()
+        epoch = (bad - 1) // training.per_epoch + 1
+        rate = training.optimizer.rate
+        rate_said = f", now {rate:.3g}" if rate else ""
+        raise NonFiniteError(
+            f"fit: stopped at step {bad} (epoch {epoch}): the first value that is not finite arose"
+            f" in {where}; the model keeps the weights from before this step. Try a smaller"
+            f" learning rate{rate_said}, or inputs of smaller magnitude",
+            bad,
+            layer,
+        )
+
+    def _find(self, bad: int) -> int:
+        """Return the first bad step, with the weights from before it in the snapshot."""
+        while bad - self._step > 1:
+            middle = (self._step + bad) // 2
+            self._go_back()
+            if self._is_good_until(middle):
+                self._snapshot.save()
+                self._step = middle
+            else:
+                bad = middle
+        self._go_back()
+        return bad
+
+    def _is_good_until(self, step: int) -> bool:
+        training = self.training
+        while training.step < step and self._loss_is_finite():
+            training.advance(min(step - training.step, training.room))
+        return self._loss_is_finite() and self._weights_are_finite()
+
+    def _go_back(self) -> None:
+        self._snapshot.restore()
+        self.training.step = self._step
+        self.training.meters.clear()
+
+
+def _first_non_finite(training: Training) -> tuple[str, str | None]:
+    """Do one step in Python and return where the first value that is not finite arises."""
+    model = training.model
+    y, t = training.batch(training.seek())
+    model.clock += 1
+    for layer in model.layers:
+        y = layer.run_forward(y, training=True)
+        if not np.isfinite(y).all():
+            return f"the output of {layer}", layer.name
+    loss, dy = training.loss(y, t)
+    if not np.isfinite(loss):
+        return f"the loss, {training.loss!r}", None
+    gradient: NDArray[Any] | None = dy
+    for layer in reversed(model.layers):
+        layer.needs_input_gradient = True
+        gradient = layer.run_backward(gradient) if gradient is not None else None
+        arrays = [*layer.grads.values(), *([] if gradient is None else [gradient])]
+        if not all(np.isfinite(array).all() for array in arrays):
+            return f"the gradient of {layer}", layer.name
+    return "the update of the weights", None

@@ -1,0 +1,177 @@
+"""What a person sees while a model trains: a bar, or a line an epoch."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from gyaku.arguments import Documented
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+__all__ = ["Bar", "Lines", "Progress", "progress"]
+
+_LINES = 200
+"""Epochs up to this number get a line each; of more, about half as many are shown."""
+
+
+class Progress(Documented):
+    """Nothing to see: the base of the others.
+
+    Parameters
+    ----------
+    epochs : int
+        The number of epochs to come.
+    samples : int
+        The number of samples of an epoch.
+    """
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        self.epochs = epochs
+        self.samples = samples
+
+    def update(self, seen: int, logs: Mapping[str, float]) -> None:
+        """Show how far the training is.
+
+        Parameters
+        ----------
+        seen : int
+            The samples of all steps so far.
+        logs : mapping of str to float
+            Loss and metrics of the current epoch so far.
+        """
+
+    def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
+        """Show finished epochs.
+
+        Parameters
+        ----------
+        epochs : range
+            Which, from 0.
+        columns : mapping of str to sequence of float
+            Loss and metrics of each.
+        seconds : float
+            How long each took.
+        """
+
+    def close(self) -> None:
+        """End the show."""
+
+
+class Lines(Progress):
+    """A line an epoch, for files and people who read them; of very many epochs every n-th.
+
+    Parameters
+    ----------
+    epochs : int
+        The number of epochs to come.
+    samples : int
+        The number of samples of an epoch.
+    """
+
+    def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
+        """Print the lines; see `Progress.finish`."""
+        every = 1 if self.epochs <= _LINES else 2 * self.epochs // _LINES
+        rate = f"{self.samples / max(seconds, 1e-9):,.0f} samples/s"
+        for index, epoch in enumerate(epochs):
+            if (epoch + 1) % every == 0 or epoch + 1 == self.epochs:
+                logs = {name: values[index] for name, values in columns.items()}
+                print(
+                    f"epoch {epoch + 1}/{self.epochs}  {_numbers(logs, '  ')}  {rate}", flush=True
+                )
+
+
+class Bar(Progress):
+    """A bar over the whole training, with loss, metrics, samples a second and the time left.
+
+    Parameters
+    ----------
+    epochs : int
+        The number of epochs to come.
+    samples : int
+        The number of samples of an epoch.
+    """
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        super().__init__(epochs, samples)
+        self._last: dict[str, float] = {}
+        self._bar = _tqdm()(
+            total=epochs * samples,
+            unit=" samples",
+            unit_scale=True,
+            dynamic_ncols=True,
+            desc=f"epoch 1/{epochs}",
+        )
+
+    def update(self, seen: int, logs: Mapping[str, float]) -> None:
+        """Move the bar; see `Progress.update`."""
+        epoch = min(self.epochs, -(-seen // self.samples))
+        self._bar.set_description_str(f"epoch {max(1, epoch)}/{self.epochs}", refresh=False)
+        self._last.update(logs)
+        self._bar.set_postfix_str(_numbers(self._last, ", "), refresh=False)
+        self._bar.update(seen - self._bar.n)
+
+    def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
+        """Show the numbers of the last one; see `Progress.finish`."""
+        self._last = {name: values[-1] for name, values in columns.items()}
+        self._bar.set_postfix_str(_numbers(self._last, ", "), refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is; see `Progress.close`."""
+        self._bar.refresh()
+        self._bar.close()
+
+
+def _numbers(logs: Mapping[str, float], between: str) -> str:
+    shown = {name: value for name, value in logs.items() if not math.isnan(value)}
+    return between.join(f"{name} {value:.4g}" for name, value in shown.items())
+
+
+def _in_notebook() -> bool:
+    """Tell whether this is a notebook, whose output is no terminal but not redirected either."""
+    shell = sys.modules.get("IPython")
+    shell = shell.get_ipython() if shell else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _tqdm() -> Any:
+    """Return the bar's class: that of notebooks needs ipywidgets and complains without."""
+    from importlib.util import find_spec
+
+    if _in_notebook() and find_spec("ipywidgets"):
+        from tqdm.notebook import tqdm_notebook
+
+        return tqdm_notebook
+    from tqdm import tqdm
+
+    return tqdm
+
+
+def progress(verbose: int | str) -> type[Progress]:
+    """Return the kind of show that `fit` should give.
+
+    Parameters
+    ----------
+    verbose : {0, 1, 2, "auto"}
+        Nothing, a bar, or a line an epoch; "auto" is a bar where somebody watches, in a terminal
+        or a notebook, and lines where the output is redirected.
+
+    Returns
+    -------
+    type
+        Made with the number of epochs and of samples in each.
+
+    Raises
+    ------
+    ValueError
+        If `verbose` is none of these.
+    """
+    if verbose not in (0, 1, 2, "auto"):
+        raise ValueError(f"fit: verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
+    if verbose == "auto":
+        watched = sys.stderr.isatty() and sys.stdout.isatty()
+        verbose = 1 if watched or _in_notebook() else 2
+    return (Progress, Bar, Lines)[int(verbose)]

@@ -1,0 +1,329 @@
+"""Data at the border of fit, evaluate and predict: checked once, then believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory, ops
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.losses import Loss
+
+__all__ = ["Samples", "gather", "inputs", "targets"]
+
+# The numbers that one sum looks at: 1 MB of float32, which stays in cache for a second look.
+_CHUNK = 1 << 18
+
+
+class Samples:
+    """Inputs and targets of a data set, in the form that `gather` takes.
+
+    Parameters
+    ----------
+    x : ndarray
+        The inputs, (samples, ...), of dtype uint8, float32 or float64.
+    y : ndarray
+        The targets, (samples, ...), floating, or int64 class numbers, (samples,), or uint8 if
+        they are the inputs themselves.
+    rows : ndarray of int64
+        Which samples are meant, by default all.
+
+    Attributes
+    ----------
+    count : int
+        How many samples are meant.
+    """
+
+    __slots__ = ("count", "rows", "x", "y")
+
+    def __init__(
+        self, x: NDArray[Any], y: NDArray[Any], rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self.x = x
+        self.y = y
+        self.rows = rows
+        self.count = len(x) if rows is None else len(rows)
+
+    def split(self, share: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
+        """Set part of the samples aside, without moving any.
+
+        Parameters
+        ----------
+        share : float
+            The part that is set aside.
+        seed : int
+            What the choice depends on.
+        shuffle : bool
+            Whether it is random, with the same share of each class if there are classes; else
+            the last samples are taken.
+
+        Returns
+        -------
+        kept : Samples
+            What is left.
+        aside : Samples
+            What was set aside.
+        """
+        aside = max(1, round(self.count * share))
+        if aside >= self.count:
+            raise ValueError(
+                f"fit: validation_split={share} of {self.count} samples leaves none to train on"
+            )
+        rows = np.arange(self.count)
+        chosen = np.zeros(self.count, bool)
+        if shuffle:
+            random = np.random.Generator(
+                np.random.Philox(key=np.array([seed, 2**64 - 1], np.uint64))
+            )
+            rows = random.permutation(self.count)
+            if self.y.dtype == np.int64:  # evenly spaced in the order of classes
+                rows = rows[np.argsort(self.y[rows], kind="stable")]
+            spaced = ((np.arange(aside) + 0.5) * (self.count / aside)).astype(np.int64)
+            chosen[rows[spaced]] = True
+        else:
+            chosen[-aside:] = True
+        return (
+            Samples(self.x, self.y, np.flatnonzero(~chosen)),
+            Samples(self.x, self.y, np.flatnonzero(chosen)),
+        )
+
+
+def gather(
+    source: NDArray[Any],
+    order: NDArray[np.int64],
+    cursor: NDArray[np.int64],
+    size: int,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """Collect the next batch.
+
+    Parameters
+    ----------
+    source : ndarray
+        The data, (samples, ...): class numbers as int64, or floating, or bytes that become
+        numbers from 0 to 1.
+    order : ndarray of int64
+        The samples' order.
+    cursor : ndarray of int64, of shape (1,)
+        Where in the order the batch begins.
+    size : int
+        The number of its samples.
+    dtype : numpy.dtype
+        The model's dtype.
+
+    Returns
+    -------
+    ndarray
+        The batch, (size, ...).
+    """
+    labels = source.dtype == np.int64
+    batch = memory.empty((size, *source.shape[1:]), np.int64 if labels else dtype)
+    scale = 1 / 255 if source.dtype == np.uint8 else 1.0
+    ops.gather(source, order, cursor, batch, scale=scale)
+    return batch
+
+
+def inputs(
+    owner: str, name: str, x: object, shape: tuple[int, ...] | None, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return inputs in a form that can be gathered from, the same array if possible.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    x : array_like
+        The inputs.
+    shape : tuple of int or None
+        The shape of a sample that the model expects, if it is built.
+    dtype : numpy.dtype
+        What integers other than uint8 are converted to.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous uint8, float32 or float64.
+
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real numbers.
+    ValueError
+        If it is empty, has the wrong shape or holds a value that is not finite.
+    """
+    array = _real(owner, name, x)
+    if array.ndim < 2:
+        hint = f": write {name}[:, None] for one feature" if array.ndim else ""
+        raise ValueError(
+            f"{owner}: {name} must have a sample axis and at least one feature axis,"
+            f" got shape {array.shape}{hint}"
+        )
+    if not array.size:
+        raise ValueError(f"{owner}: {name} is empty, its shape is {array.shape}")
+    if shape is not None and array.shape[1:] != shape:
+        raise ValueError(
+            f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects {shape}"
+        )
+    if array.dtype != np.uint8:
+        array = _floating(array, dtype)
+    array = np.require(array, requirements=["C", "A"])
+    check_finite(owner, name, array)
+    return array
+
+
+def targets(
+    owner: str,
+    name: str,
+    y: object,
+    x: NDArray[Any],
+    outputs: tuple[int, ...],
+    loss: Loss,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """Return targets in a form that can be gathered from, the same array if possible.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    y : array_like
+        The targets: class numbers where the loss takes them, or rows like the outputs.
+    x : ndarray
+        The inputs that they belong to.
+    outputs : tuple of int
+        The shape of an output sample.
+    loss : Loss
+        What compares outputs and targets.
+    dtype : numpy.dtype
+        What integers are converted to where they are not class numbers.
+
+    Returns
+    -------
+    ndarray
+        Class numbers, int64 of shape (samples,), or floating rows; uint8 if they are `x` itself.
+
+    Raises
+    ------
+    TypeError
+        If `y` does not hold real numbers.
+    ValueError
+        If it does not fit inputs, outputs and loss, or holds a value that is not finite.
+    """
+    array = _real(owner, name, y)
+    if array.ndim == 0 or len(array) != len(x):
+        count = len(array) if array.ndim else "no"
+        raise ValueError(f"{owner}: there are {len(x)} samples but {count} targets in {name}")
+    is_input = array.dtype == np.uint8 and array.size == x.size and _same_memory(array, x)
+    if array.shape[1:] == (1,) and outputs != (1,):
+        array = array.reshape(-1)
+    integer = array.dtype.kind in "iub"
+    if loss.takes == "classes" and array.ndim == 1 and outputs != ():
+        if not integer:
+            raise ValueError(
+                f"{owner}: {name} must hold class numbers as integers or rows of {outputs[-1]}"
+                f" probabilities, got one {array.dtype} a sample; class numbers can be converted"
+                f" by {name}.astype(int)"
+            )
+        return _labels(owner, name, array, outputs)
+    if loss.takes == "anything" and integer and array.ndim == 1:
+        return np.require(array, np.int64, ["C", "A"])
+    if array.ndim == 1 and outputs == (1,):
+        array = array.reshape(-1, 1)
+    if loss.takes != "anything" and array.shape[1:] != outputs:
+        hint = ""
+        if array.ndim == 1 and integer and len(outputs) == 1:
+            hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
+        raise ValueError(
+            f"{owner}: {name} has targets of shape {array.shape[1:]}, the model's outputs have"
+            f" {outputs}{hint}"
+        )
+    array = np.require(array if is_input else _floating(array, dtype), requirements=["C", "A"])
+    check_finite(owner, name, array)
+    return array
+
+
+def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, with the row of the first.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for the error.
+    array : ndarray
+        C-contiguous data, (samples, ...).
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+
+    Notes
+    -----
+    A sum of finite numbers is seldom not finite, and it takes a third of the time of a test of
+    each; where it is not, the chunk is searched.
+    """
+    if array.dtype.kind != "f":
+        return
+    flat = array.reshape(-1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, len(flat), _CHUNK):
+            chunk = flat[start : start + _CHUNK]
+            if np.isfinite(chunk.sum()):
+                continue
+            bad = np.flatnonzero(~np.isfinite(chunk))
+            if len(bad):
+                position = start + int(bad[0])
+                row = position // (array.size // len(array))
+                raise ValueError(
+                    f"{owner}: {name} must be finite, but row {row} holds {flat[position]}"
+                )
+
+
+def _real(owner: str, name: str, given: object) -> NDArray[Any]:
+    """Return `given` as an array of real numbers."""
+    if isinstance(given, np.ma.MaskedArray):
+        raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {name} cannot be made an array: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return native float32 and float64 as they are, anything else converted to `dtype`."""
+    if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
+        return array
+    return array.astype(dtype)
+
+
+def _labels(
+    owner: str, name: str, array: NDArray[Any], outputs: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Return class numbers as int64, all of which exist."""
+    classes = outputs[-1]
+    if len(outputs) != 1:
+        raise ValueError(
+            f"{owner}: {name} holds one class number a sample, but the model's outputs have shape"
+            f" {outputs}; end it with Flatten and Dense"
+        )
+    if int(array.min()) < 0 or int(array.max()) >= classes:
+        row = int(np.flatnonzero((array < 0) | (array >= classes))[0])
+        raise ValueError(
+            f"{owner}: the label {array[row]} in row {row} of {name} is out of range: the model"
+            f" has {classes} outputs, so labels go from 0 to {classes - 1}"
+        )
+    return np.require(array, np.int64, ["C", "A"])
+
+
+def _same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    where = "__array_interface__"
+    return bool(getattr(a, where)["data"] == getattr(b, where)["data"])

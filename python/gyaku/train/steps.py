@@ -1,0 +1,227 @@
+"""The steps of a training: buffers, programs, and where they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory, ops
+from gyaku.train.capture import Step, repeat
+from gyaku.train.meters import Meters
+from gyaku.train.samples import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.losses import Loss
+    from gyaku.metrics import Metric
+    from gyaku.model import Model
+    from gyaku.optim import Optimizer
+    from gyaku.train.samples import Samples
+
+__all__ = ["Training"]
+
+# Indices that one order holds: epochs of a small data set share it, and with it a native call.
+_ORDER = 1 << 16
+
+
+class Training:
+    """The steps of a training, which can be run, repeated and looked for.
+
+    Parameters
+    ----------
+    model : Model
+        What is trained.
+    samples : Samples
+        What it is trained on.
+    loss : Loss
+        What is to become small.
+    optimizer : Optimizer
+        What makes it small.
+    metrics : sequence of Metric
+        What else is measured.
+    batch_size : int
+        The samples of a step.
+    epochs : int
+        How often each sample is seen.
+    seed : int
+        What the order depends on.
+    shuffle : bool
+        Whether each epoch has an order of its own.
+
+    Attributes
+    ----------
+    step : int
+        The number of steps done.
+    per_epoch, total : int
+        The number of steps of an epoch and of the training.
+    state : list of ndarray
+        All that a step changes and the next one needs.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        samples: Samples,
+        loss: Loss,
+        optimizer: Optimizer,
+        metrics: Sequence[Metric],
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        shuffle: bool,
+    ) -> None:
+        self.model, self.samples = model, samples
+        self.loss, self.optimizer = loss, optimizer
+        self.seed, self.shuffle = seed, shuffle
+        self.batch_size = min(batch_size, samples.count)
+        self.full, self.tail = divmod(samples.count, self.batch_size)
+        self.per_epoch = self.full + bool(self.tail)
+        self.total = self.per_epoch * epochs
+        self.step = 0
+
+        self.block = max(1, min(epochs, _ORDER // samples.count))
+        self.first = -self.block  # of the epochs that `order` holds
+        self.order = memory.empty((self.block * samples.count,), np.int64)
+        self.cursor = memory.zeros((1,), np.int64)
+        self.meters = Meters(loss, metrics, self.block)
+
+        optimizer.begin(model, self.total)
+        self.state = [model.flat_params, *optimizer.state.values(), optimizer.clock, model.clock]
+        self.full_step = Step(lambda: self._train(self.batch_size))
+        self.tail_step = Step(lambda: self._train(self.tail))
+        self.epoch_end = Step(lambda: ops.advance(self.meters.slot, 1))
+
+    def _train(self, size: int) -> None:
+        """Do one step on a batch of `size` samples: the whole of training, in Python."""
+        x, t = self.batch(size)
+        y = self.model.forward(x, training=True)
+        loss, dy = self.loss(y, t)
+        self.model.backward(dy)
+        self.optimizer.step(self.model)
+        self.meters.add(loss, y, t)
+        ops.advance(self.cursor, size)
+
+    def batch(self, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Collect the next inputs and targets.
+
+        Parameters
+        ----------
+        size : int
+            The number of samples.
+
+        Returns
+        -------
+        x : ndarray
+            The inputs.
+        t : ndarray
+            The targets.
+        """
+        samples, dtype = self.samples, self.model.dtype
+        return (
+            gather(samples.x, self.order, self.cursor, size, dtype),
+            gather(samples.y, self.order, self.cursor, size, dtype),
+        )
+
+    def seek(self) -> int:
+        """Set the buffers to where `step` says.
+
+        Returns
+        -------
+        int
+            The number of samples in the next step's batch.
+        """
+        epoch, position = divmod(self.step, self.per_epoch)
+        if not self.first <= epoch < self.first + self.block:
+            self.first = epoch - epoch % self.block
+            self._fill_order()
+            self.meters.clear()
+        self.meters.slot[0] = slot = epoch - self.first
+        self.cursor[0] = slot * self.samples.count + position * self.batch_size
+        return self.batch_size if position < self.full else self.tail
+
+    def _fill_order(self) -> None:
+        count = self.samples.count
+        if self.shuffle:
+            ops.permutation(self.order, count, seed=self.seed, first_epoch=self.first)
+        else:
+            self.order.reshape(self.block, count)[:] = np.arange(count)
+        if self.samples.rows is not None:
+            self.order[:] = self.samples.rows[self.order]
+
+    @property
+    def room(self) -> int:
+        """How many steps are left whose sums `meters` can hold apart."""
+        epoch = self.step // self.per_epoch
+        return (epoch - epoch % self.block + self.block) * self.per_epoch - self.step
+
+    def advance(self, steps: int) -> None:
+        """Run steps, in as few native calls as possible.
+
+        Parameters
+        ----------
+        steps : int
+            How many.
+        """
+        while steps:
+            self.seek()
+            ready = self.optimizer.prepare(min(steps, self.room))
+            position = self.step % self.per_epoch
+            epochs = 0 if position else ready // self.per_epoch
+            if epochs > 1:
+                epoch = [
+                    (self.full_step, self.full),
+                    (self.tail_step, int(self.tail > 0)),
+                    (self.epoch_end, 1),
+                ]
+                repeat(epoch, epochs)
+                done = epochs * self.per_epoch
+            else:
+                done = min(ready, self.per_epoch - position)
+                full = min(done, max(0, self.full - position))
+                repeat([(self.full_step, full), (self.tail_step, done - full)])
+            self.step += done
+            steps -= done
+
+    def values(self, epochs: range) -> dict[str, NDArray[np.float64]]:
+        """Return loss and metrics of finished epochs that `meters` still holds.
+
+        Parameters
+        ----------
+        epochs : range
+            The epochs.
+
+        Returns
+        -------
+        dict of str to ndarray of float64
+            The averages of each epoch.
+        """
+        slots = slice(epochs.start - self.first, epochs.stop - self.first)
+        return self.meters.values(slots, self.samples.count)
+
+    def so_far(self) -> dict[str, float]:
+        """Return loss and metrics of the epoch that is being run.
+
+        Returns
+        -------
+        dict of str to float
+            Averages over the samples that were seen.
+        """
+        epoch, position = divmod(self.step, self.per_epoch)
+        if position == 0:
+            epoch, position = epoch - 1, self.per_epoch
+        seen = min(position * self.batch_size, self.samples.count)
+        slot = epoch - self.first
+        found = self.meters.values(slice(slot, slot + 1), seen)
+        return {name: float(value[0]) for name, value in found.items()}
+
+    @property
+    def samples_seen(self) -> int:
+        """How many samples the steps so far have seen, each as often as it was."""
+        epochs, position = divmod(self.step, self.per_epoch)
+        return epochs * self.samples.count + position * self.batch_size

@@ -1,0 +1,47 @@
+"""Run Python code in a process of its own, where it can harm no other test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+# Big enough that every product is shared by the threads; prints what the weights are, bit for bit.
+TRAIN = """
+import hashlib
+import numpy as np
+import gyaku as gk
+
+def train():
+    rng = np.random.default_rng(0)
+    x = rng.random((512, 256), dtype=np.float32)
+    target = (10 * x[:, 0]).astype(np.int64)
+    model = gk.Sequential(gk.Dense(256), gk.ReLU(), gk.Dropout(0.2), gk.Dense(10))
+    model.fit(x, target, loss="softmax_cross_entropy", optimizer="adam", epochs=3, batch_size=100,
+              seed=0, verbose=False)
+    return hashlib.sha256(model.flat_params.tobytes()).hexdigest()
+"""
+
+
+def run(
+    code: str, *, timeout: float = 120, prefix: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `code` and return what became of it; a process that hangs fails the test."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def output(
+    code: str, *, timeout: float = 120, prefix: tuple[str, ...] = (), **environment: str
+) -> str:
+    """Run `code`, which must succeed, and return what it printed."""
+    done = run(code, timeout=timeout, prefix=prefix, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -1,0 +1,220 @@
+"""The arrows: who may use whom, read from the includes and imports of the source tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "python" / "gyaku"
+
+INTRINSICS = ["<immintrin.h>", "<arm_neon.h>"]
+# A row is a pattern of files and what they may include; the first row that fits is the law.
+INCLUDES = {
+    "simd/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*"],
+    "kernels/table.*": ["<*>", "runtime/cpu.h", "kernels/*.h", "isas.inc"],
+    "kernels/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*", "kernels/*"],
+    "runtime/*": ["<*>", "runtime/*"],
+    "program/team.*": ["<*>", "<omp.h>", "runtime/*", "kernels/kernels.h", "program/*"],
+    "program/*": ["<*>", "runtime/*", "kernels/kernels.h", "kernels/table.h", "program/*"],
+    "bindings/*": [
+        *["<*>", "<pybind11/*>", "runtime/*", "kernels/kernels.h", "kernels/table.h"],
+        *["program/*", "bindings/*"],
+    ],
+}
+# Headers that only the row which names them may include.
+PRIVATE_HEADERS = ["<pybind11/*>", "<omp.h>"]
+
+# A room of the package and the rooms that it may import; a room may always import itself.
+IMPORTS = {
+    "_core": [],
+    "arguments": [],
+    "files": [],
+    "backend": ["_core"],
+    "threads": ["_core"],
+    "memory": ["backend"],
+    "reference": [],
+    "ops": ["_core", "backend", "reference"],
+    "init": ["arguments"],
+    "schedules": ["arguments"],
+    "layers": ["arguments", "init", "memory", "ops"],
+    "losses": ["arguments", "memory", "ops"],
+    "metrics": ["arguments", "memory", "ops"],
+    "optim": ["arguments", "memory", "ops", "schedules"],
+    "history": ["files"],
+    "callbacks": ["arguments", "history"],
+    "interop": ["files"],
+    "data": ["files"],
+    "plots": ["files", "history"],
+    "train": [
+        *["arguments", "backend", "callbacks", "history", "losses", "memory", "metrics", "ops"],
+        "optim",
+    ],
+    "model": [
+        *["arguments", "backend", "files", "init", "interop", "layers", "losses", "memory"],
+        *["metrics", "ops", "train"],
+    ],
+    "models": ["arguments", "layers", "model", "optim", "schedules"],
+}
+# What stands on everything.
+ROOFS = {"__init__", "__main__", "cli"}
+THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch"}
+
+
+def sources(*suffixes: str, below: Path) -> list[Path]:
+    return sorted(path for path in below.rglob("*") if path.suffix in suffixes)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def allowed(include: str, patterns: list[str]) -> bool:
+    private = any(fnmatch(include, header) for header in PRIVATE_HEADERS)
+    return any(fnmatch(include, p) for p in patterns if not (private and p == "<*>"))
+
+
+@pytest.mark.parametrize("path", sources(".h", ".cpp", below=CSRC), ids=relative)
+def test_a_file_of_the_core_includes_only_what_its_room_may(path: Path) -> None:
+    name = path.relative_to(CSRC).as_posix()
+    patterns = next(law for room, law in INCLUDES.items() if fnmatch(name, room))
+    found = re.findall(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")', path.read_text(), re.MULTILINE)
+    assert [i for i in found if not allowed(i.strip('"'), patterns)] == []
+
+
+@pytest.mark.parametrize("path", sources(".h", ".cpp", below=CSRC), ids=relative)
+def test_only_the_team_knows_openmp(path: Path) -> None:
+    knows = re.search(r"#\s*pragma\s+omp|\bomp_\w+\(", path.read_text())
+    assert knows is None or (path.parent.name == "program" and path.stem == "team")
+
+
+@pytest.mark.parametrize("path", sources(".h", ".cpp", below=CSRC / "bindings"), ids=relative)
+def test_bindings_have_no_static_local(path: Path) -> None:
+    # A static local is guarded by a lock; waiting for it with the GIL held is a deadlock.
+    static = re.compile(r"^[ \t]+static\s+(?!constexpr\b)[^(]*[;={]", re.MULTILINE)
+    assert static.findall(path.read_text()) == []
+
+
+def imports(tree: ast.AST, package: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each imported module and whether it is imported when its importer is."""
+    types_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    in_function = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in types_only:
+            continue
+        at_import = id(node) not in in_function
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, at_import) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from . import ops` names modules; `from .ops import matmul` names one module.
+            if module == "gyaku":
+                yield from ((f"gyaku.{alias.name}", at_import) for alias in node.names)
+            else:
+                yield module, at_import
+
+
+def modules() -> list[Path]:
+    return sources(".py", below=PACKAGE)
+
+
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    package = ["gyaku", *path.relative_to(PACKAGE).parts[:-1]]
+    return list(imports(ast.parse(path.read_text()), package))
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_module_imports_only_the_rooms_it_may(path: Path) -> None:
+    room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    used = {name.split(".")[1] for name, _ in imports_of(path) if name.startswith("gyaku.")}
+    assert used & ROOFS <= {room, "cli"} if room in ROOFS else used <= {room, *IMPORTS[room]}
+
+
+def test_the_arrows_of_the_package_form_no_ring() -> None:
+    TopologicalSorter(IMPORTS).prepare()
+
+
+def test_the_page_on_the_architecture_names_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [path.name for path in CSRC.iterdir() if path.is_dir()] + list(IMPORTS)
+    assert [room for room in rooms if not re.search(rf"\b{room}\b", page)] == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_import_time_belongs_to_numpy_alone(path: Path) -> None:
+    early = {name.split(".")[0] for name, at_import in imports_of(path) if at_import}
+    assert early & THIRD_PARTIES == set()
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_files_cannot_run_code(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    names = {name.split(".")[0] for name, _ in imports_of(path)}
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert names & {"pickle", "marshal", "shelve", "dill", "cloudpickle"} == set()
+    assert calls & {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"} == set()
+    loads = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"np.load", "numpy.load"}
+    ]
+    assert all("allow_pickle=False" in ast.unparse(load) for load in loads)
+
+
+@pytest.mark.parametrize("folder", [CSRC, PACKAGE, ROOT / "tests", ROOT / "bench"], ids=relative)
+def test_no_room_is_a_junk_drawer(folder: Path) -> None:
+    names = {path.stem for path in folder.rglob("*")}
+    assert names & {"util", "utils", "helper", "helpers", "common", "misc"} == set()
+
+
+def lines_of_python(path: Path) -> int:
+    """Return the number of lines, docstrings not counted."""
+    text = path.read_text()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = [
+        node.body[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+    ]
+    return text.count("\n") - sum((d.end_lineno or 0) - d.lineno + 1 for d in docstrings)
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, ROOT / "tests", ROOT / "bench"], ids=relative)
+def test_no_python_file_outgrows_its_room(folder: Path) -> None:
+    lengths = {relative(path): lines_of_python(path) for path in sources(".py", below=folder)}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_no_file_of_the_core_outgrows_its_room() -> None:
+    lengths = {
+        relative(path): path.read_text().count("\n") for path in sources(".h", ".cpp", below=CSRC)
+    }
+    assert {path: length for path, length in lengths.items() if length > 600} == {}
+
+
+def test_the_tree_speaks_of_the_product_alone() -> None:
+    # Written in halves, so that this file passes its own test.
+    elsewhere = re.compile("/wor" + r"k/\w|/tm" + r"p/\w|FIX" + r"ME|TO" + r"DO\b|index-" + "url")
+    kinds = {".py", ".pyi", ".h", ".cpp", ".md", ".toml", ".txt", ".yaml"}
+    rooms = ["csrc", "python", "tests", "bench", "docs"]
+    paths = [p for room in rooms for p in (ROOT / room).rglob("*") if p.suffix in kinds]
+    paths += [p for p in ROOT.iterdir() if p.suffix in kinds]
+    assert [relative(p) for p in paths if elsewhere.search(p.read_text())] == []

@@ -1,0 +1,129 @@
+"""Callbacks: when they are called, and what they decide."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gyaku as gk
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype(np.float32)
+LABELS = X[:, :3].argmax(axis=1)
+ENTROPY = "softmax_cross_entropy"
+
+
+def net(**options: Any) -> gk.Sequential:
+    return gk.Sequential(gk.Dense(8, "relu"), gk.Dense(3), **options)
+
+
+class Diary(gk.Callback):
+    """Writes down what happens."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.lines = []
+
+    def on_train_begin(self):
+        self.lines.append("begin")
+
+    def on_epoch_begin(self, epoch):
+        self.lines.append(f"epoch {epoch}")
+
+    def on_train_batch_begin(self, batch):
+        self.lines.append(f"batch {batch}")
+
+    def on_train_batch_end(self, batch, logs):
+        assert set(logs) == {"loss"}
+
+    def on_epoch_end(self, epoch, logs):
+        self.lines.append(f"end of epoch {epoch}")
+        return epoch == self.stop_at and "enough"
+
+    def on_exception(self, error):
+        self.lines.append(repr(error))
+
+    def on_train_end(self):
+        self.lines.append("end")
+
+
+def test_callbacks_are_called_in_order() -> None:
+    diary = Diary()
+    net().fit(X, LABELS, loss=ENTROPY, epochs=2, batch_size=50, callbacks=diary, verbose=0)
+    epochs = [[f"epoch {e}", "batch 0", "batch 1", f"end of epoch {e}"] for e in range(2)]
+    assert diary.lines == ["begin", *epochs[0], *epochs[1], "end"]
+
+
+def test_a_callback_can_stop_the_training() -> None:
+    history = net().fit(X, LABELS, loss=ENTROPY, epochs=9, callbacks=[Diary(2)], verbose=0)
+    assert (history.epochs, history.stopped) == (3, "enough")
+    history = net().fit(
+        X, LABELS, loss=ENTROPY, epochs=9, callbacks=lambda epoch, logs: epoch == 1, verbose=0
+    )
+    assert history.epochs == 2
+    assert history.stopped
+
+
+def test_a_callback_may_use_the_model() -> None:
+    losses = []
+
+    class Look(gk.Callback):
+        def on_epoch_end(self, epoch, logs):
+            losses.append(self.model.evaluate(X, LABELS)["loss"])
+            self.model.predict(X[:1])
+
+    quiet, looked = net(), net()
+    quiet.fit(X, LABELS, loss=ENTROPY, epochs=3, verbose=0)
+    looked.fit(X, LABELS, loss=ENTROPY, epochs=3, callbacks=Look(), verbose=0)
+    assert len(set(losses)) == 3
+    np.testing.assert_array_equal(quiet.flat_params, looked.flat_params)
+
+
+def test_an_error_in_a_callback_is_told_to_all_and_raised() -> None:
+    def fail(epoch: int, logs: Any) -> None:
+        raise LookupError("no")
+
+    diary = Diary()
+    with pytest.raises(LookupError, match="no"):
+        net().fit(X, LABELS, loss=ENTROPY, callbacks=[fail, diary], verbose=0)
+    assert diary.lines[-2:] == ["LookupError('no')", "end"]
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_early_stopping_waits_and_goes_back_to_the_best(restore: bool) -> None:
+    weights = []
+
+    class Keep(gk.Callback):
+        def on_epoch_end(self, epoch, logs):
+            weights.append(self.model.flat_params.copy())
+
+    stopping = gk.EarlyStopping("loss", patience=3, restore_best=restore)
+    model = net()
+    history = model.fit(
+        *(X, LABELS),
+        loss=ENTROPY,
+        optimizer=gk.SGD(lambda steps: np.where(steps < 15, 0.1, 5.0)),  # turns bad at epoch 5
+        epochs=50,
+        callbacks=[Keep(), stopping],
+        verbose=0,
+    )
+    best = int(np.argmin(history["loss"]))
+    assert stopping.best_epoch == best
+    assert history.epochs == best + 1 + 3
+    assert history.stopped
+    assert f"loss has not improved since epoch {best + 1}" in history.stopped
+    np.testing.assert_array_equal(model.flat_params, weights[best if restore else -1])
+
+
+def test_early_stopping_wants_more_of_an_accuracy() -> None:
+    stopping = gk.EarlyStopping("accuracy", patience=2)
+    for epoch, value in enumerate([0.1, 0.3, math.nan, 0.2]):
+        stopping.model = net()
+        stopping.model.build((4,))
+        answer = stopping.on_epoch_end(epoch, {"accuracy": value})
+    assert (stopping.best, stopping.best_epoch) == (0.3, 1)
+    assert answer

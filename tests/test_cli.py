@@ -1,0 +1,265 @@
+"""The command line: what a person types, sees and finds in the folder afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gyaku as gk
+from gyaku.cli import main
+
+MODEL = "gyaku-digits-mlp.safetensors"
+
+
+def gyaku(
+    *arguments: str | Path, cwd: Path, timeout: float = 60, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, as the shell does."""
+    command = [sys.executable, "-m", "gyaku", *arguments]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which ``gyaku train`` was typed; tests look, and write elsewhere."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = gyaku("train", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "said.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(trained: Path) -> Path:
+    return trained / MODEL
+
+
+def test_train_without_arguments_leaves_model_curve_and_history(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()} - {"said.txt"}
+    stem = MODEL.removesuffix(".safetensors")
+    assert names == {MODEL, f"{stem}-curve.png", f"{stem}-history.csv"}
+    assert (trained / f"{stem}-curve.png").read_bytes().startswith(b"\x89PNG")
+    with (trained / f"{stem}-history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 50
+    assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"} <= set(rows[0])
+
+
+def test_train_says_how_well_it_went_what_it_wrote_and_what_to_type_next(trained: Path) -> None:
+    said = (trained / "said.txt").read_text()
+    assert "digits: 1,438 images of 8 x 8 to train on, 359 to test on\n" in said
+    assert "mlp: 64 inputs, 256 relu, 10 outputs; 19,210 parameters\n" in said
+    accuracy = float(said.split("test accuracy ")[1].split(" %")[0])
+    assert accuracy >= 96.5
+    assert all(str(path.name) in said for path in trained.iterdir() if path.name != "said.txt")
+    assert f"gyaku predict {MODEL} --index 3\n" in said
+
+
+def test_the_model_that_train_leaves_is_the_one_that_it_tested(trained: Path, model: Path) -> None:
+    _, (x, y) = gk.data.digits()
+    accuracy = (gk.load(model).predict(x).argmax(axis=1) == y).mean()
+    assert f"test accuracy {100 * accuracy:.2f} %" in (trained / "said.txt").read_text()
+
+
+QUICK = ("train", "--epochs", "2", "--no-curve")
+VARIANTS = {
+    "linear": ["--model", "linear"],
+    "hidden": ["--hidden", "20", "15", "--activation", "tanh", "--dropout", "0.1"],
+    "hyphen": ["--activation", "leaky-relu"],
+    "online": ["--model", "linear", "--batch-size", "1", "--optimizer", "sgd"],
+    "batch": ["--batch-size", "all", "--optimizer", "nesterov", "--learning-rate", "0.5"],
+    "cross entropy": ["--loss", "cross_entropy"],
+    "squares": ["--loss", "sum_squared_error", "--optimizer", "momentum"],
+    "mean squares": ["--loss", "mean_squared_error", "--schedule", "constant"],
+    "float64": ["--dtype", "float64"],
+    "reference": ["--backend", "reference"],
+    "one thread": ["--threads", "1"],
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_way_to_train_leaves_a_model_that_can_be_evaluated(
+    variant: str, tmp_path: Path
+) -> None:
+    done = gyaku(*QUICK, *VARIANTS[variant], "--json", "--output", "m", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["epochs"] == 2
+    assert result["files"] == {"model": "m.safetensors", "history": "m-history.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == set(result["files"].values())
+    measured = json.loads(gyaku("evaluate", "m.safetensors", "--json", cwd=tmp_path).stdout)
+    assert measured["accuracy"] == pytest.approx(result["test_accuracy"])
+
+
+def test_the_same_command_gives_the_same_model(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        gyaku(*QUICK, "--quiet", "--seed", "5", "--output", name, cwd=tmp_path)
+    gyaku(*QUICK, "--quiet", "--seed", "6", "--output", "c", cwd=tmp_path)
+    a, b, c = (gk.load(tmp_path / f"{name}.safetensors").flat_params for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_quiet_says_one_line(tmp_path: Path) -> None:
+    done = gyaku(*QUICK, "--quiet", cwd=tmp_path)
+    assert done.stdout.startswith("test accuracy ")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_output_may_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    assert gyaku(*QUICK, "--output", "runs", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "runs" / MODEL).is_file()
+
+
+def test_ctrl_c_keeps_what_was_learnt(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "gyaku", "train", "--epochs", "20000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    assert process.returncode == 130
+    assert "interrupted after" in said
+    assert gk.load(tmp_path / MODEL).built
+    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".csv", ".png"}
+
+
+def test_evaluate_prints_accuracy_and_confusions(model: Path, tmp_path: Path) -> None:
+    done = gyaku("evaluate", model, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "on the 359 test images of digits:" in done.stdout
+    counts = [line.split()[1:] for line in done.stdout.splitlines()[-10:]]
+    assert sum(int(count) for row in counts for count in row if count != ".") == 359
+    train = gyaku("evaluate", model, "--split", "train", "--json", cwd=tmp_path)
+    assert json.loads(train.stdout)["images"] == 1438
+
+
+def test_predict_draws_the_image_and_says_how_sure_it_is(model: Path, tmp_path: Path) -> None:
+    done = gyaku("predict", model, "--dataset", "digits", "--index", "3", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "test image of digits, number 3:" in done.stdout
+    assert "--@@####%%..\n" in done.stdout  # the upper edge of a seven
+    assert "\n  7   " in done.stdout
+    assert "The model says 7: right." in done.stdout
+
+
+def test_predict_takes_several_indices_and_prints_json(model: Path, tmp_path: Path) -> None:
+    done = gyaku("predict", model, "--index", "0", "1", "2", cwd=tmp_path)
+    assert [line.split()[4:6] for line in done.stdout.splitlines()] == [
+        *(["number", "0"], ["number", "1"], ["number", "2"])
+    ]
+    rows = json.loads(gyaku("predict", model, "--index", "0", "1", "--json", cwd=tmp_path).stdout)
+    assert [row["truth"] for row in rows] == [8, 1]
+    assert all(sum(row["probabilities"]) == pytest.approx(1, abs=1e-4) for row in rows)
+
+
+def own_files(folder: Path) -> dict[str, str]:
+    """Write test image 3, a seven, in every way that people have it; return names and meanings."""
+    _, (x, _) = gk.data.digits()
+    image = x[3, ..., 0]
+    np.save(folder / "pixels.npy", x[3])
+    np.save(folder / "row.npy", image.ravel())
+    np.save(folder / "shares.npy", (image / 255).astype(np.float64))
+    np.savez(folder / "x.npz", x=x[3:4], y=np.array([7]))
+    np.savetxt(folder / "row.csv", image.reshape(1, -1), fmt="%d", delimiter=",")
+    np.savetxt(folder / "grid.txt", image, fmt="%d")
+    np.savetxt(folder / "counts.csv", np.round(image.reshape(1, -1) / 255 * 16), "%d", ";")
+    (folder / "images-idx3-ubyte").write_bytes(
+        bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8]) + image.tobytes()
+    )
+    big = np.pad(np.kron(image, np.ones((20, 20), np.uint8)), 50)
+    Image.fromarray(big).save(folder / "light.png")
+    Image.fromarray(255 - big).convert("RGB").save(folder / "dark.jpg")
+    clear = np.dstack([np.zeros((*big.shape, 3), np.uint8), big])
+    Image.fromarray(clear).save(folder / "transparent.png")
+    Image.fromarray(image).save(folder / "exact.png")
+    return {path.name: "7" for path in folder.iterdir()}
+
+
+def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path) -> None:
+    files = own_files(tmp_path)
+    done = gyaku("predict", model, *files, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answers = {row["input"]: str(row["prediction"]) for row in json.loads(done.stdout)}
+    assert answers == files
+
+
+def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path) -> None:
+    _, (x, y) = gk.data.digits()
+    np.save(tmp_path / "many.npy", x[:20])
+    done = gyaku("predict", model, "many.npy", "--index", "4", "7", cwd=tmp_path)
+    assert [line.split()[3] for line in done.stdout.splitlines()] == [str(y[4]), str(y[7])]
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp"])
+def test_summary_knows_models_by_name(name: str, tmp_path: Path) -> None:
+    done = gyaku("summary", name, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Dense" in done.stdout
+
+
+def test_summary_shows_the_layers_of_a_file(model: Path, tmp_path: Path) -> None:
+    assert "19,210 parameters" in gyaku("summary", model, cwd=tmp_path).stdout
+
+
+def test_info_shows_the_machine(tmp_path: Path) -> None:
+    done = gyaku("info", cwd=tmp_path, GYAKU_NUM_THREADS="1", GYAKU_ISA="scalar")
+    assert done.returncode == 0
+    rows = dict(line.split("  ", 1) for line in done.stdout.splitlines())
+    assert rows["gyaku"].strip() == gk.__version__
+    assert "scalar, forced by GYAKU_ISA" in rows["instruction set"]
+    assert rows["threads"].strip().startswith("1, by GYAKU_NUM_THREADS")
+    assert "GFLOP/s in float32" in rows["measured peak"]
+    assert "GB/s" in rows["measured memory"]
+    facts = json.loads(gyaku("info", "--json", "--no-measure", cwd=tmp_path).stdout)
+    assert facts["numpy"] == np.__version__
+    assert facts["isa"] in facts["isas"]
+
+
+def test_help_is_a_page_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("train", "evaluate", "predict", "summary", "info"):
+        assert main([verb, "--help"]) == 0
+        page = capsys.readouterr().out
+        assert f"gyaku {verb}" in page
+        assert "examples:" in page or "variables of the environment" in page
+        assert max(map(len, page.splitlines())) <= 100
+    assert main(["--help"]) == 0
+    assert "the first three things to try:" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gyaku {gk.__version__}\n"
+
+
+def test_no_command_prints_the_page(tmp_path: Path) -> None:
+    done = gyaku(cwd=tmp_path)
+    assert done.returncode == 2
+    assert "commands:" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(model: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m gyaku evaluate {model} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)

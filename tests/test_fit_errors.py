@@ -1,0 +1,199 @@
+"""Bad input to fit, evaluate and predict: one clear sentence, before anything starts."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gyaku as gk
+
+X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+ROWS = np.eye(3, dtype=np.float32)[LABELS]
+
+
+def spoilt(array: np.ndarray, row: int, value: float) -> np.ndarray:
+    array = array.astype(np.float32)
+    array[row, -1] = value
+    return array
+
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    # the inputs
+    ({"x": X[:0]}, ValueError, r"fit: x is empty, its shape is (0, 4)"),
+    ({"x": X[:, :0]}, ValueError, r"fit: x is empty, its shape is (6, 0)"),
+    (
+        {"x": X[:, 0]},
+        ValueError,
+        "fit: x must have a sample axis and at least one feature axis, got shape (6,): write"
+        " x[:, None] for one feature",
+    ),
+    ({"x": 3.0}, ValueError, "fit: x must have a sample axis and at least one feature axis, got"),
+    ({"x": None}, TypeError, "fit: x must hold real numbers, got dtype object"),
+    ({"x": [["a"]]}, TypeError, "fit: x must hold real numbers, got dtype <U1"),
+    ({"x": X + 1j}, TypeError, "fit: x must hold real numbers, got dtype complex64"),
+    ({"x": [[1, 2], [3]]}, ValueError, "fit: x cannot be made an array: "),
+    ({"x": np.ma.masked_less(X, 0)}, TypeError, "fit: x must not be a masked array, fill or drop"),
+    ({"x": spoilt(X, 4, np.nan)}, ValueError, "fit: x must be finite, but row 4 holds nan"),
+    ({"x": spoilt(X, 0, -np.inf)}, ValueError, "fit: x must be finite, but row 0 holds -inf"),
+    ({"x": X[:5]}, ValueError, "fit: there are 5 samples but 6 targets in y"),
+    # the targets
+    ({"y": LABELS[:5]}, ValueError, "fit: there are 6 samples but 5 targets in y"),
+    ({"y": 3}, ValueError, "fit: there are 6 samples but no targets in y"),
+    (
+        {"y": LABELS + 1},
+        ValueError,
+        "fit: the label 3 in row 2 of y is out of range: the model has 3 outputs, so labels go"
+        " from 0 to 2",
+    ),
+    ({"y": LABELS - 1}, ValueError, "fit: the label -1 in row 0 of y is out of range"),
+    (
+        {"y": LABELS.astype(float)},
+        ValueError,
+        "fit: y must hold class numbers as integers or rows of 3 probabilities, got one float64 a"
+        " sample; class numbers can be converted by y.astype(int)",
+    ),
+    (
+        {"y": ROWS[:, :2]},
+        ValueError,
+        "fit: y has targets of shape (2,), the model's outputs have (3,)",
+    ),
+    (
+        {"loss": "sum_squared_error"},
+        ValueError,
+        "fit: y has targets of shape (), the model's outputs have (3,); one row for each class"
+        " number is np.eye(3)[y]",
+    ),
+    (
+        {"loss": "mean_squared_error", "y": X[:, 0]},
+        ValueError,
+        "fit: y has targets of shape (), the model's outputs have (3,)",
+    ),
+    ({"y": spoilt(ROWS, 3, np.nan)}, ValueError, "fit: y must be finite, but row 3 holds nan"),
+    ({"y": list("abcabc")}, TypeError, "fit: y must hold real numbers, got dtype <U1"),
+    # names and numbers
+    ({"loss": "mse"}, ValueError, "unknown loss 'mse', known are cross_entropy, mean_squared_error"),
+    ({"loss": None}, TypeError, "loss must be a name, a Loss or a function (y, t), got None"),
+    ({"optimizer": "Adam"}, ValueError, "unknown optimizer 'Adam', did you mean 'adam'?"),
+    ({"optimizer": None}, TypeError, "optimizer must be a name or an Optimizer, got None"),
+    ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy', did you mean 'accuracy'?"),
+    ({"metrics": [3]}, TypeError, "a metric must be a name or a function (y, t), got 3"),
+    ({"metrics": ["accuracy"] * 2}, ValueError, "two numbers would be called 'accuracy'"),
+    ({"epochs": 0}, ValueError, "fit: epochs must be at least 1, got 0"),
+    ({"epochs": 1.5}, TypeError, "fit: epochs must be an integer, got 1.5"),
+    ({"batch_size": 0}, ValueError, "fit: batch_size must be at least 1, got 0"),
+    ({"batch_size": "all"}, TypeError, "fit: batch_size must be an integer, got 'all'"),
+    ({"seed": -1}, ValueError, "fit: seed must be at least 0, got -1"),
+    ({"seed": 2**64}, ValueError, "fit: seed must be below 2^64, got 18446744073709551616"),
+    ({"verbose": 3}, ValueError, "fit: verbose must be 0, 1, 2 or 'auto', got 3"),
+    ({"callbacks": [3]}, TypeError, "a callback must be a Callback or a function (epoch, logs)"),
+    ({"callbacks": [gk.EarlyStopping]}, TypeError, "a callback must be a Callback or a function"),
+    # the validation
+    ({"validation_split": 1.0}, ValueError, "validation_split must be at least 0 and below 1, got"),
+    ({"validation_split": 0.99}, ValueError, "of 6 samples leaves none to train on"),
+    ({"validation_freq": 0}, ValueError, "fit: validation_freq must be at least 1, got 0"),
+    ({"validation_data": X}, TypeError, "fit: validation_data must be a pair (x, y)"),
+    (
+        {"validation_data": (X[:, :3], LABELS)},
+        ValueError,
+        "fit: validation_data's x has samples of shape (3,), the model expects (4,)",
+    ),
+    (
+        {"validation_data": (X, LABELS + 1)},
+        ValueError,
+        "fit: the label 3 in row 2 of validation_data's y is out of range",
+    ),
+    (
+        {"validation_data": (X, LABELS), "validation_split": 0.5},
+        ValueError,
+        "fit: give validation_data or validation_split, not both",
+    ),
+    (
+        {"callbacks": gk.EarlyStopping()},
+        ValueError,
+        "EarlyStopping: there is no 'val_loss' to monitor (fit has no validation data), only loss",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "kind", "message"), BAD, ids=[f"{number} {row[2][:40]}" for number, row in enumerate(BAD)])
+def test_bad_input_is_refused_in_one_sentence(
+    change: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    arguments = {"x": X, "y": LABELS, "loss": "softmax_cross_entropy", "verbose": 0, **change}
+    with pytest.raises(kind) as caught:
+        gk.Sequential(gk.Dense(3)).fit(**arguments)
+    assert type(caught.value) is kind
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value).split(": The requested array")[0]
+
+
+def test_a_model_that_was_built_expects_its_shape() -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.build((5,))
+    message = r"has samples of shape \(4,\), the model expects \(5,\)"
+    with pytest.raises(ValueError, match="fit: x " + message):
+        model.fit(X, LABELS, loss="softmax_cross_entropy")
+    with pytest.raises(ValueError, match="evaluate: x " + message):
+        model.evaluate(X, LABELS, loss="softmax_cross_entropy")
+    with pytest.raises(ValueError, match="predict: x " + message):
+        model.predict(X)
+
+
+def test_a_model_without_parameters_cannot_be_trained() -> None:
+    message = "fit: the model has no parameters to train, add a Dense layer"
+    with pytest.raises(ValueError, match=message):
+        gk.Sequential(gk.ReLU()).fit(X, X, loss="sum_squared_error")
+
+
+def test_labels_need_outputs_in_a_row() -> None:
+    message = r"the model's outputs have shape \(2, 3\); end it with Flatten and Dense"
+    with pytest.raises(ValueError, match=message):
+        gk.Sequential(gk.Dense(6), gk.Reshape((2, 3))).fit(X, LABELS, loss="cross_entropy")
+
+
+def test_evaluate_wants_a_loss_that_it_knows() -> None:
+    message = "evaluate: this model was not trained yet; name a loss, as in loss='softmax_cross"
+    with pytest.raises(ValueError, match=message):
+        gk.Sequential(gk.Dense(3)).evaluate(X, LABELS)
+
+
+@pytest.mark.parametrize("call", ["evaluate", "predict"])
+def test_batch_sizes_are_checked_everywhere(call: str) -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
+    arguments = (X, LABELS) if call == "evaluate" else (X,)
+    with pytest.raises(ValueError, match=f"{call}: batch_size must be at least 1, got 0"):
+        getattr(model, call)(*arguments, batch_size=0)
+
+
+def test_a_refused_fit_leaves_the_model_as_it_was() -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
+    weights, optimizer = model.flat_params.copy(), model.optimizer
+    for change, _, _ in BAD[:-1]:
+        arguments = {"x": X, "y": LABELS, "loss": "softmax_cross_entropy", "verbose": 0, **change}
+        with pytest.raises((ValueError, TypeError)):
+            model.fit(**arguments)
+    np.testing.assert_array_equal(model.flat_params, weights)
+    assert model.optimizer is optimizer
+
+
+def test_large_finite_numbers_are_finite() -> None:
+    x = np.full((4, 3), 3e38, np.float32)  # whose sum is not
+    model = gk.Sequential(gk.Dense(1))
+    model.build((3,))
+    model.predict(x)
+
+
+def test_looking_for_nan_costs_little() -> None:
+    x = np.zeros((60_000, 784), np.float32)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        gk.train.samples.check_finite("fit", "x", x)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.04  # 20 ms on a quiet machine

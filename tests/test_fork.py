@@ -1,0 +1,92 @@
+"""Life with fork, and with a team that is smaller than asked."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from child import TRAIN, output
+
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="the system cannot fork"
+)
+TWO = {"GYAKU_NUM_THREADS": "2"}
+
+
+@pytest.fixture(scope="module")
+def expected() -> str:
+    """Return what the training gives in a process that does nothing else."""
+    return output(TRAIN + "print(train())", **TWO)
+
+
+@needs_fork
+def test_a_forked_child_trains_to_the_same_bits(expected: str) -> None:
+    code = """
+import os, sys
+first = train()
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    print(train(), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(first, train())
+"""
+    assert output(TRAIN + code, timeout=20, **TWO).split() == [expected] * 3
+
+
+@needs_fork
+def test_a_child_forked_while_another_thread_trains_does_too(expected: str) -> None:
+    code = """
+import os, threading
+train()  # what Python itself imports late must not be half imported when it forks
+stop = threading.Event()
+def forever():
+    while not stop.is_set():
+        train()
+thread = threading.Thread(target=forever)
+thread.start()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if train() == EXPECTED else 1)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+thread.join()
+print("done")
+""".replace("EXPECTED", repr(expected))
+    assert output(TRAIN + code, timeout=40, **TWO, PYTHONWARNINGS="ignore") == "done"
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_multiprocessing_trains_in_its_workers(method: str, expected: str, tmp_path: Path) -> None:
+    script = tmp_path / "workers.py"  # a file, because workers import the main module by its path
+    main = f"""
+if __name__ == "__main__":
+    import multiprocessing
+    train()
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        print(*[pool.apply(train) for _ in range(2)])
+"""
+    script.write_text(TRAIN + main)
+    code = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, {str(script)!r}]))"
+    assert output(code, timeout=20, **TWO).split() == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"OMP_THREAD_LIMIT": "1"}, {"OMP_THREAD_LIMIT": "2"}, {"OMP_DYNAMIC": "true"}],
+    ids=lambda limits: "-".join(limits.values()),
+)
+@pytest.mark.parametrize("threads", ["2", "5"])
+def test_a_smaller_team_gives_the_same_bits(
+    expected: str, limits: dict[str, str], threads: str
+) -> None:
+    environment = {**limits, "GYAKU_NUM_THREADS": threads}
+    assert output(TRAIN + "print(train())", timeout=20, **environment) == expected
+
+
+def test_a_small_stack_for_the_threads_is_enough(expected: str) -> None:
+    assert output(TRAIN + "print(train())", timeout=20, OMP_STACKSIZE="64k", **TWO) == expected

@@ -1,0 +1,94 @@
+"""`import gyaku` is cheap and changes nothing in the process."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import gyaku
+from child import output
+
+
+def seconds_to_import(names: str) -> float:
+    # Of the processor, because other processes may use it as well.
+    code = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
+    return float(output(code.format(names)))
+
+
+def test_import_costs_under_20_ms_beyond_numpy() -> None:
+    seconds_to_import("numpy, gyaku")  # compiles the byte code, fills the page cache
+    # Alternating, so that a machine that grows slower is slower for both.
+    pairs = [(seconds_to_import("numpy"), seconds_to_import("numpy, gyaku")) for _ in range(9)]
+    without, with_gyaku = (statistics.median(times) for times in zip(*pairs, strict=True))
+    assert with_gyaku - without < 0.020
+
+
+def test_import_loads_only_numpy() -> None:
+    loaded = json.loads(
+        output("import gyaku, json, sys; print(json.dumps([m.split('.')[0] for m in sys.modules]))")
+    )
+    late = {"tqdm", "matplotlib", "safetensors", "pooch", "argparse", "sklearn", "PIL", "requests"}
+    assert late & set(loaded) == set()
+
+
+def test_import_has_no_side_effects() -> None:
+    before, after = json.loads(
+        output(
+            """
+            import json, locale, os, signal, sys, threading, warnings
+            import numpy as np
+
+            def state():
+                status = open("/proc/self/status").read().splitlines()
+                return {
+                    "environment": dict(os.environ),
+                    "signals": [str(signal.getsignal(s)) for s in signal.valid_signals()],
+                    "affinity": sorted(os.sched_getaffinity(0)),
+                    "threads": [line for line in status if line.startswith("Threads")],
+                    "warnings": [str(w) for w in warnings.filters],
+                    "path": sys.path[:],
+                    "locale": locale.setlocale(locale.LC_ALL),
+                    "random": str(np.random.get_state()[1][:8]),
+                    "errors": np.geterr(),
+                    "folder": os.getcwd(),
+                }
+
+            before = state()
+            import gyaku
+            print(json.dumps([before, state()]))
+            """
+        )
+    )
+    assert after == before
+
+
+def test_subnormal_numbers_still_work_after_import_and_fit() -> None:
+    printed = output(
+        """
+        import threading
+        import numpy as np
+        import gyaku as gk
+
+        found = []
+        def multiply():
+            found.append(bool(np.float32(1e-40) * np.float32(1) != 0))
+
+        multiply()
+        model = gk.Sequential(gk.Dense(4), gk.Sigmoid(), gk.Dense(1))
+        x = np.ones((64, 8), np.float32)
+        model.fit(x, x[:, :1], loss="sum_squared_error", optimizer="sgd", verbose=False)
+        gk.ops.relu(x)
+        multiply()
+        thread = threading.Thread(target=multiply)
+        thread.start()
+        thread.join()
+        print(found)
+        """
+    )
+    assert printed == "[True, True, True]"
+
+
+def test_the_installed_package_is_under_5_mb() -> None:
+    files = [path for path in Path(gyaku.__file__).parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 5e6

@@ -1,0 +1,96 @@
+"""The objects of one instruction set share no code with another, or an old CPU could meet it.
+
+An inline function that two objects instantiate is one weak symbol, and the linker keeps whichever
+copy it meets first: an AVX-512 copy of it would kill the program on a machine without AVX-512.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gyaku import _core
+
+ROOT = Path(__file__).parent.parent
+SHARED_KINDS = {"W", "w", "V", "v", "u"}  # weak, weak object, unique global
+
+
+def symbols(path: Path, *options: str) -> list[tuple[str, str]]:
+    """Return kind and demangled name of each symbol of a file."""
+    command = ["nm", "-C", *options, str(path)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = [re.match(r"[0-9a-f]* +(\w) (.+)", line) for line in lines]
+    return [(match[1], match[2]) for match in found if match]
+
+
+def objects_below(folder: Path) -> dict[str, list[Path]]:
+    """Return the object files of each instruction set."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("kernels_*.dir/**/*.o")):
+        isa = next(part for part in path.parts if part.startswith("kernels_"))
+        found.setdefault(isa.removeprefix("kernels_").removesuffix(".dir"), []).append(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Return the objects that the last build left, or those of a build made for this."""
+    folder = Path(os.environ.get("GYAKU_BUILD_DIR", ROOT / "build"))
+    if objects := objects_below(folder):
+        return objects
+    folder = tmp_path_factory.mktemp("build")
+    options = ["--no-deps", "--quiet", "-C", f"build-dir={folder}/tree", "-w", f"{folder}/wheel"]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", str(ROOT), *options], check=True)
+    return objects_below(folder)
+
+
+def test_each_isa_compiles_every_kernel(kernels: dict[str, list[Path]]) -> None:
+    sources = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cpp")} - {"table.cpp"}
+    compiled = {isa: {path.stem for path in paths} for isa, paths in kernels.items()}
+    assert compiled == dict.fromkeys(compiled, sources)
+    assert {isa.replace("_", "-") for isa in compiled} >= set(_core.isas())
+
+
+def test_no_kernel_has_a_weak_symbol(kernels: dict[str, list[Path]]) -> None:
+    shared = {
+        f"{isa}/{path.name}": [name for kind, name in symbols(path) if kind in SHARED_KINDS]
+        for isa, paths in kernels.items()
+        for path in paths
+    }
+    assert {path: names for path, names in shared.items() if names} == {}
+
+
+def test_a_kernel_shows_nothing_but_its_door(kernels: dict[str, list[Path]]) -> None:
+    # Between the files of one instruction set, too, every name carries that set's namespace.
+    for isa, paths in kernels.items():
+        for path in paths:
+            shown = [name for kind, name in symbols(path, "--extern-only", "--defined-only")]
+            assert [name for name in shown if not name.startswith(f"gyaku::{isa}::")] == []
+
+
+def test_a_kernel_needs_nothing_but_arithmetic(kernels: dict[str, list[Path]]) -> None:
+    # What the compiler may call for a copy or a fill, and the room's own doors.
+    compiler = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
+    for isa, paths in kernels.items():
+        for path in paths:
+            needed = {name for kind, name in symbols(path, "--undefined-only")} - compiler
+            assert {name for name in needed if not name.startswith(f"gyaku::{isa}::")} == set()
+
+
+def test_no_kernel_runs_before_main(kernels: dict[str, list[Path]]) -> None:
+    for paths in kernels.values():
+        for path in paths:
+            command = ["readelf", "--sections", "--wide", str(path)]
+            sections = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            assert ".init_array" not in sections
+            assert ".ctors" not in sections
+
+
+def test_the_library_exports_only_its_door() -> None:
+    exported = symbols(Path(_core.__file__), "--dynamic", "--defined-only")
+    assert [name for _, name in exported] == ["PyInit__core"]

@@ -1,0 +1,274 @@
+"""Layers: their gradients, what they refuse, and layers of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gyaku as gk
+from gyaku.layers import LAYERS
+from gyaku.layers.activation import ACTIVATIONS
+
+EPS = np.finfo(np.float64).eps
+
+
+class Scale(gk.Layer):
+    def build(self, input_shape):
+        self.add_param("scale", input_shape, "ones")
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.x = x
+        return x * self.params["scale"]
+
+    def backward(self, dy):
+        self.grads["scale"] = (dy * self.x).sum(axis=0)
+        return dy * self.params["scale"]
+
+
+class Sum(gk.Layer):
+    """Neither a constructor, nor `build`, nor `training`."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.sum(axis=1, keepdims=True)
+
+    def backward(self, dy):
+        return np.broadcast_to(dy, self.shape)
+
+
+CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[int, ...]]] = {
+    "Dense": (lambda: gk.Dense(3), (4,)),
+    "Dense without bias": (lambda: gk.Dense(3, use_bias=False), (4,)),
+    "Dense on sequences": (lambda: gk.Dense(3, "tanh"), (5, 4)),
+    **{
+        f"Dense with {name}": (lambda name=name: gk.Dense(3, name), (4,))
+        for name in ACTIVATIONS
+    },
+    "Dense with a layer": (lambda: gk.Dense(3, gk.LeakyReLU(0.3)), (4,)),
+    "Flatten": (gk.Flatten, (2, 3)),
+    "Reshape": (lambda: gk.Reshape((3, -1)), (6,)),
+    "Dropout": (lambda: gk.Dropout(0.4), (50,)),
+    **{cls.__name__: (cls, (7,)) for cls in ACTIVATIONS.values()},
+    "LeakyReLU with alpha": (lambda: gk.LeakyReLU(0.3), (7,)),
+    "ELU with alpha": (lambda: gk.ELU(0.5), (7,)),
+    "Softmax on images": (gk.Softmax, (2, 3)),
+    "Scale": (Scale, (7,)),
+    "Sum": (Sum, (7,)),
+}
+
+
+def test_every_layer_has_a_case() -> None:
+    assert {name.split()[0] for name in CASES} == {*LAYERS, "Scale", "Sum"}
+
+
+def numerical_gradient(function: Callable[[], float], x: NDArray[np.float64]) -> NDArray[Any]:
+    """Return the central differences of `function` by the numbers of `x`, which it reads."""
+    gradient = np.empty_like(x)
+    flat = x.reshape(-1)
+    for i, value in enumerate(flat):
+        h = EPS ** (1 / 3) * max(1, abs(value))
+        flat[i] = value + h
+        above = function()
+        flat[i] = value - h
+        below = function()
+        flat[i] = value
+        gradient.reshape(-1)[i] = (above - below) / (2 * h)
+    return gradient
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("name", CASES)
+def test_backward_is_the_numerical_gradient(name: str, backend: str) -> None:
+    gk.use_backend(backend)
+    make, shape = CASES[name]
+    rng = np.random.default_rng(0)
+    model = gk.Sequential(make(), dtype="float64")
+    model.build(shape)
+    for view in model.params.values():
+        view[...] = rng.normal(size=view.shape)
+    # Away from the kinks at 0 and ±3, where there is no derivative.
+    x = rng.choice([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], (3, *shape)) + rng.uniform(-0.3, 0.3)
+    y = model.forward(x, training=True)
+    weights = rng.normal(size=y.shape)
+
+    def function() -> float:
+        model.clock -= 1  # the same step again, so that dropout drops the same
+        return float((weights * model.forward(x, training=True)).sum())
+
+    dx = model.backward(weights, input_gradient=True)
+    # The error of central differences: rounding over 2h, and h² times the third derivative.
+    tolerance = 100 * EPS ** (2 / 3)
+    np.testing.assert_allclose(dx, numerical_gradient(function, x), atol=tolerance, rtol=0)
+    for key, view in model.params.items():
+        wanted = numerical_gradient(function, view)
+        np.testing.assert_allclose(model.grads[key], wanted, atol=tolerance, rtol=0)
+
+
+def test_a_layer_in_ten_lines_trains() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    model = gk.Sequential(Scale())
+    model.fit(x, x * [3, -1, 0.5], loss="sum_squared_error", optimizer=gk.SGD(0.3), epochs=30,
+        verbose=0)
+    np.testing.assert_allclose(model.params["scale.scale"], [3, -1, 0.5], atol=1e-5)
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+    layer = gk.Dropout(0.25)
+    x = np.ones((200, 500))
+    y = layer.forward(x, training=True)
+    deviation = np.sqrt(0.25 * 0.75 / x.size)
+    assert (y == 0).mean() == pytest.approx(0.25, abs=5 * deviation)
+    assert set(np.unique(y)) == {0, 1 / 0.75}
+    np.testing.assert_array_equal(layer.backward(x), y)
+
+
+def test_dropout_does_nothing_in_prediction() -> None:
+    layer, x = gk.Dropout(0.5), np.ones((2, 3))
+    np.testing.assert_array_equal(layer.forward(x), x)
+    np.testing.assert_array_equal(layer.backward(x), x)
+
+
+def test_each_step_and_each_layer_drops_something_else() -> None:
+    model = gk.Sequential(gk.Dropout(0.5), gk.Dropout(0.5))
+    model.build((100,))
+    masks = []
+    for _ in range(2):
+        model.forward(np.ones((1, 100)), training=True)
+        masks += [layer.forward(np.ones((1, 100)), training=True) for layer in model.layers]
+    assert len({mask.tobytes() for mask in masks}) == 4
+
+
+@pytest.mark.parametrize(
+    ("layers", "rule"),
+    [
+        ([gk.Dense(50, "relu")], "he"),
+        ([gk.Dense(50), gk.ReLU()], "he"),
+        ([gk.Dense(50), gk.GELU()], "he"),
+        ([gk.Dense(50, "tanh")], "xavier"),
+        ([gk.Dense(50), gk.Sigmoid()], "xavier"),
+        ([gk.Dense(50)], "xavier"),
+    ],
+)
+def test_a_dense_layer_knows_how_to_begin(layers: list[gk.Layer], rule: str) -> None:
+    model = gk.Sequential(*layers)
+    model.build((40,))
+    weight = model.params["dense.weight"]
+    deviation = np.sqrt(2 / 40) if rule == "he" else np.sqrt(2 / (40 + 50))
+    assert weight.std() == pytest.approx(deviation, rel=5 / np.sqrt(weight.size))
+    assert not model.params["dense.bias"].any()
+
+
+def test_parameters_can_be_assigned_to() -> None:
+    model = gk.Sequential(gk.Dense(2))
+    model.build((3,))
+    view = model.params["dense.bias"]
+    model.params["dense.bias"] = [1, 2]
+    assert view.tolist() == [1, 2]
+    assert model.layers[0].params["bias"].tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"'dense.bias' has shape \(2,\), cannot take \(3,\)"):
+        model.params["dense.bias"] = [1, 2, 3]
+    with pytest.raises(KeyError, match=r"no parameter 'bias' here, only dense.weight, dense.bias"):
+        model.params["bias"] = [1, 2]
+
+
+def test_a_subclass_with_a_pass_of_its_own_is_not_native() -> None:
+    class Loud(gk.Dense):
+        def forward(self, x, training=False):
+            return super().forward(x, training)
+
+    class Renamed(gk.Dense):
+        pass
+
+    class Fast(gk.Dense):
+        native = True
+
+        def forward(self, x, training=False):
+            return super().forward(x, training)
+
+    assert [cls.native for cls in (gk.Dense, Loud, Renamed, Fast)] == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: gk.Dense(0), ValueError, "Dense: units must be at least 1, got 0"),
+        (lambda: gk.Dense(0, name="a"), ValueError, "Dense 'a': units must be at least 1, got 0"),
+        (lambda: gk.Dense(2.5), TypeError, "Dense: units must be an integer, got 2.5"),
+        (lambda: gk.Dense(True), TypeError, "Dense: units must be an integer, got True"),
+        (lambda: gk.Dense(2, "rleu"), ValueError, "unknown activation 'rleu', did you mean 'relu'"),
+        (lambda: gk.Dense(2, gk.Dense(1)), TypeError, "an activation must be a name or an"),
+        (lambda: gk.Dense(2, weight_init="hee"), ValueError, "initializer 'hee', did you mean 'he'"),
+        (lambda: gk.Dense(2, bias_init=3), TypeError, "must be a name or a callable, got 3"),
+        (lambda: gk.Dropout(1), ValueError, "Dropout: rate must be at least 0 and below 1, got 1"),
+        (lambda: gk.Dropout("x"), TypeError, "Dropout: rate must be a number, got 'x'"),
+        (lambda: gk.Reshape((-1, -1)), ValueError, r"only one length in shape may be -1"),
+        (lambda: gk.Reshape((0, 2)), ValueError, "a length in shape must be at least 1, got 0"),
+        (lambda: gk.ELU(-1), ValueError, "ELU: alpha must be at least 0, got -1"),
+    ],
+)
+def test_a_senseless_argument_is_refused(make: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        make()
+
+
+def test_reshape_refuses_samples_of_another_size() -> None:
+    message = r"Reshape 'reshape': cannot give samples of shape \(7,\) \(7 numbers\) the shape \(2"
+    with pytest.raises(ValueError, match=message):
+        gk.Sequential(gk.Reshape((2, 3))).build((7,))
+    with pytest.raises(ValueError, match="cannot give samples"):
+        gk.Sequential(gk.Reshape((2, -1))).build((7,))
+
+
+def test_a_pass_that_returns_another_shape_is_named() -> None:
+    class Wrong(gk.Layer):
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy[:, :1]
+
+    model = gk.Sequential(Wrong(), gk.Dense(1))
+    model.forward(np.zeros((2, 3)), training=True)
+    message = r"Wrong 'wrong': backward returned shape \(2, 1\), expected \(2, 3\)"
+    with pytest.raises(ValueError, match=message):
+        model.backward(np.zeros((2, 1)), input_gradient=True)
+
+
+def test_a_layer_without_forward_says_so() -> None:
+    with pytest.raises(NotImplementedError, match=r"Empty needs a forward\(self, x, training\)"):
+
+        class Empty(gk.Layer):
+            pass
+
+        gk.Sequential(Empty()).build((1,))
+
+
+def test_a_layer_cannot_change_its_input() -> None:
+    class Greedy(gk.Layer):
+        def forward(self, x):
+            x *= 2
+            return x
+
+    model = gk.Sequential(gk.Dense(3), Greedy())
+    with pytest.raises(ValueError, match="read-only"):
+        model.forward(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (gk.Dense(10), "Dense(10)"),
+        (gk.Dense(10, "relu", name="a"), "Dense(10, activation='relu', name='a')"),
+        (gk.Dense(3, weight_init=gk.init.He(2.0)), "Dense(3, weight_init=He(gain=2.0))"),
+        (gk.Reshape([2, -1]), "Reshape((2, -1))"),
+        (gk.ReLU(), "ReLU()"),
+        (Scale(), "Scale()"),
+    ],
+)
+def test_repr_is_how_it_was_made(layer: gk.Layer, text: str) -> None:
+    assert repr(layer) == text

@@ -1,0 +1,111 @@
+"""A loss that is not finite: training stops, and says where it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gyaku as gk
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype(np.float32)
+LABELS = X[:, :3].argmax(axis=1)
+ENTROPY = "softmax_cross_entropy"
+
+
+class EachStep(gk.Callback):
+    """Makes each step a call of its own."""
+
+    def on_train_batch_end(self, batch, logs):
+        pass
+
+
+def explosion(**options: Any) -> tuple[gk.Sequential, gk.NonFiniteError]:
+    """Train with a learning rate that is much too large."""
+    model = gk.Sequential(gk.Dense(8), gk.Dense(1), dtype="float32")
+    with pytest.raises(gk.NonFiniteError) as caught:
+        model.fit(
+            *(X, X[:, :1]),
+            loss="sum_squared_error",
+            optimizer=gk.SGD(2.0),
+            epochs=100,
+            verbose=0,
+            **options,
+        )
+    return model, caught.value
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("callback", [[], [EachStep()]], ids=["fast", "each step"])
+def test_a_loss_that_is_not_finite_stops_at_the_step(backend: str, callback: list[Any]) -> None:
+    gk.use_backend(backend)
+    model, error = explosion(callbacks=callback)
+    assert np.isfinite(model.flat_params).all()
+    assert isinstance(error, FloatingPointError)
+    assert f"stopped at step {error.step} (epoch {(error.step - 1) // 3 + 1})" in str(error)
+    assert "Try a smaller learning rate, now 2" in str(error)
+    assert error.history is not None
+    assert error.history.epochs == (error.step - 1) // 3
+    # So many steps are what a training of so many steps does.
+    again = gk.Sequential(gk.Dense(8), gk.Dense(1), dtype="float32")
+    steps = iter(range(1, error.step))
+
+    class Stop(gk.Callback):
+        def on_train_batch_end(self, batch, logs):
+            return next(steps) == error.step - 1
+
+    again.fit(
+        *(X, X[:, :1]),
+        loss="sum_squared_error",
+        optimizer=gk.SGD(2.0),
+        epochs=100,
+        callbacks=Stop(),
+        verbose=0,
+    )
+    np.testing.assert_array_equal(model.flat_params, again.flat_params)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("forward", "arose in the output of Poison 'poison'"),
+        ("backward", "arose in the gradient of Poison 'poison'"),
+    ],
+)
+def test_the_layer_of_the_first_nan_is_named(place: str, message: str) -> None:
+    class Poison(gk.Layer):
+        def __init__(self):
+            self.counts = {"forward": 0, "backward": 0}
+
+        def spoil(self, where, x):
+            return x * np.float32("nan") if where == place and self.model().clock[0] > 40 else x
+
+        def forward(self, x, training=False):
+            return self.spoil("forward", x)
+
+        def backward(self, dy):
+            return self.spoil("backward", dy)
+
+    model = gk.Sequential(gk.Dense(4), Poison(), gk.Dense(3), gk.ReLU())
+    with pytest.raises(gk.NonFiniteError, match=message) as caught:
+        model.fit(X, LABELS, loss=ENTROPY, epochs=50, verbose=0)
+    assert caught.value.layer == "poison"
+    assert caught.value.step == 41
+    assert np.isfinite(model.flat_params).all()
+
+
+def test_a_last_step_that_spoils_the_weights_is_found() -> None:
+    model = gk.Sequential(gk.Dense(1))
+    with pytest.raises(gk.NonFiniteError, match="arose in the update of the weights") as caught:
+        model.fit(
+            *(X, X[:, :1]),
+            loss="sum_squared_error",
+            optimizer=gk.SGD(lambda steps: np.where(steps == 5, np.inf, 0.1)),
+            epochs=2,
+            verbose=0,
+        )
+    assert caught.value.step == 6
+    assert np.isfinite(model.flat_params).all()

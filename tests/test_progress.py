@@ -1,0 +1,115 @@
+"""What people see: lines, bars, the history, the program and its profile."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gyaku as gk
+from gyaku.train.progress import Bar, Lines
+
+XOR_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+XOR_Y = np.array([[0], [1], [1], [0]], np.float32)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype(np.float32)
+LABELS = X[:, :3].argmax(axis=1)
+ENTROPY = "softmax_cross_entropy"
+
+
+def net(**options: Any) -> gk.Sequential:
+    return gk.Sequential(gk.Dense(8, "relu"), gk.Dense(3), **options)
+
+
+def xor_net() -> gk.Sequential:
+    return gk.Sequential(gk.Dense(2, "sigmoid"), gk.Dense(1, "sigmoid"))
+
+
+def test_lines_tell_of_each_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    net().fit(
+        X, LABELS, loss=ENTROPY, metrics="accuracy", epochs=3, validation_split=0.1,
+        validation_freq=2,
+    )  # fmt: skip
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"epoch {n}/3" for n in (1, 2, 3)]
+    assert all("loss" in line and line.endswith("samples/s") for line in lines)
+    assert ["val_loss" in line for line in lines] == [False, True, True]
+    assert printed.err == ""
+
+
+def test_very_many_epochs_are_not_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+    xor_net().fit(XOR_X, XOR_Y, loss="sum_squared_error", epochs=1000, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 100
+    assert lines[-1].startswith("epoch 1000/1000")
+
+
+def test_the_bar_shows_what_people_want_to_know(capsys: pytest.CaptureFixture[str]) -> None:
+    net().fit(X, LABELS, loss=ENTROPY, metrics="accuracy", epochs=2, verbose=1)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    last = printed.err.strip().split("\r")[-1]
+    assert last.startswith("epoch 2/2: 100%")
+    assert "180/180" in last
+    assert all(word in last for word in ("samples/s", "loss", "accuracy"))
+
+
+def test_nothing_is_shown_when_nothing_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    net().fit(X, LABELS, loss=ENTROPY, verbose=0)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("out", "err", "kind"), [(1, 1, Bar), (0, 1, Lines), (1, 0, Lines)])
+def test_a_bar_is_for_whoever_watches(
+    out: int, err: int, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, watched in (("stdout", out), ("stderr", err)):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda watched=watched: bool(watched))
+        monkeypatch.setattr(f"sys.{name}", stream)
+    assert gk.train.progress.progress("auto") is kind
+
+
+def test_the_history_becomes_a_table(tmp_path: Path) -> None:
+    history = net().fit(X, LABELS, loss=ENTROPY, epochs=2, validation_split=0.1, verbose=0)
+    history.to_csv(tmp_path / "history.csv")
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["epoch", "loss", "val_loss", "seconds"]
+    assert [float(row["loss"]) for row in rows] == history["loss"]
+    with pytest.raises(KeyError, match="the history has no 'acc', only loss, val_loss"):
+        history["acc"]
+    assert repr(history).startswith("History(2 epochs; loss ")
+
+
+def test_the_program_lists_the_tasks_of_a_step() -> None:
+    model = net()
+    model.fit(X, LABELS, loss=ENTROPY, epochs=2, verbose=0)
+    text = str(model.program())
+    assert all(name in text for name in ("gather", "matmul", "softmax_cross_entropy", "adam"))
+    assert "tasks" in text.splitlines()[-1]
+
+
+def test_the_first_layer_computes_no_input_gradient() -> None:
+    model = net()
+    model.fit(X, LABELS, loss=ENTROPY, epochs=2, verbose=0)
+    # Two products forward, one weight gradient each, and one input gradient.
+    assert str(model.program()).count("matmul") == 5
+
+
+def test_a_profile_leaves_the_model_as_it_was() -> None:
+    model = net()
+    model.fit(X, LABELS, loss=ENTROPY, epochs=2, verbose=0)
+    weights, clock = model.flat_params.copy(), model.optimizer.clock.copy()
+    text = str(model.profile(X, LABELS, batch_size=16, steps=20))
+    assert "of the limit" in text
+    assert "matmul" in text
+    np.testing.assert_array_equal(model.flat_params, weights)
+    np.testing.assert_array_equal(model.optimizer.clock, clock)
+    with gk.use_backend("reference"), pytest.raises(RuntimeError, match="no programs"):
+        model.profile(X, LABELS)

@@ -1,0 +1,80 @@
+"""The documents are true: their commands are those that CI runs, and their examples run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from child import run
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "README.ja.md", "docs/quickstart.md", "docs/ja/quickstart.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of one language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+
+
+def commands(page: str) -> list[str]:
+    return [line for block in blocks(page, "bash") for line in block.splitlines()]
+
+
+def test_the_readme_sets_up_in_two_commands_and_runs_and_tests_in_one_each() -> None:
+    assert [len(block.splitlines()) for block in blocks("README.md", "bash")[:3]] == [2, 1, 1]
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    lines = re.findall(r'^(?:run|suite "\S+") (.+)$', script, re.MULTILINE)
+    assert lines[:4] == commands("README.md")[:4]
+
+
+def test_contributing_shows_the_commands_of_the_readme() -> None:
+    readme = commands("README.md")
+    assert commands("CONTRIBUTING.md") == [*readme[:2], readme[3]]
+
+
+def test_both_languages_show_the_same_commands_and_code() -> None:
+    for english, japanese in [PAGES[:2], PAGES[2:]]:
+        assert commands(japanese) == commands(english)
+        code = [
+            [re.sub(r"\s*#.*", "", block) for block in blocks(page, "python")]
+            for page in (english, japanese)
+        ]
+        assert code[0] == code[1]
+
+
+def test_each_language_links_to_the_other_in_line_1() -> None:
+    for page, other in [PAGES[:2], PAGES[1::-1]]:
+        assert f"({other})" in (ROOT / page).read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_the_examples_run(page: str, tmp_path: Path) -> None:
+    code = f"import os; os.chdir({str(tmp_path)!r})\n" + "\n".join(blocks(page, "python"))
+    done = run(code, MPLBACKEND="agg")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md", "docs/reliability.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_promises_name_tests_that_exist() -> None:
+    named = re.findall(r"`(test_\w+)(?:\.py)?`", (ROOT / "docs" / "reliability.md").read_text())
+    assert named
+    assert [name for name in named if not (ROOT / "tests" / f"{name}.py").exists()] == []
+
+
+def test_the_group_and_the_extra_of_the_tests_are_one_list() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extra = project["project"]["optional-dependencies"]["test"]
+    assert project["dependency-groups"]["test"] == extra

@@ -1,0 +1,89 @@
+"""The table of operations is whole: nothing is missing, nothing is extra."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from case import FLOAT32
+from cases import BY_OP
+
+from gyaku import _core, ops, reference
+from gyaku.ops import TABLE
+
+# What the extension offers beside kernels: memory, programs, facts about the machine.
+RUNTIME = {
+    *("empty", "zeros", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
+    *("set_num_threads", "recording", "host", "replay", "philox", "elementary"),
+    *("measure_flops", "measure_bandwidth"),
+}
+each_row = pytest.mark.parametrize("row", TABLE.values(), ids=list(TABLE))
+
+
+def test_every_public_operation_has_a_row() -> None:
+    assert set(ops.__all__) == set(TABLE) | {"TABLE", "Op"}
+    assert all(getattr(ops, name) is row.function for name, row in TABLE.items())
+
+
+def test_every_kernel_of_the_extension_has_a_row() -> None:
+    functions = {name for name, value in vars(_core).items() if inspect.isroutine(value)}
+    public = {name for name in functions if not name.startswith("_")}
+    assert public - RUNTIME == {row.kernel for row in TABLE.values()}
+    assert public >= RUNTIME
+
+
+def test_every_equation_has_a_row() -> None:
+    parts = {"activate", "normal_cdf", "normal_pdf", "philox4x32", "random_words"}
+    tables = {"FORWARD", "BACKWARD"}
+    assert (
+        set(reference.__all__) == {row.equation.__name__ for row in TABLE.values()} | parts | tables
+    )
+
+
+@each_row
+def test_a_row_has_cases(row: ops.Op) -> None:
+    cases = BY_OP[row.name]
+    assert cases
+    assert len({case.id for case in cases}) == len(cases)
+
+
+@each_row
+def test_a_row_has_a_gradient_or_a_reason(row: ops.Op) -> None:
+    assert bool(row.gradient) != bool(row.no_gradient)
+    if row.gradient:
+        assert row.gradient in TABLE
+        assert row.saves in {"", "input", "output"}
+
+
+@each_row
+def test_a_row_has_a_tolerance_or_a_reason(row: ops.Op) -> None:
+    assert (row.roundings > 0) != bool(row.exact)
+
+
+@each_row
+def test_operation_and_equation_take_the_same_arguments(row: ops.Op) -> None:
+    operation, equation = (inspect.signature(f).parameters for f in (row.function, row.equation))
+    extra = set(operation) - set(equation)
+    assert extra <= {"out"}
+    assert [p for p in operation if p not in extra] == list(equation)
+    assert all(operation[name].default == equation[name].default for name in equation)
+    assert set(row.inputs) <= set(operation)
+    assert row.in_place == (set(row.outputs) <= set(operation) and bool(row.outputs))
+
+
+@each_row
+def test_costs_are_counted(row: ops.Op) -> None:
+    calls = [case.call(FLOAT32) for case in BY_OP[row.name]]
+    arguments, keywords = max(calls, key=lambda call: np.size(call[0][0]))
+    keywords.pop("bias", None)
+    inputs = [getattr(argument, "shape", ()) for argument in arguments]
+    outputs = row.shapes(inputs, **keywords)
+    assert row.flops(inputs, outputs) >= 0
+    assert row.bytes(inputs, outputs, itemsize=8) == 2 * row.bytes(inputs, outputs, itemsize=4) > 0
+
+
+@each_row
+@pytest.mark.parametrize("section", ["Parameters", "Raises", "Notes", "Examples"])
+def test_a_row_is_documented(row: ops.Op, section: str) -> None:
+    assert f"\n{section}\n{'-' * len(section)}\n" in inspect.cleandoc(row.documentation)

@@ -1,0 +1,112 @@
+"""Schedules: the learning rate of each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gyaku as gk
+from gyaku.schedules import Constant, InverseTime, OneCycle, Schedule, schedule
+
+STEPS = np.arange(1000)
+CASES = [
+    Constant(0.1),
+    InverseTime(0.1, steps=30),
+    OneCycle(0.1, total_steps=800),
+    OneCycle(0.1, total_steps=800, warmup=0),
+    OneCycle(0.1, total_steps=1),
+]
+
+
+@pytest.mark.parametrize("rates", CASES, ids=repr)
+def test_many_steps_are_one_step_many_times(rates: Schedule) -> None:
+    one_by_one = [float(rates(np.array([step]))[0]) for step in STEPS]
+    np.testing.assert_array_max_ulp(rates(STEPS), np.array(one_by_one), maxulp=4)
+
+
+@pytest.mark.parametrize("rates", CASES, ids=repr)
+def test_rates_are_positive(rates: Schedule) -> None:
+    assert (rates(STEPS) > 0).all()
+    assert rates(STEPS).dtype == np.float64
+
+
+def test_a_constant_never_changes() -> None:
+    assert set(Constant(0.3)(STEPS)) == {0.3}
+
+
+def test_inverse_time_halves_after_its_steps() -> None:
+    rates = InverseTime(0.8, steps=30)(STEPS)
+    assert (rates[0], rates[30], rates[90]) == (0.8, 0.4, 0.2)
+
+
+def test_one_cycle_rises_once_and_falls_once() -> None:
+    cycle = OneCycle(0.8, total_steps=101, warmup=0.3, start_factor=10, end_factor=100)
+    rates = cycle(np.arange(101))
+    assert rates[0] == pytest.approx(0.08)
+    assert rates.argmax() == 30
+    assert rates[30] == 0.8
+    assert rates[-1] == pytest.approx(0.008)
+    assert (np.diff(rates[:31]) > 0).all()
+    assert (np.diff(rates[30:]) < 0).all()
+
+
+def test_one_cycle_stays_at_the_end() -> None:
+    rates = OneCycle(0.8, total_steps=10)(np.array([9, 10, 10_000]))
+    assert len(set(rates)) == 1
+
+
+def test_one_cycle_gets_its_length_from_fit() -> None:
+    seen = []
+
+    class Watch(gk.Callback):
+        def on_train_batch_end(self, batch, logs):
+            seen.append(self.model.optimizer.rate)
+
+    x = np.ones((10, 2), np.float32)
+    model = gk.Sequential(gk.Dense(1))
+    optimizer = gk.SGD(OneCycle(0.01))
+    for _ in range(2):  # a second training has a cycle of its own
+        seen.clear()
+        model.fit(
+            *(x, x[:, :1]),
+            loss="sum_squared_error",
+            optimizer=optimizer,
+            epochs=4,
+            batch_size=4,
+            callbacks=[Watch()],
+            verbose=0,
+        )
+        np.testing.assert_array_equal(seen, OneCycle(0.01, total_steps=12)(np.arange(12)))
+
+
+def test_one_cycle_without_a_length_says_what_to_do() -> None:
+    model = gk.Sequential(gk.Dense(1))
+    model.build((2,))
+    with pytest.raises(ValueError, match=r"OneCycle: total_steps is needed .*OneCycle\(0.1, total"):
+        gk.SGD(OneCycle(0.1)).step(model)
+
+
+def test_a_number_and_a_function_are_schedules() -> None:
+    assert schedule(0.5)(STEPS).tolist() == [0.5] * 1000
+    assert schedule(lambda steps: 1.0 / (steps + 1))(np.array([0, 1, 3])).tolist() == [1, 0.5, 0.25]
+    assert schedule(lambda steps: 0.5)(STEPS).tolist() == [0.5] * 1000
+    assert schedule(CASES[1]) is CASES[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Constant(0), "Constant: rate must be positive, got 0"),
+        (lambda: InverseTime(-1, 10), "InverseTime: rate must be positive, got -1"),
+        (lambda: InverseTime(1, 0), "InverseTime: steps must be positive, got 0"),
+        (lambda: OneCycle(float("nan")), "OneCycle: max_rate must be positive, got nan"),
+        (lambda: OneCycle(1, total_steps=0), "OneCycle: total_steps must be at least 1, got 0"),
+        (lambda: OneCycle(1, warmup=1), "OneCycle: warmup must be at least 0 and below 1, got 1"),
+        (lambda: OneCycle(1, end_factor=0.5), "OneCycle: end_factor must be at least 1, got 0.5"),
+    ],
+)
+def test_a_senseless_argument_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
