@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,6 @@ from bench.workloads import ROWS
 
 if TYPE_CHECKING:
     from bench.settings import Settings
-    from bench.workloads import Workload
 
 TABLES = {
     "products": "matrix products of many shapes: GFLOP/s and per cent of the peak",
@@ -73,6 +74,10 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     for option in ("rounds", "threads"):
         if getattr(asked, option) is not None and getattr(asked, option) < 1:
             reader.error(f"--{option} must be at least 1, got {getattr(asked, option)}")
+    if asked.json:
+        folder = asked.json.resolve().parent
+        if asked.json.is_dir() or not os.access(folder, os.W_OK):
+            reader.error(f"--json: {asked.json} cannot be written")
     asked.rounds = asked.rounds or (1 if asked.quick else 5)
     return asked
 
@@ -84,21 +89,27 @@ def store(folder: Path) -> Path:
     try:
         store_mnist(folder)
     except (OSError, ValueError) as error:
-        raise SystemExit(
-            f"bench: these rows are trained on MNIST: {error}; set GYAKU_DATA to a folder that has"
-            " its four files"
-        ) from None
+        # A failed download says so itself.
+        hint = "" if "GYAKU_DATA" in str(error) else "; set GYAKU_DATA to a folder with MNIST"
+        raise SystemExit(f"bench: {error}{hint}") from None
     return folder
 
 
-def run_rows(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
-    """Measure the rows, print their table, return everything."""
-    from bench.steps import measure, show
+def tables(names: list[str], settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
+    """Measure and print what was asked for; return everything, and why tables were given up."""
+    rows = [ROWS[name] for name in names if name in ROWS]
+    runs = {name: importlib.import_module(f"bench.{name}").run for name in TABLES if name in names}
+    if rows:
+        from bench.steps import run
 
-    found = {workload.name: measure(workload, settings) for workload in workloads}
-    print(settings.machine.header(), end="\n\n")
-    print(show(found, workloads, [*(p for p in settings.peers if p != OWN), OWN]))
-    return found
+        runs = {"rows": partial(run, rows), **runs}
+    results, failures = {}, {}
+    for name, measure in runs.items():
+        try:
+            results[name] = measure(settings)
+        except WorkerError as error:
+            failures[name] = str(error)
+    return results, failures
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,7 +121,6 @@ def main(arguments: list[str] | None = None) -> int:
     if missing(OWN):
         raise SystemExit("bench: gyaku is not installed: python -m pip install '.[bench]'")
     import gyaku as gk
-
     from bench.machine import Machine
     from bench.settings import Settings
 
@@ -120,31 +130,25 @@ def main(arguments: list[str] | None = None) -> int:
     threads = asked.threads or gk.num_threads()
     machine = Machine(threads, peers)
     settings = Settings(peers, asked.rounds, threads, asked.quick, machine, asked.plots)
-    names = asked.names or list(ROWS)
-    rows = [ROWS[name] for name in dict.fromkeys(names) if name in ROWS]
-    results: dict[str, Any] = {}
+    names = list(dict.fromkeys(asked.names or ROWS))
     with tempfile.TemporaryDirectory(prefix="gyaku-bench-") as folder:
-        if "accuracy" in names or any(row.data.startswith("mnist") for row in rows):
+        if any(name == "accuracy" or (name in ROWS and ROWS[name].mnist) for name in names):
             settings.data = store(Path(folder))
-        try:
-            if rows:
-                results["rows"] = run_rows(rows, settings)
-            for name in TABLES:
-                if name in names:
-                    results[name] = importlib.import_module(f"bench.{name}").run(settings)
-        except WorkerError as error:
-            raise SystemExit(f"bench: {error}") from None
+        results, failures = tables(names, settings)
     warnings = machine.warnings()
     if warnings:
         print(f"\n**The machine was not quiet:** {'; '.join(warnings)}.")
     for note in notes:
-        print(f"\n{note}")
+        print(f"\n{note}.")
+    for name, why in failures.items():
+        say(f"bench: {name} could not be measured: {why}")
     if asked.json:
-        everything = {"machine": machine.facts(), "warnings": warnings + notes} | results
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(everything, indent=1) + "\n")
+        everything = {"machine": machine.facts(), "warnings": warnings + notes}
+        asked.json.write_text(
+            json.dumps(everything | results | {"failures": failures}, indent=1) + "\n"
+        )
         say(f"everything is in {asked.json}")
-    return 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

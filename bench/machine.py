@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import resource
@@ -11,8 +11,11 @@ from time import perf_counter
 from typing import Any
 
 from bench.peers import PEERS
-from bench.processes import version
+from bench.processes import call, version
+from bench.table import counted
 
+PEAK = "peak"
+"""The name of the measurement of the peak among those of the frameworks."""
 BUSY = 0.05
 """The share of the CPUs' time that others may take in a quiet run."""
 DRIFT = 0.1
@@ -28,18 +31,24 @@ class Machine:
     def __init__(self, threads: int, peers: list[str]) -> None:
         self.threads = threads
         self.versions = {name: version(name) for name in peers}
-        self.date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self.date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
         self.load = os.getloadavg()[0]
         self.peaks: list[dict[str, Any]] = []
         self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
+
+    def measure_peak(self) -> dict[str, Any]:
+        """Measure what the machine can do at most, and keep it."""
+        answer = call("bench.peak", threads=self.threads)
+        self.peaks.append(answer)
+        return answer
 
     def facts(self) -> dict[str, Any]:
         """Return everything, for the JSON."""
         return {
             "date": self.date,
-            "cpu": self.peaks[0]["cpu"] if self.peaks else None,
+            "cpu": self.peaks[0]["cpu"],
             "cores": os.cpu_count(),
-            "isa": self.peaks[0]["isa"] if self.peaks else None,
+            "isa": self.peaks[0]["isa"],
             "threads": self.threads,
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -48,24 +57,20 @@ class Machine:
             "peaks": self.peaks,
         }
 
-    def header(self) -> str:
-        """Return the lines above a table."""
-        peaks = [peak["flops"] / 1e9 for peak in self.peaks]
-        bandwidths = [peak["bandwidth"] / 1e9 for peak in self.peaks]
-        named = ", ".join(f"{PEERS[name].title} {text}" for name, text in self.versions.items())
+    def title(self, text: str) -> str:
+        """Return the lines above a table: its title, the machine, versions, the peak so far."""
+        first = self.peaks[0]
+        flops, bandwidths = (
+            [peak[key] / 1e9 for peak in self.peaks] for key in ("flops", "bandwidth")
+        )
+        named = ", ".join(f"{PEERS[name].title} {found}" for name, found in self.versions.items())
         lines = [
+            f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {counted(self.threads, 'thread')}",
             f"{self.date}, Python {platform.python_version()}",
             named,
+            f"measured peak {span(flops)} GFLOP/s in float32, memory {span(bandwidths)} GB/s",
         ]
-        if self.peaks:
-            first = self.peaks[0]
-            lines.insert(
-                0, f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {self.threads} threads"
-            )
-            lines.append(
-                f"measured peak {span(peaks)} GFLOP/s in float32, memory {span(bandwidths)} GB/s"
-            )
-        return "  \n".join(lines)
+        return "\n".join([f"\n### {text}\n", "  \n".join(lines), ""])
 
     def warnings(self) -> list[str]:
         """Return what casts doubt on the figures, a sentence each."""
@@ -90,7 +95,7 @@ class Machine:
 
 
 def busy_seconds() -> float | None:
-    """Return the seconds that this machine's CPUs have worked, also for other guests of its host."""
+    """Return the seconds that the CPUs have worked, for other guests of the host as well."""
     try:
         fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     except (OSError, IndexError):

@@ -6,13 +6,16 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.peers import PEERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 900
@@ -47,7 +50,9 @@ def version(peer: str) -> str:
     for name, pip in PEERS[peer].packages.items():
         # gyaku may be used from its source tree, where no metadata are.
         try:
-            found.append(importlib.metadata.version(name if name == "gyaku" else pip.split("==")[0]))
+            found.append(
+                importlib.metadata.version(name if name == "gyaku" else pip.split("==")[0])
+            )
         except importlib.metadata.PackageNotFoundError:
             found.append(str(getattr(importlib.import_module(name), "__version__", "unknown")))
     return " on ".join(found)
@@ -55,7 +60,6 @@ def version(peer: str) -> str:
 
 def environment(threads: int) -> dict[str, str]:
     """Return this process's environment with so many threads for everything."""
-    # The source tree, if this process found gyaku there, is not this folder.
     return os.environ | QUIET | dict.fromkeys(VARIABLES, str(threads))
 
 
@@ -87,10 +91,16 @@ def call(module: str, *arguments: str, threads: int, confine: bool = False) -> d
             os.sched_setaffinity(0, before)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise WorkerError(f"exit code {done.returncode}: {said[-1]}")
+        raise WorkerError(f"exit code {done.returncode}: {last_error(done.stderr)}")
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer
+
+
+def last_error(text: str) -> str:
+    """Return the line of a traceback that says what happened."""
+    lines = text.strip().splitlines() or ["it said nothing"]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt): ", line)]
+    return (named or lines)[-1]
 
 
 def alternate(
@@ -113,6 +123,13 @@ def alternate(
                 failures[name] = str(error)
                 del answers[name]
     return answers, failures
+
+
+def required(failures: Mapping[str, str], *names: str) -> None:
+    """Give up if one of those failed without whom there is no table."""
+    for name in names:
+        if name in failures:
+            raise WorkerError(f"{name} failed: {failures[name]}")
 
 
 def say(*words: object) -> None:

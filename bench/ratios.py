@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
@@ -20,8 +23,6 @@ def best(times: Mapping[str, Sequence[float]]) -> str | None:
     return min(times, key=lambda name: median(times[name]), default=None)
 
 
-def limit_share(
-    flops: float, peaks: Sequence[float], microseconds: Sequence[float]
-) -> float:
+def limit_share(flops: float, peaks: Sequence[float], microseconds: Sequence[float]) -> float:
     """Return the share of the limit: the time at the measured peak through the time it took."""
     return median_ratio([1e6 * flops / peak for peak in peaks], microseconds)

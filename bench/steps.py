@@ -6,16 +6,15 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bench.machine import PEAK
 from bench.peers import OWN, PEERS, options
-from bench.processes import WorkerError, alternate, call, say
+from bench.processes import WorkerError, alternate, call, required, say
 from bench.ratios import best, limit_share, median_ratio
-from bench.table import factor, number, percent, table, times
+from bench.table import counted, factor, number, page, percent, table, times
 
 if TYPE_CHECKING:
     from bench.settings import Settings
     from bench.workloads import Workload
-
-PEAK = "peak"
 
 
 class Setting:
@@ -25,7 +24,7 @@ class Setting:
         self.peer, self.threads, self.option = peer, threads, option
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        threads = counted(self.threads, "thread")
         return f"{self.option}, {threads}" if self.option else threads
 
     def run(self, workload: Workload, settings: Settings, *, trial: bool = False) -> dict[str, Any]:
@@ -34,7 +33,7 @@ class Setting:
         if settings.data:
             arguments += ["--data", str(settings.data)]
         if settings.quick:
-            arguments += ["--seconds", "0.1", "--calls", "1"]
+            arguments += ["--seconds", "0.1", "--calls", "1", "--samples", "6000"]
         elif trial:
             arguments += ["--seconds", "0.3", "--calls", "2", "--no-loss"]
         answer = call(
@@ -45,6 +44,14 @@ class Setting:
         )
         say(f"{workload.name}: {PEERS[self.peer].title} ({self}) {number(answer['us'])} µs")
         return answer
+
+
+def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
+    """Measure the rows, print their table, return everything."""
+    found = {workload.name: measure(workload, settings) for workload in workloads}
+    print(settings.machine.title("Training steps"))
+    print(show(found, workloads, [*(name for name in settings.peers if name != OWN), OWN]))
+    return found
 
 
 def choose(
@@ -91,16 +98,14 @@ def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
         except WorkerError as error:
             failures[peer] = str(error)
 
-    def run(name: str) -> dict[str, Any]:
+    def once(name: str) -> dict[str, Any]:
         if name == PEAK:
-            return call("bench.peak", threads=settings.threads)
+            return settings.machine.measure_peak()
         return chosen[name].run(workload, settings)
 
-    answers, stopped = alternate([PEAK, *chosen], settings.rounds, run)
-    if PEAK in stopped:
-        raise WorkerError(f"the machine's peak could not be measured: {stopped.pop(PEAK)}")
+    answers, stopped = alternate([PEAK, *chosen], settings.rounds, once)
+    required(stopped, PEAK)
     peaks = answers.pop(PEAK)
-    settings.machine.peaks += peaks
     return {
         "workload": asdict(workload) | {"flops": workload.flops, "shape": workload.shape},
         "settings": {peer: str(setting) for peer, setting in chosen.items()},
@@ -115,9 +120,7 @@ def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
     }
 
 
-def summary(
-    workload: Workload, us: dict[str, list[float]], peaks: list[float]
-) -> dict[str, Any]:
+def summary(workload: Workload, us: dict[str, list[float]], peaks: list[float]) -> dict[str, Any]:
     """Return ratios, share of the limit, and whether the target is met; None where unknown."""
     own = us.get(OWN)
     peers = {name: found for name, found in us.items() if name != OWN}
@@ -176,14 +179,17 @@ def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list
                 verdict(workload, found),
             ]
         )
-    notes = [
-        "Microseconds a step, median of the rounds (best); limit: the step's matrix products at"
-        " the measured peak."
+    blocks = [
+        page(
+            table(header, lines),
+            "Microseconds a step, median of the rounds (best); limit: the step's matrix products"
+            " at the measured peak.",
+        )
     ]
     for workload in workloads:
-        notes += ["", f"`{workload.name}`: {workload.shape}, {learning(workload)}"]
-        notes += ["", *details(rows[workload.name], [*ordered, OWN])]
-    return "\n".join([table(header, lines), "", *notes])
+        blocks.append(f"`{workload.name}`: {workload.shape}, {learning(workload)}")
+        blocks.append("\n".join(details(rows[workload.name], [*ordered, OWN])))
+    return "\n\n".join(blocks)
 
 
 def learning(workload: Workload) -> str:

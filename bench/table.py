@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
@@ -22,6 +25,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
     return "\n".join([show(header), show(rule), *map(show, rows)])
 
 
+def page(shown: str, *notes: str) -> str:
+    """Return a table with lines of text below it."""
+    return "\n".join([shown, "", *("  \n".join(notes).splitlines())])
+
+
 def times(values: Sequence[float]) -> str:
     """Return microseconds as their median and, in brackets, their best."""
     if not values:
@@ -30,11 +38,17 @@ def times(values: Sequence[float]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count."""
-    if value >= 1000:
-        return f"{round(value, 2 - len(str(int(value)))) :,.0f}" if value >= 1e5 else f"{value:,.0f}"
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:.{digits}f}"
+    """Return a number with three digits that count, or all of them before the point."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 1:
+        return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things, such as ``2 threads``."""
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def factor(value: float | None) -> str:
@@ -43,5 +57,7 @@ def factor(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share."""
-    return "–" if value is None else f"{value:.0%}"
+    """Return a share; of small ones, a digit that counts."""
+    if value is None:
+        return "–"
+    return f"{value:.0%}" if value >= 0.01 else f"{100 * value:.1g}%"

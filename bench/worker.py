@@ -34,6 +34,8 @@ def time_epochs(trainer: Trainer, *, seconds: float, calls: int) -> tuple[int, l
     """Time some calls of at least so many seconds each; return their epochs and their seconds."""
     epochs = 1
     while True:
+        # What is compiled for this number of epochs is compiled here.
+        trainer.train(epochs)
         start = perf_counter()
         trainer.train(epochs)
         took = perf_counter() - start
@@ -49,32 +51,26 @@ def time_epochs(trainer: Trainer, *, seconds: float, calls: int) -> tuple[int, l
     return epochs, times
 
 
-def measure(
-    workload: Workload,
-    peer: str,
-    *,
-    option: str,
-    data: Path | None,
-    seconds: float,
-    calls: int,
-    loss: bool,
-) -> dict[str, Any]:
+def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
     """Build, warm up, time; return what is printed."""
     from bench.data import initial_weights, load
 
-    x, y = load(workload, data, raw=peer == OWN)
-    build = importlib.import_module(PEERS[peer].module).build
+    workload: Workload = asked.row
+    x, y = load(workload, asked.data, raw=asked.peer == OWN)
+    if asked.samples:
+        samples = x[: asked.samples]
+        x, y = samples, samples if y is x else y[: asked.samples]
+    build = importlib.import_module(PEERS[asked.peer].module).build
     trainer: Trainer = build(workload, x, y, initial_weights(workload), option)
-    value = trainer.loss(workload.epochs) if loss else None
-    trainer.train(1)
-    epochs, times = time_epochs(trainer, seconds=seconds, calls=calls)
+    loss = None if asked.no_loss else trainer.loss(workload.epochs)
+    epochs, times = time_epochs(trainer, seconds=asked.seconds, calls=asked.calls)
     steps = epochs * len(x) / workload.batch
     return {
         "us": 1e6 * median(times) / steps,
         "seconds": times,
         "epochs": epochs,
-        "steps": steps * calls,
-        "loss": value,
+        "steps": steps * asked.calls,
+        "loss": loss,
     }
 
 
@@ -87,21 +83,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder with MNIST as .npy files")
     parser.add_argument("--seconds", type=float, default=0.5, help="the least length of a call")
     parser.add_argument("--calls", type=int, default=3, help="how many calls are timed")
+    parser.add_argument("--samples", type=int, help="train on the first samples only")
     parser.add_argument("--no-loss", action="store_true", help="leave out the first epochs")
     asked = parser.parse_args()
     known = options(asked.peer, asked.row)
     option = asked.option if asked.option is not None else next(iter(known), "")
     if option not in known:
         sys.exit(f"{asked.peer} has no setting {option!r} for {asked.row.name}, only {known}")
-    answer = measure(
-        asked.row,
-        asked.peer,
-        option=option,
-        data=asked.data,
-        seconds=asked.seconds,
-        calls=asked.calls,
-        loss=not asked.no_loss,
-    )
+    answer = measure(asked, option)
     print(json.dumps({"row": asked.row.name, "peer": asked.peer, "option": option} | answer))
 
 

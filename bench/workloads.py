@@ -85,6 +85,11 @@ class Workload:
         return any(isinstance(layer, Dropout) for layer in self.layers)
 
     @property
+    def mnist(self) -> bool:
+        """Whether it is trained on MNIST."""
+        return self.data.startswith("mnist")
+
+    @property
     def flops(self) -> int:
         """Floating-point operations of a step's matrix products.
 

@@ -17,6 +17,7 @@ from gyaku.backend import active_backend, use_backend
 
 PROT_NONE = 0
 PAGE = mmap.PAGESIZE
+MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
 
 
 def pytest_report_header() -> str:
@@ -48,8 +49,7 @@ def guarded_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     pages = -(-size // PAGE) + 1
     memory = mmap.mmap(-1, pages * PAGE)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    mprotect = ctypes.CDLL(None, use_errno=True).mprotect
-    if mprotect(ctypes.c_void_p(address + (pages - 1) * PAGE), ctypes.c_size_t(PAGE), PROT_NONE):
+    if MPROTECT(ctypes.c_void_p(address + (pages - 1) * PAGE), ctypes.c_size_t(PAGE), PROT_NONE):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     start = (pages - 1) * PAGE - size
     flat = np.frombuffer(memory, np.uint8, size, start) if size else np.empty(0, np.uint8)

@@ -153,6 +153,11 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         f"relu: an array of shape ({2**30}, {2**30}, 2) and dtype float32 is beyond 2^63 bytes",
         lambda: ops.relu(np.broadcast_to(np.int8(1), (2**30, 2**30, 2))),
     ),
+    (
+        MemoryError,
+        f"matmul: there is no memory for an array of shape ({2**31}, {2**20}) and dtype float32",
+        lambda: ops.matmul(zeros(2**31, 0), zeros(0, 2**20)),
+    ),
     # softmax
     (
         ValueError,

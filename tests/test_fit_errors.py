@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku.train.samples import check_finite
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -28,8 +29,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"x": X[:, 0]},
         ValueError,
-        "fit: x must have a sample axis and at least one feature axis, got shape (6,): write"
-        " x[:, None] for one feature",
+        (
+            "fit: x must have a sample axis and at least one feature axis, got shape (6,): write"
+            " x[:, None] for one feature"
+        ),
     ),
     ({"x": 3.0}, ValueError, "fit: x must have a sample axis and at least one feature axis, got"),
     ({"x": None}, TypeError, "fit: x must hold real numbers, got dtype object"),
@@ -46,15 +49,19 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"y": LABELS + 1},
         ValueError,
-        "fit: the label 3 in row 2 of y is out of range: the model has 3 outputs, so labels go"
-        " from 0 to 2",
+        (
+            "fit: the label 3 in row 2 of y is out of range: the model has 3 outputs, so labels go"
+            " from 0 to 2"
+        ),
     ),
     ({"y": LABELS - 1}, ValueError, "fit: the label -1 in row 0 of y is out of range"),
     (
         {"y": LABELS.astype(float)},
         ValueError,
-        "fit: y must hold class numbers as integers or rows of 3 probabilities, got one float64 a"
-        " sample; class numbers can be converted by y.astype(int)",
+        (
+            "fit: y must hold class numbers as integers or rows of 3 probabilities, got one float64"
+            " a sample; class numbers can be converted by y.astype(int)"
+        ),
     ),
     (
         {"y": ROWS[:, :2]},
@@ -64,8 +71,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"loss": "sum_squared_error"},
         ValueError,
-        "fit: y has targets of shape (), the model's outputs have (3,); one row for each class"
-        " number is np.eye(3)[y]",
+        (
+            "fit: y has targets of shape (), the model's outputs have (3,); one row for each class"
+            " number is np.eye(3)[y]"
+        ),
     ),
     (
         {"loss": "mean_squared_error", "y": X[:, 0]},
@@ -75,7 +84,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"y": spoilt(ROWS, 3, np.nan)}, ValueError, "fit: y must be finite, but row 3 holds nan"),
     ({"y": list("abcabc")}, TypeError, "fit: y must hold real numbers, got dtype <U1"),
     # names and numbers
-    ({"loss": "mse"}, ValueError, "unknown loss 'mse', known are cross_entropy, mean_squared_error"),
+    (
+        {"loss": "mse"},
+        ValueError,
+        "unknown loss 'mse', known are cross_entropy, mean_squared_error",
+    ),
     ({"loss": None}, TypeError, "loss must be a name, a Loss or a function (y, t), got None"),
     ({"optimizer": "Adam"}, ValueError, "unknown optimizer 'Adam', did you mean 'adam'?"),
     ({"optimizer": None}, TypeError, "optimizer must be a name or an Optimizer, got None"),
@@ -119,7 +132,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "kind", "message"), BAD, ids=[f"{number} {row[2][:40]}" for number, row in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    BAD,
+    ids=[f"{number} {row[2][:40]}" for number, row in enumerate(BAD)],
+)
 def test_bad_input_is_refused_in_one_sentence(
     change: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
@@ -194,6 +211,6 @@ def test_looking_for_nan_costs_little() -> None:
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        gk.train.samples.check_finite("fit", "x", x)
+        check_finite("fit", "x", x)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.04  # 20 ms on a quiet machine

@@ -17,6 +17,7 @@ import pytest
 from gyaku import _core
 
 ROOT = Path(__file__).parent.parent
+SOURCES = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cpp")} - {"table.cpp"}
 SHARED_KINDS = {"W", "w", "V", "v", "u"}  # weak, weak object, unique global
 
 
@@ -29,9 +30,11 @@ def symbols(path: Path, *options: str) -> list[tuple[str, str]]:
 
 
 def objects_below(folder: Path) -> dict[str, list[Path]]:
-    """Return the object files of each instruction set."""
+    """Return the object files of each instruction set, but those whose source is gone."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("kernels_*.dir/**/*.o")):
+        if path.stem not in SOURCES:
+            continue
         isa = next(part for part in path.parts if part.startswith("kernels_"))
         found.setdefault(isa.removeprefix("kernels_").removesuffix(".dir"), []).append(path)
     return found
@@ -50,9 +53,8 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 
 
 def test_each_isa_compiles_every_kernel(kernels: dict[str, list[Path]]) -> None:
-    sources = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cpp")} - {"table.cpp"}
     compiled = {isa: {path.stem for path in paths} for isa, paths in kernels.items()}
-    assert compiled == dict.fromkeys(compiled, sources)
+    assert compiled == dict.fromkeys(compiled, SOURCES)
     assert {isa.replace("_", "-") for isa in compiled} >= set(_core.isas())
 
 

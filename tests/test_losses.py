@@ -130,7 +130,10 @@ def test_a_subclass_of_ones_own_is_called_back() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (lambda y, t: 3.0, r"must return a number and the gradient of shape \(4, 3\), got shapes \["),
+        (
+            lambda y, t: 3.0,
+            r"must return a number and the gradient of shape \(4, 3\), got shapes \[",
+        ),
         (lambda y, t: (y, y), r"must return a number and the gradient .* \[\(4, 3\), \(4, 3\)\]"),
         (lambda y, t: (0.0, y[:1]), r"must return a number and the gradient .* \[\(\), \(1, 3\)\]"),
     ],
@@ -144,7 +147,11 @@ def test_a_function_that_returns_something_else_is_named(given: Any, message: st
     ("make", "kind", "message"),
     [
         (lambda: gk.losses.loss("crossentropy"), ValueError, "did you mean 'cross_entropy'"),
-        (lambda: gk.losses.loss("x"), ValueError, "unknown loss 'x', known are cross_entropy, mean"),
+        (
+            lambda: gk.losses.loss("x"),
+            ValueError,
+            "unknown loss 'x', known are cross_entropy, mean",
+        ),
         (lambda: gk.losses.loss(3), TypeError, r"a name, a Loss or a function \(y, t\), got 3"),
         (lambda: SumSquaredError(reduction="none"), ValueError, "'mean' or 'sum', got 'none'"),
         (lambda: CrossEntropy(delta=-1), ValueError, "delta must be at least 0, got -1"),

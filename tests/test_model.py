@@ -155,7 +155,11 @@ def test_the_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (lambda: gk.Sequential(), ValueError, "Sequential: needs at least one layer"),
         (lambda: gk.Sequential("relu"), TypeError, "layer 1 must be a Layer, got 'relu'"),
-        (lambda: gk.Sequential(gk.Dense(1), gk.ReLU), TypeError, r"is the class ReLU, write ReLU\(\)"),
+        (
+            lambda: gk.Sequential(gk.Dense(1), gk.ReLU),
+            TypeError,
+            r"is the class ReLU, write ReLU\(\)",
+        ),
         (lambda: gk.Sequential(*[gk.ReLU()] * 2), ValueError, "layer 2, .*, occurs twice"),
         (
             lambda: gk.Sequential(gk.Dense(1, name="a"), gk.Dense(1, name="a")),
@@ -246,7 +250,9 @@ def test_layers_of_ones_own_are_given_to_load(x: np.ndarray, tmp_path: Path) -> 
 def test_what_a_file_cannot_hold_is_refused_before_writing(tmp_path: Path) -> None:
     model = gk.Sequential(gk.Dense(2, weight_init=lambda shape, random: np.ones(shape)))
     model.build((3,))
-    with pytest.raises(TypeError, match=r"save: Dense\(2, .*\) cannot be saved, its weight_init is"):
+    with pytest.raises(
+        TypeError, match=r"save: Dense\(2, .*\) cannot be saved, its weight_init is"
+    ):
         model.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -284,7 +290,10 @@ def broken(change: str) -> tuple[dict[str, Any], dict[str, str]]:
     elif change == "argument":
         architecture["layers"][0]["config"]["nonsense"] = 1
     elif change == "initializer":
-        architecture["layers"][0]["config"]["bias_init"] = {"class": "Dense", "config": {"units": 1}}
+        architecture["layers"][0]["config"]["bias_init"] = {
+            "class": "Dense",
+            "config": {"units": 1},
+        }
     elif change == "class":
         architecture["layers"][0]["class"] = "os.system"
     elif change == "no layers":

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import gyaku as gk
 
@@ -109,3 +108,13 @@ def test_a_last_step_that_spoils_the_weights_is_found() -> None:
         )
     assert caught.value.step == 6
     assert np.isfinite(model.flat_params).all()
+
+
+def test_weights_that_are_not_finite_to_begin_with_are_named() -> None:
+    model = gk.Sequential(gk.Dense(2), gk.Dense(3))
+    model.build((4,))
+    model.params["dense_2.bias"] = [0, np.inf, 0]
+    message = "fit: dense_2.bias is not finite before the first step"
+    with pytest.raises(gk.NonFiniteError, match=message) as caught:
+        model.fit(X, LABELS, loss=ENTROPY, verbose=0)
+    assert (caught.value.step, caught.value.layer) == (0, "dense_2")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,10 @@ def test_inputs_are_unchanged_and_results_repeat(op: str, dtype: DType) -> None:
         call = case.call(dtype)
         before = copied(call)
         first = bits(case.run(call))
-        for place, (given, kept) in enumerate(zip(call[0], before[0], strict=True)):
-            if place not in case.written:
-                np.testing.assert_array_equal(given, kept, err_msg=reproducer(case, dtype))
+        kept = [place for place in range(len(call[0])) if place not in case.written]
+        for place in kept:
+            same = bits((call[0][place],)) == bits((before[0][place],))
+            assert same, f"argument {place}: " + reproducer(case, dtype)
         assert bits(case.run(before)) == first, reproducer(case, dtype)
 
 
@@ -142,9 +144,9 @@ def test_nothing_is_read_or_written_beyond_the_end(
 
 def test_the_guard_stops_a_read_of_one_byte() -> None:
     done = run(
-        """
+        f"""
         import ctypes, sys
-        sys.path.insert(0, "tests")
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         from conftest import guarded_empty
         x = guarded_empty((3,), "float32")
         ctypes.string_at(x.ctypes.data, 12)
@@ -265,7 +267,7 @@ def test_a_conversion_is_recorded_with_the_step(layout: str) -> None:
     program = _core.Program()
     program.begin()
     y = ops.relu(x)
-    program.end()
+    program.end([y])
     x[...] = [4.0, -5.0, 6.0]
     _core.replay([(program, 1)])
     np.testing.assert_array_equal(y, [4.0, 0.0, 6.0])

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import gyaku as gk
-from gyaku.train.progress import Bar, Lines
+from gyaku.train.progress import Bar, Lines, progress
 
 XOR_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 XOR_Y = np.array([[0], [1], [1], [0]], np.float32)
@@ -73,7 +72,7 @@ def test_a_bar_is_for_whoever_watches(
         stream = io.StringIO()
         monkeypatch.setattr(stream, "isatty", lambda watched=watched: bool(watched))
         monkeypatch.setattr(f"sys.{name}", stream)
-    assert gk.train.progress.progress("auto") is kind
+    assert progress("auto") is kind
 
 
 def test_the_history_becomes_a_table(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import gc
 import math
 import threading
-from pathlib import Path
+import weakref
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 import gyaku as gk
-from gyaku.train.progress import Bar, Lines
+from gyaku.train.samples import Samples
+from gyaku.train.steps import Training
 
 XOR_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 XOR_Y = np.array([[0], [1], [1], [0]], np.float32)
@@ -142,6 +142,20 @@ def test_metrics_are_names_objects_and_functions() -> None:
     assert found["largest_error"] == pytest.approx(wanted, rel=1e-6)
 
 
+def test_a_metric_in_numpy_is_measured_at_each_step() -> None:
+    def squared(y: NDArray[Any], t: NDArray[Any]) -> float:
+        return float(((y - t) ** 2).mean())
+
+    history = gk.Sequential(gk.Dense(1), dtype="float64").fit(
+        *(X, X[:, 0]),
+        loss="mean_squared_error",
+        metrics=[squared],
+        epochs=20,
+        verbose=0,
+    )
+    np.testing.assert_allclose(history["squared"], history["loss"], rtol=1e-13)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int32, np.uint64, bool])
 def test_labels_are_any_integers(kind: Any) -> None:
     labels = LABELS % 2
@@ -235,15 +249,15 @@ def test_validation_every_other_epoch_and_after_the_last() -> None:
 
 def test_a_split_has_the_same_share_of_each_class() -> None:
     labels = np.repeat([0, 1, 2], [60, 20, 10])
-    kept, aside = gk.train.samples.Samples(X, labels).split(0.2, seed=1, shuffle=True)
+    kept, aside = Samples(X, labels).split(0.2, seed=1, shuffle=True)
     assert np.bincount(labels[aside.rows]).tolist() == [12, 4, 2]
     assert sorted([*kept.rows, *aside.rows]) == list(range(90))
-    other = gk.train.samples.Samples(X, labels).split(0.2, seed=2, shuffle=True)[1]
+    other = Samples(X, labels).split(0.2, seed=2, shuffle=True)[1]
     assert not np.array_equal(aside.rows, other.rows)
 
 
 def test_a_split_without_shuffling_is_the_end() -> None:
-    kept, aside = gk.train.samples.Samples(X, LABELS).split(0.1, seed=1, shuffle=False)
+    kept, aside = Samples(X, LABELS).split(0.1, seed=1, shuffle=False)
     assert kept.rows.tolist() == list(range(81))
     assert aside.rows.tolist() == list(range(81, 90))
 
@@ -332,3 +346,20 @@ def test_threads_train_models_of_their_own() -> None:
     for thread in threads:
         thread.join()
     assert found[0] == found[2] != found[1] == found[3]
+
+
+def test_a_training_and_its_memory_are_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Watched(Training):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("gyaku.train.start.Training", Watched)
+    gc.disable()
+    try:
+        net().fit(X, LABELS, loss=ENTROPY, validation_split=0.1, epochs=3, verbose=0)
+        assert [each() for each in made] == [None]
+    finally:
+        gc.enable()

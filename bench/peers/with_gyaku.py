@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import gyaku as gk
-
 from bench.workloads import Adam, Dense
 
 if TYPE_CHECKING:

@@ -36,7 +36,8 @@ class Jax:
         zeros = jax.tree.map(jnp.zeros_like, (params, params))
         self.state: Any = (params, zeros, jnp.zeros((), jnp.int32), key)
         self.x = jnp.array(x)
-        self.y = self.x if y is x else jnp.array(y)
+        self.autoencoder = y is x
+        self.y = self.x if self.autoencoder else jnp.array(y)
         self.run = jax.jit(self.scan, donate_argnums=(0,))
 
     def train(self, epochs: int) -> None:
@@ -74,8 +75,9 @@ class Jax:
 
         def step(carry: Any, rows: Any) -> tuple[Any, None]:
             (params, moments, count, key), total = carry
-            batch = x.at[rows].get(mode="promise_in_bounds")
-            target = batch if y is x else y.at[rows].get(mode="promise_in_bounds")
+            batch = target = x.at[rows].get(mode="promise_in_bounds")
+            if not self.autoencoder:
+                target = y.at[rows].get(mode="promise_in_bounds")
             mask_key = jax.random.fold_in(key, count) if self.workload.drops else key
             value, grads = jax.value_and_grad(self.forward)(params, batch, target, mask_key)
             params, moments = self.update(params, grads, moments, count + 1)
@@ -92,7 +94,9 @@ class Jax:
                 weight, bias = next(given)
                 x = ACTIVATIONS[layer.activation](x @ weight + bias)
             else:
-                kept = jax.random.bernoulli(jax.random.fold_in(key, number), 1 - layer.rate, x.shape)
+                kept = jax.random.bernoulli(
+                    jax.random.fold_in(key, number), 1 - layer.rate, x.shape
+                )
                 x = jnp.where(kept, x / (1 - layer.rate), 0)
         if self.workload.loss == "mean_squared_error":
             return jnp.mean((x - target) ** 2)

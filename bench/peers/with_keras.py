@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: its own `fit`, or a training loop in one tf.function, with or without XLA."""
+"""Keras on TensorFlow: its own `fit`, or a loop in one tf.function, with or without XLA."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class Loop:
         self.batch, self.count = workload.batch, len(x)
         self.random = np.random.default_rng(0)
         self.x = tf.constant(x)
-        self.y = self.x if y is x else tf.constant(y)
+        self.autoencoder = y is x
+        self.y = self.x if self.autoencoder else tf.constant(y)
         self.model = network(workload, weights)
         self.optimizer, self.criterion = parts(workload)
         self.optimizer.build(self.model.trainable_variables)
@@ -121,7 +122,7 @@ class Loop:
         for i in tf.range(tf.shape(order)[0]):
             rows = order[i]
             x = tf.gather(self.x, rows)
-            y = x if self.y is self.x else tf.gather(self.y, rows)
+            y = x if self.autoencoder else tf.gather(self.y, rows)
             with tf.GradientTape() as tape:
                 value = self.criterion(y, self.model(x, training=True))
             variables = self.model.trainable_variables

@@ -14,81 +14,83 @@ if TYPE_CHECKING:
     from bench.data import Weights
     from bench.workloads import Workload
 
+    Array = NDArray[np.float32]
+
 
 class Layer(Protocol):
     """What every layer has."""
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: Array) -> Array:
         """Return the outputs."""
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+    def backward(self, dy: Array) -> Array:
         """Return the gradient by the inputs."""
 
 
-class Affine:
+class Affine(Layer):
     """``y = x W + b``."""
 
-    def __init__(self, weight: NDArray[np.float32], bias: NDArray[np.float32], first: bool) -> None:
+    def __init__(self, weight: Array, bias: Array, first: bool) -> None:
         self.params = [weight.copy(), bias.copy()]
-        self.grads: list[NDArray[Any]] = []
+        self.grads: list[Array] = []
         self.first = first
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: Array) -> Array:
         """Return x W + b."""
         self.x = x
-        result: NDArray[Any] = x @ self.params[0] + self.params[1]
-        return result
+        return x @ self.params[0] + self.params[1]
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+    def backward(self, dy: Array) -> Array:
         """Keep dW and db, return dx; nobody needs that of the first layer."""
         self.grads = [self.x.T @ dy, dy.sum(axis=0)]
         return dy if self.first else dy @ self.params[0].T
 
 
-class Sigmoid:
+class Sigmoid(Layer):
     """``y = 1 / (1 + exp(-x))``."""
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: Array) -> Array:
         """Return y."""
-        self.y = 1 / (1 + np.exp(-x))
-        return self.y
+        y: Array = np.reciprocal(1 + np.exp(-x))
+        self.y = y
+        return y
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+    def backward(self, dy: Array) -> Array:
         """Return dy y (1 - y)."""
         return dy * self.y * (1 - self.y)
 
 
-class Relu:
+class Relu(Layer):
     """``y = max(x, 0)``."""
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: Array) -> Array:
         """Return y."""
-        self.y = np.maximum(x, 0)
+        self.y: Array = np.maximum(x, 0)
         return self.y
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+    def backward(self, dy: Array) -> Array:
         """Return dy where y is positive."""
         return dy * (self.y > 0)
 
 
-class Dropout:
+class Dropout(Layer):
     """Numbers are kept at random and divided by their chance."""
 
     def __init__(self, rate: float, random: np.random.Generator) -> None:
-        self.rate, self.random = np.float32(rate), random
+        self.rate, self.scale, self.random = rate, np.float32(1 / (1 - rate)), random
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: Array) -> Array:
         """Return x / (1 - rate) where it is kept."""
         kept = self.random.random(x.shape, np.float32) >= self.rate
-        self.factor = kept / (1 - self.rate)
+        self.factor: Array = kept * self.scale
         return x * self.factor
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+    def backward(self, dy: Array) -> Array:
         """Return dy / (1 - rate) where x was kept."""
         return dy * self.factor
 
 
-def softmax_cross_entropy(y: NDArray[Any], target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+def softmax_cross_entropy(y: Array, target: NDArray[Any]) -> tuple[float, Array]:
     """Return the mean loss of a batch and its gradient by the logits."""
     exp = np.exp(y - y.max(axis=1, keepdims=True))
     p = exp / exp.sum(axis=1, keepdims=True)
@@ -98,7 +100,7 @@ def softmax_cross_entropy(y: NDArray[Any], target: NDArray[Any]) -> tuple[float,
     return float(loss), p / np.float32(len(y))
 
 
-def mean_squared_error(y: NDArray[Any], target: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+def mean_squared_error(y: Array, target: NDArray[Any]) -> tuple[float, Array]:
     """Return the mean loss of a batch and its gradient by the outputs."""
     difference = y - target
     return float((difference**2).mean()), difference * np.float32(2 / y.size)
@@ -111,6 +113,7 @@ class Numpy:
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights
     ) -> None:
         self.x, self.y, self.batch = x, y, workload.batch
+        self.autoencoder = y is x
         self.random = np.random.default_rng(0)
         self.layers: list[Layer] = []
         given = iter(weights)
@@ -143,7 +146,7 @@ class Numpy:
             for start in range(0, len(order), self.batch):
                 rows = order[start : start + self.batch]
                 x = self.x[rows]
-                total += len(rows) * self.step(x, x if self.y is self.x else self.y[rows])
+                total += len(rows) * self.step(x, x if self.autoencoder else self.y[rows])
         return total / len(self.x)
 
     def step(self, x: NDArray[Any], target: NDArray[Any]) -> float:

@@ -80,13 +80,13 @@ double* Call::float64_buffer(const py::array& array, const char* name, std::int6
   return static_cast<double*>(tensor.data);
 }
 
-void Call::run(std::vector<Task> tasks, Block scratch) {
+void Call::run(std::vector<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.flops + task.bytes();
   std::optional<py::gil_scoped_release> release;
   if (work > long_enough_to_release) release.emplace();
-  submit(tasks, std::move(scratch));
+  submit(tasks, std::move(scratch), scratch_bytes);
 }
 
 void Call::run(Task task) {
@@ -105,6 +105,8 @@ py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, 
     bytes = *product;
   }
   Block block = allocate(bytes);
+  if (Program* program = Program::recording(); program != nullptr && !zeroed)
+    program->add_temporary(block.get(), bytes);
   if (zeroed) std::memset(block.get(), 0, static_cast<std::size_t>(bytes));
   std::byte* memory = block.release();
   const py::capsule owner(memory, [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); });

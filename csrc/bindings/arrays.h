@@ -59,7 +59,7 @@ public:
 
   void require(bool holds, const std::string& message) const;
   // Runs the tasks, and records them with the arrays they point to if this thread records.
-  void run(std::vector<Task> tasks, Block scratch = nullptr);
+  void run(std::vector<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
   void run(Task task);
 
 private:
@@ -69,7 +69,7 @@ private:
 
 py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, bool zeroed);
 
-// Keeps a Python object as long as the program that this thread records, if any.
-void keep_alive(const py::object& object);
+// Keeps an array as long as the program that this thread records, if any, points to it.
+void keep_alive(const py::array& array);
 
 } // namespace gyaku::bindings

@@ -86,6 +86,7 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
   args.k_block = tile.k_block;
   std::vector<Task> tasks;
   Block scratch;
+  std::int64_t scratch_bytes = 0;
   const auto add = [&](KernelId id, std::int64_t extent, std::int64_t grain, bool a_by_slice,
                        bool c_by_slice) {
     operands[0].by_slice = a_by_slice;
@@ -105,20 +106,20 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
     break;
   case Path::packed: {
     const std::int64_t panels = ceil_div(args.n, tile.panel);
-    const std::int64_t bytes = panels * tile.panel * args.k * c.item_bytes;
-    scratch = allocate(bytes);
+    scratch_bytes = panels * tile.panel * args.k * c.item_bytes;
+    scratch = allocate(scratch_bytes);
     args.packed = scratch.get();
     const PackArgs pack{b.data,   scratch.get(), args.k,     args.n,
                         args.ldb, args.k_block,  tile.panel, transpose_b};
     tasks.push_back(make_task("pack", KernelId::pack, c.scalar(), pack,
                               panels * ceil_div(args.k, args.k_block), 1, 0,
-                              {b.read(), Operand{scratch.get(), bytes, Access::write}}));
-    operands[1] = {scratch.get(), bytes, Access::read};
+                              {b.read(), Operand{scratch.get(), scratch_bytes, Access::write}}));
+    operands[1] = {scratch.get(), scratch_bytes, Access::read};
     [[fallthrough]];
   }
   case Path::tiles: add(KernelId::matmul, args.m, 1, !transpose_a, true); break;
   }
-  call.run(std::move(tasks), std::move(scratch));
+  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
 }
 
 void sum_rows(const py::array& x_array, const py::array& y_array) {

@@ -58,7 +58,7 @@ void run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const 
                             static_cast<double>(args.rows),
                             {Operand{args.row_loss, bytes, Access::read},
                              Operand{loss, sizeof(double), Access::write}}));
-  call.run(std::move(tasks), std::move(scratch));
+  call.run(std::move(tasks), std::move(scratch), bytes);
 }
 
 void class_loss(const char* name, KernelId id, const py::array& y_array, const py::array& target,

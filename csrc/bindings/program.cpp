@@ -32,7 +32,13 @@ bool call_host(void* context) {
 
 class PyProgram : public Program {
 public:
-  void keep_alive(const py::object& object) { alive_.append(object); }
+  void keep_alive(const py::array& array) { alive_.push_back(array); }
+  // Lets go what fusion and the memory plan have made superfluous.
+  void release_unused() {
+    std::erase_if(alive_, [&](const py::array& array) {
+      return !points_to({array.data(), array.nbytes(), Access::read});
+    });
+  }
   void add_host(const py::object& function, std::vector<Operand> operands) {
     hosts_.push_back({function, &error});
     Task task;
@@ -42,7 +48,7 @@ public:
     append(std::move(task));
   }
   void reset() {
-    alive_ = py::list();
+    alive_.clear();
     hosts_.clear();
     error.reset();
   }
@@ -50,7 +56,7 @@ public:
   std::optional<py::error_already_set> error;
 
 private:
-  py::list alive_;
+  std::vector<py::array> alive_;
   std::deque<HostFunction> hosts_;
 };
 
@@ -63,10 +69,6 @@ void begin(PyProgram& program) {
   program.begin();
 }
 
-void end(PyProgram& program) {
-  require(program.is_recording(), "Program", "end without begin on this thread");
-  program.end();
-}
 
 std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
   std::vector<Operand> operands;
@@ -75,6 +77,12 @@ std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
     operands.push_back({array.data(), array.nbytes(), access});
   }
   return operands;
+}
+
+void end(PyProgram& program, const py::sequence& outputs) {
+  require(program.is_recording(), "Program", "end without begin on this thread");
+  program.end(operands_of(outputs, Access::read));
+  program.release_unused();
 }
 
 void host(const py::object& function, const py::sequence& reads, const py::sequence& writes) {
@@ -87,7 +95,7 @@ void host(const py::object& function, const py::sequence& reads, const py::seque
   std::vector<Operand> operands = operands_of(reads, Access::read);
   for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
   for (const py::sequence& arrays : {reads, writes})
-    for (const py::handle array : arrays) program->keep_alive(py::reinterpret_borrow<py::object>(array));
+    for (const py::handle array : arrays) program->keep_alive(py::reinterpret_borrow<py::array>(array));
   program->add_host(function, std::move(operands));
 }
 
@@ -98,7 +106,7 @@ void rethrow(PyProgram& program) {
   throw error;
 }
 
-void replay_all(const py::sequence& schedule) {
+void replay_all(const py::sequence& schedule, std::int64_t times) {
   std::vector<Repeat> repeats;
   std::vector<PyProgram*> programs;
   repeats.reserve(schedule.size());
@@ -113,7 +121,7 @@ void replay_all(const py::sequence& schedule) {
   bool succeeded = false;
   {
     const py::gil_scoped_release release;
-    succeeded = replay(repeats);
+    succeeded = replay(repeats, times);
   }
   if (succeeded) return;
   for (PyProgram* program : programs) rethrow(*program);
@@ -138,7 +146,6 @@ py::list tasks_of(const PyProgram& program) {
     row["host"] = task.is_host();
     row["shared"] = shared;
     row["level"] = level;
-    row["index"] = index;
     row["reads"] = reads;
     row["writes"] = writes;
     tasks.append(row);
@@ -154,26 +161,30 @@ std::vector<double> profile(PyProgram& program, int steps) {
     seconds = program.profile(steps);
   }
   rethrow(program);
-  return seconds;
+  std::vector<double> in_order; // as `tasks` lists them
+  for (const auto& placed : program.order()) in_order.push_back(seconds[placed.task]);
+  return in_order;
 }
 
 } // namespace
 
-void keep_alive(const py::object& object) {
-  if (PyProgram* program = recording(); program != nullptr) program->keep_alive(object);
+void keep_alive(const py::array& array) {
+  if (PyProgram* program = recording(); program != nullptr) program->keep_alive(array);
 }
 
 void register_program(py::module_& module) {
   py::class_<PyProgram>(module, "Program")
       .def(py::init<>())
       .def("begin", &begin)
-      .def("end", &end)
+      .def("end", &end, py::arg("outputs") = py::tuple())
       .def("abort", [](PyProgram& program) { program.abort(); })
       .def("tasks", &tasks_of)
-      .def("profile", &profile, py::arg("steps"));
+      .def("profile", &profile, py::arg("steps"))
+      .def_property_readonly("temporary_bytes", &PyProgram::temporary_bytes)
+      .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
   module.def("recording", [] { return Program::recording() != nullptr; });
   module.def("host", &host, py::arg("function"), py::arg("reads"), py::arg("writes"));
-  module.def("replay", &replay_all, py::arg("schedule"));
+  module.def("replay", &replay_all, py::arg("schedule"), py::arg("times") = 1);
 }
 
 } // namespace gyaku::bindings

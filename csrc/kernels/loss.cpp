@@ -30,11 +30,13 @@ template <class T> struct OneClass {
     whole = inside ? vec<T>(T(1)) : vec<T>(not_a_number<T>);
   }
   GYAKU_INLINE vec<T> at(std::int64_t j, int n) const {
-    const std::int64_t lane = label - j; // may be beyond what a lane's integer holds
-    const auto hit = static_cast<integer<T>>(lane >= 0 && lane < n ? lane : -1);
+    // Any label at all, so the difference wraps around.
+    const std::uint64_t lane = static_cast<std::uint64_t>(label) - static_cast<std::uint64_t>(j);
+    const integer<T> hit = lane < static_cast<unsigned>(n) ? static_cast<integer<T>>(lane) : -1;
     const mask<T> is_label = (iota<integer<T>>() == vec<integer<T>>(hit)).v;
     return fill_behind(select(is_label, here, share), n, zero<T>());
   }
+  // The sum over the row, given the sums in the lanes.
   GYAKU_INLINE vec<T> total(vec<T>) const { return whole; }
 };
 template <class T> struct Distribution {
@@ -51,7 +53,6 @@ template <class T> struct Distribution {
   GYAKU_INLINE vec<T> at(std::int64_t j, int n) const {
     return fill_behind(fma(kept, load(target + j, n), share), n, zero<T>());
   }
-  // The sum over the row, from the sums in the lanes.
   GYAKU_INLINE vec<T> total(vec<T> sums) const { return add_across(sums); }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -37,24 +38,47 @@ RecordingPause::~RecordingPause() noexcept { recording_here = paused_; }
 bool Program::is_recording() const { return recording_here == this; }
 
 void Program::begin() {
-  tasks_.clear();
-  blocks_.clear();
-  stretches_.clear();
+  clear();
   recording_here = this;
 }
 
 void Program::abort() {
   if (is_recording()) recording_here = nullptr;
+  clear();
+}
+
+void Program::clear() {
   tasks_.clear();
   blocks_.clear();
+  temporaries_.clear();
+  stretches_.clear();
+  plan_ = {};
 }
 
 void Program::append(Task task) { tasks_.push_back(std::move(task)); }
 
-void Program::end() {
+void Program::keep(Block block, std::int64_t bytes) {
+  add_temporary(block.get(), bytes);
+  blocks_.push_back(std::move(block));
+}
+
+void Program::add_temporary(const void* memory, std::int64_t bytes) {
+  temporaries_.push_back({memory, bytes});
+}
+
+void Program::end(std::span<const Operand> outputs) {
   recording_here = nullptr;
-  const char* wish = std::getenv("GYAKU_FUSE");
-  if (wish == nullptr || std::string_view(wish) != "0") fuse(tasks_);
+  // GYAKU_OPTIMIZE=0 replays what was recorded, task by task.
+  const char* wish = std::getenv("GYAKU_OPTIMIZE");
+  const bool optimize = wish == nullptr || std::string_view(wish) != "0";
+  if (optimize) fuse(tasks_);
+  cut_into_stretches();
+  // Python between the tasks may look at any array.
+  const bool calls_host = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
+  if (optimize && !calls_host) share_memory(outputs);
+}
+
+void Program::cut_into_stretches() {
   std::vector<const Task*> kernels;
   const auto close = [&] {
     if (kernels.empty()) return;
@@ -76,38 +100,60 @@ void Program::end() {
   close();
 }
 
-bool replay(std::span<const Repeat> schedule) {
-  const bool native = std::all_of(schedule.begin(), schedule.end(), [](const Repeat& repeat) {
-    return std::all_of(repeat.program->stretches_.begin(), repeat.program->stretches_.end(),
-                       [](const Program::Stretch& stretch) { return stretch.host.call == nullptr; });
+void Program::share_memory(std::span<const Operand> outputs) {
+  std::erase_if(temporaries_, [&](const Temporary& temporary) {
+    const Operand memory{temporary.memory, temporary.bytes, Access::read};
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [&](const Operand& output) { return output.overlaps(memory); });
   });
-  if (native) { // one region for everything
-    const bool shared = std::any_of(schedule.begin(), schedule.end(), [](const Repeat& repeat) {
-      return repeat.times > 0 && std::any_of(repeat.program->stretches_.begin(),
-                                             repeat.program->stretches_.end(),
-                                             [](const Program::Stretch& s) { return s.shared; });
+  std::vector<int> levels(tasks_.size(), 0);
+  for (const Placed& placed : order()) levels[placed.task] = placed.level;
+  plan_ = plan_memory(tasks_, levels, temporaries_);
+  std::erase_if(blocks_, [&](const Block& block) {
+    return std::find(plan_.moved.begin(), plan_.moved.end(), block.get()) != plan_.moved.end();
+  });
+}
+
+bool Program::points_to(const Operand& memory) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+    return std::any_of(task.operands.begin(), task.operands.end(),
+                       [&](const Operand& operand) { return operand.overlaps(memory); });
+  });
+}
+
+bool replay(std::span<const Repeat> schedule, std::int64_t times) {
+  const auto any_stretch = [&](auto holds) {
+    return std::any_of(schedule.begin(), schedule.end(), [&](const Repeat& repeat) {
+      const auto& stretches = repeat.program->stretches_;
+      return repeat.times > 0 && std::any_of(stretches.begin(), stretches.end(), holds);
     });
+  };
+  using Stretch = Program::Stretch;
+  if (!any_stretch([](const Stretch& stretch) { return stretch.host.call != nullptr; })) {
+    // One region for everything.
     auto body = [&](const Member& me) noexcept {
-      for (const Repeat& repeat : schedule)
-        for (std::int64_t time = 0; time < repeat.times; ++time)
-          for (const Program::Stretch& stretch : repeat.program->stretches_) {
-            run_steps(me, stretch.steps);
-            me.wait();
-          }
+      for (std::int64_t round = 0; round < times; ++round)
+        for (const Repeat& repeat : schedule)
+          for (std::int64_t time = 0; time < repeat.times; ++time)
+            for (const Stretch& stretch : repeat.program->stretches_) {
+              run_steps(me, stretch.steps);
+              me.wait();
+            }
     };
-    run_team(threads_for(shared), body);
+    run_team(threads_for(any_stretch([](const Stretch& stretch) { return stretch.shared; })), body);
     return true;
   }
-  for (const Repeat& repeat : schedule)
-    for (std::int64_t time = 0; time < repeat.times; ++time)
-      for (const Program::Stretch& stretch : repeat.program->stretches_) {
-        if (stretch.host.call != nullptr) {
-          if (!stretch.host.call(stretch.host.context)) return false;
-          continue;
+  for (std::int64_t round = 0; round < times; ++round)
+    for (const Repeat& repeat : schedule)
+      for (std::int64_t time = 0; time < repeat.times; ++time)
+        for (const Stretch& stretch : repeat.program->stretches_) {
+          if (stretch.host.call != nullptr) {
+            if (!stretch.host.call(stretch.host.context)) return false;
+            continue;
+          }
+          auto body = [&](const Member& me) noexcept { run_steps(me, stretch.steps); };
+          run_team(threads_for(stretch.shared), body);
         }
-        auto body = [&](const Member& me) noexcept { run_steps(me, stretch.steps); };
-        run_team(threads_for(stretch.shared), body);
-      }
   return true;
 }
 
@@ -162,7 +208,7 @@ std::vector<double> Program::profile(int repeats) {
   return seconds;
 }
 
-void submit(std::span<Task> tasks, Block scratch) {
+void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   std::vector<const Task*> pointers;
   for (const Task& task : tasks) pointers.push_back(&task);
   const std::vector<Step> steps = schedule(pointers);
@@ -170,7 +216,7 @@ void submit(std::span<Task> tasks, Block scratch) {
   run_team(threads_for(wants_team(steps)), body);
   if (Program* program = Program::recording(); program != nullptr) {
     for (Task& task : tasks) program->append(std::move(task));
-    if (scratch) program->keep(std::move(scratch));
+    if (scratch) program->keep(std::move(scratch), scratch_bytes);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "program/plan.h"
 #include "program/schedule.h"
 #include "program/task.h"
 #include "runtime/arena.h"
@@ -20,14 +21,17 @@ public:
 
   // From now on every task submitted by this thread is kept here as well as run.
   void begin();
-  void end();   // makes the program ready for replay
+  // Makes the program ready for replay. `outputs` is memory that somebody will read after it.
+  void end(std::span<const Operand> outputs);
   void abort(); // forgets what was recorded
   bool is_recording() const;
   static Program* recording(); // on this thread, or null
 
   void append(Task task);
   // Scratch memory that the recorded tasks point to.
-  void keep(Block block) { blocks_.push_back(std::move(block)); }
+  void keep(Block block, std::int64_t bytes);
+  // Memory that nobody but the tasks recorded here will use, unless it is among the outputs.
+  void add_temporary(const void* memory, std::int64_t bytes);
 
   // As recorded while recording, then as fused.
   const std::vector<Task>& tasks() const { return tasks_; }
@@ -40,12 +44,19 @@ public:
   };
   std::vector<Placed> order() const;
 
+  // Bytes of the temporaries, and of the arena that they share.
+  std::int64_t temporary_bytes() const { return plan_.moved_bytes; }
+  std::int64_t arena_bytes() const { return plan_.arena_bytes; }
+
   // Mean seconds of each task over `repeats` runs of the whole program, or fewer numbers than tasks if
   // a host call failed.
   std::vector<double> profile(int repeats);
 
+  // Whether any task, once recording has ended, reads or writes there.
+  bool points_to(const Operand& memory) const;
+
 private:
-  friend bool replay(std::span<const struct Repeat>);
+  friend bool replay(std::span<const struct Repeat>, std::int64_t);
 
   // A host call, or a stretch of kernels between two of them.
   struct Stretch {
@@ -54,8 +65,14 @@ private:
     bool shared = false;
   };
 
+  void clear();
+  void cut_into_stretches();
+  void share_memory(std::span<const Operand> outputs);
+
   std::vector<Task> tasks_; // complete before steps point into it
   std::vector<Block> blocks_;
+  std::vector<Temporary> temporaries_;
+  MemoryPlan plan_;
   std::vector<Stretch> stretches_;
 };
 
@@ -75,11 +92,12 @@ struct Repeat {
   Program* program;
   std::int64_t times;
 };
-// Runs the programs one after the other, each `times` times. False if a host call failed.
-bool replay(std::span<const Repeat> schedule);
+// Runs the programs one after the other, each as often as its item says, and all of that `times` times.
+// False if a host call failed.
+bool replay(std::span<const Repeat> schedule, std::int64_t times = 1);
 
-// Runs kernels now, and records them if this thread records. `scratch` is memory that only the tasks
-// of this call use.
-void submit(std::span<Task> tasks, Block scratch = nullptr);
+// Runs kernels now, and records them if this thread records. `scratch` is memory of so many bytes that
+// only the tasks of this call use.
+void submit(std::span<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
 
 } // namespace gyaku

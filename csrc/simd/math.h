@@ -66,8 +66,7 @@ GYAKU_INLINE vec<double> exp_rest(vec<double> r) {
                     0x1.af77139997373p-26);
 }
 
-// x = n ln 2 + r with |r| <= ln(2) / 2; `shifted` carries n in its low bits, `minus_one` is e^r
-// - 1.
+// x = n ln 2 + r, |r| <= ln(2) / 2; n stands in the low bits of `shifted`, `minus_one` is e^r - 1.
 template <class T> struct Exponential {
   vec<T> n, shifted, minus_one;
   // 2^(n + offset), which has to be a normal number.
@@ -76,19 +75,13 @@ template <class T> struct Exponential {
                         << number<T>::mantissa_bits);
   }
 };
-// exp(x + low), where `low` is a small correction to x.
-template <class T> GYAKU_INLINE Exponential<T> exponential(vec<T> x, vec<T> low) {
+// The exponential of x, or of x + low, where `low` is a small correction.
+template <class T, class... Low> GYAKU_INLINE Exponential<T> exponential(vec<T> x, Low... low) {
   using N = number<T>;
   const vec<T> shifted = fma(x, vec<T>(N::log2_e), vec<T>(N::integers));
   const vec<T> n = shifted - vec<T>(N::integers);
-  const vec<T> r = fma(n, vec<T>(-N::ln2_low), fma(n, vec<T>(-N::ln2_high), x)) + low;
-  return {n, shifted, fma(r * r, exp_rest(r), r)};
-}
-template <class T> GYAKU_INLINE Exponential<T> exponential(vec<T> x) {
-  using N = number<T>;
-  const vec<T> shifted = fma(x, vec<T>(N::log2_e), vec<T>(N::integers));
-  const vec<T> n = shifted - vec<T>(N::integers);
-  const vec<T> r = fma(n, vec<T>(-N::ln2_low), fma(n, vec<T>(-N::ln2_high), x));
+  const vec<T> nearly = fma(n, vec<T>(-N::ln2_low), fma(n, vec<T>(-N::ln2_high), x));
+  const vec<T> r = (nearly + ... + low);
   return {n, shifted, fma(r * r, exp_rest(r), r)};
 }
 

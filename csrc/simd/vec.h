@@ -48,18 +48,30 @@ template <class T> struct native_of {
   typedef T type __attribute__((vector_size(vector_bytes<T>)));
 };
 
+// What sums are made in: a signed sum must not overflow, but bit patterns wrap around.
+template <class T> struct wrapping_of {
+  using type = T;
+};
+template <> struct wrapping_of<std::int32_t> {
+  using type = std::uint32_t;
+};
+template <> struct wrapping_of<std::int64_t> {
+  using type = std::uint64_t;
+};
+
 // A vector of `width` numbers. Operators act on each lane.
 template <class T> struct vec {
   static constexpr int width = vector_bytes<T> / static_cast<int>(sizeof(T));
   using native = typename native_of<T>::type;
+  using wrapping = typename native_of<typename wrapping_of<T>::type>::type;
   native v;
 
   vec() = default;
   GYAKU_INLINE vec(native x) : v(x) {}
   GYAKU_INLINE vec(T x) : v(native{} + x) {} // x + (+0): exact but for -0, see `broadcast`
 
-  GYAKU_INLINE friend vec operator+(vec a, vec b) { return a.v + b.v; }
-  GYAKU_INLINE friend vec operator-(vec a, vec b) { return a.v - b.v; }
+  GYAKU_INLINE friend vec operator+(vec a, vec b) { return native(wrapping(a.v) + wrapping(b.v)); }
+  GYAKU_INLINE friend vec operator-(vec a, vec b) { return native(wrapping(a.v) - wrapping(b.v)); }
   GYAKU_INLINE friend vec operator*(vec a, vec b) { return a.v * b.v; }
   GYAKU_INLINE friend vec operator/(vec a, vec b) { return a.v / b.v; }
   GYAKU_INLINE friend vec operator-(vec a) { return -a.v; }

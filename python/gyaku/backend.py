@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gyaku import _core
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Literal
 
-__all__ = ["active", "active_backend", "use_backend"]
+__all__ = ["_core", "active", "active_backend", "use_backend"]
 
 NAMES = ("native", "reference")
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import _core
-from gyaku.backend import active
+from gyaku.backend import _core, active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

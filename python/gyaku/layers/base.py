@@ -274,7 +274,8 @@ class Layer(Part):
         if self.native:
             return self.backward(dy)
         if not self.needs_input_gradient:
-            memory.host(lambda: self.backward(dy), [dy], list(self.grads.values()))
+            reads = [dy, *self.params.values()]
+            memory.host(lambda: self.backward(dy), reads, list(self.grads.values()))
             return None
         dx = memory.empty((len(dy), *self.input_shape), self.dtype)
         self._run("backward", self.backward, dy, dx)

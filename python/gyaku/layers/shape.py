@@ -49,7 +49,7 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Each sample in another shape: (samples, ...) becomes (samples, *shape).
+    """Each sample in another shape: ``(samples, ...)`` becomes ``(samples, *shape)``.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -76,13 +75,15 @@ class Model(Documented):
     metrics: tuple[Metric, ...] = ()
 
     def __init__(self, *, dtype: DTypeLike = "float32", name: str = "") -> None:
+        from threading import RLock
+
         self.dtype = checked_dtype(dtype)
         self.name = name
         self.clock = memory.zeros((1,), np.int64)
         self.params, self.grads = Views(), Views()
         self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
-        self.tasks: list[dict[str, Any]] = []
-        self._lock = threading.RLock()
+        self.captured: dict[str, Any] = {}
+        self._lock = RLock()
 
     def build(
         self, input_shape: tuple[int, ...], dtype: DTypeLike | None = None, seed: int = 0
@@ -215,10 +216,10 @@ class Model(Documented):
         RuntimeError
             If another thread uses the model.
         """
-        from gyaku import train
+        from gyaku.train import start
 
         with self._used("fit"):
-            return train.fit(
+            return start.fit(
                 self,
                 x,
                 y,
@@ -270,10 +271,10 @@ class Model(Documented):
         TypeError
             If one of them is of the wrong kind.
         """
-        from gyaku import train
+        from gyaku.train import start
 
         with self._used("evaluate"):
-            return train.evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size)
+            return start.evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size)
 
     def predict(self, x: object, *, batch_size: int = 512) -> NDArray[Any]:
         """Return the outputs of any number of samples.
@@ -297,10 +298,10 @@ class Model(Documented):
         TypeError
             If they do not hold real numbers.
         """
-        from gyaku import train
+        from gyaku.train import start
 
         with self._used("predict"):
-            return train.predict(self, x, batch_size=batch_size)
+            return start.predict(self, x, batch_size=batch_size)
 
     def summary(self) -> str:
         """Print a table of the layers: shapes, parameters, work and memory.
@@ -336,11 +337,11 @@ class Model(Documented):
         """
         from gyaku.model.report import listing
 
-        if not self.tasks:
+        if not self.captured:
             raise RuntimeError(
                 "program: nothing is captured yet; call fit first, with the native backend"
             )
-        return listing(self.tasks)
+        return listing(**self.captured)
 
     def profile(
         self,
@@ -377,12 +378,12 @@ class Model(Documented):
         RuntimeError
             With the reference backend, which has no programs.
         """
-        from gyaku import train
         from gyaku.model.report import profile
+        from gyaku.train import start
 
         with self._used("profile"):
             return profile(
-                train.training(
+                start.training(
                     self,
                     x,
                     y,

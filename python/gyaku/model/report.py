@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gyaku import _core
-from gyaku.backend import active
+from gyaku.backend import _core, active
 from gyaku.model.table import Table, quantity
 from gyaku.train.nonfinite import Snapshot
 
@@ -78,13 +77,17 @@ def _named(layer: Layer) -> str:
     return f"{layer.name} ({type(layer).__name__})"
 
 
-def listing(tasks: Sequence[dict[str, Any]]) -> Table:
+def listing(
+    tasks: Sequence[dict[str, Any]], *, temporary_bytes: int = 0, arena_bytes: int = 0
+) -> Table:
     """Return a program as a table.
 
     Parameters
     ----------
     tasks : sequence of dict
         Its tasks, as `gyaku._core.Program.tasks` returns them.
+    temporary_bytes, arena_bytes : int
+        The sizes of its intermediate results, and of the memory that they share.
 
     Returns
     -------
@@ -107,7 +110,9 @@ def listing(tasks: Sequence[dict[str, Any]]) -> Table:
         "The program of a training step",
         ["task", "work", "traffic", "reads", "writes", "threads"],
         rows,
-        f"{len(tasks)} tasks, {quantity(flops, 'FLOP')}, {quantity(traffic, 'B')} a step",
+        f"{len(tasks)} tasks, {quantity(flops, 'FLOP')}, {quantity(traffic, 'B')} a step;"
+        f" intermediate results of {quantity(temporary_bytes, 'B')} share"
+        f" {quantity(arena_bytes, 'B')}",
     )
 
 

@@ -44,10 +44,11 @@ from gyaku.ops.loss import (
     softmax_cross_entropy,
     sum_squared_error,
 )
+from gyaku.ops.op import Op
 from gyaku.ops.optimizer import adam, momentum, optimizer_tick, sgd
 from gyaku.ops.random import dropout, permutation
 from gyaku.ops.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
-from gyaku.ops.table import TABLE, Op
+from gyaku.ops.table import TABLE
 
 __all__ = [
     "TABLE",

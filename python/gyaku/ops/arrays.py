@@ -62,10 +62,17 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
     ------
     ValueError
         If its size in bytes is beyond 64 bits.
+    MemoryError
+        If there is not that much memory.
     """
     if math.prod(shape) * dtype.itemsize > _LARGEST:
         raise ValueError(f"{op}: an array of shape {shape} and dtype {dtype} is beyond 2^63 bytes")
-    return _core.empty(shape, dtype)
+    try:
+        return _core.empty(shape, dtype)
+    except MemoryError:
+        raise MemoryError(
+            f"{op}: there is no memory for an array of shape {shape} and dtype {dtype}"
+        ) from None
 
 
 def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:

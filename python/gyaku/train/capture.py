@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
-from gyaku import _core
-from gyaku.backend import active
+from gyaku.backend import _core, active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-__all__ = ["Step", "repeat", "tasks_of"]
+    from numpy.typing import NDArray
+
+__all__ = ["Step", "description", "repeat"]
 
 
 class Step:
-    """A step, written as a function that calls operations on buffers.
+    """A step, written as a method that calls operations on buffers.
 
     Parameters
     ----------
-    function : callable
-        What the step does. All that changes from step to step must lie in buffers.
+    method : bound method
+        What the step does. All that changes from step to step must lie in buffers. It may
+        return the arrays that are to be read after a replay: no other results are kept.
+    *arguments : object
+        What it is called with.
 
     Attributes
     ----------
@@ -28,25 +33,31 @@ class Step:
         What was captured; None before the first run and with the reference backend.
     """
 
-    __slots__ = ("_function", "program")
+    __slots__ = ("_arguments", "_method", "program")
 
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function = function
+    def __init__(
+        self, method: Callable[..., Sequence[NDArray[Any]] | None], *arguments: Any
+    ) -> None:
+        # Weak, so that the method's owner and its buffers go as soon as nobody needs them.
+        self._method = WeakMethod(method)
+        self._arguments = arguments
         self.program: Any = None
 
     def run(self) -> None:
         """Run the step in Python, and capture it if that is possible."""
+        method = self._method()
+        assert method is not None
         if not active.native:
-            self._function()
+            method(*self._arguments)
             return
         program = _core.Program()
         program.begin()
         try:
-            self._function()
+            outputs = method(*self._arguments)
         except BaseException:
             program.abort()
             raise
-        program.end()
+        program.end(outputs or ())
         self.program = program
 
 
@@ -75,10 +86,10 @@ def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
             _core.replay([(step.program, count - first)])
         times -= 1
     if times:
-        _core.replay([(step.program, count) for step, count in plan] * times)
+        _core.replay([(step.program, count) for step, count in plan], times)
 
 
-def tasks_of(step: Step) -> list[dict[str, Any]]:
+def description(step: Step) -> dict[str, Any]:
     """Return what a step consists of.
 
     Parameters
@@ -88,7 +99,15 @@ def tasks_of(step: Step) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
-        One for each task; empty if the step was not captured.
+    dict
+        ``tasks``, a dict for each; ``temporary_bytes``, what its intermediate results take, and
+        ``arena_bytes``, the memory they share. Empty if the step was not captured.
     """
-    return [] if step.program is None else step.program.tasks()
+    program = step.program
+    if program is None:
+        return {}
+    return {
+        "tasks": program.tasks(),
+        "temporary_bytes": program.temporary_bytes,
+        "arena_bytes": program.arena_bytes,
+    }

@@ -1,4 +1,4 @@
-"""The steps of an evaluation."""
+"""The steps of an evaluation and of a prediction."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from gyaku.train.samples import gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.model import Model
     from gyaku.train.samples import Samples
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "Prediction"]
 
 
 class Evaluation:
@@ -57,8 +60,8 @@ class Evaluation:
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(loss, metrics, 1)
         self.pace = Pace()
-        self.full_step = Step(lambda: self._measure(self.batch_size))
-        self.tail_step = Step(lambda: self._measure(self.tail))
+        self.full_step = Step(self._measure, self.batch_size)
+        self.tail_step = Step(self._measure, self.tail)
 
     def _measure(self, size: int) -> None:
         """Measure one batch."""
@@ -94,3 +97,49 @@ class Evaluation:
         repeat([(self.tail_step, int(self.tail > 0))])
         found = self.meters.values(slice(0, 1), self.samples.count)
         return {name: float(value[0]) for name, value in found.items()}
+
+
+class Prediction:
+    """The steps of a prediction.
+
+    Parameters
+    ----------
+    model : Model
+        What predicts.
+    x : ndarray
+        The inputs.
+    batch_size : int
+        The samples of a step.
+    """
+
+    def __init__(self, model: Model, x: NDArray[Any], batch_size: int) -> None:
+        self.model, self.x = model, x
+        self.batch_size = min(batch_size, len(x))
+        self.order = np.arange(len(x))
+        self.cursor = memory.zeros((1,), np.int64)
+        self.full_step = Step(self._predict, self.batch_size)
+        self.tail_step = Step(self._predict, len(x) % self.batch_size)
+        self.outputs: dict[int, NDArray[Any]] = {}
+
+    def _predict(self, size: int) -> list[NDArray[Any]]:
+        """Predict one batch; replay fills the same outputs again."""
+        x = gather(self.x, self.order, self.cursor, size, self.model.dtype)
+        self.outputs[size] = y = self.model.forward(x)
+        return [y]
+
+    def run(self) -> NDArray[Any]:
+        """Predict all samples.
+
+        Returns
+        -------
+        ndarray
+            The outputs, (samples, ...).
+        """
+        result = np.empty((len(self.x), *self.model.output_shape), self.model.dtype)
+        for start in range(0, len(self.x), self.batch_size):
+            self.cursor[0] = start
+            part = result[start : start + self.batch_size]
+            whole = len(part) == self.batch_size
+            repeat([(self.full_step if whole else self.tail_step, 1)])
+            part[...] = self.outputs[len(part)]
+        return result

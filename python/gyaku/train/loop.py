@@ -68,7 +68,7 @@ def run(
         warnings.warn(
             f"fit: interrupted after {epoch} epochs and {batch} steps; the model keeps the weights"
             " of the last finished step",
-            stacklevel=3,
+            stacklevel=4,
         )
     return loop.history
 

@@ -88,10 +88,19 @@ class Guard:
     ----------
     training : Training
         The training to watch.
+
+    Raises
+    ------
+    NonFiniteError
+        If the weights are not finite to begin with.
     """
 
     def __init__(self, training: Training) -> None:
         self.training = training
+        for name, view in training.model.params.items():
+            if not np.isfinite(view).all():
+                layer = name.rpartition(".")[0]
+                raise NonFiniteError(f"fit: {name} is not finite before the first step", 0, layer)
         self._step = training.step
         self._snapshot = Snapshot(training.state)
         self._cost = 0.0

@@ -231,7 +231,7 @@ def targets(
                 f" by {name}.astype(int)"
             )
         return _labels(owner, name, array, outputs)
-    if loss.takes == "anything" and integer and array.ndim == 1:
+    if loss.takes == "anything" and integer and array.ndim == 1 and outputs != (1,):
         return np.require(array, np.int64, ["C", "A"])
     if array.ndim == 1 and outputs == (1,):
         array = array.reshape(-1, 1)

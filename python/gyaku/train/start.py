@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import memory
 from gyaku.arguments import number, whole
 from gyaku.callbacks import Callbacks
 from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
-from gyaku.train.capture import Step, repeat, tasks_of
-from gyaku.train.evaluation import Evaluation
+from gyaku.train.capture import description
+from gyaku.train.evaluation import Evaluation, Prediction
 from gyaku.train.progress import progress
-from gyaku.train.samples import Samples, gather, inputs, targets
+from gyaku.train.samples import Samples, inputs, targets
 from gyaku.train.steps import Training
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ def fit(
     share = number("fit", "validation_split", validation_split, least=0, below=1)
     if share and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    seed = _seed("fit", seed)
+    seed = _seed(seed)
     show = progress(verbose)
     learner = as_optimizer(optimizer)
     criterion, measures = as_loss(loss), _metrics("fit", metrics)
@@ -88,14 +85,9 @@ def fit(
         raise ValueError("fit: the model has no parameters to train, add a Dense layer")
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     told = Callbacks(callbacks, model)
-    aside = None
+    aside = _aside(model, validation_data, criterion)
     if share:
         samples, aside = samples.split(share, seed, shuffle)
-    elif validation_data is not None:
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-            raise TypeError("fit: validation_data must be a pair (x, y)")
-        x, y = validation_data
-        aside = _samples("fit", model, x, y, criterion, part="validation_data's ")
     model.loss, model.optimizer, model.metrics = criterion, learner, measures
     for layer in model.layers:
         layer.seed = seed
@@ -120,7 +112,7 @@ def fit(
         callbacks=told,
         progress=lambda: show(epochs, samples.count),
     )
-    model.tasks = tasks_of(steps.full_step)
+    model.captured = description(steps.full_step)
     return history
 
 
@@ -173,25 +165,7 @@ def predict(model: Model, x: object, *, batch_size: int) -> NDArray[Any]:
     source = inputs("predict", "x", x, model.input_shape, model.dtype)
     if not model.built:
         model.build(source.shape[1:])
-    result = np.empty((len(source), *model.output_shape), model.dtype)
-    order = np.arange(len(source))
-    cursor = memory.zeros((1,), np.int64)
-    outputs: dict[int, NDArray[Any]] = {}
-
-    def step(count: int) -> Step:
-        def run() -> None:
-            batch = gather(source, order, cursor, count, model.dtype)
-            outputs[count] = model.forward(batch)
-
-        return Step(run)
-
-    full = step(min(size, len(source)))
-    for start in range(0, len(source), size):
-        cursor[0] = start
-        count = min(size, len(source) - start)
-        repeat([(full if start + size <= len(source) else step(count), 1)])
-        result[start : start + count] = outputs[count]
-    return result
+    return Prediction(model, source, size).run()
 
 
 def training(
@@ -284,10 +258,26 @@ def _samples(
 ) -> Samples:
     """Check inputs and targets, and build the model for them if nobody did."""
     checked = inputs(owner, part + "x", x, model.input_shape, model.dtype)
-    if not model.built:
+    fresh = not model.built
+    if fresh:
         model.build(checked.shape[1:], seed=seed)
-    outputs = model.output_shape
-    return Samples(checked, targets(owner, part + "y", y, checked, outputs, loss, model.dtype))
+    try:
+        wanted = targets(owner, part + "y", y, checked, model.output_shape, loss, model.dtype)
+    except (TypeError, ValueError):
+        if fresh:  # the inputs may have been meant otherwise too
+            model.built, model.input_shape = False, None
+        raise
+    return Samples(checked, wanted)
+
+
+def _aside(model: Model, given: object, loss: Loss) -> Samples | None:
+    """Check the validation data, if there are any."""
+    if given is None:
+        return None
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise TypeError("fit: validation_data must be a pair (x, y)")
+    x, y = given
+    return _samples("fit", model, x, y, loss, part="validation_data's ")
 
 
 def _metrics(owner: str, given: str | Metric | Iterable[Any]) -> tuple[Metric, ...]:
@@ -300,8 +290,10 @@ def _metrics(owner: str, given: str | Metric | Iterable[Any]) -> tuple[Metric, .
     return found
 
 
-def _seed(owner: str, given: object) -> int:
-    seed = whole(owner, "seed", given, least=0)
+def _seed(given: object) -> int:
+    if given is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    seed = whole("fit", "seed", given, least=0)
     if seed >= 2**64:
-        raise ValueError(f"{owner}: seed must be below 2^64, got {seed}")
+        raise ValueError(f"fit: seed must be below 2^64, got {seed}")
     return seed

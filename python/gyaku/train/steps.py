@@ -93,9 +93,9 @@ class Training:
 
         optimizer.begin(model, self.total)
         self.state = [model.flat_params, *optimizer.state.values(), optimizer.clock, model.clock]
-        self.full_step = Step(lambda: self._train(self.batch_size))
-        self.tail_step = Step(lambda: self._train(self.tail))
-        self.epoch_end = Step(lambda: ops.advance(self.meters.slot, 1))
+        self.full_step = Step(self._train, self.batch_size)
+        self.tail_step = Step(self._train, self.tail)
+        self.epoch_end = Step(self._end_epoch)
 
     def _train(self, size: int) -> None:
         """Do one step on a batch of `size` samples: the whole of training, in Python."""
@@ -106,6 +106,9 @@ class Training:
         self.optimizer.step(self.model)
         self.meters.add(loss, y, t)
         ops.advance(self.cursor, size)
+
+    def _end_epoch(self) -> None:
+        ops.advance(self.meters.slot, 1)
 
     def batch(self, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Collect the next inputs and targets.

@@ -1,0 +1,207 @@
+"""The benchmark: its arithmetic, its command line, and one row that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.accuracy import RECIPES
+from bench.cold import cycle
+from bench.machine import span
+from bench.peers import PEERS, options
+from bench.processes import WorkerError, alternate, last_error
+from bench.products import Product, products
+from bench.ratios import best, limit_share, median_ratio
+from bench.steps import summary
+from bench.table import number, percent, table
+from bench.workloads import ROWS, Dense, Target, find
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("name", "flops"),
+    [
+        # Forward and weight gradient of both layers, input gradient of the second one.
+        ("mlp_seed", 2 * 100 * (2 * 784 * 100 + 3 * 100 * 10)),
+        ("mlp_big", 2 * 128 * (2 * 784 * 512 + 3 * 512 * 256 + 3 * 256 * 10)),
+        ("autoenc", 2 * 100 * (2 * 784 * 128 + 3 * 128 * 784)),
+        ("xor", 2 * (2 * 2 * 2 + 3 * 2 * 1)),
+        ("width_46", 2 * 128 * (2 * 10 * 46 + 3 * 46 * 46 + 3 * 46 * 10)),
+    ],
+)
+def test_flops_are_those_of_the_matrix_products(name: str, flops: int) -> None:
+    assert find(name).flops == flops
+
+
+def test_an_unknown_row_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no row 'lenet5'; known are mlp_seed"):
+        find("lenet5")
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    assert median_ratio([2.0, 30.0, 8.0], [1.0, 10.0, 2.0]) == 3.0
+
+
+def test_a_round_that_only_one_finished_is_left_out() -> None:
+    assert median_ratio([2.0, 30.0], [1.0, 10.0, 2.0]) == 2.5
+
+
+def test_the_best_has_the_least_median() -> None:
+    assert best({"steady": [3.0, 3.0, 3.0], "lucky": [1.0, 5.0, 5.0]}) == "steady"
+    assert best({}) is None
+
+
+def test_the_limit_is_the_time_at_the_measured_peak() -> None:
+    # 10 MFLOP at 1 TFLOP/s are 10 µs.
+    assert limit_share(1e7, [1e12], [40.0]) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("target", "ratio", "met"),
+    [
+        (Target(2, ("torch",)), 3.0, True),
+        (Target(4, ("torch",)), 3.0, False),
+        (Target(1, ("torch", "jax")), 2.0, True),
+        (Target(2, ("torch",), limit=0.9), 3.0, False),
+        (Target(2, ("keras",)), None, None),
+    ],
+)
+def test_a_target_is_met_against_the_peers_that_it_names(
+    target: Target, ratio: float | None, met: bool | None
+) -> None:
+    row = replace(ROWS["mlp_seed"], target=target)
+    us = {"torch": [300.0], "jax": [200.0], "numpy": [150.0], "gyaku": [100.0]}
+    found = summary(row, us, [1e12])
+    assert (found["target_ratio"], found["met"]) == (ratio, met)
+    assert (found["best_peer"], found["versus_best"]) == ("numpy", 1.5)
+
+
+def test_rounds_alternate_and_begin_with_another_name_each_time() -> None:
+    calls = []
+
+    def measure(name: str) -> dict[str, Any]:
+        calls.append(name)
+        if name == "c":
+            raise WorkerError("it cannot")
+        return {"us": 1.0}
+
+    answers, failures = alternate(["a", "b", "c"], 2, measure)
+    assert calls == ["a", "b", "c", "b", "a"]
+    assert {name: len(found) for name, found in answers.items()} == {"a": 2, "b": 2}
+    assert failures == {"c": "it cannot"}
+
+
+def test_the_error_of_a_process_is_found_in_its_traceback() -> None:
+    text = "Traceback (most recent call last):\n  x\nValueError: no such row\nInvoked with: None\n"
+    assert last_error(text) == "ValueError: no such row"
+    assert last_error("") == "it said nothing"
+
+
+def test_every_peer_says_how_it_runs_every_row() -> None:
+    for row in ROWS.values():
+        for peer in PEERS:
+            assert options(peer, row) or peer == "sklearn"
+    assert options("sklearn", ROWS["mlp_seed"]) == ["fit"]
+    assert options("sklearn", ROWS["mlp_big"]) == []
+
+
+def test_a_row_is_described_in_a_line() -> None:
+    assert ROWS["mlp_big"].shape == "784-512 relu dropout 0.2-256 relu dropout 0.2-10"
+    assert ROWS["mlp_big"].dense[1] == (512, Dense(256, "relu"))
+
+
+def test_products_cover_all_transpositions() -> None:
+    listed = list(products())
+    assert len({product.name for product in listed}) == len(listed)
+    assert {p.transposed for p in listed if p.n == p.m == 4096} == {"nn", "nt", "tn", "tt"}
+    assert Product(2, 3, 4).flops == 48
+    assert Product(256, 256, 256).big
+    assert not Product(256, 256, 512).big
+
+
+def test_the_peers_learning_rates_are_those_of_gyakus_cycle() -> None:
+    import numpy as np
+
+    from gyaku import OneCycle
+
+    recipe, steps = RECIPES["one_cycle"], 101
+    own = OneCycle(recipe.rate, total_steps=steps)(np.arange(steps))
+    np.testing.assert_allclose(cycle(recipe, steps), own, rtol=1e-9)
+
+
+def test_tables_are_markdown() -> None:
+    assert table(["row", "µs"], [["xor", "1.5"]]).splitlines() == [
+        "| row |  µs |",
+        "| --- | --: |",
+        "| xor | 1.5 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(12345.6, "12,346"), (345.6, "346"), (34.56, "34.6"), (3.456, "3.46"), (0.3456, "0.346")],
+)
+def test_numbers_show_three_digits(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_small_shares_and_spans_show_what_counts() -> None:
+    assert [percent(share) for share in (0.62, 0.0004, None)] == ["62%", "0.04%", "–"]
+    assert span([3.0, 1.0, 2.0]) == "2 (1 to 3)"
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_xor_row_runs_with_gyaku_alone(tmp_path: Path) -> None:
+    path = tmp_path / "xor.json"
+    done = bench("xor", "--quick", "--peers", "gyaku", "--threads", "1", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "| xor |     1 |" in done.stdout
+    row = json.loads(path.read_text())["rows"]["xor"]
+    (answer,) = row["rounds"]["gyaku"]
+    assert answer["us"] > 0
+    assert answer["loss"] < 0.01
+    assert row["summary"]["met"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["lenet"], "there is no row or table 'lenet'"),
+        (["--peers", "caffe"], "--peers: there is no 'caffe'"),
+        (["--rounds", "0"], "--rounds must be at least 1, got 0"),
+    ],
+)
+def test_a_wrong_argument_gets_one_sentence(arguments: list[str], sentence: str) -> None:
+    done = bench(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_mnist_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GYAKU_DATA", "GYAKU_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("GYAKU_MNIST_MIRRORS", "http://127.0.0.1:9/")
+    done = bench("mlp_seed", "--quick", "--peers", "gyaku")
+    assert done.returncode == 1
+    assert "set GYAKU_DATA to a folder" in done.stderr
+    assert "Traceback" not in done.stderr
