@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2"
@@ -18,11 +20,14 @@ INSTRUCTION_SETS = ["scalar", "x86-64-v2", "avx2", "avx512"]
 @nox.session
 def lint(session: nox.Session) -> None:
     """Run the checks that need no build."""
-    session.install(*nox.project.dependency_groups(PROJECT, "lint"), "numpy>=2")
+    needed = PROJECT["project"]["dependencies"]  # mypy looks into them
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"), *needed)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("codespell")
     session.run("mypy")
+    core = [str(path) for path in Path("csrc").rglob("*.*") if path.suffix in {".h", ".cpp"}]
+    session.run("clang-format", "--dry-run", "-Werror", *core)
     session.run("sp-repo-review", ".")
 
 
@@ -60,6 +65,29 @@ def docs(session: nox.Session) -> None:
     """Build the documentation in English and Japanese."""
     session.install(".", *nox.project.dependency_groups(PROJECT, "docs"))
     session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html")
+
+
+@nox.session(default=False)
+def sanitize(session: nox.Session) -> None:
+    """Run what touches memory under the compiler's address and undefined-behaviour sanitizers."""
+    options = ["build-dir=build/sanitize", "cmake.build-type=RelWithDebInfo"]
+    options += ["cmake.define.GYAKU_SANITIZE=address;undefined"]
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    session.install(".", *(word for option in options for word in ("-C", option)))
+    # Without the C++ library behind it, the sanitizer meets the first exception unprepared.
+    libraries = [
+        str(session.run("gcc", f"-print-file-name={name}", external=True, silent=True)).strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    session.run(
+        *["python", "-m", "pytest", "-s", "-p", "no:cacheprovider"],
+        *(session.posargs or ["tests/test_ops.py", "tests/test_lanes.py", "tests/test_replay.py"]),
+        env={
+            "LD_PRELOAD": " ".join(libraries),
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:halt_on_error=1",
+            "PYTHONMALLOC": "malloc",
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -109,6 +109,9 @@ def tables(names: list[str], settings: Settings) -> tuple[dict[str, Any], dict[s
             results[name] = measure(settings)
         except WorkerError as error:
             failures[name] = str(error)
+    for name, row in results.get("rows", {}).items():
+        if OWN in row["failures"]:
+            failures[name] = row["failures"][OWN]
     return results, failures
 
 

@@ -44,11 +44,12 @@ class Machine:
 
     def facts(self) -> dict[str, Any]:
         """Return everything, for the JSON."""
+        first = self.peaks[0] if self.peaks else {}
         return {
             "date": self.date,
-            "cpu": self.peaks[0]["cpu"],
+            "cpu": first.get("cpu"),
             "cores": os.cpu_count(),
-            "isa": self.peaks[0]["isa"],
+            "isa": first.get("isa"),
             "threads": self.threads,
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -64,8 +65,9 @@ class Machine:
             [peak[key] / 1e9 for peak in self.peaks] for key in ("flops", "bandwidth")
         )
         named = ", ".join(f"{PEERS[name].title} {found}" for name, found in self.versions.items())
+        threads = counted(self.threads, "thread")
         lines = [
-            f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {counted(self.threads, 'thread')}",
+            f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {threads}",
             f"{self.date}, Python {platform.python_version()}",
             named,
             f"measured peak {span(flops)} GFLOP/s in float32, memory {span(bandwidths)} GB/s",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 # Big enough that every product is shared by the threads; prints what the weights are, bit for bit.
 TRAIN = """
@@ -45,3 +50,24 @@ def output(
     done = run(code, timeout=timeout, prefix=prefix, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+@contextmanager
+def interruptible(
+    command: list[str], *, timeout: float = 60, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command that Ctrl-C reaches, even where this process was started to ignore it."""
+
+    def hear_ctrl_c() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c, **options
+    ) as process:
+        alarm = threading.Timer(timeout, process.kill)
+        alarm.start()
+        try:
+            yield process
+        finally:
+            alarm.cancel()
+            process.kill()

@@ -48,11 +48,11 @@ IMPORTS = {
     "losses": ["arguments", "memory", "ops"],
     "metrics": ["arguments", "memory", "ops"],
     "optim": ["arguments", "memory", "ops", "schedules"],
-    "history": ["files"],
+    "history": ["files", "plots"],
     "callbacks": ["arguments", "history"],
     "interop": ["files"],
     "data": ["files"],
-    "plots": ["files", "history"],
+    "plots": ["files"],
     "train": [
         *["arguments", "backend", "callbacks", "history", "losses", "memory", "metrics", "ops"],
         "optim",

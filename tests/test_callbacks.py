@@ -67,6 +67,20 @@ def test_a_callback_can_stop_the_training() -> None:
     assert history.stopped
 
 
+def test_a_function_that_stops_the_training_is_named_and_the_next_is_still_called() -> None:
+    def good_enough(epoch, logs):
+        return epoch == 1
+
+    diary = Diary()
+    history = net().fit(
+        *(X, LABELS), loss=ENTROPY, epochs=5, callbacks=[good_enough, diary], verbose=0
+    )
+    assert history.epochs == 2
+    assert history.stopped == "good_enough"
+    assert diary.lines[0] == "begin"
+    assert diary.lines[-1] == "end"
+
+
 def test_a_callback_may_use_the_model() -> None:
     losses = []
 

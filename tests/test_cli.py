@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import gyaku as gk
+from child import interruptible
 from gyaku.cli import main
 
 MODEL = "gyaku-digits-mlp.safetensors"
@@ -132,13 +133,14 @@ def test_output_may_be_a_folder(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_learnt(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "gyaku", "train", "--epochs", "20000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    with interruptible(command, cwd=tmp_path) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch "):
                 break
         process.send_signal(signal.SIGINT)
         said = process.stdout.read()
+        process.wait()
     assert process.returncode == 130
     assert "interrupted after" in said
     assert gk.load(tmp_path / MODEL).built

@@ -43,11 +43,3 @@ def test_an_unknown_isa_is_one_sentence_at_import(name: str) -> None:
     assert name in last
     assert "GYAKU_ISA" in last
     assert all(isa in last for isa in ISAS)
-
-
-def test_an_unknown_isa_is_one_sentence_at_the_command_line() -> None:
-    code = "import sys; from gyaku.cli import main; sys.exit(main(['info']))"  # as the command does
-    done = run(code, GYAKU_ISA="sse9")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "GYAKU_ISA" in done.stderr

@@ -82,7 +82,14 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         "fit: y has targets of shape (), the model's outputs have (3,)",
     ),
     ({"y": spoilt(ROWS, 3, np.nan)}, ValueError, "fit: y must be finite, but row 3 holds nan"),
-    ({"y": list("abcabc")}, TypeError, "fit: y must hold real numbers, got dtype <U1"),
+    (
+        {"y": list("abcabc")},
+        TypeError,
+        (
+            "fit: y must hold real numbers, got dtype <U1; class names become numbers by"
+            " np.unique(y, return_inverse=True)[1]"
+        ),
+    ),
     # names and numbers
     (
         {"loss": "mse"},
@@ -103,7 +110,15 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"seed": 2**64}, ValueError, "fit: seed must be below 2^64, got 18446744073709551616"),
     ({"verbose": 3}, ValueError, "fit: verbose must be 0, 1, 2 or 'auto', got 3"),
     ({"callbacks": [3]}, TypeError, "a callback must be a Callback or a function (epoch, logs)"),
-    ({"callbacks": [gk.EarlyStopping]}, TypeError, "a callback must be a Callback or a function"),
+    # a class instead of an object
+    ({"callbacks": [gk.EarlyStopping]}, TypeError, "is the class EarlyStopping, write Early"),
+    (
+        {"loss": gk.losses.SoftmaxCrossEntropy},
+        TypeError,
+        "loss is the class SoftmaxCrossEntropy, write SoftmaxCrossEntropy()",
+    ),
+    ({"optimizer": gk.Adam}, TypeError, "optimizer is the class Adam, write Adam()"),
+    ({"metrics": [gk.metrics.Accuracy]}, TypeError, "a metric is the class Accuracy, write Acc"),
     # the validation
     ({"validation_split": 1.0}, ValueError, "validation_split must be at least 0 and below 1, got"),
     ({"validation_split": 0.99}, ValueError, "of 6 samples leaves none to train on"),
@@ -158,6 +173,44 @@ def test_a_model_that_was_built_expects_its_shape() -> None:
         model.evaluate(X, LABELS, loss="softmax_cross_entropy")
     with pytest.raises(ValueError, match="predict: x " + message):
         model.predict(X)
+
+
+def test_a_single_sample_needs_a_sample_axis() -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.build((4,))
+    with pytest.raises(ValueError, match=r"got shape \(4,\); write x\[None\] for one sample"):
+        model.predict(X[0])
+    images = gk.Sequential(gk.Flatten(), gk.Dense(3))
+    images.build((2, 2))
+    message = r"the model expects \(2, 2\); write x\[None\] for one sample"
+    with pytest.raises(ValueError, match=message):
+        images.predict(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("y", [LABELS > 0, (LABELS > 0).astype(float)[:, None]], ids=["1d", "2d"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "softmax_cross_entropy"])
+def test_a_cross_entropy_needs_an_output_for_each_class(loss: str, y: np.ndarray) -> None:
+    message = r"needs an output for each class, but the model has one output; .* take Dense\(2\)"
+    with pytest.raises(ValueError, match=message):
+        gk.Sequential(gk.Dense(1, "sigmoid")).fit(X, y, loss=loss)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[gk.Dense(3, "softmax")], [gk.Dense(3), gk.Softmax()], [gk.Dense(3, gk.Softmax())]],
+    ids=str,
+)
+def test_a_second_softmax_is_warned_of(layers: list[gk.Layer]) -> None:
+    with pytest.warns(UserWarning, match="ends with a softmax and SoftmaxCrossEntropy adds"):
+        gk.Sequential(*layers).fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
+
+
+def test_targets_in_a_row_train_one_output_and_are_never_broadcast() -> None:
+    losses = [
+        gk.Sequential(gk.Dense(1)).fit(X, y, loss="mean_squared_error", epochs=3, verbose=0)["loss"]
+        for y in (X[:, 0], X[:, :1])
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_a_model_without_parameters_cannot_be_trained() -> None:

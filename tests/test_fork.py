@@ -90,3 +90,27 @@ def test_a_smaller_team_gives_the_same_bits(
 
 def test_a_small_stack_for_the_threads_is_enough(expected: str) -> None:
     assert output(TRAIN + "print(train())", timeout=20, OMP_STACKSIZE="64k", **TWO) == expected
+
+
+@needs_fork
+def test_a_child_has_a_team_though_another_thread_had_it() -> None:
+    code = """
+import os, threading, time
+import numpy as np
+from gyaku import _core, ops
+x = np.ones((600, 600), np.float32)
+program = _core.Program()
+program.begin()
+ops.matmul(x, x)
+program.end()
+thread = threading.Thread(target=_core.replay, args=([(program, 200)],))
+thread.start()
+time.sleep(0.1)
+child = os.fork()
+if child == 0:
+    ops.matmul(x, x)
+    os._exit(len(os.listdir("/proc/self/task")))
+print(thread.is_alive(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+"""
+    assert output(code, timeout=40, **TWO, PYTHONWARNINGS="ignore") == "True 2"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
+
+from child import interruptible
 
 SCRIPT = """
 import json, signal, warnings
@@ -70,23 +71,15 @@ def test_ctrl_c_stops_after_a_whole_step(name: str) -> None:
         "again": False,
         **CASES[name],
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(**settings)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdout
-            assert process.stdout.readline() == "begun\n"
-            time.sleep(0.4)
-            start = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            assert process.stdout.readline() == "stopped\n"
-            seconds = time.monotonic() - start
-            found = json.loads(process.stdout.readline())
-        finally:
-            process.kill()
+    with interruptible([sys.executable, "-c", SCRIPT.format(**settings)]) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.4)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopped\n"
+        seconds = time.monotonic() - start
+        found = json.loads(process.stdout.readline())
     assert seconds < 1
     assert found["stopped"] == "interrupted"
     assert found["handler"]
@@ -116,14 +109,10 @@ def test_a_second_ctrl_c_ends_what_does_not_end() -> None:
     print(model.fit(x, x, loss="sum_squared_error", callbacks=sleep, verbose=0).stopped)
     """
     code = "\n".join(line[4:] for line in code.splitlines())
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    with process:
-        try:
-            assert process.stdout
-            assert process.stdout.readline() == "asleep\n"
-            for _ in range(2):
-                time.sleep(0.3)
-                process.send_signal(signal.SIGINT)
-            assert process.stdout.readline() == "interrupted\n"
-        finally:
-            process.kill()
+    with interruptible([sys.executable, "-c", code]) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "asleep\n"
+        for _ in range(2):
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"

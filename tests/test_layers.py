@@ -241,6 +241,40 @@ def test_a_pass_that_returns_another_shape_is_named() -> None:
         model.backward(np.zeros((2, 1)), input_gradient=True)
 
 
+def test_a_pass_that_returns_nothing_is_named() -> None:
+    class NoOutput(gk.Layer):
+        def forward(self, x):
+            self.x = x
+
+    class NoShape(NoOutput):
+        def build(self, input_shape):
+            self.add_param("w", input_shape)
+
+    class NoGradient(gk.Layer):
+        def forward(self, x):
+            return 2 * x
+
+        def backward(self, dy):
+            self.dx = 2 * dy
+
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(ValueError, match="'no_output': forward must return the outputs, got None"):
+        gk.Sequential(NoOutput()).forward(x)
+    with pytest.raises(TypeError, match="'no_shape': build must return the shape of an output"):
+        gk.Sequential(NoShape()).forward(x)
+    model = gk.Sequential(gk.Dense(3), NoGradient())
+    model.forward(x)
+    with pytest.raises(ValueError, match="'no_gradient': backward returned nothing, expected"):
+        model.backward(x)
+
+
+def test_a_parameter_that_does_not_exist_is_named() -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.build((2,))
+    with pytest.raises(KeyError, match=r"no parameter 'dense.w' here, only dense.weight, dense.b"):
+        model.params["dense.w"]
+
+
 def test_a_layer_without_forward_says_so() -> None:
     class Empty(gk.Layer):
         pass

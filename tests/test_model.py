@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +136,7 @@ def test_a_model_shows_itself(x: np.ndarray) -> None:
     )
     assert "not built yet" in model._repr_html_()
     model.build((2, 4))
-    assert "<td>dense (Dense)</td><td>(5,)</td><td>45</td>" in model._repr_html_()
+    assert "<td>dense (Dense, relu)</td><td>(5,)</td><td>45</td>" in model._repr_html_()
 
 
 def test_the_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,10 +146,18 @@ def test_the_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
     text = model.summary()
     assert capsys.readouterr().out.endswith(f"{text}\n")
     assert repr(text) == ""
-    dense = next(line for line in text.splitlines() if line.startswith("dense (Dense)"))
-    assert dense.split()[2:] == ["(5,)", "45", "90", "FLOP", "20", "B"]
+    dense = next(line for line in text.splitlines() if line.startswith("dense (Dense, relu)"))
+    assert dense.split()[3:] == ["(5,)", "45", "90", "FLOP", "20", "B"]
     assert "Sequential 'digits', inputs (2, 4)" in text
     assert "63 parameters" in text
+
+
+def test_the_summary_shows_activations(capsys: pytest.CaptureFixture[str]) -> None:
+    model = gk.Sequential(gk.Dense(3, "relu"), gk.Dense(2, gk.LeakyReLU(0.1)), gk.Dense(1))
+    text = model.summary()
+    assert "dense (Dense, relu)" in text
+    assert "dense_2 (Dense, leaky_relu)" in text
+    assert "dense_3 (Dense) " in text
 
 
 @pytest.mark.parametrize(
@@ -186,6 +196,46 @@ def test_a_layer_belongs_to_one_model() -> None:
     model.build((4,))
     with pytest.raises(ValueError, match="Dense 'dense' belongs to another model already"):
         gk.Sequential(layer, gk.Dense(1)).build((3,))
+
+
+def test_backward_wants_what_forward_gave(x: np.ndarray) -> None:
+    model = gk.Sequential(gk.Dense(1))
+    with pytest.raises(RuntimeError, match="backward: call forward first"):
+        model.backward(np.zeros((1, 1)))
+    y = model.forward(x)
+    for shape in (len(x),), (len(x), len(x)), (1, 1):
+        with pytest.raises(ValueError, match="backward: dy has shape .*, the outputs of forward"):
+            model.backward(np.zeros(shape))
+    model.backward(np.ones_like(y))
+
+
+def test_a_step_needs_parameters() -> None:
+    with pytest.raises(ValueError, match="step: the model has no parameters yet, call forward or"):
+        gk.SGD(0.1).step(gk.Sequential(gk.Dense(1)))
+
+
+def test_the_shape_of_a_sample_is_a_tuple() -> None:
+    with pytest.raises(TypeError, match=r"must be a tuple, such as \(784,\) or .*, got 3"):
+        gk.Sequential(gk.Dense(1)).build(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_model_can_be_copied_and_pickled(copied: Any, dtype: str, x: np.ndarray) -> None:
+    labels = np.arange(len(x)) % 3
+    layers = gk.Flatten(), gk.Dense(5, gk.LeakyReLU(0.2)), Scale(), gk.Dropout(0.1), gk.Dense(3)
+    model = gk.Sequential(*layers, dtype=dtype, name="net")
+    assert not copied(model).built
+    model.fit(x, labels, loss="softmax_cross_entropy", metrics="accuracy", verbose=0)
+    again = copied(model)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert (repr(again), again.name, again.dtype) == (repr(model), "net", model.dtype)
+    assert again.evaluate(x, labels) == model.evaluate(x, labels)
+    again.fit(x, labels, loss="softmax_cross_entropy", verbose=0)  # memory of its own
+    assert (again.flat_params != model.flat_params).any()
+    kept = copied(model.params)
+    model.params["dense.weight"] = np.zeros_like(kept["dense.weight"])
+    assert kept["dense.weight"].any()
 
 
 def test_samples_of_another_shape_are_refused(x: np.ndarray) -> None:

@@ -37,6 +37,11 @@ def explosion(**options: Any) -> tuple[gk.Sequential, gk.NonFiniteError]:
     return model, caught.value
 
 
+def test_a_cross_entropy_of_no_probabilities_says_what_is_missing() -> None:
+    with pytest.raises(gk.NonFiniteError, match="It takes probabilities: end the model with Soft"):
+        gk.Sequential(gk.Dense(3)).fit(X, LABELS, loss="cross_entropy", verbose=0)
+
+
 @pytest.mark.parametrize("backend", ["native", "reference"])
 @pytest.mark.parametrize("callback", [[], [EachStep()]], ids=["fast", "each step"])
 def test_a_loss_that_is_not_finite_stops_at_the_step(backend: str, callback: list[Any]) -> None:
@@ -102,7 +107,7 @@ def test_a_last_step_that_spoils_the_weights_is_found() -> None:
         model.fit(
             *(X, X[:, :1]),
             loss="sum_squared_error",
-            optimizer=gk.SGD(lambda steps: np.where(steps == 5, np.inf, 0.1)),
+            optimizer=gk.SGD(lambda steps: np.where(steps == 5, 1e39, 0.1)),
             epochs=2,
             verbose=0,
         )

@@ -127,6 +127,18 @@ def test_the_learning_rate_can_be_changed(first: Any, second: Any) -> None:
     np.testing.assert_array_equal(rates, gk.schedules.schedule(second)(np.arange(1, 5)))
 
 
+@pytest.mark.parametrize("rate", [-1.0, np.nan, np.inf])
+def test_a_schedule_that_gives_no_rate_is_refused_when_it_does(rate: float) -> None:
+    optimizer = gk.SGD(lambda step: np.where(step < 2, 0.1, rate))
+    model = SimpleNamespace(flat_params=np.ones(3), flat_grads=np.ones(3))
+    optimizer.step(model)
+    optimizer.step(model)
+    with pytest.raises(ValueError, match=f"SGD: the schedule .* learning rate {rate:g} in step 2"):
+        optimizer.step(model)
+    with pytest.raises(TypeError, match="Adam: learning_rate is the class OneCycle, write OneCyc"):
+        gk.Adam(gk.OneCycle)
+
+
 def test_the_state_belongs_to_a_model() -> None:
     learner = gk.Momentum(0.1)
     first = descend(learner)

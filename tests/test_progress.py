@@ -55,7 +55,7 @@ def test_the_bar_shows_what_people_want_to_know(capsys: pytest.CaptureFixture[st
     assert printed.out == ""
     last = printed.err.strip().split("\r")[-1]
     assert last.startswith("epoch 2/2: 100%")
-    assert "180/180" in last
+    assert "00:00 left" in last
     assert all(word in last for word in ("samples/s", "loss", "accuracy"))
 
 

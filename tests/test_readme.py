@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import gyaku as gk
 from child import run
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,17 @@ def test_both_languages_show_the_same_commands_and_code() -> None:
 def test_each_language_links_to_the_other_in_line_1() -> None:
     for page, other in [PAGES[:2], PAGES[1::-1]]:
         assert f"({other})" in (ROOT / page).read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("page", PAGES[:2])
+def test_the_table_names_what_there_is_and_nothing_else(page: str) -> None:
+    table = (ROOT / page).read_text().split("| --- | --- |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`([A-Z]\w+)`", table))
+    rooms = [gk.layers, gk.losses, gk.optim, gk.schedules, gk.init]
+    classes = {c.__name__ for room in rooms for c in vars(room).values() if inspect.isclass(c)}
+    abstract = {"Activation", "Layer", "Loss", "Optimizer", "Schedule", "Initializer"}
+    own = {name for room in rooms for name in room.__all__} & classes
+    assert named == own - abstract
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])

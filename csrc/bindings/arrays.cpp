@@ -31,8 +31,10 @@ Tensor Call::input(const py::array& array, const char* name) {
   const bool plain = (flags & py::array::c_style) != 0 &&
                      (flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 &&
                      array.dtype().byteorder() != '>';
-  require(plain, std::string(name) + " must be a C-contiguous, aligned array in native byte order, "
-                                     "got " + describe(array));
+  require(plain, std::string(name) +
+                     " must be a C-contiguous, aligned array in native byte order, "
+                     "got " +
+                     describe(array));
   Tensor tensor;
   tensor.data = const_cast<void*>(array.data());
   tensor.shape.assign(array.shape(), array.shape() + array.ndim());
@@ -96,6 +98,8 @@ void Call::run(Task task) {
 }
 
 py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, bool zeroed) {
+  require(!dtype.attr("hasobject").cast<bool>(), "empty",
+          "there is no memory for Python objects here");
   std::int64_t bytes = dtype.itemsize();
   for (const std::int64_t length : shape) {
     const auto product = length < 0 ? std::nullopt : checked_product(bytes, length);
@@ -105,12 +109,16 @@ py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, 
     bytes = *product;
   }
   Block block = allocate(bytes);
-  if (Program* program = Program::recording(); program != nullptr && !zeroed)
-    program->add_temporary(block.get(), bytes);
   if (zeroed) std::memset(block.get(), 0, static_cast<std::size_t>(bytes));
   std::byte* memory = block.release();
-  const py::capsule owner(memory, [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); });
-  return py::array(dtype, shape, memory, owner);
+  const py::capsule owner(memory,
+                          [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); });
+  py::array array(dtype, shape, memory, owner);
+  if (Program* program = Program::recording(); program != nullptr && !zeroed) {
+    program->add_temporary(memory, bytes);
+    keep_alive(array); // or what is allocated next might lie there, and pass for a temporary
+  }
+  return array;
 }
 
 } // namespace gyaku::bindings

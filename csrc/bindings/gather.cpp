@@ -33,14 +33,13 @@ void gather(const py::array& source_array, const py::array& order_array,
   args.scale = scale;
   call.require(source.columns() == args.columns || args.rows == 0 || args.source_rows == 0,
                "rows of source and out differ in size");
-  call.run(make_task("gather",
-                     KernelId::gather, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64,
-                     args, args.rows, 1, static_cast<double>(out.size),
-                     {// a batch touches as many rows of source and order as it has itself
-                      Operand{source.data, args.rows * args.columns * source.item_bytes, Access::read},
-                      Operand{order.data, args.rows * order.item_bytes, Access::read},
-                      Operand{args.cursor, sizeof(std::int64_t), Access::read},
-                      out.write(true)}));
+  call.run(make_task(
+      "gather", KernelId::gather, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, args,
+      args.rows, 1, static_cast<double>(out.size),
+      {// a batch touches as many rows of source and order as it has itself
+       Operand{source.data, source.bytes(), Access::read, false, out.size * source.item_bytes},
+       Operand{order.data, order.bytes(), Access::read, false, args.rows * order.item_bytes},
+       Operand{args.cursor, sizeof(std::int64_t), Access::read}, out.write(true)}));
 }
 
 void advance(const py::array& counter_array, std::int64_t amount) {
@@ -59,7 +58,7 @@ void accumulate(const py::array& value_array, const py::array& totals_array,
                             call.int64_buffer(slot_array, "slot", 1, false), totals.size, weight};
   call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, 2,
                      {Operand{args.value, sizeof(double), Access::read},
-                      Operand{totals.data, sizeof(double), Access::update},
+                      Operand{totals.data, totals.bytes(), Access::update, false, sizeof(double)},
                       Operand{args.slot, sizeof(std::int64_t), Access::read}}));
 }
 

@@ -22,13 +22,13 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 // Which kernel does a product, and how.
 enum class Path {
-  small,   // a number at a time: tiles would spend their time on being set up
-  rows,    // up to four rows, B read once in long strips
-  dot,     // few rows, B transposed: inner products
-  column,  // one column
-  panels,  // few rows: panels of columns, packed on the spot
-  tiles,   // B in place
-  packed,  // B packed into panels beforehand
+  small,  // a number at a time: tiles would spend their time on being set up
+  rows,   // up to four rows, B read once in long strips
+  dot,    // few rows, B transposed: inner products
+  column, // one column
+  panels, // few rows: panels of columns, packed on the spot
+  tiles,  // B in place
+  packed, // B packed into panels beforehand
 };
 
 Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
@@ -80,8 +80,8 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
     call.require(!operand.overlaps(c.write()) || c.bytes() == 0,
                  "out must not share memory with an input");
 
-  const double flops = 2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) *
-                       static_cast<double>(args.k);
+  const double flops =
+      2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
   const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
   args.k_block = tile.k_block;
   std::vector<Task> tasks;
@@ -96,10 +96,18 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
   };
   constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
   switch (path_of(args, tile, c.item_bytes)) {
-  case Path::small: add(KernelId::matmul_small, args.m, 1, !transpose_a, true); break;
-  case Path::column: add(KernelId::matvec, args.m, 1, true, true); break;
-  case Path::rows: add(KernelId::matmul_rows, args.n, strip, false, args.m == 1); break;
-  case Path::dot: add(KernelId::matmul_dot, args.n, strip, false, args.m == 1); break;
+  case Path::small:
+    add(KernelId::matmul_small, args.m, 1, !transpose_a, true);
+    break;
+  case Path::column:
+    add(KernelId::matvec, args.m, 1, true, true);
+    break;
+  case Path::rows:
+    add(KernelId::matmul_rows, args.n, strip, false, args.m == 1);
+    break;
+  case Path::dot:
+    add(KernelId::matmul_dot, args.n, strip, false, args.m == 1);
+    break;
   case Path::panels:
     args.by_columns = true;
     add(KernelId::matmul, ceil_div(args.n, tile.panel), 1, false, false);
@@ -117,7 +125,9 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
     operands[1] = {scratch.get(), scratch_bytes, Access::read};
     [[fallthrough]];
   }
-  case Path::tiles: add(KernelId::matmul, args.m, 1, !transpose_a, true); break;
+  case Path::tiles:
+    add(KernelId::matmul, args.m, 1, !transpose_a, true);
+    break;
   }
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
 }

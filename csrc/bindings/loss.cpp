@@ -54,10 +54,10 @@ void run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const 
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
                             flops_per_element * static_cast<double>(y.size),
                             {y.read(true), target.operand, dy.write(true), losses}));
-  tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
-                            static_cast<double>(args.rows),
-                            {Operand{args.row_loss, bytes, Access::read},
-                             Operand{loss, sizeof(double), Access::write}}));
+  tasks.push_back(make_task(
+      "sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
+      static_cast<double>(args.rows),
+      {Operand{args.row_loss, bytes, Access::read}, Operand{loss, sizeof(double), Access::write}}));
   call.run(std::move(tasks), std::move(scratch), bytes);
 }
 
@@ -91,7 +91,7 @@ void count_correct(const py::array& scores_array, const py::array& target_array,
   call.require(scores.shape.size() == 2, "the scores must be a matrix");
   const Target target = target_for(call, scores, target_array);
   double* correct = call.float64_buffer(out, "out", 1, true);
-  const CountCorrectArgs args{scores.data, target.values,     target.labels,
+  const CountCorrectArgs args{scores.data, target.values,   target.labels,
                               correct,     scores.shape[0], scores.shape[1]};
   Operand whole = target.operand;
   whole.by_slice = false;

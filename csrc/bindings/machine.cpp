@@ -58,19 +58,23 @@ template <class F> double best_seconds(int threads, int runs, F body) {
 double measure_flops(const std::string& dtype, int threads) {
   require(dtype == "float32" || dtype == "float64", "measure_flops",
           "dtype must be float32 or float64, got '" + dtype + "'");
-  require(threads >= 1 && threads <= max_threads, "measure_flops", "threads must be between 1 and 1024");
+  require(threads >= 1 && threads <= max_threads, "measure_flops",
+          "threads must be between 1 and 1024");
   const Scalar scalar = dtype == "float32" ? Scalar::float32 : Scalar::float64;
   constexpr std::int64_t rounds = 20000;
   const Block sink = allocate(64 * max_threads);
   const Kernel peak = kernel(KernelId::peak_flops, scalar);
   const py::gil_scoped_release release;
-  auto body = [&](const Member& me) noexcept {
-    const PeakArgs args{sink.get() + 64 * me.rank, rounds};
-    peak(&args, {0, rounds});
-    me.wait();
+  int members = threads; // or as many as were really given
+  auto body = [&](Member& me) noexcept {
+    me.round(me.size(), [&](int slot) noexcept {
+      if (slot == 0) members = me.size();
+      const PeakArgs args{sink.get() + 64 * slot, rounds};
+      peak(&args, {0, rounds});
+    });
   };
   const double seconds = best_seconds(threads, 20, body);
-  return kernels().peak_flops_per_round[static_cast<int>(scalar)] * rounds * threads / seconds;
+  return kernels().peak_flops_per_round[static_cast<int>(scalar)] * rounds * members / seconds;
 }
 
 double measure_bandwidth(std::int64_t bytes, int threads) {
@@ -87,10 +91,11 @@ double measure_bandwidth(std::int64_t bytes, int threads) {
   // Long enough to be seen by the clock.
   const std::int64_t repeats = std::max<std::int64_t>(1, (std::int64_t{16} << 20) / bytes);
   const py::gil_scoped_release release;
-  auto body = [&](const Member& me) noexcept {
-    const Slice slice = me.share(count, 64);
-    for (std::int64_t repeat = 0; repeat < repeats; ++repeat) triad(&args, slice);
-    me.wait();
+  auto body = [&](Member& me) noexcept {
+    me.round(me.size(), [&](int slot) noexcept {
+      const Slice slice = share(count, 64, slot, me.size());
+      for (std::int64_t repeat = 0; repeat < repeats; ++repeat) triad(&args, slice);
+    });
   };
   const double seconds = best_seconds(threads, 7, body);
   return 3.0 * 4.0 * static_cast<double>(count) * static_cast<double>(repeats) / seconds;

@@ -17,8 +17,8 @@ void optimizer_tick(const py::array& clock_array, const py::array& rates_array, 
   const TickArgs args{call.float64_buffer(clock_array, "clock", 4, true),
                       call.float64_buffer(rates_array, "rates", -1, false), rates.size, beta1,
                       beta2};
-  call.run(make_task("optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1,
-                     4, {Operand{args.clock, 4 * sizeof(double), Access::update}, rates.read()}));
+  call.run(make_task("optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, 4,
+                     {Operand{args.clock, 4 * sizeof(double), Access::update}, rates.read()}));
 }
 
 // The parts that all updates share; `flops` counts one element.
@@ -98,8 +98,8 @@ void adam(const py::array& params, const py::array& grads, const py::array& m, c
 } // namespace
 
 void register_optimizer(py::module_& module) {
-  module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"), py::arg("beta1"),
-             py::arg("beta2"));
+  module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
+             py::arg("beta1"), py::arg("beta2"));
   module.def("sgd", &sgd, py::arg("params"), py::arg("grads"), py::arg("clock"),
              py::arg("weight_decay"));
   module.def("momentum", &momentum, py::arg("params"), py::arg("grads"), py::arg("velocity"),

@@ -1,4 +1,5 @@
-// Programs as Python sees them: they own the arrays their tasks point to, and call host layers back.
+// Programs as Python sees them: they own the arrays their tasks point to, and call host layers
+// back.
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
@@ -54,6 +55,7 @@ public:
   }
 
   std::optional<py::error_already_set> error;
+  py::object recorded; // the program itself while a thread records it, which must not lose it
 
 private:
   std::vector<py::array> alive_;
@@ -65,14 +67,17 @@ PyProgram* recording() { return static_cast<PyProgram*>(Program::recording()); }
 void begin(PyProgram& program) {
   require(Program::recording() == nullptr, "Program",
           "this thread records a program already; end or abort it first");
+  require(!program.recorded, "Program", "another thread is recording this program");
   program.reset();
   program.begin();
+  program.recorded = py::cast(&program);
 }
-
 
 std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
   std::vector<Operand> operands;
   for (const py::handle item : arrays) {
+    require(py::isinstance<py::array>(item), "Program",
+            "expected an array, got " + py::repr(item).cast<std::string>());
     const auto array = py::reinterpret_borrow<py::array>(item);
     operands.push_back({array.data(), array.nbytes(), access});
   }
@@ -81,21 +86,32 @@ std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
 
 void end(PyProgram& program, const py::sequence& outputs) {
   require(program.is_recording(), "Program", "end without begin on this thread");
-  program.end(operands_of(outputs, Access::read));
+  const std::vector<Operand> kept = operands_of(outputs, Access::read);
+  const py::object myself = std::move(program.recorded);
+  program.end(kept);
   program.release_unused();
 }
 
+void abort(PyProgram& program) {
+  require(!program.recorded || program.is_recording(), "Program",
+          "another thread is recording this program");
+  const py::object myself = std::move(program.recorded);
+  program.abort();
+  program.reset();
+}
+
 void host(const py::object& function, const py::sequence& reads, const py::sequence& writes) {
+  std::vector<Operand> operands = operands_of(reads, Access::read);
+  for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
   {
     const RecordingPause pause;
     function();
   }
   PyProgram* program = recording();
   if (program == nullptr) return;
-  std::vector<Operand> operands = operands_of(reads, Access::read);
-  for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
   for (const py::sequence& arrays : {reads, writes})
-    for (const py::handle array : arrays) program->keep_alive(py::reinterpret_borrow<py::array>(array));
+    for (const py::handle array : arrays)
+      program->keep_alive(py::reinterpret_borrow<py::array>(array));
   program->add_host(function, std::move(operands));
 }
 
@@ -109,12 +125,14 @@ void rethrow(PyProgram& program) {
 void replay_all(const py::sequence& schedule, std::int64_t times) {
   std::vector<Repeat> repeats;
   std::vector<PyProgram*> programs;
+  std::vector<py::object> alive; // a host function may change the schedule
   repeats.reserve(schedule.size());
   for (const py::handle item : schedule) {
     const auto pair = item.cast<std::pair<PyProgram*, std::int64_t>>();
     require(pair.first != nullptr && pair.second >= 0, "replay",
             "each item must be a program and how often to run it");
-    require(!pair.first->is_recording(), "replay", "the program is still being recorded");
+    require(!pair.first->recorded, "replay", "the program is still being recorded");
+    alive.push_back(py::cast(pair.first));
     repeats.push_back({pair.first, pair.second});
     programs.push_back(pair.first);
   }
@@ -177,7 +195,7 @@ void register_program(py::module_& module) {
       .def(py::init<>())
       .def("begin", &begin)
       .def("end", &end, py::arg("outputs") = py::tuple())
-      .def("abort", [](PyProgram& program) { program.abort(); })
+      .def("abort", &abort)
       .def("tasks", &tasks_of)
       .def("profile", &profile, py::arg("steps"))
       .def_property_readonly("temporary_bytes", &PyProgram::temporary_bytes)

@@ -37,7 +37,9 @@ void backward(KernelId id, const char* name, const py::array& dy_array, const py
 void register_softmax(py::module_& module) {
   module.def(
       "softmax",
-      [](const py::array& x, const py::array& out) { forward(KernelId::softmax, "softmax", x, out); },
+      [](const py::array& x, const py::array& out) {
+        forward(KernelId::softmax, "softmax", x, out);
+      },
       py::arg("x"), py::arg("out"));
   module.def(
       "log_softmax",

@@ -1,7 +1,7 @@
 // The matrix product: loops around one micro-kernel, which keeps a tile of C in registers.
 //
-// An element of C is summed over k in rising order, one fused multiply-add a term, blocks of k_block
-// terms at a time, whatever the tile it falls into: its bits depend on the problem alone.
+// An element of C is summed over k in rising order, one fused multiply-add a term, blocks of
+// k_block terms at a time, whatever the tile it falls into: its bits depend on the problem alone.
 #include "kernels/product.h"
 #include "kernels/register.h"
 
@@ -22,7 +22,8 @@ template <class T> struct TileShape {
 };
 
 // c[rows][vectors * width] (+)= a b. A is read in place, one number at a time (row i, term p at
-// a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is written.
+// a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
+// written.
 template <class T, int rows, int vectors, bool transpose_a, bool packed_b>
 void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias,
           bool accumulate) noexcept {
@@ -43,7 +44,8 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
     vec<T> row[vectors];
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j)
-      row[j] = packed_b || j + 1 < vectors ? load(b + j * width) : load_partial(b + j * width, last);
+      row[j] =
+          packed_b || j + 1 < vectors ? load(b + j * width) : load_partial(b + j * width, last);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const vec<T> x = broadcast(transpose_a ? a[i] : a[i * lda]);
@@ -123,7 +125,8 @@ struct Block {
   bool first, last;
 };
 
-// f(block, its number) for each block of at most `size` terms; one empty block if there are no terms.
+// f(block, its number) for each block of at most `size` terms; one empty block if there are no
+// terms.
 template <class F> GYAKU_INLINE void for_each_block(std::int64_t k, std::int64_t size, F f) {
   const std::int64_t blocks = k > 0 ? ceil_div(k, size) : 1;
   for (std::int64_t number = 0; number < blocks; ++number)
@@ -131,8 +134,8 @@ template <class F> GYAKU_INLINE void for_each_block(std::int64_t k, std::int64_t
       number);
 }
 
-// Rows cut into tiles of nearly the same height: 100 rows are eight tiles of 12 or 13, not seven of 14
-// and one of 2.
+// Rows cut into tiles of nearly the same height: 100 rows are eight tiles of 12 or 13, not seven of
+// 14 and one of 2.
 template <class F> GYAKU_INLINE void for_each_row_tile(Slice rows, F f) {
   const std::int64_t count = rows.end - rows.begin, tiles = ceil_div(count, tile_rows);
   for (std::int64_t t = 0; t < tiles; ++t) {
@@ -149,7 +152,8 @@ GYAKU_INLINE const T* a_at(const MatmulArgs& args, std::int64_t i, std::int64_t 
 // Rows [i, i + height) of C in one panel, one block of terms; b is that block's part of the panel.
 template <class T, bool transpose_a, bool packed_b>
 void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int height,
-                   const RowTile<T>& a, std::int64_t column, const T* b, std::int64_t ldb) noexcept {
+                   const RowTile<T>& a, std::int64_t column, const T* b,
+                   std::int64_t ldb) noexcept {
   const int columns = static_cast<int>(least(panel_width<T>, args.n - column));
   const int vectors = columns > vec<T>::width ? 2 : 1;
   const T* bias = static_cast<const T*>(args.bias);
@@ -168,23 +172,26 @@ template <class T, bool transpose_a, bool packed_b>
 void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   constexpr std::int64_t panel = panel_width<T>;
   // Panels of B that stay in the second-level cache while the rows pass by.
-  constexpr std::int64_t group = 512 * 1024 / (max_k_block<T> * panel * static_cast<int>(sizeof(T)));
+  constexpr std::int64_t group =
+      512 * 1024 / (max_k_block<T> * panel * static_cast<int>(sizeof(T)));
   const std::int64_t panels = ceil_div(args.n, panel);
   RowTileCopy<T, transpose_a> copy;
   for (std::int64_t first = 0; first < panels; first += group) {
     const std::int64_t last = least(first + group, panels);
     // Rows of A that lie far apart share few cache sets and pages: a tile that meets many panels is
     // worth a copy.
-    const bool copy_a = last - first >= 4 && args.lda * static_cast<std::int64_t>(sizeof(T)) >= 1024;
+    const bool copy_a =
+        last - first >= 4 && args.lda * static_cast<std::int64_t>(sizeof(T)) >= 1024;
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
       for_each_row_tile(rows, [&](std::int64_t i, int height) {
         const T* from = a_at<T, transpose_a>(args, i, block.begin);
         const RowTile<T> a =
             copy_a ? copy.take(from, args.lda, height, block.k) : RowTile<T>{from, args.lda};
         for (std::int64_t p = first; p < last; ++p) {
-          const T* b = packed_b ? static_cast<const T*>(args.packed) +
-                                      (number * panels * args.k_block + p * block.k) * panel
-                                : static_cast<const T*>(args.b) + block.begin * args.ldb + p * panel;
+          const T* b = packed_b
+                           ? static_cast<const T*>(args.packed) +
+                                 (number * panels * args.k_block + p * block.k) * panel
+                           : static_cast<const T*>(args.b) + block.begin * args.ldb + p * panel;
           multiply_tile<T, transpose_a, packed_b>(args, block, i, height, a, p * panel, b,
                                                   packed_b ? panel : args.ldb);
         }
@@ -235,14 +242,14 @@ void pack_panel(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, s
       vec<T> square[width];
 #pragma GCC unroll 16
       for (int c = 0; c < width; ++c)
-        square[c] = j + c < columns ? load(b + (column + j + c) * ldb + row + p, terms)
-                                    : zero<T>();
+        square[c] = j + c < columns ? load(b + (column + j + c) * ldb + row + p, terms) : zero<T>();
       transpose(square);
       for (int t = 0; t < terms; ++t) store(to + (p + t) * panel + j, square[t]);
     }
 }
 
-// A slice of C's panels, for few rows: some panels of B are packed on the spot, then used by all rows.
+// A slice of C's panels, for few rows: some panels of B are packed on the spot, then used by all
+// rows.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
   constexpr std::int64_t panel = panel_width<T>, group = 4;
@@ -270,7 +277,8 @@ template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
   else if (args.packed != nullptr)
     (args.transpose_a ? multiply_rows<T, true, true> : multiply_rows<T, false, true>)(args, slice);
   else
-    (args.transpose_a ? multiply_rows<T, true, false> : multiply_rows<T, false, false>)(args, slice);
+    (args.transpose_a ? multiply_rows<T, true, false> : multiply_rows<T, false, false>)(args,
+                                                                                        slice);
 }
 
 // Too small for tiles: a number at a time.
@@ -278,8 +286,10 @@ template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexce
   const T* a = static_cast<const T*>(args.a);
   const T* b = static_cast<const T*>(args.b);
   const T* bias = static_cast<const T*>(args.bias);
-  const std::int64_t a_row = args.transpose_a ? 1 : args.lda, a_term = args.transpose_a ? args.lda : 1;
-  const std::int64_t b_term = args.transpose_b ? 1 : args.ldb, b_col = args.transpose_b ? args.ldb : 1;
+  const std::int64_t a_row = args.transpose_a ? 1 : args.lda,
+                     a_term = args.transpose_a ? args.lda : 1;
+  const std::int64_t b_term = args.transpose_b ? 1 : args.ldb,
+                     b_col = args.transpose_b ? args.ldb : 1;
   for (std::int64_t i = slice.begin; i < slice.end; ++i) {
     T* row = static_cast<T*>(args.c) + i * args.ldc;
     for (std::int64_t j = 0; j < args.n; ++j) {
@@ -302,7 +312,8 @@ template <class T> void pack(const PackArgs& args, Slice slice) noexcept {
     const std::int64_t row = block * args.k_block;
     const std::int64_t rows = least(args.k_block, args.k - row);
     T* to = static_cast<T*>(args.packed) + (block * panels * args.k_block + p * rows) * panel;
-    pack_panel(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose, row, rows, p * panel, to);
+    pack_panel(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose, row, rows,
+               p * panel, to);
   }
 }
 
@@ -323,8 +334,10 @@ void register_gemm(KernelTable& table) noexcept {
   enter<MatmulArgs, matmul<float>, matmul<double>>(table, KernelId::matmul);
   enter<MatmulArgs, matmul_small<float>, matmul_small<double>>(table, KernelId::matmul_small);
   enter<SumRowsArgs, sum_rows<float>, sum_rows<double>>(table, KernelId::sum_rows);
-  table.tile[static_cast<int>(Scalar::float32)] = {tile_rows, panel_width<float>, max_k_block<float>};
-  table.tile[static_cast<int>(Scalar::float64)] = {tile_rows, panel_width<double>, max_k_block<double>};
+  table.tile[static_cast<int>(Scalar::float32)] = {tile_rows, panel_width<float>,
+                                                   max_k_block<float>};
+  table.tile[static_cast<int>(Scalar::float64)] = {tile_rows, panel_width<double>,
+                                                   max_k_block<double>};
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

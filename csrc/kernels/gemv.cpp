@@ -56,17 +56,30 @@ void strips(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexc
 template <class T, int rows>
 void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
   constexpr int vectors = rows == 1 ? (accumulators >= 16 ? 16 : 8) : accumulators / 2 / rows;
-  constexpr int power = vectors >= 16 ? 16 : vectors >= 8 ? 8 : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
-  (args.transpose_a ? strips<T, rows, power, true> : strips<T, rows, power, false>)(args, column, end);
+  constexpr int power = vectors >= 16  ? 16
+                        : vectors >= 8 ? 8
+                        : vectors >= 4 ? 4
+                        : vectors >= 2 ? 2
+                                       : 1;
+  (args.transpose_a ? strips<T, rows, power, true> : strips<T, rows, power, false>)(args, column,
+                                                                                    end);
 }
 
 // m <= 4, B not transposed: a slice counts columns, in whole strips.
 template <class T> void matmul_rows(const MatmulArgs& args, Slice slice) noexcept {
   switch (args.m) {
-  case 1: some_rows<T, 1>(args, slice.begin, slice.end); break;
-  case 2: some_rows<T, 2>(args, slice.begin, slice.end); break;
-  case 3: some_rows<T, 3>(args, slice.begin, slice.end); break;
-  default: some_rows<T, 4>(args, slice.begin, slice.end); break;
+  case 1:
+    some_rows<T, 1>(args, slice.begin, slice.end);
+    break;
+  case 2:
+    some_rows<T, 2>(args, slice.begin, slice.end);
+    break;
+  case 3:
+    some_rows<T, 3>(args, slice.begin, slice.end);
+    break;
+  default:
+    some_rows<T, 4>(args, slice.begin, slice.end);
+    break;
   }
   const std::int64_t columns = slice.end - slice.begin;
   for (std::int64_t i = 0; i < args.m; ++i) finish_row<T>(args, i, slice.begin, columns);
@@ -104,8 +117,8 @@ GYAKU_INLINE void inner_products(const T* x, std::int64_t ldx, const T* y, std::
 
 // to[i * step] for `count` rows of x.
 template <class T>
-void all_inner_products(const T* x, std::int64_t ldx, std::int64_t count, const T* y, std::int64_t k,
-                        T* to, std::int64_t step, T first) noexcept {
+void all_inner_products(const T* x, std::int64_t ldx, std::int64_t count, const T* y,
+                        std::int64_t k, T* to, std::int64_t step, T first) noexcept {
   std::int64_t i = 0;
   for (; i + max_rows <= count; i += max_rows)
     inner_products<T, max_rows>(x + i * ldx, ldx, y, k, to + i * step, step, first);

@@ -76,8 +76,8 @@ enum class KernelId : int {
 };
 constexpr int kernel_count = static_cast<int>(KernelId::count);
 
-// B or B^T (k x n) into panels: panel p holds columns [p * panel, ...) of each block of k_block rows,
-// row by row, zero beyond n: packed[block][p][row][panel].
+// B or B^T (k x n) into panels: panel p holds columns [p * panel, ...) of each block of k_block
+// rows, row by row, zero beyond n: packed[block][p][row][panel].
 struct PackArgs {
   const void* b;
   void* packed;
@@ -129,11 +129,11 @@ struct SoftmaxArgs { // forward: x -> y; backward: (dy in x, y in saved) -> dx i
 };
 
 struct LossArgs {
-  const void* y;       // logits, probabilities or outputs: rows x columns
-  const void* target;  // rows x columns of the scalar type, or null
+  const void* y;              // logits, probabilities or outputs: rows x columns
+  const void* target;         // rows x columns of the scalar type, or null
   const std::int64_t* labels; // rows, or null
-  double* row_loss;    // rows
-  void* dy;            // rows x columns
+  double* row_loss;           // rows
+  void* dy;                   // rows x columns
   std::int64_t rows, columns;
   double gradient_factor; // 1/rows for the mean, 1 for the sum; times what the loss asks
   double parameter;       // label smoothing, or the delta inside the logarithm

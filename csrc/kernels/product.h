@@ -25,10 +25,12 @@ GYAKU_INLINE void finish_row(const MatmulArgs& args, std::int64_t i, std::int64_
                              std::int64_t columns) {
   const std::int64_t at = i * args.ldc + column;
   if (args.activation != Activation::identity)
-    activate_row(args.activation, static_cast<T>(args.alpha), static_cast<T*>(args.c) + at, columns);
+    activate_row(args.activation, static_cast<T>(args.alpha), static_cast<T*>(args.c) + at,
+                 columns);
   if (args.derivative != Activation::identity)
     differentiate_row(args.derivative, static_cast<T>(args.alpha),
-                      static_cast<const T*>(args.saved) + at, static_cast<T*>(args.c) + at, columns);
+                      static_cast<const T*>(args.saved) + at, static_cast<T*>(args.c) + at,
+                      columns);
 }
 
 // sums[j] (+)= the sum over k rows of b, ldb apart, added in rising order.

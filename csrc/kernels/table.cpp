@@ -68,8 +68,8 @@ std::string choose_isa() {
     const auto found =
         std::find_if(isas.begin(), isas.end(), [&](const Isa& isa) { return isa.name == forced; });
     if (found == isas.end())
-      return std::string("GYAKU_ISA: '") + forced + "' is no instruction set of this build; choose " +
-             "one of " + choices;
+      return std::string("GYAKU_ISA: '") + forced +
+             "' is no instruction set of this build; choose " + "one of " + choices;
     if (!found->available)
       return "GYAKU_ISA: this CPU lacks " + found->name + "; choose one of " + choices;
     found->fill(active);

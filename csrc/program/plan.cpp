@@ -30,7 +30,8 @@ std::optional<Life> life_of(std::span<const Task> tasks, std::span<const int> le
     for (const Operand& operand : tasks[i].operands) {
       if (!inside(operand, temporary)) continue;
       // Views into the middle, or over the edge, would need their place in the arguments computed.
-      if (operand.memory != temporary.memory || operand.bytes > temporary.bytes) return std::nullopt;
+      if (operand.memory != temporary.memory || operand.bytes > temporary.bytes)
+        return std::nullopt;
       touched = true;
       filled = filled || (operand.access == Access::write && operand.bytes == temporary.bytes);
       read = read || operand.access != Access::write;
@@ -59,7 +60,8 @@ std::int64_t place(std::vector<Life>& lives) {
               [](const Life* a, const Life* b) { return a->offset < b->offset; });
     std::int64_t offset = 0;
     for (const Life* other : neighbours)
-      if (offset + lives[i].size > other->offset) offset = std::max(offset, other->offset + other->size);
+      if (offset + lives[i].size > other->offset)
+        offset = std::max(offset, other->offset + other->size);
     lives[i].offset = offset;
     total = std::max(total, offset + lives[i].size);
   }
@@ -92,9 +94,9 @@ MemoryPlan plan_memory(std::span<Task> tasks, std::span<const int> levels,
     plan.moved_bytes += life.size;
     plan.moved.push_back(life.temporary->memory);
     for (Task& task : tasks) {
-      const bool knows = std::any_of(task.operands.begin(), task.operands.end(), [&](const Operand& o) {
-        return o.memory == life.temporary->memory;
-      });
+      const bool knows =
+          std::any_of(task.operands.begin(), task.operands.end(),
+                      [&](const Operand& o) { return o.memory == life.temporary->memory; });
       if (knows) redirect(task, life.temporary->memory, plan.arena.get() + life.offset);
     }
   }

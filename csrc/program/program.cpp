@@ -16,15 +16,21 @@ namespace {
 
 thread_local Program* recording_here = nullptr;
 
-void run_steps(const Member& me, std::span<const Step> steps) noexcept {
-  for (const Step& step : steps) {
-    if (step.wait_before) me.wait();
-    if (step.shared) {
-      const Slice slice = me.share(step.extent, step.grain);
-      if (slice.begin < slice.end) step.kernel(step.args, slice);
-    } else if (me.rank == 0) {
-      step.kernel(step.args, {0, step.extent});
-    }
+// The steps between two waits are one round. What is shared is cut into as many slots as the team
+// has members; the rest is done in the first slot.
+void run_steps(Member& me, std::span<const Step> steps) noexcept {
+  for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
+    bool shared = steps[begin].shared;
+    for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)
+      shared = shared || steps[end].shared;
+    const int slots = shared ? me.size() : 1;
+    me.round(slots, [&](int slot) noexcept {
+      for (const Step& step : steps.subspan(begin, end - begin)) {
+        const Slice slice = step.shared ? share(step.extent, step.grain, slot, slots)
+                                        : Slice{0, slot == 0 ? step.extent : 0};
+        if (slice.begin < slice.end) step.kernel(step.args, slice);
+      }
+    });
   }
 }
 
@@ -71,11 +77,16 @@ void Program::end(std::span<const Operand> outputs) {
   // GYAKU_OPTIMIZE=0 replays what was recorded, task by task.
   const char* wish = std::getenv("GYAKU_OPTIMIZE");
   const bool optimize = wish == nullptr || std::string_view(wish) != "0";
-  if (optimize) fuse(tasks_);
+  std::erase_if(temporaries_, [&](const Temporary& temporary) {
+    const Operand memory{temporary.memory, temporary.bytes, Access::read};
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [&](const Operand& output) { return output.overlaps(memory); });
+  });
+  if (optimize) fuse(tasks_, temporaries_);
   cut_into_stretches();
   // Python between the tasks may look at any array.
   const bool calls_host = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
-  if (optimize && !calls_host) share_memory(outputs);
+  if (optimize && !calls_host) share_memory();
 }
 
 void Program::cut_into_stretches() {
@@ -100,12 +111,7 @@ void Program::cut_into_stretches() {
   close();
 }
 
-void Program::share_memory(std::span<const Operand> outputs) {
-  std::erase_if(temporaries_, [&](const Temporary& temporary) {
-    const Operand memory{temporary.memory, temporary.bytes, Access::read};
-    return std::any_of(outputs.begin(), outputs.end(),
-                       [&](const Operand& output) { return output.overlaps(memory); });
-  });
+void Program::share_memory() {
   std::vector<int> levels(tasks_.size(), 0);
   for (const Placed& placed : order()) levels[placed.task] = placed.level;
   plan_ = plan_memory(tasks_, levels, temporaries_);
@@ -131,16 +137,18 @@ bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   using Stretch = Program::Stretch;
   if (!any_stretch([](const Stretch& stretch) { return stretch.host.call != nullptr; })) {
     // One region for everything.
-    auto body = [&](const Member& me) noexcept {
+    auto body = [&](Member& me) noexcept {
       for (std::int64_t round = 0; round < times; ++round)
         for (const Repeat& repeat : schedule)
           for (std::int64_t time = 0; time < repeat.times; ++time)
-            for (const Stretch& stretch : repeat.program->stretches_) {
-              run_steps(me, stretch.steps);
-              me.wait();
-            }
+            for (const Stretch& stretch : repeat.program->stretches_) run_steps(me, stretch.steps);
     };
-    run_team(threads_for(any_stretch([](const Stretch& stretch) { return stretch.shared; })), body);
+    double seconds = 0;
+    for (const Repeat& repeat : schedule)
+      seconds +=
+          static_cast<double>(times * repeat.times) * expected_seconds(repeat.program->tasks_);
+    const bool shared = any_stretch([](const Stretch& stretch) { return stretch.shared; });
+    run_team(threads_for(shared && seconds >= worth_a_team), body);
     return true;
   }
   for (std::int64_t round = 0; round < times; ++round)
@@ -151,7 +159,7 @@ bool replay(std::span<const Repeat> schedule, std::int64_t times) {
             if (!stretch.host.call(stretch.host.context)) return false;
             continue;
           }
-          auto body = [&](const Member& me) noexcept { run_steps(me, stretch.steps); };
+          auto body = [&](Member& me) noexcept { run_steps(me, stretch.steps); };
           run_team(threads_for(stretch.shared), body);
         }
   return true;
@@ -189,18 +197,12 @@ std::vector<double> Program::profile(int repeats) {
         seconds[first++] += since(start);
         continue;
       }
-      auto body = [&](const Member& me) noexcept {
-        for (const Step& step : stretch.steps) {
-          me.wait();
-          const auto start = Clock::now();
-          Step alone = step;
-          alone.wait_before = false;
-          run_steps(me, {&alone, 1});
-          me.wait();
-          if (me.rank == 0) seconds[first + step.task] += since(start);
-        }
-      };
-      run_team(threads_for(stretch.shared), body);
+      for (const Step& step : stretch.steps) {
+        auto body = [&](Member& me) noexcept { run_steps(me, {&step, 1}); };
+        const auto start = Clock::now();
+        run_team(threads_for(step.shared), body);
+        seconds[first + step.task] += since(start);
+      }
       first += stretch.steps.size();
     }
   }
@@ -212,8 +214,8 @@ void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   std::vector<const Task*> pointers;
   for (const Task& task : tasks) pointers.push_back(&task);
   const std::vector<Step> steps = schedule(pointers);
-  auto body = [&](const Member& me) noexcept { run_steps(me, steps); };
-  run_team(threads_for(wants_team(steps)), body);
+  auto body = [&](Member& me) noexcept { run_steps(me, steps); };
+  run_team(threads_for(wants_team(steps) && expected_seconds(tasks) >= worth_a_team), body);
   if (Program* program = Program::recording(); program != nullptr) {
     for (Task& task : tasks) program->append(std::move(task));
     if (scratch) program->keep(std::move(scratch), scratch_bytes);

@@ -48,8 +48,8 @@ public:
   std::int64_t temporary_bytes() const { return plan_.moved_bytes; }
   std::int64_t arena_bytes() const { return plan_.arena_bytes; }
 
-  // Mean seconds of each task over `repeats` runs of the whole program, or fewer numbers than tasks if
-  // a host call failed.
+  // Mean seconds of each task over `repeats` runs of the whole program, or fewer numbers than tasks
+  // if a host call failed.
   std::vector<double> profile(int repeats);
 
   // Whether any task, once recording has ended, reads or writes there.
@@ -67,7 +67,7 @@ private:
 
   void clear();
   void cut_into_stretches();
-  void share_memory(std::span<const Operand> outputs);
+  void share_memory();
 
   std::vector<Task> tasks_; // complete before steps point into it
   std::vector<Block> blocks_;
@@ -92,12 +92,12 @@ struct Repeat {
   Program* program;
   std::int64_t times;
 };
-// Runs the programs one after the other, each as often as its item says, and all of that `times` times.
-// False if a host call failed.
+// Runs the programs one after the other, each as often as its item says, and all of that `times`
+// times. False if a host call failed.
 bool replay(std::span<const Repeat> schedule, std::int64_t times = 1);
 
-// Runs kernels now, and records them if this thread records. `scratch` is memory of so many bytes that
-// only the tasks of this call use.
+// Runs kernels now, and records them if this thread records. `scratch` is memory of so many bytes
+// that only the tasks of this call use.
 void submit(std::span<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
 
 } // namespace gyaku

@@ -12,7 +12,7 @@ namespace {
 double cost(const Task& task) { return std::max(task.flops / 100e9, task.bytes() / 50e9); }
 
 // Below this a barrier and a second core's cold cache cost more than the second core gains.
-constexpr double worth_sharing = 1.5e-6;
+constexpr double worth_sharing = 3e-6;
 
 bool can_be_cut(const Task& task) { return task.extent > task.grain; }
 
@@ -46,8 +46,8 @@ std::vector<int> levels_of(std::span<const Task* const> tasks, const std::vector
       const Order needed = orders[earlier * count + later];
       if (needed == Order::free) continue;
       // What one member does alone is in order by itself, and so is a member's own share.
-      const bool by_itself = shared[earlier] == shared[later] &&
-                             (!shared[later] || needed == Order::own_share);
+      const bool by_itself =
+          shared[earlier] == shared[later] && (!shared[later] || needed == Order::own_share);
       levels[later] = std::max(levels[later], levels[earlier] + (by_itself ? 0 : 1));
     }
   return levels;
@@ -62,8 +62,8 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
     for (std::size_t earlier = 0; earlier < later; ++earlier)
       orders[earlier * count + later] = order(*tasks[earlier], *tasks[later]);
 
-  // First as if all were shared; then what runs between the same two barriers over the same slices is
-  // weighed together, and shared as a whole or not at all.
+  // First as if all were shared; then what runs between the same two barriers over the same slices
+  // is weighed together, and shared as a whole or not at all.
   std::vector<bool> shared(count);
   for (std::size_t i = 0; i < count; ++i) shared[i] = can_be_cut(*tasks[i]);
   std::vector<int> levels = levels_of(tasks, orders, shared);
@@ -92,6 +92,12 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
 
 bool wants_team(std::span<const Step> steps) {
   return std::any_of(steps.begin(), steps.end(), [](const Step& step) { return step.shared; });
+}
+
+double expected_seconds(std::span<const Task> tasks) {
+  double seconds = 0;
+  for (const Task& task : tasks) seconds += cost(task);
+  return seconds;
 }
 
 } // namespace gyaku

@@ -15,17 +15,23 @@ struct Step {
   const void* args;
   std::int64_t extent;
   std::int64_t grain;
-  std::size_t task;  // its place in the sequence
-  bool shared;       // sliced over the team; otherwise the first member does it whole
-  bool wait_before;  // for all that came before it
+  std::size_t task; // its place in the sequence
+  bool shared;      // sliced over the team; otherwise the first member does it whole
+  bool wait_before; // for all that came before it
 };
 
 // The steps of a stretch of kernels, which must outlive them. Their order differs from that of the
-// tasks where that saves waiting: each task comes as early as what it depends on allows, and members
-// carry their own rows through as many tasks as they can before they wait for each other.
+// tasks where that saves waiting: each task comes as early as what it depends on allows, and
+// members carry their own rows through as many tasks as they can before they wait for each other.
 std::vector<Step> schedule(std::span<const Task* const> tasks);
 
 // Whether any step is worth a second thread.
 bool wants_team(std::span<const Step> steps);
+
+// How long the tasks may take on one thread: the right order of magnitude, no more.
+double expected_seconds(std::span<const Task> tasks);
+
+// Below this, waking the team costs more than it gains.
+constexpr double worth_a_team = 20e-6;
 
 } // namespace gyaku

@@ -1,6 +1,8 @@
-// A task: one kernel on one set of arguments. What eager execution runs at once and a program keeps.
+// A task: one kernel on one set of arguments. What eager execution runs at once and a program
+// keeps.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,8 @@ struct Operand {
   std::int64_t bytes;
   Access access;
   bool by_slice = false;
+  // How many of the bytes one run touches, where that is fewer than all: which ones, only it knows.
+  std::int64_t touched = INT64_MAX;
 
   bool writes() const { return access != Access::read; }
   bool overlaps(const Operand& other) const {
@@ -61,7 +65,8 @@ struct Task {
   double bytes() const {
     double sum = 0;
     for (const Operand& operand : operands)
-      sum += static_cast<double>(operand.bytes) * (operand.access == Access::update ? 2 : 1);
+      sum += static_cast<double>(std::min(operand.bytes, operand.touched)) *
+             (operand.access == Access::update ? 2 : 1);
     return sum;
   }
 };

@@ -15,7 +15,7 @@ namespace {
 
 std::atomic<int> chosen_threads{0}; // 0: not chosen
 
-void pause() noexcept {
+void relax() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
 #elif defined(__aarch64__)
@@ -27,12 +27,16 @@ void pause() noexcept {
 // they are dismissed before each fork and made anew by the next region, in parent and child.
 void dismiss_threads() { omp_pause_resource_all(omp_pause_hard); }
 
+std::atomic_flag team_is_busy = ATOMIC_FLAG_INIT;
+
+// Whoever had the team does not exist in the child.
+void release_team() { team_is_busy.clear(); }
+
 void prepare_for_fork() noexcept {
   static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
-  if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, nullptr);
+  if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, release_team);
 }
-
-std::atomic_flag team_is_busy = ATOMIC_FLAG_INIT;
+Rounds team_rounds; // of the team that is busy
 
 } // namespace
 
@@ -46,20 +50,32 @@ int num_threads() {
 
 void set_num_threads(int threads) { chosen_threads.store(threads, std::memory_order_relaxed); }
 
-void Barrier::wait(int members) noexcept {
+void Rounds::reset(int slots) noexcept {
+  for (int slot = 0; slot < slots; ++slot) taken_[slot].rounds.store(0, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  current_.store(0, std::memory_order_relaxed);
+}
+
+bool Rounds::take(int slot, std::int64_t number) noexcept {
+  std::atomic<std::int64_t>& rounds = taken_[slot].rounds;
+  std::int64_t seen = rounds.load(std::memory_order_relaxed);
+  while (seen <= number)
+    if (rounds.compare_exchange_weak(seen, number + 1, std::memory_order_acq_rel)) return true;
+  return false;
+}
+
+void Rounds::finish(std::int64_t number, int slots) noexcept {
+  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 < slots) return;
+  done_.store(0, std::memory_order_relaxed);
+  current_.store(static_cast<std::uint32_t>(number + 1), std::memory_order_release);
+  current_.notify_all();
+}
+
+void Rounds::pause(std::int64_t number, int wait) noexcept {
   constexpr int spins = 2000;
-  const std::uint32_t phase = phase_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    phase_.notify_all();
-    return;
-  }
-  for (int spin = 0; spin < spins; ++spin) {
-    if (phase_.load(std::memory_order_acquire) != phase) return;
-    pause();
-  }
-  while (phase_.load(std::memory_order_acquire) == phase) phase_.wait(phase);
+  if (wait < spins) return relax();
+  // Every slot is being worked on: sleep until the last one is done.
+  current_.wait(static_cast<std::uint32_t>(number), std::memory_order_acquire);
 }
 
 #if defined(__x86_64__)
@@ -83,19 +99,20 @@ FlushSubnormals::~FlushSubnormals() noexcept {}
 void run_team(int threads, TeamBody body, void* context) noexcept {
   const auto alone = [&] {
     const FlushSubnormals flush;
-    Barrier barrier;
-    body(Member{0, 1, &barrier}, context);
+    Member me(0, 1, nullptr);
+    body(me, context);
   };
   // Two Python threads that train at once would fight for the cores: the second works alone, which
   // changes no bit of its result.
   if (threads < 2 || team_is_busy.test_and_set(std::memory_order_acquire)) return alone();
   prepare_for_fork();
-  Barrier barrier;
-#pragma omp parallel num_threads(threads) default(none) shared(body, context, barrier)
+  team_rounds.reset(threads);
+#pragma omp parallel num_threads(threads) default(none) shared(body, context, team_rounds)
   {
     const FlushSubnormals flush;
     // The team that was really given may be smaller than the one asked for.
-    body(Member{omp_get_thread_num(), omp_get_num_threads(), &barrier}, context);
+    Member me(omp_get_thread_num(), omp_get_num_threads(), &team_rounds);
+    body(me, context);
   }
   team_is_busy.clear(std::memory_order_release);
 }

@@ -11,33 +11,82 @@ namespace gyaku {
 int num_threads();
 void set_num_threads(int threads); // 1 or more; 0: back to what the machine grants
 
-// A barrier for a team whose members may be fewer than the cores or more: it spins a bounded time,
-// then sleeps.
-class Barrier {
+// The `slot`-th of `slots` shares of [0, extent), cut at multiples of grain.
+constexpr Slice share(std::int64_t extent, std::int64_t grain, int slot, int slots) {
+  const std::int64_t chunks = (extent + grain - 1) / grain;
+  const std::int64_t begin = chunks * slot / slots * grain;
+  const std::int64_t end = chunks * (slot + 1) / slots * grain;
+  return {begin < extent ? begin : extent, end < extent ? end : extent};
+}
+
+// The work of a team goes in rounds, a round in slots. Each member takes the slot of its own rank,
+// whose data its cache knows; but a slot that nobody has begun for a while is done by whoever is
+// there. So a member that the system has put to sleep holds up the others only if it sleeps in the
+// middle of a slot: when it wakes, it finds the rounds it missed done, and catches up.
+class Rounds {
 public:
-  void wait(int members) noexcept;
+  static constexpr int max_slots = 1024;
+
+  void reset(int slots) noexcept;
+  // Does slots of round `number` until all of them are done, by this member or others.
+  template <class F> void work(std::int64_t number, int rank, int slots, F& slot) noexcept {
+    if (is_over(number)) return;
+    if (rank < slots && take(rank, number)) {
+      slot(rank);
+      finish(number, slots);
+    }
+    for (int wait = 0; !is_over(number); ++wait) {
+      if (wait >= patience)
+        for (int other = 0; other < slots; ++other)
+          if (take(other, number)) {
+            slot(other);
+            finish(number, slots);
+          }
+      pause(number, wait);
+    }
+  }
 
 private:
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> phase_{0};
+  // Long enough for a member that is only late by the time a cache line takes.
+  static constexpr int patience = 32;
+
+  bool is_over(std::int64_t number) const noexcept {
+    const std::uint32_t ahead =
+        current_.load(std::memory_order_acquire) - static_cast<std::uint32_t>(number);
+    return static_cast<std::int32_t>(ahead) > 0;
+  }
+  bool take(int slot, std::int64_t number) noexcept;
+  void finish(std::int64_t number, int slots) noexcept;
+  void pause(std::int64_t number, int wait) noexcept;
+
+  struct alignas(64) Taken {
+    std::atomic<std::int64_t> rounds; // before this one, the slot has been taken
+  };
+  Taken taken_[max_slots];
+  alignas(64) std::atomic<int> done_;
+  alignas(64) std::atomic<std::uint32_t> current_;
 };
 
-// One thread's view of the team it works in.
-struct Member {
-  int rank;
-  int size;
-  Barrier* barrier;
+// One thread in a team.
+class Member {
+public:
+  Member(int rank, int size, Rounds* rounds) : rank_(rank), size_(size), rounds_(rounds) {}
+  int size() const noexcept { return size_; }
 
-  void wait() const noexcept {
-    if (size > 1) barrier->wait(size);
+  // Joins the others in the next round: slot(i) for all i < slots, each done once. Returns when all
+  // are done. Every member calls this equally often with the same number of slots, at most `size`.
+  template <class F> void round(int slots, F slot) noexcept {
+    if (size_ == 1) {
+      for (int i = 0; i < slots; ++i) slot(i);
+      return;
+    }
+    rounds_->work(number_++, rank_, slots, slot);
   }
-  // This member's share of [0, extent), cut at multiples of grain.
-  Slice share(std::int64_t extent, std::int64_t grain) const noexcept {
-    const std::int64_t chunks = (extent + grain - 1) / grain;
-    const std::int64_t begin = chunks * rank / size * grain;
-    const std::int64_t end = chunks * (rank + 1) / size * grain;
-    return {begin < extent ? begin : extent, end < extent ? end : extent};
-  }
+
+private:
+  int rank_, size_;
+  Rounds* rounds_;
+  std::int64_t number_ = 0;
 };
 
 // While it lives, subnormal numbers count as zero on this thread.
@@ -54,13 +103,12 @@ private:
 
 // Runs body(member, context) on `threads` threads at most: on the calling thread alone when fewer
 // than two are wanted or granted, or when another thread of this process has the team.
-using TeamBody = void (*)(const Member&, void* context) noexcept;
+using TeamBody = void (*)(Member&, void* context) noexcept;
 void run_team(int threads, TeamBody body, void* context) noexcept;
 
 template <class F> void run_team(int threads, F& body) noexcept {
   run_team(
-      threads,
-      [](const Member& member, void* context) noexcept { (*static_cast<F*>(context))(member); },
+      threads, [](Member& member, void* context) noexcept { (*static_cast<F*>(context))(member); },
       &body);
 }
 

@@ -31,11 +31,11 @@ std::optional<int> parse_cpu_max(std::string_view text);
 constexpr int max_threads = 1024;
 
 struct GrantedCores {
-  int affinity;                // CPUs this process may run on
-  int physical;                // distinct cores among them
-  std::optional<int> quota;    // from the cgroup
+  int affinity;                 // CPUs this process may run on
+  int physical;                 // distinct cores among them
+  std::optional<int> quota;     // from the cgroup
   std::optional<int> requested; // GYAKU_NUM_THREADS, else OMP_NUM_THREADS
-  const char* source;          // what decided `threads`
+  const char* source;           // what decided `threads`
   int threads;
 };
 GrantedCores granted_cores();

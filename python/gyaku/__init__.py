@@ -9,8 +9,15 @@ Examples
 >>> (x_train, y_train), (x_test, y_test) = gk.data.digits()
 >>> model = gk.Sequential(gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10))
 >>> history = model.fit(
-...     x_train, y_train, loss="softmax_cross_entropy", optimizer=gk.Adam(3e-3),
-...     epochs=10, metrics=["accuracy"], seed=0, verbose=0)
+...     x_train,
+...     y_train,
+...     loss="softmax_cross_entropy",
+...     optimizer=gk.Adam(3e-3),
+...     epochs=10,
+...     metrics=["accuracy"],
+...     seed=0,
+...     verbose=0,
+... )
 >>> model.evaluate(x_test, y_test)["accuracy"] > 0.9
 True
 """
@@ -23,7 +30,19 @@ except ImportError as error:
     stop_command(error)  # one sentence is enough at the command line
     raise
 
-from gyaku import callbacks, data, init, layers, losses, metrics, models, ops, optim, plots, schedules
+from gyaku import (
+    callbacks,
+    data,
+    init,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optim,
+    plots,
+    schedules,
+)
 from gyaku.backend import use_backend
 from gyaku.callbacks import Callback, EarlyStopping
 from gyaku.layers import (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 __all__ = ["Configured", "Documented", "Part"]
-__all__ += ["checked_dtype", "choose", "number", "unknown", "whole"]
+__all__ += ["checked_dtype", "choose", "no_class", "number", "unknown", "whole"]
 
 T = TypeVar("T")
 
@@ -173,6 +173,32 @@ def unknown(kind: str, given: str, names: Iterable[str]) -> str:
     if close:
         return f"unknown {kind} {given!r}, did you mean {close[0]!r}? Known are {', '.join(known)}"
     return f"unknown {kind} {given!r}, known are {', '.join(known)}"
+
+
+def no_class(kind: str, given: object) -> None:
+    """Refuse a class where one of its objects is wanted.
+
+    Parameters
+    ----------
+    kind : str
+        What is wanted, for the error.
+    given : object
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        If it is a class.
+
+    Examples
+    --------
+    >>> no_class("optimizer", dict)
+    Traceback (most recent call last):
+    ...
+    TypeError: optimizer is the class dict, write dict()
+    """
+    if isinstance(given, type):
+        raise TypeError(f"{kind} is the class {given.__name__}, write {given.__name__}()")
 
 
 def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import Configured, number, whole
+from gyaku.arguments import Configured, no_class, number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -242,7 +242,8 @@ class Callbacks:
     ) -> None:
         listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
         for each in listed:
-            if not (isinstance(each, Callback) or callable(each)) or isinstance(each, type):
+            no_class("fit: a callback", each)
+            if not (isinstance(each, Callback) or callable(each)):
                 raise TypeError(
                     f"fit: a callback must be a Callback or a function (epoch, logs), got {each!r}"
                 )
@@ -275,5 +276,5 @@ class Callbacks:
         for each in self._all:
             answer = getattr(each, name)(*arguments)
             if answer and self.stopped is None:
-                said = answer if isinstance(answer, str) else type(each).__name__
-                self.stopped = said
+                who = getattr(getattr(each, "function", type(each)), "__name__", "a callback")
+                self.stopped = answer if isinstance(answer, str) else who

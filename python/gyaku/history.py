@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
+    from typing import Any
+
+    from matplotlib.figure import Figure
 
 __all__ = ["History"]
 
@@ -94,6 +97,59 @@ class History(Mapping[str, list[float]]):
             rows.append([str(epoch + 1), *(repr(float(number)) for number in numbers)])
         text = "".join(",".join(row) + "\n" for row in rows)
         write_atomically(path, lambda stream: stream.write(text.encode()))
+
+    def to_pandas(self) -> Any:
+        """Return a table with one row an epoch, if pandas is there.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Loss, metrics and seconds; the index counts the epochs from 1.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from importlib import import_module  # nobody else needs pandas, not even for types
+
+        try:
+            pd = import_module("pandas")
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas") from None
+        epochs = pd.RangeIndex(1, self.epochs + 1, name="epoch")
+        return pd.DataFrame({**self._columns, "seconds": self.seconds}, index=epochs)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the learning curve; `gyaku.plots.learning_curve` has more to choose.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to keep the picture; the ending says of which kind, PNG without one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The picture, which a notebook shows.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        ValueError
+            If no epoch was finished, or the ending is not known.
+        """
+        from pathlib import Path
+
+        from gyaku.files import write_atomically
+        from gyaku.plots import learning_curve
+
+        figure = learning_curve(self)
+        if path is not None:
+            kind = Path(path).suffix.removeprefix(".") or "png"
+            write_atomically(path, lambda stream: figure.savefig(stream, format=kind))
+        return figure
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured, choose, number
+from gyaku.arguments import Configured, choose, no_class, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,6 +203,7 @@ def initializer(given: str | Initialize) -> Initialize:
     """
     if isinstance(given, str):
         return choose("initializer", given, INITIALIZERS)()
+    no_class("an initializer", given)
     if not callable(given):
         raise TypeError(f"an initializer must be a name or a callable, got {given!r}")
     return given

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, number
+from gyaku.arguments import Part, choose, no_class, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ class Loss(Part):
     passes = frozenset({"__call__", "compute"})
     takes: str = "rows"
     """What a target is: "rows" like the outputs, "classes" (numbers or rows), or "anything"."""
+    advice: str = ""
+    """What to try if the loss is not finite although the outputs are."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum"):
@@ -152,6 +154,7 @@ class CrossEntropy(Loss):
 
     native = True
     takes = "classes"
+    advice = "It takes probabilities: end the model with Softmax, or use SoftmaxCrossEntropy"
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1e-7) -> None:
         super().__init__(reduction=reduction)
@@ -262,6 +265,7 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     """
     if isinstance(given, str):
         return choose("loss", given, LOSSES)()
+    no_class("loss", given)
     if isinstance(given, Loss) and given.native:
         return given
     if not callable(given):

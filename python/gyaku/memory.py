@@ -50,9 +50,7 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     ndarray
         The array.
     """
-    array = empty(shape, dtype)
-    array.fill(0)
-    return array
+    return _core.zeros(shape, np.dtype(dtype))
 
 
 def host(

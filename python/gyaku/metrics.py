@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose
+from gyaku.arguments import Part, choose, no_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +139,7 @@ def metric(given: str | Metric | Callable[..., Any]) -> Metric:
     """
     if isinstance(given, str):
         return choose("metric", given, METRICS)()
+    no_class("a metric", given)
     if isinstance(given, Metric) and given.native:
         return given
     if not callable(given):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, number
+from gyaku.arguments import Part, choose, no_class, number
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class Optimizer(Part):
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
     ) -> None:
         owner = type(self).__name__
-        if not callable(learning_rate):
-            number(owner, "learning_rate", learning_rate, above=0)
-        self._learning_rate = learning_rate
+        self._learning_rate = _checked_rate(owner, learning_rate)
         self.weight_decay = number(owner, "weight_decay", weight_decay, least=0)
 
     @property
@@ -92,9 +90,7 @@ class Optimizer(Part):
 
     @learning_rate.setter
     def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
-        if not callable(given):
-            number(type(self).__name__, "learning_rate", given, above=0)
-        self._learning_rate = given
+        self._learning_rate = _checked_rate(type(self).__name__, given)
         if self._params is not None:
             self._schedule = schedule(given)
             self._fill()
@@ -153,7 +149,16 @@ class Optimizer(Part):
         if not min(steps, room) <= ahead <= room:
             self._fill()
             ahead = room
-        return min(steps, ahead)
+        first, steps = 1 + room - ahead, min(steps, ahead)
+        rates = self._rates[first : first + steps]
+        wrong = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
+        if wrong.size:  # looked at here, because beyond the last step a schedule may go anywhere
+            step = int(self.clock[0]) - self._begun + int(wrong[0])
+            raise ValueError(
+                f"{type(self).__name__}: the schedule {self.learning_rate!r} gives the learning"
+                f" rate {rates[wrong[0]]:g} in step {step}"
+            )
+        return steps
 
     def step(self, model: Trainable) -> None:
         """Change the parameters by the gradients of the last backward pass.
@@ -164,6 +169,8 @@ class Optimizer(Part):
             What is trained.
         """
         params, grads = model.flat_params, model.flat_grads
+        if not params.size:
+            raise ValueError("step: the model has no parameters yet, call forward or build first")
         if self._params is not params:
             self.begin(model)
         self.prepare(1)
@@ -378,6 +385,15 @@ class Adam(Optimizer):
         )
 
 
+def _checked_rate(
+    owner: str, given: float | Schedule | Callable[..., Any]
+) -> float | Schedule | Callable[..., Any]:
+    no_class(f"{owner}: learning_rate", given)
+    if not callable(given):
+        number(owner, "learning_rate", given, above=0)
+    return given
+
+
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "adam": Adam,
     "momentum": Momentum,
@@ -408,6 +424,7 @@ def optimizer(given: str | Optimizer) -> Optimizer:
     """
     if isinstance(given, str):
         return choose("optimizer", given, OPTIMIZERS)()
+    no_class("optimizer", given)
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or an Optimizer, got {given!r}")
     return given

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.arguments import choose, number
+from gyaku.arguments import choose, no_class, number
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -374,6 +374,7 @@ def activation(given: str | Activation) -> Activation:
     """
     if isinstance(given, str):
         return choose("activation", given, ACTIVATIONS)()
+    no_class("an activation", given)
     if not isinstance(given, Activation):
         raise TypeError(f"an activation must be a name or an activation layer, got {given!r}")
     return given

@@ -37,13 +37,19 @@ class Views(dict[str, "NDArray[Any]"]):
 
     def __setitem__(self, name: str, value: object) -> None:
         """Copy `value` into the array called `name`."""
-        if name not in self:
-            raise KeyError(f"there is no parameter {name!r} here, only {', '.join(self) or 'none'}")
         array = self[name]
         given = np.asarray(value)
         if given.shape != array.shape:
             raise ValueError(f"{name!r} has shape {array.shape}, cannot take {given.shape}")
         np.copyto(array, given, casting="same_kind")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the arrays themselves, not through `__setitem__`."""
+        return Views, (dict(self),)
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        """Say which names there are."""
+        raise KeyError(f"there is no parameter {name!r} here, only {', '.join(self) or 'none'}")
 
     def place(self, name: str, array: NDArray[Any]) -> None:
         """Let `name` mean another array from now on.
@@ -146,6 +152,10 @@ class Layer(Part):
         """Number of the step, which random layers draw by; a model's layers share one."""
         return memory.zeros((1,), np.int64)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle a layer as it was made; its weights belong to its model."""
+        return _made, (type(self), self.config()), {"name": self.name}
+
     def __str__(self) -> str:
         """Return class and name, as errors show them."""
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
@@ -168,7 +178,10 @@ class Layer(Part):
         This default finds the shape by a pass over one sample of zeros.
         """
         x = np.zeros((1, *input_shape), self.dtype)
-        return np.shape(self._forward(x, False))[1:]
+        y = self._forward(x, False)
+        if np.ndim(y) == 0:
+            raise ValueError(f"{self}: forward must return the outputs, got {y!r}")
+        return np.shape(y)[1:]
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the outputs of a batch.
@@ -293,7 +306,10 @@ class Layer(Part):
             shown.flags.writeable = False
 
         def call() -> None:
-            result = np.asarray(function(shown))
+            returned = function(shown)
+            result = np.asarray(returned)
+            if returned is None:
+                raise ValueError(f"{self}: {what} returned nothing, expected shape {out.shape}")
             if result.shape != out.shape:
                 raise ValueError(
                     f"{self}: {what} returned shape {result.shape}, expected {out.shape}"
@@ -302,3 +318,7 @@ class Layer(Part):
 
         parameters = [*self.params.values(), *self.grads.values()]
         memory.host(call, [given, *self.params.values()], [out, *parameters])
+
+
+def _made(cls: type[Layer], config: dict[str, Any]) -> Layer:
+    return cls(**config)

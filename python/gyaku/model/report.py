@@ -74,7 +74,9 @@ def summary(model: Model) -> Table:
 
 
 def _named(layer: Layer) -> str:
-    return f"{layer.name} ({type(layer).__name__})"
+    given = getattr(layer, "activation", None)
+    activation = "" if given is None else f", {getattr(given, 'op', given)}"
+    return f"{layer.name} ({type(layer).__name__}{activation})"
 
 
 def listing(
@@ -147,14 +149,16 @@ def profile(training: Training, steps: int) -> Table:
     finally:
         before.restore()
     threads = _core.num_threads()
-    peak = _core.measure_flops(str(training.model.dtype), threads)
+    # One thread may reach more than all of them: where a task is small, or others are at work.
+    counts = {1, threads}
+    peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
     bandwidths: dict[int, float] = {}
     rows = []
     for index, (task, taken) in enumerate(zip(program.tasks(), seconds, strict=True)):
         # The bandwidth depends on the cache that the task's memory fits into: to a power of two.
         size = 1 << max(12, math.ceil(math.log2(max(1.0, task["bytes"] / 3))))
         if size not in bandwidths:
-            bandwidths[size] = _core.measure_bandwidth(size, threads)
+            bandwidths[size] = max(_core.measure_bandwidth(size, count) for count in counts)
         least = max(task["flops"] / peak, task["bytes"] / bandwidths[size])
         rows.append(
             [

@@ -64,6 +64,8 @@ class Sequential(Model):
     array([0., 1., 1., 0.], dtype=float32)
     """
 
+    _batch: int | None = None  # the samples of the last forward pass
+
     def __init__(
         self,
         *layers: Layer,
@@ -84,6 +86,11 @@ class Sequential(Model):
         """Make the parameters, layer by layer; see `Model.build`."""
         if dtype is not None:
             self.dtype = checked_dtype(dtype)
+        if not isinstance(input_shape, (tuple, list)):
+            raise TypeError(
+                "build: input_shape must be a tuple, such as (784,) or (28, 28, 1), got"
+                f" {input_shape!r}"
+            )
         start = shape = tuple(whole("build", "a length in input_shape", n) for n in input_shape)
         for layer in self.layers:
             owner = layer.model() if layer.model else None
@@ -100,7 +107,12 @@ class Sequential(Model):
             after = self.layers[index + 1] if index + 1 < len(self.layers) else None
             layer.activation_after = getattr(after, "op", "")
             layer.input_shape = shape
-            layer.output_shape = shape = tuple(layer.build(shape))
+            built = layer.build(shape)
+            if not isinstance(built, (tuple, list)):
+                raise TypeError(
+                    f"{layer}: build must return the shape of an output sample, got {built!r}"
+                )
+            layer.output_shape = shape = tuple(built)
         self.input_shape, self.output_shape = start, shape
         self._flatten()
         self.built = True
@@ -144,13 +156,21 @@ class Sequential(Model):
             )
         if training:
             ops.advance(self.clock, 1)
+        self._batch = len(batch)
         for layer in self.layers:
             batch = layer.run_forward(batch, training)
         return batch
 
     def backward(self, dy: object, *, input_gradient: bool = False) -> NDArray[Any] | None:
         """Pass a gradient back through all layers; see `Model.backward`."""
-        gradient: NDArray[Any] | None = np.require(np.asarray(dy), self.dtype, ["C", "A"])
+        if self._batch is None:
+            raise RuntimeError("backward: call forward first, backward needs what it keeps")
+        given, shape = np.asarray(dy), (self._batch, *self.output_shape)
+        if given.shape != shape:
+            raise ValueError(
+                f"backward: dy has shape {given.shape}, the outputs of forward have {shape}"
+            )
+        gradient: NDArray[Any] | None = np.require(given, self.dtype, ["C", "A"])
         last = 0 if input_gradient else self._first_trained
         for layer in reversed(self.layers[last:]):
             assert gradient is not None
@@ -158,8 +178,32 @@ class Sequential(Model):
             gradient = layer.run_backward(gradient)
         return gradient if input_gradient else None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what a model file would hold: architecture, weights, loss, metrics."""
+        options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
+        state = {
+            "input_shape": self.input_shape,
+            "weights": {name: view.copy() for name, view in self.params.items()},
+            "clock": int(self.clock[0]),
+            "loss": self.loss,
+            "metrics": self.metrics,
+        }
+        return _made, (type(self), self.layers, options), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["input_shape"] is not None:
+            self.build(state["input_shape"])
+            for name, weights in state["weights"].items():
+                self.params[name] = weights
+        self.clock[0] = state["clock"]
+        self.loss, self.metrics = state["loss"], state["metrics"]
+
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def _made(cls: type[Sequential], layers: tuple[Layer, ...], options: dict[str, Any]) -> Sequential:
+    return cls(*layers, **options)
 
 
 def _check_layers(layers: tuple[Layer, ...]) -> None:

@@ -158,11 +158,13 @@ class Guard:
         self._snapshot.restore()
         epoch = (bad - 1) // training.per_epoch + 1
         rate = training.optimizer.rate
-        rate_said = f", now {rate:.3g}" if rate else ""
+        advice = "Try a smaller learning rate" + (f", now {rate:.3g}" if rate else "")
+        advice += ", or inputs of smaller magnitude"
+        if where.startswith("the loss") and training.loss.advice:
+            advice = training.loss.advice
         raise NonFiniteError(
             f"fit: stopped at step {bad} (epoch {epoch}): the first value that is not finite arose"
-            f" in {where}; the model keeps the weights from before this step. Try a smaller"
-            f" learning rate{rate_said}, or inputs of smaller magnitude",
+            f" in {where}; the model keeps the weights from before this step. {advice}",
             bad,
             layer,
         )

@@ -104,6 +104,8 @@ class Bar(Progress):
             unit_scale=True,
             dynamic_ncols=True,
             desc=f"epoch 1/{epochs}",
+            # Without what else tqdm counts: loss and metrics shall fit into a terminal.
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}",
         )
 
     def update(self, seen: int, logs: Mapping[str, float]) -> None:

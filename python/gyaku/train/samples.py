@@ -158,8 +158,9 @@ def inputs(
         If it is empty, has the wrong shape or holds a value that is not finite.
     """
     array = _real(owner, name, x)
+    one = f"; write {name}[None] for one sample" if array.shape == shape else ""
     if array.ndim < 2:
-        hint = f": write {name}[:, None] for one feature" if array.ndim else ""
+        hint = one or (f": write {name}[:, None] for one feature" if array.ndim else "")
         raise ValueError(
             f"{owner}: {name} must have a sample axis and at least one feature axis,"
             f" got shape {array.shape}{hint}"
@@ -168,7 +169,8 @@ def inputs(
         raise ValueError(f"{owner}: {name} is empty, its shape is {array.shape}")
     if shape is not None and array.shape[1:] != shape:
         raise ValueError(
-            f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects {shape}"
+            f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects"
+            f" {shape}{one}"
         )
     if array.dtype != np.uint8:
         array = _floating(array, dtype)
@@ -215,13 +217,21 @@ def targets(
     ValueError
         If it does not fit inputs, outputs and loss, or holds a value that is not finite.
     """
-    array = _real(owner, name, y)
+    array = _real(
+        *(owner, name, y),
+        names=f"; class names become numbers by np.unique({name}, return_inverse=True)[1]",
+    )
     if array.ndim == 0 or len(array) != len(x):
         count = len(array) if array.ndim else "no"
         raise ValueError(f"{owner}: there are {len(x)} samples but {count} targets in {name}")
     is_input = array.dtype == np.uint8 and array.size == x.size and _same_memory(array, x)
     if array.shape[1:] == (1,) and outputs != (1,):
         array = array.reshape(-1)
+    if loss.takes == "classes" and outputs[-1:] == (1,):
+        raise ValueError(
+            f"{owner}: {loss!r} needs an output for each class, but the model has one output; two"
+            " classes take Dense(2)"
+        )
     integer = array.dtype.kind in "iub"
     if loss.takes == "classes" and array.ndim == 1 and outputs != ():
         if not integer:
@@ -285,8 +295,8 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
                 )
 
 
-def _real(owner: str, name: str, given: object) -> NDArray[Any]:
-    """Return `given` as an array of real numbers."""
+def _real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[Any]:
+    """Return `given` as an array of real numbers; `names` is what to do if it holds text."""
     if isinstance(given, np.ma.MaskedArray):
         raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
     try:
@@ -294,7 +304,8 @@ def _real(owner: str, name: str, given: object) -> NDArray[Any]:
     except ValueError as error:
         raise ValueError(f"{owner}: {name} cannot be made an array: {error}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
+        hint = names if array.dtype.kind in "USTO" else ""
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array
 
 

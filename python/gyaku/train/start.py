@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku.arguments import number, whole
 from gyaku.callbacks import Callbacks
+from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
 from gyaku.optim import optimizer as as_optimizer
@@ -88,6 +90,7 @@ def fit(
     aside = _aside(model, validation_data, criterion)
     if share:
         samples, aside = samples.split(share, seed, shuffle)
+    _warn_of_two_softmaxes(model, criterion)
     model.loss, model.optimizer, model.metrics = criterion, learner, measures
     for layer in model.layers:
         layer.seed = seed
@@ -278,6 +281,17 @@ def _aside(model: Model, given: object, loss: Loss) -> Samples | None:
         raise TypeError("fit: validation_data must be a pair (x, y)")
     x, y = given
     return _samples("fit", model, x, y, loss, part="validation_data's ")
+
+
+def _warn_of_two_softmaxes(model: Model, loss: Loss) -> None:
+    last = model.layers[-1]
+    last = getattr(last, "activation", None) or last
+    if isinstance(loss, SoftmaxCrossEntropy) and "softmax" in (last, getattr(last, "op", "")):
+        warnings.warn(
+            "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it will"
+            " learn slowly; leave the model's out, or use CrossEntropy",
+            stacklevel=4,
+        )
 
 
 def _metrics(owner: str, given: str | Metric | Iterable[Any]) -> tuple[Metric, ...]:
