@@ -197,12 +197,17 @@ std::vector<double> Program::profile(int repeats) {
         seconds[first++] += since(start);
         continue;
       }
-      for (const Step& step : stretch.steps) {
-        auto body = [&](Member& me) noexcept { run_steps(me, {&step, 1}); };
-        const auto start = Clock::now();
-        run_team(threads_for(step.shared), body);
-        seconds[first + step.task] += since(start);
-      }
+      auto body = [&](Member& me) noexcept {
+        auto start = Clock::now();
+        for (const Step& step : stretch.steps) {
+          run_steps(me, {&step, 1});
+          const auto now = Clock::now();
+          if (me.rank() == 0)
+            seconds[first + step.task] += std::chrono::duration<double>(now - start).count();
+          start = now;
+        }
+      };
+      run_team(threads_for(stretch.shared), body);
       first += stretch.steps.size();
     }
   }

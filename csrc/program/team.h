@@ -71,6 +71,7 @@ private:
 class Member {
 public:
   Member(int rank, int size, Rounds* rounds) : rank_(rank), size_(size), rounds_(rounds) {}
+  int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
 
   // Joins the others in the next round: slot(i) for all i < slots, each done once. Returns when all
