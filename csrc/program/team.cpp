@@ -1,5 +1,7 @@
 #include "program/team.h"
 
+#include <algorithm>
+
 #include <omp.h>
 #include <pthread.h>
 
@@ -51,6 +53,8 @@ int num_threads() {
 void set_num_threads(int threads) { chosen_threads.store(threads, std::memory_order_relaxed); }
 
 void Rounds::reset(int slots) noexcept {
+  static const GrantedCores granted = granted_cores();
+  is_crowded_ = slots > std::min(granted.affinity, granted.quota.value_or(granted.affinity));
   for (int slot = 0; slot < slots; ++slot) taken_[slot].rounds.store(0, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   current_.store(0, std::memory_order_relaxed);
@@ -72,8 +76,11 @@ void Rounds::finish(std::int64_t number, int slots) noexcept {
 }
 
 void Rounds::pause(std::int64_t number, int wait) noexcept {
-  constexpr int spins = 2000;
-  if (wait < spins) return relax();
+  // About a fifth of a millisecond: a member that is woken from sleep comes so late that the next
+  // one to wait would fall asleep as well, and so on for ever. Where threads share cores, whoever
+  // spins keeps another from working.
+  constexpr int spins = 20000, spins_if_crowded = 1000;
+  if (wait < (is_crowded_ ? spins_if_crowded : spins)) return relax();
   // Every slot is being worked on: sleep until the last one is done.
   current_.wait(static_cast<std::uint32_t>(number), std::memory_order_acquire);
 }

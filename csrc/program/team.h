@@ -63,6 +63,7 @@ private:
     std::atomic<std::int64_t> rounds; // before this one, the slot has been taken
   };
   Taken taken_[max_slots];
+  bool is_crowded_ = false;
   alignas(64) std::atomic<int> done_;
   alignas(64) std::atomic<std::uint32_t> current_;
 };
