@@ -17,20 +17,27 @@ from bench.processes import WorkerError, missing, present, say
 from bench.workloads import ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.settings import Settings
 
 TABLES = {
-    "products": "matrix products of many shapes: GFLOP/s and per cent of the peak",
+    "products": "matrix products of many shapes: GFLOP/s and per cent of the peak, with a picture",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
+    "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
+ALL = "all"
+READERS = ("scaling", "accuracy")
+"""The tables that need MNIST."""
 BUILD = Path(__file__).parent.parent / "build" / "bench"
 
 
 def listing() -> str:
     """Return the rows and tables."""
     lines = [f"{row.name:10} {row.shape}, batch {row.batch}" for row in ROWS.values()]
-    return "\n".join([*lines, *(f"{name:10} {text}" for name, text in TABLES.items())])
+    lines += [f"{name:10} {text}" for name, text in {**TABLES, ALL: "all of these"}.items()]
+    return "\n".join(lines)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,14 +49,17 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"rows and tables:\n{listing()}\n\nbench/README.md says what is counted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [*ROWS, *TABLES]
+    names = [*ROWS, *TABLES, ALL]
     reader.add_argument(
-        "names", nargs="*", metavar="NAME", help="rows or tables; by default all four rows"
+        "names", nargs="*", metavar="NAME", help="rows, tables or all; by default the four rows"
     )
     peers = ",".join(name for name in PEERS if name != OWN)
     reader.add_argument("--peers", default=peers, help=f"against whom; by default {peers}")
     reader.add_argument("--rounds", type=int, help="how often each is run; by default 5")
     reader.add_argument("--threads", type=int, help="by default as many as gyaku would use")
+    reader.add_argument(
+        "--isa", metavar="NAME", help="hold gyaku to an instruction set, as GYAKU_ISA does"
+    )
     reader.add_argument("--json", type=Path, metavar="PATH", help="write everything there")
     reader.add_argument("--plots", type=Path, default=BUILD, help="the folder for pictures")
     reader.add_argument(
@@ -79,6 +89,8 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
         if asked.json.is_dir() or not os.access(folder, os.W_OK):
             reader.error(f"--json: {asked.json} cannot be written")
     asked.rounds = asked.rounds or (1 if asked.quick else 5)
+    everything = [*ROWS, *TABLES]
+    asked.names = everything if ALL in asked.names else list(dict.fromkeys(asked.names or ROWS))
     return asked
 
 
@@ -95,24 +107,46 @@ def store(folder: Path) -> Path:
     return folder
 
 
-def tables(names: list[str], settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
-    """Measure and print what was asked for; return everything, and why tables were given up."""
+def begin(isa: str | None) -> Any:
+    """Import gyaku, held to an instruction set if there is one, or say why that cannot be."""
+    if isa:
+        os.environ["GYAKU_ISA"] = isa
+    if missing(OWN):
+        raise SystemExit("bench: gyaku is not installed: python -m pip install '.[bench]'")
+    try:
+        return importlib.import_module("gyaku")
+    except ImportError as error:
+        raise SystemExit(f"bench: {error}") from None
+
+
+def tables(
+    names: list[str], settings: Settings, keep: Callable[[dict[str, Any]], None]
+) -> dict[str, str]:
+    """Measure and print what was asked for; return why tables were given up.
+
+    After each table everything up to there is handed to `keep`.
+    """
     rows = [ROWS[name] for name in names if name in ROWS]
     runs = {name: importlib.import_module(f"bench.{name}").run for name in TABLES if name in names}
     if rows:
         from bench.steps import run
 
         runs = {"rows": partial(run, rows), **runs}
-    results, failures = {}, {}
+    results: dict[str, Any] = {"machine": {}, "failures": {}}
+    failures = results["failures"]
     for name, measure in runs.items():
+        settings.machine.begin()
         try:
             results[name] = measure(settings)
         except WorkerError as error:
             failures[name] = str(error)
-    for name, row in results.get("rows", {}).items():
-        if OWN in row["failures"]:
-            failures[name] = row["failures"][OWN]
-    return results, failures
+        if name == "rows":
+            lost = {row: found["failures"] for row, found in results.get(name, {}).items()}
+            failures |= {row: why[OWN] for row, why in lost.items() if OWN in why}
+        results["machine"][name] = settings.machine.facts()
+        sys.stdout.flush()
+        keep(results)
+    return dict(failures)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,9 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.list:
         print(listing())
         return 0
-    if missing(OWN):
-        raise SystemExit("bench: gyaku is not installed: python -m pip install '.[bench]'")
-    import gyaku as gk
+    gk = begin(asked.isa)
     from bench.machine import Machine
     from bench.settings import Settings
 
@@ -133,23 +165,20 @@ def main(arguments: list[str] | None = None) -> int:
     threads = asked.threads or gk.num_threads()
     machine = Machine(threads, peers)
     settings = Settings(peers, asked.rounds, threads, asked.quick, machine, asked.plots)
-    names = list(dict.fromkeys(asked.names or ROWS))
+
+    def keep(results: dict[str, Any]) -> None:
+        if asked.json:
+            asked.json.write_text(json.dumps({"notes": notes, **results}, indent=1) + "\n")
+
     with tempfile.TemporaryDirectory(prefix="gyaku-bench-") as folder:
-        if any(name == "accuracy" or (name in ROWS and ROWS[name].mnist) for name in names):
+        if any(name in READERS or (name in ROWS and ROWS[name].mnist) for name in asked.names):
             settings.data = store(Path(folder))
-        results, failures = tables(names, settings)
-    warnings = machine.warnings()
-    if warnings:
-        print(f"\n**The machine was not quiet:** {'; '.join(warnings)}.")
+        failures = tables(asked.names, settings, keep)
     for note in notes:
         print(f"\n{note}.")
     for name, why in failures.items():
         say(f"bench: {name} could not be measured: {why}")
     if asked.json:
-        everything = {"machine": machine.facts(), "warnings": warnings + notes}
-        asked.json.write_text(
-            json.dumps(everything | results | {"failures": failures}, indent=1) + "\n"
-        )
         say(f"everything is in {asked.json}")
     return 1 if failures else 0
 

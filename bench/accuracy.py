@@ -14,8 +14,8 @@ from bench.cold import RECIPES, Recipe
 from bench.machine import PEAK
 from bench.peers import OWN, PEERS
 from bench.processes import alternate, call, required, say
-from bench.ratios import best, median_ratio
-from bench.table import counted, factor, page, table
+from bench.ratios import best, median_ratio, together
+from bench.table import counted, factor, judged, page, table
 
 if TYPE_CHECKING:
     from bench.settings import Settings
@@ -27,7 +27,7 @@ EPOCHS, SECONDS = 15, 3
 def run(settings: Settings) -> dict[str, Any]:
     """Measure, print the table, return everything."""
     found = {name: measure(recipe, settings) for name, recipe in RECIPES.items()}
-    print(settings.machine.title("Time to accuracy"))
+    print(settings.machine.title("Time to accuracy", ["torch"]))
     print(show(found))
     return found
 
@@ -61,10 +61,10 @@ def measure(recipe: Recipe, settings: Settings) -> dict[str, Any]:
     own = answers[OWN]
     if recipe.until:
         loss, epochs = (max(answer[key] for answer in own) for key in ("loss", "epochs"))
-        met = loss <= recipe.until and epochs <= EPOCHS and median(wall[OWN]) < SECONDS
+        met: bool | None = loss <= recipe.until and epochs <= EPOCHS and median(wall[OWN]) < SECONDS
     else:
         accurate = min(answer["accuracy"] for answer in own) >= ACCURACY
-        met = accurate and (ahead is None or ahead >= RATIO)
+        met = together([accurate, None if ahead is None else ahead >= RATIO])
     return {
         "rounds": answers,
         "failures": failures,
@@ -95,7 +95,7 @@ def show(found: dict[str, dict[str, Any]]) -> str:
                     f"{max(answer['loss'] for answer in answers):.4f}",
                     f"{min(answer['accuracy'] for answer in answers):.2%}",
                     factor(row["ahead"]) if own else "",
-                    (("met" if row["met"] else "missed") if own else ""),
+                    judged(row["met"]) if own else "",
                 ]
             )
     return page(

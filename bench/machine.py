@@ -8,11 +8,14 @@ import platform
 import resource
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.peers import PEERS
+from bench.peers import OWN, PEERS
 from bench.processes import call, version
 from bench.table import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PEAK = "peak"
 """The name of the measurement of the peak among those of the frameworks."""
@@ -25,14 +28,20 @@ DRIFT = 0.1
 class Machine:
     """The machine during a run.
 
-    `peaks` collects the answers of `bench.peak`, which are measured between everything else.
+    `peaks` collects the answers of `bench.peak`, which are measured between everything else; a
+    table has its own, and its own clock, from `begin` on.
     """
 
     def __init__(self, threads: int, peers: list[str]) -> None:
         self.threads = threads
         self.versions = {name: version(name) for name in peers}
-        self.date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self.forced = os.environ.get("GYAKU_ISA")
         self.load = os.getloadavg()[0]
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a table."""
+        self.date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
         self.peaks: list[dict[str, Any]] = []
         self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
 
@@ -42,6 +51,16 @@ class Machine:
         self.peaks.append(answer)
         return answer
 
+    @property
+    def isa(self) -> str:
+        """The instruction set that gyaku uses."""
+        return str(self.peaks[0]["isa"])
+
+    @property
+    def name(self) -> str:
+        """The processor, and how many threads are used."""
+        return f"{self.peaks[0]['cpu']}, {counted(self.threads, 'thread')}"
+
     def facts(self) -> dict[str, Any]:
         """Return everything, for the JSON."""
         first = self.peaks[0] if self.peaks else {}
@@ -50,29 +69,40 @@ class Machine:
             "cpu": first.get("cpu"),
             "cores": os.cpu_count(),
             "isa": first.get("isa"),
+            "isa_forced": self.forced,
             "threads": self.threads,
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "versions": self.versions,
             "load_before": self.load,
             "peaks": self.peaks,
+            "warnings": self.warnings(),
         }
 
-    def title(self, text: str) -> str:
-        """Return the lines above a table: its title, the machine, versions, the peak so far."""
+    def title(self, text: str, peers: Iterable[str]) -> str:
+        """Return the lines above a table: its title, the machine, versions, the peak.
+
+        The versions are those of the peers that take part, and gyaku's. The lines say so if the
+        machine was not quiet, and if gyaku was held to an instruction set.
+        """
         first = self.peaks[0]
         flops, bandwidths = (
             [peak[key] / 1e9 for peak in self.peaks] for key in ("flops", "bandwidth")
         )
-        named = ", ".join(f"{PEERS[name].title} {found}" for name, found in self.versions.items())
+        part = [name for name in (*peers, OWN) if name in self.versions]
+        named = ", ".join(f"{PEERS[name].title} {self.versions[name]}" for name in part)
         threads = counted(self.threads, "thread")
         lines = [
-            f"{first['cpu']}, {os.cpu_count()} cores, {first['isa']}, {threads}",
+            f"{first['cpu']}, {counted(os.cpu_count() or 1, 'core')}, {self.isa}, {threads}",
             f"{self.date}, Python {platform.python_version()}",
             named,
             f"measured peak {span(flops)} GFLOP/s in float32, memory {span(bandwidths)} GB/s",
         ]
-        return "\n".join([f"\n### {text}\n", "  \n".join(lines), ""])
+        warnings = self.warnings()
+        if warnings:
+            lines.append(f"**the machine was not quiet:** {'; '.join(warnings)}")
+        held = f", gyaku held to {self.forced}" if self.forced else ""
+        return "\n".join([f"\n### {text}{held}\n", "  \n".join(lines), ""])
 
     def warnings(self) -> list[str]:
         """Return what casts doubt on the figures, a sentence each."""

@@ -113,8 +113,7 @@ def alternate(
     answers: dict[Name, list[dict[str, Any]]] = {name: [] for name in names}
     failures: dict[Name, str] = {}
     for number in range(rounds):
-        start = number % max(1, len(names))
-        for name in (*names[start:], *names[:start]):
+        for name in rotated(names, number):
             if name in failures:
                 continue
             try:
@@ -123,6 +122,12 @@ def alternate(
                 failures[name] = str(error)
                 del answers[name]
     return answers, failures
+
+
+def rotated(names: Sequence[Name], places: int) -> list[Name]:
+    """Return the names in their order, but beginning so many places later."""
+    start = places % max(1, len(names))
+    return [*names[start:], *names[:start]]
 
 
 def required(failures: Mapping[str, str], *names: str) -> None:

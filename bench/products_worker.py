@@ -1,19 +1,21 @@
-"""All products by one library, in one process: `python -m bench.products_worker PEER`.
+"""Products by one library, in one process: `python -m bench.products_worker PEER`.
 
-Prints one line of JSON: GFLOP/s by who did it and by product. Every product writes into the same
-array each time; what is timed is a block of calls, of which there are some, and their median.
+A request (see `bench.serving`) is the name of a product, such as ``["64x64x64 nt"]``, the answer
+GFLOP/s by who did it. A product writes into the same array each time; what is timed is a block of
+calls, of which there are some, and their median. One call of a big product is a block of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from bench.goals import PEAK_NEARBY, REPLAYED
 from bench.peers import OWN
-from bench.products import REPLAYED, RIVALS, Product, products
+from bench.serving import serve
+from bench.shapes import Product
 
 if TYPE_CHECKING:
     # Does a product so many times.
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
     Repeat = Callable[[int], None]
 
-BLOCK = 0.01
-"""The least seconds of a block of calls."""
-BLOCKS = 5
+BLOCK, BLOCKS = 0.005, 3
+"""The least seconds of a block of calls, and how many there are."""
+LONG = 0.05
+"""The seconds from which on a single call is enough."""
 
 
 def with_numpy(product: Product, a: Any, b: Any) -> dict[str, Repeat]:
@@ -79,43 +82,63 @@ def with_gyaku(product: Product, a: Any, b: Any) -> dict[str, Repeat]:
 
 
 def seconds(repeat: Repeat) -> float:
-    """Return the seconds of one product."""
+    """Return the seconds of one product: those of a call, or of the middle one of some blocks."""
+
+    def timed(times: int) -> float:
+        start = perf_counter()
+        repeat(times)
+        return perf_counter() - start
+
+    # The first call touches all memory and wakes the threads.
     repeat(1)
-    times = 1
-    while True:
-        start = perf_counter()
-        repeat(times)
-        took = perf_counter() - start
-        if took >= BLOCK:
-            break
+    took, times = timed(1), 1
+    if took >= LONG:
+        return took
+    while took < BLOCK:
         times = max(2 * times, min(50 * times, int(1.2 * times * BLOCK / max(took, 1e-9))))
-    blocks = []
-    for _ in range(BLOCKS):
-        start = perf_counter()
-        repeat(times)
-        blocks.append(perf_counter() - start)
-    return median(blocks) / times
+        took = timed(times)
+    return median([took, *(timed(times) for _ in range(BLOCKS - 1))]) / times
+
+
+def operands(product: Product) -> tuple[Any, Any]:
+    """Return the factors as they are stored, full of random numbers."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    shapes = [(product.m, product.k), (product.k, product.n)]
+    a, b = (
+        random.random(shape[::-1] if letter == "t" else shape, np.float32)
+        for shape, letter in zip(shapes, product.transposed, strict=True)
+    )
+    return a, b
+
+
+def measure(peer: str, name: str) -> dict[str, float]:
+    """Return GFLOP/s of a product by who did it, for gyaku also of the peak at that moment."""
+    product = Product.named(name)
+    prepare = {"numpy": with_numpy, "torch": with_torch, OWN: with_gyaku}[peer]
+    found = {}
+    for who, repeat in prepare(product, *operands(product)).items():
+        if who == REPLAYED:
+            # Between the two that are compared with it.
+            found[PEAK_NEARBY] = peak()
+        found[who] = product.flops / seconds(repeat) / 1e9
+    return found
+
+
+def peak() -> float:
+    """Return the GFLOP/s that this machine can do at most."""
+    from gyaku import _core
+
+    return _core.measure_flops("float32", _core.num_threads()) / 1e9
 
 
 def main() -> None:
-    """Measure all products and print."""
-    import numpy as np
-
+    """Answer requests."""
     parser = argparse.ArgumentParser(prog="python -m bench.products_worker")
-    parser.add_argument("peer", choices=(*RIVALS, OWN))
-    parser.add_argument("--quick", action="store_true", help="fewer and smaller products")
-    asked = parser.parse_args()
-    prepare = {"numpy": with_numpy, "torch": with_torch, OWN: with_gyaku}[asked.peer]
-    random = np.random.default_rng(0)
-    found: dict[str, dict[str, float]] = {}
-    for product in products(quick=asked.quick):
-        m, k, n = product.m, product.k, product.n
-        stored_a = (k, m) if product.transposed[0] == "t" else (m, k)
-        stored_b = (n, k) if product.transposed[1] == "t" else (k, n)
-        a, b = (random.standard_normal(shape, np.float32) for shape in (stored_a, stored_b))
-        for who, repeat in prepare(product, a, b).items():
-            found.setdefault(who, {})[product.name] = product.flops / seconds(repeat) / 1e9
-    print(json.dumps(found))
+    parser.add_argument("peer", choices=("numpy", "torch", OWN))
+    peer = parser.parse_args().peer
+    serve(lambda arguments: measure(peer, *arguments))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
@@ -16,6 +16,17 @@ def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
     that only one of them finished are left out.
     """
     return median(a / b for a, b in zip(of, to, strict=False))
+
+
+def together(parts: Iterable[bool | None]) -> bool | None:
+    """Return whether all parts of a target are met; None if some of them were not measured.
+
+    One part that is missed is enough to say that the target is.
+    """
+    found = list(parts)
+    if False in found:
+        return False
+    return None if None in found else True
 
 
 def best(times: Mapping[str, Sequence[float]]) -> str | None:

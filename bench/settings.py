@@ -26,3 +26,8 @@ class Settings:
     machine: Machine
     plots: Path
     data: Path | None = None
+
+    def picture(self, name: str) -> Path:
+        """Return where a picture goes; one of a forced instruction set says so in its name."""
+        held = f"-{self.machine.forced}" if self.machine.forced else ""
+        return self.plots / f"{name}{held}.png"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bench.machine import PEAK
 from bench.peers import OWN, PEERS, options
 from bench.processes import WorkerError, alternate, call, required, say
-from bench.ratios import best, limit_share, median_ratio
-from bench.table import counted, factor, number, page, percent, table, times
+from bench.ratios import best, limit_share, median_ratio, together
+from bench.table import counted, factor, judged, number, page, percent, table, times
 
 if TYPE_CHECKING:
     from bench.settings import Settings
@@ -49,8 +49,9 @@ class Setting:
 def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
     """Measure the rows, print their table, return everything."""
     found = {workload.name: measure(workload, settings) for workload in workloads}
-    print(settings.machine.title("Training steps"))
-    print(show(found, workloads, [*(name for name in settings.peers if name != OWN), OWN]))
+    rivals = [name for name in settings.peers if name != OWN]
+    print(settings.machine.title("Training steps", rivals))
+    print(show(found, workloads, [*rivals, OWN]))
     return found
 
 
@@ -140,8 +141,13 @@ def summary(workload: Workload, us: dict[str, list[float]], peaks: list[float]) 
         rival = best({name: peers[name] for name in target.versus if name in peers})
         if rival:
             found["target_ratio"] = median_ratio(peers[rival], own)
-            found["met"] = found["target_ratio"] >= target.ratio and (
-                target.limit is None or found["limit_share"] >= target.limit
+            found["met"] = together(
+                [
+                    found["target_ratio"] >= target.ratio,
+                    target.limit is None or found["limit_share"] >= target.limit,
+                    # Who was not measured might have been faster.
+                    True if all(name in peers for name in target.versus) else None,
+                ]
             )
     return found
 
@@ -154,8 +160,7 @@ def verdict(workload: Workload, found: dict[str, Any]) -> str:
     names = [PEERS[name].title for name in target.versus]
     rivals = names[0] if len(names) == 1 else f"best of {', '.join(names)}"
     limit = f", {target.limit:.0%} of limit" if target.limit else ""
-    met = {True: "met", False: "missed", None: "not measured"}[found["met"]]
-    return f"{target.ratio:g}× {rivals}{limit}: {met}"
+    return f"{target.ratio:g}× {rivals}{limit}: {judged(found['met'])}"
 
 
 def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list[str]) -> str:

@@ -51,6 +51,17 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}{'s' * (count != 1)}"
 
 
+def thread_counts(threads: int) -> list[int]:
+    """Return 1, 2, 4, ... and at last the given number of threads."""
+    powers = [2**power for power in range(threads.bit_length())]
+    return sorted({*powers, threads})
+
+
+def judged(met: bool | None) -> str:
+    """Return whether a target is met."""
+    return {True: "met", False: "missed", None: "not measured"}[met]
+
+
 def factor(value: float | None) -> str:
     """Return a ratio, such as ``1.85×``."""
     return "–" if value is None else f"{number(value)}×"

@@ -2,7 +2,8 @@
 
 Prints one line of JSON: `us` (microseconds a step), `seconds` (of each timed call), `epochs` (of a
 timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs) and what was
-asked for.
+asked for. With `--serve` instead of all arguments it answers requests of such arguments (see
+`bench.serving`).
 
 What is counted: whole epochs of training on data that are in memory, by a network that has been
 trained for some epochs already: shuffling, gathering batches, forward, loss, backward, optimizer
@@ -23,6 +24,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import OWN, PEERS, options
+from bench.serving import serve
 from bench.workloads import find
 
 if TYPE_CHECKING:
@@ -74,8 +76,8 @@ def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Read the arguments, measure, print."""
+def answer(arguments: list[str]) -> dict[str, Any]:
+    """Read the arguments, measure, return what is printed."""
     parser = argparse.ArgumentParser(prog="python -m bench.worker")
     parser.add_argument("row", type=find)
     parser.add_argument("peer", choices=PEERS)
@@ -85,14 +87,17 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=3, help="how many calls are timed")
     parser.add_argument("--samples", type=int, help="train on the first samples only")
     parser.add_argument("--no-loss", action="store_true", help="leave out the first epochs")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     known = options(asked.peer, asked.row)
     option = asked.option if asked.option is not None else next(iter(known), "")
     if option not in known:
         sys.exit(f"{asked.peer} has no setting {option!r} for {asked.row.name}, only {known}")
-    answer = measure(asked, option)
-    print(json.dumps({"row": asked.row.name, "peer": asked.peer, "option": option} | answer))
+    named = {"row": asked.row.name, "peer": asked.peer, "option": option}
+    return named | measure(asked, option)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--serve"]:
+        serve(answer)
+    else:
+        print(json.dumps(answer(sys.argv[1:])))

@@ -6,19 +6,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.__main__ import TABLES, read
 from bench.accuracy import RECIPES
 from bench.cold import cycle
-from bench.machine import span
+from bench.machine import Machine, span
 from bench.peers import PEERS, options
 from bench.processes import WorkerError, alternate, last_error
-from bench.products import Product, products
 from bench.ratios import best, limit_share, median_ratio
+from bench.serving import interleave, server
+from bench.settings import Settings
 from bench.steps import summary
 from bench.table import number, percent, table
 from bench.workloads import ROWS, Dense, Target, find
@@ -72,6 +77,8 @@ def test_the_limit_is_the_time_at_the_measured_peak() -> None:
         (Target(1, ("torch", "jax")), 2.0, True),
         (Target(2, ("torch",), limit=0.9), 3.0, False),
         (Target(2, ("keras",)), None, None),
+        (Target(1, ("torch", "keras")), 3.0, None),
+        (Target(4, ("torch", "keras")), 3.0, False),
     ],
 )
 def test_a_target_is_met_against_the_peers_that_it_names(
@@ -118,13 +125,90 @@ def test_a_row_is_described_in_a_line() -> None:
     assert ROWS["mlp_big"].dense[1] == (512, Dense(256, "relu"))
 
 
-def test_products_cover_all_transpositions() -> None:
-    listed = list(products())
-    assert len({product.name for product in listed}) == len(listed)
-    assert {p.transposed for p in listed if p.n == p.m == 4096} == {"nn", "nt", "tn", "tt"}
-    assert Product(2, 3, 4).flops == 48
-    assert Product(256, 256, 256).big
-    assert not Product(256, 256, 512).big
+class Fake:
+    """A server that says who was asked for what, and fails once."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name, self.log = name, log
+
+    def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the answer."""
+        self.log.append(f"{self.name}{arguments[0]}")
+        if self.log[-1] == "b2":
+            raise WorkerError("it cannot")
+        return {"us": 1.0}
+
+
+def test_servers_alternate_task_by_task_and_a_failing_one_is_left_out() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def start(name: str) -> Iterator[Fake]:
+        log.append(f"+{name}")
+        if name == "d":
+            raise WorkerError("it is not here")
+        yield Fake(name, log)
+        log.append(f"-{name}")
+
+    answers, failures = interleave(
+        "test",
+        {name: partial(start, name) for name in "abcd"},
+        [1, 2],
+        2,
+        lambda _, task: [str(task)],
+        before=lambda: log.append("|"),
+    )
+    first = "| +a +b +c +d a1 b1 c1 b2 c2 a2 -c -b -a"
+    second = "| +a +c c1 a1 a2 c2 -c -a"
+    assert " ".join(log) == f"{first} {second}"
+    assert failures == {"d": "it is not here", "b": "it cannot"}
+    assert {name: len(found[1]) for name, found in answers.items()} == {"a": 2, "c": 2}
+
+
+def test_a_server_answers_until_it_fails() -> None:
+    with server("bench.worker", "--serve", threads=1) as one:
+        timing = ["--seconds", "0.001", "--calls", "1", "--no-loss"]
+        assert one.ask(["xor", "gyaku", *timing])["us"] > 0
+        assert one.ask(["width_16", "gyaku", *timing])["us"] > 0
+        with pytest.raises(WorkerError, match=r"exit code \d: .*lenet"):
+            one.ask(["lenet", "gyaku"])
+
+
+def test_a_module_that_is_no_server_is_a_failure() -> None:
+    why = "No module named bench.nowhere"
+    with pytest.raises(WorkerError, match=why), server("bench.nowhere", threads=1):
+        pass
+
+
+def fake_machine() -> Machine:
+    machine = Machine(2, ["numpy", "gyaku"])
+    machine.peaks = [{"cpu": "A CPU", "isa": "avx2", "flops": 1e11, "bandwidth": 1e10}]
+    return machine
+
+
+def test_the_title_says_what_gyaku_is_held_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GYAKU_ISA", "avx2")
+    machine = fake_machine()
+    assert "### Matrix products, gyaku held to avx2\n" in machine.title("Matrix products", [])
+    settings = Settings([], 1, 2, quick=True, machine=machine, plots=Path("plots"))
+    assert settings.picture("products") == Path("plots/products-avx2.png")
+
+
+def test_the_title_says_that_the_machine_was_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GYAKU_ISA", raising=False)
+    machine = fake_machine()
+    machine.load = 3.0
+    machine.peaks.append(machine.peaks[0] | {"flops": 1.2e11})
+    shown = machine.title("Widths", ["torch"])
+    assert "### Widths\n" in shown
+    assert "**the machine was not quiet:** the load average was 3.00 before the run" in shown
+    assert "the measured peak varied by 20%" in shown
+    assert "NumPy" not in shown
+
+
+def test_all_names_every_row_and_table() -> None:
+    assert read(["all", "--rounds", "2"]).names == [*ROWS, *TABLES]
+    assert read([]).names == list(ROWS)
 
 
 def test_the_peers_learning_rates_are_those_of_gyakus_cycle() -> None:
@@ -194,6 +278,13 @@ def test_a_wrong_argument_gets_one_sentence(arguments: list[str], sentence: str)
     done = bench(*arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_instruction_set_is_a_sentence() -> None:
+    done = bench("products", "--isa", "mmx")
+    assert done.returncode == 1
+    assert "GYAKU_ISA: 'mmx' is no instruction set of this build; choose one of" in done.stderr
     assert "Traceback" not in done.stderr
 
 

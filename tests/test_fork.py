@@ -60,6 +60,27 @@ print("done")
     assert output(TRAIN + code, timeout=40, **TWO, PYTHONWARNINGS="ignore") == "done"
 
 
+@needs_fork
+def test_a_child_forked_in_the_middle_of_training_goes_on_to_the_same_bits(expected: str) -> None:
+    code = """
+import os
+class Fork(gk.Callback):
+    child = None
+    def on_epoch_end(self, epoch, logs):
+        if self.child is None:
+            self.child = os.fork()
+fork = Fork()
+result = train(fork)
+if fork.child == 0:
+    print(result, flush=True)
+    os._exit(0)
+assert os.waitpid(fork.child, 0)[1] == 0
+print(result)
+"""
+    found = output(TRAIN + code, timeout=40, **TWO, PYTHONWARNINGS="ignore")
+    assert found.split() == [expected] * 2
+
+
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_multiprocessing_trains_in_its_workers(method: str, expected: str, tmp_path: Path) -> None:
     script = tmp_path / "workers.py"  # a file, because workers import the main module by its path

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded import Array, K, M, N, names, numbers, record, same_as_eager
+from recorded import Array, K, M, N, fresh, names, numbers, record, same_as_eager
 
 from gyaku import _core, ops
 
@@ -127,3 +127,94 @@ def test_optimized_or_not_the_bits_are_those_of_the_calls(
     fused = [name for name in names(program) if "+" in name]
     assert bool(fused) == (optimize == "1")
     assert bool(program.arena_bytes) == (optimize == "1")
+
+
+def relu_then_dropout(x: Array, dy: Array, clock: Array, *, stream: int) -> list[Array]:
+    y = ops.relu(x)
+    kept = ops.dropout(y, clock, rate=0.4, seed=3, stream=7)
+    dropped = ops.dropout(dy, clock, rate=0.4, seed=3, stream=stream)
+    return [kept, ops.relu_backward(dropped, y)]
+
+
+def test_dropout_after_relu_is_undone_in_one_pass_without_drawing_again() -> None:
+    x, dy, clock = numbers(M, N), numbers(M, N, seed=1), np.array([5])
+    dy[0, :8] = [np.nan, np.inf, -np.inf, 0, -0.0, 1e-38, 3e38, 1]
+    program = same_as_eager(lambda: relu_then_dropout(x, dy, clock, stream=7), x)
+    assert "dropout + relu_backward" in names(program)
+    assert names(program).count("dropout") == 1
+
+
+def test_dropout_of_another_layer_is_not_taken_for_this_one() -> None:
+    x, dy, clock = numbers(M, N), numbers(M, N, seed=1), np.array([5])
+    program = same_as_eager(lambda: relu_then_dropout(x, dy, clock, stream=8), x)
+    assert names(program).count("dropout") == 2
+
+
+def test_dropout_of_another_step_is_not_taken_for_this_one() -> None:
+    x, dy = numbers(M, N), numbers(M, N, seed=1)
+    clock = np.array([5])
+
+    def step() -> list[Array]:
+        clock[0] = 5
+        if _core.recording():
+            _core.host(lambda: clock.fill(5), [], [clock])
+        y = ops.relu(x)
+        kept = ops.dropout(y, clock, rate=0.4, seed=3, stream=7)
+        ops.advance(clock, 1)
+        return [kept, ops.relu_backward(ops.dropout(dy, clock, rate=0.4, seed=3, stream=7), y)]
+
+    assert names(same_as_eager(step, x)).count("dropout") == 2
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "elu", "relu"])
+def test_a_squared_error_takes_the_derivative_of_its_outputs_along(function: str) -> None:
+    z, t = numbers(M, N), numbers(M, N, seed=1)
+
+    def step() -> list[Array]:
+        y = getattr(ops, function)(z)
+        loss, dy = ops.mean_squared_error(y, t)
+        return [loss, getattr(ops, function + "_backward")(dy, y)]
+
+    assert f"squared_error + {function}_backward" in names(same_as_eager(step, z))
+
+
+def test_a_squared_error_whose_gradient_is_read_elsewhere_stays() -> None:
+    z, t = numbers(M, N), numbers(M, N, seed=1)
+
+    def step() -> list[Array]:
+        y = ops.sigmoid(z)
+        loss, dy = ops.mean_squared_error(y, t)
+        return [loss, dy, ops.sigmoid_backward(dy, y)]
+
+    assert "squared_error" in names(same_as_eager(step, z))
+
+
+def gather_twice(data: Array, *, scales: tuple[float, float]) -> list[Array]:
+    order, cursor = np.arange(M)[::-1].copy(), np.zeros(1, np.int64)
+    x, t = fresh(M, K), fresh(M, K)
+    for out, scale in zip((x, t), scales, strict=True):
+        ops.gather(data, order, cursor, out, scale=scale)
+    loss, dy = ops.mean_squared_error(ops.tanh(x), t)
+    return [loss, dy]
+
+
+@pytest.mark.parametrize(("scales", "times"), [((0.5, 0.5), 1), ((0.5, 0.25), 2)])
+def test_rows_that_are_inputs_and_targets_are_gathered_once(
+    scales: tuple[float, float], times: int
+) -> None:
+    data = numbers(M, K)
+    program = same_as_eager(lambda: gather_twice(data, scales=scales), data)
+    assert names(program).count("gather") == times
+
+
+def test_gathered_rows_that_change_are_gathered_twice() -> None:
+    data, order, cursor = numbers(M, K), np.arange(M), np.zeros(1, np.int64)
+
+    def step() -> list[Array]:
+        x, t = fresh(M, K), fresh(M, K)
+        ops.gather(data, order, cursor, x)
+        ops.gather(data, order, cursor, t)
+        ops.sgd(x, t, np.array([1.0, 0.5, 1.0, 1.0]))
+        return [ops.matmul(x, t, transpose_b=True)]
+
+    assert names(same_as_eager(step, data)).count("gather") == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -26,11 +25,19 @@ def test_a_file_has_one_row_an_epoch(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("pandas"), reason="pandas is not installed")
 def test_a_table_has_one_row_an_epoch() -> None:
     table = history().to_pandas()
-    assert list(table) == ["loss", "val_loss", "seconds"]
+    assert table.to_dict("list") == {
+        "loss": [0.5, 0.25],
+        "val_loss": [0.75, 0.5],
+        "seconds": [0.25, 0.25],
+    }
     assert list(table.index) == [1, 2]
+    assert table.index.name == "epoch"
+
+
+def test_a_table_of_no_epochs_has_no_rows() -> None:
+    assert History().to_pandas().empty
 
 
 def test_a_table_without_pandas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,9 +220,17 @@ def laid_out(case: Case, call: Call, layout: str) -> Call:
     return changed, keywords
 
 
+# A product takes a transposed matrix as it is: see test_leading_dimension.py.
+CONVERTED = [
+    (op, layout)
+    for op, row in TABLE.items()
+    for layout in LAYOUTS
+    if not row.in_place and (op, layout) != ("matmul", "column_by_column")
+]
+
+
 @each_dtype
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("op", [name for name, row in TABLE.items() if not row.in_place])
+@pytest.mark.parametrize(("op", "layout"), CONVERTED)
 def test_layout_changes_no_bit(op: str, layout: str, dtype: DType) -> None:
     for case in BY_OP[op]:
         call = case.call(dtype)

@@ -52,38 +52,45 @@ void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, Elem
                      flops_per_element * static_cast<double>(args.size), std::move(operands)));
 }
 
-void activation(const py::array& x_array, const py::array& y_array, const std::string& name,
-                double alpha) {
-  Call call("activation");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
+py::object activation(py::handle x_array, py::handle out, const std::string& name, double alpha) {
+  const Entry& entry = find(name);
+  Call call(entry.name);
+  call.require(alpha >= 0, "alpha must be at least 0");
+  const Tensor x = call.real_input(x_array, "x");
+  const py::object y_array = call.result(out, x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "out");
   call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
   ElementwiseArgs args{};
   args.x = x.data;
   args.y = y.data;
   args.alpha = alpha;
-  args.activation = find(name).activation;
-  run(call, KernelId::activation, find(name).name, x, args, {x.read(), y.write()});
+  args.activation = entry.activation;
+  run(call, KernelId::activation, entry.name, x, args, {x.read(), y.write()});
+  return y_array;
 }
 
-void activation_backward(const py::array& dy_array, const py::array& saved_array,
-                         const py::array& dx_array, const std::string& name, double alpha) {
-  Call call("activation_backward");
+py::object activation_backward(py::handle dy_array, py::handle saved_array, py::handle out,
+                               const std::string& name, double alpha) {
+  const Entry& entry = find(name);
+  Call call(entry.backward);
+  call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor dy = call.real_input(dy_array, "dy"), saved = call.real_input(saved_array, "saved");
+  const py::object dx_array = call.result(out, saved.shape, saved.scalar());
   const Tensor dx = call.real_output(dx_array, "out");
-  call.require(dy.size == saved.size && dy.size == dx.size && dy.same_type(saved) &&
-                   dy.same_type(dx),
-               "dy, saved and out differ in size or dtype");
+  call.require(dy.like(saved) && dy.size == dx.size && dy.same_type(dx),
+               "dy, saved and out differ in shape or dtype");
   ElementwiseArgs args{};
   args.x = dy.data;
   args.saved = saved.data;
   args.y = dx.data;
   args.alpha = alpha;
-  args.activation = find(name).activation;
-  run(call, KernelId::activation_backward, find(name).backward, dy, args,
+  args.activation = entry.activation;
+  run(call, KernelId::activation_backward, entry.backward, dy, args,
       {dy.read(), saved.read(), dx.write()});
+  return dx_array;
 }
 
-void elementary(const py::array& x_array, const py::array& y_array, const std::string& name) {
+void elementary(py::handle x_array, py::handle out, const std::string& name) {
   constexpr std::array<std::pair<const char*, Function>, 7> functions{{
       {"exp", Function::exp},
       {"expm1", Function::expm1},
@@ -94,7 +101,7 @@ void elementary(const py::array& x_array, const py::array& y_array, const std::s
       {"erf", Function::erf},
   }};
   Call call("elementary");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
+  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(out, "out");
   call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
   for (const auto& [known, function] : functions)
     if (name == known) {

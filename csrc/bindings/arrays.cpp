@@ -1,6 +1,9 @@
 #include "bindings/arrays.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -8,81 +11,165 @@ namespace gyaku::bindings {
 
 namespace {
 
-std::string describe(const py::array& array) {
-  return py::str(array.dtype()).cast<std::string>() + " array of shape " +
-         py::str(array.attr("shape")).cast<std::string>();
-}
-
 // Below this, giving up the GIL costs more than it lets others do.
 constexpr double long_enough_to_release = 5e5; // FLOPs or bytes
 
+std::string described(Shape shape, const py::dtype& dtype) {
+  py::tuple lengths(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i) lengths[i] = shape[i];
+  return "an array of shape " + py::str(lengths).cast<std::string>() + " and dtype " +
+         py::str(dtype).cast<std::string>();
+}
+
+bool is_array(py::handle object) { return py::isinstance<py::array>(object); }
+bool is_writeable(py::handle array) { return py::reinterpret_borrow<py::array>(array).writeable(); }
+bool is_readable(const py::array& array) {
+  return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 &&
+         array.dtype().byteorder() != '>';
+}
+
+bool is_exactly_array(py::handle object) {
+  return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
+}
+
+// How far apart the rows of a matrix are, in numbers; nothing if it has no contiguous rows.
+std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t columns,
+                                              py::ssize_t row_stride, py::ssize_t column_stride,
+                                              py::ssize_t item) {
+  if (rows == 0 || columns == 0) return columns;
+  if (columns > 1 && column_stride != item) return std::nullopt;
+  if (rows == 1) return columns;
+  if (row_stride < columns * item || row_stride % item != 0) return std::nullopt;
+  return row_stride / item;
+}
+
 } // namespace
 
-void require(bool holds, const char* operation, const std::string& message) {
+void require(bool holds, const char* operation, const char* message) {
   if (!holds) throw py::value_error(std::string(operation) + ": " + message);
 }
 
-void Call::require(bool holds, const std::string& message) const {
-  bindings::require(holds, operation_, message);
+void require(bool holds, const char* operation, const std::string& message) {
+  require(holds, operation, message.c_str());
 }
 
-Tensor Call::input(const py::array& array, const char* name) {
-  const int flags = array.flags();
-  const bool plain = (flags & py::array::c_style) != 0 &&
-                     (flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 &&
-                     array.dtype().byteorder() != '>';
-  require(plain, std::string(name) +
-                     " must be a C-contiguous, aligned array in native byte order, "
-                     "got " +
-                     describe(array));
+bool Tensor::same_shape(const Tensor& other) const {
+  return std::equal(shape.begin(), shape.end(), other.shape.begin(), other.shape.end());
+}
+
+void Call::require_of(bool holds, const char* name, const char* what) const {
+  if (!holds) bindings::require(false, operation_, std::string(name) + " must be " + what);
+}
+
+void Call::hold(py::handle array) {
+  if (is_recorded_) arrays_.push_back(py::reinterpret_borrow<py::array>(array));
+}
+
+Tensor Call::tensor(py::handle object, const char* name) {
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const py::dtype dtype = array.dtype();
+  require_of((array.flags() & py::array::c_style) != 0 && is_readable(array), name,
+             "C-contiguous, aligned and in native byte order");
+  hold(array);
   Tensor tensor;
   tensor.data = const_cast<void*>(array.data());
-  tensor.shape.assign(array.shape(), array.shape() + array.ndim());
+  tensor.shape = {array.shape(), static_cast<std::size_t>(array.ndim())};
   tensor.size = array.size();
-  tensor.item_bytes = array.itemsize();
-  tensor.kind = array.dtype().kind();
-  arrays_.push_back(array);
+  tensor.item_bytes = dtype.itemsize();
+  tensor.kind = dtype.kind();
   return tensor;
 }
 
-Tensor Call::output(const py::array& array, const char* name) {
-  require(array.writeable(), std::string(name) + " is read-only");
-  return input(array, name);
+Tensor Call::input(py::handle object, const char* name) {
+  require_of(is_exactly_array(object), name, "an ndarray");
+  return tensor(object, name);
 }
 
-Tensor Call::real_input(const py::array& array, const char* name) {
-  Tensor tensor = input(array, name);
-  require(tensor.is_float(),
-          std::string(name) + " must be float32 or float64, got " + describe(array));
-  return tensor;
+Tensor Call::buffer(py::handle object, const char* name) {
+  require_of(is_array(object), name, "an array");
+  return tensor(object, name);
 }
 
-Tensor Call::real_output(const py::array& array, const char* name) {
-  require(array.writeable(), std::string(name) + " is read-only");
-  return real_input(array, name);
+Tensor Call::output(py::handle object, const char* name) {
+  const Tensor found = buffer(object, name);
+  require_of(is_writeable(object), name, "writeable");
+  return found;
 }
 
-std::int64_t* Call::int64_buffer(const py::array& array, const char* name, std::int64_t count,
-                                 bool writes) {
-  const Tensor tensor = writes ? output(array, name) : input(array, name);
-  require(tensor.kind == 'i' && tensor.item_bytes == 8 && (count < 0 || tensor.size == count),
-          std::string(name) + " must be int64" +
-              (count < 0 ? "" : " of " + std::to_string(count) + " numbers") + ", got " +
-              describe(array));
-  return static_cast<std::int64_t*>(tensor.data);
+Tensor Call::real_input(py::handle object, const char* name) {
+  const Tensor found = input(object, name);
+  require_of(found.is_float(), name, "float32 or float64");
+  return found;
 }
 
-double* Call::float64_buffer(const py::array& array, const char* name, std::int64_t count,
-                             bool writes) {
-  const Tensor tensor = writes ? output(array, name) : input(array, name);
-  require(tensor.kind == 'f' && tensor.item_bytes == 8 && (count < 0 || tensor.size == count),
-          std::string(name) + " must be float64" +
-              (count < 0 ? "" : " of " + std::to_string(count) + " numbers") + ", got " +
-              describe(array));
-  return static_cast<double*>(tensor.data);
+Tensor Call::real_output(py::handle object, const char* name) {
+  const Tensor found = output(object, name);
+  require_of(found.is_float(), name, "float32 or float64");
+  return found;
 }
 
-void Call::run(std::vector<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
+Matrix Call::matrix(py::handle object, const char* name) {
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const py::dtype dtype = array.dtype();
+  const py::ssize_t item = dtype.itemsize();
+  require_of(array.ndim() == 2 && is_readable(array) && dtype.kind() == 'f' &&
+                 (item == 4 || item == 8),
+             name, "an aligned matrix of float32 or float64");
+  const py::ssize_t *shape = array.shape(), *strides = array.strides();
+  auto leading = leading_dimension(shape[0], shape[1], strides[0], strides[1], item);
+  const bool transposed = !leading && shape[0] > 1; // a single row is sooner copied
+  if (transposed) leading = leading_dimension(shape[1], shape[0], strides[1], strides[0], item);
+  require_of(leading.has_value(), name, "a matrix of contiguous rows or the transpose of one");
+  hold(array);
+  return {const_cast<void*>(array.data()),
+          shape[transposed ? 1 : 0],
+          shape[transposed ? 0 : 1],
+          *leading,
+          item,
+          transposed};
+}
+
+Matrix Call::real_matrix(py::handle object, const char* name) {
+  require_of(is_exactly_array(object), name, "an ndarray");
+  return matrix(object, name);
+}
+
+Matrix Call::real_matrix_output(py::handle object, const char* name) {
+  require_of(is_array(object), name, "an array");
+  const Matrix found = matrix(object, name);
+  require_of(!found.transposed && is_writeable(object), name, "writeable, with contiguous rows");
+  return found;
+}
+
+std::span<std::int64_t> Call::int64_buffer(py::handle object, const char* name, std::int64_t count,
+                                           bool writes) {
+  const Tensor found = writes ? output(object, name) : buffer(object, name);
+  require_of(found.is_int64() && found.shape.size() == 1 && (count < 0 || found.size == count),
+             name, "a row of int64 of the right length");
+  return {static_cast<std::int64_t*>(found.data), static_cast<std::size_t>(found.size)};
+}
+
+std::span<double> Call::float64_buffer(py::handle object, const char* name, std::int64_t count,
+                                       bool writes) {
+  const Tensor found = writes ? output(object, name) : buffer(object, name);
+  require_of(found.kind == 'f' && found.item_bytes == 8 && found.shape.size() == 1 &&
+                 (count < 0 || found.size == count),
+             name, "a row of float64 of the right length");
+  return {static_cast<double*>(found.data), static_cast<std::size_t>(found.size)};
+}
+
+py::object Call::result(py::handle out, Shape shape, Scalar scalar) const {
+  if (!out.is_none()) return py::reinterpret_borrow<py::object>(out);
+  return empty(operation_, shape,
+               scalar == Scalar::float32 ? py::dtype::of<float>() : py::dtype::of<double>());
+}
+
+py::object Call::number() const {
+  constexpr std::array<py::ssize_t, 1> one{1};
+  return result(one, Scalar::float64);
+}
+
+void Call::run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.flops + task.bytes();
@@ -91,29 +178,36 @@ void Call::run(std::vector<Task> tasks, Block scratch, std::int64_t scratch_byte
   submit(tasks, std::move(scratch), scratch_bytes);
 }
 
-void Call::run(Task task) {
-  std::vector<Task> tasks;
-  tasks.push_back(std::move(task));
-  run(std::move(tasks));
+void Call::run(std::vector<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
+  run_all(tasks, std::move(scratch), scratch_bytes);
 }
 
-py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, bool zeroed) {
-  require(!dtype.attr("hasobject").cast<bool>(), "empty",
+void Call::run(Task task) { run_all({&task, 1}, nullptr, 0); }
+
+py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed) {
+  constexpr std::uint64_t holds_references = 1; // NPY_ITEM_REFCOUNT
+  require((dtype.flags() & holds_references) == 0, operation,
           "there is no memory for Python objects here");
   std::int64_t bytes = dtype.itemsize();
-  for (const std::int64_t length : shape) {
+  for (const py::ssize_t length : shape) {
     const auto product = length < 0 ? std::nullopt : checked_product(bytes, length);
-    require(product.has_value(), "empty",
-            "an array of shape " + py::str(py::cast(shape)).cast<std::string>() +
-                " has no size in 64 bits");
+    if (!product) require(false, operation, described(shape, dtype) + " is beyond 2^63 bytes");
     bytes = *product;
   }
-  Block block = allocate(bytes);
+  Block block;
+  try {
+    block = allocate(bytes);
+  } catch (const std::bad_alloc&) {
+    py::set_error(
+        PyExc_MemoryError,
+        (std::string(operation) + ": there is no memory for " + described(shape, dtype)).c_str());
+    throw py::error_already_set();
+  }
   if (zeroed) std::memset(block.get(), 0, static_cast<std::size_t>(bytes));
   std::byte* memory = block.release();
   const py::capsule owner(memory,
                           [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); });
-  py::array array(dtype, shape, memory, owner);
+  py::array array(dtype, std::vector<py::ssize_t>(shape.begin(), shape.end()), memory, owner);
   if (Program* program = Program::recording(); program != nullptr && !zeroed) {
     program->add_temporary(memory, bytes);
     keep_alive(array); // or what is allocated next might lie there, and pass for a temporary

@@ -1,8 +1,11 @@
 // NumPy arrays on their way into tasks: what every binding checks, and memory for results.
+//
+// A binding uses its arguments as they are or throws: the conversions, and the sentences that say
+// what is wrong, are in gyaku.ops. So a check costs nothing but itself where it holds.
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,13 +20,17 @@ namespace gyaku::bindings {
 
 namespace py = pybind11;
 
-// The last line of defence behind gyaku.ops: throws ValueError unless `holds`.
+using Shape = std::span<const py::ssize_t>;
+
+// Throws ValueError unless `holds`.
+void require(bool holds, const char* operation, const char* message);
 void require(bool holds, const char* operation, const std::string& message);
 
-// A C-contiguous, aligned array in native byte order.
+// A C-contiguous, aligned array in native byte order. It shows into the array, which its caller
+// holds.
 struct Tensor {
   void* data = nullptr;
-  std::vector<std::int64_t> shape;
+  Shape shape;
   std::int64_t size = 0;
   std::int64_t item_bytes = 0;
   char kind = 'f'; // as NumPy says: f, i, u
@@ -32,42 +39,90 @@ struct Tensor {
   std::int64_t rows() const { return shape.empty() ? 1 : shape.front(); }
   std::int64_t columns() const { return rows() == 0 ? 0 : size / rows(); }
   bool is_float() const { return kind == 'f' && (item_bytes == 4 || item_bytes == 8); }
+  bool is_int64() const { return kind == 'i' && item_bytes == 8; }
   Scalar scalar() const { return item_bytes == 4 ? Scalar::float32 : Scalar::float64; }
   bool same_type(const Tensor& other) const {
     return kind == other.kind && item_bytes == other.item_bytes;
   }
+  bool same_shape(const Tensor& other) const;
+  bool like(const Tensor& other) const { return same_type(other) && same_shape(other); }
 
   Operand read(bool by_slice = false) const { return {data, bytes(), Access::read, by_slice}; }
   Operand write(bool by_slice = false) const { return {data, bytes(), Access::write, by_slice}; }
   Operand update(bool by_slice = false) const { return {data, bytes(), Access::update, by_slice}; }
 };
 
+// A matrix whose rows are contiguous and lie `leading` numbers apart. Of a transposed view it is
+// the matrix that was transposed.
+struct Matrix {
+  void* data = nullptr;
+  std::int64_t rows = 0, columns = 0, leading = 0;
+  std::int64_t item_bytes = 0;
+  bool transposed = false;
+
+  Scalar scalar() const { return item_bytes == 4 ? Scalar::float32 : Scalar::float64; }
+  // From the first number to the last, with what lies between the rows.
+  std::int64_t bytes() const {
+    return rows == 0 || columns == 0 ? 0 : ((rows - 1) * leading + columns) * item_bytes;
+  }
+  // Rows are equal shares of the memory only where nothing lies between them.
+  bool is_dense() const { return leading == columns; }
+  Operand read(bool by_row = false) const {
+    return {data, bytes(), Access::read, by_row && is_dense()};
+  }
+  Operand write(bool by_row = false) const {
+    return {data, bytes(), Access::write, by_row && is_dense()};
+  }
+};
+
 // What one call needs of its arrays: checks them one by one and keeps them alive for a program.
 class Call {
 public:
-  explicit Call(const char* operation) : operation_(operation) {}
+  explicit Call(const char* operation)
+      : operation_(operation), is_recorded_(Program::recording() != nullptr) {}
 
-  Tensor input(const py::array& array, const char* name);
-  Tensor output(const py::array& array, const char* name);
-  // float32 or float64
-  Tensor real_input(const py::array& array, const char* name);
-  Tensor real_output(const py::array& array, const char* name);
-  // counters, labels and sums: `count` numbers, or any number if negative
-  std::int64_t* int64_buffer(const py::array& array, const char* name, std::int64_t count,
-                             bool writes);
-  double* float64_buffer(const py::array& array, const char* name, std::int64_t count, bool writes);
+  // What is read, and may be a conversion of what was given: an ndarray itself. A subclass may mean
+  // something else by its numbers.
+  Tensor input(py::handle array, const char* name);
+  Tensor real_input(py::handle array, const char* name); // float32 or float64
+  Matrix real_matrix(py::handle array, const char* name);
+  // What is used in place, whatever the class.
+  Tensor buffer(py::handle array, const char* name);
+  Tensor output(py::handle array, const char* name);
+  Tensor real_output(py::handle array, const char* name);
+  Matrix real_matrix_output(py::handle array, const char* name);
+  // counters, clocks and sums: `count` numbers, or any number if negative
+  std::span<std::int64_t> int64_buffer(py::handle array, const char* name, std::int64_t count,
+                                       bool writes);
+  std::span<double> float64_buffer(py::handle array, const char* name, std::int64_t count,
+                                   bool writes);
 
-  void require(bool holds, const std::string& message) const;
+  // Where a result goes: `out`, or a new array if that is None.
+  py::object result(py::handle out, Shape shape, Scalar scalar) const;
+  py::object result(Shape shape, Scalar scalar) const { return result(py::none(), shape, scalar); }
+  py::object number() const; // a new float64 array of one number
+
+  void require(bool holds, const char* message) const {
+    if (!holds) bindings::require(false, operation_, message);
+  }
   // Runs the tasks, and records them with the arrays they point to if this thread records.
   void run(std::vector<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
   void run(Task task);
 
 private:
+  void require_of(bool holds, const char* name, const char* what) const;
+  Tensor tensor(py::handle array, const char* name);
+  Matrix matrix(py::handle array, const char* name);
+  void hold(py::handle array);
+  void run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes);
+
   const char* operation_;
-  std::vector<py::array> arrays_;
+  bool is_recorded_;
+  std::vector<py::array> arrays_; // while recording: else the caller holds them long enough
 };
 
-py::array empty(const std::vector<std::int64_t>& shape, const py::dtype& dtype, bool zeroed);
+// A new array that starts on a cache line; throws ValueError or MemoryError for the operation.
+py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed = false);
 
 // Keeps an array as long as the program that this thread records, if any, points to it.
 void keep_alive(const py::array& array);

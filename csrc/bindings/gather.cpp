@@ -2,6 +2,8 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
+#include <algorithm>
+
 namespace gyaku::bindings {
 
 namespace {
@@ -13,52 +15,67 @@ Source source_of(const Call& call, const Tensor& source) {
   return source.item_bytes == 4 ? Source::float32 : Source::float64;
 }
 
-void gather(const py::array& source_array, const py::array& order_array,
-            const py::array& cursor_array, const py::array& out_array, double scale) {
+void gather(py::handle source_array, py::handle order_array, py::handle cursor_array,
+            py::handle out_array, double scale) {
   Call call("gather");
-  const Tensor source = call.input(source_array, "source"), out = call.output(out_array, "out");
-  const Tensor order = call.input(order_array, "order");
+  const Tensor source = call.buffer(source_array, "source");
+  const Tensor out = call.output(out_array, "out");
+  const auto order = call.int64_buffer(order_array, "order", -1, false);
+  const auto cursor = call.int64_buffer(cursor_array, "cursor", 1, false);
   GatherArgs args{};
-  args.source = source.data;
   args.type = source_of(call, source);
-  call.require(args.type == Source::int64 ? out.same_type(source) : out.is_float(),
-               "out must be float32 or float64, or int64 like the source");
-  args.order = call.int64_buffer(order_array, "order", -1, false);
-  args.cursor = call.int64_buffer(cursor_array, "cursor", 1, false);
+  call.require(args.type == Source::int64 ? out.is_int64() && scale == 1 : out.is_float(),
+               "out must be float32 or float64, or int64 like the source and not scaled");
+  call.require(!source.shape.empty() && !out.shape.empty() &&
+                   std::ranges::equal(source.shape.subspan(1), out.shape.subspan(1)),
+               "rows of source and out differ in shape");
+  args.source = source.data;
+  args.order = order.data();
+  args.cursor = cursor.data();
   args.out = out.data;
   args.rows = out.rows();
   args.columns = out.columns();
   args.source_rows = source.rows();
-  args.indices = order.size;
+  args.indices = static_cast<std::int64_t>(order.size());
   args.scale = scale;
-  call.require(source.columns() == args.columns || args.rows == 0 || args.source_rows == 0,
-               "rows of source and out differ in size");
+  const std::int64_t first = cursor.front();
+  call.require(first >= 0 && first <= args.indices - args.rows, "the cursor is beyond order");
+  const auto named =
+      order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(args.rows));
+  call.require(std::ranges::all_of(
+                   named, [&](std::int64_t row) { return row >= 0 && row < args.source_rows; }),
+               "order names a row that source does not have");
+  constexpr std::int64_t row_number = sizeof(std::int64_t);
   call.run(make_task(
       "gather", KernelId::gather, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, args,
       args.rows, 1, static_cast<double>(out.size),
       {// a batch touches as many rows of source and order as it has itself
        Operand{source.data, source.bytes(), Access::read, false, out.size * source.item_bytes},
-       Operand{order.data, order.bytes(), Access::read, false, args.rows * order.item_bytes},
-       Operand{args.cursor, sizeof(std::int64_t), Access::read}, out.write(true)}));
+       Operand{args.order, args.indices * row_number, Access::read, false, args.rows * row_number},
+       Operand{args.cursor, row_number, Access::read}, out.write(true)}));
 }
 
-void advance(const py::array& counter_array, std::int64_t amount) {
+void advance(py::handle counter_array, std::int64_t amount) {
   Call call("advance");
-  const AdvanceArgs args{call.int64_buffer(counter_array, "counter", 1, true), amount};
+  const auto counter = call.int64_buffer(counter_array, "counter", 1, true);
+  const AdvanceArgs args{counter.data(), amount};
   call.run(make_task("advance", KernelId::advance, Scalar::float64, args, 1, 1, 1,
                      {Operand{args.counter, sizeof(std::int64_t), Access::update}}));
 }
 
-void accumulate(const py::array& value_array, const py::array& totals_array,
-                const py::array& slot_array, double weight) {
+void accumulate(py::handle value_array, py::handle totals_array, py::handle slot_array,
+                double weight) {
   Call call("accumulate");
-  const Tensor totals = call.output(totals_array, "totals");
-  const AccumulateArgs args{call.float64_buffer(value_array, "value", 1, false),
-                            call.float64_buffer(totals_array, "totals", -1, true),
-                            call.int64_buffer(slot_array, "slot", 1, false), totals.size, weight};
+  const auto value = call.float64_buffer(value_array, "value", 1, false);
+  const auto totals = call.float64_buffer(totals_array, "totals", -1, true);
+  const auto slot = call.int64_buffer(slot_array, "slot", 1, false);
+  const auto slots = static_cast<std::int64_t>(totals.size());
+  call.require(slot.front() >= 0 && slot.front() < slots, "the slot is not in totals");
+  const AccumulateArgs args{value.data(), totals.data(), slot.data(), slots, weight};
   call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, 2,
                      {Operand{args.value, sizeof(double), Access::read},
-                      Operand{totals.data, totals.bytes(), Access::update, false, sizeof(double)},
+                      Operand{args.totals, slots * static_cast<std::int64_t>(sizeof(double)),
+                              Access::update, false, sizeof(double)},
                       Operand{args.slot, sizeof(std::int64_t), Access::read}}));
 }
 

@@ -2,7 +2,10 @@
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "runtime/cpu.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,13 +13,6 @@
 namespace gyaku::bindings {
 
 namespace {
-
-std::string text(const Tensor& tensor) {
-  std::string shape = "(";
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i)
-    shape += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
-  return shape + ")";
-}
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -33,63 +29,84 @@ enum class Path {
 
 Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
   if (args.m * args.n * args.k <= 128) return Path::small;
-  if (args.n == 1 && !args.transpose_a) return Path::column;
+  // Inner products either way: side by side, or each in a row of its own.
+  if (args.n == 1 && !args.transpose_a) return args.ldc == 1 ? Path::column : Path::dot;
   if (args.m <= 4 && !args.transpose_b) return Path::rows;
   if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
   const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
   if (row_tiles <= 4 && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
-  // Rows of B a multiple of a page apart fall into the same cache sets: those are worth a copy.
-  const bool aliased = args.ldb * item_bytes % 4096 == 0 && args.k > 64;
-  return args.transpose_b || aliased || row_tiles > 16 ? Path::packed : Path::tiles;
+  // A large B that many rows pass by is worth a copy: its rows lie in as many pages.
+  const bool is_large = args.k * args.n * item_bytes > 2 * 1024 * 1024;
+  return args.transpose_b || (is_large && row_tiles > 32) ? Path::packed : Path::tiles;
 }
 
-void matmul(const py::array& a_array, const py::array& b_array, const py::object& bias_array,
-            const py::array& c_array, bool transpose_a, bool transpose_b,
-            const std::string& activation, double alpha) {
+// How the loops around the micro-kernel are cut. Blocks of terms have nearly the same length, and
+// that length is the only thing here that a result depends on.
+void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
+  const std::int64_t l2 = second_level_cache();
+  const std::int64_t blocks = std::max(ceil_div(args.k, tile.k_block), std::int64_t{1});
+  args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
+  const auto fitting = [&](std::int64_t share, std::int64_t width) {
+    return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
+  };
+  args.group_panels = fitting(l2 / 4, tile.panel);
+  args.chunk_tiles = fitting(l2 / 8, tile.rows);
+}
+
+py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array, py::handle out,
+                  bool transpose_a, bool transpose_b, const std::string& activation, double alpha) {
   Call call("matmul");
-  const Tensor a = call.real_input(a_array, "a"), b = call.real_input(b_array, "b");
-  const Tensor c = call.real_output(c_array, "out");
-  call.require(a.shape.size() == 2 && b.shape.size() == 2 && c.shape.size() == 2,
-               "a, b and out must be matrices");
+  const Matrix a = call.real_matrix(a_array, "a"), b = call.real_matrix(b_array, "b");
+  // The transpose of a transposed view is what it is a view of.
+  transpose_a = transpose_a != a.transposed;
+  transpose_b = transpose_b != b.transposed;
   MatmulArgs args{};
-  args.m = a.shape[transpose_a ? 1 : 0];
-  args.k = a.shape[transpose_a ? 0 : 1];
-  args.n = b.shape[transpose_b ? 0 : 1];
-  call.require(b.shape[transpose_b ? 1 : 0] == args.k && c.shape[0] == args.m &&
-                   c.shape[1] == args.n && a.same_type(b) && a.same_type(c),
-               "shapes or dtypes do not fit: a " + text(a) + ", b " + text(b) + ", out " + text(c));
+  args.m = transpose_a ? a.columns : a.rows;
+  args.k = transpose_a ? a.rows : a.columns;
+  args.n = transpose_b ? b.rows : b.columns;
+  call.require((transpose_b ? b.columns : b.rows) == args.k && a.item_bytes == b.item_bytes,
+               "shapes or dtypes of a and b do not fit");
+  // The kernels of one column read it as a vector.
+  call.require(args.n != 1 || transpose_b || b.leading == 1, "a column of b must be contiguous");
+  const bool is_row_transposed = args.n == 1 && !transpose_a && !transpose_b;
+  transpose_b = transpose_b || is_row_transposed;
+  args.activation = to_activation(activation);
+  args.alpha = alpha;
+  call.require(alpha >= 0, "alpha must be at least 0");
   std::vector<Operand> operands{a.read(), b.read()};
   if (!bias_array.is_none()) {
-    const Tensor bias = call.real_input(bias_array.cast<py::array>(), "bias");
-    call.require(bias.size == args.n && bias.same_type(c),
-                 "bias must hold " + std::to_string(args.n) + " numbers of out's dtype");
+    const Tensor bias = call.real_input(bias_array, "bias");
+    call.require(bias.shape.size() == 1 && bias.size == args.n && bias.item_bytes == a.item_bytes,
+                 "bias must be a row like one of the result");
     args.bias = bias.data;
     operands.push_back(bias.read());
   }
+  const py::object c_array =
+      call.result(out, std::array<py::ssize_t, 2>{args.m, args.n}, a.scalar());
+  const Matrix c = call.real_matrix_output(c_array, "out");
+  call.require(c.rows == args.m && c.columns == args.n && c.item_bytes == a.item_bytes,
+               "the shape or dtype of out does not fit");
+  for (const Operand& operand : operands)
+    call.require(!operand.overlaps(c.write()), "out must not share memory with an input");
   args.a = a.data;
   args.b = b.data;
   args.c = c.data;
-  args.lda = a.shape[1];
-  args.ldb = b.shape[1];
-  args.ldc = args.n;
+  args.lda = a.leading;
+  args.ldb = is_row_transposed ? args.k : b.leading;
+  args.ldc = c.leading;
   args.transpose_a = transpose_a;
   args.transpose_b = transpose_b;
-  args.activation = to_activation(activation);
-  args.alpha = alpha;
-  for (const Operand& operand : operands)
-    call.require(!operand.overlaps(c.write()) || c.bytes() == 0,
-                 "out must not share memory with an input");
 
   const double flops =
       2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
   const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
-  args.k_block = tile.k_block;
+  cut_loops(args, tile, c.item_bytes);
   std::vector<Task> tasks;
   Block scratch;
   std::int64_t scratch_bytes = 0;
   const auto add = [&](KernelId id, std::int64_t extent, std::int64_t grain, bool a_by_slice,
                        bool c_by_slice) {
-    operands[0].by_slice = a_by_slice;
+    operands[0] = a.read(a_by_slice);
     operands.push_back(c.write(c_by_slice));
     tasks.push_back(
         make_task("matmul", id, c.scalar(), args, extent, grain, flops, std::move(operands)));
@@ -130,17 +147,23 @@ void matmul(const py::array& a_array, const py::array& b_array, const py::object
     break;
   }
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+  return c_array;
 }
 
-void sum_rows(const py::array& x_array, const py::array& y_array) {
+py::object sum_rows(py::handle x_array, py::handle out) {
   Call call("sum_rows");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
-  call.require(x.shape.size() == 2 && y.size == x.shape[1] && x.same_type(y),
+  const Tensor x = call.real_input(x_array, "x");
+  call.require(x.shape.size() == 2, "x must be a matrix");
+  const py::object y_array = call.result(out, x.shape.subspan(1), x.scalar());
+  const Tensor y = call.real_output(y_array, "out");
+  call.require(y.shape.size() == 1 && y.size == x.shape[1] && x.same_type(y),
                "out must hold one number for each column of x");
+  call.require(!x.read().overlaps(y.write()), "out must not share memory with x");
   const SumRowsArgs args{x.data, y.data, x.shape[0], x.shape[1]};
   const std::int64_t cache_line = 64 / y.item_bytes;
   call.run(make_task("sum_rows", KernelId::sum_rows, x.scalar(), args, y.size, cache_line,
                      static_cast<double>(x.size), {x.read(), y.write()}));
+  return y_array;
 }
 
 } // namespace

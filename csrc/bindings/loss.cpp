@@ -2,6 +2,7 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,111 +19,130 @@ struct Target {
   Operand operand{};
 };
 
-Target target_for(Call& call, const Tensor& y, const py::array& array) {
+Target target_for(Call& call, const Tensor& y, py::handle array, std::int64_t classes) {
   const Tensor tensor = call.input(array, "target");
   Target target;
   target.operand = tensor.read(true);
-  if (tensor.kind == 'i') {
-    target.labels = call.int64_buffer(array, "target", y.rows(), false);
-  } else {
-    call.require(tensor.size == y.size && tensor.same_type(y),
-                 "target must be int64 labels or numbers like the outputs");
+  if (!tensor.is_int64()) {
+    call.require(tensor.like(y), "target must be int64 labels or numbers like the outputs");
     target.values = tensor.data;
+    return target;
   }
+  call.require(tensor.size == y.rows() && tensor.rows() == tensor.size &&
+                   (tensor.shape.size() == 1 || tensor.shape.size() == 2),
+               "there must be one label for each row");
+  target.labels = static_cast<const std::int64_t*>(tensor.data);
+  call.require(std::all_of(target.labels, target.labels + tensor.size,
+                           [&](std::int64_t label) { return label >= 0 && label < classes; }),
+               "a label is out of range");
   return target;
 }
 
-void run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const Target& target,
-              const py::array& loss_array, const py::array& dy_array, LossArgs args,
-              double loss_factor) {
-  const Tensor dy = call.real_output(dy_array, "gradient");
-  call.require(dy.size == y.size && dy.same_type(y), "the gradient must be like the outputs");
-  double* loss = call.float64_buffer(loss_array, "loss", 1, true);
+// One over the number of samples, or one.
+double per_sample(const Call& call, std::int64_t samples, const std::string& reduction) {
+  call.require(samples > 0, "an empty batch has no loss");
+  call.require(reduction == "mean" || reduction == "sum", "reduction must be mean or sum");
+  return reduction == "mean" ? 1.0 / static_cast<double>(samples) : 1.0;
+}
+
+// Loss and gradient.
+py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const Target& target,
+                   LossArgs args, double loss_factor) {
+  const py::object loss_array = call.number(), dy_array = call.result(y.shape, y.scalar());
+  const Tensor loss = call.output(loss_array, "loss"), dy = call.output(dy_array, "gradient");
   args.y = y.data;
   args.target = target.values;
   args.labels = target.labels;
   args.dy = dy.data;
   args.rows = y.rows();
   args.columns = y.columns();
-  call.require(args.rows > 0, "an empty batch has no loss");
   const std::int64_t bytes = args.rows * static_cast<std::int64_t>(sizeof(double));
   Block scratch = allocate(bytes);
   args.row_loss = reinterpret_cast<double*>(scratch.get());
   const Operand losses{args.row_loss, bytes, Access::write, true};
-  const SumLossesArgs sum{args.row_loss, loss, args.rows, loss_factor};
+  const SumLossesArgs sum{args.row_loss, static_cast<double*>(loss.data), args.rows, loss_factor};
   std::vector<Task> tasks;
+  tasks.reserve(2);
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
                             flops_per_element * static_cast<double>(y.size),
                             {y.read(true), target.operand, dy.write(true), losses}));
-  tasks.push_back(make_task(
-      "sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
-      static_cast<double>(args.rows),
-      {Operand{args.row_loss, bytes, Access::read}, Operand{loss, sizeof(double), Access::write}}));
+  tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
+                            static_cast<double>(args.rows),
+                            {Operand{args.row_loss, bytes, Access::read}, loss.write()}));
   call.run(std::move(tasks), std::move(scratch), bytes);
+  return py::make_tuple(loss_array, dy_array);
 }
 
-void class_loss(const char* name, KernelId id, const py::array& y_array, const py::array& target,
-                const py::array& loss, const py::array& dy, double parameter, bool mean) {
+py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::handle target,
+                     double parameter, const std::string& reduction) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y");
   call.require(y.shape.size() == 2, "the outputs must be a matrix");
   LossArgs args{};
   args.parameter = parameter;
-  const double share = mean && y.rows() > 0 ? 1.0 / static_cast<double>(y.rows()) : 1.0;
-  args.gradient_factor = share;
-  run_loss(call, name, id, y, target_for(call, y, target), loss, dy, args, share);
+  args.gradient_factor = per_sample(call, y.rows(), reduction);
+  return run_loss(call, name, id, y, target_for(call, y, target, y.columns()), args,
+                  args.gradient_factor);
 }
 
-void squared_error(const py::array& y_array, const py::array& t_array, const py::array& loss,
-                   const py::array& dy, double loss_factor, double gradient_factor) {
+py::tuple softmax_cross_entropy(py::handle logits, py::handle target, double label_smoothing,
+                                const std::string& reduction) {
+  require(label_smoothing >= 0 && label_smoothing <= 1, "softmax_cross_entropy",
+          "label_smoothing must be 0 to 1");
+  return class_loss("softmax_cross_entropy", KernelId::softmax_cross_entropy, logits, target,
+                    label_smoothing, reduction);
+}
+
+py::tuple cross_entropy(py::handle p, py::handle target, double delta,
+                        const std::string& reduction) {
+  require(delta > 0, "cross_entropy", "delta must be above 0");
+  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, delta, reduction);
+}
+
+py::tuple squared_error(py::handle y_array, py::handle t_array, bool mean_over_features,
+                        const std::string& reduction) {
   Call call("squared_error");
-  const Tensor y = call.real_input(y_array, "y");
-  const Target target = target_for(call, y, t_array);
-  call.require(target.labels == nullptr, "the target must be numbers like the outputs");
+  const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
+  call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
+  const double share = per_sample(call, y.rows(), reduction);
   LossArgs args{};
-  args.gradient_factor = gradient_factor;
-  run_loss(call, "squared_error", KernelId::squared_error, y, target, loss, dy, args, loss_factor);
+  args.gradient_factor =
+      mean_over_features ? 2 * share / static_cast<double>(std::max<std::int64_t>(y.columns(), 1))
+                         : share;
+  return run_loss(call, "squared_error", KernelId::squared_error, y,
+                  {t.data, nullptr, t.read(true)}, args, args.gradient_factor / 2);
 }
 
-void count_correct(const py::array& scores_array, const py::array& target_array,
-                   const py::array& out) {
+py::object count_correct(py::handle scores_array, py::handle target_array) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
-  call.require(scores.shape.size() == 2, "the scores must be a matrix");
-  const Target target = target_for(call, scores, target_array);
-  double* correct = call.float64_buffer(out, "out", 1, true);
-  const CountCorrectArgs args{scores.data, target.values,   target.labels,
-                              correct,     scores.shape[0], scores.shape[1]};
+  call.require(scores.shape.size() == 2 && scores.shape[1] > 0,
+               "the scores must be a matrix that has a column");
+  // One column tells two classes apart.
+  const Target target =
+      target_for(call, scores, target_array, std::max<std::int64_t>(scores.shape[1], 2));
+  const py::object count = call.number();
+  const Tensor correct = call.output(count, "count");
+  const CountCorrectArgs args{scores.data,     target.values,
+                              target.labels,   static_cast<double*>(correct.data),
+                              scores.shape[0], scores.shape[1]};
   Operand whole = target.operand;
   whole.by_slice = false;
   call.run(make_task("count_correct", KernelId::count_correct, scores.scalar(), args, 1, 1,
-                     static_cast<double>(scores.size),
-                     {scores.read(), whole, Operand{correct, sizeof(double), Access::write}}));
+                     static_cast<double>(scores.size), {scores.read(), whole, correct.write()}));
+  return count;
 }
 
 } // namespace
 
 void register_loss(py::module_& module) {
-  module.def(
-      "softmax_cross_entropy",
-      [](const py::array& logits, const py::array& target, const py::array& loss,
-         const py::array& dlogits, double label_smoothing, bool mean) {
-        class_loss("softmax_cross_entropy", KernelId::softmax_cross_entropy, logits, target, loss,
-                   dlogits, label_smoothing, mean);
-      },
-      py::arg("logits"), py::arg("target"), py::arg("loss"), py::arg("dlogits"),
-      py::arg("label_smoothing"), py::arg("mean"));
-  module.def(
-      "cross_entropy",
-      [](const py::array& p, const py::array& target, const py::array& loss, const py::array& dp,
-         double delta, bool mean) {
-        class_loss("cross_entropy", KernelId::cross_entropy, p, target, loss, dp, delta, mean);
-      },
-      py::arg("p"), py::arg("target"), py::arg("loss"), py::arg("dp"), py::arg("delta"),
-      py::arg("mean"));
-  module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"), py::arg("loss"),
-             py::arg("dy"), py::arg("loss_factor"), py::arg("gradient_factor"));
-  module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"), py::arg("out"));
+  module.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("logits"), py::arg("target"),
+             py::arg("label_smoothing"), py::arg("reduction"));
+  module.def("cross_entropy", &cross_entropy, py::arg("p"), py::arg("target"), py::arg("delta"),
+             py::arg("reduction"));
+  module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"),
+             py::arg("mean_over_features"), py::arg("reduction"));
+  module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"));
 }
 
 } // namespace gyaku::bindings

@@ -101,21 +101,19 @@ double measure_bandwidth(std::int64_t bytes, int threads) {
   return 3.0 * 4.0 * static_cast<double>(count) * static_cast<double>(repeats) / seconds;
 }
 
+template <bool zeroed>
+py::array new_array(const std::vector<py::ssize_t>& shape, const py::object& dtype,
+                    const std::string& operation) {
+  return empty(operation.c_str(), shape, py::dtype::from_args(dtype), zeroed);
+}
+
 } // namespace
 
 void register_machine(py::module_& module) {
-  module.def(
-      "empty",
-      [](const std::vector<std::int64_t>& shape, const py::object& dtype) {
-        return empty(shape, py::dtype::from_args(dtype), false);
-      },
-      py::arg("shape"), py::arg("dtype"));
-  module.def(
-      "zeros",
-      [](const std::vector<std::int64_t>& shape, const py::object& dtype) {
-        return empty(shape, py::dtype::from_args(dtype), true);
-      },
-      py::arg("shape"), py::arg("dtype"));
+  module.def("empty", &new_array<false>, py::arg("shape"), py::arg("dtype"),
+             py::arg("operation") = "empty");
+  module.def("zeros", &new_array<true>, py::arg("shape"), py::arg("dtype"),
+             py::arg("operation") = "zeros");
   module.def("isa", [] { return active_isa(); });
   module.def("isas", &available_isas);
   module.def("cpu_info", &cpu_info);

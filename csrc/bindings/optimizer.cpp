@@ -9,72 +9,71 @@ namespace gyaku::bindings {
 
 namespace {
 
-void optimizer_tick(const py::array& clock_array, const py::array& rates_array, double beta1,
-                    double beta2) {
+void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1, double beta2) {
   Call call("optimizer_tick");
-  const Tensor rates = call.input(rates_array, "rates");
-  call.require(rates.size >= 2, "rates must hold the first step and at least one rate");
-  const TickArgs args{call.float64_buffer(clock_array, "clock", 4, true),
-                      call.float64_buffer(rates_array, "rates", -1, false), rates.size, beta1,
+  const auto clock = call.float64_buffer(clock_array, "clock", 4, true);
+  const auto rates = call.float64_buffer(rates_array, "rates", -1, false);
+  call.require(rates.size() >= 2, "rates must hold the first step and at least one rate");
+  call.require(rates.front() <= clock.front(), "rates begin after the clock");
+  const TickArgs args{clock.data(), rates.data(), static_cast<std::int64_t>(rates.size()), beta1,
                       beta2};
-  call.run(make_task("optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, 4,
-                     {Operand{args.clock, 4 * sizeof(double), Access::update}, rates.read()}));
+  call.run(make_task(
+      "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, 4,
+      {Operand{args.clock, 4 * sizeof(double), Access::update},
+       Operand{args.rates, static_cast<std::int64_t>(rates.size_bytes()), Access::read}}));
 }
 
 // The parts that all updates share; `flops` counts one element.
 class Update {
 public:
-  Update(const char* name, const py::array& params, const py::array& grads, const py::array& clock)
+  Update(const char* name, py::handle params, py::handle grads, py::handle clock)
       : name_(name), call_(name) {
-    const Tensor p = real(params, "params"), g = call_.real_input(grads, "grads");
-    call_.require(g.size == p.size && g.same_type(p), "grads must be like params");
-    args.parameters = p.data;
-    args.gradients = g.data;
-    args.clock = call_.float64_buffer(clock, "clock", 4, false);
-    args.size = p.size;
-    scalar_ = p.scalar();
+    params_ = call_.real_output(params, "params");
+    operands_.push_back(params_.update(true));
+    const Tensor g = call_.buffer(grads, "grads");
+    call_.require(g.like(params_), "grads must be like params");
     operands_.push_back(g.read(true));
-    operands_.push_back({args.clock, 4 * sizeof(double), Access::read});
+    const auto time = call_.float64_buffer(clock, "clock", 4, false);
+    call_.require(time.front() >= 1, "the clock must be at step 1 or later");
+    operands_.push_back({time.data(), 4 * sizeof(double), Access::read});
+    args.parameters = params_.data;
+    args.gradients = g.data;
+    args.clock = time.data();
+    args.size = params_.size;
+    args.unit = 1;
   }
 
-  void* state(const py::array& array, const char* name) {
-    const Tensor tensor = real(array, name);
-    call_.require(tensor.size == args.size && tensor.scalar() == scalar_,
-                  std::string(name) + " must be like params");
+  void* state(py::handle array, const char* name) {
+    const Tensor tensor = call_.output(array, name);
+    call_.require(tensor.like(params_), "the state must be like params");
+    operands_.push_back(tensor.update(true));
     return tensor.data;
   }
 
   void run(KernelId id, double flops) {
     // Whole cache lines of float32, so that no two members write to one.
     constexpr std::int64_t grain = 64;
-    call_.run(make_task(name_, id, scalar_, args, args.size, grain,
+    call_.run(make_task(name_, id, params_.scalar(), args, args.size, grain,
                         flops * static_cast<double>(args.size), std::move(operands_)));
   }
 
   UpdateArgs args{};
 
 private:
-  Tensor real(const py::array& array, const char* name) {
-    const Tensor tensor = call_.real_output(array, name);
-    operands_.push_back(tensor.update(true));
-    return tensor;
-  }
-
   const char* name_;
   Call call_;
-  Scalar scalar_{};
+  Tensor params_;
   std::vector<Operand> operands_;
 };
 
-void sgd(const py::array& params, const py::array& grads, const py::array& clock,
-         double weight_decay) {
+void sgd(py::handle params, py::handle grads, py::handle clock, double weight_decay) {
   Update update("sgd", params, grads, clock);
   update.args.weight_decay = weight_decay;
   update.run(KernelId::sgd, 4);
 }
 
-void momentum(const py::array& params, const py::array& grads, const py::array& velocity,
-              const py::array& clock, double factor, bool nesterov, double weight_decay) {
+void momentum(py::handle params, py::handle grads, py::handle velocity, py::handle clock,
+              double factor, bool nesterov, double weight_decay) {
   Update update("momentum", params, grads, clock);
   update.args.first = update.state(velocity, "velocity");
   update.args.beta1 = factor;
@@ -83,8 +82,8 @@ void momentum(const py::array& params, const py::array& grads, const py::array& 
   update.run(KernelId::momentum, 8);
 }
 
-void adam(const py::array& params, const py::array& grads, const py::array& m, const py::array& v,
-          const py::array& clock, double beta1, double beta2, double epsilon, double weight_decay) {
+void adam(py::handle params, py::handle grads, py::handle m, py::handle v, py::handle clock,
+          double beta1, double beta2, double epsilon, double weight_decay) {
   Update update("adam", params, grads, clock);
   update.args.first = update.state(m, "m");
   update.args.second = update.state(v, "v");

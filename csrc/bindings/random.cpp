@@ -12,17 +12,21 @@ namespace {
 
 constexpr double flops_per_element = 20;
 
-void dropout(const py::array& x_array, const py::array& clock_array, const py::array& y_array,
-             double rate, std::uint64_t seed, std::uint32_t stream) {
+py::object dropout(py::handle x_array, py::handle clock_array, py::handle out, double rate,
+                   std::uint64_t seed, std::uint32_t stream) {
   Call call("dropout");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
-  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
+  const Tensor x = call.real_input(x_array, "x");
+  const auto clock = call.int64_buffer(clock_array, "clock", 1, false);
   call.require(rate >= 0 && rate < 1, "rate must be at least 0 and below 1");
-  // 2^32 blocks of 8 draws a stream and step.
+  // The last stream shuffles the samples; each has 2^32 blocks of 8 draws a step.
+  call.require(stream < UINT32_MAX, "stream must be below 2^32 - 1");
   call.require(x.size <= std::int64_t{1} << 34, "x has more elements than one stream has draws");
+  const py::object y_array = call.result(out, x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "out");
+  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
   DropoutArgs args{};
   args.x = x.data;
-  args.clock = call.int64_buffer(clock_array, "clock", 1, false);
+  args.clock = clock.data();
   args.y = y.data;
   args.size = x.size;
   // Groups of 128 elements share their random blocks: a slice that cuts one draws it twice.
@@ -37,17 +41,19 @@ void dropout(const py::array& x_array, const py::array& clock_array, const py::a
                      flops_per_element * static_cast<double>(x.size),
                      {x.read(by_rows), y.write(by_rows),
                       Operand{args.clock, sizeof(std::int64_t), Access::read}}));
+  return y_array;
 }
 
-void permutation(const py::array& order_array, std::int64_t n, std::uint64_t seed,
+void permutation(py::handle order_array, std::int64_t n, std::uint64_t seed,
                  std::uint64_t first_epoch) {
   Call call("permutation");
-  const Tensor order = call.output(order_array, "order");
-  call.require(n > 0 && n < (std::int64_t{1} << 32) && order.size % n == 0,
+  const auto order = call.int64_buffer(order_array, "order", -1, true);
+  const auto size = static_cast<std::int64_t>(order.size());
+  call.require(n > 0 && n < (std::int64_t{1} << 32) && size % n == 0,
                "order must hold whole permutations of n numbers");
-  std::int64_t* numbers = call.int64_buffer(order_array, "order", -1, true);
-  for (std::int64_t k = 0; k < order.size / n; ++k)
-    permute(numbers + k * n, n, seed, first_epoch + static_cast<std::uint64_t>(k));
+  call.require(first_epoch <= INT64_MAX, "first_epoch must fit in 63 bits");
+  for (std::int64_t k = 0; k < size / n; ++k)
+    permute(order.data() + k * n, n, seed, first_epoch + static_cast<std::uint64_t>(k));
 }
 
 } // namespace

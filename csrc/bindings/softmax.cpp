@@ -7,29 +7,46 @@ namespace {
 
 constexpr double flops_per_element = 20;
 
-void forward(KernelId id, const char* name, const py::array& x_array, const py::array& y_array) {
+// Along the last axis; whatever comes before it counts rows.
+SoftmaxArgs args_for(const Call& call, const Tensor& like) {
+  call.require(!like.shape.empty(), "a single number has no rows");
+  SoftmaxArgs args{};
+  args.columns = like.shape.back();
+  args.rows = args.columns == 0 ? 0 : like.size / args.columns;
+  return args;
+}
+
+py::object forward(KernelId id, const char* name, py::handle x_array, py::handle out) {
   Call call(name);
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(y_array, "out");
-  call.require(x.shape.size() == 2 && x.shape == y.shape && x.same_type(y),
-               "x and out must be matrices of the same shape and dtype");
-  const SoftmaxArgs args{x.data, nullptr, y.data, x.shape[0], x.shape[1]};
+  const Tensor x = call.real_input(x_array, "x");
+  SoftmaxArgs args = args_for(call, x);
+  const py::object y_array = call.result(out, x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "out");
+  call.require(x.like(y), "x and out differ in shape or dtype");
+  args.x = x.data;
+  args.y = y.data;
   call.run(make_task(name, id, x.scalar(), args, args.rows, 1,
                      flops_per_element * static_cast<double>(x.size),
                      {x.read(true), y.write(true)}));
+  return y_array;
 }
 
-void backward(KernelId id, const char* name, const py::array& dy_array, const py::array& y_array,
-              const py::array& dx_array) {
+py::object backward(KernelId id, const char* name, py::handle dy_array, py::handle y_array,
+                    py::handle out) {
   Call call(name);
   const Tensor dy = call.real_input(dy_array, "dy"), y = call.real_input(y_array, "y");
+  call.require(dy.like(y), "dy and y differ in shape or dtype");
+  SoftmaxArgs args = args_for(call, y);
+  const py::object dx_array = call.result(out, y.shape, y.scalar());
   const Tensor dx = call.real_output(dx_array, "out");
-  call.require(dy.shape.size() == 2 && dy.shape == y.shape && dy.shape == dx.shape &&
-                   dy.same_type(y) && dy.same_type(dx),
-               "dy, y and out must be matrices of the same shape and dtype");
-  const SoftmaxArgs args{dy.data, y.data, dx.data, dy.shape[0], dy.shape[1]};
+  call.require(dx.like(y), "out and y differ in shape or dtype");
+  args.x = dy.data;
+  args.saved = y.data;
+  args.y = dx.data;
   call.run(make_task(name, id, dy.scalar(), args, args.rows, 1,
                      flops_per_element * static_cast<double>(dy.size),
                      {dy.read(true), y.read(true), dx.write(true)}));
+  return dx_array;
 }
 
 } // namespace
@@ -37,26 +54,24 @@ void backward(KernelId id, const char* name, const py::array& dy_array, const py
 void register_softmax(py::module_& module) {
   module.def(
       "softmax",
-      [](const py::array& x, const py::array& out) {
-        forward(KernelId::softmax, "softmax", x, out);
-      },
+      [](py::handle x, py::handle out) { return forward(KernelId::softmax, "softmax", x, out); },
       py::arg("x"), py::arg("out"));
   module.def(
       "log_softmax",
-      [](const py::array& x, const py::array& out) {
-        forward(KernelId::log_softmax, "log_softmax", x, out);
+      [](py::handle x, py::handle out) {
+        return forward(KernelId::log_softmax, "log_softmax", x, out);
       },
       py::arg("x"), py::arg("out"));
   module.def(
       "softmax_backward",
-      [](const py::array& dy, const py::array& y, const py::array& out) {
-        backward(KernelId::softmax_backward, "softmax_backward", dy, y, out);
+      [](py::handle dy, py::handle y, py::handle out) {
+        return backward(KernelId::softmax_backward, "softmax_backward", dy, y, out);
       },
       py::arg("dy"), py::arg("y"), py::arg("out"));
   module.def(
       "log_softmax_backward",
-      [](const py::array& dy, const py::array& y, const py::array& out) {
-        backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y, out);
+      [](py::handle dy, py::handle y, py::handle out) {
+        return backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y, out);
       },
       py::arg("dy"), py::arg("y"), py::arg("out"));
 }

@@ -14,7 +14,7 @@ template <class T> constexpr T selu_alpha = T(1.6732632423543772848170429916717)
 // NaN in, NaN out: `max` and `min` keep their second operand where a comparison fails.
 template <Activation function, class T> GYAKU_INLINE vec<T> activate(vec<T> x, vec<T> alpha) {
   const vec<T> one(T(1));
-  if constexpr (function == Activation::identity) {
+  if constexpr (function == Activation::identity || function == Activation::dropped_relu) {
     return x;
   } else if constexpr (function == Activation::step) {
     return select(x > zero<T>(), one, select(x <= zero<T>(), zero<T>(), x));
@@ -58,6 +58,8 @@ GYAKU_INLINE vec<T> differentiate(vec<T> dy, vec<T> saved, vec<T> alpha) {
     return dy * fma(-saved, saved, one);
   } else if constexpr (function == Activation::relu) {
     return select(saved > zero<T>(), dy, zero<T>());
+  } else if constexpr (function == Activation::dropped_relu) {
+    return select(saved > zero<T>(), alpha * dy, zero<T>());
   } else if constexpr (function == Activation::leaky_relu) {
     return select(saved > zero<T>(), dy, alpha * dy);
   } else if constexpr (function == Activation::elu) {
@@ -111,6 +113,8 @@ template <class F> GYAKU_INLINE void choose(Activation function, F f) {
     return f(Chosen<Activation::softplus>{});
   case Activation::hard_sigmoid:
     return f(Chosen<Activation::hard_sigmoid>{});
+  case Activation::dropped_relu:
+    return f(Chosen<Activation::dropped_relu>{});
   }
 }
 

@@ -1,30 +1,50 @@
 // The matrix product: loops around one micro-kernel, which keeps a tile of C in registers.
 //
-// An element of C is summed over k in rising order, one fused multiply-add a term, blocks of
-// k_block terms at a time, whatever the tile it falls into: its bits depend on the problem alone.
+// An element of C is summed over k in rising order, one fused multiply-add a term, in blocks of
+// k_block terms that are then added up, whatever the tile it falls into: its bits depend on the
+// problem alone.
+//
+// From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms,
+// so short that a panel stays in the first-level cache; chunks of row tiles of A, also of the
+// second level; panels; tiles. A is read where it lies, and so is B unless it is transposed or
+// large.
 #include "kernels/product.h"
 #include "kernels/register.h"
+#include "kernels/rest.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
 constexpr int tile_vectors = 2;
 constexpr int tile_rows = accumulators / tile_vectors;
-// A copied row tile stays under 25 KB.
-template <class T> constexpr std::int64_t max_k_block = 1536 / sizeof(T);
-
 template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
+template <class T> constexpr int cache_line = 64 / sizeof(T);
+template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_line<T>);
+
+// Most terms of a block: a panel of AVX-512 takes 50 KB then. The same for all machines of an
+// instruction set, since the order of a sum hangs on it.
+template <class T> constexpr std::int64_t max_k_block = 1600 / sizeof(T);
+
+enum class Storage { in_place, packed };
+
+// Memory that is read soon, a cache line for each of some terms, `step` numbers apart: it may lie
+// in another core's cache, from where it comes too late if asked for when needed.
+template <class T> struct Ahead {
+  const T* data;
+  std::int64_t step;
+};
 
 // The addresses a micro-kernel walks: k terms of a tile of `columns` valid columns.
 template <class T> struct TileShape {
   std::int64_t k, lda, ldb, ldc;
   int columns;
+  Ahead<T> ahead;
 };
 
 // c[rows][vectors * width] (+)= a b. A is read in place, one number at a time (row i, term p at
 // a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
 // written.
-template <class T, int rows, int vectors, bool transpose_a, bool packed_b>
+template <class T, int rows, int vectors, bool transpose_a, Storage storage>
 void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias,
           bool accumulate) noexcept {
   constexpr int width = vec<T>::width;
@@ -35,17 +55,22 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
-      const T* from = accumulate ? c + i * ldc + j * width : bias + j * width;
-      sum[i][j] = !accumulate && bias == nullptr ? zero<T>()
-                  : j + 1 < vectors              ? load(from)
-                                                 : load(from, last);
+      __builtin_prefetch(c + i * ldc + j * width, 1);
+      sum[i][j] = accumulate || bias == nullptr ? zero<T>()
+                  : j + 1 < vectors             ? load(bias + j * width)
+                                                : load(bias + j * width, last);
     }
+  Ahead<T> ahead = shape.ahead;
   for (std::int64_t p = 0; p < shape.k; ++p) {
     vec<T> row[vectors];
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j)
-      row[j] =
-          packed_b || j + 1 < vectors ? load(b + j * width) : load_partial(b + j * width, last);
+      row[j] = storage != Storage::in_place || j + 1 < vectors ? load(b + j * width)
+                                                               : load_partial(b + j * width, last);
+    if constexpr (vectors > 1) { // else the load units have no time for it
+      __builtin_prefetch(ahead.data, 0, 2);
+      ahead.data += ahead.step;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const vec<T> x = broadcast(transpose_a ? a[i] : a[i * lda]);
@@ -60,6 +85,7 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
       T* to = c + i * ldc + j * width;
+      if (accumulate) sum[i][j] = sum[i][j] + (j + 1 < vectors ? load(to) : load(to, last));
       if (j + 1 < vectors)
         store(to, sum[i][j]);
       else
@@ -74,50 +100,20 @@ template <class T> struct TileKernels {
   TileKernel<T> entry[tile_vectors][tile_rows];
 };
 
-template <class T, int vectors, bool transpose_a, bool packed_b, int... rows>
+template <class T, int vectors, bool transpose_a, Storage storage, int... rows>
 constexpr void fill_row(TileKernel<T> (&entry)[tile_rows], Integers<rows...>) {
-  ((entry[rows] = tile<T, rows + 1, vectors, transpose_a, packed_b>), ...);
+  ((entry[rows] = tile<T, rows + 1, vectors, transpose_a, storage>), ...);
 }
 
-template <class T, bool transpose_a, bool packed_b> constexpr TileKernels<T> make_tiles() {
+template <class T, bool transpose_a, Storage storage> constexpr TileKernels<T> make_tiles() {
   TileKernels<T> tiles{};
-  fill_row<T, 1, transpose_a, packed_b>(tiles.entry[0], typename Count<tile_rows>::type{});
-  fill_row<T, 2, transpose_a, packed_b>(tiles.entry[1], typename Count<tile_rows>::type{});
+  fill_row<T, 1, transpose_a, storage>(tiles.entry[0], typename Count<tile_rows>::type{});
+  fill_row<T, 2, transpose_a, storage>(tiles.entry[1], typename Count<tile_rows>::type{});
   return tiles;
 }
 
-template <class T, bool transpose_a, bool packed_b>
-constexpr TileKernels<T> tiles = make_tiles<T, transpose_a, packed_b>();
-
-// A tile's rows of A for one block of terms.
-template <class T> struct RowTile {
-  const T* data;
-  std::int64_t lda;
-};
-
-// Room for a copy of them. Threads may have as little as 64 KiB of stack.
-template <class T, bool transpose_a> struct RowTileCopy {
-  static constexpr std::int64_t k_block = max_k_block<T>;
-  static constexpr std::int64_t stride = ceil_div(tile_rows, vec<T>::width) * vec<T>::width;
-  alignas(64) T memory[stride * k_block];
-
-  RowTile<T> take(const T* from, std::int64_t lda, int rows, std::int64_t k) {
-    if constexpr (transpose_a) {
-      for (std::int64_t p = 0; p < k; ++p) {
-        __builtin_prefetch(from + p * lda + tile_rows + 8); // the next tile's
-        for_each_vector<T>(0, rows, [&](std::int64_t r, int n) {
-          store(memory + p * stride + r, load_partial(from + p * lda + r, n));
-        });
-      }
-      return {memory, stride};
-    }
-    for (int r = 0; r < rows; ++r)
-      for_each_vector<T>(0, k, [&](std::int64_t p, int n) {
-        store(memory + r * k_block + p, load(from + r * lda + p, n), n);
-      });
-    return {memory, k_block};
-  }
-};
+template <class T, bool transpose_a, Storage storage>
+constexpr TileKernels<T> tiles = make_tiles<T, transpose_a, storage>();
 
 // One block of terms of a product.
 struct Block {
@@ -135,13 +131,30 @@ template <class F> GYAKU_INLINE void for_each_block(std::int64_t k, std::int64_t
 }
 
 // Rows cut into tiles of nearly the same height: 100 rows are eight tiles of 12 or 13, not seven of
-// 14 and one of 2.
-template <class F> GYAKU_INLINE void for_each_row_tile(Slice rows, F f) {
-  const std::int64_t count = rows.end - rows.begin, tiles = ceil_div(count, tile_rows);
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const std::int64_t i = rows.begin + count * t / tiles;
-    f(i, static_cast<int>(rows.begin + count * (t + 1) / tiles - i));
+// 14 and one of 2. Tiles [first, last) of them.
+struct RowTiles {
+  Slice rows;
+  std::int64_t tiles, first, last;
+
+  // f(first row, height, number in this chunk)
+  template <class F> GYAKU_INLINE void for_each(F f) const {
+    const std::int64_t count = rows.end - rows.begin;
+    for (std::int64_t t = first; t < last; ++t) {
+      const std::int64_t i = rows.begin + count * t / tiles;
+      f(i, static_cast<int>(rows.begin + count * (t + 1) / tiles - i), t - first);
+    }
   }
+};
+
+// At most `size` tiles at a time.
+template <class F> GYAKU_INLINE void for_each_chunk(Slice rows, std::int64_t size, F f) {
+  const std::int64_t tiles = ceil_div(rows.end - rows.begin, tile_rows);
+  for (std::int64_t first = 0; first < tiles; first += size)
+    f(RowTiles{rows, tiles, first, least(first + size, tiles)});
+}
+
+template <class F> GYAKU_INLINE void for_each_row_tile(Slice rows, F f) {
+  for_each_chunk(rows, INT64_MAX / 2, [&](const RowTiles& tiles) { tiles.for_each(f); });
 }
 
 template <class T, bool transpose_a>
@@ -149,55 +162,99 @@ GYAKU_INLINE const T* a_at(const MatmulArgs& args, std::int64_t i, std::int64_t 
   return static_cast<const T*>(args.a) + (transpose_a ? p * args.lda + i : i * args.lda + p);
 }
 
-// Rows [i, i + height) of C in one panel, one block of terms; b is that block's part of the panel.
-template <class T, bool transpose_a, bool packed_b>
+// One panel of B in one block of terms.
+template <class T> struct Panel {
+  const T* data;
+  std::int64_t ld, column; // its first column
+};
+
+// Rows [i, i + height) of C in one panel, one block of terms; the columns end at `end`.
+template <class T, bool transpose_a, Storage storage>
 void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int height,
-                   const RowTile<T>& a, std::int64_t column, const T* b,
-                   std::int64_t ldb) noexcept {
-  const int columns = static_cast<int>(least(panel_width<T>, args.n - column));
+                   const Panel<T>& b, std::int64_t end, const Ahead<T>& ahead) noexcept {
+  const int columns = static_cast<int>(least(panel_width<T>, end - b.column));
   const int vectors = columns > vec<T>::width ? 2 : 1;
   const T* bias = static_cast<const T*>(args.bias);
-  const TileShape<T> shape{block.k, a.lda, ldb, args.ldc, columns};
-  tiles<T, transpose_a, packed_b>.entry[vectors - 1][height - 1](
-      shape, a.data, b, static_cast<T*>(args.c) + i * args.ldc + column,
-      bias == nullptr ? nullptr : bias + column, !block.first);
+  const TileShape<T> shape{block.k, args.lda, b.ld, args.ldc, columns, ahead};
+  tiles<T, transpose_a, storage>.entry[vectors - 1][height - 1](
+      shape, a_at<T, transpose_a>(args, i, block.begin), b.data,
+      static_cast<T*>(args.c) + i * args.ldc + b.column,
+      bias == nullptr ? nullptr : bias + b.column, !block.first);
   if (i == 0 && args.column_sums != nullptr)
-    sum_columns(b, ldb, block.k, columns, static_cast<T*>(args.column_sums) + column, !block.first);
+    sum_columns(b.data, b.ld, block.k, columns, static_cast<T*>(args.column_sums) + b.column,
+                !block.first);
   if (block.last)
-    for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, column, columns);
+    for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, b.column, columns);
+}
+
+// The columns that are left to `multiply_rest`: B must be in place, and tiles must do the most.
+template <class T, Storage storage> std::int64_t rest_of(std::int64_t n) noexcept {
+  const std::int64_t rest = n % vec<T>::width;
+  return storage == Storage::in_place && rest <= max_rest<T> && n > 2 * vec<T>::width ? rest : 0;
+}
+
+template <class T, bool transpose_a>
+void multiply_last_columns(const MatmulArgs& args, Slice rows, std::int64_t columns) noexcept {
+  const std::int64_t column = args.n - columns;
+  for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
+    const Rest<T> rest{a_at<T, transpose_a>(args, rows.begin, block.begin),
+                       static_cast<const T*>(args.b) + block.begin * args.ldb + column,
+                       static_cast<T*>(args.c) + rows.begin * args.ldc + column,
+                       args.bias == nullptr ? nullptr : static_cast<const T*>(args.bias) + column,
+                       rows.end - rows.begin,
+                       block.k,
+                       args.lda,
+                       args.ldb,
+                       args.ldc,
+                       !block.first};
+    multiply_rest<T, transpose_a, max_k_block<T>>(static_cast<int>(columns), rest);
+    if (rows.begin == 0 && args.column_sums != nullptr)
+      sum_columns(rest.b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
+                  !block.first);
+  });
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
 
 // A slice of C's rows. B is in place or packed by a task before.
-template <class T, bool transpose_a, bool packed_b>
+template <class T, bool transpose_a, Storage storage>
 void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
-  constexpr std::int64_t panel = panel_width<T>;
-  // Panels of B that stay in the second-level cache while the rows pass by.
-  constexpr std::int64_t group =
-      512 * 1024 / (max_k_block<T> * panel * static_cast<int>(sizeof(T)));
-  const std::int64_t panels = ceil_div(args.n, panel);
-  RowTileCopy<T, transpose_a> copy;
-  for (std::int64_t first = 0; first < panels; first += group) {
-    const std::int64_t last = least(first + group, panels);
-    // Rows of A that lie far apart share few cache sets and pages: a tile that meets many panels is
-    // worth a copy.
-    const bool copy_a =
-        last - first >= 4 && args.lda * static_cast<std::int64_t>(sizeof(T)) >= 1024;
+  constexpr std::int64_t width = panel_width<T>;
+  const std::int64_t rest = rest_of<T, storage>(args.n);
+  const std::int64_t panels = ceil_div(args.n - rest, width);
+  const auto panel_at = [&](const Block& block, std::int64_t number, std::int64_t p) {
+    if constexpr (storage == Storage::in_place)
+      return Panel<T>{static_cast<const T*>(args.b) + block.begin * args.ldb + p * width, args.ldb,
+                      p * width};
+    return Panel<T>{static_cast<const T*>(args.packed) +
+                        (number * panels * args.k_block + p * block.k) * width,
+                    width, p * width};
+  };
+  for (std::int64_t first = 0; first < panels; first += args.group_panels) {
+    const std::int64_t last = least(first + args.group_panels, panels);
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
-      for_each_row_tile(rows, [&](std::int64_t i, int height) {
-        const T* from = a_at<T, transpose_a>(args, i, block.begin);
-        const RowTile<T> a =
-            copy_a ? copy.take(from, args.lda, height, block.k) : RowTile<T>{from, args.lda};
+      for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         for (std::int64_t p = first; p < last; ++p) {
-          const T* b = packed_b
-                           ? static_cast<const T*>(args.packed) +
-                                 (number * panels * args.k_block + p * block.k) * panel
-                           : static_cast<const T*>(args.b) + block.begin * args.ldb + p * panel;
-          multiply_tile<T, transpose_a, packed_b>(args, block, i, height, a, p * panel, b,
-                                                  packed_b ? panel : args.ldb);
+          const Panel<T> b = panel_at(block, number, p);
+          const Ahead<T> none{b.data, 0};
+          const bool is_last = p + 1 == last;
+          const T* next = !is_last ? panel_at(block, number, p + 1).data
+                          : storage == Storage::in_place && !block.last
+                              ? b.data + block.k * b.ld - (p - first) * width
+                              : nullptr;
+          chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+            // Columns of A are fetched while the first panel passes by, then panels of B.
+            const Ahead<T> ahead =
+                transpose_a && p == first && i + height < rows.end
+                    ? Ahead<T>{a_at<T, transpose_a>(args, i + height, block.begin), args.lda}
+                : next != nullptr && t < panel_lines<T> ? Ahead<T>{next + t * cache_line<T>, b.ld}
+                                                        : none;
+            multiply_tile<T, transpose_a, storage>(args, block, i, height, b, args.n - rest, ahead);
+          });
         }
       });
     });
   }
+  if (rest > 0) multiply_last_columns<T, transpose_a>(args, rows, rest);
 }
 
 // Rows r[0 .. width) of numbers become columns: log2(width) perfect shuffles.
@@ -249,36 +306,52 @@ void pack_panel(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, s
 }
 
 // A slice of C's panels, for few rows: some panels of B are packed on the spot, then used by all
-// rows.
+// rows. B is read once and may be far away: while one group of panels is multiplied, the next one
+// is fetched.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
-  constexpr std::int64_t panel = panel_width<T>, group = 4;
-  constexpr std::int64_t k_block = 32 * 1024 / (group * panel * static_cast<int>(sizeof(T)));
-  alignas(64) T packed[group * k_block * panel];
-  for (std::int64_t first = panels.begin; first < panels.end; first += group) {
-    const std::int64_t last = least(first + group, panels.end);
-    for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
+  constexpr std::int64_t width = panel_width<T>, group = 4;
+  constexpr std::int64_t k_block = 32 * 1024 / (group * width * static_cast<int>(sizeof(T)));
+  alignas(64) T packed[group * k_block * width];
+  for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
+    for (std::int64_t first = panels.begin; first < panels.end; first += group) {
+      const std::int64_t last = least(first + group, panels.end);
       for (std::int64_t p = first; p < last; ++p)
         pack_panel(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose_b, block.begin,
-                   block.k, p * panel, packed + (p - first) * k_block * panel);
-      for_each_row_tile({0, args.m}, [&](std::int64_t i, int height) {
-        const RowTile<T> a{a_at<T, transpose_a>(args, i, block.begin), args.lda};
-        for (std::int64_t p = first; p < last; ++p)
-          multiply_tile<T, transpose_a, true>(args, block, i, height, a, p * panel,
-                                              packed + (p - first) * k_block * panel, panel);
+                   block.k, p * width, packed + (p - first) * k_block * width);
+      // What comes next: the same terms of the next group, or the next terms of the first one.
+      const bool is_last = last == panels.end;
+      const T* next = args.transpose_b || (is_last && block.last)
+                          ? nullptr
+                          : static_cast<const T*>(args.b) +
+                                (block.begin + (is_last ? block.k : 0)) * args.ldb +
+                                (is_last ? panels.begin : last) * width;
+      for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
+        for (std::int64_t p = first; p < last; ++p) {
+          const Panel<T> b{packed + (p - first) * k_block * width, width, p * width};
+          const Ahead<T> ahead =
+              next != nullptr && t < panel_lines<T>
+                  ? Ahead<T>{next + (p - first) * width + t * cache_line<T>, args.ldb}
+                  : Ahead<T>{b.data, 0};
+          multiply_tile<T, transpose_a, Storage::packed>(args, block, i, height, b, args.n, ahead);
+        }
       });
-    });
-  }
+    }
+  });
+}
+
+template <class T, bool transpose_a>
+void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
+  if (args.by_columns)
+    multiply_columns<T, transpose_a>(args, slice);
+  else if (args.packed != nullptr)
+    multiply_rows<T, transpose_a, Storage::packed>(args, slice);
+  else
+    multiply_rows<T, transpose_a, Storage::in_place>(args, slice);
 }
 
 template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
-  if (args.by_columns)
-    (args.transpose_a ? multiply_columns<T, true> : multiply_columns<T, false>)(args, slice);
-  else if (args.packed != nullptr)
-    (args.transpose_a ? multiply_rows<T, true, true> : multiply_rows<T, false, true>)(args, slice);
-  else
-    (args.transpose_a ? multiply_rows<T, true, false> : multiply_rows<T, false, false>)(args,
-                                                                                        slice);
+  (args.transpose_a ? matmul_tiles<T, true> : matmul_tiles<T, false>)(args, slice);
 }
 
 // Too small for tiles: a number at a time.

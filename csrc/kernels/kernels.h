@@ -33,6 +33,8 @@ enum class Activation : std::int32_t {
   silu,
   softplus,
   hard_sigmoid,
+  dropped_relu, // only as a derivative: that of dropout after relu, whose output is saved; alpha is
+                // what dropout multiplied by
 };
 
 // The elementary functions that the kernels are built from, open to their tests.
@@ -66,9 +68,9 @@ enum class KernelId : int {
   accumulate,            // one
   count_correct,         // one
   optimizer_tick,        // one
-  sgd,                   // elements
-  momentum,              // elements
-  adam,                  // elements
+  sgd,                   // elements, in units of UpdateArgs::unit
+  momentum,              // elements, in units of UpdateArgs::unit
+  adam,                  // elements, in units of UpdateArgs::unit
   elementary,            // elements
   peak_flops,            // repetitions
   triad,                 // elements
@@ -98,6 +100,8 @@ struct MatmulArgs {
   std::int64_t m, n, k;
   std::int64_t lda, ldb, ldc;
   std::int64_t k_block;
+  std::int64_t chunk_tiles;  // row tiles that pass by a panel before the next one
+  std::int64_t group_panels; // panels that all rows pass by before the next ones
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
@@ -137,6 +141,9 @@ struct LossArgs {
   std::int64_t rows, columns;
   double gradient_factor; // 1/rows for the mean, 1 for the sum; times what the loss asks
   double parameter;       // label smoothing, or the delta inside the logarithm
+  // squared_error: the activation whose output y is, its derivative a factor of dy; or identity
+  Activation derivative;
+  double alpha; // of that activation
 };
 
 struct SumLossesArgs { // loss = factor * sum of row_loss, pairwise in a fixed tree
@@ -196,13 +203,15 @@ struct TickArgs { // see ops.optimizer_tick
   double beta1, beta2;
 };
 
-struct UpdateArgs { // the flat updates; clock[1] is the learning rate, clock[2], clock[3] beta^step
+// The flat updates; clock[1] is the learning rate, clock[2] and clock[3] are beta^step. A slice
+// [b, e) covers numbers [b * unit, e * unit).
+struct UpdateArgs {
   void* parameters;
   const void* gradients;
   void* first;  // velocity, or Adam's m
   void* second; // Adam's v
   const double* clock;
-  std::int64_t size;
+  std::int64_t size, unit;
   double weight_decay;
   double beta1, beta2, epsilon; // momentum is beta1
   bool nesterov;

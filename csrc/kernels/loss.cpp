@@ -1,6 +1,7 @@
 // Losses and their gradients, one loss a row, and the metric that goes with them.
 //
 // A label outside [0, columns) never reaches memory: its row's loss and gradient are NaN.
+#include "kernels/activate.h"
 #include "kernels/register.h"
 #include "kernels/rows.h"
 #include "simd/math.h"
@@ -154,22 +155,29 @@ template <class T> void cross_entropy(const LossArgs& args, Slice slice) noexcep
     cross_entropy_rows<T, Distribution<T>>(args, slice);
 }
 
-// loss = sum (y - t)^2; dy = factor (y - t)
-template <class T> void squared_error(const LossArgs& args, Slice slice) noexcept {
+// loss = sum (y - t)^2; dy = factor (y - t), times the derivative at y
+template <class T, Activation function>
+void squared_error_rows(const LossArgs& args, Slice slice) noexcept {
   const std::int64_t columns = args.columns;
   const vec<T> factor = broadcast(static_cast<T>(args.gradient_factor));
+  const vec<T> alpha = broadcast(static_cast<T>(args.alpha));
   for (std::int64_t row = slice.begin; row < slice.end; ++row) {
     const T* y = static_cast<const T*>(args.y) + row * columns;
     const T* t = static_cast<const T*>(args.target) + row * columns;
     T* dy = static_cast<T*>(args.dy) + row * columns;
     vec<T> sums = zero<T>();
     for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
-      const vec<T> difference = load(y + j, n) - load(t + j, n);
+      const vec<T> output = load(y + j, n), difference = output - load(t + j, n);
       sums = fma(difference, difference, sums);
-      store(dy + j, factor * difference, n);
+      store(dy + j, differentiate<function>(factor * difference, output, alpha), n);
     });
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
+}
+template <class T> void squared_error(const LossArgs& args, Slice slice) noexcept {
+  choose(args.derivative, [&]<Activation function>(Chosen<function>) {
+    squared_error_rows<T, function>(args, slice);
+  });
 }
 
 // Halves down to blocks of at most 128, a block in eight interleaved sums: the same tree on every

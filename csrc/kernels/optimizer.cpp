@@ -28,6 +28,13 @@ template <class T> struct Buffers {
       : parameters(static_cast<T*>(args.parameters)), first(static_cast<T*>(args.first)),
         second(static_cast<T*>(args.second)), gradients(static_cast<const T*>(args.gradients)),
         weight_decay(static_cast<T>(args.weight_decay)) {}
+  // Every core has read the parameters. To get them for writing takes long; `ahead` cache lines
+  // before they are written is early enough.
+  GYAKU_INLINE vec<T> parameter(std::int64_t i, int n) const {
+    constexpr std::int64_t ahead = 32;
+    __builtin_prefetch(parameters + i + ahead * 64 / static_cast<int>(sizeof(T)), 1);
+    return load(parameters + i, n);
+  }
   GYAKU_INLINE vec<T> gradient(vec<T> p, std::int64_t i, int n) const {
     return fma(weight_decay, p, load(gradients + i, n));
   }
@@ -37,8 +44,8 @@ template <class T> struct Buffers {
 template <class T> void sgd(const UpdateArgs& args, Slice slice) noexcept {
   const Buffers<T> at(args);
   const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
-  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
-    const vec<T> p = load(at.parameters + i, n);
+  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+    const vec<T> p = at.parameter(i, n);
     store(at.parameters + i, fma(rate, at.gradient(p, i, n), p), n);
   });
 }
@@ -49,8 +56,8 @@ GYAKU_INLINE void momentum_update(const UpdateArgs& args, Slice slice) {
   const Buffers<T> at(args);
   const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
   const vec<T> momentum(static_cast<T>(args.beta1));
-  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
-    const vec<T> p = load(at.parameters + i, n);
+  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+    const vec<T> p = at.parameter(i, n);
     const vec<T> change = rate * at.gradient(p, i, n);
     const vec<T> v = fma(momentum, load(at.first + i, n), change);
     store(at.first + i, v, n);
@@ -73,8 +80,8 @@ template <class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
   const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
   const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
   const vec<T> epsilon(static_cast<T>(args.epsilon));
-  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
-    const vec<T> p = load(at.parameters + i, n), g = at.gradient(p, i, n);
+  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+    const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
     const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
     const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
     store(at.first + i, m, n);

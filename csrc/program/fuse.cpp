@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 
 namespace gyaku {
@@ -77,19 +78,24 @@ bool can_finish(const std::vector<Task>& tasks, std::size_t first, std::size_t s
          is_private(tasks, first, second, result) && may_move_up(tasks, first, second);
 }
 
-// The operand of a product that is its result.
-Operand& result_of(Task& product) {
-  return *std::find_if(
-      product.operands.begin(), product.operands.end(),
-      [&](const Operand& operand) { return operand.memory == product.as<MatmulArgs>().c; });
+// The operand that begins there.
+Operand& operand_of(Task& task, const void* memory) {
+  return *std::find_if(task.operands.begin(), task.operands.end(),
+                       [&](const Operand& operand) { return operand.memory == memory; });
 }
+Operand& result_of(Task& product) { return operand_of(product, product.as<MatmulArgs>().c); }
 
-// The task after `first` that `fits`, if any.
+// The first task in [begin, end) that `fits`, if any.
 template <class F>
-std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_t first, F fits) {
-  for (std::size_t i = first + 1; i < tasks.size(); ++i)
+std::optional<std::size_t> find_from(const std::vector<Task>& tasks, std::size_t begin,
+                                     std::size_t end, F fits) {
+  for (std::size_t i = begin; i < end; ++i)
     if (fits(tasks[i])) return i;
   return std::nullopt;
+}
+template <class F>
+std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_t first, F fits) {
+  return find_from(tasks, first + 1, tasks.size(), fits);
 }
 
 // The product at `first` does the work of the task at `second` as well, which goes.
@@ -115,7 +121,7 @@ bool fuse_activation(std::vector<Task>& tasks, std::size_t first,
   const auto second = find_after(tasks, first, [&](const Task& task) {
     return task.is(KernelId::activation) && task.scalar == product.scalar &&
            task.as<ElementwiseArgs>().x == args.c &&
-           task.as<ElementwiseArgs>().size == args.m * args.n;
+           task.as<ElementwiseArgs>().size == args.m * args.n && args.ldc == args.n;
   });
   if (!second || !can_finish(tasks, first, *second, result_of(product), temporaries)) return false;
   const auto& activation = tasks[*second].as<ElementwiseArgs>();
@@ -136,7 +142,7 @@ bool fuse_derivative(std::vector<Task>& tasks, std::size_t first,
   const auto second = find_after(tasks, first, [&](const Task& task) {
     return task.is(KernelId::activation_backward) && task.scalar == product.scalar &&
            task.as<ElementwiseArgs>().x == args.c &&
-           task.as<ElementwiseArgs>().size == args.m * args.n;
+           task.as<ElementwiseArgs>().size == args.m * args.n && args.ldc == args.n;
   });
   if (!second || !can_finish(tasks, first, *second, result_of(product), temporaries)) return false;
   const auto& derivative = tasks[*second].as<ElementwiseArgs>();
@@ -161,7 +167,7 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first) {
   const auto second = find_after(tasks, first, [&](const Task& task) {
     return task.is(KernelId::sum_rows) && task.scalar == product.scalar &&
            task.as<SumRowsArgs>().x == args.b && task.as<SumRowsArgs>().rows == args.k &&
-           task.as<SumRowsArgs>().columns == args.n;
+           task.as<SumRowsArgs>().columns == args.n && args.ldb == args.n;
   });
   if (!second || args.m == 0 || !may_move_up(tasks, first, *second)) return false;
   const std::optional<Operand> sums = written_by(tasks[*second]);
@@ -173,9 +179,125 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first) {
   return true;
 }
 
+// y = dropout(relu(x)); dx = dropout(dy) * relu'(x)  ->  dx = y > 0 ? dy * scale : 0
+//
+// Where y is not above zero the number was dropped or ReLU was off: no mask is drawn again.
+bool fuse_dropout_backward(std::vector<Task>& tasks, std::size_t drop,
+                           std::span<const Temporary> temporaries) {
+  const auto& args = tasks[drop].as<DropoutArgs>();
+  const auto second = find_after(tasks, drop, [&](const Task& task) {
+    return task.is(KernelId::activation_backward) && task.scalar == tasks[drop].scalar &&
+           task.as<ElementwiseArgs>().x == args.y && task.as<ElementwiseArgs>().size == args.size &&
+           task.as<ElementwiseArgs>().activation == Activation::relu;
+  });
+  if (!second) return false;
+  const auto forward = find_from(tasks, 0, drop, [&](const Task& task) {
+    if (!task.is(KernelId::dropout)) return false;
+    const auto& other = task.as<DropoutArgs>();
+    return task.scalar == tasks[drop].scalar &&
+           other.x == tasks[*second].as<ElementwiseArgs>().saved && other.size == args.size &&
+           other.clock == args.clock && other.seed == args.seed && other.stream == args.stream &&
+           other.threshold == args.threshold;
+  });
+  if (!forward) return false;
+  const std::optional<Operand> gradient = written_by(tasks[drop]);
+  const std::optional<Operand> kept = written_by(tasks[*forward]);
+  const Operand clock{args.clock, sizeof(std::int64_t), Access::read};
+  if (!gradient || !kept || !is_temporary(*gradient, temporaries) ||
+      !is_private(tasks, drop, *second, *gradient))
+    return false;
+  Task& backward = tasks[*second];
+  Operand read = operand_of(tasks[drop], args.x), saved = *kept;
+  saved.access = Access::read;
+  // What the two forward tasks left behind is still there, and so is what they were made from.
+  const Operand relu = operand_of(backward, backward.as<ElementwiseArgs>().saved);
+  for (std::size_t i = *forward + 1; i < *second; ++i)
+    if (writes_to(tasks[i], saved) || writes_to(tasks[i], relu) || writes_to(tasks[i], clock) ||
+        (i > drop && writes_to(tasks[i], read)))
+      return false;
+  const std::optional<Operand> target = written_by(backward);
+  if (!target || target->overlaps(saved) ||
+      (target->overlaps(read) && target->memory != read.memory))
+    return false;
+  auto& derivative = backward.as<ElementwiseArgs>();
+  derivative.x = args.x;
+  derivative.saved = saved.memory;
+  derivative.activation = Activation::dropped_relu;
+  derivative.alpha = args.scale;
+  saved.by_slice = read.by_slice = relu.by_slice;
+  backward.operands = {read, saved, *target};
+  backward.name = tasks[drop].name + " + " + backward.name;
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(drop));
+  return true;
+}
+
+// dy = squared_error'(y, t), y = f(z); dz = dy * f'(z)  ->  in one pass
+bool fuse_loss_derivative(std::vector<Task>& tasks, std::size_t first,
+                          std::span<const Temporary> temporaries) {
+  Task& loss = tasks[first];
+  auto& args = loss.as<LossArgs>();
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    return task.is(KernelId::activation_backward) && task.scalar == loss.scalar &&
+           task.as<ElementwiseArgs>().x == args.dy && task.as<ElementwiseArgs>().saved == args.y &&
+           task.as<ElementwiseArgs>().size == args.rows * args.columns;
+  });
+  if (!second || args.derivative != Activation::identity) return false;
+  const std::optional<Operand> target = written_by(tasks[*second]);
+  Operand& gradient = operand_of(loss, args.dy);
+  if (!target || reads_from(loss, *target) || !is_temporary(gradient, temporaries) ||
+      !is_private(tasks, first, *second, gradient) || !may_move_up(tasks, first, *second))
+    return false;
+  const auto& derivative = tasks[*second].as<ElementwiseArgs>();
+  args.derivative = derivative.activation;
+  args.alpha = derivative.alpha;
+  args.dy = derivative.y;
+  gradient.memory = derivative.y;
+  join(tasks, first, *second);
+  return true;
+}
+
+// The same rows gathered twice, as inputs and as targets of an autoencoder  ->  once
+bool share_gathered(std::vector<Task>& tasks, std::size_t first,
+                    std::span<const Temporary> temporaries) {
+  const auto& args = tasks[first].as<GatherArgs>();
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    if (!task.is(KernelId::gather) || task.scalar != tasks[first].scalar) return false;
+    GatherArgs other = task.as<GatherArgs>();
+    other.out = args.out;
+    return std::memcmp(&other, &args, sizeof other) == 0;
+  });
+  if (!second) return false;
+  const void* const copy = tasks[*second].as<GatherArgs>().out;
+  const std::optional<Operand> kept = written_by(tasks[first]);
+  const std::optional<Operand> gone = written_by(tasks[*second]);
+  if (!kept || !gone || !is_temporary(*kept, temporaries) || !is_temporary(*gone, temporaries) ||
+      kept->overlaps(*gone))
+    return false;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (i == first || i == *second) continue;
+    // Neither is ever changed, and the second one is known by its beginning alone.
+    if (tasks[i].is_host() || writes_to(tasks[i], *kept) || writes_to(tasks[i], *gone))
+      return false;
+    for (const Operand& operand : tasks[i].operands)
+      if (operand.overlaps(*gone) && (operand.memory != copy || i < *second)) return false;
+    for (const Operand& read : tasks[*second].operands)
+      if (i > first && i < *second && !read.writes() && writes_to(tasks[i], read)) return false;
+  }
+  for (Task& task : tasks)
+    if (touches(task, *gone) && &task != &tasks[*second]) task.redirect(copy, args.out);
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*second));
+  return true;
+}
+
 } // namespace
 
 void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].is(KernelId::gather)) share_gathered(tasks, i, temporaries);
+  for (std::size_t i = 0; i < tasks.size();)
+    if (!tasks[i].is(KernelId::dropout) || !fuse_dropout_backward(tasks, i, temporaries)) ++i;
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].is(KernelId::squared_error)) fuse_loss_derivative(tasks, i, temporaries);
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!is_product(tasks[i])) continue;
     if (!fuse_activation(tasks, i, temporaries)) fuse_derivative(tasks, i, temporaries);

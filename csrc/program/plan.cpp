@@ -1,7 +1,6 @@
 #include "program/plan.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 namespace gyaku {
@@ -68,16 +67,6 @@ std::int64_t place(std::vector<Life>& lives) {
   return total;
 }
 
-// Every pointer of the task to `from`. What equals an address in the arguments is one: sizes and
-// factors are far smaller.
-void redirect(Task& task, const void* from, const void* to) {
-  for (Operand& operand : task.operands)
-    if (operand.memory == from) operand.memory = to;
-  for (std::size_t at = 0; at + sizeof from <= task.args.size(); at += sizeof from)
-    if (std::memcmp(task.args.data() + at, &from, sizeof from) == 0)
-      std::memcpy(task.args.data() + at, &to, sizeof to);
-}
-
 } // namespace
 
 MemoryPlan plan_memory(std::span<Task> tasks, std::span<const int> levels,
@@ -97,7 +86,7 @@ MemoryPlan plan_memory(std::span<Task> tasks, std::span<const int> levels,
       const bool knows =
           std::any_of(task.operands.begin(), task.operands.end(),
                       [&](const Operand& o) { return o.memory == life.temporary->memory; });
-      if (knows) redirect(task, life.temporary->memory, plan.arena.get() + life.offset);
+      if (knows) task.redirect(life.temporary->memory, plan.arena.get() + life.offset);
     }
   }
   return plan;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "program/fuse.h"
+#include "program/split.h"
 #include "program/team.h"
 
 namespace gyaku {
@@ -15,6 +16,18 @@ namespace gyaku {
 namespace {
 
 thread_local Program* recording_here = nullptr;
+
+// One step, or some that work on the same rows, a few rows at a time.
+void run_together(std::span<const Step> steps, Slice slice) noexcept {
+  const std::int64_t rows = slice.end - slice.begin;
+  if (rows <= 0) return;
+  const std::int64_t most = steps.size() > 1 ? steps.front().rows_with_next : rows;
+  const std::int64_t pieces = (rows + most - 1) / most;
+  for (std::int64_t piece = 0; piece < pieces; ++piece)
+    for (const Step& step : steps)
+      step.kernel(step.args,
+                  {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
+}
 
 // The steps between two waits are one round. What is shared is cut into as many slots as the team
 // has members; the rest is done in the first slot.
@@ -25,10 +38,12 @@ void run_steps(Member& me, std::span<const Step> steps) noexcept {
       shared = shared || steps[end].shared;
     const int slots = shared ? me.size() : 1;
     me.round(slots, [&](int slot) noexcept {
-      for (const Step& step : steps.subspan(begin, end - begin)) {
+      for (std::size_t i = begin, next; i < end; i = next) {
+        for (next = i + 1; next < end && steps[next - 1].rows_with_next > 0;) ++next;
+        const Step& step = steps[i];
         const Slice slice = step.shared ? share(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
-        if (slice.begin < slice.end) step.kernel(step.args, slice);
+        run_together(steps.subspan(i, next - i), slice);
       }
     });
   }
@@ -82,7 +97,10 @@ void Program::end(std::span<const Operand> outputs) {
     return std::any_of(outputs.begin(), outputs.end(),
                        [&](const Operand& output) { return output.overlaps(memory); });
   });
-  if (optimize) fuse(tasks_, temporaries_);
+  if (optimize) {
+    fuse(tasks_, temporaries_);
+    split_updates(tasks_);
+  }
   cut_into_stretches();
   // Python between the tasks may look at any array.
   const bool calls_host = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
@@ -197,18 +215,27 @@ std::vector<double> Program::profile(int repeats) {
         seconds[first++] += since(start);
         continue;
       }
+      const std::size_t steps = stretch.steps.size();
+      const int threads = threads_for(stretch.shared);
+      std::vector<double> times(steps * static_cast<std::size_t>(threads), 0.0);
       auto body = [&](Member& me) noexcept {
+        double* mine = times.data() + static_cast<std::size_t>(me.rank()) * steps;
         auto start = Clock::now();
-        for (const Step& step : stretch.steps) {
-          run_steps(me, {&step, 1});
+        for (std::size_t i = 0; i < steps; ++i) {
+          run_steps(me, {&stretch.steps[i], 1});
           const auto now = Clock::now();
-          if (me.rank() == 0)
-            seconds[first + step.task] += std::chrono::duration<double>(now - start).count();
+          mine[i] = std::chrono::duration<double>(now - start).count();
           start = now;
         }
       };
-      run_team(threads_for(stretch.shared), body);
-      first += stretch.steps.size();
+      run_team(threads, body);
+      // Who slept through a round found it done: the longest time is the true one.
+      for (std::size_t at = 0; at < times.size(); ++at) {
+        double& longest = times[at % steps];
+        longest = std::max(longest, times[at]);
+      }
+      for (std::size_t i = 0; i < steps; ++i) seconds[first + stretch.steps[i].task] += times[i];
+      first += steps;
     }
   }
   for (double& second : seconds) second /= repeats;
@@ -216,11 +243,20 @@ std::vector<double> Program::profile(int repeats) {
 }
 
 void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
-  std::vector<const Task*> pointers;
-  for (const Task& task : tasks) pointers.push_back(&task);
-  const std::vector<Step> steps = schedule(pointers);
-  auto body = [&](Member& me) noexcept { run_steps(me, steps); };
-  run_team(threads_for(wants_team(steps) && expected_seconds(tasks) >= worth_a_team), body);
+  // What is over before a team is awake is done at once, in the order in which it comes.
+  auto alone = [&](Member&) noexcept {
+    for (const Task& task : tasks)
+      if (task.extent > 0) task.kernel(task.args.data(), {0, task.extent});
+  };
+  if (num_threads() == 1 || expected_seconds(tasks) < worth_a_team) {
+    run_team(1, alone);
+  } else {
+    std::vector<const Task*> pointers;
+    for (const Task& task : tasks) pointers.push_back(&task);
+    const std::vector<Step> steps = schedule(pointers);
+    auto together = [&](Member& me) noexcept { run_steps(me, steps); };
+    run_team(threads_for(wants_team(steps)), together);
+  }
   if (Program* program = Program::recording(); program != nullptr) {
     for (Task& task : tasks) program->append(std::move(task));
     if (scratch) program->keep(std::move(scratch), scratch_bytes);

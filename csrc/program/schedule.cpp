@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/cpu.h"
+
 namespace gyaku {
 
 namespace {
@@ -53,6 +55,23 @@ std::vector<int> levels_of(std::span<const Task* const> tasks, const std::vector
   return levels;
 }
 
+// Whether the update at `later` reads the rows that the product at `earlier` makes.
+bool follows_rows(const Task& earlier, const Task& later) {
+  return earlier.is(KernelId::matmul) && later.is_update() &&
+         order(earlier, later) == Order::own_share;
+}
+
+std::int64_t rows_in_cache(const Task& a, const Task& b) {
+  const std::int64_t half = second_level_cache() / 2;
+  double row_bytes = 0;
+  for (const Task* task : {&a, &b})
+    for (const Operand& operand : task->operands)
+      if (operand.by_slice)
+        row_bytes += static_cast<double>(operand.bytes) / static_cast<double>(task->extent);
+  constexpr std::int64_t fewest = 32;
+  return std::max(static_cast<std::int64_t>(static_cast<double>(half) / row_bytes), fewest);
+}
+
 } // namespace
 
 std::vector<Step> schedule(std::span<const Task* const> tasks) {
@@ -79,6 +98,26 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
   std::iota(sequence.begin(), sequence.end(), std::size_t{0});
   std::stable_sort(sequence.begin(), sequence.end(),
                    [&](std::size_t a, std::size_t b) { return levels[a] < levels[b]; });
+  // Within a level any order is right that keeps the tasks that depend on each other in order: an
+  // update may come right after its gradient.
+  const auto follow = [&](std::size_t a, std::size_t b) {
+    return levels[a] == levels[b] && shared[a] && shared[b] && follows_rows(*tasks[a], *tasks[b]);
+  };
+  const auto may_follow = [&](std::size_t place, std::size_t later) {
+    for (std::size_t between = place + 1; between < later; ++between) {
+      const auto [first, second] = std::minmax(sequence[between], sequence[later]);
+      if (orders[first * count + second] != Order::free) return false;
+    }
+    return follow(sequence[place], sequence[later]);
+  };
+  for (std::size_t place = 0; place < count; ++place)
+    for (std::size_t later = place + 1; later < count; ++later)
+      if (may_follow(place, later)) {
+        const auto begin = sequence.begin() + static_cast<std::ptrdiff_t>(place) + 1;
+        const auto end = sequence.begin() + static_cast<std::ptrdiff_t>(later);
+        std::rotate(begin, end, end + 1);
+        break;
+      }
   std::vector<Step> steps;
   steps.reserve(count);
   for (std::size_t place = 0; place < count; ++place) {
@@ -86,6 +125,8 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
     const bool wait = place > 0 && levels[i] != levels[sequence[place - 1]];
     steps.push_back({tasks[i]->kernel, tasks[i]->args.data(), tasks[i]->extent, tasks[i]->grain, i,
                      shared[i], wait});
+    if (place > 0 && follow(sequence[place - 1], i))
+      steps[place - 1].rows_with_next = rows_in_cache(*tasks[sequence[place - 1]], *tasks[i]);
   }
   return steps;
 }

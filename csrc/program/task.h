@@ -33,7 +33,7 @@ struct Operand {
   bool overlaps(const Operand& other) const {
     const auto* mine = static_cast<const std::byte*>(memory);
     const auto* theirs = static_cast<const std::byte*>(other.memory);
-    return mine < theirs + other.bytes && theirs < mine + bytes;
+    return bytes > 0 && other.bytes > 0 && mine < theirs + other.bytes && theirs < mine + bytes;
   }
 };
 
@@ -57,10 +57,22 @@ struct Task {
 
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }
+  bool is_update() const {
+    return is(KernelId::sgd) || is(KernelId::momentum) || is(KernelId::adam);
+  }
   // The arguments, as the kernel will read them.
   template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
   template <class Args> const Args& as() const {
     return *reinterpret_cast<const Args*>(args.data());
+  }
+  // Every pointer to `from` points there. What equals an address in the arguments is one: sizes and
+  // factors are far smaller.
+  void redirect(const void* from, const void* to) {
+    for (Operand& operand : operands)
+      if (operand.memory == from) operand.memory = to;
+    for (std::size_t at = 0; at + sizeof from <= args.size(); at += sizeof from)
+      if (std::memcmp(args.data() + at, &from, sizeof from) == 0)
+        std::memcpy(args.data() + at, &to, sizeof to);
   }
   double bytes() const {
     double sum = 0;

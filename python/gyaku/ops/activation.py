@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyaku import _core, reference
 from gyaku.backend import active
-from gyaku.ops.arrays import allocate, floating
+from gyaku.ops.arrays import UNFIT, allocate, floating
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -19,12 +19,16 @@ DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 
 def _activated(name: str, x: ArrayLike, alpha: float = 0.0) -> NDArray[Any]:
+    try:
+        if active.native:
+            return _core.activation(x, None, name, alpha)
+    except UNFIT:
+        pass
     x = floating(name, "x", x)
-    y = allocate(name, x.shape, x.dtype)
     if active.native:
-        _core.activation(x, y, name, alpha)
-    else:
-        y[...] = reference.activate(x, name, alpha if name in DEFAULT_ALPHA else None)
+        return _core.activation(x, None, name, alpha)
+    y = allocate(name, x.shape, x.dtype)
+    y[...] = reference.activate(x, name, alpha if name in DEFAULT_ALPHA else None)
     return y
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gyaku import _core, reference
 from gyaku.backend import active
 from gyaku.ops.activation import DEFAULT_ALPHA
-from gyaku.ops.arrays import allocate, floating, same_shape
+from gyaku.ops.arrays import UNFIT, allocate, floating, same_shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,16 +22,20 @@ __all__ += ["silu_backward", "softplus_backward", "step_backward", "tanh_backwar
 
 
 def _backward(name: str, dy: ArrayLike, saved: ArrayLike, alpha: float = 0.0) -> NDArray[Any]:
+    try:
+        if active.native:
+            return _core.activation_backward(dy, saved, None, name, alpha)
+    except UNFIT:
+        pass
     op = name + "_backward"
     saved = floating(op, "saved", saved)
     dy = floating(op, "dy", dy, saved.dtype)
     same_shape(op, "dy and saved", dy, saved)
-    dx = allocate(op, saved.shape, saved.dtype)
     if active.native:
-        _core.activation_backward(dy, saved, dx, name, alpha)
-    else:
-        options = {"alpha": alpha} if name in DEFAULT_ALPHA else {}
-        dx[...] = reference.BACKWARD[name](dy, saved, **options)
+        return _core.activation_backward(dy, saved, None, name, alpha)
+    dx = allocate(op, saved.shape, saved.dtype)
+    options = {"alpha": alpha} if name in DEFAULT_ALPHA else {}
+    dx[...] = reference.BACKWARD[name](dy, saved, **options)
     return dx
 
 

@@ -3,11 +3,13 @@
 What is C-contiguous, aligned and of the right dtype is used in place. Anything else is converted
 once; while a step is recorded, the conversion is recorded with it. A buffer that an operation
 changes, or that changes between steps, is never converted: it must fit.
+
+An operation hands its arguments to `gyaku._core` first, which checks them in a fraction of a
+microsecond. Only if they do not fit as they are, it comes here.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ __all__ = [
     "FLOAT64",
     "INT64",
     "UINT8",
+    "UNFIT",
     "allocate",
     "apart",
     "buffer",
@@ -29,6 +32,7 @@ __all__ = [
     "matrix",
     "per_sample",
     "result",
+    "rows_in_place",
     "same_shape",
     "target_of",
 ]
@@ -37,7 +41,8 @@ FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
-_LARGEST = 2**63 - 1
+UNFIT = (MemoryError, TypeError, ValueError)
+"""What `gyaku._core` raises if it cannot use the arguments as they are."""
 _ndarray = np.ndarray
 
 
@@ -65,14 +70,7 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
     MemoryError
         If there is not that much memory.
     """
-    if math.prod(shape) * dtype.itemsize > _LARGEST:
-        raise ValueError(f"{op}: an array of shape {shape} and dtype {dtype} is beyond 2^63 bytes")
-    try:
-        return _core.empty(shape, dtype)
-    except MemoryError:
-        raise MemoryError(
-            f"{op}: there is no memory for an array of shape {shape} and dtype {dtype}"
-        ) from None
+    return _core.empty(shape, dtype, op)
 
 
 def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
@@ -143,6 +141,32 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
     return array
 
 
+def rows_in_place(x: NDArray[Any]) -> bool:
+    """Return whether a matrix product takes a matrix where it lies.
+
+    Parameters
+    ----------
+    x : ndarray
+        The matrix.
+
+    Returns
+    -------
+    bool
+        Whether its rows are contiguous, wherever the next one begins behind the last, and aligned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.zeros((4, 6))
+    >>> rows_in_place(x[:, 1:4]), rows_in_place(x[:, ::2]), rows_in_place(x[::-1])
+    (True, False, False)
+    """
+    (rows, columns), (row, column), item = x.shape, x.strides, x.itemsize
+    rows_are_contiguous = columns == 1 or column == item
+    rows_are_apart = rows == 1 or (row >= columns * item and row % item == 0)
+    return x.flags.aligned and (x.size == 0 or (rows_are_contiguous and rows_are_apart))
+
+
 def buffer(
     op: str,
     name: str,
@@ -151,6 +175,7 @@ def buffer(
     shape: tuple[int, ...] | None = None,
     *,
     written: bool = True,
+    rows_apart: bool = False,
 ) -> None:
     """Refuse an argument that cannot be used in place.
 
@@ -168,6 +193,8 @@ def buffer(
         The shape it must have; None takes any.
     written : bool, default True
         Whether the operation writes to it.
+    rows_apart : bool, default False
+        Whether it may be a matrix whose rows lie apart, see `rows_in_place`.
 
     Raises
     ------
@@ -183,14 +210,19 @@ def buffer(
     if shape is not None and x.shape != shape:
         raise ValueError(f"{op}: {name} must have shape {shape}, got {x.shape}")
     flags = x.flags
-    if not (flags.c_contiguous and flags.aligned):
+    if not (flags.c_contiguous and flags.aligned) and not (rows_apart and rows_in_place(x)):
         raise ValueError(f"{op}: {name} must be C-contiguous and aligned, it is used in place")
     if written and not flags.writeable:
         raise ValueError(f"{op}: {name} must be writeable, it is updated in place")
 
 
 def result(
-    op: str, out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+    op: str,
+    out: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    rows_apart: bool = False,
 ) -> NDArray[Any]:
     """Return the array that a result goes to.
 
@@ -204,6 +236,8 @@ def result(
         The result's shape.
     dtype : dtype
         The result's dtype.
+    rows_apart : bool, default False
+        Whether out may be a matrix whose rows lie apart.
 
     Returns
     -------
@@ -212,7 +246,7 @@ def result(
     """
     if out is None:
         return allocate(op, shape, dtype)
-    buffer(op, "out", out, dtype, shape)
+    buffer(op, "out", out, dtype, shape, rows_apart=rows_apart)
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gyaku import _core, reference
 from gyaku.backend import active
-from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, buffer
+from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, UNFIT, buffer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +64,12 @@ def gather(
     array([[ 5.],
            [10.]], dtype=float32)
     """
+    try:
+        if active.native:
+            _core.gather(source, order, cursor, out, scale)
+            return
+    except UNFIT:
+        pass
     _check_source(source, out, scale)
     buffer("gather", "order", order, INT64, written=False)
     buffer("gather", "cursor", cursor, INT64, (1,), written=False)
@@ -137,6 +143,12 @@ def advance(counter: NDArray[Any], amount: int) -> None:
     >>> cursor
     array([5])
     """
+    try:
+        if active.native:
+            _core.advance(counter, amount)
+            return
+    except UNFIT:
+        pass
     buffer("advance", "counter", counter, INT64, (1,))
     if active.native:
         _core.advance(counter, amount)

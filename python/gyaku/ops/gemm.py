@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gyaku import _core, reference
 from gyaku.backend import active
 from gyaku.ops.activation import DEFAULT_ALPHA
-from gyaku.ops.arrays import FLOAT64, apart, floating, matrix, result
+from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, apart, floating, matrix, result, rows_in_place
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -45,7 +47,7 @@ def matmul(
     alpha : float or None, optional
         Parameter of `leaky_relu` or `elu`; None is the function's default.
     out : ndarray or None, optional
-        Array of shape (m, n) that the result is written to.
+        Array of shape (m, n) that the result is written to. It may be columns of a wider matrix.
 
     Returns
     -------
@@ -71,8 +73,15 @@ def matmul(
     >>> ops.matmul([[1.0, 2.0]], [[3.0, -4.0], [4.0, 1.0]], bias=[0.5, 0.5], activation="relu")
     array([[11.5,  0. ]])
     """
-    a = matrix("matmul", "a", a)
-    b = matrix("matmul", "b", b)
+    name = activation or "identity"
+    if alpha is None:
+        alpha = DEFAULT_ALPHA.get(name, 0.0)
+    try:
+        if active.native:
+            return _core.matmul(a, b, bias, out, transpose_a, transpose_b, name, alpha)
+    except UNFIT:
+        pass
+    a, b = _matrix("a", a), _matrix("b", b)
     dtype = a.dtype
     if dtype is not b.dtype:
         dtype = FLOAT64
@@ -84,7 +93,9 @@ def matmul(
             f"matmul: a of shape {a.shape}{' transposed' * transpose_a} has {inner_a} columns,"
             f" b of shape {b.shape}{' transposed' * transpose_b} has {inner_b} rows"
         )
-    y = result("matmul", out, (m, n), dtype)
+    if n == 1:  # is read as a vector
+        b = floating("matmul", "b", b, dtype)
+    y = result("matmul", out, (m, n), dtype, rows_apart=True)
     if out is not None:
         apart("matmul", y, "a", a)
         apart("matmul", y, "b", b)
@@ -94,23 +105,31 @@ def matmul(
             raise ValueError(f"matmul: bias must have shape ({n},), got {bias.shape}")
         if out is not None:
             apart("matmul", y, "bias", bias)
-    name = activation or "identity"
-    if alpha is None:
-        alpha = DEFAULT_ALPHA.get(name, 0.0)
     _check_activation(name, alpha)
     if active.native:
-        _core.matmul(a, b, bias, y, transpose_a, transpose_b, name, alpha)
-    else:
-        y[...] = reference.matmul(
-            a,
-            b,
-            transpose_a=transpose_a,
-            transpose_b=transpose_b,
-            bias=bias,
-            activation=name,
-            alpha=alpha if name in DEFAULT_ALPHA else None,
-        )
+        return _core.matmul(a, b, bias, y, transpose_a, transpose_b, name, alpha)
+    y[...] = reference.matmul(
+        a,
+        b,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        bias=bias,
+        activation=name,
+        alpha=alpha if name in DEFAULT_ALPHA else None,
+    )
     return y
+
+
+def _matrix(name: str, x: ArrayLike) -> NDArray[Any]:
+    """Return a factor as it is if it, or what it is the transpose of, can be read in place."""
+    if (
+        type(x) is np.ndarray
+        and x.ndim == 2
+        and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
+        and (rows_in_place(x) or (len(x) > 1 and rows_in_place(x.T)))
+    ):
+        return x
+    return matrix("matmul", name, x)
 
 
 def _check_activation(name: str, alpha: float) -> None:
@@ -153,12 +172,16 @@ def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     >>> ops.sum_rows([[1.0, 2.0], [3.0, 4.0]])
     array([4., 6.])
     """
+    try:
+        if active.native:
+            return _core.sum_rows(x, out)
+    except UNFIT:
+        pass
     x = matrix("sum_rows", "x", x)
     y = result("sum_rows", out, x.shape[1:], x.dtype)
     if out is not None:
         apart("sum_rows", y, "x", x)
     if active.native:
-        _core.sum_rows(x, y)
-    else:
-        y[...] = reference.sum_rows(x)
+        return _core.sum_rows(x, y)
+    y[...] = reference.sum_rows(x)
     return y

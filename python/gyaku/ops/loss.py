@@ -12,6 +12,7 @@ from gyaku.backend import active
 from gyaku.ops.arrays import (
     FLOAT64,
     INT64,
+    UNFIT,
     allocate,
     buffer,
     floating,
@@ -74,21 +75,24 @@ def softmax_cross_entropy(
     >>> dlogits
     array([[ 0.5, -0.5]])
     """
+    try:
+        if active.native:
+            return _core.softmax_cross_entropy(logits, target, label_smoothing, reduction)
+    except UNFIT:
+        pass
     op = "softmax_cross_entropy"
     logits = matrix(op, "logits", logits)
     target = target_of(op, target, logits)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing must be 0 to 1, got {label_smoothing}")
     per_sample(op, reduction, len(logits))
+    if active.native:
+        return _core.softmax_cross_entropy(logits, target, label_smoothing, reduction)
     loss = allocate(op, (1,), FLOAT64)
     dlogits = allocate(op, logits.shape, logits.dtype)
-    if active.native:
-        mean = reduction == "mean"
-        _core.softmax_cross_entropy(logits, target, loss, dlogits, label_smoothing, mean)
-    else:
-        loss[...], dlogits[...] = reference.softmax_cross_entropy(
-            logits, target, label_smoothing=label_smoothing, reduction=reduction
-        )
+    loss[...], dlogits[...] = reference.softmax_cross_entropy(
+        logits, target, label_smoothing=label_smoothing, reduction=reduction
+    )
     return loss, dlogits
 
 
@@ -136,40 +140,45 @@ def cross_entropy(
     >>> dp.round(4) + 0
     array([[ 0., -2.]])
     """
+    try:
+        if active.native:
+            return _core.cross_entropy(p, target, delta, reduction)
+    except UNFIT:
+        pass
     p = matrix("cross_entropy", "p", p)
     target = target_of("cross_entropy", target, p)
     if not delta > 0:
         raise ValueError(f"cross_entropy: delta must be above 0, got {delta}")
     per_sample("cross_entropy", reduction, len(p))
+    if active.native:
+        return _core.cross_entropy(p, target, delta, reduction)
     loss = allocate("cross_entropy", (1,), FLOAT64)
     dp = allocate("cross_entropy", p.shape, p.dtype)
-    if active.native:
-        _core.cross_entropy(p, target, loss, dp, delta, reduction == "mean")
-    else:
-        loss[...], dp[...] = reference.cross_entropy(p, target, delta=delta, reduction=reduction)
+    loss[...], dp[...] = reference.cross_entropy(p, target, delta=delta, reduction=reduction)
     return loss, dp
 
 
 def _squared_error(
     op: str, y: ArrayLike, t: ArrayLike, reduction: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
+    by_features = op == "mean_squared_error"
+    try:
+        if active.native:
+            return _core.squared_error(y, t, by_features, reduction)
+    except UNFIT:
+        pass
     y = floating(op, "y", y)
     t = floating(op, "t", t, y.dtype)
     same_shape(op, "y and t", y, t)
     if y.ndim == 0:
         raise ValueError(f"{op}: y must have at least one dimension, got a single number")
-    factor = per_sample(op, reduction, len(y))
+    per_sample(op, reduction, len(y))
+    if active.native:
+        return _core.squared_error(y, t, by_features, reduction)
     loss = allocate(op, (1,), FLOAT64)
     dy = allocate(op, y.shape, y.dtype)
-    if active.native:
-        shape = len(y), y.size // len(y)
-        gradient = factor if op == "sum_squared_error" else 2 * factor / max(shape[1], 1)
-        rows = y.reshape(shape), t.reshape(shape)
-        _core.squared_error(*rows, loss, dy.reshape(shape), gradient / 2, gradient)
-    elif op == "sum_squared_error":
-        loss[...], dy[...] = reference.sum_squared_error(y, t, reduction=reduction)
-    else:
-        loss[...], dy[...] = reference.mean_squared_error(y, t, reduction=reduction)
+    equation = reference.mean_squared_error if by_features else reference.sum_squared_error
+    loss[...], dy[...] = equation(y, t, reduction=reduction)
     return loss, dy
 
 
@@ -288,16 +297,20 @@ def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     >>> ops.count_correct([[0.1, 0.9], [0.8, 0.2]], [1, 1])
     array([1.])
     """
+    try:
+        if active.native:
+            return _core.count_correct(scores, target)
+    except UNFIT:
+        pass
     scores = matrix("count_correct", "scores", scores)
     columns = scores.shape[1]
     if columns == 0:
         raise ValueError(f"count_correct: scores must have a column, got shape {scores.shape}")
     target = target_of("count_correct", target, scores, classes=max(columns, 2))
-    correct = allocate("count_correct", (1,), FLOAT64)
     if active.native:
-        _core.count_correct(scores, target, correct)
-    else:
-        correct[...] = reference.count_correct(scores, target)
+        return _core.count_correct(scores, target)
+    correct = allocate("count_correct", (1,), FLOAT64)
+    correct[...] = reference.count_correct(scores, target)
     return correct
 
 
@@ -337,6 +350,12 @@ def accumulate(
     >>> totals
     array([1., 7.])
     """
+    try:
+        if active.native:
+            _core.accumulate(value, totals, slot, weight)
+            return
+    except UNFIT:
+        pass
     buffer("accumulate", "value", value, FLOAT64, (1,), written=False)
     buffer("accumulate", "totals", totals, FLOAT64)
     buffer("accumulate", "slot", slot, INT64, (1,), written=False)

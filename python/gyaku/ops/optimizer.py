@@ -8,7 +8,7 @@ import numpy as np
 
 from gyaku import _core, reference
 from gyaku.backend import active
-from gyaku.ops.arrays import FLOAT32, FLOAT64, buffer
+from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, buffer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +55,12 @@ def optimizer_tick(
     >>> clock
     array([1. , 0.1, 0.5, 1. ])
     """
+    try:
+        if active.native:
+            _core.optimizer_tick(clock, rates, beta1, beta2)
+            return
+    except UNFIT:
+        pass
     buffer("optimizer_tick", "clock", clock, FLOAT64, (4,))
     buffer("optimizer_tick", "rates", rates, FLOAT64, written=False)
     if rates.ndim != 1 or len(rates) < 2:
@@ -122,6 +128,12 @@ def sgd(
     >>> params
     array([0.5])
     """
+    try:
+        if active.native:
+            _core.sgd(params, grads, clock, weight_decay)
+            return
+    except UNFIT:
+        pass
     _check_update("sgd", params, clock, grads=grads)
     if active.native:
         _core.sgd(params, grads, clock, weight_decay)
@@ -181,6 +193,12 @@ def momentum(
     >>> params, velocity
     (array([1.25]), array([0.25]))
     """
+    try:
+        if active.native:
+            _core.momentum(params, grads, velocity, clock, momentum, nesterov, weight_decay)
+            return
+    except UNFIT:
+        pass
     _check_update("momentum", params, clock, grads=grads, velocity=velocity)
     if active.native:
         _core.momentum(params, grads, velocity, clock, momentum, nesterov, weight_decay)
@@ -253,6 +271,12 @@ def adam(
     >>> params.round(4)
     array([0.75])
     """
+    try:
+        if active.native:
+            _core.adam(params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay)
+            return
+    except UNFIT:
+        pass
     _check_update("adam", params, clock, grads=grads, m=m, v=v)
     if active.native:
         _core.adam(params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay)

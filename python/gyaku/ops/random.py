@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyaku import _core, reference
 from gyaku.backend import active
-from gyaku.ops.arrays import INT64, allocate, buffer, floating
+from gyaku.ops.arrays import INT64, UNFIT, allocate, buffer, floating
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -65,6 +65,11 @@ def dropout(
     >>> ops.dropout(np.ones(8), np.array([1]), rate=0.5, seed=0, stream=0)
     array([0., 2., 0., 0., 2., 0., 2., 0.])
     """
+    try:
+        if active.native:
+            return _core.dropout(x, clock, None, rate, seed, stream)
+    except UNFIT:
+        pass
     x = floating("dropout", "x", x)
     buffer("dropout", "clock", clock, INT64, (1,), written=False)
     if not 0 <= rate < 1:
@@ -72,11 +77,10 @@ def dropout(
     _check_seed("dropout", seed)
     if not 0 <= stream < 2**32 - 1:  # the last stream shuffles the samples
         raise ValueError(f"dropout: stream must be 0 to 2^32 - 2, got {stream}")
-    y = allocate("dropout", x.shape, x.dtype)
     if active.native:
-        _core.dropout(x, clock, y, rate, seed, stream)
-    else:
-        y[...] = reference.dropout(x, clock, rate=rate, seed=seed, stream=stream)
+        return _core.dropout(x, clock, None, rate, seed, stream)
+    y = allocate("dropout", x.shape, x.dtype)
+    y[...] = reference.dropout(x, clock, rate=rate, seed=seed, stream=stream)
     return y
 
 
@@ -115,6 +119,12 @@ def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> 
     >>> order
     array([3, 2, 1, 0, 4])
     """
+    try:
+        if active.native:
+            _core.permutation(order, n, seed, first_epoch)
+            return
+    except UNFIT:
+        pass
     buffer("permutation", "order", order, INT64)
     if n < 1:
         raise ValueError(f"permutation: n must be at least 1, got {n}")

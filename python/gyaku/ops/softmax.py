@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyaku import _core, reference
 from gyaku.backend import active
-from gyaku.ops.arrays import allocate, floating, same_shape
+from gyaku.ops.arrays import UNFIT, allocate, floating, same_shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def _rows(op: str, name: str, x: NDArray[Any]) -> tuple[int, int]:
+def _not_a_number(op: str, name: str, x: NDArray[Any]) -> None:
     if x.ndim == 0:
         raise ValueError(f"{op}: {name} must have at least one dimension, got a single number")
-    columns = x.shape[-1]
-    return (x.size // columns if columns else 0), columns
 
 
 def softmax(x: ArrayLike) -> NDArray[Any]:
@@ -54,13 +52,17 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
+    try:
+        if active.native:
+            return _core.softmax(x, None)
+    except UNFIT:
+        pass
     x = floating("softmax", "x", x)
-    rows = _rows("softmax", "x", x)
-    y = allocate("softmax", x.shape, x.dtype)
+    _not_a_number("softmax", "x", x)
     if active.native:
-        _core.softmax(x.reshape(rows), y.reshape(rows))
-    else:
-        y[...] = reference.softmax(x)
+        return _core.softmax(x, None)
+    y = allocate("softmax", x.shape, x.dtype)
+    y[...] = reference.softmax(x)
     return y
 
 
@@ -94,13 +96,17 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax([1000.0, 0.0])
     array([    0., -1000.])
     """
+    try:
+        if active.native:
+            return _core.log_softmax(x, None)
+    except UNFIT:
+        pass
     x = floating("log_softmax", "x", x)
-    rows = _rows("log_softmax", "x", x)
-    y = allocate("log_softmax", x.shape, x.dtype)
+    _not_a_number("log_softmax", "x", x)
     if active.native:
-        _core.log_softmax(x.reshape(rows), y.reshape(rows))
-    else:
-        y[...] = reference.log_softmax(x)
+        return _core.log_softmax(x, None)
+    y = allocate("log_softmax", x.shape, x.dtype)
+    y[...] = reference.log_softmax(x)
     return y
 
 
@@ -136,15 +142,19 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.softmax_backward([1.0, 0.0], [0.5, 0.5])
     array([ 0.25, -0.25])
     """
+    try:
+        if active.native:
+            return _core.softmax_backward(dy, y, None)
+    except UNFIT:
+        pass
     y = floating("softmax_backward", "y", y)
     dy = floating("softmax_backward", "dy", dy, y.dtype)
     same_shape("softmax_backward", "dy and y", dy, y)
-    rows = _rows("softmax_backward", "y", y)
-    dx = allocate("softmax_backward", y.shape, y.dtype)
+    _not_a_number("softmax_backward", "y", y)
     if active.native:
-        _core.softmax_backward(dy.reshape(rows), y.reshape(rows), dx.reshape(rows))
-    else:
-        dx[...] = reference.softmax_backward(dy, y)
+        return _core.softmax_backward(dy, y, None)
+    dx = allocate("softmax_backward", y.shape, y.dtype)
+    dx[...] = reference.softmax_backward(dy, y)
     return dx
 
 
@@ -180,13 +190,17 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax_backward([1.0, 0.0], ops.log_softmax([3.0, 3.0])).round(4)
     array([ 0.5, -0.5])
     """
+    try:
+        if active.native:
+            return _core.log_softmax_backward(dy, y, None)
+    except UNFIT:
+        pass
     y = floating("log_softmax_backward", "y", y)
     dy = floating("log_softmax_backward", "dy", dy, y.dtype)
     same_shape("log_softmax_backward", "dy and y", dy, y)
-    rows = _rows("log_softmax_backward", "y", y)
-    dx = allocate("log_softmax_backward", y.shape, y.dtype)
+    _not_a_number("log_softmax_backward", "y", y)
     if active.native:
-        _core.log_softmax_backward(dy.reshape(rows), y.reshape(rows), dx.reshape(rows))
-    else:
-        dx[...] = reference.log_softmax_backward(dy, y)
+        return _core.log_softmax_backward(dy, y, None)
+    dx = allocate("log_softmax_backward", y.shape, y.dtype)
+    dx[...] = reference.log_softmax_backward(dy, y)
     return dx

@@ -37,6 +37,12 @@ from gyaku.reference.activation_backward import (
     step_backward,
     tanh_backward,
 )
+from gyaku.reference.conv import conv2d as conv2d
+from gyaku.reference.conv import conv2d_backward as conv2d_backward
+from gyaku.reference.conv import conv2d_backward_data as conv2d_backward_data
+from gyaku.reference.conv import conv2d_backward_weights as conv2d_backward_weights
+from gyaku.reference.conv import conv2d_transpose as conv2d_transpose
+from gyaku.reference.conv import conv2d_transpose_backward as conv2d_transpose_backward
 from gyaku.reference.gather import advance, gather
 from gyaku.reference.gemm import matmul, sum_rows
 from gyaku.reference.loss import (
@@ -47,8 +53,20 @@ from gyaku.reference.loss import (
     softmax_cross_entropy,
     sum_squared_error,
 )
+from gyaku.reference.norm import batch_norm as batch_norm
+from gyaku.reference.norm import batch_norm_backward as batch_norm_backward
+from gyaku.reference.norm import layer_norm as layer_norm
+from gyaku.reference.norm import layer_norm_backward as layer_norm_backward
 from gyaku.reference.normal import normal_cdf, normal_pdf
 from gyaku.reference.optimizer import adam, momentum, optimizer_tick, sgd
+from gyaku.reference.pool import avg_pool2d as avg_pool2d
+from gyaku.reference.pool import avg_pool2d_backward as avg_pool2d_backward
+from gyaku.reference.pool import global_avg_pool2d as global_avg_pool2d
+from gyaku.reference.pool import global_avg_pool2d_backward as global_avg_pool2d_backward
+from gyaku.reference.pool import global_max_pool2d as global_max_pool2d
+from gyaku.reference.pool import global_max_pool2d_backward as global_max_pool2d_backward
+from gyaku.reference.pool import max_pool2d as max_pool2d
+from gyaku.reference.pool import max_pool2d_backward as max_pool2d_backward
 from gyaku.reference.random import dropout, permutation, philox4x32, random_words
 from gyaku.reference.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 

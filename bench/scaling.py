@@ -1,0 +1,176 @@
+"""The table of thread scaling: what more threads bring, to training and to matrix products.
+
+`python -m bench scaling`, with a picture: the four rows and some products, by gyaku and PyTorch, on
+1, 2, 4, ... threads up to all that are granted.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.peers import OWN, PEERS
+from bench.processes import required
+from bench.ratios import median_ratio
+from bench.serving import interleave, server
+from bench.shapes import Product
+from bench.table import counted, factor, number, page, table, thread_counts
+from bench.workloads import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bench.settings import Settings
+
+    # Steps or products a second of each round, by peer and number of threads.
+    Rates = dict[str, dict[int, list[float]]]
+
+PRODUCTS = (
+    Product(64, 64, 64),
+    Product(256, 256, 256),
+    Product(1024, 1024, 1024),
+    Product(2048, 2048, 2048),
+    Product(128, 784, 512),
+    Product(784, 128, 512, "tn"),
+    Product(32, 4096, 4096),
+)
+TIMING = ("--seconds", "0.2", "--calls", "3", "--samples", "12000", "--no-loss")
+QUICK_TIMING = ("--seconds", "0.05", "--calls", "1", "--samples", "3000", "--no-loss")
+
+
+def run(settings: Settings) -> dict[str, Any]:
+    """Measure, print the table, draw the picture, return everything."""
+    peers = [name for name in ("torch", OWN) if name == OWN or name in settings.peers]
+    counts = thread_counts(settings.threads)
+    runs = {f"{peer} {count}": (peer, count) for count in counts for peer in peers}
+    settings.machine.measure_peak()
+    found, failures = measure(runs, settings)
+    settings.machine.measure_peak()
+    required(failures, *(name for name, (peer, _) in runs.items() if peer == OWN))
+    print(settings.machine.title("Thread scaling", ["torch"]))
+    print(show(found, counts))
+    for name, why in failures.items():
+        peer, count = runs[name]
+        print(f"\n{PEERS[peer].title} on {counted(count, 'thread')} failed: {why}")
+    path = settings.picture("scaling")
+    draw(found, counts, settings.machine.name, path)
+    print(f"\nPicture: {path}")
+    return {"rates": found, "failures": failures, "picture": str(path)}
+
+
+def measure(
+    runs: Mapping[str, tuple[str, int]], settings: Settings
+) -> tuple[dict[str, Rates], dict[str, str]]:
+    """Return the rates of rows and products, and why runs failed."""
+    timing = list(QUICK_TIMING if settings.quick else TIMING)
+    if settings.data:
+        timing += ["--data", str(settings.data)]
+    steps, failures = interleave(
+        "scaling, training",
+        {
+            name: partial(server, "bench.worker", "--serve", threads=count)
+            for name, (_, count) in runs.items()
+        },
+        list(ROWS),
+        settings.rounds,
+        lambda name, row: [row, runs[name][0], *timing],
+    )
+    multiplied, more = interleave(
+        "scaling, products",
+        {
+            name: partial(server, "bench.products_worker", peer, threads=count)
+            for name, (peer, count) in runs.items()
+        },
+        [product for product in PRODUCTS if not settings.quick or product.flops < 1e9],
+        settings.rounds,
+        lambda _, product: [product.name],
+    )
+    found: dict[str, Rates] = {}
+
+    def enter(what: str, name: str, rates: list[float]) -> None:
+        peer, count = runs[name]
+        found.setdefault(what, {}).setdefault(peer, {})[count] = rates
+
+    for name, by_row in steps.items():
+        for row, answers in by_row.items():
+            enter(row, name, [1e6 / answer["us"] for answer in answers])
+    for name, by_product in multiplied.items():
+        who = runs[name][0]
+        for product, answers in by_product.items():
+            enter(product.name, name, [1e9 * each[who] / product.flops for each in answers])
+    return found, failures | more
+
+
+def speed_up(rates: Mapping[int, list[float]], count: int) -> float | None:
+    """Return by how much so many threads are faster than one, or None if that is not known."""
+    if 1 not in rates or count not in rates:
+        return None
+    return median_ratio(rates[count], rates[1])
+
+
+def show(found: Mapping[str, Rates], counts: list[int]) -> str:
+    """Return the table: a line for each row or product and each framework."""
+    counts = sorted(
+        {count for rates in found.values() for each in rates.values() for count in each}
+    )
+    header = ["row or product", "framework", *(counted(count, "thread") for count in counts)]
+    lines = []
+    for name, rates in found.items():
+        for peer, each in rates.items():
+            cells = []
+            for count in counts:
+                if count not in each:
+                    cells.append("–")
+                    continue
+                shown = number(median(each[count]))
+                cells.append(shown if count == 1 else f"{shown} ({factor(speed_up(each, count))})")
+            lines.append([name, PEERS[peer].title, *cells])
+    return page(
+        table(header, lines, left=2),
+        "Steps, or products, a second: median of the rounds (speed-up over one thread).",
+    )
+
+
+def draw(found: Mapping[str, Rates], counts: list[int], machine: str, path: Path) -> None:
+    """Draw the speed-up over the threads, a panel for each framework, the ideal as a line."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    peers = [name for name in (OWN, "torch") if any(name in rates for rates in found.values())]
+    figure, panels = plt.subplots(
+        1, len(peers), figsize=(5 * len(peers) + 2, 5), sharex=True, sharey=True, squeeze=False
+    )
+    counts = sorted(
+        {count for rates in found.values() for each in rates.values() for count in each}
+    )
+    for panel, peer in zip(panels[0], peers, strict=True):
+        panel.plot(counts, counts, color="black", linestyle="--", linewidth=1, label="ideal")
+        for name, rates in found.items():
+            ups = [(count, speed_up(rates.get(peer, {}), count)) for count in counts]
+            points = [(count, up) for count, up in ups if up is not None]
+            panel.plot(
+                [count for count, _ in points],
+                [up for _, up in points],
+                marker="." if name in ROWS else "x",
+                linestyle="-" if name in ROWS else ":",
+                label=name,
+            )
+        panel.set_title(PEERS[peer].title, fontsize="medium")
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log", base=2)
+        panel.set_xticks(counts, map(str, counts))
+        panel.minorticks_off()
+        panel.yaxis.set_major_formatter(lambda up, _: f"{up:g}")
+        panel.grid(alpha=0.3)
+        panel.set_xlabel("threads")
+    panels[0, 0].set_ylabel("speed-up over one thread")
+    panels[0, -1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.suptitle(f"Thread scaling: {machine}")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

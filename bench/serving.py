@@ -1,0 +1,161 @@
+"""Processes that answer one request after the other, so that frameworks alternate within seconds.
+
+A request is a line of JSON with a list of arguments, the answer a line of JSON too. A process
+answers only when its threads sleep again: what still spins would take a core from the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
+
+from bench.processes import ROOT, TIMEOUT, WorkerError, environment, last_error, rotated, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+READY = "ready"
+REST, PATIENCE = 0.002, 0.5
+"""Seconds over which the threads must have slept, and after which they are no longer waited for."""
+
+Task = TypeVar("Task")
+
+
+class Asked(Protocol):
+    """Who answers requests: a `Server`, or what stands for one in a test."""
+
+    def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the answer to a request."""
+
+
+class Server:
+    """The near end of a process that calls `serve`; once it has failed it is not asked again."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
+        self._process, self._errors = process, errors
+
+    def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the answer to a request."""
+        # If the process has died, `read` says why.
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(list(arguments)), file=self._process.stdin, flush=True)
+        answer: dict[str, Any] = self.read()
+        return answer
+
+    def read(self) -> Any:
+        """Return the next line."""
+        assert self._process.stdout
+        clock = threading.Timer(TIMEOUT, self._process.kill)
+        clock.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            late = clock.finished.is_set()
+            clock.cancel()
+        if line:
+            return json.loads(line)
+        if late:
+            raise WorkerError(f"no answer within {TIMEOUT} s")
+        code = self._process.wait()
+        self._errors.seek(0)
+        raise WorkerError(f"exit code {code}: {last_error(self._errors.read())}")
+
+
+@contextlib.contextmanager
+def server(module: str, *arguments: str, threads: int) -> Iterator[Server]:
+    """Start ``python -m module arguments`` on so many threads, wait for it, end it at last."""
+    with (
+        TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=environment(threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            found = Server(process, errors)
+            found.read()
+            yield found
+        finally:
+            process.kill()
+            assert process.stdin
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+
+
+def serve(answer: Callable[[list[str]], dict[str, Any]]) -> None:
+    """Answer requests until there are no more; what libraries print goes to standard error."""
+    out = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        print(json.dumps(READY), file=out, flush=True)
+        for line in sys.stdin:
+            found = answer(json.loads(line))
+            rest()
+            print(json.dumps(found), file=out, flush=True)
+
+
+def rest() -> None:
+    """Wait until the threads of this process sleep, which some do only after a while."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < PATIENCE:
+        before = time.process_time()
+        time.sleep(REST)
+        if time.process_time() - before < REST / 4:
+            return
+
+
+def interleave(
+    what: str,
+    starts: Mapping[str, Callable[[], AbstractContextManager[Asked]]],
+    tasks: Sequence[Task],
+    rounds: int,
+    request: Callable[[str, Task], Sequence[str]],
+    *,
+    before: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, dict[Task, list[dict[str, Any]]]], dict[str, str]]:
+    """Ask everybody for one task after the other, in each round new processes.
+
+    Between two answers that are compared lies as little time as can be. `before` is called at the
+    start of each round, and each task begins with another name.
+
+    Returns
+    -------
+    answers
+        By name and by task, one each round.
+    failures
+        Why names were given up, who have no answers then.
+    """
+    answers: dict[str, dict[Task, list[dict[str, Any]]]]
+    answers = {name: {task: [] for task in tasks} for name in starts}
+    failures: dict[str, str] = {}
+    for number in range(rounds):
+        say(f"{what}: round {number + 1} of {rounds}")
+        before()
+        with contextlib.ExitStack() as stack:
+            servers: dict[str, Asked] = {}
+            for name, start in starts.items():
+                if name in failures:
+                    continue
+                try:
+                    servers[name] = stack.enter_context(start())
+                except WorkerError as error:
+                    failures[name] = str(error)
+            for position, task in enumerate(tasks):
+                for name in rotated(list(servers), number + position):
+                    try:
+                        answers[name][task].append(servers[name].ask(request(name, task)))
+                    except WorkerError as error:
+                        failures[name] = str(error)
+                        del servers[name]
+    return {name: found for name, found in answers.items() if name not in failures}, failures

@@ -1,0 +1,98 @@
+#include "program/split.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <type_traits>
+
+namespace gyaku {
+
+namespace {
+
+// Below this a task costs more than its place in the cache is worth.
+constexpr std::int64_t worth_a_task = 4096; // numbers
+
+std::int64_t item_bytes(const Task& task) { return task.scalar == Scalar::float32 ? 4 : 8; }
+
+template <class T> T* moved(T* pointer, std::int64_t bytes) {
+  using Byte = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
+  return pointer == nullptr ? nullptr : static_cast<T*>(static_cast<Byte*>(pointer) + bytes);
+}
+
+// Numbers [begin, end) of the update, `unit` of them a row.
+Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t unit) {
+  Task task = update;
+  auto& args = task.as<UpdateArgs>();
+  const std::int64_t offset = begin * item_bytes(update),
+                     bytes = (end - begin) * item_bytes(update);
+  for (Operand& operand : task.operands)
+    if (operand.by_slice) {
+      operand.memory = moved(operand.memory, offset);
+      operand.bytes = bytes;
+    }
+  args.parameters = moved(args.parameters, offset);
+  args.gradients = moved(args.gradients, offset);
+  args.first = moved(args.first, offset);
+  args.second = moved(args.second, offset);
+  task.flops *= static_cast<double>(end - begin) / static_cast<double>(args.size);
+  args.size = end - begin;
+  args.unit = unit;
+  task.extent = args.size / unit;
+  if (unit > 1) task.grain = 1;
+  return task;
+}
+
+// Where in the update's numbers the rows begin that this product writes, if it writes such.
+std::optional<std::int64_t> gradient_of(const Task& update, const Task& product) {
+  if (!product.is(KernelId::matmul) || product.scalar != update.scalar) return std::nullopt;
+  const auto& args = product.as<MatmulArgs>();
+  const auto& target = update.as<UpdateArgs>();
+  const std::int64_t offset =
+      static_cast<const std::byte*>(args.c) - static_cast<const std::byte*>(target.gradients);
+  const std::int64_t begin = offset / item_bytes(update);
+  const bool inside = offset >= 0 && begin + args.m * args.n <= target.size;
+  const bool by_rows = !args.by_columns && args.ldc == args.n && product.grain == 1;
+  return inside && by_rows && args.m * args.n >= worth_a_task ? std::optional(begin) : std::nullopt;
+}
+
+struct Piece {
+  std::int64_t begin, end, unit;
+};
+
+void split(std::vector<Task>& tasks, std::size_t at) {
+  const Task update = tasks[at];
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < at; ++i)
+    if (const auto begin = gradient_of(update, tasks[i])) {
+      const auto& args = tasks[i].as<MatmulArgs>();
+      pieces.push_back({*begin, *begin + args.m * args.n, args.n});
+    }
+  std::sort(pieces.begin(), pieces.end(),
+            [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
+  const auto overlap = std::adjacent_find(
+      pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.end > b.begin; });
+  if (pieces.empty() || overlap != pieces.end()) return; // two products write the same gradient
+
+  std::vector<Task> parts;
+  std::int64_t done = 0;
+  for (const Piece& piece : pieces) {
+    if (piece.begin > done) parts.push_back(part(update, done, piece.begin, 1));
+    parts.push_back(part(update, piece.begin, piece.end, piece.unit));
+    done = piece.end;
+  }
+  const std::int64_t size = update.as<UpdateArgs>().size;
+  if (size > done) parts.push_back(part(update, done, size, 1));
+  const auto place = tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(at));
+  tasks.insert(place, std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+}
+
+} // namespace
+
+void split_updates(std::vector<Task>& tasks) {
+  for (std::size_t i = tasks.size(); i-- > 0;)
+    if (tasks[i].is_update() && tasks[i].as<UpdateArgs>().unit == 1) split(tasks, i);
+}
+
+} // namespace gyaku

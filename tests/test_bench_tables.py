@@ -1,0 +1,132 @@
+"""The tables of the benchmark: how they judge, show and draw what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import goals, scaling, widths
+from bench import products as products_table
+from bench.ratios import together
+from bench.shapes import Product, products
+from bench.table import thread_counts
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_products_cover_all_transpositions() -> None:
+    listed = products()
+    assert len({product.name for product in listed}) == len(listed)
+    assert {p.transposed for p in listed if p.n == p.m == 4096} == {"nn", "nt", "tn", "tt"}
+    assert Product(2, 3, 4).flops == 48
+    assert Product(256, 256, 256).big
+    assert not Product(256, 256, 512).big
+    assert [Product.named(product.name) for product in listed] == listed
+
+
+def speeds(numpy: float, torch: float, gyaku: float, replayed: float) -> dict[str, list[float]]:
+    """Return GFLOP/s of a product in one round, beside a peak of 100."""
+    found = {"numpy": numpy, "torch": torch, "gyaku": gyaku, "gyaku, replayed": replayed}
+    return {name: [speed] for name, speed in {**found, "peak": 100}.items()}
+
+
+@pytest.mark.parametrize(
+    ("isa", "size", "found", "met"),
+    [
+        ("avx512", 64, speeds(50, 50, 50, 50), True),
+        ("avx512", 64, speeds(50, 51, 50, 90), False),
+        ("avx512", 256, speeds(50, 50, 90, 90), True),
+        ("avx512", 256, speeds(50, 50, 90, 87), False),
+        ("avx512", 256, speeds(50, 50, 89, 90), False),
+        ("avx2", 64, speeds(50, 99, 48, 48), True),
+        ("avx2", 256, speeds(50, 10, 47, 99), False),
+    ],
+)
+def test_a_product_is_judged_by_its_call_and_its_share_by_its_replay(
+    isa: str, size: int, found: dict[str, list[float]], met: bool
+) -> None:
+    assert goals.GOALS[isa].met(Product(size, size, size), found) is met
+
+
+def test_a_target_is_not_met_before_all_of_it_is_measured() -> None:
+    found = speeds(50, 50, 60, 60)
+    del found["torch"]
+    assert goals.GOALS["avx512"].met(Product(64, 64, 64), found) is None
+    assert goals.GOALS["avx512"].met(Product(256, 256, 256), found) is False
+    assert [together(parts) for parts in ([True, True], [True, None], [None, False])] == [
+        True,
+        None,
+        False,
+    ]
+    alone = {"gyaku 1": [1.0]}
+    assert widths.compare(alone, 1)["met"] is None
+
+
+def fake_products() -> products_table.Speeds:
+    answers = {
+        "numpy": dict.fromkeys(products(quick=True), [{"numpy": 50.0}] * 2),
+        "gyaku": dict.fromkeys(
+            products(quick=True), [{"gyaku": 45.0, "peak": 100.0, "gyaku, replayed": 60.0}] * 2
+        ),
+    }
+    return products_table.by_product(products(quick=True), answers)
+
+
+def test_the_products_table_names_what_was_missed() -> None:
+    shown = products_table.show(fake_products(), goals.GOALS["avx2"])
+    line = next(line for line in shown.splitlines() if line.startswith("| 64 × 64 × 64"))
+    cells = [cell.strip() for cell in line.split("|")[2:-1]]
+    assert cells == ["nn", "50.0", "45.0", "45%", "60.0", "60%", "0.900×", "missed"]
+    assert "at least 0.95× NumPy." in shown
+    assert "Reached by 0 of 20; missed: 64 × 64 × 64 nn nt tn tt, 256 × 256 × 256 nn" in shown
+
+
+def test_products_without_a_target_are_shown_without_one() -> None:
+    assert "Target" not in products_table.show(fake_products(), goals.GOALS.get("scalar"))
+
+
+def test_pictures_are_drawn(tmp_path: Path) -> None:
+    pictures = tmp_path / "products.png", tmp_path / "scaling.png"
+    products_table.draw(fake_products(), "a machine", pictures[0])
+    scaling.draw(RATES, [1, 2, 3], "a machine", pictures[1])
+    assert all(path.stat().st_size > 10_000 for path in pictures)
+
+
+RATES: dict[str, scaling.Rates] = {
+    "xor": {
+        "torch": {1: [10.0, 20.0], 2: [15.0, 30.0]},
+        "gyaku": {1: [100.0], 2: [190.0], 3: [270.0]},
+    }
+}
+
+
+def test_scaling_shows_speed_up_over_one_thread() -> None:
+    assert scaling.show(RATES, [1, 2, 3]).splitlines()[:4] == [
+        "| row or product | framework | 1 thread |    2 threads |   3 threads |",
+        "| -------------- | --------- | -------: | -----------: | ----------: |",
+        "| xor            | PyTorch   |     15.0 | 22.5 (1.50×) |           – |",
+        "| xor            | gyaku     |      100 |  190 (1.90×) | 270 (2.70×) |",
+    ]
+    assert scaling.speed_up({2: [1.0]}, 2) is None
+
+
+def test_thread_counts_double_up_to_all() -> None:
+    assert [thread_counts(count) for count in (1, 2, 6, 16)] == [
+        [1],
+        [1, 2],
+        [1, 2, 4, 6],
+        [1, 2, 4, 8, 16],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("all_threads", "torch", "met"),
+    [(104.0, 200.0, True), (106.0, 200.0, False), (50.0, 49.0, False)],
+)
+def test_a_width_is_judged_by_both_comparisons(all_threads: float, torch: float, met: bool) -> None:
+    us = {"gyaku 1": [100.0], "gyaku 2": [all_threads], "torch 1": [torch], "torch 2": [900.0]}
+    found = widths.compare(us, 2)
+    assert (found["met"], found["best_rival"]) == (met, "torch 1")
+    shown = widths.show({46: found}, 2, list(us))
+    assert shown.startswith("| width | gyaku, 1 thread | gyaku, 2 threads | PyTorch, 1 thread |")

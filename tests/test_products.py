@@ -1,0 +1,147 @@
+"""Matrix products of all sizes and options, by numbers whose sums are exact in any order.
+
+The numbers lie among NaN, so that one too many in a sum shows as well as one too few.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from case import DTYPES, Array
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from products import (
+    ACTIVATIONS,
+    COLUMNS,
+    FAR_APART,
+    GRID,
+    PATHS,
+    ROWS,
+    TERMS,
+    TRANSPOSITIONS,
+    Product,
+    frame_of,
+    framed,
+)
+from recorded import names, record
+
+from gyaku import _core, ops
+
+
+@pytest.fixture(autouse=True)
+def optimized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimize programs, even where the whole suite runs without."""
+    monkeypatch.setenv("GYAKU_OPTIMIZE", "1")
+
+
+def assert_same(found: Array, expected: Array, what: str, product: Product) -> None:
+    message = f"{what} of {product} under GYAKU_ISA={_core.isa()}"
+    np.testing.assert_array_equal(found, expected, err_msg=message)
+
+
+def check_call(product: Product, seed: int) -> None:
+    """Check one call into memory of the caller."""
+    left, right, bias = product.whole_numbers(seed)
+    expected = (left @ right + bias * product.bias).astype(product.dtype)
+    expected = np.asarray(getattr(ops, product.activation)(expected))
+    out = framed(np.full((product.m, product.n), np.nan, product.dtype))
+    product(*product.operands(left, right, bias), out=out, activation=product.activation)
+    assert_same(out, expected, "the result", product)
+    assert np.isnan(frame_of(out)).all(), f"written beyond the result: {product}"
+
+
+def check_recorded(product: Product, seed: int) -> None:
+    """Check what a training step makes of a product: activation, derivative and column sums."""
+    left, right, bias = product.whole_numbers(seed)
+    a, b, given_bias = product.operands(left, right, bias)
+    saved = framed(np.cos(np.arange(product.m * product.n)).astype(product.dtype))
+    saved = saved.reshape(product.m, product.n)
+    forward: Callable[[Array], Array] = getattr(ops, product.activation)
+    backward: Callable[[Array, Array], Array] = getattr(ops, product.activation + "_backward")
+
+    def step() -> list[Array]:
+        y = forward(product(a, b, given_bias))
+        return [y, backward(product(a, b, None), saved), ops.sum_rows(b)]
+
+    program, results = record(step)
+    eager = [result.copy() for result in results]
+    z = (left @ right).astype(product.dtype)
+    assert_same(eager[0], forward((z + bias * product.bias).astype(z.dtype)), "y", product)
+    assert_same(eager[1], backward(z, saved), "the derivative", product)
+    assert_same(eager[2], b.sum(axis=0), "the column sums", product)
+    for result in results:
+        result[...] = np.nan
+    _core.replay([(program, 1)])
+    for result, wanted in zip(results, eager, strict=True):
+        assert_same(result, wanted, f"a replay ({names(program)})", product)
+    if product.m * product.n > 0:
+        f = product.activation
+        fused = [] if f == "identity" else [f" + {f}", f" + {f}_backward"]
+        fused += [" + sum_rows"] if product.n > 1 and not product.transpose_b else []
+        assert all(any(word in name for name in names(program)) for word in fused), str(product)
+
+
+def test_the_grid_brings_all_pairs_together() -> None:
+    levels = {
+        "m": ROWS,
+        "k": TERMS,
+        "n": COLUMNS,
+        "bias": (False, True),
+        "activation": ACTIVATIONS,
+        "dtype": DTYPES,
+        "transpose": TRANSPOSITIONS,
+    }
+    met = set().union(*(itertools.combinations(product.factors, 2) for product in GRID))
+    for first, second in itertools.combinations(levels, 2):
+        possible = itertools.product(levels[first], levels[second])
+        missing = {pair for pair in possible if ((first, pair[0]), (second, pair[1])) not in met}
+        assert missing == set(), (first, second)
+
+
+@pytest.mark.parametrize("m", ROWS)
+def test_a_product_is_exact_at_every_size(m: int) -> None:
+    for place, product in enumerate(GRID):
+        if product.m == m:
+            check_call(product, place)
+
+
+@pytest.mark.parametrize("m", ROWS)
+def test_a_recorded_product_is_exact_at_every_size(m: int) -> None:
+    for place, product in enumerate(GRID):
+        if product.m == m:
+            check_recorded(product, place)
+
+
+@pytest.mark.parametrize("product", PATHS, ids=str)
+def test_a_product_is_exact_on_every_path(product: Product) -> None:
+    check_call(product, 1)
+    check_recorded(product, 2)
+
+
+@pytest.mark.parametrize("product", FAR_APART, ids=str)
+def test_a_product_of_rows_far_apart_is_exact(product: Product) -> None:
+    check_call(product, 3)
+    check_recorded(product, 4)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(
+    product=st.builds(
+        Product,
+        m=st.integers(0, 80),
+        k=st.integers(0, 900),
+        n=st.integers(0, 150),
+        transpose_a=st.booleans(),
+        transpose_b=st.booleans(),
+        bias=st.booleans(),
+        activation=st.sampled_from(ACTIVATIONS),
+        dtype=st.sampled_from(DTYPES),
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_product_is_exact(product: Product, seed: int) -> None:
+    check_call(product, seed)
+    check_recorded(product, seed)

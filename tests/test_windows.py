@@ -1,0 +1,351 @@
+"""Where windows lie, and what is said when they cannot: sizes by counting, errors word by word."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gyaku.ops.windows import conv_axes, margins, pool_axes, sides, transposed_conv_axes
+from gyaku.reference.windows import Axis, axes, transposed_axes
+
+HUGE = 2**40
+CONV, POOL = "Conv2D 'conv2'", "MaxPool2D 'pool1'"
+PADDING = f'{CONV}: padding must be "same", "valid", an integer, a pair or a pair of pairs, got '
+
+LINES = [
+    dict(zip(("size", "taps", "stride", "dilation", "before", "after"), numbers, strict=True))
+    for numbers in itertools.product((1, 2, 5, 8), (1, 2, 3), (1, 2, 4), (1, 3), (0, 1), (0, 2))
+]
+
+
+def starts(line: dict[str, int], *, ceil_mode: bool) -> list[int]:
+    """Return where windows start, found by sliding one along."""
+    extent = line["dilation"] * (line["taps"] - 1) + 1
+    end = line["size"] + line["after"]
+    found: list[int] = []
+    last = line["size"] if ceil_mode else end
+    for start in range(-line["before"], last, line["stride"]):
+        complete = start + extent <= end
+        left_over = not found or found[-1] + extent < end
+        # The first window of all may be cut only where a full step of it is inside.
+        cut = ceil_mode and left_over and (found or start + extent < end + line["stride"])
+        if complete or cut:
+            found.append(start)
+    return found
+
+
+def axis(line: dict[str, int], *, ceil_mode: bool = False) -> Axis:
+    (result,) = axes(
+        (line["size"],),
+        line["taps"],
+        stride=line["stride"],
+        padding=(line["before"], line["after"]),
+        dilation=line["dilation"],
+        ceil_mode=ceil_mode,
+    )
+    return result
+
+
+each_mode = pytest.mark.parametrize("ceil_mode", [False, True])
+
+
+@each_mode
+def test_windows_are_those_that_fit(ceil_mode: bool) -> None:
+    for line in LINES:
+        if ceil_mode and line["after"] > line["taps"] // 2:
+            continue  # more than a pooling may be padded by
+        found = axis(line, ceil_mode=ceil_mode)
+        assert max(found.windows, 0) == len(starts(line, ceil_mode=ceil_mode)), line
+
+
+@each_mode
+def test_a_window_counts_its_pixels(ceil_mode: bool) -> None:
+    for line in LINES:
+        if ceil_mode and line["after"] > line["taps"] // 2:
+            continue
+        found = axis(line, ceil_mode=ceil_mode)
+        if found.windows < 1:
+            continue
+        for start, pixels, padded in zip(
+            starts(line, ceil_mode=ceil_mode),
+            found.pixels(padded=False),
+            found.pixels(padded=True),
+            strict=True,
+        ):
+            seen = {start + tap * found.dilation for tap in range(found.taps)}
+            assert pixels == len(seen & set(range(found.size)))
+            assert padded == len(seen & set(range(-found.before, found.size + found.after)))
+
+
+def test_same_padding_makes_a_window_for_each_step() -> None:
+    for line in LINES:
+        (found,) = axes(
+            (line["size"],),
+            line["taps"],
+            stride=line["stride"],
+            padding="same",
+            dilation=line["dilation"],
+        )
+        assert found.windows == -(-found.size // found.stride)
+        assert 0 <= found.after - found.before <= 1
+        # No less padding would do.
+        assert found.before + found.after == max(found.span - found.size, 0)
+
+
+def test_a_transposed_window_leads_back() -> None:
+    for line in LINES:
+        for padding in ((line["before"], line["after"]), "same"):
+            options: dict[str, Any] = {"stride": line["stride"], "dilation": line["dilation"]}
+            (found,) = transposed_axes((line["size"],), line["taps"], padding=padding, **options)
+            if found.size < 1:
+                continue
+            (back,) = axes((found.size,), line["taps"], padding=padding, **options)
+            assert back == found
+            assert padding != "same" or found.size == line["size"] * line["stride"]
+
+
+@pytest.mark.parametrize(
+    ("value", "dimensions", "expected"),
+    [
+        (2, 2, ((2, 2), (2, 2))),
+        (np.int64(2), 2, ((2, 2), (2, 2))),
+        ((1, 2), 2, ((1, 1), (2, 2))),
+        ([[0, 1], [2, 3]], 2, ((0, 1), (2, 3))),
+        (((0, 1), 2), 2, ((0, 1), (2, 2))),
+        (np.array([[0, 1], [2, 3]]), 2, ((0, 1), (2, 3))),
+        ("valid", 2, ((0, 0), (0, 0))),
+        ("same", 2, "same"),
+        (1, 1, ((1, 1),)),
+        ((2, 0), 1, ((2, 0),)),
+        (((2, 0),), 1, ((2, 0),)),
+        ((2,), 1, ((2, 2),)),
+    ],
+)
+def test_forms_of_padding(value: Any, dimensions: int, expected: Any) -> None:
+    assert margins("conv2d", value, dimensions) == expected
+
+
+def test_forms_of_sides() -> None:
+    assert sides("conv2d", "stride", 2) == sides("conv2d", "stride", [2, 2]) == (2, 2)
+    assert sides("conv2d", "stride", np.array([1, 2], np.int8)) == (1, 2)
+    assert sides("Conv1D", "stride", 3, 1) == sides("Conv1D", "stride", (3,), 1) == (3,)
+    assert all(type(side) is int for side in sides("conv2d", "stride", np.array([1, 2])))
+
+
+def test_a_sequence_has_one_axis() -> None:
+    (time,) = conv_axes("Conv1D", (1, 10, 3), (4, 3, 8), padding=(3, 0), dimensions=1)
+    assert (time.before, time.after, time.windows) == (3, 0, 10)
+    (time,) = pool_axes("MaxPool1D", (1, 10, 3), 4, dimensions=1)
+    assert time.windows == 2
+
+
+def conv(x: Any = (8, 4, 4, 3), w: Any = (3, 3, 3, 6), **options: Any) -> Callable[[], Any]:
+    return lambda: conv_axes(CONV, x, w, **options)
+
+
+def painted(x: Any = (8, 2, 2, 3), w: Any = (3, 3, 6, 3), **options: Any) -> Callable[[], Any]:
+    return lambda: transposed_conv_axes("conv2d_transpose", x, w, **options)
+
+
+def pool(x: Any = (8, 4, 4, 3), window: Any = 2, **options: Any) -> Callable[[], Any]:
+    return lambda: pool_axes(POOL, x, window, **options)
+
+
+def refused(
+    call: Callable[[], Any], *words: str, error: type[Exception] = ValueError
+) -> tuple[type[Exception], str, Callable[[], Any]]:
+    """Return a row: the error, its sentence, and the call that raises it."""
+    return error, " ".join(words), call
+
+
+ROWS = [
+    # windows
+    refused(
+        conv(w=(5, 5, 3, 6)),
+        f"{CONV}: a window of 5 x 5 is larger than the padded image of 4 x 4",
+        "(input 4 x 4, padding 0)",
+    ),
+    refused(
+        conv(dilation=(3, 1), padding=((1, 0), (1, 2))),
+        f"{CONV}: a window of 3 x 3 (dilated 7 x 3) is larger than the padded image of 5 x 7",
+        "(input 4 x 4, padding ((1, 0), (1, 2)))",
+    ),
+    refused(
+        conv(w=(3, 9, 3, 6), padding=(0, 2)),
+        f"{CONV}: a window of 3 x 9 is larger than the padded image of 4 x 8",
+        "(input 4 x 4, padding 0 x 2)",
+    ),
+    refused(
+        lambda: conv_axes("Conv1D", (1, 2, 3), (5, 3, 6), padding=(2, 0), dimensions=1),
+        "Conv1D: a window of 5 is larger than the padded image of 4 (input 2, padding (2, 0))",
+    ),
+    refused(
+        conv(w=(0, 3, 3, 6)),
+        f"{CONV}: a window of 0 x 3 is empty, each side must be at least 1",
+        "(input (8, 4, 4, 3), weights (0, 3, 3, 6))",
+    ),
+    refused(pool(window=(2, 0)), f"{POOL}: window must be at least 1, got 0"),
+    refused(
+        pool((8, 2, 4, 3), 3),
+        f"{POOL}: a window of 3 x 3 is larger than the padded image of 2 x 4",
+        "(input 2 x 4, padding 0)",
+    ),
+    refused(
+        pool(window=5, stride=1, ceil_mode=True),
+        f"{POOL}: a window of 5 x 5 is larger than the padded image of 4 x 4",
+        "(input 4 x 4, padding 0)",
+    ),
+    refused(
+        pool(window=3, padding=2),
+        f"{POOL}: padding must be at most half of a window, got padding 2 with a window of 3 x 3",
+        "(input 4 x 4)",
+    ),
+    refused(
+        pool((8, 5, 5, 3), 3, padding=((0, 2), 0), dilation=2),
+        f"{POOL}: padding must be at most half of a window, got padding ((0, 2), (0, 0)) with a",
+        "window of 3 x 3 (input 5 x 5)",
+    ),
+    # channels
+    refused(
+        conv((8, 4, 4, 20), (3, 3, 16, 6), groups=2),
+        f"{CONV}: input has 20 channels, weights expect 32",
+        "(input (8, 4, 4, 20), weights (3, 3, 16, 6))",
+    ),
+    refused(
+        conv((8, 4, 4, 20), (3, 3, 6, 6), groups=3),
+        f"{CONV}: 20 channels do not divide into 3 groups",
+        "(input (8, 4, 4, 20), weights (3, 3, 6, 6))",
+    ),
+    refused(
+        conv((8, 4, 4, 6), (3, 3, 2, 8), groups=3),
+        f"{CONV}: 8 filters do not divide into 3 groups (input (8, 4, 4, 6), weights (3, 3, 2, 8))",
+    ),
+    refused(
+        conv(w=(3, 3, 3, 0)),
+        f"{CONV}: there are no filters (input (8, 4, 4, 3), weights (3, 3, 3, 0))",
+    ),
+    refused(
+        conv((8, 4, 4, 0), (3, 3, 0, 6)),
+        f"{CONV}: there are no channels (input (8, 4, 4, 0), weights (3, 3, 0, 6))",
+    ),
+    refused(conv(groups=0), f"{CONV}: groups must be at least 1, got 0"),
+    refused(conv(groups=1.5), f"{CONV}: groups must be an integer, got 1.5", error=TypeError),
+    refused(
+        painted((8, 2, 2, 4)),
+        "conv2d_transpose: input has 4 channels, weights expect 3",
+        "(input (8, 2, 2, 4), weights (3, 3, 6, 3))",
+    ),
+    # shapes
+    refused(
+        conv((4, 4, 3)), f"{CONV}: input must have shape (samples, h, w, channels), got (4, 4, 3)"
+    ),
+    refused(
+        lambda: conv_axes("Conv1D", (4, 3), (3, 3, 6), dimensions=1),
+        "Conv1D: input must have shape (samples, time, channels), got (4, 3)",
+    ),
+    refused(
+        conv(w=(3, 3, 6)),
+        f"{CONV}: weights must have 4 dimensions, the window's first, got shape (3, 3, 6)",
+    ),
+    refused(conv((8, 4, 0, 3)), f"{CONV}: an image of 4 x 0 has no pixels (input (8, 4, 0, 3))"),
+    # steps and padding
+    refused(conv(stride=(1, 0)), f"{CONV}: stride must be at least 1, got 0"),
+    refused(
+        conv(stride=(1, 2, 3)),
+        f"{CONV}: stride must be an integer or a pair of integers, got (1, 2, 3)",
+    ),
+    refused(
+        conv(stride=2.0),
+        f"{CONV}: stride must be an integer or a pair of integers, got 2.0",
+        error=TypeError,
+    ),
+    refused(
+        conv(dilation=True),
+        f"{CONV}: dilation must be an integer or a pair of integers, got True",
+        error=TypeError,
+    ),
+    refused(conv(dilation=-1), f"{CONV}: dilation must be at least 1, got -1"),
+    refused(conv(padding=(0, (2, -1))), f"{CONV}: padding must be at least 0, got -1"),
+    refused(conv(padding="full"), PADDING + "'full'"),
+    refused(conv(padding=(1, 2, 3)), PADDING + "(1, 2, 3)"),
+    refused(
+        lambda: margins("Conv1D", (1, 2, 3), 1),
+        'Conv1D: padding must be "same", "valid", an integer or a pair, got (1, 2, 3)',
+    ),
+    refused(conv(padding=0.5), PADDING + "0.5", error=TypeError),
+    refused(conv(padding=None), PADDING + "None", error=TypeError),
+    # transposed
+    refused(
+        painted(stride=2, output_padding=(2, 0)),
+        "conv2d_transpose: output_padding must be less than the stride or the dilation, got",
+        "output_padding 2 x 0, stride 2 x 2, dilation 1 x 1",
+    ),
+    refused(
+        painted(stride=2, padding="same", output_padding=1),
+        'conv2d_transpose: output_padding must be 0 with padding "same", got 1 x 1',
+    ),
+    refused(
+        painted(padding=2),
+        "conv2d_transpose: padding 2 leaves nothing of an output of 4 x 4",
+        "(input 2 x 2, window 3 x 3)",
+    ),
+    # beyond 64 bits
+    refused(
+        conv(padding=HUGE),
+        f"{CONV}: from an input of shape (8, 4, 4, 3), an output of shape",
+        f"(8, {2 * HUGE + 2}, {2 * HUGE + 2}, 6) would be beyond 2^63 bytes",
+    ),
+    refused(
+        painted(stride=HUGE),
+        "conv2d_transpose: from an input of shape (8, 2, 2, 3), an output of shape",
+        f"(8, {HUGE + 3}, {HUGE + 3}, 6) would be beyond 2^63 bytes",
+    ),
+    refused(
+        conv(w=(HUGE, HUGE, 3, 6)),
+        f"{CONV}: weights of shape ({HUGE}, {HUGE}, 3, 6) would be beyond 2^63 bytes",
+    ),
+    refused(
+        conv(padding=2**62 - 1, stride=2**61),
+        f"{CONV}: windows of 3 x 3 on a padded image of {2**63 + 2} x {2**63 + 2} reach beyond",
+        "2^63 pixels (input (8, 4, 4, 3))",
+    ),
+    refused(conv(stride=2**63), f"{CONV}: stride must be below 2^63, got {2**63}"),
+    refused(pool(window=(HUGE, 1)), f"{POOL}: a window of {HUGE} x 1 has more than 2^31 - 1 taps"),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "call"), ROWS, ids=[row[1] for row in ROWS])
+def test_errors_say_what_does_not_fit(
+    error: type[Exception], message: str, call: Callable[[], Any]
+) -> None:
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+def test_an_empty_batch_is_no_excuse_for_a_shape_beyond_64_bits() -> None:
+    with pytest.raises(ValueError, match="would be beyond 2\\^63 bytes"):
+        conv((0, 4, 4, 3), padding=HUGE)()
+
+
+def test_a_window_may_overhang_in_ceil_mode() -> None:
+    rows, columns = pool((1, 1, 4, 1), (3, 3), stride=3, ceil_mode=True)()
+    assert (rows.windows, columns.windows) == (1, 2)
+
+
+def test_same_padding_of_a_dilated_pool_is_no_mistake() -> None:
+    rows, _ = pool(window=3, padding="same", stride=1, dilation=3)()
+    assert (rows.before, rows.after, rows.windows) == (3, 3, 4)
+
+
+def test_what_is_remembered_is_what_was_asked() -> None:
+    asked = pool_axes(POOL, (1, 4, 4, 1), 2, stride=1)
+    assert pool_axes(POOL, (1, 4, 4, 1), [2, 2], stride=[1, 1]) == asked
+    with pytest.raises(TypeError, match="stride must be an integer"):
+        pool_axes(POOL, (1, 4, 4, 1), 2, stride=True)
+    with pytest.raises(TypeError, match="stride must be an integer"):
+        pool_axes(POOL, (1, 4, 4, 1), 2, stride=1.0)
