@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 READY = "ready"
-REST, PATIENCE = 0.002, 0.5
+REST, PATIENCE = 0.03, 0.5
 """Seconds over which the threads must have slept, and after which they are no longer waited for."""
 
 Task = TypeVar("Task")

@@ -1,7 +1,7 @@
 """The elementary functions that the kernels are built from, against NumPy in a wider type.
 
 Subnormal numbers count as zero, on the way in and on the way out. GYAKU_EXHAUSTIVE=1 tries each of
-the 2^32 numbers of float32, which takes some minutes; with `-rP` it says how far off each function
+the 2^32 numbers of float32, which takes seven minutes; with `-rP` it says how far off each function
 is at most.
 """
 
