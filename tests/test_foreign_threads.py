@@ -114,7 +114,7 @@ print(*found, train())
 
 def test_threads_that_are_gone_leave_none_behind() -> None:
     code = """
-import os, threading
+import os, threading, time
 def one():
     thread = threading.Thread(target=train)
     thread.start()
@@ -123,6 +123,10 @@ one()
 before = len(os.listdir("/proc/self/task"))
 for _ in range(5):
     one()
+# The members of a team that is dismissed take a moment to end.
+end = time.monotonic() + 10
+while len(os.listdir("/proc/self/task")) > before and time.monotonic() < end:
+    time.sleep(0.01)
 print(len(os.listdir("/proc/self/task")) - before)
 """
     assert int(output(TRAIN + code, GYAKU_NUM_THREADS="3")) <= 0
