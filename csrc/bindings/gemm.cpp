@@ -25,6 +25,7 @@ enum class Path {
   panels, // few rows: panels of columns, packed on the spot
   tiles,  // B in place
   packed, // B packed into panels beforehand
+  large,  // and A copied in chunks
 };
 
 Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
@@ -37,20 +38,22 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   if (row_tiles <= 4 && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages.
   const bool is_large = args.k * args.n * item_bytes > 2 * 1024 * 1024;
-  return args.transpose_b || (is_large && row_tiles > 32) ? Path::packed : Path::tiles;
+  if (is_large && row_tiles > 32) return Path::large;
+  return args.transpose_b ? Path::packed : Path::tiles;
 }
 
 // How the loops around the micro-kernel are cut. Blocks of terms have nearly the same length, and
 // that length is the only thing here that a result depends on.
 void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
   const std::int64_t l2 = second_level_cache();
-  const std::int64_t blocks = std::max(ceil_div(args.k, tile.k_block), std::int64_t{1});
+  const std::int64_t longest = args.copies_a ? 2 * tile.k_block : tile.k_block;
+  const std::int64_t blocks = std::max(ceil_div(args.k, longest), std::int64_t{1});
   args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
   const auto fitting = [&](std::int64_t share, std::int64_t width) {
     return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
   };
-  args.group_panels = fitting(l2 / 4, tile.panel);
-  args.chunk_tiles = fitting(l2 / 8, tile.rows);
+  args.group_panels = args.copies_a ? ceil_div(args.n, tile.panel) : fitting(l2 / 4, tile.panel);
+  args.chunk_tiles = fitting(args.copies_a ? l2 / 2 : l2 / 8, tile.rows);
 }
 
 py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array, py::handle out,
@@ -100,6 +103,8 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   const double flops =
       2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
   const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
+  const Path path = path_of(args, tile, c.item_bytes);
+  args.copies_a = path == Path::large;
   cut_loops(args, tile, c.item_bytes);
   std::vector<Task> tasks;
   Block scratch;
@@ -112,7 +117,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
         make_task("matmul", id, c.scalar(), args, extent, grain, flops, std::move(operands)));
   };
   constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
-  switch (path_of(args, tile, c.item_bytes)) {
+  switch (path) {
   case Path::small:
     add(KernelId::matmul_small, args.m, 1, !transpose_a, true);
     break;
@@ -129,9 +134,11 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     args.by_columns = true;
     add(KernelId::matmul, ceil_div(args.n, tile.panel), 1, false, false);
     break;
+  case Path::large:
   case Path::packed: {
-    const std::int64_t panels = ceil_div(args.n, tile.panel);
+    const std::int64_t panels = ceil_div(args.n, tile.panel), cache_line = 64;
     scratch_bytes = panels * tile.panel * args.k * c.item_bytes;
+    if (args.copies_a) scratch_bytes += args.m * (args.k_block * c.item_bytes + cache_line);
     scratch = allocate(scratch_bytes);
     args.packed = scratch.get();
     const PackArgs pack{b.data,   scratch.get(), args.k,     args.n,
@@ -139,7 +146,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     tasks.push_back(make_task("pack", KernelId::pack, c.scalar(), pack,
                               panels * ceil_div(args.k, args.k_block), 1, 0,
                               {b.read(), Operand{scratch.get(), scratch_bytes, Access::write}}));
-    operands[1] = {scratch.get(), scratch_bytes, Access::read};
+    operands[1] = {scratch.get(), scratch_bytes, args.copies_a ? Access::update : Access::read};
     [[fallthrough]];
   }
   case Path::tiles:

@@ -4,10 +4,10 @@
 // k_block terms that are then added up, whatever the tile it falls into: its bits depend on the
 // problem alone.
 //
-// From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms,
-// so short that a panel stays in the first-level cache; chunks of row tiles of A, also of the
-// second level; panels; tiles. A is read where it lies, and so is B unless it is transposed or
-// large.
+// From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms;
+// chunks of row tiles of A, also of the second level; panels; tiles. A and B are read where they
+// lie, unless B is transposed, or so large that both are worth a copy: then all panels make one
+// group, and blocks are longer, since each of them passes over C once.
 #include "kernels/product.h"
 #include "kernels/register.h"
 #include "kernels/rest.h"
@@ -21,9 +21,14 @@ template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
 template <class T> constexpr int cache_line = 64 / sizeof(T);
 template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_line<T>);
 
-// Most terms of a block: a panel of AVX-512 takes 50 KB then. The same for all machines of an
-// instruction set, since the order of a sum hangs on it.
-template <class T> constexpr std::int64_t max_k_block = 1600 / sizeof(T);
+// Most terms of a block where A is read in place: a panel of AVX-512 takes 64 KB then. The same for
+// all machines of an instruction set, since the order of a sum hangs on it.
+template <class T> constexpr std::int64_t max_k_block = 2048 / sizeof(T);
+static_assert(max_k_block<double> % 8 == 0, "blocks are rounded up to multiples of 8");
+
+// Terms before its last when a tile asks for the lines that it will write: asked for earlier, they
+// would be gone again.
+constexpr std::int64_t soon = 64;
 
 enum class Storage { in_place, packed };
 
@@ -54,38 +59,53 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
 #pragma GCC unroll 16
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j) {
-      __builtin_prefetch(c + i * ldc + j * width, 1);
+    for (int j = 0; j < vectors; ++j)
       sum[i][j] = accumulate || bias == nullptr ? zero<T>()
                   : j + 1 < vectors             ? load(bias + j * width)
                                                 : load(bias + j * width, last);
-    }
   Ahead<T> ahead = shape.ahead;
-  for (std::int64_t p = 0; p < shape.k; ++p) {
-    vec<T> row[vectors];
+  std::int64_t p = 0;
+  for (std::int64_t stop = shape.k > soon ? shape.k - soon : 0; p < shape.k; stop = shape.k) {
+    for (; p < stop; ++p) {
+      vec<T> row[vectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j)
-      row[j] = storage != Storage::in_place || j + 1 < vectors ? load(b + j * width)
-                                                               : load_partial(b + j * width, last);
-    if constexpr (vectors > 1) { // else the load units have no time for it
-      __builtin_prefetch(ahead.data, 0, 2);
-      ahead.data += ahead.step;
-    }
+      for (int j = 0; j < vectors; ++j)
+        row[j] = storage != Storage::in_place || j + 1 < vectors
+                     ? load(b + j * width)
+                     : load_partial(b + j * width, last);
+      if constexpr (vectors > 1) { // else the load units have no time for it
+        __builtin_prefetch(ahead.data, 0, 2);
+        ahead.data += ahead.step;
+      }
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) {
-      const vec<T> x = broadcast(transpose_a ? a[i] : a[i * lda]);
+      for (int i = 0; i < rows; ++i) {
+        const vec<T> x = broadcast(transpose_a ? a[i] : a[i * lda]);
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
+        for (int j = 0; j < vectors; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
+      }
+      a += transpose_a ? lda : 1;
+      b += ldb;
     }
-    a += transpose_a ? lda : 1;
-    b += ldb;
+    if (p < shape.k)
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; ++j) __builtin_prefetch(c + i * ldc + j * width, 1);
   }
+  // All reads before the first write: rows whole pages apart would seem to overlap.
+  if (accumulate)
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        const T* from = c + i * ldc + j * width;
+        sum[i][j] = sum[i][j] + (j + 1 < vectors ? load(from) : load(from, last));
+      }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
       T* to = c + i * ldc + j * width;
-      if (accumulate) sum[i][j] = sum[i][j] + (j + 1 < vectors ? load(to) : load(to, last));
       if (j + 1 < vectors)
         store(to, sum[i][j]);
       else
@@ -136,13 +156,18 @@ struct RowTiles {
   Slice rows;
   std::int64_t tiles, first, last;
 
+  std::int64_t begin() const { return row(first); }
+  std::int64_t end() const { return row(last); }
+
   // f(first row, height, number in this chunk)
   template <class F> GYAKU_INLINE void for_each(F f) const {
-    const std::int64_t count = rows.end - rows.begin;
-    for (std::int64_t t = first; t < last; ++t) {
-      const std::int64_t i = rows.begin + count * t / tiles;
-      f(i, static_cast<int>(rows.begin + count * (t + 1) / tiles - i), t - first);
-    }
+    for (std::int64_t t = first; t < last; ++t)
+      f(row(t), static_cast<int>(row(t + 1) - row(t)), t - first);
+  }
+
+private:
+  std::int64_t row(std::int64_t tile) const {
+    return rows.begin + (rows.end - rows.begin) * tile / tiles;
   }
 };
 
@@ -162,6 +187,30 @@ GYAKU_INLINE const T* a_at(const MatmulArgs& args, std::int64_t i, std::int64_t 
   return static_cast<const T*>(args.a) + (transpose_a ? p * args.lda + i : i * args.lda + p);
 }
 
+// Some rows of A in one block of terms.
+template <class T> struct Rows {
+  const T* data;
+  std::int64_t ld;
+};
+
+template <class T, bool transpose_a>
+GYAKU_INLINE Rows<T> rows_at(const MatmulArgs& args, std::int64_t i, const Block& block) {
+  return {a_at<T, transpose_a>(args, i, block.begin), args.lda};
+}
+
+// Some rows of A in one block of terms, side by side. Rows that are summed along lie a cache line
+// apart, so that those of a tile do not compete for the same few lines of a cache.
+template <class T, bool transpose_a>
+Rows<T> copy_rows(const Rows<T>& a, std::int64_t rows, std::int64_t k, T* to) noexcept {
+  const std::int64_t count = transpose_a ? k : rows, length = transpose_a ? rows : k;
+  const std::int64_t ld = transpose_a ? rows : k + cache_line<T>;
+  for (std::int64_t i = 0; i < count; ++i)
+    for_each_vector<T>(0, length, [&](std::int64_t p, int n) {
+      store(to + i * ld + p, load(a.data + i * a.ld + p, n), n);
+    });
+  return {to, ld};
+}
+
 // One panel of B in one block of terms.
 template <class T> struct Panel {
   const T* data;
@@ -171,14 +220,14 @@ template <class T> struct Panel {
 // Rows [i, i + height) of C in one panel, one block of terms; the columns end at `end`.
 template <class T, bool transpose_a, Storage storage>
 void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int height,
-                   const Panel<T>& b, std::int64_t end, const Ahead<T>& ahead) noexcept {
+                   const Rows<T>& a, const Panel<T>& b, std::int64_t end,
+                   const Ahead<T>& ahead) noexcept {
   const int columns = static_cast<int>(least(panel_width<T>, end - b.column));
   const int vectors = columns > vec<T>::width ? 2 : 1;
   const T* bias = static_cast<const T*>(args.bias);
-  const TileShape<T> shape{block.k, args.lda, b.ld, args.ldc, columns, ahead};
+  const TileShape<T> shape{block.k, a.ld, b.ld, args.ldc, columns, ahead};
   tiles<T, transpose_a, storage>.entry[vectors - 1][height - 1](
-      shape, a_at<T, transpose_a>(args, i, block.begin), b.data,
-      static_cast<T*>(args.c) + i * args.ldc + b.column,
+      shape, a.data, b.data, static_cast<T*>(args.c) + i * args.ldc + b.column,
       bias == nullptr ? nullptr : bias + b.column, !block.first);
   if (i == 0 && args.column_sums != nullptr)
     sum_columns(b.data, b.ld, block.k, columns, static_cast<T*>(args.column_sums) + b.column,
@@ -229,10 +278,15 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                         (number * panels * args.k_block + p * block.k) * width,
                     width, p * width};
   };
+  T* copy = static_cast<T*>(const_cast<void*>(args.packed)) + panels * width * args.k +
+            rows.begin * (args.k_block + cache_line<T>);
   for (std::int64_t first = 0; first < panels; first += args.group_panels) {
     const std::int64_t last = least(first + args.group_panels, panels);
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
+        const std::int64_t top = chunk.begin();
+        Rows<T> a = rows_at<T, transpose_a>(args, top, block);
+        if (args.copies_a) a = copy_rows<T, transpose_a>(a, chunk.end() - top, block.k, copy);
         for (std::int64_t p = first; p < last; ++p) {
           const Panel<T> b = panel_at(block, number, p);
           const Ahead<T> none{b.data, 0};
@@ -244,11 +298,13 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
           chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
             // Columns of A are fetched while the first panel passes by, then panels of B.
             const Ahead<T> ahead =
-                transpose_a && p == first && i + height < rows.end
+                transpose_a && !args.copies_a && p == first && i + height < rows.end
                     ? Ahead<T>{a_at<T, transpose_a>(args, i + height, block.begin), args.lda}
                 : next != nullptr && t < panel_lines<T> ? Ahead<T>{next + t * cache_line<T>, b.ld}
                                                         : none;
-            multiply_tile<T, transpose_a, storage>(args, block, i, height, b, args.n - rest, ahead);
+            multiply_tile<T, transpose_a, storage>(
+                args, block, i, height, {a.data + (i - top) * (transpose_a ? 1 : a.ld), a.ld}, b,
+                args.n - rest, ahead);
           });
         }
       });
@@ -273,36 +329,53 @@ template <class T> GYAKU_INLINE void transpose(vec<T> (&r)[vec<T>::width]) {
   }
 }
 
-// One panel of one block: `rows` terms of `columns` columns, zero up to the panel's width.
+// Some panels side by side, `rows` terms of `columns` columns, zero up to the last panel's width.
 template <class T>
-void pack_panel(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, std::int64_t row,
-                std::int64_t rows, std::int64_t column, T* to) noexcept {
+void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t columns,
+               T* to) noexcept {
   constexpr int width = vec<T>::width;
   constexpr std::int64_t panel = panel_width<T>;
-  const std::int64_t columns = least(panel, n - column);
-  if (!transposed) {
-    for (std::int64_t p = 0; p < rows; ++p) {
+  for (std::int64_t p = 0; p < rows; ++p, b += ldb, to += panel)
+    for (std::int64_t first = 0; first < columns; first += panel) {
       // Rows may lie pages apart, where the hardware does not look ahead.
-      if (p + 16 < rows) __builtin_prefetch(b + (row + p + 16) * ldb + column);
-      for (int j = 0; j < panel; j += width) {
-        const std::int64_t valid = least(width, columns - j);
-        store(to + p * panel + j,
-              valid > 0 ? load(b + (row + p) * ldb + column + j, static_cast<int>(valid))
-                        : zero<T>());
+      if (p + 16 < rows) __builtin_prefetch(b + 16 * ldb + first);
+      for (std::int64_t j = 0; j < panel; j += width) {
+        const std::int64_t valid = least(width, columns - first - j);
+        store(to + first * rows + j,
+              valid > 0 ? load(b + first + j, static_cast<int>(valid)) : zero<T>());
       }
     }
-    return;
-  }
+}
+
+// One panel, of the transpose of `columns` rows of `rows` terms.
+template <class T>
+void pack_transposed(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t columns,
+                     T* to) noexcept {
+  constexpr int width = vec<T>::width;
+  constexpr std::int64_t panel = panel_width<T>;
   for (int j = 0; j < panel; j += width)
     for (std::int64_t p = 0; p < rows; p += width) {
       const int terms = static_cast<int>(least(width, rows - p));
       vec<T> square[width];
 #pragma GCC unroll 16
       for (int c = 0; c < width; ++c)
-        square[c] = j + c < columns ? load(b + (column + j + c) * ldb + row + p, terms) : zero<T>();
+        square[c] = j + c < columns ? load(b + (j + c) * ldb + p, terms) : zero<T>();
       transpose(square);
       for (int t = 0; t < terms; ++t) store(to + (p + t) * panel + j, square[t]);
     }
+}
+
+// Panels [first, last) of B in a block of terms.
+template <class T>
+void pack_panels(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, std::int64_t row,
+                 std::int64_t rows, std::int64_t first, std::int64_t last, T* to) noexcept {
+  constexpr std::int64_t panel = panel_width<T>;
+  if (!transposed) {
+    pack_rows(b + row * ldb + first * panel, ldb, rows, least(last * panel, n) - first * panel, to);
+    return;
+  }
+  for (std::int64_t p = first; p < last; ++p, to += rows * panel)
+    pack_transposed(b + p * panel * ldb + row, ldb, rows, least(panel, n - p * panel), to);
 }
 
 // A slice of C's panels, for few rows: some panels of B are packed on the spot, then used by all
@@ -317,8 +390,8 @@ void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
     for (std::int64_t first = panels.begin; first < panels.end; first += group) {
       const std::int64_t last = least(first + group, panels.end);
       for (std::int64_t p = first; p < last; ++p)
-        pack_panel(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose_b, block.begin,
-                   block.k, p * width, packed + (p - first) * k_block * width);
+        pack_panels(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose_b, block.begin,
+                    block.k, p, p + 1, packed + (p - first) * k_block * width);
       // What comes next: the same terms of the next group, or the next terms of the first one.
       const bool is_last = last == panels.end;
       const T* next = args.transpose_b || (is_last && block.last)
@@ -333,7 +406,8 @@ void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
               next != nullptr && t < panel_lines<T>
                   ? Ahead<T>{next + (p - first) * width + t * cache_line<T>, args.ldb}
                   : Ahead<T>{b.data, 0};
-          multiply_tile<T, transpose_a, Storage::packed>(args, block, i, height, b, args.n, ahead);
+          multiply_tile<T, transpose_a, Storage::packed>(
+              args, block, i, height, rows_at<T, transpose_a>(args, i, block), b, args.n, ahead);
         }
       });
     }
@@ -377,16 +451,18 @@ template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexce
   }
 }
 
+// Panels of one block at a time, as many as there are: B's rows are then read in longer pieces.
 template <class T> void pack(const PackArgs& args, Slice slice) noexcept {
-  constexpr std::int64_t panel = panel_width<T>;
+  constexpr std::int64_t panel = panel_width<T>, together = 8;
   const std::int64_t panels = ceil_div(args.n, panel);
-  for (std::int64_t i = slice.begin; i < slice.end; ++i) {
-    const std::int64_t block = i / panels, p = i % panels;
-    const std::int64_t row = block * args.k_block;
+  for (std::int64_t i = slice.begin; i < slice.end;) {
+    const std::int64_t block = i / panels, first = i % panels, row = block * args.k_block;
     const std::int64_t rows = least(args.k_block, args.k - row);
-    T* to = static_cast<T*>(args.packed) + (block * panels * args.k_block + p * rows) * panel;
-    pack_panel(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose, row, rows,
-               p * panel, to);
+    const std::int64_t last = least(first + least(slice.end - i, together), panels);
+    T* to = static_cast<T*>(args.packed) + (block * panels * args.k_block + first * rows) * panel;
+    pack_panels(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose, row, rows, first,
+                last, to);
+    i += last - first;
   }
 }
 

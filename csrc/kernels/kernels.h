@@ -107,6 +107,7 @@ struct MatmulArgs {
   Activation derivative; // identity: none
   bool transpose_a;
   bool transpose_b;
+  bool copies_a; // behind `packed` is room for k_block terms and a cache line of each row of A
   bool by_columns; // a slice counts panels of C's columns, packed on the spot, instead of its rows
 };
 
