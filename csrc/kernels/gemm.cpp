@@ -39,11 +39,28 @@ template <class T> struct Ahead {
   std::int64_t step;
 };
 
+// What a tile does to its sums before it writes them: the rectifiers, which need no registers of
+// their own. Other functions would push the sums out of theirs; `finish_row` applies them.
+template <class T> struct Epilogue {
+  bool rectifies; // sum = max(sum, 0)
+  const T* saved; // or null: sum = saved > 0 ? alpha sum : 0
+  T alpha;
+};
+
+constexpr bool is_rectifier(Activation function) {
+  return function == Activation::identity || function == Activation::relu ||
+         function == Activation::dropped_relu;
+}
+inline bool ends_in_registers(const MatmulArgs& args) {
+  return is_rectifier(args.activation) && is_rectifier(args.derivative);
+}
+
 // The addresses a micro-kernel walks: k terms of a tile of `columns` valid columns.
 template <class T> struct TileShape {
   std::int64_t k, lda, ldb, ldc;
   int columns;
   Ahead<T> ahead;
+  Epilogue<T> epilogue;
 };
 
 // c[rows][vectors * width] (+)= a b. A is read in place, one number at a time (row i, term p at
@@ -100,6 +117,22 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
       for (int j = 0; j < vectors; ++j) {
         const T* from = c + i * ldc + j * width;
         sum[i][j] = sum[i][j] + (j + 1 < vectors ? load(from) : load(from, last));
+      }
+  if (shape.epilogue.rectifies)
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j)
+        sum[i][j] = activate<Activation::relu>(sum[i][j], zero<T>());
+  if (shape.epilogue.saved != nullptr)
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        const T* saved = shape.epilogue.saved + i * ldc + j * width;
+        sum[i][j] = differentiate<Activation::dropped_relu>(
+            sum[i][j], j + 1 < vectors ? load(saved) : load(saved, last),
+            broadcast(shape.epilogue.alpha));
       }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; ++i)
@@ -225,14 +258,23 @@ void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, i
   const int columns = static_cast<int>(least(panel_width<T>, end - b.column));
   const int vectors = columns > vec<T>::width ? 2 : 1;
   const T* bias = static_cast<const T*>(args.bias);
-  const TileShape<T> shape{block.k, a.ld, b.ld, args.ldc, columns, ahead};
+  const std::int64_t at = i * args.ldc + b.column;
+  Epilogue<T> epilogue{};
+  const bool in_registers = block.last && ends_in_registers(args);
+  if (in_registers) {
+    epilogue.rectifies = args.activation == Activation::relu;
+    if (args.derivative != Activation::identity)
+      epilogue.saved = static_cast<const T*>(args.saved) + at;
+    epilogue.alpha = args.derivative == Activation::relu ? T(1) : static_cast<T>(args.alpha);
+  }
+  const TileShape<T> shape{block.k, a.ld, b.ld, args.ldc, columns, ahead, epilogue};
   tiles<T, transpose_a, storage>.entry[vectors - 1][height - 1](
-      shape, a.data, b.data, static_cast<T*>(args.c) + i * args.ldc + b.column,
+      shape, a.data, b.data, static_cast<T*>(args.c) + at,
       bias == nullptr ? nullptr : bias + b.column, !block.first);
   if (i == 0 && args.column_sums != nullptr)
     sum_columns(b.data, b.ld, block.k, columns, static_cast<T*>(args.column_sums) + b.column,
                 !block.first);
-  if (block.last)
+  if (block.last && !in_registers)
     for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, b.column, columns);
 }
 
