@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TABLES = {
     "products": "matrix products of many shapes: GFLOP/s and per cent of the peak, with a picture",
+    "convolutions": "convolutions and their gradients: GFLOP/s and per cent of the peak",
+    "pooling": "maximum pooling and its gradient: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
@@ -51,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     names = [*ROWS, *TABLES, ALL]
     reader.add_argument(
-        "names", nargs="*", metavar="NAME", help="rows, tables or all; by default the four rows"
+        "names", nargs="*", metavar="NAME", help="rows, tables or all; by default all rows"
     )
     peers = ",".join(name for name in PEERS if name != OWN)
     reader.add_argument("--peers", default=peers, help=f"against whom; by default {peers}")

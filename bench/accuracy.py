@@ -1,27 +1,27 @@
 """The table of time to accuracy: whole processes, from their start to their end.
 
-`python -m bench accuracy`. 784-512-10 to 98 % of MNIST's test images in three epochs, and the
-lecture's 784-100-10 until the training cross-entropy is 0.1138, with plain SGD.
+`python -m bench accuracy`. 784-512-10 to 98 % of MNIST's test images in three epochs, the lecture's
+784-100-10 until the training cross-entropy is 0.1138, with plain SGD, and two convolutions to 99 %
+in one epoch.
 """
 
 from __future__ import annotations
 
-from statistics import median
+import math
+from dataclasses import dataclass
+from statistics import mean, median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.cold import RECIPES, Recipe
 from bench.machine import PEAK
-from bench.peers import OWN, PEERS
+from bench.peers import LAYOUTS, OWN, PEERS
 from bench.processes import alternate, call, required, say
 from bench.ratios import best, median_ratio, together
 from bench.table import counted, factor, judged, page, table
 
 if TYPE_CHECKING:
     from bench.settings import Settings
-
-ACCURACY, RATIO = 0.98, 4
-EPOCHS, SECONDS = 15, 3
 
 
 def run(settings: Settings) -> dict[str, Any]:
@@ -32,46 +32,95 @@ def run(settings: Settings) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True)
+class Run:
+    """How a recipe is run: by whom, on how many threads, with images in which layout."""
+
+    peer: str
+    threads: int
+    layout: str = ""
+
+    def __str__(self) -> str:
+        if self.peer == OWN:
+            return PEERS[OWN].title
+        return f"{PEERS[self.peer].title}, {self.layout or counted(self.threads, 'thread')}"
+
+
+def runs(recipe: Recipe, settings: Settings) -> list[Run]:
+    """Return gyaku and, if it is here, PyTorch in each way that may be its fastest."""
+    found = [Run(OWN, settings.threads)]
+    if "torch" not in settings.peers:
+        return found
+    if recipe.workload.convolves:
+        return [*found, *(Run("torch", settings.threads, layout) for layout in LAYOUTS)]
+    return [*found, *(Run("torch", count) for count in sorted({1, settings.threads}))]
+
+
 def measure(recipe: Recipe, settings: Settings) -> dict[str, Any]:
     """Return what the processes of a recipe found and how long they took; seeds are the rounds'."""
-    runs = {OWN: (OWN, settings.threads)}
-    if "torch" in settings.peers:
-        for count in sorted({1, settings.threads}):
-            runs[f"torch {count}"] = ("torch", count)
-    done = dict.fromkeys(runs, 0)
+    ways = {str(run): run for run in runs(recipe, settings)}
+    done = dict.fromkeys(ways, 0)
 
     def once(name: str) -> dict[str, Any]:
         if name == PEAK:
             return settings.machine.measure_peak()
-        peer, threads = runs[name]
-        arguments = [recipe.name, peer, "--data", str(settings.data), "--seed", str(done[name])]
+        run = ways[name]
+        arguments = [recipe.name, run.peer, "--data", str(settings.data), "--seed", str(done[name])]
+        if run.layout:
+            arguments += ["--layout", run.layout]
         start = perf_counter()
-        answer = call("bench.cold", *arguments, threads=threads)
+        answer = call("bench.cold", *arguments, threads=run.threads)
         answer["wall"] = perf_counter() - start
         done[name] += 1
         say(f"{recipe.name}: {name} {answer['wall']:.2f} s, accuracy {answer['accuracy']:.4f}")
         return answer
 
-    answers, failures = alternate([PEAK, *runs], settings.rounds, once)
-    required(failures, PEAK, OWN)
+    rounds = settings.rounds if settings.quick else max(settings.rounds, recipe.seeds)
+    answers, failures = alternate([PEAK, *ways], rounds, once)
+    gyaku = PEERS[OWN].title
+    required(failures, PEAK, gyaku)
     del answers[PEAK]
     wall = {name: [answer["wall"] for answer in each] for name, each in answers.items()}
-    rival = best({name: each for name, each in wall.items() if name != OWN})
-    ahead = median_ratio(wall[rival], wall[OWN]) if rival else None
-    own = answers[OWN]
-    if recipe.until:
-        loss, epochs = (max(answer[key] for answer in own) for key in ("loss", "epochs"))
-        met: bool | None = loss <= recipe.until and epochs <= EPOCHS and median(wall[OWN]) < SECONDS
-    else:
-        accurate = min(answer["accuracy"] for answer in own) >= ACCURACY
-        met = together([accurate, None if ahead is None else ahead >= RATIO])
+    rival = best({name: each for name, each in wall.items() if name != gyaku})
+    ahead = median_ratio(wall[rival], wall[gyaku]) if rival else None
     return {
         "rounds": answers,
         "failures": failures,
         "best_rival": rival,
         "ahead": ahead,
-        "met": met,
+        "met": met(recipe, answers[gyaku], ahead),
     }
+
+
+def met(recipe: Recipe, own: list[dict[str, Any]], ahead: float | None) -> bool | None:
+    """Return whether gyaku's processes reached what the recipe asks for."""
+    accuracies = [answer["accuracy"] for answer in own]
+    parts: list[bool | None] = [
+        (mean(accuracies) if recipe.seeds else min(accuracies)) >= recipe.accuracy,
+        median(answer["wall"] for answer in own) < recipe.seconds,
+    ]
+    if recipe.until:
+        parts.append(max(answer["loss"] for answer in own) <= recipe.until)
+    if recipe.ahead:
+        parts.append(None if ahead is None else ahead >= recipe.ahead)
+    return together(parts)
+
+
+def target(recipe: Recipe) -> str:
+    """Return in words what the recipe asks for."""
+    parts = []
+    if recipe.accuracy:
+        seeds = f", mean of {recipe.seeds} seeds," if recipe.seeds else ""
+        parts.append(f"{recipe.accuracy:.0%} of the test images{seeds}")
+    if recipe.until:
+        parts.append(
+            f"a training cross-entropy of {recipe.until} in at most {recipe.workload.epochs} epochs"
+        )
+    if recipe.ahead:
+        parts.append(f"{1 / recipe.ahead:.2g} of the time of PyTorch's best")
+    if recipe.seconds < math.inf:
+        parts.append(f"less than {recipe.seconds:g} s")
+    return f"`{recipe.name}` {' in '.join(parts)}"
 
 
 def show(found: dict[str, dict[str, Any]]) -> str:
@@ -81,28 +130,25 @@ def show(found: dict[str, dict[str, Any]]) -> str:
     lines = []
     for name, row in found.items():
         for who, answers in row["rounds"].items():
-            peer, _, threads = who.partition(" ")
-            title = PEERS[peer].title + (f", {counted(int(threads), 'thread')}" if threads else "")
             wall = [answer["wall"] for answer in answers]
-            own = who == OWN
+            own = who == PEERS[OWN].title
+            accuracies = [answer["accuracy"] for answer in answers]
             lines.append(
                 [
                     name,
-                    title,
+                    who,
                     f"{median(wall):.2f} ({min(wall):.2f})",
                     f"{median(answer['training'] for answer in answers):.2f}",
                     str(max(answer["epochs"] for answer in answers)),
                     f"{max(answer['loss'] for answer in answers):.4f}",
-                    f"{min(answer['accuracy'] for answer in answers):.2%}",
+                    f"{mean(accuracies):.2%} ({min(accuracies):.2%})",
                     factor(row["ahead"]) if own else "",
                     judged(row["met"]) if own else "",
                 ]
             )
     return page(
         table(header, lines, left=2),
-        "Seconds are medians of the rounds (best); epochs, loss and accuracy are the worst of the"
-        " rounds, each with another seed.",
-        f"Targets: `one_cycle` {ACCURACY:.0%} of the test images in a quarter of PyTorch's time;"
-        f" `lecture` a training cross-entropy of {RECIPES['lecture'].until} in at most {EPOCHS}"
-        f" epochs and in less than {SECONDS} s.",
+        "Seconds are medians of the rounds (best); accuracy is their mean (worst); epochs and loss"
+        " are the worst of the rounds, each with another seed.",
+        f"Targets: {'; '.join(target(RECIPES[name]) for name in found)}.",
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from bench.workloads import MaxPool, Weighted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +30,12 @@ def store_mnist(folder: Path) -> None:
         np.save(folder / name, labels)
 
 
-def mnist_part(name: str, folder: Path) -> NDArray[Any]:
-    """Return one of MNIST's arrays: images as uint8, (samples, 784), or their digits as int64."""
-    array: NDArray[Any] = np.load(folder / f"{name}.npy")
-    return array
+def mnist_part(name: str, folder: Path, samples: int | None = None) -> NDArray[Any]:
+    """Return one of MNIST's arrays: images as uint8, (samples, 784), or their digits as int64.
+
+    With `samples`, the first of them, and no more than those are ever in memory.
+    """
+    return np.array(np.load(folder / f"{name}.npy", mmap_mode="r")[:samples])
 
 
 def floats(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -50,30 +55,39 @@ def load(
         x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
         return x, np.array([[0], [1], [1], [0]], np.float32)
     if workload.data == "noise":
-        x = random.standard_normal((100 * workload.batch, workload.inputs), np.float32)
+        x = random.standard_normal((100 * workload.batch, *workload.inputs), np.float32)
         noise = random.standard_normal(x.shape, np.float32)
         return x, x + np.float32(0.01) * noise
     if folder is None:
         raise ValueError(f"{workload.name} is trained on MNIST: say where it is with --data")
-    images = mnist_part("x_train", folder)
+    images = mnist_part("x_train", folder, workload.samples).reshape(-1, *workload.inputs)
     x = images if raw else floats(images)
     if workload.data == "mnist_images":
         return x, x
-    return x, mnist_part("y_train", folder)
+    return x, mnist_part("y_train", folder, workload.samples)
 
 
 def initial_weights(workload: Workload, seed: int = 0) -> Weights:
-    """Return weights of shape (inputs, units) and biases, the same for every framework.
+    """Return weights as gyaku stores them, and biases, the same for every framework.
 
-    He's normal distribution before ReLU, Glorot and Bengio's uniform one elsewhere, biases zero.
+    Dense: (inputs, units); convolution: (height, width, channels, filters). He's normal
+    distribution before ReLU, Glorot and Bengio's uniform one elsewhere, biases zero.
     """
     random = np.random.default_rng(seed)
     found = []
-    for inputs, layer in workload.dense:
-        if layer.activation == "relu":
-            weight = random.normal(0, (2 / inputs) ** 0.5, (inputs, layer.units))
+    afterwards = (*workload.layers[1:], None)
+    for (before, layer, _), after in zip(workload.traced, afterwards, strict=True):
+        if not isinstance(layer, Weighted):
+            continue
+        shape = layer.weight(before)
+        window = prod(shape[:-2])
+        inputs, outputs = window * shape[-2], window * shape[-1]
+        # The activation may stand behind a pooling.
+        pooled = after.activation if isinstance(after, MaxPool) else ""
+        if "relu" in (layer.activation, pooled):
+            weight = random.normal(0, (2 / inputs) ** 0.5, shape)
         else:
-            limit = (6 / (inputs + layer.units)) ** 0.5
-            weight = random.uniform(-limit, limit, (inputs, layer.units))
-        found.append((weight.astype(np.float32), np.zeros(layer.units, np.float32)))
+            limit = (6 / (inputs + outputs)) ** 0.5
+            weight = random.uniform(-limit, limit, shape)
+        found.append((weight.astype(np.float32), np.zeros(shape[-1], np.float32)))
     return found

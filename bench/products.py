@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.goals import CALLED, GOALS, PEAK_NEARBY, REPLAYED
 from bench.peers import OWN, PEERS
 from bench.processes import required
-from bench.ratios import median_ratio
+from bench.ratios import by_task, median_ratio
 from bench.serving import interleave, server
 from bench.shapes import TRANSPOSITIONS, products
 from bench.table import factor, judged, number, page, percent, table
@@ -49,7 +49,7 @@ def run(settings: Settings) -> dict[str, Any]:
         before=settings.machine.measure_peak,
     )
     required(failures, OWN)
-    speeds = by_product(listed, answers)
+    speeds = by_task(listed, answers)
     isa = settings.machine.isa
     print(settings.machine.title("Matrix products", RIVALS))
     print(show(speeds, GOALS.get(isa)))
@@ -60,20 +60,6 @@ def run(settings: Settings) -> dict[str, Any]:
     print(f"\nPicture: {path}")
     gflops = {product.name: found for product, found in speeds.items()}
     return {"gflops": gflops, "failures": failures, "picture": str(path)}
-
-
-def by_product(
-    listed: Sequence[Product],
-    answers: Mapping[str, Mapping[Product, Sequence[Mapping[str, float]]]],
-) -> Speeds:
-    """Return GFLOP/s by product and by who did it, one each round."""
-    speeds: Speeds = {product: {} for product in listed}
-    for found in answers.values():
-        for product, rounds in found.items():
-            for answer in rounds:
-                for who, speed in answer.items():
-                    speeds[product].setdefault(who, []).append(speed)
-    return speeds
 
 
 def show(speeds: Speeds, goal: Goal | None) -> str:

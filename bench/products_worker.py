@@ -1,32 +1,22 @@
 """Products by one library, in one process: `python -m bench.products_worker PEER`.
 
 A request (see `bench.serving`) is the name of a product, such as ``["64x64x64 nt"]``, the answer
-GFLOP/s by who did it. A product writes into the same array each time; what is timed is a block of
-calls, of which there are some, and their median. One call of a big product is a block of its own.
+GFLOP/s by who did it. A product writes into the same array each time.
 """
 
 from __future__ import annotations
 
 import argparse
-from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from bench.goals import PEAK_NEARBY, REPLAYED
+from bench.goals import REPLAYED
 from bench.peers import OWN
 from bench.serving import serve
 from bench.shapes import Product
+from bench.timing import replayed, speeds
 
 if TYPE_CHECKING:
-    # Does a product so many times.
-    from collections.abc import Callable
-
-    Repeat = Callable[[int], None]
-
-BLOCK, BLOCKS = 0.005, 3
-"""The least seconds of a block of calls, and how many there are."""
-LONG = 0.05
-"""The seconds from which on a single call is enough."""
+    from bench.timing import Repeat
 
 
 def with_numpy(product: Product, a: Any, b: Any) -> dict[str, Repeat]:
@@ -74,30 +64,10 @@ def with_gyaku(product: Product, a: Any, b: Any) -> dict[str, Repeat]:
         for _ in range(times):
             ops.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b, out=out)
 
-    program = _core.Program()
-    program.begin()
-    repeat(1)
-    program.end()
-    return {OWN: repeat, REPLAYED: lambda times: _core.replay([(program, times)])}
+    def once() -> Any:
+        return ops.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b, out=out)
 
-
-def seconds(repeat: Repeat) -> float:
-    """Return the seconds of one product: those of a call, or of the middle one of some blocks."""
-
-    def timed(times: int) -> float:
-        start = perf_counter()
-        repeat(times)
-        return perf_counter() - start
-
-    # The first call touches all memory and wakes the threads.
-    repeat(1)
-    took, times = timed(1), 1
-    if took >= LONG:
-        return took
-    while took < BLOCK:
-        times = max(2 * times, min(50 * times, int(1.2 * times * BLOCK / max(took, 1e-9))))
-        took = timed(times)
-    return median([took, *(timed(times) for _ in range(BLOCKS - 1))]) / times
+    return {OWN: repeat, REPLAYED: replayed(once)}
 
 
 def operands(product: Product) -> tuple[Any, Any]:
@@ -117,20 +87,7 @@ def measure(peer: str, name: str) -> dict[str, float]:
     """Return GFLOP/s of a product by who did it, for gyaku also of the peak at that moment."""
     product = Product.named(name)
     prepare = {"numpy": with_numpy, "torch": with_torch, OWN: with_gyaku}[peer]
-    found = {}
-    for who, repeat in prepare(product, *operands(product)).items():
-        if who == REPLAYED:
-            # Between the two that are compared with it.
-            found[PEAK_NEARBY] = peak()
-        found[who] = product.flops / seconds(repeat) / 1e9
-    return found
-
-
-def peak() -> float:
-    """Return the GFLOP/s that this machine can do at most."""
-    from gyaku import _core
-
-    return _core.measure_flops("float32", _core.num_threads()) / 1e9
+    return speeds(prepare(product, *operands(product)), product.flops)
 
 
 def main() -> None:

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+Task = TypeVar("Task")
+
+
+def by_task(
+    tasks: Sequence[Task], answers: Mapping[str, Mapping[Task, Sequence[Mapping[str, float]]]]
+) -> dict[Task, dict[str, list[float]]]:
+    """Return what was measured by task and by who did it, one number each round."""
+    found: dict[Task, dict[str, list[float]]] = {task: {} for task in tasks}
+    for each in answers.values():
+        for task, rounds in each.items():
+            for answer in rounds:
+                for who, value in answer.items():
+                    found[task].setdefault(who, []).append(value)
+    return found
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:

@@ -1,6 +1,6 @@
 """The table of thread scaling: what more threads bring, to training and to matrix products.
 
-`python -m bench scaling`, with a picture: the four rows and some products, by gyaku and PyTorch, on
+`python -m bench scaling`, with a picture: the rows and some products, by gyaku and PyTorch, on
 1, 2, 4, ... threads up to all that are granted.
 """
 

@@ -1,8 +1,9 @@
-"""The matrix products that are measured."""
+"""The matrix products, convolutions and poolings that are measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 BIG = 256
 """The size from which on a square should come near the peak."""
@@ -70,3 +71,101 @@ def products(*, quick: bool = False) -> list[Product]:
     sizes = (64, 256, 512) if quick else SIZES
     squares = [Product(size, size, size, how) for size in sizes for how in TRANSPOSITIONS]
     return [*squares, *LAYERS]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of n square images, with as many zeros on all sides."""
+
+    n: int
+    channels: int
+    size: int
+    filters: int
+    kernel: int
+    padding: int = 0
+    stride: int = 1
+    passes: ClassVar[tuple[str, ...]] = ("forward", "data", "weights")
+
+    @property
+    def windows(self) -> int:
+        """The height and width of an output image."""
+        return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+
+    @property
+    def work(self) -> int:
+        """The floating-point operations of each pass, those by zeros included."""
+        return 2 * self.n * (self.windows * self.kernel) ** 2 * self.channels * self.filters
+
+    def __str__(self) -> str:
+        numbers = f"{self.n}, {self.channels}, {self.size}, {self.filters}"
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"{numbers}, {self.kernel}×{self.kernel}{stride}"
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """The maxima of windows of 2 × 2 pixels, side by side, of n square images."""
+
+    n: int
+    size: int
+    channels: int
+    passes: ClassVar[tuple[str, ...]] = ("forward", "backward")
+
+    @property
+    def windows(self) -> int:
+        """The height and width of an output image."""
+        return self.size // 2
+
+    @property
+    def work(self) -> int:
+        """The bytes of the images that are read and written, as float32."""
+        return 4 * self.n * self.channels * (self.size**2 + self.windows**2)
+
+    def __str__(self) -> str:
+        return f"{self.n}, {self.channels}, {self.size}"
+
+
+CONVOLUTIONS = (
+    Convolution(100, 1, 28, 20, 5),
+    Convolution(100, 20, 12, 50, 5),
+    Convolution(100, 16, 28, 16, 3, padding=1),
+    Convolution(100, 32, 14, 32, 3, padding=1),
+    Convolution(100, 64, 7, 64, 3, padding=1),
+    Convolution(32, 64, 56, 64, 3, padding=1),
+    Convolution(32, 128, 28, 128, 3, padding=1),
+    Convolution(32, 256, 14, 256, 3, padding=1),
+    Convolution(32, 512, 7, 512, 3, padding=1),
+    Convolution(32, 64, 56, 256, 1),
+    Convolution(32, 3, 224, 64, 7, padding=3, stride=2),
+)
+POOLINGS = (
+    Pooling(100, 24, 20),
+    Pooling(100, 8, 50),
+    Pooling(100, 28, 16),
+    Pooling(100, 14, 32),
+    Pooling(100, 24, 30),
+    Pooling(32, 56, 64),
+)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a layer, forward or for a gradient."""
+
+    layer: Convolution | Pooling
+    which: str
+
+
+def passes(layers: tuple[Convolution | Pooling, ...], *, quick: bool = False) -> list[Pass]:
+    """Return all passes; a quick run takes small layers."""
+    return [
+        Pass(layer, which)
+        for layer in layers
+        if not quick or layer.work < (1e9 if isinstance(layer, Convolution) else 1e7)
+        for which in layer.passes
+    ]
+
+
+def find_layer(name: str) -> Convolution | Pooling:
+    """Return the layer that its name, as people write it, stands for."""
+    return {str(layer): layer for layer in (*CONVOLUTIONS, *POOLINGS)}[name]

@@ -117,11 +117,17 @@ def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
             workload,
             {peer: [answer["us"] for answer in found] for peer, found in answers.items()},
             [peak["flops"] for peak in peaks],
+            {peer: [answer["memory"] for answer in found] for peer, found in answers.items()},
         ),
     }
 
 
-def summary(workload: Workload, us: dict[str, list[float]], peaks: list[float]) -> dict[str, Any]:
+def summary(
+    workload: Workload,
+    us: dict[str, list[float]],
+    peaks: list[float],
+    memory: dict[str, list[int]],
+) -> dict[str, Any]:
     """Return ratios, share of the limit, and whether the target is met; None where unknown."""
     own = us.get(OWN)
     peers = {name: found for name, found in us.items() if name != OWN}
@@ -147,6 +153,10 @@ def summary(workload: Workload, us: dict[str, list[float]], peaks: list[float]) 
                     target.limit is None or found["limit_share"] >= target.limit,
                     # Who was not measured might have been faster.
                     True if all(name in peers for name in target.versus) else None,
+                    *(
+                        median(memory[OWN]) < median(memory[name]) if name in memory else None
+                        for name in target.lighter
+                    ),
                 ]
             )
     return found
@@ -159,8 +169,11 @@ def verdict(workload: Workload, found: dict[str, Any]) -> str:
         return "–"
     names = [PEERS[name].title for name in target.versus]
     rivals = names[0] if len(names) == 1 else f"best of {', '.join(names)}"
-    limit = f", {target.limit:.0%} of limit" if target.limit else ""
-    return f"{target.ratio:g}× {rivals}{limit}: {judged(found['met'])}"
+    parts = [f"{target.ratio:g}× {rivals}"]
+    if target.limit:
+        parts.append(f"{target.limit:.0%} of limit")
+    parts += [f"less memory than {PEERS[name].title}" for name in target.lighter]
+    return f"{', '.join(parts)}: {judged(found['met'])}"
 
 
 def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list[str]) -> str:
@@ -188,7 +201,7 @@ def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list
         page(
             table(header, lines),
             "Microseconds a step, median of the rounds (best); limit: the step's matrix products"
-            " at the measured peak.",
+            " and convolutions at the measured peak.",
         )
     ]
     for workload in workloads:
@@ -213,9 +226,12 @@ def details(row: dict[str, Any], peers: list[str]) -> list[str]:
         if name in row["failures"]:
             lines.append(f"- {PEERS[name].title}: failed, {row['failures'][name]}")
         elif name in row["settings"]:
-            losses = [answer["loss"] for answer in row["rounds"][name]]
+            loss, memory = (
+                median(answer[key] for answer in row["rounds"][name]) for key in ("loss", "memory")
+            )
             lines.append(
-                f"- {PEERS[name].title}: {row['settings'][name]}; loss {median(losses):.4f}"
+                f"- {PEERS[name].title}: {row['settings'][name]}; loss {loss:.4f},"
+                f" {number(memory / 1e6)} MB"
             )
         else:
             lines.append(f"- {PEERS[name].title}: cannot express it")

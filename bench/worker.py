@@ -1,9 +1,9 @@
 """One framework, one workload, one process: `python -m bench.worker ROW PEER`.
 
 Prints one line of JSON: `us` (microseconds a step), `seconds` (of each timed call), `epochs` (of a
-timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs) and what was
-asked for. With `--serve` instead of all arguments it answers requests of such arguments (see
-`bench.serving`).
+timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs), `memory` (the
+most bytes that the process had in memory) and what was asked for. With `--serve` instead of all
+arguments it answers requests of such arguments (see `bench.serving`).
 
 What is counted: whole epochs of training on data that are in memory, by a network that has been
 trained for some epochs already: shuffling, gathering batches, forward, loss, backward, optimizer
@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
+import resource
 import sys
 from pathlib import Path
 from statistics import median
@@ -73,7 +75,21 @@ def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
         "epochs": epochs,
         "steps": steps * asked.calls,
         "loss": loss,
+        "memory": peak_memory(),
     }
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process ever had in memory."""
+    try:
+        # Linux counts the memory of who started the process into `ru_maxrss`, but not here.
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        found = None
+    if found:
+        return 1024 * int(found[1])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def answer(arguments: list[str]) -> dict[str, Any]:

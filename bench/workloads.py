@@ -7,14 +7,66 @@ load NumPy, whose number of threads is fixed while it is loaded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A dense layer with bias, and the activation that follows it."""
+    """A dense layer with bias, and the activation that follows it; images are flattened before."""
 
     units: int
     activation: str = "identity"
+
+    def weight(self, before: Shape) -> Shape:
+        """Return the shape of the weights, from that of a sample."""
+        return prod(before), self.units
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of a sample behind the layer."""
+        del before
+        return (self.units,)
+
+    def __str__(self) -> str:
+        return f"{self.units}{named(self.activation)}"
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with bias, zeros on all sides, and the activation that follows it."""
+
+    filters: int
+    kernel: int
+    padding: int = 0
+    activation: str = "identity"
+
+    def weight(self, before: Shape) -> Shape:
+        """Return the shape of the weights, from that of an image (height, width, channels)."""
+        return self.kernel, self.kernel, before[2], self.filters
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of an image behind the layer."""
+        height, width = (size + 2 * self.padding - self.kernel + 1 for size in before[:2])
+        return height, width, self.filters
+
+    def __str__(self) -> str:
+        return f"conv{self.filters} {self.kernel}×{self.kernel}{named(self.activation)}"
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The maxima of windows side by side, and the activation that follows."""
+
+    window: int = 2
+    activation: str = "identity"
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of an image behind the layer."""
+        return before[0] // self.window, before[1] // self.window, before[2]
+
+    def __str__(self) -> str:
+        return f"pool{named(self.activation)}"
 
 
 @dataclass(frozen=True)
@@ -22,6 +74,22 @@ class Dropout:
     """Dropout: a number is kept with the probability 1 - rate, and then divided by it."""
 
     rate: float
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of a sample behind the layer, which is that before it."""
+        return before
+
+    def __str__(self) -> str:
+        return f"dropout {self.rate:g}"
+
+
+Weighted = Dense | Conv
+Layer = Dense | Conv | MaxPool | Dropout
+
+
+def named(activation: str) -> str:
+    """Return an activation as it follows a layer's name."""
+    return "" if activation == "identity" else f" {activation}"
 
 
 @dataclass(frozen=True)
@@ -43,11 +111,16 @@ class Adam:
 
 @dataclass(frozen=True)
 class Target:
-    """What gyaku has to reach: so many times the best of some peers, such a share of the limit."""
+    """What gyaku has to reach.
+
+    So many times the best of the peers of `versus`, such a share of the limit, and less memory than
+    all of `lighter`.
+    """
 
     ratio: float
     versus: tuple[str, ...]
     limit: float | None = None
+    lighter: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,34 +128,50 @@ class Workload:
     """A network and how it is trained.
 
     `loss` is "softmax_cross_entropy" on logits and class numbers or "mean_squared_error" over all
-    numbers of a batch; `data` names a data set of `bench.data`; `epochs` are trained before
-    anything is timed, and the last one's mean loss is what shows that all learn the same.
+    numbers of a batch; `data` names a data set of `bench.data`, of which the first `samples` are
+    taken; `epochs` are trained before anything is timed, and the last one's mean loss is what shows
+    that all learn the same.
     """
 
     name: str
-    inputs: int
-    layers: tuple[Dense | Dropout, ...]
+    inputs: Shape
+    layers: tuple[Layer, ...]
     loss: str
     optimizer: SGD | Adam
     batch: int
     data: str
     epochs: int
     target: Target | None = None
+    samples: int | None = None
 
     @property
-    def dense(self) -> list[tuple[int, Dense]]:
-        """The dense layers, each with the number of its inputs."""
-        found, width = [], self.inputs
+    def traced(self) -> list[tuple[Shape, Layer, Shape]]:
+        """The layers, each with the shapes of a sample before and behind it."""
+        found, shape = [], self.inputs
         for layer in self.layers:
-            if isinstance(layer, Dense):
-                found.append((width, layer))
-                width = layer.units
+            behind = layer.behind(shape)
+            found.append((shape, layer, behind))
+            shape = behind
         return found
+
+    @property
+    def weighted(self) -> list[tuple[Shape, Weighted]]:
+        """The layers with weights, each with the shape of those."""
+        return [
+            (layer.weight(before), layer)
+            for before, layer, _ in self.traced
+            if isinstance(layer, Weighted)
+        ]
 
     @property
     def drops(self) -> bool:
         """Whether there is dropout."""
         return any(isinstance(layer, Dropout) for layer in self.layers)
+
+    @property
+    def convolves(self) -> bool:
+        """Whether it is a network for images."""
+        return any(isinstance(layer, Conv) for layer in self.layers)
 
     @property
     def mnist(self) -> bool:
@@ -91,37 +180,45 @@ class Workload:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of a step's matrix products.
+        """Floating-point operations of a step's matrix products and convolutions.
 
-        Three for each dense layer: outputs, weight gradient, input gradient; the first layer needs
-        no input gradient. A multiplication and an addition count as two.
+        Three for each layer with weights: outputs, weight gradient, input gradient; the first layer
+        needs no input gradient. A multiplication and an addition count as two, and those by the
+        zeros around an image count like others.
         """
-        products = [2 * self.batch * inputs * layer.units for inputs, layer in self.dense]
+        products = [
+            2 * self.batch * prod(layer.weight(before)) * prod(behind[:-1])
+            for before, layer, behind in self.traced
+            if isinstance(layer, Weighted)
+        ]
         return 3 * sum(products) - products[0]
 
     @property
     def shape(self) -> str:
         """The layers in a line, such as ``784-100 sigmoid-10``."""
-        parts = [str(self.inputs)]
+        parts = ["×".join(map(str, self.inputs))]
         for layer in self.layers:
             if isinstance(layer, Dropout):
-                parts[-1] += f" dropout {layer.rate:g}"
+                parts[-1] += f" {layer}"
             else:
-                name = "" if layer.activation == "identity" else f" {layer.activation}"
-                parts.append(f"{layer.units}{name}")
+                parts.append(str(layer))
         return "-".join(parts)
 
 
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED = "mean_squared_error"
 FRAMEWORKS = ("torch", "jax", "keras")
+EAGER = ("torch", "keras")
+IMAGE = (28, 28, 1)
+FEWER = 12_000
+"""Images of an epoch where the slowest framework would take a minute for all."""
 
 ROWS = {
     row.name: row
     for row in (
         Workload(
             "mlp_seed",
-            inputs=784,
+            inputs=(784,),
             layers=(Dense(100, "sigmoid"), Dense(10)),
             loss=CROSS_ENTROPY,
             optimizer=SGD(0.1),
@@ -132,7 +229,7 @@ ROWS = {
         ),
         Workload(
             "mlp_big",
-            inputs=784,
+            inputs=(784,),
             layers=(Dense(512, "relu"), Dropout(0.2), Dense(256, "relu"), Dropout(0.2), Dense(10)),
             loss=CROSS_ENTROPY,
             optimizer=Adam(1e-3),
@@ -143,7 +240,7 @@ ROWS = {
         ),
         Workload(
             "autoenc",
-            inputs=784,
+            inputs=(784,),
             layers=(Dense(128, "sigmoid"), Dense(784, "sigmoid")),
             loss=SQUARED,
             optimizer=Adam(1e-3),
@@ -153,8 +250,66 @@ ROWS = {
             target=Target(3, ("torch",)),
         ),
         Workload(
+            "lenet",
+            inputs=IMAGE,
+            layers=(
+                Conv(20, 5, activation="relu"),
+                MaxPool(),
+                Conv(50, 5, activation="relu"),
+                MaxPool(),
+                Dense(500, "relu"),
+                Dense(10),
+            ),
+            loss=CROSS_ENTROPY,
+            optimizer=Adam(1e-3),
+            batch=100,
+            data="mnist",
+            epochs=1,
+            target=Target(2.2, EAGER),
+            samples=FEWER,
+        ),
+        Workload(
+            "simpleconv",
+            inputs=IMAGE,
+            layers=(Conv(30, 5, activation="relu"), MaxPool(), Dense(100, "relu"), Dense(10)),
+            loss=CROSS_ENTROPY,
+            optimizer=Adam(1e-3),
+            batch=100,
+            data="mnist",
+            epochs=1,
+            target=Target(4, EAGER),
+            samples=FEWER,
+        ),
+        Workload(
+            "deepconv",
+            inputs=IMAGE,
+            layers=(
+                Conv(16, 3, 1, "relu"),
+                Conv(16, 3, 1, "relu"),
+                MaxPool(),
+                Conv(32, 3, 1, "relu"),
+                # The wider border makes 16 rows of 14, which two more poolings divide evenly.
+                Conv(32, 3, 2, "relu"),
+                MaxPool(),
+                Conv(64, 3, 1, "relu"),
+                Conv(64, 3, 1, "relu"),
+                MaxPool(),
+                Dense(50, "relu"),
+                Dropout(0.5),
+                Dense(10),
+                Dropout(0.5),
+            ),
+            loss=CROSS_ENTROPY,
+            optimizer=Adam(1e-3),
+            batch=100,
+            data="mnist",
+            epochs=1,
+            target=Target(1.4, EAGER, lighter=("torch",)),
+            samples=FEWER,
+        ),
+        Workload(
             "xor",
-            inputs=2,
+            inputs=(2,),
             layers=(Dense(2, "sigmoid"), Dense(1, "sigmoid")),
             loss=SQUARED,
             optimizer=SGD(1.0),
@@ -174,7 +329,7 @@ def narrow(width: int) -> Workload:
     """
     return Workload(
         f"width_{width}",
-        inputs=10,
+        inputs=(10,),
         layers=(Dense(width), Dense(width), Dense(10)),
         loss=SQUARED,
         optimizer=Adam(1e-3),

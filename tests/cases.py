@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 from case import (
-    FLOAT32,
-    FLOAT64,
     Array,
     Call,
     Case,
@@ -25,7 +23,11 @@ from case import (
     specials,
     sweep,
 )
+from conv_cases import conv_cases
+from gather_cases import gather_cases, image_cases
+from norm_cases import norm_cases
 from numpy.random import Generator
+from pool_cases import pool_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
@@ -182,6 +184,26 @@ def softmax_cases() -> Iterator[Case]:
         yield Case(name, "limits", arrays(constant(ROWS_WITH_LIMITS)))
 
 
+def merge_cases() -> Iterator[Case]:
+    for size in SIZES:
+        yield Case("add", f"{size}", arrays(normal((size,)), normal((size,))))
+    yield Case("add", "image", arrays(normal((9, 3, 4, 5)), normal((9, 3, 4, 5))))
+    yield Case("add", "limits", arrays(of_dtype(normal_specials), of_dtype(normal_specials)))
+    for rows in ((), (1,), (7,), (9, 2, 3), (311,), (0,)):
+        for count, start, columns in (
+            (3, 0, 3),
+            (5, 2, 9),
+            (16, 0, 33),
+            (17, 16, 33),
+            (33, 67, 100),
+        ):
+            label = "x".join(map(str, (*rows, count)))
+            make = arrays(normal((*rows, count)), normal((*rows, columns)))
+            yield Case("copy_columns", label, make, start=start)
+            make = arrays(normal((*rows, columns)))
+            yield Case("take_columns", label, make, start=start, count=count)
+
+
 def labels(samples: int, classes: int) -> Callable[[Generator, DType], Array]:
     return lambda rng, _dtype: rng.integers(0, classes, samples)
 
@@ -250,33 +272,6 @@ def count_cases() -> Iterator[Case]:
         yield Case("accumulate", f"slot{slot}", make, weight=3.0)
     yield Case("advance", "on", arrays(constant([2**33], np.int64)), amount=7)
     yield Case("advance", "back", arrays(constant([5], np.int64)), amount=-7)
-
-
-def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
-    def call(rng: Generator, dtype: DType) -> Call:
-        shape = (23, *trailing)
-        dtypes = {"same": dtype, "other": FLOAT64 if dtype == FLOAT32 else FLOAT32}
-        if kind in dtypes:
-            source = rng.standard_normal(shape).astype(dtypes[kind])
-        else:
-            source = rng.integers(0, 256, shape).astype(kind)
-        order = rng.permutation(np.concatenate([np.arange(23), np.arange(23)]))
-        out = np.full((rows, *trailing), -1, np.int64 if kind == "int64" else dtype)
-        return [source, order, np.array([5]), out], {}
-
-    return call
-
-
-def gather_cases() -> Iterator[Case]:
-    for trailing in ((), (1,), (7,), (16,), (17,), (33,), (3, 5), (131,)):
-        label = "x".join(map(str, trailing)) or "numbers"
-        for kind in ("same", "other", "uint8"):
-            for rows in (0, 1, 41):
-                yield Case("gather", f"{kind}-{label}-{rows}", rows_of(kind, trailing, rows))
-        yield Case("gather", f"uint8-{label}-scaled", rows_of("uint8", trailing, 9), scale=1 / 255)
-        make = rows_of("uint8", trailing, 9)
-        yield Case("gather", f"uint8-{label}-exact", make, exact=True, scale=0.5)
-        yield Case("gather", f"int64-{label}", rows_of("int64", trailing, 9), exact=True)
 
 
 def permuted(n: int, epochs: int) -> Make:
@@ -349,10 +344,15 @@ CASES = [
     *activation_backward_cases(),
     *matmul_cases(),
     *sum_rows_cases(),
+    *conv_cases(),
+    *pool_cases(),
+    *norm_cases(),
+    *merge_cases(),
     *softmax_cases(),
     *loss_cases(),
     *count_cases(),
     *gather_cases(),
+    *image_cases(),
     *random_cases(),
     *optimizer_cases(),
 ]

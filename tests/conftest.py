@@ -42,8 +42,9 @@ def set_threads() -> Callable[[int], None]:
     return _core.set_num_threads
 
 
-def guarded_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def guarded_empty(shape: tuple[int, ...], dtype: DTypeLike, operation: str = "") -> NDArray[Any]:
     """Return an array whose last byte is the last one before memory that nobody may touch."""
+    del operation
     dtype = np.dtype(dtype)
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     pages = -(-size // PAGE) + 1

@@ -130,23 +130,28 @@ GRID = tuple(grid())
 
 # Rows of a matrix whole pages apart fall into the same cache sets, and a large matrix has many
 # pages: products may go another way.
-FAR_APART = (
-    Product(451, 1025, 514, bias=True, activation="relu"),
-    Product(451, 523, 514, transpose_a=True, bias=True, dtype=DTYPES[1]),
-    *(
-        Product(m, k, n, *transposition, bias=True, activation="relu", dtype=dtype)
-        for m, k, n in (
-            *[(57, 129, 1024), (3, 65, 2048), (29, 70, 2048), (60, 1024, 33), (7, 2048, 66)],
-            *[(1024, 70, 33), (113, 1024, 512)],
-        )
-        for transposition in TRANSPOSITIONS
-        for dtype in DTYPES
-    ),
+FAR_APART = tuple(
+    Product(m, k, n, *transposition, bias=True, activation="relu", dtype=dtype)
+    for m, k, n in (
+        *[(57, 129, 1024), (3, 65, 2048), (29, 70, 2048), (60, 1024, 33), (7, 2048, 66)],
+        *[(1024, 70, 33), (113, 1024, 512)],
+    )
+    for transposition in TRANSPOSITIONS
+    for dtype in DTYPES
 )
 
-# One or two of each way through the kernels, whatever the instruction set: a number at a time, one
-# column, up to four rows, few rows with b transposed, panels of columns, tiles with b in place, b
-# packed beforehand. Inner lengths go beyond a block, and not by a whole vector.
+# B takes just more than 2 MB and more than 32 tiles of rows pass by, whatever the instruction set:
+# B is packed and A copied. Blocks of terms are as long as they get, and there are several, so that
+# one thread copies A in several chunks where the second-level cache has up to 3 MB.
+LARGE = tuple(
+    Product(461, 2043, n, *transposition, True, activation, dtype)
+    for n, activation, dtype in ((259, "relu", DTYPES[0]), (131, "tanh", DTYPES[1]))
+    for transposition in TRANSPOSITIONS
+)
+
+# One or two of each other way through the kernels, whatever the instruction set: a number at a
+# time, one column, up to four rows, few rows with b transposed, panels of columns, tiles with b in
+# place, b packed beforehand. Inner lengths go beyond a block, and not by a whole vector.
 PATHS = tuple(
     Product(m, k, n, *transposition, n % 2 == 1, activation, DTYPES[(m + sum(transposition)) % 2])
     for m, k, n, activation in (

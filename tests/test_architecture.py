@@ -37,7 +37,7 @@ IMPORTS = {
     "_core": [],
     "arguments": [],
     "files": [],
-    "backend": ["_core"],
+    "backend": ["_core", "reference"],
     "threads": ["_core"],
     "memory": ["backend"],
     "reference": [],
@@ -51,11 +51,11 @@ IMPORTS = {
     "history": ["files", "plots"],
     "callbacks": ["arguments", "history"],
     "interop": ["files"],
-    "data": ["files"],
+    "data": ["arguments", "files"],
     "plots": ["files"],
     "train": [
-        *["arguments", "backend", "callbacks", "history", "losses", "memory", "metrics", "ops"],
-        "optim",
+        *["arguments", "backend", "callbacks", "data", "history", "losses", "memory", "metrics"],
+        *["ops", "optim"],
     ],
     "model": [
         *["arguments", "backend", "files", "init", "interop", "layers", "losses", "memory"],

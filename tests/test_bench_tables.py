@@ -6,10 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from bench import goals, scaling, widths
+from bench import goals, images, scaling, widths
 from bench import products as products_table
-from bench.ratios import together
-from bench.shapes import Product, products
+from bench.ratios import by_task, together
+from bench.shapes import (
+    CONVOLUTIONS,
+    POOLINGS,
+    Convolution,
+    Pass,
+    Pooling,
+    Product,
+    find_layer,
+    passes,
+    products,
+)
 from bench.table import thread_counts
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +73,60 @@ def test_a_target_is_not_met_before_all_of_it_is_measured() -> None:
     assert widths.compare(alone, 1)["met"] is None
 
 
+@pytest.mark.parametrize(
+    ("layer", "which", "found", "met"),
+    [
+        # First layers and windows of one pixel: far ahead, or near the peak.
+        (CONVOLUTIONS[0], "forward", {"NCHW": 10, "channels-last": 20, "gyaku": 31}, True),
+        (CONVOLUTIONS[0], "forward", {"NCHW": 10, "channels-last": 20, "gyaku": 29}, False),
+        (CONVOLUTIONS[0], "forward", {"NCHW": 10, "gyaku": 31}, None),
+        (CONVOLUTIONS[9], "data", {"NCHW": 10, "channels-last": 80, "gyaku": 86}, True),
+        # A few channels: not behind.
+        (CONVOLUTIONS[2], "weights", {"NCHW": 50, "channels-last": 40, "gyaku": 50}, True),
+        (CONVOLUTIONS[2], "weights", {"NCHW": 50, "channels-last": 40, "gyaku": 49}, False),
+        # Many: near the peak.
+        (CONVOLUTIONS[5], "forward", {"NCHW": 40, "channels-last": 40, "gyaku": 92}, True),
+        (CONVOLUTIONS[5], "forward", {"NCHW": 40, "channels-last": 40, "gyaku": 91}, False),
+        (CONVOLUTIONS[5], "weights", {"NCHW": 99, "channels-last": 40, "gyaku": 88}, False),
+        (POOLINGS[0], "backward", {"NCHW": 1, "channels-last": 30, "gyaku": 90}, True),
+        (POOLINGS[0], "backward", {"NCHW": 1, "channels-last": 31, "gyaku": 90}, False),
+    ],
+)
+def test_a_pass_is_judged_against_the_better_layout(
+    layer: Convolution | Pooling, which: str, found: dict[str, float], met: bool | None
+) -> None:
+    speeds = {name if name == "gyaku" else f"torch {name}": [x] for name, x in found.items()}
+    speeds["gyaku, replayed"] = speeds["gyaku"]
+    if isinstance(layer, Convolution):
+        speeds["peak"] = [100]
+    assert goals.pass_goal(Pass(layer, which)).met(speeds) is met
+
+
+def test_the_work_of_layers_is_counted() -> None:
+    assert CONVOLUTIONS[0].work == 2 * 100 * 24 * 24 * 5 * 5 * 20
+    assert CONVOLUTIONS[-1].windows == 112
+    assert POOLINGS[0].work == 4 * 100 * 20 * (24 * 24 + 12 * 12)
+    assert all(find_layer(str(layer)) == layer for layer in (*CONVOLUTIONS, *POOLINGS))
+
+
+@pytest.mark.parametrize("layers", [CONVOLUTIONS, POOLINGS])
+def test_the_tables_of_layers_name_what_was_missed(
+    layers: tuple[Convolution | Pooling, ...],
+) -> None:
+    found = {"torch NCHW": [30.0], "gyaku": [20.0], "gyaku, replayed": [25.0], "peak": [100.0]}
+    if layers is POOLINGS:
+        del found["peak"]
+    listed = passes(layers, quick=True)
+    shown = images.show(dict.fromkeys(listed, found), ["A note."], judge=True)
+    first = next(line for line in shown.splitlines() if line.startswith(f"| {listed[0].layer}"))
+    cells = [cell.strip() for cell in first.split("|")[2:-1]]
+    shares = [["20%"], ["25%"]] if layers is CONVOLUTIONS else [[], []]
+    measured = ["30.0", "20.0", *shares[0], "25.0", *shares[1]]
+    assert cells == ["forward", *measured, "0.667×", "missed"]
+    assert f"Reached by 0 of {len(listed)}; missed: {listed[0].layer} forward; " in shown
+    assert "missed" not in images.show(dict.fromkeys(listed, found), [], judge=False)
+
+
 def fake_products() -> products_table.Speeds:
     answers = {
         "numpy": dict.fromkeys(products(quick=True), [{"numpy": 50.0}] * 2),
@@ -70,7 +134,7 @@ def fake_products() -> products_table.Speeds:
             products(quick=True), [{"gyaku": 45.0, "peak": 100.0, "gyaku, replayed": 60.0}] * 2
         ),
     }
-    return products_table.by_product(products(quick=True), answers)
+    return by_task(products(quick=True), answers)
 
 
 def test_the_products_table_names_what_was_missed() -> None:

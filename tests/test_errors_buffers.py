@@ -37,6 +37,18 @@ def gather(**changed: Any) -> Callable[[], Any]:
     return lambda: ops.gather(**(given | changed))
 
 
+def gather_images(**changed: Any) -> Callable[[], Any]:
+    given = {
+        "source": zeros(5, 4, 6, 1),
+        "order": np.arange(5),
+        "cursor": zeros(1, dtype=I64),
+        "epoch": zeros(1, dtype=I64),
+        "out": zeros(2, 4, 6, 1),
+        "shift": 1,
+    }
+    return lambda: ops.gather_images(**(given | changed))
+
+
 def update(name: str, **changed: Any) -> Callable[[], Any]:
     state = {"sgd": [], "momentum": ["velocity"], "adam": ["m", "v"]}[name]
     given = {key: zeros(4) for key in ["params", "grads", *state]} | {"clock": CLOCK}
@@ -141,6 +153,41 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         "gather: order names row -1, source has 5 rows",
         gather(order=np.array([-1, 0])),
     ),
+    (
+        ValueError,
+        "gather_images: order names row 5, source has 5 rows",
+        gather_images(order=np.array([5, 5])),
+    ),
+    (
+        ValueError,
+        (
+            "gather_images: source must hold images of shape (height, width, channels), got float32"
+            " of shape (3,)"
+        ),
+        gather_images(source=zeros(5, 3), out=zeros(2, 3)),
+    ),
+    (
+        ValueError,
+        (
+            "gather_images: source must hold images of shape (height, width, channels), got int64"
+            " of shape (4, 6, 1)"
+        ),
+        gather_images(source=zeros(5, 4, 6, 1, dtype=I64), out=zeros(2, 4, 6, 1, dtype=I64)),
+    ),
+    (
+        ValueError,
+        (
+            "gather_images: shift must be at least 0 and less than the height and width of an"
+            " image, got 4 for 4 x 6 pixels"
+        ),
+        gather_images(shift=4),
+    ),
+    (
+        TypeError,
+        "gather_images: epoch must be an array of int64, got float32",
+        gather_images(epoch=zeros(1)),
+    ),
+    (ValueError, "gather_images: seed must be 0 to 2^64 - 1, got -1", gather_images(seed=-1)),
     # random numbers
     (TypeError, "dropout: clock must be an array of int64, got int", dropout(clock=1)),
     (

@@ -43,6 +43,12 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"x": spoilt(X, 4, np.nan)}, ValueError, "fit: x must be finite, but row 4 holds nan"),
     ({"x": spoilt(X, 0, -np.inf)}, ValueError, "fit: x must be finite, but row 0 holds -inf"),
     ({"x": X[:5]}, ValueError, "fit: there are 5 samples but 6 targets in y"),
+    ({"augment": 2}, TypeError, "fit: augment must be a gyaku.data.Augment or None, got int"),
+    (
+        {"augment": gk.data.Augment(1)},
+        ValueError,
+        "fit: augment is for images of shape (height, width, channels), got samples of shape (4,)",
+    ),
     # the targets
     ({"y": LABELS[:5]}, ValueError, "fit: there are 6 samples but 5 targets in y"),
     ({"y": 3}, ValueError, "fit: there are 6 samples but no targets in y"),

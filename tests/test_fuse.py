@@ -104,6 +104,22 @@ def test_column_sums_within_the_result_are_right(a: Array, b: Array) -> None:
     same_as_eager(step, a)
 
 
+@pytest.mark.parametrize("size", [40, 780])  # b in place, or packed before the product
+def test_column_sums_of_what_the_product_becomes_are_right(size: int) -> None:
+    a, first = numbers(size, size), numbers(size, size, seed=1)
+    b = first.copy()
+
+    def step() -> list[Array]:
+        b[...] = first
+        if _core.recording():  # what the step begins with
+            _core.host(lambda: np.copyto(b, first), [first], [b])
+        z = ops.matmul(a, b)
+        _core.activation(z, b, "relu", 0.0)
+        return [ops.sum_rows(b)]
+
+    same_as_eager(step, a)
+
+
 def layers(x: Array, weights: list[Array], out: Array) -> list[Array]:
     """Compute something like a training step, with all that may be rewritten."""
     first, second = weights

@@ -41,7 +41,19 @@ class Sum(gk.Layer):
         return np.broadcast_to(dy, self.shape)
 
 
-CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[int, ...]]] = {
+class Product(gk.Layer):
+    """Two inputs, as a student writes it."""
+
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return a * b
+
+    def backward(self, dy):
+        return dy * self.b, dy * self.a
+
+
+# How a layer is made, and the shape of a sample, or of several inputs' samples.
+CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[Any, ...]]] = {
     "Dense": (lambda: gk.Dense(3), (4,)),
     "Dense without bias": (lambda: gk.Dense(3, use_bias=False), (4,)),
     "Dense on sequences": (lambda: gk.Dense(3, "tanh"), (5, 4)),
@@ -54,13 +66,66 @@ CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[int, ...]]] = {
     "LeakyReLU with alpha": (lambda: gk.LeakyReLU(0.3), (7,)),
     "ELU with alpha": (lambda: gk.ELU(0.5), (7,)),
     "Softmax on images": (gk.Softmax, (2, 3)),
+    "Conv2D": (lambda: gk.Conv2D(3, 3), (5, 4, 2)),
+    "Conv2D with all it takes": (
+        lambda: gk.Conv2D(
+            *(4, (3, 2)),
+            stride=(1, 2),
+            padding=((1, 0), (2, 1)),
+            dilation=(2, 1),
+            groups=2,
+            activation="tanh",
+        ),
+        (5, 4, 2),
+    ),
+    "Conv2D with padding": (
+        lambda: gk.Conv2D(2, 3, stride=2, padding="same", activation="gelu", use_bias=False),
+        (5, 4, 1),
+    ),
+    "Conv1D": (lambda: gk.Conv1D(3, 3, stride=2, padding=(2, 1), activation="elu"), (7, 2)),
+    "Conv1D with groups": (lambda: gk.Conv1D(4, 2, dilation=3, groups=2), (7, 2)),
+    "Conv2DTranspose": (lambda: gk.Conv2DTranspose(3, 3), (3, 2, 2)),
+    "Conv2DTranspose with all it takes": (
+        lambda: gk.Conv2DTranspose(
+            *(4, 3),
+            stride=2,
+            padding=1,
+            output_padding=(1, 0),
+            groups=2,
+            activation="sigmoid",
+        ),
+        (3, 2, 2),
+    ),
+    "DepthwiseConv2D": (lambda: gk.DepthwiseConv2D(3, multiplier=2, padding=1), (3, 4, 3)),
+    "MaxPool2D": (gk.MaxPool2D, (4, 5, 2)),
+    "MaxPool2D overlapping": (
+        lambda: gk.MaxPool2D(3, 2, padding=1, dilation=(1, 2), ceil_mode=True),
+        (6, 6, 2),
+    ),
+    "MaxPool1D": (lambda: gk.MaxPool1D(3, 2, padding=(1, 0)), (7, 2)),
+    "AvgPool2D": (lambda: gk.AvgPool2D((2, 3)), (4, 5, 2)),
+    "AvgPool2D overlapping": (
+        lambda: gk.AvgPool2D(3, 2, padding=1, ceil_mode=True, count_include_pad=True),
+        (4, 4, 2),
+    ),
+    "AvgPool1D": (lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2)),
+    "GlobalMaxPool2D": (gk.GlobalMaxPool2D, (3, 4, 2)),
+    "GlobalAvgPool2D": (gk.GlobalAvgPool2D, (3, 4, 2)),
+    "BatchNorm": (gk.BatchNorm, (4,)),
+    "BatchNorm on images": (lambda: gk.BatchNorm(epsilon=0.1), (2, 3, 2)),
+    "LayerNorm": (gk.LayerNorm, (4,)),
+    "LayerNorm on sequences": (lambda: gk.LayerNorm(epsilon=0.1), (2, 3)),
+    "Add": (gk.Add, ((3,), (3,), (3,))),
+    "Concatenate": (gk.Concatenate, ((2, 1), (2, 3))),
+    "Concatenate along the first axis": (lambda: gk.Concatenate(1), ((2, 3), (1, 3), (1, 3))),
+    "Product": (Product, ((3,), (3,))),
     "Scale": (Scale, (7,)),
     "Sum": (Sum, (7,)),
 }
 
 
 def test_every_layer_has_a_case() -> None:
-    assert {name.split()[0] for name in CASES} == {*LAYERS, "Scale", "Sum"}
+    assert {name.split()[0] for name in CASES} == {*LAYERS, "Product", "Scale", "Sum"}
 
 
 def numerical_gradient(function: Callable[[], float], x: NDArray[np.float64]) -> NDArray[Any]:
@@ -84,23 +149,30 @@ def test_backward_is_the_numerical_gradient(name: str, backend: str) -> None:
     gk.use_backend(backend)
     make, shape = CASES[name]
     rng = np.random.default_rng(0)
-    model = gk.Sequential(make(), dtype="float64")
-    model.build(shape)
+    shapes = shape if isinstance(shape[0], tuple) else (shape,)
+    tensors = [gk.Input(each) for each in shapes]
+    model = gk.Model(tensors, make()(*tensors), dtype="float64")
+    model.build()
     for view in model.params.values():
         view[...] = rng.normal(size=view.shape)
-    # Away from the kinks at 0 and ±3, where there is no derivative.
-    x = rng.choice([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], (3, *shape)) + rng.uniform(-0.3, 0.3)
-    y = model.forward(x, training=True)
+    # Away from the kinks at 0 and ±3, where there is no derivative, and no two alike.
+    inputs = []
+    for each in shapes:
+        x = rng.choice([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], (3, *each)) + rng.uniform(-0.3, 0.3)
+        inputs.append(x + rng.uniform(-0.1, 0.1, x.shape))
+    y = model.forward(inputs if len(inputs) > 1 else inputs[0], training=True)
     weights = rng.normal(size=y.shape)
 
     def function() -> float:
         model.clock -= 1  # the same step again, so that dropout drops the same
-        return float((weights * model.forward(x, training=True)).sum())
+        again = model.forward(inputs if len(inputs) > 1 else inputs[0], training=True)
+        return float((weights * again).sum())
 
-    dx = model.backward(weights, input_gradient=True)
+    found = model.backward(weights, input_gradient=True)
     # The error of central differences: rounding over 2h, and h² times the third derivative.
     tolerance = 100 * EPS ** (2 / 3)
-    np.testing.assert_allclose(dx, numerical_gradient(function, x), atol=tolerance, rtol=0)
+    for x, dx in zip(inputs, found if len(inputs) > 1 else [found], strict=True):
+        np.testing.assert_allclose(dx, numerical_gradient(function, x), atol=tolerance, rtol=0)
     for key, view in model.params.items():
         wanted = numerical_gradient(function, view)
         np.testing.assert_allclose(model.grads[key], wanted, atol=tolerance, rtol=0)

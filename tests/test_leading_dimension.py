@@ -23,11 +23,12 @@ SIZES = [
     *[(12, 33, width) for width in WIDTHS],
     *[(1, 65, 130), (3, 61, 33), (8, 40, 35), (60, 301, 67), (251, 70, 64), (66, 301, 1)],
 ]
+LARGE = (461, 2043, 259)  # b is packed, and a copied in chunks
 
 WIDE = np.zeros((20, 40), np.float32)
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
-each_size = pytest.mark.parametrize(("m", "k", "n"), SIZES)
+each_size = pytest.mark.parametrize(("m", "k", "n"), [*SIZES, LARGE])
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gyaku import models
+from gyaku import _core, models, ops
 from gyaku.data import digits, mnist
 from gyaku.layers import Dense, Dropout
+from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.model import Sequential
+from gyaku.optim import Adam
 
 REAL = Path(os.environ.get("GYAKU_DATA") or Path(__file__).parents[2] / "shared" / "data")
 HERE = [folder for folder in (REAL / "mnist", REAL) if any(folder.glob("train-images-idx3-ubyte*"))]
@@ -20,7 +22,7 @@ HERE = [folder for folder in (REAL / "mnist", REAL) if any(folder.glob("train-im
 def accuracy(name: str, sets, epochs: int | None = None, seed: int = 0) -> float:
     (x, y), (x_test, y_test) = sets
     recipe = models.MODELS[name]
-    model = recipe.build()
+    model = recipe.build(**(recipe.small if x.shape[1] < 16 else {}))
     model.fit(
         *(x, y),
         loss="softmax_cross_entropy",
@@ -68,10 +70,90 @@ def test_a_senseless_argument_is_refused(arguments: dict[str, object], message: 
         models.mlp(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("lenet", [(5, 5, 1, 20), (5, 5, 20, 50), (800, 500), (500, 10)]),
+        ("simple_convnet", [(5, 5, 1, 30), (4320, 100), (100, 10)]),
+        (
+            "deep_convnet",
+            [
+                *((3, 3, 1, 16), (3, 3, 16, 16), (3, 3, 16, 32), (3, 3, 32, 32)),
+                *((3, 3, 32, 64), (3, 3, 64, 64), (1024, 50), (50, 10)),
+            ],
+        ),
+        ("fast", [(5, 5, 1, 24), (3, 3, 24, 32), (800, 256), (256, 10)]),
+    ],
+)
+def test_a_convolutional_network_has_the_published_sizes(
+    name: str, weights: list[tuple[int, ...]]
+) -> None:
+    model = getattr(models, name)()
+    model.build((28, 28, 1))
+    assert [view.shape for key, view in model.params.items() if "weight" in key] == weights
+
+
+@pytest.mark.parametrize(("depth", "width"), [(8, 16), (20, 4)])
+def test_a_residual_network_has_its_depth(depth: int, width: int) -> None:
+    model = models.resnet(depth, width, classes=3)
+    model.build((32, 32, 3))
+    shapes = [view.shape for key, view in model.params.items() if key.endswith("weight")]
+    beside = [shape for shape in shapes if shape[:2] == (1, 1)]
+    assert len(shapes) - len(beside) == depth
+    assert beside == [(1, 1, width, 2 * width), (1, 1, 2 * width, 4 * width)]
+    ends = [u.layer.output_shape for u in model.plan.applications if u.path.endswith("add")]
+    sides = [shape[0] for shape in ends]
+    blocks = depth // 6
+    assert sides == [32] * blocks + [16] * blocks + [8] * blocks
+
+
+@pytest.mark.parametrize("depth", [7, 2, 9, 18])
+def test_a_residual_network_of_no_such_depth_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match=f"such as 8, 14 or 20, got {depth}"):
+        models.resnet(depth)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("side", [8, 28])
+def test_a_model_takes_the_images_of_the_data_sets(name: str, side: int) -> None:
+    recipe = models.MODELS[name]
+    model = recipe.build(**(recipe.small if side < 16 else {}))
+    model.build((side, side, 1))
+    assert model.output_shape == (10,)
+
+
+def state(model: Sequential) -> tuple[bytes, bytes]:
+    return model.flat_params.tobytes(), model.flat_buffers.tobytes()
+
+
+@pytest.mark.parametrize("name", [name for name in models.MODELS if name not in ("linear", "mlp")])
+def test_a_whole_network_is_the_same_eager_replayed_and_on_any_threads(name: str) -> None:
+    x, y = (each[:40] for each in digits()[0])
+    recipe, found = models.MODELS[name], []
+    for threads in (1, 2, 3):
+        _core.set_num_threads(threads)
+        model = recipe.build(**recipe.small)
+        loss = "softmax_cross_entropy"
+        model.fit(x, y, loss=loss, optimizer="adam", epochs=2, batch_size=16, seed=3, verbose=0)
+        found.append(state(model))
+    eager, optimizer = recipe.build(**recipe.small), Adam()
+    eager.build(x.shape[1:], seed=3)
+    order = np.empty(40, np.int64)
+    for epoch in range(2):
+        ops.permutation(order, 40, seed=3, first_epoch=epoch)
+        for start in range(0, 40, 16):
+            rows = order[start : start + 16]
+            _, dy = SoftmaxCrossEntropy()(eager.forward(x[rows], training=True), y[rows])
+            eager.backward(dy)
+            optimizer.step(eager)
+    assert found == [state(eager)] * 3
+
+
 @pytest.mark.parametrize("samples", [1, 100, 1438, 60_000, 10**7])
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_recipe_has_a_sensible_number_of_epochs(name: str, samples: int) -> None:
-    assert 5 <= models.MODELS[name].epochs(samples) <= 50
+    least = 1 if name == "fast" else 5
+    assert least <= models.MODELS[name].epochs(samples) <= 50
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -84,7 +166,7 @@ def test_each_build_is_a_new_model(name: str) -> None:
     assert recipe.optimizer() is not recipe.optimizer()
 
 
-@pytest.mark.parametrize(("name", "least"), [("linear", 0.94), ("mlp", 0.97)])
+@pytest.mark.parametrize(("name", "least"), [("linear", 0.94), ("mlp", 0.97), ("fast", 0.97)])
 def test_a_recipe_reads_the_digits(name: str, least: float) -> None:
     assert accuracy(name, digits()) >= least
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import DTYPES, Array, Call, Case, DType
+from case import DTYPES, FLOAT64, Array, Call, Case, DType
 from cases import BY_OP, CASES
 from conftest import guarded_copy, guarded_empty
 
@@ -24,6 +24,8 @@ from gyaku.ops import TABLE
 
 THREADS = (1, 2, 3, 8)
 BUFFERS = {"clock", "cursor", "order", "counter", "out", "value", "totals", "slot"}
+# Results whose dtype is not that of the numbers; a tap of a large window is no byte.
+OWN_DTYPES = {"loss": [FLOAT64], "correct": [FLOAT64], "argmax": [np.uint8, np.int32]}
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -95,9 +97,9 @@ def test_outputs_are_as_the_table_says(op: str, dtype: DType) -> None:
         expected = case.row.shapes(shapes, **keywords)
         assert tuple(output.shape for output in outputs) == expected, reproducer(case, dtype)
         if not case.row.in_place:
-            float64 = [name in {"loss", "correct"} for name in case.row.outputs]
-            wanted = [np.dtype(np.float64) if wide else dtype for wide in float64]
-            assert [output.dtype for output in outputs] == wanted, reproducer(case, dtype)
+            for name, output in zip(case.row.outputs, outputs, strict=True):
+                wanted = OWN_DTYPES.get(name, [dtype])
+                assert output.dtype in wanted, reproducer(case, dtype)
 
 
 @each_dtype

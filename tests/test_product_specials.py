@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from case import Array
-from products import PATHS, Product
+from products import LARGE, PATHS, Product
 from recorded import record
 
 from gyaku import _core, ops
@@ -22,9 +22,14 @@ each_path = pytest.mark.parametrize("product", [p for p in PATHS if min(p.m, p.k
 
 
 def exact(left: Array, right: Array) -> Array:
-    """Multiply without a library that pads: term by term, all in float64."""
+    """Multiply without a library that pads where numbers are not finite: term by term."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    rows, columns = ~np.isfinite(left).all(axis=1), ~np.isfinite(right).all(axis=0)
+    product: Array = np.where(np.isfinite(left), left, 0) @ np.where(np.isfinite(right), right, 0)
     with np.errstate(invalid="ignore"):
-        return np.einsum("ik,kj->ij", left.astype(np.float64), right.astype(np.float64))
+        product[rows] = np.einsum("ik,kj->ij", left[rows], right)
+        product[:, columns] = np.einsum("ik,kj->ij", left, right[:, columns])
+    return product
 
 
 def check(product: Product, left: Array, right: Array, bias: Array) -> None:
@@ -53,6 +58,19 @@ def test_one_value_spoils_what_it_is_multiplied_with(product: Product) -> None:
         left, right, bias = product.whole_numbers(3)
         bias[column % product.n] = value
         check(product, left, right, bias)
+
+
+@pytest.mark.parametrize("product", LARGE, ids=str)
+def test_values_spoil_large_products_where_they_should(product: Product) -> None:
+    _core.set_num_threads(1)  # the more rows a thread has, the more chunks it copies
+    left, right, bias = product.whole_numbers(9)
+    for row, column, value in PLACES:
+        left[row % product.m, column % product.k] = value
+    check(product, left, right, bias)
+    left, right, bias = product.whole_numbers(10)
+    for row, column, value in PLACES:
+        right[row % product.k, column % product.n] = value
+    check(product, left, right, bias)
 
 
 def last_row(x: Array) -> None:

@@ -18,6 +18,7 @@ from products import (
     COLUMNS,
     FAR_APART,
     GRID,
+    LARGE,
     PATHS,
     ROWS,
     TERMS,
@@ -125,6 +126,22 @@ def test_a_product_is_exact_on_every_path(product: Product) -> None:
 def test_a_product_of_rows_far_apart_is_exact(product: Product) -> None:
     check_call(product, 3)
     check_recorded(product, 4)
+
+
+@pytest.mark.parametrize("product", LARGE, ids=str)
+def test_a_large_product_is_exact(product: Product) -> None:
+    _core.set_num_threads(1)  # the more rows a thread has, the more chunks it copies
+    check_call(product, 5)
+    check_recorded(product, 6)
+
+
+def test_rows_without_columns_cost_nothing() -> None:
+    rows, none = np.empty((2**40, 0), np.float32), np.empty((0, 0), np.float32)
+    assert ops.matmul(rows, none, activation="relu").shape == rows.shape
+    assert ops.matmul(rows.T, none, transpose_a=True).shape == rows.shape
+    assert ops.matmul(none, rows, transpose_b=True).size == 0
+    assert ops.sum_rows(rows).size == 0
+    assert ops.softmax(rows).shape == ops.relu(rows).shape == rows.shape
 
 
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)

@@ -61,7 +61,7 @@ def test_each_language_links_to_the_other_in_line_1() -> None:
 def test_the_table_names_what_there_is_and_nothing_else(page: str) -> None:
     table = (ROOT / page).read_text().split("| --- | --- |")[1].split("\n\n")[0]
     named = set(re.findall(r"`([A-Z]\w+)`", table))
-    rooms = [gk.layers, gk.losses, gk.optim, gk.schedules, gk.init]
+    rooms = [gk.layers, gk.model, gk.losses, gk.optim, gk.schedules, gk.init]
     classes = {c.__name__ for room in rooms for c in vars(room).values() if inspect.isclass(c)}
     abstract = {"Activation", "Layer", "Loss", "Optimizer", "Schedule", "Initializer"}
     own = {name for room in rooms for name in room.__all__} & classes

@@ -36,34 +36,33 @@ def assert_close(actual: Array, expected: Array, terms: int) -> None:
 def test_batch_norm_gives_mean_zero_and_variance_one(shape: tuple[int, ...]) -> None:
     x = 3 * random(*shape) + 2
     zero, one = np.zeros(shape[-1]), np.ones(shape[-1])
-    y, mean, inverse, *_ = reference.batch_norm(x, one, zero, zero, one, epsilon=0)
+    y, mean, inverse, variance = reference.batch_norm(x, one, zero, epsilon=0)
     samples = tuple(range(x.ndim - 1))
     assert_close(y.mean(axis=samples), zero, x.size)
     assert_close((y * y).mean(axis=samples), one, x.size)
     assert_close(mean, x.mean(axis=samples), x.size)
     assert_close(inverse, 1 / x.std(axis=samples), x.size)
+    assert_close(variance, x.var(axis=samples), x.size)
 
 
 @each_shape
 def test_running_statistics_take_the_unbiased_variance(shape: tuple[int, ...]) -> None:
     x = random(*shape)
     gamma, beta, mean, var = parameters(shape[-1])
-    *_, new_mean, new_var = reference.batch_norm(x, gamma, beta, mean, var, momentum=0.25)
     samples = tuple(range(x.ndim - 1))
+    _, batch_mean, _, batch_var = reference.batch_norm(x, gamma, beta)
+    new_mean, new_var = reference.update_running(
+        *(mean, var, batch_mean, batch_var), samples=x.size // shape[-1], momentum=0.25
+    )
     assert_close(new_mean, 0.75 * mean + 0.25 * x.mean(axis=samples), x.size)
     assert_close(new_var, 0.75 * var + 0.25 * x.var(axis=samples, ddof=1), x.size)
 
 
 @each_shape
-def test_inference_uses_the_running_statistics_and_leaves_them(shape: tuple[int, ...]) -> None:
+def test_inference_uses_the_statistics_that_are_given(shape: tuple[int, ...]) -> None:
     x = random(*shape)
     gamma, beta, mean, var = parameters(shape[-1])
-    y, used_mean, inverse, new_mean, new_var = reference.batch_norm(
-        x, gamma, beta, mean, var, epsilon=0.1, training=False
-    )
-    np.testing.assert_array_equal(new_mean, mean)
-    np.testing.assert_array_equal(new_var, var)
-    np.testing.assert_array_equal(used_mean, mean)
+    y, inverse = reference.batch_norm_inference(x, gamma, beta, mean, var, epsilon=0.1)
     assert_close(inverse, 1 / np.sqrt(var + 0.1), 1)
     assert_close(y, gamma * (x - mean) / np.sqrt(var + 0.1) + beta, 1)
 
@@ -75,13 +74,16 @@ def test_gradients_of_batch_norm(shape: tuple[int, ...], training: bool) -> None
     gamma, beta, mean, var = parameters(shape[-1])
 
     def f(x: Array = x, gamma: Array = gamma, beta: Array = beta) -> Array:
-        return reference.batch_norm(x, gamma, beta, mean, var, epsilon=0.01, training=training)[0]
+        if training:
+            return reference.batch_norm(x, gamma, beta, epsilon=0.01)[0]
+        return reference.batch_norm_inference(x, gamma, beta, mean, var, epsilon=0.01)[0]
 
-    _, used_mean, inverse, *_ = reference.batch_norm(
-        x, gamma, beta, mean, var, epsilon=0.01, training=training
-    )
+    if training:
+        _, mean, inverse, _ = reference.batch_norm(x, gamma, beta, epsilon=0.01)
+    else:
+        _, inverse = reference.batch_norm_inference(x, gamma, beta, mean, var, epsilon=0.01)
     dx, dgamma, dbeta = reference.batch_norm_backward(
-        dy, x, gamma, used_mean, inverse, training=training
+        dy, x, gamma, mean, inverse, training=training
     )
     assert_close(dx, by_complex_step(lambda x: f(x=x), x, dy), x.size)
     assert_close(dgamma, by_complex_step(lambda gamma: f(gamma=gamma), gamma, dy), x.size)
@@ -92,8 +94,8 @@ def test_gradients_of_batch_norm(shape: tuple[int, ...], training: bool) -> None
 def test_the_gradient_of_batch_norm_knows_no_shift_and_no_scale(shape: tuple[int, ...]) -> None:
     # Adding to all samples, or multiplying them, changes nothing: dx stands at a right angle.
     x, dy = random(*shape), random(*shape, seed=5)
-    gamma, beta, mean, var = parameters(shape[-1])
-    _, mean, inverse, *_ = reference.batch_norm(x, gamma, beta, mean, var, epsilon=0)
+    gamma, beta, *_ = parameters(shape[-1])
+    _, mean, inverse, _ = reference.batch_norm(x, gamma, beta, epsilon=0)
     dx, *_ = reference.batch_norm_backward(dy, x, gamma, mean, inverse)
     samples = tuple(range(x.ndim - 1))
     zero = np.zeros(shape[-1])
@@ -124,7 +126,7 @@ def test_layer_norm_is_the_batch_norm_of_the_transpose() -> None:
     x = random(4, 7)
     y, mean, inverse = reference.layer_norm(x, np.ones(7), np.zeros(7))
     zero, one = np.zeros(4), np.ones(4)
-    y2, mean2, inverse2, *_ = reference.batch_norm(x.T, one, zero, zero, one)
+    y2, mean2, inverse2, *_ = reference.batch_norm(x.T, one, zero)
     assert_close(y, y2.T, 7)
     assert_close(mean, mean2, 7)
     assert_close(inverse, inverse2, 7)
@@ -133,10 +135,11 @@ def test_layer_norm_is_the_batch_norm_of_the_transpose() -> None:
 def test_known_batch_norm() -> None:
     # Deviations 3 and 0: a channel that does not vary is divided by the root of epsilon alone.
     x = np.array([[1.0, 5.0], [7.0, 5.0]])
-    y, mean, inverse, running_mean, running_var = reference.batch_norm(
-        *(x, np.array([2.0, 4.0]), np.array([1.0, 3.0]), np.zeros(2), np.ones(2)),
-        momentum=0.5,
-        epsilon=16.0,
+    y, mean, inverse, variance = reference.batch_norm(
+        x, np.array([2.0, 4.0]), np.array([1.0, 3.0]), epsilon=16.0
+    )
+    running_mean, running_var = reference.update_running(
+        np.zeros(2), np.ones(2), mean, variance, samples=2, momentum=0.5
     )
     np.testing.assert_array_equal(mean, [4, 5])
     np.testing.assert_array_equal(inverse, [1 / 5, 1 / 4])
@@ -147,8 +150,9 @@ def test_known_batch_norm() -> None:
 
 def test_a_single_sample_has_no_variance() -> None:
     zero, one = np.zeros(1), np.ones(1)
-    y, _, _, running_mean, running_var = reference.batch_norm(
-        np.array([[4.0]]), one, one, zero, one, momentum=0.5
+    y, mean, _, variance = reference.batch_norm(np.array([[4.0]]), one, one)
+    running_mean, running_var = reference.update_running(
+        zero, one, mean, variance, samples=1, momentum=0.5
     )
     assert y == 1
     assert running_mean == 2
@@ -159,7 +163,7 @@ def test_large_means_do_not_drown_the_variance() -> None:
     # As the mean of squares less the square of the mean, this variance would be lost.
     x = 1e8 + np.array([[-1.0], [1.0]])
     zero, one = np.zeros(1), np.ones(1)
-    y, *_ = reference.batch_norm(x, one, zero, zero, one, epsilon=0)
+    y, *_ = reference.batch_norm(x, one, zero, epsilon=0)
     np.testing.assert_array_equal(y.ravel(), [-1, 1])
 
 
@@ -167,18 +171,22 @@ def test_large_means_do_not_drown_the_variance() -> None:
 def test_dtypes_are_kept(dtype: type) -> None:
     x: Any = random(6, 3).astype(dtype)
     gamma, beta, mean, var = (each.astype(dtype) for each in parameters(3))
-    outputs = reference.batch_norm(x, gamma, beta, mean, var)
+    outputs = reference.batch_norm(x, gamma, beta)
+    inference = reference.batch_norm_inference(x, gamma, beta, mean, var)
+    running = reference.update_running(mean, var, outputs[1], outputs[3], samples=6)
     gradients = reference.batch_norm_backward(x, x, gamma, outputs[1], outputs[2])
     rows = reference.layer_norm(x, gamma, beta)
     row_gradients = reference.layer_norm_backward(x, x, gamma, rows[1], rows[2])
-    found = {each.dtype for each in (*outputs, *gradients, *rows, *row_gradients)}
+    found = {
+        each.dtype for each in (*outputs, *inference, *running, *gradients, *rows, *row_gradients)
+    }
     assert found == {np.dtype(dtype)}
 
 
 def test_nan_stays_in_its_channel() -> None:
     x = random(4, 2)
     x[1, 0] = math.nan
-    gamma, beta, mean, var = parameters(2)
-    y, *_ = reference.batch_norm(x, gamma, beta, mean, var)
+    gamma, beta, *_ = parameters(2)
+    y, *_ = reference.batch_norm(x, gamma, beta)
     assert np.isnan(y[:, 0]).all()
     assert np.isfinite(y[:, 1]).all()

@@ -128,11 +128,40 @@ LAYERS_CASES: dict[str, Build] = {
     "Flatten": lambda: [gk.Reshape((3, 4)), gk.Dense(4), gk.Flatten(), gk.Dense(CLASSES)],
     "Reshape": lambda: [gk.Dense(6), gk.Reshape((2, 3)), gk.Flatten(), gk.Dense(CLASSES)],
     "Dropout": lambda: [gk.Dense(40), gk.Dropout(0.4), gk.Dense(CLASSES), gk.Dropout(0.1)],
+    "Conv2D": lambda: images(gk.Conv2D(5, 2, padding=1, activation="relu"), gk.Conv2D(4, 2)),
+    "Conv1D": lambda: sequences(gk.Conv1D(5, 3, padding="same"), gk.Conv1D(4, 2, stride=2)),
+    "Conv2DTranspose": lambda: images(gk.Conv2DTranspose(3, 2, stride=2), gk.Conv2D(2, 3)),
+    "DepthwiseConv2D": lambda: images(gk.Conv2D(3, 1), gk.DepthwiseConv2D(2, 2, padding=1)),
+    "MaxPool2D": lambda: images(gk.Conv2D(4, 1), gk.MaxPool2D(2, 1), gk.MaxPool2D(2)),
+    "MaxPool1D": lambda: sequences(gk.Conv1D(4, 1), gk.MaxPool1D(2)),
+    "AvgPool2D": lambda: images(gk.Conv2D(4, 1), gk.AvgPool2D(2, 1)),
+    "AvgPool1D": lambda: sequences(gk.Conv1D(4, 1), gk.AvgPool1D(2)),
+    "GlobalMaxPool2D": lambda: images(gk.Conv2D(6, 2), gk.GlobalMaxPool2D()),
+    "GlobalAvgPool2D": lambda: images(gk.Conv2D(6, 2), gk.GlobalAvgPool2D()),
+    "BatchNorm": lambda: images(gk.Conv2D(4, 2), gk.BatchNorm(), gk.ReLU()),
+    "LayerNorm": lambda: [gk.Dense(8), gk.LayerNorm(), gk.ReLU(), gk.Dense(CLASSES)],
+    "Add": lambda: [gk.Dense(8), gk.Residual(gk.Dense(8, "tanh")), gk.Dense(CLASSES)],
+    "Concatenate": lambda: [beside(gk.Dense(3), gk.Dense(4, "tanh")), gk.Dense(CLASSES)],
     **{
         cls.__name__: lambda cls=cls: [gk.Dense(8), cls(), gk.Dense(CLASSES)]
         for cls in ACTIVATIONS.values()
     },
 }
+
+
+def images(*layers: gk.Layer) -> list[gk.Layer]:
+    """Return layers between samples that are made images and classes."""
+    return [gk.Reshape((3, 4, 1)), *layers, gk.Flatten(), gk.Dense(CLASSES)]
+
+
+def sequences(*layers: gk.Layer) -> list[gk.Layer]:
+    return [gk.Reshape((6, 2)), *layers, gk.Flatten(), gk.Dense(CLASSES)]
+
+
+def beside(*layers: gk.Layer) -> gk.Model:
+    """Return a model whose layers see the same samples."""
+    x = gk.Input((FEATURES,))
+    return gk.Model(x, gk.Concatenate()(*(layer(x) for layer in layers)))
 
 
 def test_every_layer_has_a_case() -> None:

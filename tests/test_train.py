@@ -249,15 +249,15 @@ def test_validation_every_other_epoch_and_after_the_last() -> None:
 
 def test_a_split_has_the_same_share_of_each_class() -> None:
     labels = np.repeat([0, 1, 2], [60, 20, 10])
-    kept, aside = Samples(X, labels).split(0.2, seed=1, shuffle=True)
+    kept, aside = Samples([X], [labels]).split(0.2, seed=1, shuffle=True)
     assert np.bincount(labels[aside.rows]).tolist() == [12, 4, 2]
     assert sorted([*kept.rows, *aside.rows]) == list(range(90))
-    other = Samples(X, labels).split(0.2, seed=2, shuffle=True)[1]
+    other = Samples([X], [labels]).split(0.2, seed=2, shuffle=True)[1]
     assert not np.array_equal(aside.rows, other.rows)
 
 
 def test_a_split_without_shuffling_is_the_end() -> None:
-    kept, aside = Samples(X, LABELS).split(0.1, seed=1, shuffle=False)
+    kept, aside = Samples([X], [LABELS]).split(0.1, seed=1, shuffle=False)
     assert kept.rows.tolist() == list(range(81))
     assert aside.rows.tolist() == list(range(81, 90))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from norm_tolerances import SCALES
 from numpy.typing import NDArray
 
 from gyaku import reference
@@ -27,16 +28,32 @@ def magnitude(_arguments: list[Array], _keywords: dict[str, Any], outputs: Scale
     return tuple(np.abs(output) for output in outputs)
 
 
+def activated(op: str, z: Array, keywords: dict[str, Any], outputs: Scales) -> Scales:
+    """Return the scale of an activation of sums whose magnitudes add up to z."""
+    name = keywords.get("activation") or "identity"
+    # The activation's own error comes on top of what it makes of the sum's.
+    own = of(name)([z], {}, outputs)[0] * TABLE[name].roundings / TABLE[op].roundings
+    slope = max(STEEPEST.get(name, 1), keywords.get("alpha") or 0)
+    return (slope * z + own,)
+
+
 def matmul(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
     a, b = (np.abs(x) for x in arguments)
     z = (a.T if keywords.get("transpose_a") else a) @ (b.T if keywords.get("transpose_b") else b)
     if keywords.get("bias") is not None:
         z = z + np.abs(keywords["bias"])
-    name = keywords.get("activation") or "identity"
-    # The activation's own error comes on top of what it makes of the product's.
-    own = of(name)([z], {}, outputs)[0] * TABLE[name].roundings / TABLE["matmul"].roundings
-    slope = max(STEEPEST.get(name, 1), keywords.get("alpha") or 0)
-    return (slope * z + own,)
+    return activated("matmul", z, keywords, outputs)
+
+
+def of_magnitudes(op: str) -> Scale:
+    """Return the scale of an operation that adds up products: itself, of magnitudes."""
+
+    def scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+        options = {key: x for key, x in keywords.items() if key not in {"activation", "alpha"}}
+        sums = TABLE[op].equation(*map(np.abs, arguments), **options)
+        return sums if isinstance(sums, tuple) else activated(op, sums, keywords, outputs)
+
+    return scale
 
 
 def distance(x: Array) -> Array:
@@ -154,7 +171,8 @@ def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
     return (np.abs(arguments[0]).sum(axis=0),)
 
 
-OWN: dict[str, Scale] = {
+OWN: dict[str, Scale] = SCALES | {op: of_magnitudes(op) for op in TABLE if op.startswith("conv2d")}
+OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
@@ -171,7 +189,7 @@ def lost(op: str, arguments: list[Array]) -> Array:
     dy, and by x where the function is x times one that goes to zero.
     """
     factor = np.ones(())
-    if op.endswith("_backward"):
+    if op.removesuffix("_backward") in {*reference.FORWARD, "softmax", "log_softmax"} - {op}:
         factor = factor + np.abs(arguments[0])
     if op.removesuffix("_backward") in {"gelu", "silu"}:
         factor = factor * (1 + np.abs(arguments[-1]))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bench.workloads import Workload
 
 OWN = "gyaku"
+CHANNELS_FIRST, CHANNELS_LAST = "NCHW", "channels-last"
+LAYOUTS = (CHANNELS_FIRST, CHANNELS_LAST)
+"""How PyTorch may keep images in memory."""
 
 
 class Trainer(Protocol):
@@ -62,19 +65,27 @@ def options(peer: str, workload: Workload) -> list[str]:
 
     The list is empty if the framework cannot express the workload; "" is a framework's only way.
     """
+    images = workload.convolves
     if peer == "torch":
-        return ["fused", "foreach", "plain"]
+        ways = ["fused", "foreach", "plain"]
+        return [f"{layout}, {way}" for layout in LAYOUTS for way in ways] if images else ways
     if peer == "jax":
+        # In a loop, XLA's convolutions for CPUs take ten times as long.
+        loop = "step by step" if images else "scan"
         if workload.drops:
-            return ["scan", "scan, rbg random numbers"]
+            return [loop, f"{loop}, rbg random numbers"]
+        if images:
+            return [loop]
         return ["scan", "scan unrolled 8 times"] if workload.batch == 1 else ["scan"]
     if peer == "keras":
         loops = ["loop with XLA", "loop"]
         # An epoch of four steps would cost fit a thousand times its steps.
         return loops if workload.batch == 1 else ["fit with XLA", "fit", *loops]
     if peer == "sklearn":
-        # Its regressors have no output activation, and there is no dropout.
-        expressible = workload.loss == "softmax_cross_entropy" and not workload.drops
-        same = len({layer.activation for _, layer in workload.dense[:-1]}) == 1
+        # Its regressors have no output activation; there is no dropout and no convolution.
+        expressible = workload.loss == "softmax_cross_entropy" and not workload.drops | images
+        same = len({layer.activation for _, layer in workload.weighted[:-1]}) == 1
         return ["fit"] if expressible and same else []
+    if peer == "numpy" and images:
+        return []  # as lecture notes have them, its convolutions would take minutes
     return [""]

@@ -5,13 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import gyaku as gk
-from bench.workloads import Adam, Dense
+from bench.workloads import Adam, Conv, Dense, Dropout
+from gyaku.layers.activation import ACTIVATIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data import Weights
-    from bench.workloads import Workload
+    from bench.workloads import SGD, Workload
+
+
+def network(workload: Workload) -> gk.Sequential:
+    """Return the layers."""
+    layers: list[gk.Layer] = []
+    for before, layer, _ in workload.traced:
+        if isinstance(layer, Dropout):
+            layers.append(gk.Dropout(layer.rate))
+            continue
+        activation = None if layer.activation == "identity" else layer.activation
+        if isinstance(layer, Dense):
+            if len(before) > 1:
+                layers.append(gk.Flatten())
+            layers.append(gk.Dense(layer.units, activation))
+        elif isinstance(layer, Conv):
+            layers.append(
+                gk.Conv2D(layer.filters, layer.kernel, padding=layer.padding, activation=activation)
+            )
+        else:
+            layers.append(gk.MaxPool2D(layer.window))
+            if activation:
+                layers.append(ACTIVATIONS[activation]())
+    return gk.Sequential(*layers)
+
+
+def optimizer(how: SGD | Adam, rate: float | gk.OneCycle) -> gk.Optimizer:
+    """Return the optimizer with a learning rate."""
+    if isinstance(how, Adam):
+        return gk.Adam(rate, beta1=how.beta1, beta2=how.beta2, epsilon=how.epsilon)
+    return gk.SGD(rate)
 
 
 class Gyaku:
@@ -20,24 +51,12 @@ class Gyaku:
     def __init__(
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights
     ) -> None:
-        layers: list[gk.Layer] = []
-        for layer in workload.layers:
-            if isinstance(layer, Dense):
-                activation = None if layer.activation == "identity" else layer.activation
-                layers.append(gk.Dense(layer.units, activation))
-            else:
-                layers.append(gk.Dropout(layer.rate))
-        self.model = gk.Sequential(*layers)
-        self.model.build((workload.inputs,))
+        self.model = network(workload)
+        self.model.build(workload.inputs)
         given = [array for pair in weights for array in pair]
         for param, value in zip(self.model.params.values(), given, strict=True):
             param[...] = value
-        how = workload.optimizer
-        self.optimizer: gk.Optimizer = gk.SGD(how.learning_rate)
-        if isinstance(how, Adam):
-            self.optimizer = gk.Adam(
-                how.learning_rate, beta1=how.beta1, beta2=how.beta2, epsilon=how.epsilon
-            )
+        self.optimizer = optimizer(workload.optimizer, workload.optimizer.learning_rate)
         self.workload, self.x, self.y = workload, x, y
 
     def train(self, epochs: int) -> None:

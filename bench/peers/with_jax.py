@@ -1,4 +1,4 @@
-"""JAX: a whole epoch, or many small ones, is one compiled scan whose state is donated."""
+"""JAX: a whole epoch, or many small ones, is one compiled scan; its state is donated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.workloads import Adam, Dense
+from bench.workloads import Adam, Conv, Dense, Dropout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class Jax:
         self.x = jnp.array(x)
         self.autoencoder = y is x
         self.y = self.x if self.autoencoder else jnp.array(y)
-        self.run = jax.jit(self.scan, donate_argnums=(0,))
+        self.stepwise = option.startswith("step by step")
+        self.run = jax.jit(self.step if self.stepwise else self.scan, donate_argnums=(0,))
 
     def train(self, epochs: int) -> None:
         """Train; see `Trainer`."""
@@ -67,37 +68,56 @@ class Jax:
 
     def call(self, order: NDArray[np.int32]) -> Any:
         """Run the steps whose rows `order` holds and return the sum of their losses."""
-        self.state, total = self.run(self.state, self.x, self.y, order)
+        total = jnp.zeros(())
+        for part in order if self.stepwise else [order]:
+            self.state, value = self.run(self.state, self.x, self.y, part)
+            total += value
         return total.block_until_ready()
 
     def scan(self, state: Any, x: Any, y: Any, order: Any) -> tuple[Any, Any]:
         """Return the state after all steps of `order`, and the sum of the losses."""
 
         def step(carry: Any, rows: Any) -> tuple[Any, None]:
-            (params, moments, count, key), total = carry
-            batch = target = x.at[rows].get(mode="promise_in_bounds")
-            if not self.autoencoder:
-                target = y.at[rows].get(mode="promise_in_bounds")
-            mask_key = jax.random.fold_in(key, count) if self.workload.drops else key
-            value, grads = jax.value_and_grad(self.forward)(params, batch, target, mask_key)
-            params, moments = self.update(params, grads, moments, count + 1)
-            return ((params, moments, count + 1, key), total + value * len(rows)), None
+            state, value = self.step(carry[0], x, y, rows)
+            return (state, carry[1] + value), None
 
         (state, total), _ = jax.lax.scan(step, (state, 0.0), order, unroll=self.unroll)
         return state, total
+
+    def step(self, state: Any, x: Any, y: Any, rows: Any) -> tuple[Any, Any]:
+        """Return the state after a step on some rows, and the sum of their losses."""
+        params, moments, count, key = state
+        batch = target = x.at[rows].get(mode="promise_in_bounds")
+        if not self.autoencoder:
+            target = y.at[rows].get(mode="promise_in_bounds")
+        mask_key = jax.random.fold_in(key, count) if self.workload.drops else key
+        value, grads = jax.value_and_grad(self.forward)(params, batch, target, mask_key)
+        params, moments = self.update(params, grads, moments, count + 1)
+        return (params, moments, count + 1, key), value * len(rows)
 
     def forward(self, params: Any, x: Any, target: Any, key: Any) -> Any:
         """Return the loss of a batch."""
         given = iter(params)
         for number, layer in enumerate(self.workload.layers):
-            if isinstance(layer, Dense):
-                weight, bias = next(given)
-                x = ACTIVATIONS[layer.activation](x @ weight + bias)
-            else:
+            if isinstance(layer, Dropout):
                 kept = jax.random.bernoulli(
                     jax.random.fold_in(key, number), 1 - layer.rate, x.shape
                 )
                 x = jnp.where(kept, x / (1 - layer.rate), 0)
+                continue
+            if isinstance(layer, Dense):
+                weight, bias = next(given)
+                x = x.reshape(len(x), -1) @ weight + bias
+            elif isinstance(layer, Conv):
+                weight, bias = next(given)
+                border = [(layer.padding, layer.padding)] * 2
+                x = bias + jax.lax.conv_general_dilated(
+                    x, weight, (1, 1), border, dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+            else:
+                window = (1, layer.window, layer.window, 1)
+                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+            x = ACTIVATIONS[layer.activation](x)
         if self.workload.loss == "mean_squared_error":
             return jnp.mean((x - target) ** 2)
         logp = jax.nn.log_softmax(x)
@@ -124,5 +144,5 @@ class Jax:
 def build(
     workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, option: str
 ) -> Jax:
-    """Return the network; `option` chooses random numbers and unrolling."""
+    """Return the network; `option` chooses loop, random numbers and unrolling."""
     return Jax(workload, x, y, weights, option)

@@ -12,7 +12,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import tensorflow as tf
 
-from bench.workloads import Adam, Dense
+from bench.workloads import Adam, Conv, Dense, Dropout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,13 +26,30 @@ ROWS = 1 << 16
 
 def network(workload: Workload, weights: Weights) -> Any:
     """Return the model, with the weights that all begin with."""
-    layers = [keras.Input((workload.inputs,))]
-    for layer in workload.layers:
-        if isinstance(layer, Dense):
-            activation = None if layer.activation == "identity" else layer.activation
-            layers.append(keras.layers.Dense(layer.units, activation=activation))
-        else:
+    layers = [keras.Input(workload.inputs)]
+    for before, layer, behind in workload.traced:
+        if isinstance(layer, Dropout):
             layers.append(keras.layers.Dropout(layer.rate))
+            continue
+        activation = None if layer.activation == "identity" else layer.activation
+        if isinstance(layer, Dense):
+            if len(before) > 1:
+                layers.append(keras.layers.Flatten())
+            layers.append(keras.layers.Dense(layer.units, activation=activation))
+        elif isinstance(layer, Conv):
+            same = before[:2] == behind[:2]
+            if layer.padding and not same:
+                layers.append(keras.layers.ZeroPadding2D(layer.padding))
+            padding = "same" if same else "valid"
+            layers.append(
+                keras.layers.Conv2D(
+                    layer.filters, layer.kernel, padding=padding, activation=activation
+                )
+            )
+        else:
+            layers.append(keras.layers.MaxPooling2D(layer.window))
+            if activation:
+                layers.append(keras.layers.Activation(activation))
     model = keras.Sequential(layers)
     model.set_weights([array for pair in weights for array in pair])
     return model

@@ -121,6 +121,7 @@ class Numpy:
             if isinstance(layer, workloads.Dropout):
                 self.layers.append(Dropout(layer.rate, self.random))
                 continue
+            assert isinstance(layer, workloads.Dense)
             self.layers.append(Affine(*next(given), first=not self.layers))
             if layer.activation != "identity":
                 self.layers.append({"sigmoid": Sigmoid, "relu": Relu}[layer.activation]())

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from bench.workloads import Adam
+from bench.workloads import Adam, Dense
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,14 +29,14 @@ class Sklearn:
         # It stops when an epoch brings too little, which no epoch may do here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         self.x, self.y = x, y
-        hidden = workload.dense[:-1]
+        hidden = [layer for layer in workload.layers if isinstance(layer, Dense)][:-1]
         how = workload.optimizer
         adam = {}
         if isinstance(how, Adam):
             adam = {"beta_1": how.beta1, "beta_2": how.beta2, "epsilon": how.epsilon}
         self.model = MLPClassifier(
-            [layer.units for _, layer in hidden],
-            activation=ACTIVATIONS[hidden[0][1].activation],
+            [layer.units for layer in hidden],
+            activation=ACTIVATIONS[hidden[0].activation],
             solver="adam" if adam else "sgd",
             alpha=0.0,
             batch_size=workload.batch,

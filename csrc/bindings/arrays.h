@@ -124,6 +124,21 @@ private:
 // A new array that starts on a cache line; throws ValueError or MemoryError for the operation.
 py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed = false);
 
+// From here on the samples of a batch are what a team shares: what works on the same samples one
+// task after the other needs no barrier in between.
+constexpr std::int64_t enough_samples = 8;
+
+// How the rows of all samples are cut into slices.
+struct Cut {
+  std::int64_t unit;   // rows
+  std::int64_t extent; // units
+  bool by_sample;
+};
+inline Cut cut_samples(std::int64_t samples, std::int64_t rows) {
+  if (samples >= enough_samples && rows > 0) return {rows, samples, true};
+  return {1, samples * rows, false};
+}
+
 // Keeps an array as long as the program that this thread records, if any, points to it.
 void keep_alive(const py::array& array);
 

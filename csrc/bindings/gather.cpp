@@ -15,14 +15,27 @@ Source source_of(const Call& call, const Tensor& source) {
   return source.item_bytes == 4 ? Source::float32 : Source::float64;
 }
 
-void gather(py::handle source_array, py::handle order_array, py::handle cursor_array,
-            py::handle out_array, double scale) {
-  Call call("gather");
-  const Tensor source = call.buffer(source_array, "source");
-  const Tensor out = call.output(out_array, "out");
+// A batch of rows, checked: what the kernel needs, and what it touches.
+struct Rows {
+  GatherArgs args{};
+  Tensor source, out;
+  std::vector<Operand> operands;
+
+  // Hands the operands over.
+  Task task(const char* name, KernelId id, const auto& all_args) {
+    return make_task(name, id, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, all_args,
+                     args.rows, 1, static_cast<double>(out.size), std::move(operands));
+  }
+};
+
+Rows rows_of(Call& call, py::handle source_array, py::handle order_array, py::handle cursor_array,
+             py::handle out_array, double scale) {
+  Rows rows;
+  const Tensor source = rows.source = call.buffer(source_array, "source");
+  const Tensor out = rows.out = call.output(out_array, "out");
   const auto order = call.int64_buffer(order_array, "order", -1, false);
   const auto cursor = call.int64_buffer(cursor_array, "cursor", 1, false);
-  GatherArgs args{};
+  GatherArgs& args = rows.args;
   args.type = source_of(call, source);
   call.require(args.type == Source::int64 ? out.is_int64() && scale == 1 : out.is_float(),
                "out must be float32 or float64, or int64 like the source and not scaled");
@@ -45,14 +58,38 @@ void gather(py::handle source_array, py::handle order_array, py::handle cursor_a
   call.require(std::ranges::all_of(
                    named, [&](std::int64_t row) { return row >= 0 && row < args.source_rows; }),
                "order names a row that source does not have");
+  // A batch touches as many rows of source and order as it has itself.
   constexpr std::int64_t row_number = sizeof(std::int64_t);
-  call.run(make_task(
-      "gather", KernelId::gather, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, args,
-      args.rows, 1, static_cast<double>(out.size),
-      {// a batch touches as many rows of source and order as it has itself
-       Operand{source.data, source.bytes(), Access::read, false, out.size * source.item_bytes},
-       Operand{args.order, args.indices * row_number, Access::read, false, args.rows * row_number},
-       Operand{args.cursor, row_number, Access::read}, out.write(true)}));
+  rows.operands = {
+      Operand{source.data, source.bytes(), Access::read, false, out.size * source.item_bytes},
+      Operand{args.order, args.indices * row_number, Access::read, false, args.rows * row_number},
+      Operand{args.cursor, row_number, Access::read}, out.write(true)};
+  return rows;
+}
+
+void gather(py::handle source, py::handle order, py::handle cursor, py::handle out, double scale) {
+  Call call("gather");
+  Rows rows = rows_of(call, source, order, cursor, out, scale);
+  call.run(rows.task("gather", KernelId::gather, rows.args));
+}
+
+void gather_images(py::handle source, py::handle order, py::handle cursor, py::handle epoch_array,
+                   py::handle out, double scale, std::int32_t shift, bool flip,
+                   std::uint64_t seed) {
+  Call call("gather_images");
+  Rows rows = rows_of(call, source, order, cursor, out, scale);
+  const auto epoch = call.int64_buffer(epoch_array, "epoch", 1, false);
+  const Shape shape = rows.out.shape;
+  call.require(shape.size() == 4 && rows.args.type != Source::int64,
+               "source must hold images of shape (height, width, channels)");
+  call.require(rows.args.source_rows <= std::int64_t{1} << 32,
+               "source has more images than one stream has draws");
+  call.require(shift >= 0 && shift < std::min(shape[1], shape[2]),
+               "shift must be at least 0 and less than height and width");
+  rows.operands.push_back(Operand{epoch.data(), sizeof(std::int64_t), Access::read});
+  const GatherImagesArgs args{rows.args, epoch.data(), shape[1], shape[2],
+                              shape[3],  seed,         shift,    flip};
+  call.run(rows.task("gather_images", KernelId::gather_images, args));
 }
 
 void advance(py::handle counter_array, std::int64_t amount) {
@@ -84,6 +121,9 @@ void accumulate(py::handle value_array, py::handle totals_array, py::handle slot
 void register_gather(py::module_& module) {
   module.def("gather", &gather, py::arg("source"), py::arg("order"), py::arg("cursor"),
              py::arg("out"), py::arg("scale"));
+  module.def("gather_images", &gather_images, py::arg("source"), py::arg("order"),
+             py::arg("cursor"), py::arg("epoch"), py::arg("out"), py::arg("scale"),
+             py::arg("shift"), py::arg("flip"), py::arg("seed"));
   module.def("advance", &advance, py::arg("counter"), py::arg("amount"));
   module.def("accumulate", &accumulate, py::arg("value"), py::arg("totals"), py::arg("slot"),
              py::arg("weight"));

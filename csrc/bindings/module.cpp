@@ -17,9 +17,13 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   gyaku::bindings::register_program(module);
   gyaku::bindings::register_gemm(module);
   gyaku::bindings::register_activation(module);
+  gyaku::bindings::register_merge(module);
+  gyaku::bindings::register_pool(module);
+  gyaku::bindings::register_norm(module);
   gyaku::bindings::register_softmax(module);
   gyaku::bindings::register_loss(module);
   gyaku::bindings::register_random(module);
+  gyaku::bindings::register_conv(module);
   gyaku::bindings::register_gather(module);
   gyaku::bindings::register_optimizer(module);
 }

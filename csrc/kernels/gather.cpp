@@ -1,4 +1,5 @@
 // A batch taken out of the data by an index list, and the counters that go with it.
+#include "kernels/philox.h"
 #include "kernels/register.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -37,7 +38,7 @@ GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert conve
     }
     const std::int64_t row = source_row(args, i);
     if (row >= 0)
-      convert(out, source + row * args.columns);
+      convert(out, source + row * args.columns, row);
     else
       __builtin_memset(out, 0, static_cast<std::size_t>(args.columns) * sizeof(T));
   }
@@ -46,13 +47,14 @@ GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert conve
 template <class T, class From> void gather_converted(const GatherArgs& args, Slice slice) {
   const std::int64_t columns = args.columns;
   const T scale = static_cast<T>(args.scale);
-  gather_rows<T, From>(args, slice,
-                       [=](T* out, const From* from) { convert_row(out, from, columns, scale); });
+  gather_rows<T, From>(args, slice, [=](T* out, const From* from, std::int64_t) {
+    convert_row(out, from, columns, scale);
+  });
 }
 
 template <class T> void gather_copied(const GatherArgs& args, Slice slice) {
   const std::size_t bytes = static_cast<std::size_t>(args.columns) * sizeof(T);
-  gather_rows<T, T>(args, slice, [=](T* out, const T* from) {
+  gather_rows<T, T>(args, slice, [=](T* out, const T* from, std::int64_t) {
     if (bytes == sizeof(T)) // labels
       *out = *from;
     else
@@ -73,6 +75,112 @@ template <class T> void gather(const GatherArgs& args, Slice slice) noexcept {
   }
 }
 
+// What happens to an image: it may be mirrored, and then it is moved.
+struct Move {
+  std::int64_t down, right;
+  bool mirrored;
+};
+
+GYAKU_INLINE Move drawn(const GatherImagesArgs& args, std::int64_t row) {
+  // The stream of the data's order, in the half of its steps that no epoch's order uses.
+  constexpr std::uint32_t stream = 0xffffffff;
+  constexpr std::uint64_t upper_half = std::uint64_t{1} << 63;
+  const PhiloxBlocks blocks =
+      philox(Words(static_cast<std::uint64_t>(row)), stream,
+             static_cast<std::uint64_t>(args.epoch[0]) | upper_half,
+             {static_cast<std::uint32_t>(args.seed), static_cast<std::uint32_t>(args.seed >> 32)});
+  std::uint64_t word[3];
+  for (int i = 0; i < 3; ++i) word[i] = first(blocks.word[i]) & 0xffffffff;
+  const std::uint64_t places = 2 * static_cast<std::uint64_t>(args.shift) + 1;
+  return {static_cast<std::int64_t>(word[0] * places >> 32) - args.shift,
+          static_cast<std::int64_t>(word[1] * places >> 32) - args.shift,
+          args.flip && word[2] >> 31 != 0};
+}
+
+template <class T> void clear(T* out, std::int64_t count) {
+  __builtin_memset(out, 0, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+// A moved image is the whole image elsewhere in memory, but for what leaves it at the sides.
+template <class T, class From>
+void move_image(T* out, const From* from, std::int64_t size, std::int64_t offset, T scale) {
+  const std::int64_t begin = offset > 0 ? offset : 0, end = offset < 0 ? size + offset : size;
+  clear(out, begin);
+  convert_row(out + begin, from + (begin - offset), end - begin, scale);
+  clear(out + end, size - end);
+}
+
+// A row of pixels from the last to the first; `fixed` channels, or as many as are given if 0.
+template <int fixed, class T, class From>
+void mirror_row(T* __restrict to, const From* __restrict last, std::int64_t pixels,
+                std::int64_t channels, T scale) {
+  // Rows are short: a block of fixed length becomes vectors, and the last one may do pixels again.
+  constexpr std::int64_t block = 16;
+  const std::int64_t c = fixed ? fixed : channels;
+  const auto mirror = [=](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t p = begin; p < begin + count; ++p)
+      for (std::int64_t k = 0; k < c; ++k) to[p * c + k] = static_cast<T>(last[k - p * c]) * scale;
+  };
+  std::int64_t p = 0;
+  for (; p + block <= pixels; p += block) mirror(p, block);
+  if (pixels >= block)
+    mirror(pixels - block, block);
+  else
+    mirror(p, pixels - p);
+}
+
+template <class T, class From>
+void mirror_image(T* out, const From* from, const GatherImagesArgs& args, Move move, T scale) {
+  const std::int64_t c = args.channels, columns = args.width * c;
+  const std::int64_t first_row = move.down > 0 ? move.down : 0;
+  const std::int64_t end_row = args.height + (move.down < 0 ? move.down : 0);
+  const std::int64_t first_pixel = move.right > 0 ? move.right : 0;
+  const std::int64_t pixels = args.width - (move.right < 0 ? -move.right : move.right);
+  clear(out, first_row * columns);
+  clear(out + end_row * columns, (args.height - end_row) * columns);
+  const auto row = c == 1   ? mirror_row<1, T, From>
+                   : c == 3 ? mirror_row<3, T, From>
+                            : mirror_row<0, T, From>;
+  T* to = out + first_row * columns + first_pixel * c;
+  const From* last =
+      from + (first_row - move.down) * columns + (args.width - 1 - first_pixel + move.right) * c;
+  for (std::int64_t r = first_row; r < end_row; ++r, to += columns, last += columns)
+    row(to, last, pixels, c, scale);
+}
+
+template <class T, class From>
+void place_image(T* out, const From* from, const GatherImagesArgs& args, Move move) {
+  const std::int64_t c = args.channels, columns = args.width * c;
+  const T scale = static_cast<T>(args.rows.scale);
+  if (move.mirrored)
+    mirror_image(out, from, args, move, scale);
+  else
+    move_image(out, from, args.rows.columns, move.down * columns + move.right * c, scale);
+  const std::int64_t gap = (move.right < 0 ? -move.right : move.right) * c;
+  T* side = out + (move.right < 0 ? columns - gap : 0);
+  for (std::int64_t j = 0; j < gap; ++j)
+    for (std::int64_t r = 0; r < args.height; ++r) side[r * columns + j] = 0;
+}
+
+template <class T, class From> void gather_placed(const GatherImagesArgs& args, Slice slice) {
+  gather_rows<T, From>(args.rows, slice, [&](T* out, const From* from, std::int64_t row) {
+    place_image(out, from, args, drawn(args, row));
+  });
+}
+
+template <class T> void gather_images(const GatherImagesArgs& args, Slice slice) noexcept {
+  switch (args.rows.type) {
+  case Source::uint8:
+    return gather_placed<T, std::uint8_t>(args, slice);
+  case Source::float32:
+    return gather_placed<T, float>(args, slice);
+  case Source::float64:
+    return gather_placed<T, double>(args, slice);
+  case Source::int64: // no image has labels for pixels
+    return;
+  }
+}
+
 void advance(const AdvanceArgs& args, Slice) noexcept { *args.counter += args.amount; }
 
 void accumulate(const AccumulateArgs& args, Slice) noexcept {
@@ -85,6 +193,8 @@ void accumulate(const AccumulateArgs& args, Slice) noexcept {
 
 void register_gather(KernelTable& table) noexcept {
   enter<GatherArgs, gather<float>, gather<double>>(table, KernelId::gather);
+  enter<GatherImagesArgs, gather_images<float>, gather_images<double>>(table,
+                                                                       KernelId::gather_images);
   enter<AdvanceArgs, advance, advance>(table, KernelId::advance);
   enter<AccumulateArgs, accumulate, accumulate>(table, KernelId::accumulate);
 }

@@ -1,8 +1,10 @@
 // The matrix product: loops around one micro-kernel, which keeps a tile of C in registers.
 //
-// An element of C is summed over k in rising order, one fused multiply-add a term, in blocks of
-// k_block terms that are then added up, whatever the tile it falls into: its bits depend on the
-// problem alone.
+// An element of C is summed over k in rising order, one multiply-add a term, in blocks of k_block
+// terms that are then added up, whatever the tile it falls into. Two kinds have an order of their
+// own: tiny products are summed in one block; last columns (`rest.h`) get their bias at the end and
+// are summed by the lanes of vectors if A is not transposed. Kind and blocks follow from the
+// problem and the instruction set alone, and so do the bits of an element.
 //
 // From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms;
 // chunks of row tiles of A, also of the second level; panels; tiles. A and B are read where they
@@ -11,6 +13,7 @@
 #include "kernels/product.h"
 #include "kernels/register.h"
 #include "kernels/rest.h"
+#include "kernels/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -355,22 +358,6 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   if (rest > 0) multiply_last_columns<T, transpose_a>(args, rows, rest);
 }
 
-// Rows r[0 .. width) of numbers become columns: log2(width) perfect shuffles.
-template <class T> GYAKU_INLINE void transpose(vec<T> (&r)[vec<T>::width]) {
-  constexpr int width = vec<T>::width;
-#pragma GCC unroll 4
-  for (int stage = 1; stage < width; stage *= 2) {
-    vec<T> next[width];
-#pragma GCC unroll 16
-    for (int i = 0; i < width / 2; ++i) {
-      next[2 * i] = interleave_low(r[i], r[i + width / 2]);
-      next[2 * i + 1] = interleave_high(r[i], r[i + width / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < width; ++i) r[i] = next[i];
-  }
-}
-
 // Some panels side by side, `rows` terms of `columns` columns, zero up to the last panel's width.
 template <class T>
 void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t columns,
@@ -402,7 +389,7 @@ void pack_transposed(const T* b, std::int64_t ldb, std::int64_t rows, std::int64
 #pragma GCC unroll 16
       for (int c = 0; c < width; ++c)
         square[c] = j + c < columns ? load(b + (j + c) * ldb + p, terms) : zero<T>();
-      transpose(square);
+      transpose_square(square);
       for (int t = 0; t < terms; ++t) store(to + (p + t) * panel + j, square[t]);
     }
 }
@@ -472,6 +459,7 @@ template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
 
 // Too small for tiles: a number at a time.
 template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexcept {
+  if (args.n == 0) return; // there may be any number of empty rows
   const T* a = static_cast<const T*>(args.a);
   const T* b = static_cast<const T*>(args.b);
   const T* bias = static_cast<const T*>(args.bias);

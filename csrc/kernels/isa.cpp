@@ -11,10 +11,15 @@ void fill(KernelTable& table) noexcept {
   register_softmax(table);
   register_loss(table);
   register_random(table);
+  register_merge(table);
+  register_pool(table);
+  register_norm(table);
   register_gather(table);
   register_optimizer(table);
   register_elementary(table);
   register_peak(table);
+  register_conv(table);
+  register_conv_weights(table);
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -52,6 +52,29 @@ enum class KernelId : int {
   matmul_dot,            // columns; B transposed
   matvec,                // rows; n = 1, A not transposed
   sum_rows,              // columns
+  conv_pack,             // taps of all groups
+  conv,                  // units of rows of y, see ConvArgs::unit
+  conv_narrow_pack,      // rows of the window
+  conv_narrow,           // units of rows of y; backward, few channels
+  conv_weights,          // parts x rows of dw: (group, tap, channel)
+  depthwise,             // units of rows of y
+  depthwise_weights,     // parts
+  add_parts,             // elements
+  max_pool,              // rows of windows, in units of PoolArgs::unit
+  max_pool_backward,     // rows of pixels, in units of PoolArgs::unit
+  avg_pool,              // rows of windows, in units of PoolArgs::unit
+  avg_pool_backward,     // rows of pixels, in units of PoolArgs::unit
+  batch_statistics,      // chunks
+  batch_finish,          // columns
+  batch_norm,            // rows, in units of NormArgs::unit
+  batch_norm_backward,   // rows, in units of NormArgs::unit
+  layer_norm,            // rows, in units of NormArgs::unit
+  layer_norm_backward,   // rows, in units of NormArgs::unit
+  norm_sums,             // chunks
+  norm_sums_finish,      // columns
+  update_running,        // columns
+  add,                   // elements, in units of ElementwiseArgs::unit
+  copy_columns,          // rows, in units of CopyColumnsArgs::unit
   activation,            // elements, in units of ElementwiseArgs::unit
   activation_backward,   // elements, in units of ElementwiseArgs::unit
   softmax,               // rows
@@ -64,6 +87,7 @@ enum class KernelId : int {
   sum_losses,            // one
   dropout,               // units of DropoutArgs::unit elements
   gather,                // rows
+  gather_images,         // rows
   advance,               // one
   accumulate,            // one
   count_correct,         // one
@@ -107,7 +131,7 @@ struct MatmulArgs {
   Activation derivative; // identity: none
   bool transpose_a;
   bool transpose_b;
-  bool copies_a; // behind `packed` is room for k_block terms and a cache line of each row of A
+  bool copies_a;   // behind `packed` is room for k_block terms and a cache line of each row of A
   bool by_columns; // a slice counts panels of C's columns, packed on the spot, instead of its rows
 };
 
@@ -117,6 +141,59 @@ struct SumRowsArgs { // y[j] = sum over i of x[i][j]
   std::int64_t rows, columns;
 };
 
+// One axis of an image: window o looks at o * stride - padding + i * dilation, i < taps.
+struct ConvAxis {
+  std::int32_t size, windows, taps, stride, dilation, padding;
+};
+
+struct ConvShape { // channels and filters are those of a group
+  ConvAxis rows, columns;
+  std::int32_t groups, channels, filters;
+};
+
+struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_narrow` reads
+  const void* w;
+  void* packed;
+  ConvShape shape;
+  bool backward;
+};
+
+// y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
+struct ConvArgs {
+  const void* x;
+  const void* packed; // depthwise: the weights themselves
+  const void* bias;   // a number for each channel of y, or null
+  const void* saved;  // of y's shape, what `derivative` needs of the forward pass
+  void* y;
+  ConvShape shape;
+  std::int32_t unit; // a slice counts this many rows of y, of all images
+  std::int64_t images;
+  double alpha;
+  Activation activation;
+  Activation derivative; // identity: none
+  bool backward;
+};
+
+// The chunks of the images are shared out among `parts`, each of which has gradients of its own.
+struct ConvWeightsArgs {
+  const void* x;
+  const void* dy;
+  void* dw; // (taps, channels, filters), each part's `stride` behind the last one's
+  void* db; // filters; null: at the end of each part's stride
+  ConvShape shape;
+  std::int32_t parts;
+  std::int64_t images, stride;
+};
+
+// The sums over p of x[p * stride + i], in rising order of p: the first `size` to y, the rest of a
+// stride to `rest`.
+struct AddPartsArgs {
+  const void* x;
+  void* y;
+  void* rest;
+  std::int64_t parts, size, stride;
+};
+
 struct ElementwiseArgs { // a slice [b, e) covers elements [b * unit, min(e * unit, size))
   const void* x;         // forward: x; backward: dy
   const void* saved;     // backward: what the forward pass kept
@@ -124,6 +201,64 @@ struct ElementwiseArgs { // a slice [b, e) covers elements [b * unit, min(e * un
   std::int64_t size, unit;
   double alpha;
   Activation activation;
+};
+
+// Window o of an axis looks at the pixels o * stride - before + i * dilation, i < taps; those
+// outside [0, size) are padding.
+struct WindowAxis {
+  std::int64_t size, taps, stride, dilation, before, windows;
+};
+
+// Forward: images x -> one number a window, y. Backward: dy in x -> dx in y.
+struct PoolArgs {
+  const void* x;
+  void* y;
+  void* argmax; // the maximum's tap, row by row, for each window; uint8, or int32 if `wide`
+  std::int64_t channels;
+  WindowAxis rows, columns;
+  std::int32_t after_rows, after_columns; // padding behind the images that a mean counts
+  std::int32_t unit;                      // a slice counts this many rows
+  bool wide;
+  bool count_padding;
+};
+
+// x is rows x columns. Statistics are by column (batch) or by row (layer).
+struct NormArgs {
+  const void* x;
+  const void* dy;
+  const void* gamma;
+  const void* beta;
+  void* y; // or dx
+  void* mean;
+  void* inverse;  // of the deviation
+  void* variance; // batch
+  void* dgamma;
+  void* dbeta;
+  double* partial; // chunks x 2 x columns; null: the statistics are given
+  std::int64_t rows, columns;
+  std::int64_t chunk; // rows
+  std::int64_t unit;  // a slice counts this many rows
+  double epsilon;
+  bool by_row; // norm_sums: mean and inverse are the rows'
+};
+
+struct RunningArgs { // running += momentum (new - running)
+  const void* mean;
+  const void* variance;
+  void* running_mean;
+  void* running_var;
+  std::int64_t size;
+  double momentum;
+  double unbiased; // the variance's factor
+};
+
+struct CopyColumnsArgs { // y[i][y_start + j] = x[i][x_start + j]
+  const void* x;
+  void* y;
+  std::int64_t x_start, y_start;
+  std::int64_t x_columns, y_columns; // of the matrices
+  std::int64_t columns;              // to copy
+  std::int64_t unit;                 // a slice counts this many rows
 };
 
 struct SoftmaxArgs { // forward: x -> y; backward: (dy in x, y in saved) -> dx in y
@@ -174,6 +309,15 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
   std::int64_t source_rows, indices; // bounds: an index outside them gives a row of zeros
   double scale;
   Source type;
+};
+
+struct GatherImagesArgs { // each image mirrored and moved as a function of seed, epoch and row
+  GatherArgs rows;
+  const std::int64_t* epoch;
+  std::int64_t height, width, channels;
+  std::uint64_t seed;
+  std::int32_t shift; // the most pixels in each direction, less than the image has
+  bool flip;
 };
 
 struct AdvanceArgs {
@@ -247,6 +391,7 @@ struct KernelTable {
   Kernel kernel[kernel_count][scalar_count];
   Tile tile[scalar_count];
   double peak_flops_per_round[scalar_count];
+  std::int64_t lanes[scalar_count]; // numbers in a vector
 };
 
 } // namespace gyaku

@@ -13,10 +13,15 @@ void register_activation(KernelTable&) noexcept;
 void register_softmax(KernelTable&) noexcept;
 void register_loss(KernelTable&) noexcept;
 void register_random(KernelTable&) noexcept;
+void register_merge(KernelTable&) noexcept;
+void register_pool(KernelTable&) noexcept;
+void register_norm(KernelTable&) noexcept;
 void register_gather(KernelTable&) noexcept;
 void register_optimizer(KernelTable&) noexcept;
 void register_elementary(KernelTable&) noexcept;
 void register_peak(KernelTable&) noexcept;
+void register_conv(KernelTable&) noexcept;
+void register_conv_weights(KernelTable&) noexcept;
 
 namespace {
 

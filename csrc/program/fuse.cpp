@@ -9,12 +9,6 @@ namespace gyaku {
 
 namespace {
 
-bool is_product(const Task& task) {
-  return task.is(KernelId::matmul) || task.is(KernelId::matmul_small) ||
-         task.is(KernelId::matmul_rows) || task.is(KernelId::matmul_dot) ||
-         task.is(KernelId::matvec);
-}
-
 bool touches(const Task& task, const Operand& memory) {
   return std::any_of(task.operands.begin(), task.operands.end(),
                      [&](const Operand& operand) { return operand.overlaps(memory); });
@@ -69,8 +63,8 @@ bool may_move_up(const std::vector<Task>& tasks, std::size_t first, std::size_t 
   return true;
 }
 
-// Whether the elementwise task at `second` can be done to the product at `first` before it is
-// stored.
+// Whether the elementwise task at `second` can be done to the result of the one at `first` before
+// it is stored.
 bool can_finish(const std::vector<Task>& tasks, std::size_t first, std::size_t second,
                 const Operand& result, std::span<const Temporary> temporaries) {
   const std::optional<Operand> target = written_by(tasks[second]);
@@ -83,7 +77,28 @@ Operand& operand_of(Task& task, const void* memory) {
   return *std::find_if(task.operands.begin(), task.operands.end(),
                        [&](const Operand& operand) { return operand.memory == memory; });
 }
-Operand& result_of(Task& product) { return operand_of(product, product.as<MatmulArgs>().c); }
+
+// Where the result of a product or a convolution goes, and what is done to it before it is stored.
+struct Ending {
+  void*& result;
+  const void*& saved;
+  Activation& activation;
+  Activation& derivative;
+  double& alpha;
+  bool is_dense; // or rows of the result lie apart
+
+  bool is_free() const {
+    return is_dense && activation == Activation::identity && derivative == Activation::identity;
+  }
+};
+template <class Args> Ending ending(Args& args, void*& result, bool is_dense) {
+  return {result, args.saved, args.activation, args.derivative, args.alpha, is_dense};
+}
+Ending ending_of(Task& task) {
+  if (task.is_convolution()) return ending(task.as<ConvArgs>(), task.as<ConvArgs>().y, true);
+  auto& args = task.as<MatmulArgs>();
+  return ending(args, args.c, args.ldc == args.n);
+}
 
 // The first task in [begin, end) that `fits`, if any.
 template <class F>
@@ -98,63 +113,65 @@ std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_
   return find_from(tasks, first + 1, tasks.size(), fits);
 }
 
-// The product at `first` does the work of the task at `second` as well, which goes.
+// The task at `first` does the work of the one at `second` as well, which goes.
 void join(std::vector<Task>& tasks, std::size_t first, std::size_t second) {
   tasks[first].name += " + " + tasks[second].name;
   tasks[first].flops += tasks[second].flops;
   tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(second));
 }
 
-// It writes there instead.
-void redirect(Task& product, void* to) {
-  result_of(product).memory = to;
-  product.as<MatmulArgs>().c = to;
+// The elementwise task after the one at `first` that reads the whole of its result.
+std::optional<std::size_t> find_elementwise(std::vector<Task>& tasks, std::size_t first,
+                                            KernelId id) {
+  const void* const result = ending_of(tasks[first]).result;
+  const std::int64_t bytes = operand_of(tasks[first], result).bytes;
+  return find_after(tasks, first, [&](const Task& task) {
+    return task.is(id) && task.scalar == tasks[first].scalar &&
+           task.as<ElementwiseArgs>().x == result && written_by(task)->bytes == bytes;
+  });
 }
 
-// z = a b + bias; y = f(z)  ->  y = f(a b + bias)
+// Its result goes there instead.
+void redirect(Task& task, void* to) {
+  operand_of(task, ending_of(task).result).memory = to;
+  ending_of(task).result = to;
+}
+
+// z = a b + bias; y = f(z)  ->  y = f(a b + bias), and so for a convolution
 bool fuse_activation(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries) {
-  Task& product = tasks[first];
-  auto& args = product.as<MatmulArgs>();
-  if (args.activation != Activation::identity || args.derivative != Activation::identity)
+  const Ending ending = ending_of(tasks[first]);
+  if (!ending.is_free()) return false;
+  const auto second = find_elementwise(tasks, first, KernelId::activation);
+  if (!second ||
+      !can_finish(tasks, first, *second, operand_of(tasks[first], ending.result), temporaries))
     return false;
-  const auto second = find_after(tasks, first, [&](const Task& task) {
-    return task.is(KernelId::activation) && task.scalar == product.scalar &&
-           task.as<ElementwiseArgs>().x == args.c &&
-           task.as<ElementwiseArgs>().size == args.m * args.n && args.ldc == args.n;
-  });
-  if (!second || !can_finish(tasks, first, *second, result_of(product), temporaries)) return false;
   const auto& activation = tasks[*second].as<ElementwiseArgs>();
-  args.activation = activation.activation;
-  args.alpha = activation.alpha;
-  redirect(product, activation.y);
+  ending.activation = activation.activation;
+  ending.alpha = activation.alpha;
+  redirect(tasks[first], activation.y);
   join(tasks, first, *second);
   return true;
 }
 
-// dy = a b; dx = dy * f'(saved)  ->  dx = (a b) * f'(saved)
+// dy = a b; dx = dy * f'(saved)  ->  dx = (a b) * f'(saved), and so for a convolution
 bool fuse_derivative(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries) {
-  Task& product = tasks[first];
-  auto& args = product.as<MatmulArgs>();
-  if (args.activation != Activation::identity || args.derivative != Activation::identity)
-    return false;
-  const auto second = find_after(tasks, first, [&](const Task& task) {
-    return task.is(KernelId::activation_backward) && task.scalar == product.scalar &&
-           task.as<ElementwiseArgs>().x == args.c &&
-           task.as<ElementwiseArgs>().size == args.m * args.n && args.ldc == args.n;
-  });
-  if (!second || !can_finish(tasks, first, *second, result_of(product), temporaries)) return false;
+  const Ending ending = ending_of(tasks[first]);
+  if (!ending.is_free()) return false;
+  const auto second = find_elementwise(tasks, first, KernelId::activation_backward);
+  if (!second) return false;
+  const Operand& result = operand_of(tasks[first], ending.result);
+  if (!can_finish(tasks, first, *second, result, temporaries)) return false;
   const auto& derivative = tasks[*second].as<ElementwiseArgs>();
-  const Operand& result = result_of(product);
   const Operand saved{derivative.saved, result.bytes, Access::read, result.by_slice};
-  // The product's sums lie in the target until they are multiplied.
+  // The sums lie in the target until they are multiplied.
   if (saved.overlaps(result) || saved.overlaps(*written_by(tasks[*second]))) return false;
-  args.derivative = derivative.activation;
-  args.saved = derivative.saved;
-  args.alpha = derivative.alpha;
-  product.operands.push_back(saved);
-  redirect(product, derivative.y);
+  ending.derivative = derivative.activation;
+  ending.saved = derivative.saved;
+  ending.alpha = derivative.alpha;
+  tasks[first].operands.push_back(saved);
+  redirect(tasks[first], derivative.y);
   join(tasks, first, *second);
   return true;
 }
@@ -171,7 +188,9 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first) {
   });
   if (!second || args.m == 0 || !may_move_up(tasks, first, *second)) return false;
   const std::optional<Operand> sums = written_by(tasks[*second]);
-  if (!sums || touches(product, *sums)) return false;
+  const Operand b = operand_of(tasks[*second], args.b);
+  // A packed B may be overwritten by what was made of the product, and its sums with it.
+  if (!sums || touches(product, *sums) || writes_to(product, b)) return false;
   args.column_sums = tasks[*second].as<SumRowsArgs>().y;
   product.operands.push_back(*sums);
   product.operands.back().by_slice = false;
@@ -228,6 +247,62 @@ bool fuse_dropout_backward(std::vector<Task>& tasks, std::size_t drop,
   backward.operands = {read, saved, *target};
   backward.name = tasks[drop].name + " + " + backward.name;
   tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(drop));
+  return true;
+}
+
+// p = max_pool(y), y = relu(x); dx = max_pool'(dp) * relu'(y)  ->  dx = max_pool'(dp * relu'(p))
+//
+// What a window hands back goes to the number that was its largest, and that is above zero where p
+// is. Done to p's fewer numbers, it may also be joined with what made dp.
+bool commute_pool_backward(std::vector<Task>& tasks, std::size_t pool,
+                           std::span<const Temporary> temporaries) {
+  auto& args = tasks[pool].as<PoolArgs>();
+  const auto second = find_after(tasks, pool, [&](const Task& task) {
+    return task.is(KernelId::activation_backward) && task.scalar == tasks[pool].scalar &&
+           task.as<ElementwiseArgs>().x == args.y &&
+           task.as<ElementwiseArgs>().activation == Activation::relu;
+  });
+  if (!second) return false;
+  const auto forward = find_from(tasks, 0, pool, [&](const Task& task) {
+    return task.is(KernelId::max_pool) && task.scalar == tasks[pool].scalar &&
+           task.as<PoolArgs>().argmax == args.argmax &&
+           task.as<PoolArgs>().x == tasks[*second].as<ElementwiseArgs>().saved;
+  });
+  if (!forward) return false;
+  const Operand unmasked = operand_of(tasks[pool], args.y);
+  Operand pooled = operand_of(tasks[*forward], tasks[*forward].as<PoolArgs>().y);
+  Operand gradient = operand_of(tasks[pool], args.x), masked = gradient;
+  const std::optional<Operand> target = written_by(tasks[*second]);
+  if (!target || target->bytes != unmasked.bytes || target->overlaps(unmasked) ||
+      !is_temporary(unmasked, temporaries) || !is_private(tasks, pool, *second, unmasked) ||
+      masked.bytes > unmasked.bytes || target->overlaps(gradient) || target->overlaps(pooled))
+    return false;
+  for (std::size_t i = *forward + 1; i < *second; ++i)
+    for (const Operand& kept : tasks[*forward].operands)
+      if (writes_to(tasks[i], kept)) return false;
+  if (!may_move_up(tasks, pool, *second)) return false;
+  // What was the gradient before the mask now holds the masked one of the windows.
+  pooled.access = Access::read;
+  masked.memory = unmasked.memory;
+  Task mask = tasks[*second];
+  auto& mask_args = mask.as<ElementwiseArgs>();
+  mask_args.size = mask_args.size * gradient.bytes / unmasked.bytes;
+  if (mask_args.size % mask.extent == 0)
+    mask_args.unit = mask_args.size / mask.extent;
+  else
+    mask.extent = (mask_args.size + mask_args.unit - 1) / mask_args.unit;
+  gradient.by_slice = pooled.by_slice = mask_args.unit * mask.extent == mask_args.size;
+  mask_args.x = args.x;
+  mask_args.saved = pooled.memory;
+  mask_args.y = const_cast<void*>(masked.memory);
+  mask.operands = {
+      gradient, pooled, {masked.memory, masked.bytes, Access::write, gradient.by_slice}};
+  args.x = masked.memory;
+  args.y = const_cast<void*>(target->memory);
+  tasks[pool].operands[0] = masked;
+  tasks[pool].operands[1].memory = target->memory;
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*second));
+  tasks.insert(tasks.begin() + static_cast<std::ptrdiff_t>(pool), std::move(mask));
   return true;
 }
 
@@ -297,11 +372,13 @@ void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
   for (std::size_t i = 0; i < tasks.size();)
     if (!tasks[i].is(KernelId::dropout) || !fuse_dropout_backward(tasks, i, temporaries)) ++i;
   for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].is(KernelId::max_pool_backward)) commute_pool_backward(tasks, i, temporaries);
+  for (std::size_t i = 0; i < tasks.size(); ++i)
     if (tasks[i].is(KernelId::squared_error)) fuse_loss_derivative(tasks, i, temporaries);
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (!is_product(tasks[i])) continue;
+    if (!tasks[i].is_product() && !tasks[i].is_convolution()) continue;
     if (!fuse_activation(tasks, i, temporaries)) fuse_derivative(tasks, i, temporaries);
-    fuse_column_sums(tasks, i);
+    if (tasks[i].is_product()) fuse_column_sums(tasks, i);
   }
 }
 

@@ -57,6 +57,13 @@ struct Task {
 
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }
+  bool is_product() const {
+    return is(KernelId::matmul) || is(KernelId::matmul_small) || is(KernelId::matmul_rows) ||
+           is(KernelId::matmul_dot) || is(KernelId::matvec);
+  }
+  bool is_convolution() const {
+    return is(KernelId::conv) || is(KernelId::conv_narrow) || is(KernelId::depthwise);
+  }
   bool is_update() const {
     return is(KernelId::sgd) || is(KernelId::momentum) || is(KernelId::adam);
   }

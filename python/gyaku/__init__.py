@@ -22,6 +22,9 @@ Examples
 True
 """
 
+from importlib import import_module
+from types import ModuleType
+
 try:
     from gyaku._core import __version__
 except ImportError as error:
@@ -49,14 +52,29 @@ from gyaku.layers import (
     ELU,
     GELU,
     SELU,
+    Add,
+    AvgPool1D,
+    AvgPool2D,
+    BatchNorm,
+    Concatenate,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     HardSigmoid,
     Identity,
+    Input,
     Layer,
+    LayerNorm,
     LeakyReLU,
     LogSoftmax,
+    MaxPool1D,
+    MaxPool2D,
     ReLU,
     Reshape,
     Sigmoid,
@@ -66,7 +84,7 @@ from gyaku.layers import (
     Step,
     Tanh,
 )
-from gyaku.model import Model, Sequential, load
+from gyaku.model import Model, Residual, Sequential, load
 from gyaku.optim import SGD, Adam, Momentum, Nesterov, Optimizer
 from gyaku.schedules import Constant, InverseTime, OneCycle
 from gyaku.threads import num_threads, set_num_threads
@@ -78,18 +96,33 @@ __all__ = [
     "SELU",
     "SGD",
     "Adam",
+    "Add",
+    "AvgPool1D",
+    "AvgPool2D",
+    "BatchNorm",
     "Callback",
+    "Concatenate",
     "Constant",
+    "Conv1D",
+    "Conv2D",
+    "Conv2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "EarlyStopping",
     "Flatten",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
     "HardSigmoid",
     "Identity",
+    "Input",
     "InverseTime",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
     "Model",
     "Momentum",
     "Nesterov",
@@ -98,6 +131,7 @@ __all__ = [
     "Optimizer",
     "ReLU",
     "Reshape",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -122,3 +156,10 @@ __all__ = [
     "set_num_threads",
     "use_backend",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # The reference is imported when it is first asked for: most never need it.
+    if name != "reference":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("gyaku.reference")

@@ -48,11 +48,120 @@ def matmul(
     alpha: float,
 ) -> NDArray[Any]: ...
 def sum_rows(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
+def conv2d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    out: NDArray[Any] | None,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    groups: int,
+    activation: str,
+    alpha: float,
+) -> NDArray[Any]: ...
+def conv2d_backward_data(
+    dy: ArrayLike,
+    w: ArrayLike,
+    out: NDArray[Any] | None,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    groups: int,
+) -> NDArray[Any]: ...
+def conv2d_transpose(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    out: NDArray[Any] | None,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    groups: int,
+    activation: str,
+    alpha: float,
+) -> NDArray[Any]: ...
+def conv2d_backward_weights(
+    dy: ArrayLike,
+    x: ArrayLike,
+    dw: NDArray[Any] | None,
+    db: NDArray[Any] | None,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    groups: int,
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
 def activation(x: ArrayLike, out: NDArray[Any] | None, name: str, alpha: float) -> NDArray[Any]: ...
 def activation_backward(
     dy: ArrayLike, saved: ArrayLike, out: NDArray[Any] | None, name: str, alpha: float
 ) -> NDArray[Any]: ...
 def elementary(x: NDArray[Any], out: NDArray[Any], name: str) -> None: ...
+def add(a: ArrayLike, b: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
+def copy_columns(x: ArrayLike, out: NDArray[Any], start: int) -> None: ...
+def take_columns(x: ArrayLike, start: int, count: int) -> NDArray[Any]: ...
+def max_pool2d(
+    x: ArrayLike, rows: Sequence[int], columns: Sequence[int], is_global: bool
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+def max_pool2d_backward(
+    dy: ArrayLike,
+    argmax: NDArray[Any],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    is_global: bool,
+) -> NDArray[Any]: ...
+def avg_pool2d(
+    x: ArrayLike,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    count_include_pad: bool,
+    is_global: bool,
+) -> NDArray[Any]: ...
+def avg_pool2d_backward(
+    dy: ArrayLike,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    count_include_pad: bool,
+    is_global: bool,
+) -> NDArray[Any]: ...
+def batch_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, epsilon: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+def batch_norm_inference(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    epsilon: float,
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+def batch_norm_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    inverse: ArrayLike,
+    training: bool,
+    dx: NDArray[Any] | None,
+    dgamma: NDArray[Any] | None,
+    dbeta: NDArray[Any] | None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+def layer_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, epsilon: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+def layer_norm_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    inverse: ArrayLike,
+    dx: NDArray[Any] | None,
+    dgamma: NDArray[Any] | None,
+    dbeta: NDArray[Any] | None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+def update_running(
+    running_mean: NDArray[Any],
+    running_var: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    samples: int,
+    momentum: float,
+) -> None: ...
 def softmax(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def log_softmax(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def softmax_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
@@ -83,6 +192,17 @@ def gather(
     cursor: NDArray[np.int64],
     out: NDArray[Any],
     scale: float,
+) -> None: ...
+def gather_images(
+    source: NDArray[Any],
+    order: NDArray[np.int64],
+    cursor: NDArray[np.int64],
+    epoch: NDArray[np.int64],
+    out: NDArray[Any],
+    scale: float,
+    shift: int,
+    flip: bool,
+    seed: int,
 ) -> None: ...
 def advance(counter: NDArray[np.int64], amount: int) -> None: ...
 def accumulate(

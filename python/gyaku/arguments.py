@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from numpy.typing import DTypeLike
 
 __all__ = ["Configured", "Documented", "Part"]
-__all__ += ["checked_dtype", "choose", "no_class", "number", "unknown", "whole"]
+__all__ += ["checked_dtype", "choose", "each_of", "no_class", "number", "unknown", "whole"]
 
 T = TypeVar("T")
 
@@ -147,6 +147,60 @@ def choose(kind: str, given: str, table: Mapping[str, T]) -> T:
     if given in table:
         return table[given]
     raise ValueError(unknown(kind, given, table))
+
+
+def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple[Any, ...]:
+    """Return what was given for each of several inputs or outputs.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    given : object
+        What was given: for one alone the thing itself, for several a tuple, a list or a dict.
+    names : sequence of str
+        What the inputs or outputs are called.
+
+    Returns
+    -------
+    tuple
+        One for each name.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple, list or dict where there are several.
+    ValueError
+        If there are too many or too few, or a name is another.
+
+    Examples
+    --------
+    >>> each_of("fit", "x", {"b": 2, "a": 1}, ["a", "b"])
+    (1, 2)
+    >>> each_of("fit", "x", (1, 2, 3), ["a", "b"])
+    Traceback (most recent call last):
+    ...
+    ValueError: fit: x must hold one for each of a, b, got 3
+    """
+    if len(names) == 1 and not isinstance(given, dict):
+        return (given,)
+    if isinstance(given, dict):
+        if set(given) != set(names):
+            raise ValueError(
+                f"{owner}: {name} must have the keys {', '.join(names)}, got"
+                f" {', '.join(map(str, given)) or 'none'}"
+            )
+        return tuple(given[key] for key in names)
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(
+            f"{owner}: {name} must be a tuple or a dict, one for each of {', '.join(names)}, got"
+            f" {type(given).__name__}"
+        )
+    if len(given) != len(names):
+        raise ValueError(
+            f"{owner}: {name} must hold one for each of {', '.join(names)}, got {len(given)}"
+        )
+    return tuple(given)
 
 
 def unknown(kind: str, given: str, names: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ from gyaku import _core
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Literal
+    from typing import Any, Literal
 
-__all__ = ["_core", "active", "active_backend", "use_backend"]
+__all__ = ["_core", "active", "active_backend", "reference", "use_backend"]
 
 NAMES = ("native", "reference")
 
@@ -24,6 +24,23 @@ class _Active:
 
 active = _Active(native=True)
 """The choice that holds now; operations look at `active.native` at each call."""
+
+
+class _Late:
+    """`gyaku.reference`, imported when something of it is first asked for: most never need it."""
+
+    def __getattr__(self, name: str) -> Any:
+        from gyaku import reference
+
+        value = getattr(reference, name)
+        setattr(self, name, value)
+        return value
+
+
+if TYPE_CHECKING:
+    from gyaku import reference
+else:
+    reference = _Late()
 
 
 class _Choice:

@@ -174,7 +174,7 @@ class EarlyStopping(Callback):
         """Forget earlier trainings."""
         self.best = self._sign * math.inf
         self.best_epoch = -1
-        self._weights: NDArray[Any] | None = None
+        self._kept: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         """Compare; see `Callback.on_epoch_end`."""
@@ -190,7 +190,7 @@ class EarlyStopping(Callback):
         if self.best_epoch < 0 or self._sign * (self.best - value) > self.min_delta:
             self.best, self.best_epoch = value, epoch
             if self.restore_best:
-                self._weights = self.model.flat_params.copy()
+                self._kept = self.model.flat_params.copy(), self.model.flat_buffers.copy()
         elif epoch - self.best_epoch >= self.patience:
             return (
                 f"{self.monitor} has not improved since epoch {self.best_epoch + 1},"
@@ -200,13 +200,13 @@ class EarlyStopping(Callback):
 
     def on_exception(self, error: BaseException) -> None:
         """Keep the last weights."""
-        self._weights = None
+        self._kept = None
 
     def on_train_end(self) -> None:
         """Go back to the best weights."""
-        if self._weights is not None:
-            self.model.flat_params[...] = self._weights
-            self._weights = None
+        if self._kept is not None:
+            self.model.flat_params[...], self.model.flat_buffers[...] = self._kept
+            self._kept = None
 
 
 class _Function(Callback):

@@ -204,6 +204,6 @@ def initializer(given: str | Initialize) -> Initialize:
     if isinstance(given, str):
         return choose("initializer", given, INITIALIZERS)()
     no_class("an initializer", given)
-    if not callable(given):
+    if isinstance(given, Configured) > isinstance(given, Initializer) or not callable(given):
         raise TypeError(f"an initializer must be a name or a callable, got {given!r}")
     return given

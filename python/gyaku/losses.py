@@ -268,6 +268,6 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     no_class("loss", given)
     if isinstance(given, Loss) and given.native:
         return given
-    if not callable(given):
+    if isinstance(given, Part) > isinstance(given, Loss) or not callable(given):
         raise TypeError(f"loss must be a name, a Loss or a function (y, t), got {given!r}")
     return _Function(given)

@@ -142,6 +142,6 @@ def metric(given: str | Metric | Callable[..., Any]) -> Metric:
     no_class("a metric", given)
     if isinstance(given, Metric) and given.native:
         return given
-    if not callable(given):
+    if isinstance(given, Part) > isinstance(given, Metric) or not callable(given):
         raise TypeError(f"a metric must be a name or a function (y, t), got {given!r}")
     return _Function(given)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.model import Sequential
+    from gyaku.model import Model
 
-__all__ = ["add_arguments", "images_for", "probabilities"]
+__all__ = ["SHAPES", "add_arguments", "images_for", "probabilities"]
 
-_SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
+SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
+"""The shapes of the data sets' images."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def images_for(
-    model: Sequential, arguments: argparse.Namespace
+    model: Model, arguments: argparse.Namespace
 ) -> tuple[str, NDArray[Any], NDArray[np.int64]]:
     """Return the images that a model is to be asked about.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         The model.
     arguments : argparse.Namespace
         With ``dataset``, which may be None, and ``split``.
@@ -73,25 +74,25 @@ def images_for(
     shape = model.input_shape or ()
     name = arguments.dataset
     if name is None:
-        fitting = [known for known, size in _SHAPES.items() if size == shape]
+        fitting = [known for known, size in SHAPES.items() if size == shape]
         if not fitting:
             raise UsageError(f"the model takes samples of shape {shape}, as no data set here has")
         name = fitting[0]
-    elif _SHAPES[name] != shape:
+    elif SHAPES[name] != shape:
         raise UsageError(
-            f"the model takes samples of shape {shape}, those of {name} have {_SHAPES[name]}"
+            f"the model takes samples of shape {shape}, those of {name} have {SHAPES[name]}"
         )
     train, test = DATASETS[name]()
     x, y = train if arguments.split == "train" else test
     return f"{'training' if arguments.split == 'train' else 'test'} images of {name}", x, y
 
 
-def probabilities(model: Sequential, x: NDArray[Any]) -> NDArray[np.float64]:
+def probabilities(model: Model, x: NDArray[Any]) -> NDArray[np.float64]:
     """Return how sure a model is of each class.
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         A classifier.
     x : ndarray
         The samples, (n, ...).

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.cli.parser import Parser
-    from gyaku.model import Sequential
+    from gyaku.model import Model
 
 __all__ = ["add", "run"]
 
@@ -110,7 +110,7 @@ def _chosen(arguments: argparse.Namespace, count: int, name: str) -> list[int]:
 
 
 def _from_data_set(
-    arguments: argparse.Namespace, model: Sequential
+    arguments: argparse.Namespace, model: Model
 ) -> tuple[list[str], NDArray[Any], list[int | None]]:
     name, x, y = model_file.images_for(model, arguments)
     arguments.index = arguments.index or [0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.model import load
+from gyaku.model import Model, load
 from gyaku.models import MODELS
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     int
         The exit code.
     """
+    model: Model
     if arguments.model in MODELS:
         model = MODELS[arguments.model].build()
         model.build((28, 28, 1))

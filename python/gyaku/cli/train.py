@@ -14,8 +14,9 @@ import numpy as np
 
 from gyaku import layers, losses, models, optim, schedules
 from gyaku.backend import use_backend
+from gyaku.cli.model_file import SHAPES
 from gyaku.cli.parser import Parser, UsageError, fraction, name_of, positive, whole
-from gyaku.data import DATASETS
+from gyaku.data import DATASETS, Augment
 from gyaku.files import check_writable, write_atomically
 from gyaku.layers.activation import ACTIVATIONS
 from gyaku.model import Sequential
@@ -44,8 +45,12 @@ examples:
         the quickest start
   gyaku train --dataset mnist
         the famous 70,000 digits of 28 x 28 pixels, downloaded once
+  gyaku train --dataset mnist --model fast
+        a convolutional network, and one pass over the images
   gyaku train --hidden 100 50 --activation tanh --dropout 0.2
         two hidden layers, of 100 and 50 units
+  gyaku train --dataset mnist --shift 2
+        each image moved by up to two pixels, another way in each epoch
   gyaku train --model linear --optimizer sgd --learning-rate 0.1 --epochs 30
         no hidden layer, and plain gradient descent
   gyaku train --hidden 100 --activation sigmoid --loss sum_squared_error --batch-size 1 \\
@@ -57,6 +62,7 @@ folder. Ctrl-C ends the training early and keeps what has been learnt.
 """
 
 _CLASSES = 10
+_SMALL = 16  # pixels of a side
 _SUFFIX = ".safetensors"
 _DTYPES = ("float32", "float64")
 _BACKENDS = ("native", "reference")
@@ -163,7 +169,17 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--batch-size",
         type=_batch_size,
         metavar="N",
-        help="images a step: 1 is online learning, 'all' the whole set (default: 128)",
+        help="images a step: 1 is online learning, 'all' the whole set (default: 128, fast: 256)",
+    )
+    how.add_argument(
+        "--shift",
+        type=whole(0),
+        default=0,
+        metavar="PIXELS",
+        help="how far at most each image is moved at random, in each direction (default: 0)",
+    )
+    how.add_argument(
+        "--flip", action="store_true", help="exchange left and right of half of the images"
     )
     how.add_argument(
         "--seed", type=whole(0), default=0, metavar="N", help="of all random numbers (default: 0)"
@@ -229,6 +245,11 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
 
     (x, y), (x_test, y_test) = DATASETS[arguments.dataset]()
+    if arguments.shift >= min(x.shape[1:3]):
+        raise UsageError(
+            f"--shift must be less than the {min(x.shape[1:3])} pixels of a side of the images, got"
+            f" {arguments.shift}"
+        )
     model.build(x.shape[1:], dtype=arguments.dtype, seed=arguments.seed)
     shown = sys.stderr if arguments.json else sys.stdout
     if not arguments.quiet:
@@ -257,6 +278,7 @@ def run(arguments: argparse.Namespace) -> int:
             validation_data=(x_test, y_test),
             metrics=["accuracy"],
             seed=arguments.seed,
+            augment=Augment(arguments.shift, flip=arguments.flip),
             verbose=0 if arguments.quiet else "auto",
         )
     written = _write(model, history, files, f"{arguments.dataset}, {arguments.model}")
@@ -297,6 +319,8 @@ def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
     }
     if options and arguments.model != "mlp":
         raise UsageError(f"--{next(iter(options))} goes with --model mlp, not {arguments.model}")
+    if min(SHAPES[arguments.dataset][:2]) < _SMALL:
+        options |= recipe.small
     model = recipe.build(classes=_CLASSES, **options)
     last = _LAST_LAYERS.get(arguments.loss)
     return Sequential(*model.layers, last(), name=model.name) if last else model
@@ -305,18 +329,21 @@ def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
 def _optimizer(arguments: argparse.Namespace, recipe: models.Recipe) -> optim.Optimizer:
     """Return the recipe's optimizer, or the one that was asked for."""
     chosen = arguments.optimizer or arguments.learning_rate
-    kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[arguments.optimizer or "adam"]
-    usual = {"adam": recipe.learning_rate}.get(arguments.optimizer or "adam")
-    rate = arguments.learning_rate or usual or _LEARNING_RATES[arguments.optimizer]
-    schedule = arguments.schedule or ("constant" if chosen else "one_cycle")
-    return kind(learning_rate=_SCHEDULES[schedule](rate))
+    name = arguments.optimizer or "adam"
+    kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[name]
+    usual = {"adam": recipe.learning_rate}.get(name)
+    rate = arguments.learning_rate or usual or _LEARNING_RATES[name]
+    schedule = _SCHEDULES[arguments.schedule or ("constant" if chosen else "one_cycle")](rate)
+    return recipe.adam(schedule) if name == "adam" else kind(learning_rate=schedule)
 
 
 def _layers(model: Sequential) -> str:
     """Return the layers in a few words."""
     words = [f"{math.prod(model.input_shape or ())} inputs"]
     for layer in model.layers:
-        if isinstance(layer, layers.Dense):
+        if isinstance(layer, layers.Conv2D):
+            words.append(f"{layer.filters} filters of {layer.kernel_size} x {layer.kernel_size}")
+        elif isinstance(layer, layers.Dense):
             words.append(f"{layer.units} {layer.activation or 'outputs'}")
         elif not isinstance(layer, layers.Flatten):
             words.append(type(layer).__name__.lower())

@@ -1,9 +1,10 @@
-"""Data sets, each as ``(x_train, y_train), (x_test, y_test)``."""
+"""Data sets, each as ``(x_train, y_train), (x_test, y_test)``, and augmentation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gyaku.data.augment import Augment
 from gyaku.data.digits import digits
 from gyaku.data.download import DownloadError
 from gyaku.data.idx import read_idx
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     Split = tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
 
-__all__ = ["DATASETS", "DownloadError", "digits", "mnist", "read_idx"]
+__all__ = ["DATASETS", "Augment", "DownloadError", "digits", "mnist", "read_idx"]
 
 DATASETS: dict[str, Callable[[], Split]] = {"digits": digits, "mnist": mnist}
 """The data sets that have a name at the command line."""

@@ -10,10 +10,11 @@ import numpy as np
 from gyaku import memory
 from gyaku.arguments import Part
 from gyaku.init import initializer
+from gyaku.layers.graph import Block
 
 if TYPE_CHECKING:
     import weakref
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gyaku.init import Initialize
 
 __all__ = ["Layer", "Views"]
+
+
+_VARARGS = 4  # a bit of a function's flags: it has *args
 
 
 class Views(dict[str, "NDArray[Any]"]):
@@ -64,7 +68,7 @@ class Views(dict[str, "NDArray[Any]"]):
         super().__setitem__(name, array)
 
 
-class Layer(Part):
+class Layer(Part, Block):
     """Base of all layers, built in or written in NumPy by whoever needs one.
 
     A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or
@@ -82,8 +86,12 @@ class Layer(Part):
     params, grads : Views
         Parameters and their gradients by name. The arrays belong to the model's two flat buffers:
         ``self.grads["scale"] = array`` copies into it.
+    buffers : Views
+        Arrays that are kept with the parameters but not trained, such as running statistics.
     input_shape, output_shape : tuple of int
-        The shape of a sample, that is without the batch axis.
+        The shape of a sample, that is without the batch axis; of the first of several inputs.
+    input_shapes : tuple of tuple of int
+        The shapes of all inputs.
     dtype : numpy.dtype
         float32 or float64, that of all arrays.
     needs_input_gradient : bool
@@ -92,7 +100,8 @@ class Layer(Part):
     Notes
     -----
     `forward` must not change its input. In training a layer written in NumPy is called once a
-    step, on buffers that stay the same for the whole training.
+    step, on buffers that stay the same for the whole training. A layer of several inputs takes
+    them as arguments, in `build` their shapes, and returns a tuple of gradients.
 
     Examples
     --------
@@ -111,12 +120,18 @@ class Layer(Part):
     """
 
     passes = frozenset({"forward", "backward"})
+    passes_sums: ClassVar[bool] = False
+    """Whether an activation after this layer is one of the sums that come into it."""
     takes_training: ClassVar[bool] = True
     """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
+    takes: ClassVar[int | None] = 1
+    """How many inputs `forward` takes, None for any number."""
 
     # Defaults of the class, so that a subclass need not call this constructor.
     name: str = ""
+    path: str = ""  # the name with those of the models that it is a part of
     input_shape: tuple[int, ...] = ()
+    input_shapes: tuple[tuple[int, ...], ...] = ()
     output_shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float32)
     needs_input_gradient: bool = True
@@ -136,6 +151,14 @@ class Layer(Part):
             code = cls.forward.__code__
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
             cls.takes_training = "training" in names
+            optional = len(cls.forward.__defaults__ or ())
+            needed = [n for n in names[1 : code.co_argcount - optional] if n != "training"]
+            cls.takes = None if code.co_flags & _VARARGS else max(1, len(needed))
+
+    @property
+    def arity(self) -> tuple[int | None, int]:
+        """How many inputs it takes, None for any number, and how many outputs it gives."""
+        return self.takes, 1
 
     @cached_property
     def params(self) -> Views:
@@ -145,6 +168,11 @@ class Layer(Part):
     @cached_property
     def grads(self) -> Views:
         """Gradients of the parameters by name."""
+        return Views()
+
+    @cached_property
+    def buffers(self) -> Views:
+        """Arrays that are kept with the parameters but not trained, by name."""
         return Views()
 
     @cached_property
@@ -158,7 +186,8 @@ class Layer(Part):
 
     def __str__(self) -> str:
         """Return class and name, as errors show them."""
-        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+        name = self.path or self.name
+        return f"{type(self).__name__} {name!r}" if name else type(self).__name__
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare parameters and return the shape of an output sample.
@@ -177,8 +206,8 @@ class Layer(Part):
         -----
         This default finds the shape by a pass over one sample of zeros.
         """
-        x = np.zeros((1, *input_shape), self.dtype)
-        y = self._forward(x, False)
+        x = [np.zeros((1, *shape), self.dtype) for shape in self.input_shapes or [input_shape]]
+        y = self._forward(*x, training=False)
         if np.ndim(y) == 0:
             raise ValueError(f"{self}: forward must return the outputs, got {y!r}")
         return np.shape(y)[1:]
@@ -200,7 +229,7 @@ class Layer(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a forward(self, x, training)")
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any] | tuple[NDArray[Any], ...] | None:
         """Write the gradients of the parameters and return that of the inputs.
 
         Parameters
@@ -210,9 +239,9 @@ class Layer(Part):
 
         Returns
         -------
-        ndarray or None
-            The loss's gradient by its inputs; None is enough where `needs_input_gradient` is
-            false.
+        ndarray or tuple of ndarray or None
+            The loss's gradient by its input, or by each of several; None is enough where
+            `needs_input_gradient` is false.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
@@ -230,7 +259,29 @@ class Layer(Part):
         initial : str or callable
             An initialiser, by name or itself.
         """
-        shape = tuple(shape)
+        values = self._initial(name, tuple(shape), initial)
+        self.params.place(name, values)
+        self.grads.place(name, np.zeros_like(values))
+
+    def add_buffer(
+        self, name: str, shape: tuple[int, ...], initial: str | Initialize = "zeros"
+    ) -> None:
+        """Declare an array that is kept with the parameters but not trained, in `build`.
+
+        Parameters
+        ----------
+        name : str
+            Its key in `buffers`.
+        shape : tuple of int
+            Its shape.
+        initial : str or callable
+            An initialiser, by name or itself.
+        """
+        self.buffers.place(name, self._initial(name, tuple(shape), initial))
+
+    def _initial(
+        self, name: str, shape: tuple[int, ...], initial: str | Initialize
+    ) -> NDArray[Any]:
         if self.stored is None:
             # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
@@ -241,20 +292,24 @@ class Layer(Part):
             raise ValueError(f"{self}: there is no {name!r}")
         if np.shape(values) != shape:
             raise ValueError(f"{self}: {name!r} has shape {np.shape(values)}, expected {shape}")
-        self.params.place(name, np.array(values, self.dtype))
-        self.grads.place(name, np.zeros(shape, self.dtype))
+        return np.array(values, self.dtype)
 
     @property
     def flops(self) -> int:
         """Floating-point operations a sample in the forward pass; 0 where nobody counted."""
         return 0
 
-    def run_forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+    @property
+    def least_batch(self) -> int:
+        """How many samples a training step needs."""
+        return 1
+
+    def run_forward(self, *x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Do the forward pass so that it can be replayed.
 
         Parameters
         ----------
-        x : ndarray
+        *x : ndarray
             The inputs.
         training : bool
             Whether this pass belongs to a training step.
@@ -266,12 +321,17 @@ class Layer(Part):
             at each replay.
         """
         if self.native:
-            return self.forward(x, training=training)
-        y = memory.empty((len(x), *self.output_shape), self.dtype)
-        self._run("forward", lambda given: self._forward(given, training), x, y)
+            forward: Callable[..., NDArray[Any]] = self.forward
+            return forward(*x, training=training)
+        y = memory.empty((len(x[0]), *self.output_shape), self.dtype)
+        # The layers before it may have kept these arrays for their own backward.
+        shown = [each.view() for each in x]
+        for each in shown:
+            each.flags.writeable = False
+        self._run("forward", lambda: self._forward(*shown, training=training), x, [y])
         return y
 
-    def run_backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
+    def run_backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
         """Do the backward pass so that it can be replayed.
 
         Parameters
@@ -281,43 +341,52 @@ class Layer(Part):
 
         Returns
         -------
-        ndarray or None
-            The gradient by the inputs, if it is needed.
+        tuple of ndarray or None
+            The gradient by each input, if they are needed.
         """
         if self.native:
-            return self.backward(dy)
+            dx = self.backward(dy)
+            return dx if isinstance(dx, tuple) else (dx,)
         if not self.needs_input_gradient:
             reads = [dy, *self.params.values()]
             memory.host(lambda: self.backward(dy), reads, list(self.grads.values()))
-            return None
-        dx = memory.empty((len(dy), *self.input_shape), self.dtype)
-        self._run("backward", self.backward, dy, dx)
-        return dx
+            return (None,) * len(self.input_shapes)
+        outs = [memory.empty((len(dy), *shape), self.dtype) for shape in self.input_shapes]
+        self._run("backward", lambda: self.backward(dy), [dy], outs)
+        return tuple(outs)
 
-    def _forward(self, x: NDArray[Any], training: bool) -> NDArray[Any]:
-        return self.forward(x, training=training) if self.takes_training else self.forward(x)
+    def _forward(self, *x: NDArray[Any], training: bool) -> NDArray[Any]:
+        forward: Callable[..., NDArray[Any]] = self.forward
+        return forward(*x, training=training) if self.takes_training else forward(*x)
 
     def _run(
-        self, what: str, function: Callable[[Any], Any], given: NDArray[Any], out: NDArray[Any]
+        self,
+        what: str,
+        function: Callable[[], Any],
+        given: Sequence[NDArray[Any]],
+        outs: Sequence[NDArray[Any]],
     ) -> None:
         """Call a pass that a person wrote, now and at each replay, and keep what it returns."""
-        shown = given.view()
-        if what == "forward":  # the layer before may have kept this array for its own backward
-            shown.flags.writeable = False
+        several = len(outs) > 1
 
         def call() -> None:
-            returned = function(shown)
-            result = np.asarray(returned)
-            if returned is None:
-                raise ValueError(f"{self}: {what} returned nothing, expected shape {out.shape}")
-            if result.shape != out.shape:
+            returned = function()
+            if several and not (isinstance(returned, tuple) and len(returned) == len(outs)):
                 raise ValueError(
-                    f"{self}: {what} returned shape {result.shape}, expected {out.shape}"
+                    f"{self}: {what} must return a tuple of {len(outs)} arrays, got {returned!r}"
                 )
-            np.copyto(out, result, casting="same_kind")
+            for each, out in zip(returned if several else [returned], outs, strict=True):
+                result = np.asarray(each)
+                if each is None:
+                    raise ValueError(f"{self}: {what} returned nothing, expected shape {out.shape}")
+                if result.shape != out.shape:
+                    raise ValueError(
+                        f"{self}: {what} returned shape {result.shape}, expected {out.shape}"
+                    )
+                np.copyto(out, result, casting="same_kind")
 
-        parameters = [*self.params.values(), *self.grads.values()]
-        memory.host(call, [given, *self.params.values()], [out, *parameters])
+        kept = [*self.params.values(), *self.buffers.values(), *self.grads.values()]
+        memory.host(call, [*given, *self.params.values()], [*outs, *kept])
 
 
 def _made(cls: type[Layer], config: dict[str, Any]) -> Layer:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
 from gyaku.arguments import whole
-from gyaku.init import initializer
-from gyaku.layers.activation import activation as as_activation
-from gyaku.layers.base import Layer
+from gyaku.layers.weighted import Weighted
 
 if TYPE_CHECKING:
     from typing import Any
@@ -21,10 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dense"]
 
-RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 
-
-class Dense(Layer):
+class Dense(Weighted):
     """A layer whose outputs are weighted sums of its inputs, ``y = activation(x W + b)``.
 
     Parameters
@@ -76,57 +71,32 @@ class Dense(Layer):
         bias_init: str | Initialize = "zeros",
         name: str = "",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            weight_init=weight_init,
+            bias_init=bias_init,
+            name=name,
+        )
         self.units = whole(str(self), "units", units)
-        self.activation = activation
-        self.use_bias = bool(use_bias)
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self._activation = None if activation is None else as_activation(activation)
-        initializer(bias_init)
-        if weight_init != "auto":
-            initializer(weight_init)
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare ``weight`` and ``bias``; see `Layer.build`."""
         if not input_shape:
             raise ValueError(f"{self}: needs at least one feature axis, got samples of shape ()")
-        initial = self.weight_init
-        if initial == "auto":
-            follows = self._activation.op if self._activation else self.activation_after
-            initial = "he" if follows in RECTIFIERS else "xavier"
-        self.add_param("weight", (input_shape[-1], self.units), initial)
-        if self.use_bias:
-            self.add_param("bias", (self.units,), self.bias_init)
-        output_shape = (*input_shape[:-1], self.units)
-        if self._activation:
-            self._activation.output_shape = output_shape
-        return output_shape
+        self.add_weights((input_shape[-1], self.units), self.units)
+        return (*input_shape[:-1], self.units)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return ``activation(x W + b)``; see `Layer.forward`."""
         self.shape = x.shape
         self.x = x.reshape(-1, x.shape[-1])
-        act = self._activation
-        fused = act is not None and act.elementwise and not act.saves_input
-        y = ops.matmul(
-            self.x,
-            self.params["weight"],
-            bias=self.params.get("bias"),
-            activation=act.op if fused and act else None,
-            alpha=act.options.get("alpha") if fused and act else None,
-        )
-        if act and fused:
-            act.saved = y
-        elif act:
-            y = act.forward(y, training)
-        return y.reshape(*x.shape[:-1], self.units)
+        y = ops.matmul(self.x, self.params["weight"], bias=self.params.get("bias"), **self.epilogue)
+        return self.activated(y, training).reshape(*x.shape[:-1], self.units)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write dW and db, return dx; see `Layer.backward`."""
-        dz = dy.reshape(-1, self.units)
-        if self._activation:
-            dz = self._activation.backward(dz)
+        dz = self.by_sums(dy.reshape(-1, self.units))
         ops.matmul(self.x, dz, transpose_a=True, out=self.grads["weight"])
         if self.use_bias:
             ops.sum_rows(dz, out=self.grads["bias"])
@@ -137,6 +107,4 @@ class Dense(Layer):
     @property
     def flops(self) -> int:
         """A multiplication and an addition for each weight, one addition for each bias."""
-        positions = math.prod(self.output_shape[:-1])
-        sums = positions * self.units * (2 * self.input_shape[-1] + self.use_bias)
-        return sums + (self._activation.flops if self._activation else 0)
+        return self.work(self.input_shape[-1])

@@ -10,27 +10,29 @@ import numpy as np
 from gyaku import memory
 from gyaku.arguments import Documented, checked_dtype
 from gyaku.layers.base import Views
+from gyaku.layers.graph import Block
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
     from gyaku.callbacks import Callback
+    from gyaku.data import Augment
     from gyaku.history import History
-    from gyaku.layers.base import Layer
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
+    from gyaku.model.graph import Model
     from gyaku.model.table import Table
     from gyaku.optim import Optimizer
 
-__all__ = ["Model"]
+__all__ = ["Trainable"]
 
 
-class Model(Documented):
-    """Base of the models: training, evaluation, prediction, tables and files.
+class Trainable(Documented, Block):
+    """What one does with a model: training, evaluation, prediction, tables and files.
 
     Parameters
     ----------
@@ -41,20 +43,23 @@ class Model(Documented):
 
     Attributes
     ----------
-    layers : tuple of Layer
-        The layers, in the order of the forward pass.
+    layers : tuple of Layer or Model
+        The parts, in the order of the forward pass.
     built : bool
         Whether the parameters are there.
     input_shape, output_shape : tuple of int
-        The shapes of samples, without the batch axis; `input_shape` is None before `build`.
-    params, grads : Views
-        Parameters and gradients by name, such as "dense.weight".
-    flat_params, flat_grads : ndarray
-        One buffer of all parameters, one of all gradients; the arrays of `params` and `grads` are
-        views that begin at multiples of 64 bytes, and what lies between them is zero.
+        The shapes of samples, without the batch axis; of several inputs or outputs a tuple of
+        shapes. `input_shape` is None while it is not known.
+    input_shapes, output_shapes : tuple of tuple of int
+        The same, a tuple also of one.
+    params, grads, buffers : Views
+        Parameters, gradients, and what is kept but not trained, by name, such as "dense.weight".
+    flat_params, flat_grads, flat_buffers : ndarray
+        One buffer for all of each; the arrays of `params`, `grads` and `buffers` are views that
+        begin at multiples of 64 bytes, and what lies between them is zero.
     clock : ndarray of int64, of shape (1,)
         The number of training steps, which random layers draw by.
-    loss, optimizer, metrics : object
+    loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
 
     Examples
@@ -66,13 +71,16 @@ class Model(Documented):
     ((1, 2), ['dense.weight', 'dense.bias'])
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[Any, ...]
     built: bool = False
-    input_shape: tuple[int, ...] | None = None
-    output_shape: tuple[int, ...] = ()
-    loss: Loss | None = None
+    input_shape: Any = None
+    output_shape: Any = ()
+    input_shapes: tuple[tuple[int, ...], ...] | None = None
+    output_shapes: tuple[tuple[int, ...], ...] = ()
+    loss: Loss | tuple[Loss, ...] | None = None
+    loss_weights: tuple[float, ...] | None = None
     optimizer: Optimizer | None = None
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
 
     def __init__(self, *, dtype: DTypeLike = "float32", name: str = "") -> None:
         from threading import RLock
@@ -80,20 +88,25 @@ class Model(Documented):
         self.dtype = checked_dtype(dtype)
         self.name = name
         self.clock = memory.zeros((1,), np.int64)
-        self.params, self.grads = Views(), Views()
+        self.params, self.grads, self.buffers = Views(), Views(), Views()
         self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
+        self.flat_buffers = self.flat_params
         self.captured: dict[str, Any] = {}
         self._lock = RLock()
 
     def build(
-        self, input_shape: tuple[int, ...], dtype: DTypeLike | None = None, seed: int = 0
+        self,
+        input_shape: Any = None,
+        dtype: DTypeLike | None = None,
+        seed: int = 0,
     ) -> None:
         """Make the parameters; `fit` and `predict` do it when they first see data.
 
         Parameters
         ----------
-        input_shape : tuple of int
-            The shape of an input sample, without the batch axis.
+        input_shape : tuple of int, optional
+            The shape of an input sample, without the batch axis; a tuple of shapes of several
+            inputs. Where it was said by `gyaku.Input`, it can be left out.
         dtype : {"float32", "float64"}, optional
             The dtype of parameters and outputs, instead of the constructor's.
         seed : int
@@ -106,19 +119,20 @@ class Model(Documented):
         """
         raise NotImplementedError
 
-    def forward(self, x: object, training: bool = False) -> NDArray[Any]:
+    def forward(self, x: object, training: bool = False) -> Any:
         """Return the outputs of a batch.
 
         Parameters
         ----------
         x : array_like
-            The inputs, (samples, ...); uint8 is scaled to numbers from 0 to 1.
+            The inputs, (samples, ...); uint8 is scaled to numbers from 0 to 1. Several are given
+            as a tuple or by their names.
         training : bool
             Whether this belongs to a training step: dropout then drops.
 
         Returns
         -------
-        ndarray
+        ndarray or tuple of ndarray
             The outputs, (samples, ...).
 
         Raises
@@ -128,19 +142,19 @@ class Model(Documented):
         """
         raise NotImplementedError
 
-    def backward(self, dy: object, *, input_gradient: bool = False) -> NDArray[Any] | None:
+    def backward(self, dy: object, *, input_gradient: bool = False) -> Any:
         """Write the gradients of all parameters into `grads`.
 
         Parameters
         ----------
         dy : array_like
-            The loss's gradient by the outputs of the last `forward`.
+            The loss's gradient by the outputs of the last `forward`, a tuple of several.
         input_gradient : bool
             Whether the gradient by the inputs is wanted too.
 
         Returns
         -------
-        ndarray or None
+        ndarray or tuple of ndarray or None
             The gradient by the inputs, if wanted.
         """
         raise NotImplementedError
@@ -150,7 +164,8 @@ class Model(Documented):
         x: object,
         y: object,
         *,
-        loss: str | Loss | Callable[..., Any],
+        loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any],
+        loss_weights: Sequence[float] | Mapping[str, float] | None = None,
         optimizer: str | Optimizer = "adam",
         epochs: int = 1,
         batch_size: int | None = 32,
@@ -160,6 +175,7 @@ class Model(Documented):
         metrics: str | Metric | Iterable[Any] = (),
         seed: int | None = 0,
         shuffle: bool = True,
+        augment: Augment | None = None,
         callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
         verbose: int | str = "auto",
     ) -> History:
@@ -169,12 +185,17 @@ class Model(Documented):
         ----------
         x : array_like
             The inputs, (samples, ...). float32, float64 and uint8 are used where they lie, and
-            uint8 is scaled to numbers from 0 to 1 while a batch is collected.
+            uint8 is scaled to numbers from 0 to 1 while a batch is collected. Several inputs are
+            given as a tuple, or as a dict by their names.
         y : array_like
-            The targets: rows like the outputs, or class numbers for a cross-entropy.
+            The targets: rows like the outputs, or class numbers for a cross-entropy; of several
+            outputs a tuple or a dict.
         loss : str or Loss or callable
             What is to become small: a name, an object, or a function of outputs and targets that
-            returns the mean loss and its gradient by the outputs.
+            returns the mean loss and its gradient by the outputs. Several outputs can have one
+            each, in a tuple or a dict.
+        loss_weights : sequence or mapping of float, optional
+            What the losses of several outputs are multiplied by before they are added.
         optimizer : str or Optimizer
             What changes the weights. An object goes on where it was if it trained this model.
         epochs : int
@@ -190,9 +211,13 @@ class Model(Documented):
         metrics : sequence of str or Metric or callable
             What else to measure: names, objects, or functions of outputs and targets.
         seed : int or None
-            What initial weights, order and dropout depend on; None is a new one each time.
+            What initial weights, order, dropout and augmentation depend on; None is a new one
+            each time.
         shuffle : bool
             Whether each epoch has an order of its own.
+        augment : Augment, optional
+            How images, (samples, height, width, channels), are moved and mirrored at random while a
+            batch is collected; a `gyaku.data.Augment`.
         callbacks : sequence of Callback or callable
             Whom to call between epochs and steps; a function is called with epoch and logs after
             each epoch and stops the training by returning something true.
@@ -220,10 +245,11 @@ class Model(Documented):
 
         with self._used("fit"):
             return start.fit(
-                self,
+                self._model,
                 x,
                 y,
                 loss=loss,
+                loss_weights=loss_weights,
                 optimizer=optimizer,
                 epochs=epochs,
                 batch_size=batch_size,
@@ -233,6 +259,7 @@ class Model(Documented):
                 metrics=metrics,
                 seed=seed,
                 shuffle=shuffle,
+                augment=augment,
                 callbacks=callbacks,
                 verbose=verbose,
             )
@@ -274,9 +301,11 @@ class Model(Documented):
         from gyaku.train import start
 
         with self._used("evaluate"):
-            return start.evaluate(self, x, y, loss=loss, metrics=metrics, batch_size=batch_size)
+            return start.evaluate(
+                self._model, x, y, loss=loss, metrics=metrics, batch_size=batch_size
+            )
 
-    def predict(self, x: object, *, batch_size: int = 512) -> NDArray[Any]:
+    def predict(self, x: object, *, batch_size: int = 512) -> Any:
         """Return the outputs of any number of samples.
 
         Parameters
@@ -288,7 +317,7 @@ class Model(Documented):
 
         Returns
         -------
-        ndarray
+        ndarray or tuple of ndarray
             The outputs, (samples, ...).
 
         Raises
@@ -301,7 +330,7 @@ class Model(Documented):
         from gyaku.train import start
 
         with self._used("predict"):
-            return start.predict(self, x, batch_size=batch_size)
+            return start.predict(self._model, x, batch_size=batch_size)
 
     def summary(self) -> str:
         """Print a table of the layers: shapes, parameters, work and memory.
@@ -313,14 +342,14 @@ class Model(Documented):
         """
         from gyaku.model.report import Printed, summary
 
-        text = Printed(summary(self))
+        text = Printed(summary(self._model))
         print(text)
         return text
 
     def _repr_html_(self) -> str:
         from gyaku.model.report import summary
 
-        return summary(self)._repr_html_()
+        return summary(self._model)._repr_html_()
 
     def program(self) -> Table:
         """Return what a training step consists of, as the last `fit` captured it.
@@ -384,7 +413,7 @@ class Model(Documented):
         with self._used("profile"):
             return profile(
                 start.training(
-                    self,
+                    self._model,
                     x,
                     y,
                     loss=loss,
@@ -412,7 +441,11 @@ class Model(Documented):
         """
         from gyaku.model.storage import save
 
-        save(self, path)
+        save(self._model, path)
+
+    @property
+    def _model(self) -> Model:
+        return self  # type: ignore[return-value]  # the one subclass, from which all others come
 
     @contextmanager
     def _used(self, what: str) -> Iterator[None]:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from gyaku.layers.base import Layer
-    from gyaku.model.base import Model
+    from gyaku.model.graph import Model
+    from gyaku.model.plan import Application, Plan
     from gyaku.train.steps import Training
 
 __all__ = ["Printed", "listing", "profile", "summary"]
@@ -41,42 +41,51 @@ def summary(model: Model) -> Table:
     -------
     Table
         One row a layer: the shape of its outputs, its parameters, the work of a forward pass and
-        the memory of the outputs.
+        the memory of the outputs; and what it is connected to, unless the layers are in a row.
     """
-    if not model.built:
-        rows = [[_named(layer), "?", "?", "?", "?"] for layer in model.layers]
-        footer = "not built yet: fit, predict or build((features,)) tell the shape of a sample"
-    else:
-        size = model.dtype.itemsize
-        rows = [
-            [
-                _named(layer),
-                str(layer.output_shape),
-                f"{sum(view.size for view in layer.params.values()):,}",
-                quantity(layer.flops, "FLOP") if layer.flops or layer.native else "?",
-                quantity(math.prod(layer.output_shape) * size, "B"),
-            ]
-            for layer in model.layers
-        ]
+    plan = model.plan if model.built else model.planned()[0]
+    header = ["layer", "outputs", "parameters", "work a sample", "memory a sample"]
+    rows = [_row(use, model, plan) for use in plan.applications]
+    footer = "not built yet: fit, predict or build((features,)) tell the shape of a sample"
+    if model.built:
         count = sum(view.size for view in model.params.values())
-        flops = sum(layer.flops for layer in model.layers)
+        kept = sum(view.size for view in model.buffers.values())
+        flops = sum(use.worker.flops for use in plan.applications)
         footer = (
             f"{count:,} parameters in {quantity(model.flat_params.nbytes, 'B')} of {model.dtype},"
             f" {quantity(flops, 'FLOP')} a sample"
         )
-    shape = "" if model.input_shape is None else f", inputs {model.input_shape}"
-    return Table(
-        f"{type(model).__name__} {model.name!r}{shape}",
-        ["layer", "outputs", "parameters", "work a sample", "memory a sample"],
-        rows,
-        footer,
+        if kept:
+            footer += f"; {kept:,} more numbers that are not trained"
+    values = [*range(plan.inputs), *(use.output for use in plan.applications)]
+    in_a_row = plan.inputs == 1 and all(
+        use.inputs == (values[place],) for place, use in enumerate(plan.applications)
     )
+    if not in_a_row:
+        header.append("inputs")
+        names = dict(enumerate(model.wiring.inputs))
+        for use, row in zip(plan.applications, rows, strict=True):
+            row.append(", ".join(names[value] for value in use.inputs))
+            names[use.output] = use.path
+    shape = "" if model.input_shape is None else f", inputs {model.input_shape}"
+    return Table(f"{type(model).__name__} {model.title!r}{shape}", header, rows, footer)
 
 
-def _named(layer: Layer) -> str:
+def _row(use: Application, model: Model, plan: Plan) -> list[str]:
+    layer = use.worker
     given = getattr(layer, "activation", None)
     activation = "" if given is None else f", {getattr(given, 'op', given)}"
-    return f"{layer.name} ({type(layer).__name__}{activation})"
+    row = [f"{use.path} ({type(layer).__name__}{activation})"]
+    if not model.built:
+        return [*row, "?", "?", "?", "?"]
+    again = use is not plan.uses[id(use.layer)][0]
+    return [
+        *row,
+        str(layer.output_shape),
+        "shared" if again else f"{sum(view.size for view in layer.params.values()):,}",
+        quantity(layer.flops, "FLOP") if layer.flops or layer.native else "?",
+        quantity(math.prod(layer.output_shape) * model.dtype.itemsize, "B"),
+    ]
 
 
 def listing(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from gyaku import init
-from gyaku.arguments import Configured, unknown
 from gyaku.layers import LAYERS
 from gyaku.losses import LOSSES
 from gyaku.metrics import METRICS
-from gyaku.model.sequential import Sequential
+from gyaku.model.architecture import Architecture, described, restored
+from gyaku.model.graph import Model
 
 if TYPE_CHECKING:
     import os
@@ -19,14 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gyaku.layers.base import Layer
-    from gyaku.model.base import Model
 
 __all__ = ["load", "save"]
-
-_INITIALIZERS = {
-    cls.__name__: cls
-    for cls in (init.Constant, init.He, init.Normal, init.Ones, init.Uniform, init.Xavier)
-} | {"Zeros": init.Zeros}
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -46,29 +37,23 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
     if not model.built:
         raise ValueError("save: the model has no weights yet, call fit or build first")
-    architecture: dict[str, Any] = {
-        "class": type(model).__name__,
-        "name": model.name,
-        "layers": [_described(layer) | {"name": layer.name} for layer in model.layers],
-    }
+    architecture = Architecture().described(model)
     # For `evaluate` after loading; functions that people wrote cannot be kept.
-    if model.loss is not None and type(model.loss) in LOSSES.values():
-        architecture["loss"] = _described(model.loss)
-        architecture["metrics"] = [
-            metric.name for metric in model.metrics if type(metric) in METRICS.values()
-        ]
+    losses = model.loss if isinstance(model.loss, tuple) else (model.loss,)
+    if all(type(loss) in LOSSES.values() for loss in losses):
+        architecture["loss"] = [described(loss) for loss in losses if loss is not None]
+        architecture["loss_weights"] = model.loss_weights
+        architecture["metrics"] = _names(model.metrics)
     metadata = {
         "gyaku.version": gyaku.__version__,
         "gyaku.architecture": json.dumps(architecture),
         "input_shape": json.dumps(model.input_shape),
         "dtype": str(model.dtype),
     }
-    safetensors.write(path, model.params, metadata)
+    safetensors.write(path, {**model.params, **model.buffers}, metadata)
 
 
-def load(
-    path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | None = None
-) -> Sequential:
+def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | None = None) -> Model:
     """Read a model from a file that `Model.save` wrote.
 
     Parameters
@@ -80,8 +65,8 @@ def load(
 
     Returns
     -------
-    Sequential
-        The model.
+    Model
+        The model, for example a `Sequential`.
 
     Raises
     ------
@@ -111,62 +96,39 @@ def load(
     table = {**LAYERS, **(layers or {})}
     try:
         architecture = json.loads(metadata["gyaku.architecture"])
-        listed = [_restored(each, table) for each in architecture["layers"]]
-        model = Sequential(*listed, dtype=metadata["dtype"], name=architecture["name"])
-        for layer in model.layers:  # checked against the architecture before memory is taken
-            layer.stored = {
-                name.removeprefix(layer.name + "."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(layer.name + ".")
-            }
-        model.build(tuple(json.loads(metadata["input_shape"])))
+        model = Architecture(table).restored(architecture, dtype=metadata["dtype"])
+        if not isinstance(model, Model):
+            raise ValueError("it is a layer")
+        # Checked against the architecture before memory is taken.
+        model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:
-            model.loss = _restored(architecture["loss"], {c.__name__: c for c in LOSSES.values()})
-            model.metrics = tuple(METRICS[name]() for name in architecture["metrics"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            _restore_loss(model, architecture)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise FileError(f"{path} does not describe a model that can be made: {error}") from None
-    if set(tensors) != set(model.params):
-        more = sorted(set(tensors) - set(model.params))
+    more = sorted(set(tensors) - set(model.params) - set(model.buffers))
+    if more:
         raise FileError(f"{path} holds what its architecture has no place for: {', '.join(more)}")
-    for layer in model.layers:
-        layer.stored = None
     return model
 
 
-def _described(given: Configured) -> dict[str, Any]:
-    """Return class and arguments of an object, as JSON can hold them."""
-    return {
-        "class": type(given).__name__,
-        "config": {name: _plain(given, name, value) for name, value in given.config().items()},
-    }
+def _names(metrics: Any) -> Any:
+    if isinstance(metrics, dict):
+        return {name: _names(each) for name, each in metrics.items()}
+    return [metric.name for metric in metrics if type(metric) in METRICS.values()]
 
 
-def _plain(owner: Configured, name: str, value: object) -> object:
-    if isinstance(value, Configured):
-        return _described(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(owner, name, each) for each in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"save: {owner!r} cannot be saved, its {name} is {value!r}")
+def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:
+    table = {each.__name__: each for each in LOSSES.values()}
+    given = architecture["loss"]
+    losses = [restored(each, table) for each in (given if isinstance(given, list) else [given])]
+    if losses:
+        model.loss = tuple(losses) if len(losses) > 1 else losses[0]
+    weights, named = architecture.get("loss_weights"), architecture["metrics"]
+    model.loss_weights = None if weights is None else tuple(weights)
 
+    def metrics(names: Any) -> Any:
+        if isinstance(names, dict):
+            return {name: metrics(each) for name, each in names.items()}
+        return tuple(METRICS[name]() for name in names)
 
-def _restored(description: Any, table: Mapping[str, Any]) -> Any:
-    """Return the object that a description describes, if its class is in the table."""
-    name = description["class"]
-    if name not in table:
-        raise ValueError(
-            unknown("layer", name, table)
-            + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
-        )
-    nested = {**table, **_INITIALIZERS}
-    config = {
-        key: _restored(value, nested) if isinstance(value, dict) else value
-        for key, value in description["config"].items()
-    }
-    made = table[name](**config)
-    if "name" in description:
-        made.name = description["name"]
-    return made
+    model.metrics = metrics(named)

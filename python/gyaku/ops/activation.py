@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gyaku import _core, reference
-from gyaku.backend import active
+from gyaku import _core
+from gyaku.backend import active, reference
 from gyaku.ops.arrays import UNFIT, allocate, floating
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DEFAULT_ALPHA", "elu", "gelu", "hard_sigmoid", "identity", "leaky_relu", "relu"]
-__all__ += ["selu", "sigmoid", "silu", "softplus", "step", "tanh"]
+__all__ = ["DEFAULT_ALPHA", "check_activation", "elu", "gelu", "hard_sigmoid", "identity"]
+__all__ += ["leaky_relu", "relu", "selu", "sigmoid", "silu", "softplus", "step", "tanh"]
 
 DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 """The activation functions that have a parameter."""
+
+
+def check_activation(op: str, name: str, alpha: float) -> None:
+    """Refuse an activation that an operation cannot end with.
+
+    Parameters
+    ----------
+    op : str
+        The operation, for errors.
+    name : str
+        The activation's name.
+    alpha : float
+        Its parameter.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation, or its parameter is negative.
+    """
+    if name not in reference.FORWARD:
+        known = ", ".join(reference.FORWARD)
+        raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
+    if not alpha >= 0:
+        raise ValueError(f"{op}: alpha must be at least 0, got {alpha}")
 
 
 def _activated(name: str, x: ArrayLike, alpha: float = 0.0) -> NDArray[Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gyaku import _core, reference
-from gyaku.backend import active
+from gyaku import _core
+from gyaku.backend import active, reference
 from gyaku.ops.activation import DEFAULT_ALPHA
 from gyaku.ops.arrays import UNFIT, allocate, floating, same_shape
 

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 __all__ = [
     "FLOAT32",
     "FLOAT64",
+    "INT32",
     "INT64",
     "UINT8",
     "UNFIT",
     "allocate",
     "apart",
+    "brought",
     "buffer",
     "floating",
     "matrix",
     "per_sample",
+    "real_buffer",
     "result",
     "rows_in_place",
     "same_shape",
@@ -39,6 +42,7 @@ __all__ = [
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
 UNFIT = (MemoryError, TypeError, ValueError)
@@ -108,7 +112,7 @@ def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = Non
     if wanted is None:
         fits = np.promote_types(array.dtype, FLOAT32) == FLOAT32
         wanted = FLOAT32 if fits else FLOAT64
-    return _brought(op, array, wanted)
+    return brought(op, array, wanted)
 
 
 def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
@@ -214,6 +218,31 @@ def buffer(
         raise ValueError(f"{op}: {name} must be C-contiguous and aligned, it is used in place")
     if written and not flags.writeable:
         raise ValueError(f"{op}: {name} must be writeable, it is updated in place")
+
+
+def real_buffer(op: str, name: str, x: Any) -> None:
+    """Refuse an argument that cannot be updated in place as float32 or float64.
+
+    Parameters
+    ----------
+    op : str
+        The operation, for errors.
+    name : str
+        The argument, for errors.
+    x : ndarray
+        The argument.
+
+    Raises
+    ------
+    TypeError
+        If x is no array of float32 or float64.
+    ValueError
+        If x is not contiguous, not aligned, or may not be written to.
+    """
+    if not isinstance(x, _ndarray) or x.dtype not in (FLOAT32, FLOAT64):
+        given = getattr(x, "dtype", type(x).__name__)
+        raise TypeError(f"{op}: {name} must be an array of float32 or float64, got {given}")
+    buffer(op, name, x, x.dtype)
 
 
 def result(
@@ -372,7 +401,7 @@ def target_of(
 def _labels(op: str, array: NDArray[Any], samples: int, classes: int) -> NDArray[Any]:
     if len(array) != samples:
         raise ValueError(f"{op}: target must be {samples} labels, got {len(array)}")
-    labels = _brought(op, array if array.ndim == 1 else array.reshape(-1), INT64)
+    labels = brought(op, array if array.ndim == 1 else array.reshape(-1), INT64)
     # As unsigned numbers the negative labels are the largest: one pass finds both kinds.
     if samples and int(labels.view(np.uint64).max()) >= classes:
         row = int(((labels < 0) | (labels >= classes)).argmax())
@@ -397,7 +426,23 @@ def _real(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _brought(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def brought(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array in the form that a kernel can read.
+
+    Parameters
+    ----------
+    op : str
+        The operation, for errors.
+    array : ndarray
+        Numbers.
+    dtype : dtype
+        The dtype to bring them to.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous and aligned; while a step is recorded, a conversion is recorded with it.
+    """
     flags = array.flags
     if array.dtype == dtype and flags.c_contiguous and flags.aligned:
         return array.view(dtype)  # the same numbers under the canonical dtype object

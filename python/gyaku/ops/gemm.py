@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gyaku import _core, reference
-from gyaku.backend import active
-from gyaku.ops.activation import DEFAULT_ALPHA
+from gyaku import _core
+from gyaku.backend import active, reference
+from gyaku.ops.activation import DEFAULT_ALPHA, check_activation
 from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, apart, floating, matrix, result, rows_in_place
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def matmul(
             raise ValueError(f"matmul: bias must have shape ({n},), got {bias.shape}")
         if out is not None:
             apart("matmul", y, "bias", bias)
-    _check_activation(name, alpha)
+    check_activation("matmul", name, alpha)
     if active.native:
         return _core.matmul(a, b, bias, y, transpose_a, transpose_b, name, alpha)
     y[...] = reference.matmul(
@@ -130,14 +130,6 @@ def _matrix(name: str, x: ArrayLike) -> NDArray[Any]:
     ):
         return x
     return matrix("matmul", name, x)
-
-
-def _check_activation(name: str, alpha: float) -> None:
-    if name not in reference.FORWARD:
-        known = ", ".join(reference.FORWARD)
-        raise ValueError(f"matmul: unknown activation {name!r}, known are {known}")
-    if not alpha >= 0:
-        raise ValueError(f"matmul: alpha must be at least 0, got {alpha}")
 
 
 def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:

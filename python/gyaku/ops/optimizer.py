@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gyaku import _core, reference
-from gyaku.backend import active
-from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, buffer
+from gyaku import _core
+from gyaku.backend import active, reference
+from gyaku.ops.arrays import FLOAT64, UNFIT, buffer, real_buffer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,10 +78,7 @@ def optimizer_tick(
 
 
 def _check_update(op: str, params: Any, clock: NDArray[Any], **others: Any) -> None:
-    if not isinstance(params, np.ndarray) or params.dtype not in (FLOAT32, FLOAT64):
-        given = getattr(params, "dtype", type(params).__name__)
-        raise TypeError(f"{op}: params must be an array of float32 or float64, got {given}")
-    buffer(op, "params", params, params.dtype)
+    real_buffer(op, "params", params)
     for name, x in others.items():
         buffer(op, name, x, params.dtype, params.shape, written=name != "grads")
     buffer(op, "clock", clock, FLOAT64, (4,), written=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gyaku import _core, reference
-from gyaku.backend import active
+from gyaku import _core
+from gyaku.backend import active, reference
 from gyaku.ops.arrays import INT64, UNFIT, allocate, buffer, floating
 
 if TYPE_CHECKING:
@@ -14,7 +14,21 @@ if TYPE_CHECKING:
 __all__ = ["dropout", "permutation"]
 
 
-def _check_seed(op: str, seed: int) -> None:
+def check_seed(op: str, seed: int) -> None:
+    """Refuse what is no seed of the random numbers.
+
+    Parameters
+    ----------
+    op : str
+        The operation, for the error.
+    seed : int
+        The seed.
+
+    Raises
+    ------
+    ValueError
+        If it does not have 64 bits.
+    """
     if not 0 <= seed < 2**64:
         raise ValueError(f"{op}: seed must be 0 to 2^64 - 1, got {seed}")
 
@@ -74,7 +88,7 @@ def dropout(
     buffer("dropout", "clock", clock, INT64, (1,), written=False)
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate must be at least 0 and below 1, got {rate}")
-    _check_seed("dropout", seed)
+    check_seed("dropout", seed)
     if not 0 <= stream < 2**32 - 1:  # the last stream shuffles the samples
         raise ValueError(f"dropout: stream must be 0 to 2^32 - 2, got {stream}")
     if active.native:
@@ -132,7 +146,7 @@ def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> 
         raise ValueError(
             f"permutation: order must hold whole permutations of {n}, got shape {order.shape}"
         )
-    _check_seed("permutation", seed)
+    check_seed("permutation", seed)
     if not 0 <= first_epoch < 2**63:
         raise ValueError(f"permutation: first_epoch must be at least 0, got {first_epoch}")
     if active.native:

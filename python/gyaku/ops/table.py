@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gyaku import reference
 from gyaku.ops import activation as forward
 from gyaku.ops import activation_backward as backward
-from gyaku.ops.gather import advance, gather
+from gyaku.ops import conv_table, merge_table, norm_table, pool_table
+from gyaku.ops.gather import advance, gather, gather_images
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.loss import (
     accumulate,
@@ -273,6 +274,19 @@ _COUNTS = [
         roundings=3,
     ),
     Op(
+        gather_images,
+        kernel="gather_images",
+        equation=reference.gather_images,
+        inputs="source order cursor epoch",
+        outputs="out",
+        shapes=lambda shapes, **_keywords: (shapes[4],),
+        flops=_per_element(1),
+        numbers=lambda _inputs, outputs: 2 * math.prod(outputs[0]) + outputs[0][0] + 2,
+        in_place=True,
+        no_gradient="data are not trained",
+        roundings=3,
+    ),
+    Op(
         advance,
         kernel="advance",
         equation=reference.advance,
@@ -358,6 +372,10 @@ TABLE: dict[str, Op] = {
     row.name: row
     for row in (
         *_GEMM,
+        *conv_table.ROWS,
+        *pool_table.ROWS,
+        *norm_table.ROWS,
+        *merge_table.ROWS,
         *_activation_rows(),
         *_SOFTMAX,
         *_LOSSES,

@@ -12,7 +12,7 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from gyaku.reference import windows
+from gyaku.backend import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -180,7 +180,7 @@ def transposed_conv_axes(
             f"{owner}: output_padding must be less than the stride or the dilation, got"
             f" output_padding {_by(extra)}, stride {_by(strides)}, dilation {_by(dilations)}"
         )
-    result = windows.transposed_axes(
+    result = reference.windows.transposed_axes(
         size, window, stride=strides, padding=edges, output_padding=extra, dilation=dilations
     )
     if min(axis.size for axis in result) < 1:
@@ -438,7 +438,7 @@ def _laid_out(
     *,
     ceil_mode: bool = False,
 ) -> tuple[Axis, ...]:
-    result = windows.axes(
+    result = reference.windows.axes(
         size,
         window,
         stride=sides(owner, "stride", stride, len(size)),

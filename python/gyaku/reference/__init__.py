@@ -37,13 +37,15 @@ from gyaku.reference.activation_backward import (
     step_backward,
     tanh_backward,
 )
-from gyaku.reference.conv import conv2d as conv2d
-from gyaku.reference.conv import conv2d_backward as conv2d_backward
-from gyaku.reference.conv import conv2d_backward_data as conv2d_backward_data
-from gyaku.reference.conv import conv2d_backward_weights as conv2d_backward_weights
-from gyaku.reference.conv import conv2d_transpose as conv2d_transpose
-from gyaku.reference.conv import conv2d_transpose_backward as conv2d_transpose_backward
-from gyaku.reference.gather import advance, gather
+from gyaku.reference.conv import (
+    conv2d,
+    conv2d_backward,
+    conv2d_backward_data,
+    conv2d_backward_weights,
+    conv2d_transpose,
+    conv2d_transpose_backward,
+)
+from gyaku.reference.gather import advance, gather, gather_images
 from gyaku.reference.gemm import matmul, sum_rows
 from gyaku.reference.loss import (
     accumulate,
@@ -53,20 +55,27 @@ from gyaku.reference.loss import (
     softmax_cross_entropy,
     sum_squared_error,
 )
-from gyaku.reference.norm import batch_norm as batch_norm
-from gyaku.reference.norm import batch_norm_backward as batch_norm_backward
-from gyaku.reference.norm import layer_norm as layer_norm
-from gyaku.reference.norm import layer_norm_backward as layer_norm_backward
+from gyaku.reference.merge import add, copy_columns, take_columns
+from gyaku.reference.norm import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_inference,
+    layer_norm,
+    layer_norm_backward,
+    update_running,
+)
 from gyaku.reference.normal import normal_cdf, normal_pdf
 from gyaku.reference.optimizer import adam, momentum, optimizer_tick, sgd
-from gyaku.reference.pool import avg_pool2d as avg_pool2d
-from gyaku.reference.pool import avg_pool2d_backward as avg_pool2d_backward
-from gyaku.reference.pool import global_avg_pool2d as global_avg_pool2d
-from gyaku.reference.pool import global_avg_pool2d_backward as global_avg_pool2d_backward
-from gyaku.reference.pool import global_max_pool2d as global_max_pool2d
-from gyaku.reference.pool import global_max_pool2d_backward as global_max_pool2d_backward
-from gyaku.reference.pool import max_pool2d as max_pool2d
-from gyaku.reference.pool import max_pool2d_backward as max_pool2d_backward
+from gyaku.reference.pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    global_max_pool2d,
+    global_max_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 from gyaku.reference.random import dropout, permutation, philox4x32, random_words
 from gyaku.reference.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
@@ -76,24 +85,46 @@ __all__ = [
     "accumulate",
     "activate",
     "adam",
+    "add",
     "advance",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_backward_data",
+    "conv2d_backward_weights",
+    "conv2d_transpose",
+    "conv2d_transpose_backward",
+    "copy_columns",
     "count_correct",
     "cross_entropy",
     "dropout",
     "elu",
     "elu_backward",
     "gather",
+    "gather_images",
     "gelu",
     "gelu_backward",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "global_max_pool2d",
+    "global_max_pool2d_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "identity",
     "identity_backward",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "log_softmax",
     "log_softmax_backward",
     "matmul",
+    "max_pool2d",
+    "max_pool2d_backward",
     "mean_squared_error",
     "momentum",
     "normal_cdf",
@@ -120,6 +151,8 @@ __all__ = [
     "step_backward",
     "sum_rows",
     "sum_squared_error",
+    "take_columns",
     "tanh",
     "tanh_backward",
+    "update_running",
 ]

@@ -10,7 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
+    "layer_norm",
+    "layer_norm_backward",
+    "update_running",
+]
 
 
 def _statistics(x: NDArray[Any], axes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -20,16 +27,8 @@ def _statistics(x: NDArray[Any], axes: tuple[int, ...]) -> tuple[NDArray[Any], N
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def batch_norm(
-    x: NDArray[Any],
-    gamma: NDArray[Any],
-    beta: NDArray[Any],
-    running_mean: NDArray[Any],
-    running_var: NDArray[Any],
-    *,
-    momentum: float = 0.1,
-    epsilon: float = 1e-5,
-    training: bool = True,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    x: NDArray[Any], gamma: NDArray[Any], beta: NDArray[Any], *, epsilon: float = 1e-5
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Bring each channel to mean zero and variance one, then scale and shift it.
 
     Parameters
@@ -40,57 +39,148 @@ def batch_norm(
         Scale, of shape (c,).
     beta : ndarray
         Shift, of shape (c,).
-    running_mean : ndarray
-        Running mean, of shape (c,); it starts as zeros.
-    running_var : ndarray
-        Running variance, of shape (c,); it starts as ones.
-    momentum : float, default 0.1
-        Share of the new statistics in the running ones.
     epsilon : float, default 1e-5
         Small number that is added to the variance.
-    training : bool, default True
-        Whether to normalise by the statistics of the samples, or by the running ones.
 
     Returns
     -------
     y : ndarray
         Output, of the shape of x.
     mean : ndarray
-        The mean that was subtracted, of shape (c,).
+        Mean of the samples, of shape (c,).
     inverse : ndarray
         One over the deviation, of shape (c,): what `batch_norm_backward` needs.
-    running_mean : ndarray
-        The new running mean; in inference the old one.
-    running_var : ndarray
-        The new running variance; in inference the old one.
+    variance : ndarray
+        Variance of the samples, of shape (c,): what `update_running` needs.
 
     Notes
     -----
-    μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β. The running variance
-    takes the unbiased one: μ' = (1 - α) μ' + α μ, σ'² = (1 - α) σ'² + α σ² m / (m - 1), where a
-    single sample counts as it is. Ioffe and Szegedy, "Batch normalization", ICML 2015.
+    μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β. Ioffe and Szegedy,
+    "Batch normalization", ICML 2015.
 
     Examples
     --------
     >>> x, one, zero = np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1)
-    >>> y, mean, inverse, running_mean, running_var = batch_norm(
-    ...     x, one, zero, zero, one, momentum=0.5, epsilon=0
-    ... )
-    >>> y.ravel(), mean, inverse, running_mean, running_var
-    (array([-1.,  1.]), array([2.]), array([1.]), array([1.]), array([1.5]))
+    >>> y, mean, inverse, variance = batch_norm(x, one, zero, epsilon=3)
+    >>> y.ravel(), mean, inverse, variance
+    (array([-0.5,  0.5]), array([2.]), array([0.5]), array([1.]))
     """
-    if training:
-        axes = tuple(range(x.ndim - 1))
-        mean, variance = (each.reshape(x.shape[-1]) for each in _statistics(x, axes))
-        samples = math.prod(x.shape[:-1])
-        unbiased = variance * (samples / max(samples - 1, 1))
-        running_mean = (1 - momentum) * running_mean + momentum * mean
-        running_var = (1 - momentum) * running_var + momentum * unbiased
-    else:
-        mean, variance = running_mean, running_var
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = (each.reshape(x.shape[-1]) for each in _statistics(x, axes))
+    return _normalised(x, gamma, beta, mean, variance, epsilon)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def batch_norm_inference(
+    x: NDArray[Any],
+    gamma: NDArray[Any],
+    beta: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    *,
+    epsilon: float = 1e-5,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Normalise each channel by given statistics, then scale and shift it.
+
+    Parameters
+    ----------
+    x : ndarray
+        Input of shape (..., c).
+    gamma : ndarray
+        Scale, of shape (c,).
+    beta : ndarray
+        Shift, of shape (c,).
+    mean : ndarray
+        The mean to subtract, of shape (c,).
+    variance : ndarray
+        The variance to divide by the root of, of shape (c,).
+    epsilon : float, default 1e-5
+        Small number that is added to the variance.
+
+    Returns
+    -------
+    y : ndarray
+        Output, of the shape of x.
+    inverse : ndarray
+        One over the deviation, of shape (c,): what `batch_norm_backward` needs.
+
+    Notes
+    -----
+    r = 1 / √(σ² + ε), y = γ (x - μ) r + β.
+
+    Examples
+    --------
+    >>> x, one = np.array([[1.0], [3.0]]), np.ones(1)
+    >>> y, inverse = batch_norm_inference(x, one, one, one, 3 * one, epsilon=1)
+    >>> y.ravel(), inverse
+    (array([1., 2.]), array([0.5]))
+    """
+    y, _, inverse, _ = _normalised(x, gamma, beta, mean, variance, epsilon)
+    return y, inverse
+
+
+def _normalised(
+    x: NDArray[Any],
+    gamma: NDArray[Any],
+    beta: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    epsilon: float,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     inverse = 1 / np.sqrt(variance + epsilon)
-    y = gamma * ((x - mean) * inverse) + beta
-    return y, mean.copy(), inverse, running_mean.copy(), running_var.copy()
+    return gamma * ((x - mean) * inverse) + beta, mean, inverse, variance
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def update_running(
+    running_mean: NDArray[Any],
+    running_var: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    *,
+    samples: int,
+    momentum: float = 0.1,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Move running statistics towards those of a batch.
+
+    Parameters
+    ----------
+    running_mean : ndarray
+        Running mean, of shape (c,); it starts as zeros.
+    running_var : ndarray
+        Running variance, of shape (c,); it starts as ones.
+    mean : ndarray
+        Mean of the batch, of shape (c,).
+    variance : ndarray
+        Variance of the batch, of shape (c,), as `batch_norm` returns it.
+    samples : int
+        How many numbers of each channel the batch had.
+    momentum : float, default 0.1
+        Share of the new statistics in the running ones.
+
+    Returns
+    -------
+    running_mean : ndarray
+        The new running mean.
+    running_var : ndarray
+        The new running variance.
+
+    Notes
+    -----
+    The running variance takes the unbiased one: μ' = (1 - α) μ' + α μ,
+    σ'² = (1 - α) σ'² + α σ² m / (m - 1), where a single sample counts as it is.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> update_running(0 * one, one, 2 * one, one, samples=2, momentum=0.5)
+    (array([1.]), array([1.5]))
+    """
+    unbiased = variance * (samples / max(samples - 1, 1))
+    return (
+        (1 - momentum) * running_mean + momentum * mean,
+        (1 - momentum) * running_var + momentum * unbiased,
+    )
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here

@@ -14,7 +14,8 @@ __all__ = ["dropout", "permutation", "philox4x32", "random_words"]
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt(3) - 1
-_PERMUTATION_STREAM = _LOW
+DATA_STREAM = _LOW
+"""The stream that orders the samples."""
 _GROUP = 128  # elements that share 16 blocks of four words, each word two draws of 16 bits
 _LANES = 16
 
@@ -62,13 +63,13 @@ def philox4x32(counter: NDArray[Any], key: NDArray[Any], *, rounds: int = 10) ->
     return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
 
 
-def random_words(blocks: int, *, seed: int, stream: int, step: int) -> NDArray[Any]:
+def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: int) -> NDArray[Any]:
     """Return the random words of one use at one step.
 
     Parameters
     ----------
-    blocks : int
-        Number of blocks of four words.
+    blocks : int or ndarray
+        How many blocks of four words, from the first, or which, of shape (n,).
     seed : int
         Seed, 64 bits.
     stream : int
@@ -79,7 +80,7 @@ def random_words(blocks: int, *, seed: int, stream: int, step: int) -> NDArray[A
     Returns
     -------
     ndarray
-        Words, uint32 of shape (blocks, 4).
+        Words, uint32 of shape (n, 4).
 
     Notes
     -----
@@ -90,8 +91,9 @@ def random_words(blocks: int, *, seed: int, stream: int, step: int) -> NDArray[A
     >>> random_words(2, seed=0, stream=0, step=0).shape
     (2, 4)
     """
-    counter = np.empty((blocks, 4), np.uint32)
-    counter[:, 0] = np.arange(blocks)
+    numbers = np.arange(blocks) if isinstance(blocks, int) else blocks
+    counter = np.empty((len(numbers), 4), np.uint32)
+    counter[:, 0] = numbers
     counter[:, 1:] = stream, step & _LOW, step >> 32
     return philox4x32(counter, np.array([seed & _LOW, seed >> 32], np.uint32))
 
@@ -142,7 +144,7 @@ def dropout(
 
 
 def _shuffled(n: int, seed: int, epoch: int) -> list[int]:
-    words = random_words(-(-n // 4), seed=seed, stream=_PERMUTATION_STREAM, step=epoch)
+    words = random_words(-(-n // 4), seed=seed, stream=DATA_STREAM, step=epoch)
     order = list(range(n))
     for i, word in zip(range(n - 1, 0, -1), words.reshape(-1).tolist(), strict=False):
         j = (word * (i + 1)) >> 32

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.losses import Loss
-    from gyaku.metrics import Metric
     from gyaku.model import Model
+    from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
 
 __all__ = ["Evaluation", "Prediction"]
@@ -35,10 +34,8 @@ class Evaluation:
         What is evaluated.
     samples : Samples
         What on.
-    loss : Loss
-        The loss.
-    metrics : sequence of Metric
-        What else is measured.
+    criterion : Criterion
+        Losses and metrics.
     batch_size : int
         The samples of a step.
     """
@@ -47,18 +44,17 @@ class Evaluation:
         self,
         model: Model,
         samples: Samples,
-        loss: Loss,
-        metrics: Sequence[Metric],
+        criterion: Criterion,
         batch_size: int,
     ) -> None:
-        self.model, self.samples, self.loss = model, samples, loss
+        self.model, self.samples, self.criterion = model, samples, criterion
         self.batch_size = min(batch_size, samples.count)
         self.full, self.tail = divmod(samples.count, self.batch_size)
         rows = np.arange(samples.count) if samples.rows is None else samples.rows
         self.order = memory.empty((samples.count,), np.int64)
         self.order[:] = rows
         self.cursor = memory.zeros((1,), np.int64)
-        self.meters = Meters(loss, metrics, 1)
+        self.meters = Meters(criterion, 1)
         self.pace = Pace()
         self.full_step = Step(self._measure, self.batch_size)
         self.tail_step = Step(self._measure, self.tail)
@@ -67,8 +63,8 @@ class Evaluation:
         """Measure one batch."""
         x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
         t = gather(self.samples.y, self.order, self.cursor, size, self.model.dtype)
-        y = self.model.forward(x)
-        self.meters.add(self.loss(y, t)[0], y, t)
+        y = self.model.run_forward(x)
+        self.meters.add(self.criterion(y, t)[0], y, t)
         ops.advance(self.cursor, size)
 
     def run(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:
@@ -106,40 +102,42 @@ class Prediction:
     ----------
     model : Model
         What predicts.
-    x : ndarray
+    x : sequence of ndarray
         The inputs.
     batch_size : int
         The samples of a step.
     """
 
-    def __init__(self, model: Model, x: NDArray[Any], batch_size: int) -> None:
+    def __init__(self, model: Model, x: Sequence[NDArray[Any]], batch_size: int) -> None:
         self.model, self.x = model, x
-        self.batch_size = min(batch_size, len(x))
-        self.order = np.arange(len(x))
+        self.count = len(x[0])
+        self.batch_size = min(batch_size, self.count)
+        self.order = np.arange(self.count)
         self.cursor = memory.zeros((1,), np.int64)
         self.full_step = Step(self._predict, self.batch_size)
-        self.tail_step = Step(self._predict, len(x) % self.batch_size)
-        self.outputs: dict[int, NDArray[Any]] = {}
+        self.tail_step = Step(self._predict, self.count % self.batch_size)
+        self.outputs: dict[int, list[NDArray[Any]]] = {}
 
     def _predict(self, size: int) -> list[NDArray[Any]]:
         """Predict one batch; replay fills the same outputs again."""
         x = gather(self.x, self.order, self.cursor, size, self.model.dtype)
-        self.outputs[size] = y = self.model.forward(x)
-        return [y]
+        self.outputs[size] = y = self.model.run_forward(x)
+        return y
 
-    def run(self) -> NDArray[Any]:
+    def run(self) -> list[NDArray[Any]]:
         """Predict all samples.
 
         Returns
         -------
-        ndarray
+        list of ndarray
             The outputs, (samples, ...).
         """
-        result = np.empty((len(self.x), *self.model.output_shape), self.model.dtype)
-        for start in range(0, len(self.x), self.batch_size):
+        dtype = self.model.dtype
+        results = [np.empty((self.count, *shape), dtype) for shape in self.model.output_shapes]
+        for start in range(0, self.count, self.batch_size):
             self.cursor[0] = start
-            part = result[start : start + self.batch_size]
-            whole = len(part) == self.batch_size
-            repeat([(self.full_step if whole else self.tail_step, 1)])
-            part[...] = self.outputs[len(part)]
-        return result
+            size = min(self.batch_size, self.count - start)
+            repeat([(self.full_step if size == self.batch_size else self.tail_step, 1)])
+            for result, output in zip(results, self.outputs[size], strict=True):
+                result[start : start + size] = output
+        return results

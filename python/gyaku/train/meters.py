@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.losses import Loss
-    from gyaku.metrics import Metric
+    from gyaku.train.criterion import Criterion
+
+    Arrays = Sequence[NDArray[Any]]
 
 __all__ = ["Meters", "Pace"]
 
@@ -53,10 +54,8 @@ class Meters:
 
     Parameters
     ----------
-    loss : Loss
-        The loss.
-    metrics : sequence of Metric
-        The metrics.
+    criterion : Criterion
+        Losses and metrics.
     slots : int
         The number of epochs.
 
@@ -68,11 +67,10 @@ class Meters:
         The sums of each epoch.
     """
 
-    def __init__(self, loss: Loss, metrics: Sequence[Metric], slots: int) -> None:
-        self.loss = loss
-        self.metrics = metrics
+    def __init__(self, criterion: Criterion, slots: int) -> None:
+        self.criterion = criterion
         self.slot = memory.zeros((1,), np.int64)
-        names = ["loss", *(metric.name for metric in metrics)]
+        names = ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
 
     def clear(self) -> None:
@@ -80,22 +78,26 @@ class Meters:
         for total in self.totals.values():
             total.fill(0)
 
-    def add(self, loss: NDArray[np.float64], y: NDArray[Any], t: NDArray[Any]) -> None:
+    def add(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
         """Add a batch.
 
         Parameters
         ----------
-        loss : ndarray of float64
-            Its loss.
-        y, t : ndarray
+        losses : sequence of ndarray of float64
+            Its loss at each output.
+        y, t : sequence of ndarray
             Its outputs and targets.
         """
-        size = float(len(y))
-        weight = size if self.loss.reduction == "mean" else 1.0
-        ops.accumulate(loss.reshape(1), self.totals["loss"], self.slot, weight=weight)
-        for metric in self.metrics:
+        size = float(len(y[0]))
+        once = size if self.criterion.reduction == "mean" else 1.0
+        for value, weight in zip(losses, self.criterion.weights, strict=True):
+            ops.accumulate(value.reshape(1), self.totals["loss"], self.slot, weight=weight * once)
+        for name, value in zip(self.criterion.names, losses, strict=False):
+            ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=once)
+        for name, place, metric in self.criterion.metrics:
             weight = 1.0 if metric.counts else size
-            ops.accumulate(metric(y, t), self.totals[metric.name], self.slot, weight=weight)
+            value = metric(y[place], t[place])
+            ops.accumulate(value, self.totals[name], self.slot, weight=weight)
 
     def values(self, slots: slice, samples: int) -> dict[str, NDArray[np.float64]]:
         """Return the loss and the metrics of some epochs.
@@ -113,6 +115,7 @@ class Meters:
             Averages over the samples; the sum for a loss that is one.
         """
         found = {name: total[slots] / samples for name, total in self.totals.items()}
-        if self.loss.reduction == "sum":
-            found["loss"] = self.totals["loss"][slots].copy()
+        if self.criterion.reduction == "sum":
+            for name in ("loss", *self.criterion.names):
+                found[name] = self.totals[name][slots].copy()
         return found

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.history import History
+    from gyaku.model.plan import Application
     from gyaku.train.steps import Training
 
 __all__ = ["Guard", "NonFiniteError", "Snapshot"]
@@ -160,8 +161,8 @@ class Guard:
         rate = training.optimizer.rate
         advice = "Try a smaller learning rate" + (f", now {rate:.3g}" if rate else "")
         advice += ", or inputs of smaller magnitude"
-        if where.startswith("the loss") and training.loss.advice:
-            advice = training.loss.advice
+        if where.startswith("the loss"):
+            advice = next((e.advice for e in training.criterion.losses if e.advice), advice)
         raise NonFiniteError(
             f"fit: stopped at step {bad} (epoch {epoch}): the first value that is not finite arose"
             f" in {where}; the model keeps the weights from before this step. {advice}",
@@ -194,23 +195,30 @@ class Guard:
         self.training.meters.clear()
 
 
+class _Found(Exception):
+    """A value that is not finite: what it is, and the layer's name."""
+
+
 def _first_non_finite(training: Training) -> tuple[str, str | None]:
     """Do one step in Python and return where the first value that is not finite arises."""
-    model = training.model
-    y, t = training.batch(training.seek())
-    model.clock += 1
-    for layer in model.layers:
-        y = layer.run_forward(y, training=True)
+    x, t = training.batch(training.seek())
+
+    def watch_output(use: Application, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():
-            return f"the output of {layer}", layer.name
-    loss, dy = training.loss(y, t)
-    if not np.isfinite(loss):
-        return f"the loss, {training.loss!r}", None
-    gradient: NDArray[Any] | None = dy
-    for layer in reversed(model.layers):
-        layer.needs_input_gradient = True
-        gradient = layer.run_backward(gradient) if gradient is not None else None
-        arrays = [*layer.grads.values(), *([] if gradient is None else [gradient])]
+            raise _Found(f"the output of {use.layer}", use.path)
+
+    def watch_gradient(use: Application, arrays: Iterable[NDArray[Any]]) -> None:
         if not all(np.isfinite(array).all() for array in arrays):
-            return f"the gradient of {layer}", layer.name
+            raise _Found(f"the gradient of {use.layer}", use.path)
+
+    try:
+        y = training.model.run_forward(x, training=True, seen=watch_output)
+        losses, dy = training.criterion(y, t)
+        for loss, value in zip(training.criterion.losses, losses, strict=True):
+            if not np.isfinite(value):
+                raise _Found(f"the loss, {loss!r}", None)
+        training.model.plan.backward(dy, seen=watch_gradient)
+    except _Found as found:
+        where, layer = found.args
+        return where, layer
     return "the update of the weights", None

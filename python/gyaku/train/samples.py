@@ -9,13 +9,14 @@ import numpy as np
 from gyaku import memory, ops
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.losses import Loss
 
-__all__ = ["Samples", "gather", "inputs", "targets"]
+__all__ = ["Samples", "gather", "inputs", "same_memory", "targets"]
 
 # The numbers that one sum looks at: 1 MB of float32, which stays in cache for a second look.
 _CHUNK = 1 << 18
@@ -26,10 +27,10 @@ class Samples:
 
     Parameters
     ----------
-    x : ndarray
-        The inputs, (samples, ...), of dtype uint8, float32 or float64.
-    y : ndarray
-        The targets, (samples, ...), floating, or int64 class numbers, (samples,), or uint8 if
+    x : sequence of ndarray
+        The inputs, each (samples, ...), of dtype uint8, float32 or float64.
+    y : sequence of ndarray
+        The targets, each (samples, ...), floating, or int64 class numbers, (samples,), or uint8 if
         they are the inputs themselves.
     rows : ndarray of int64
         Which samples are meant, by default all.
@@ -43,12 +44,15 @@ class Samples:
     __slots__ = ("count", "rows", "x", "y")
 
     def __init__(
-        self, x: NDArray[Any], y: NDArray[Any], rows: NDArray[np.int64] | None = None
+        self,
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any]],
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         self.x = x
         self.y = y
         self.rows = rows
-        self.count = len(x) if rows is None else len(rows)
+        self.count = len(x[0]) if rows is None else len(rows)
 
     def split(self, share: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
         """Set part of the samples aside, without moving any.
@@ -82,8 +86,9 @@ class Samples:
                 np.random.Philox(key=np.array([seed, 2**64 - 1], np.uint64))
             )
             rows = random.permutation(self.count)
-            if self.y.dtype == np.int64:  # evenly spaced in the order of classes
-                rows = rows[np.argsort(self.y[rows], kind="stable")]
+            classes = next((y for y in self.y if y.dtype == np.int64), None)
+            if classes is not None:  # evenly spaced in their order
+                rows = rows[np.argsort(classes[rows], kind="stable")]
             spaced = ((np.arange(aside) + 0.5) * (self.count / aside)).astype(np.int64)
             chosen[rows[spaced]] = True
         else:
@@ -95,18 +100,20 @@ class Samples:
 
 
 def gather(
-    source: NDArray[Any],
+    sources: Sequence[NDArray[Any]],
     order: NDArray[np.int64],
     cursor: NDArray[np.int64],
     size: int,
     dtype: np.dtype[Any],
-) -> NDArray[Any]:
+    moved: Sequence[NDArray[Any]] = (),
+    **moves: Any,
+) -> list[NDArray[Any]]:
     """Collect the next batch.
 
     Parameters
     ----------
-    source : ndarray
-        The data, (samples, ...): class numbers as int64, or floating, or bytes that become
+    sources : sequence of ndarray
+        The data, each (samples, ...): class numbers as int64, or floating, or bytes that become
         numbers from 0 to 1.
     order : ndarray of int64
         The samples' order.
@@ -116,17 +123,27 @@ def gather(
         The number of its samples.
     dtype : numpy.dtype
         The model's dtype.
+    moved : sequence of ndarray
+        Those of the sources that are images to be moved.
+    **moves : object
+        What else `ops.gather_images` takes.
 
     Returns
     -------
-    ndarray
-        The batch, (size, ...).
+    list of ndarray
+        The batch, each (size, ...).
     """
-    labels = source.dtype == np.int64
-    batch = memory.empty((size, *source.shape[1:]), np.int64 if labels else dtype)
-    scale = 1 / 255 if source.dtype == np.uint8 else 1.0
-    ops.gather(source, order, cursor, batch, scale=scale)
-    return batch
+    batches = []
+    for source in sources:
+        labels = source.dtype == np.int64
+        batch = memory.empty((size, *source.shape[1:]), np.int64 if labels else dtype)
+        scale = 1 / 255 if source.dtype == np.uint8 else 1.0
+        if any(source is each for each in moved):
+            ops.gather_images(source, order, cursor, out=batch, scale=scale, **moves)
+        else:
+            ops.gather(source, order, cursor, batch, scale=scale)
+        batches.append(batch)
+    return batches
 
 
 def inputs(
@@ -224,7 +241,7 @@ def targets(
     if array.ndim == 0 or len(array) != len(x):
         count = len(array) if array.ndim else "no"
         raise ValueError(f"{owner}: there are {len(x)} samples but {count} targets in {name}")
-    is_input = array.dtype == np.uint8 and array.size == x.size and _same_memory(array, x)
+    is_input = array.dtype == np.uint8 and same_memory(array, x)
     if array.shape[1:] == (1,) and outputs != (1,):
         array = array.reshape(-1)
     if loss.takes == "classes" and outputs[-1:] == (1,):
@@ -335,6 +352,20 @@ def _labels(
     return np.require(array, np.int64, ["C", "A"])
 
 
-def _same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
+def same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Return whether two arrays are the same numbers, as inputs and targets of an autoencoder.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        C-contiguous arrays.
+
+    Returns
+    -------
+    bool
+        Whether they are; their shapes may differ.
+    """
     where = "__array_interface__"
+    if a.dtype != b.dtype or a.size != b.size:
+        return False
     return bool(getattr(a, where)["data"] == getattr(b, where)["data"])

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import number, whole
+from gyaku.arguments import each_of, number, whole
 from gyaku.callbacks import Callbacks
+from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
-from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.capture import description
+from gyaku.train.criterion import Criterion, criterion
 from gyaku.train.evaluation import Evaluation, Prediction
 from gyaku.train.progress import progress
 from gyaku.train.samples import Samples, inputs, targets
@@ -44,7 +45,8 @@ def fit(
     x: object,
     y: object,
     *,
-    loss: str | Loss | Callable[..., Any],
+    loss: Any,
+    loss_weights: Any,
     optimizer: str | Optimizer,
     epochs: int,
     batch_size: int | None,
@@ -54,6 +56,7 @@ def fit(
     metrics: str | Metric | Iterable[Any],
     seed: int | None,
     shuffle: bool,
+    augment: Augment | None,
     callbacks: Callback | Callable[..., object] | Iterable[Any],
     verbose: int | str,
 ) -> History:
@@ -63,9 +66,11 @@ def fit(
     ----------
     model : Model
         What is trained.
-    x, y, loss, optimizer, epochs, batch_size, validation_data, validation_split : object
+    x, y, loss, loss_weights, optimizer, epochs, batch_size, validation_data : object
         See `Model.fit`.
-    validation_freq, metrics, seed, shuffle, callbacks, verbose : object
+    validation_split, validation_freq, metrics, seed, shuffle, augment, callbacks : object
+        See `Model.fit`.
+    verbose : object
         See `Model.fit`.
 
     Returns
@@ -81,33 +86,40 @@ def fit(
     seed = _seed(seed)
     show = progress(verbose)
     learner = as_optimizer(optimizer)
-    criterion, measures = as_loss(loss), _metrics("fit", metrics)
-    samples = _samples("fit", model, x, y, criterion, seed=seed)
+    measures = _kept(metrics)
+    measured = criterion("fit", model.output_names, loss, loss_weights, measures)
+    samples = _samples("fit", model, x, y, measured, seed=seed)
+    _check_augment(augment, samples)
+    if model.params and not model.flat_params.size:
+        raise ValueError(f"fit: the layers of {model} do not lie together, fit what it is part of")
     if not model.flat_params.size:
         raise ValueError("fit: the model has no parameters to train, add a Dense layer")
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     told = Callbacks(callbacks, model)
-    aside = _aside(model, validation_data, criterion)
+    aside = _aside(model, validation_data, measured)
     if share:
         samples, aside = samples.split(share, seed, shuffle)
-    _warn_of_two_softmaxes(model, criterion)
-    model.loss, model.optimizer, model.metrics = criterion, learner, measures
-    for layer in model.layers:
-        layer.seed = seed
+    _check_batches(model, samples.count, min(size, samples.count))
+    _warn_of_two_softmaxes(model, measured)
+    several = len(measured.losses) > 1
+    model.loss = tuple(measured.losses) if several else measured.losses[0]
+    model.loss_weights = tuple(measured.weights) if several else None
+    model.optimizer, model.metrics = learner, measures
+    model.reseed(seed)
     steps = Training(
         model,
         samples,
-        criterion,
+        measured,
         learner,
-        measures,
         batch_size=size,
         epochs=epochs,
         seed=seed,
         shuffle=shuffle,
+        augment=augment,
     )
     validation = None
     if aside is not None:
-        validation = Evaluation(model, aside, criterion, measures, max(size, BATCH))
+        validation = Evaluation(model, aside, measured, max(size, BATCH))
     history = loop.run(
         steps,
         validation=validation,
@@ -143,13 +155,13 @@ def evaluate(
         Loss and metrics.
     """
     size = whole("evaluate", "batch_size", batch_size)
-    criterion = known_loss("evaluate", model, loss)
-    measures = model.metrics if metrics is None else _metrics("evaluate", metrics)
-    samples = _samples("evaluate", model, x, y, criterion)
-    return Evaluation(model, samples, criterion, measures, size).run()
+    measures = model.metrics if metrics is None else metrics
+    measured = _known("evaluate", model, loss, measures)
+    samples = _samples("evaluate", model, x, y, measured)
+    return Evaluation(model, samples, measured, size).run()
 
 
-def predict(model: Model, x: object, *, batch_size: int) -> NDArray[Any]:
+def predict(model: Model, x: object, *, batch_size: int) -> Any:
     """Return a model's outputs; `Model.predict` says how.
 
     Parameters
@@ -161,14 +173,12 @@ def predict(model: Model, x: object, *, batch_size: int) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray
+    ndarray or tuple of ndarray
         The outputs.
     """
     size = whole("predict", "batch_size", batch_size)
-    source = inputs("predict", "x", x, model.input_shape, model.dtype)
-    if not model.built:
-        model.build(source.shape[1:])
-    return Prediction(model, source, size).run()
+    found = Prediction(model, _inputs("predict", model, x), size).run()
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def training(
@@ -199,17 +209,16 @@ def training(
 
     steps = whole("profile", "steps", steps)
     size = whole("profile", "batch_size", batch_size)
-    criterion = known_loss("profile", model, loss)
+    measured = _known("profile", model, loss, ())
     learner = as_optimizer(optimizer or model.optimizer or "adam")
-    samples = _samples("profile", model, x, y, criterion)
+    samples = _samples("profile", model, x, y, measured)
     size = min(size, samples.count)
     rows = np.arange((steps + 1) * size) % samples.count
     return Training(
         model,
         Samples(samples.x, samples.y, rows),
-        criterion,
+        measured,
         copy.copy(learner),
-        (),
         batch_size=size,
         epochs=1,
         seed=0,
@@ -217,36 +226,39 @@ def training(
     )
 
 
-def known_loss(owner: str, model: Model, given: str | Loss | Callable[..., Any] | None) -> Loss:
-    """Return the loss that was given, or that of the last fit.
+def _known(owner: str, model: Model, loss: Any, metrics: Any) -> Criterion:
+    """Return the loss that was given, or that of the last fit."""
+    weights = None
+    if loss is None:
+        if model.loss is None:
+            raise ValueError(
+                f"{owner}: this model was not trained yet; name a loss, as in"
+                " loss='softmax_cross_entropy'"
+            )
+        loss, weights = model.loss, model.loss_weights
+    return criterion(owner, model.output_names, loss, weights, metrics)
 
-    Parameters
-    ----------
-    owner : str
-        Who asks, for the error.
-    model : Model
-        The model.
-    given : str or Loss or callable or None
-        The loss.
 
-    Returns
-    -------
-    Loss
-        The loss.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    if given is not None:
-        return as_loss(given)
-    if model.loss is None:
-        raise ValueError(
-            f"{owner}: this model was not trained yet; name a loss, as in"
-            " loss='softmax_cross_entropy'"
-        )
-    return model.loss
+def _inputs(
+    owner: str, model: Model, x: object, *, seed: int = 0, part: str = ""
+) -> list[NDArray[Any]]:
+    """Check inputs, and build the model for them if nobody did."""
+    names = model.wiring.inputs
+    given = each_of(owner, part + "x", x, names)
+    shapes = model.input_shapes or [None] * len(names)
+    several = len(names) > 1
+    found = []
+    for name, each, shape in zip(names, given, shapes, strict=True):
+        shown = f"{part}x[{name!r}]" if several else f"{part}x"
+        found.append(inputs(owner, shown, each, shape, model.dtype))
+        if len(found[-1]) != len(found[0]):
+            raise ValueError(
+                f"{owner}: {shown} has {len(found[-1])} samples, the first input {len(found[0])}"
+            )
+    if not model.built:
+        of_samples = tuple(each.shape[1:] for each in found)
+        model.build(of_samples if several else of_samples[0], seed=seed)
+    return found
 
 
 def _samples(
@@ -254,54 +266,95 @@ def _samples(
     model: Model,
     x: object,
     y: object,
-    loss: Loss,
+    measured: Criterion,
     *,
     seed: int = 0,
     part: str = "",
 ) -> Samples:
     """Check inputs and targets, and build the model for them if nobody did."""
-    checked = inputs(owner, part + "x", x, model.input_shape, model.dtype)
     fresh = not model.built
-    if fresh:
-        model.build(checked.shape[1:], seed=seed)
+    checked = _inputs(owner, model, x, seed=seed, part=part)
+    names = model.output_names
     try:
-        wanted = targets(owner, part + "y", y, checked, model.output_shape, loss, model.dtype)
+        wanted = []
+        for name, each, outputs, loss in zip(
+            *(names, each_of(owner, part + "y", y, names), model.output_shapes, measured.losses),
+            strict=True,
+        ):
+            shown = f"{part}y[{name!r}]" if len(names) > 1 else f"{part}y"
+            # An autoencoder's targets may be one of its inputs, as bytes.
+            like = next((each_x for each_x in checked if each_x is each), checked[0])
+            wanted.append(targets(owner, shown, each, like, outputs, loss, model.dtype))
     except (TypeError, ValueError):
         if fresh:  # the inputs may have been meant otherwise too
-            model.built, model.input_shape = False, None
+            model.forget()
         raise
     return Samples(checked, wanted)
 
 
-def _aside(model: Model, given: object, loss: Loss) -> Samples | None:
+def _check_augment(augment: Augment | None, samples: Samples) -> None:
+    """Refuse what is no augmentation, or none for these inputs."""
+    if augment is None:
+        return
+    if not isinstance(augment, Augment):
+        raise TypeError(
+            f"fit: augment must be a gyaku.data.Augment or None, got {type(augment).__name__}"
+        )
+    images = [x for x in samples.x if x.ndim == 4]
+    if not images:
+        shapes = " and ".join(str(x.shape[1:]) for x in samples.x)
+        raise ValueError(
+            "fit: augment is for images of shape (height, width, channels), got samples of shape"
+            f" {shapes}"
+        )
+    shortest = min(side for x in images for side in x.shape[1:3])
+    if augment.shift >= shortest:
+        raise ValueError(
+            f"fit: augment's shift must be less than the {shortest} pixels of an image's shorter"
+            f" side, got {augment.shift}"
+        )
+
+
+def _aside(model: Model, given: object, measured: Criterion) -> Samples | None:
     """Check the validation data, if there are any."""
     if given is None:
         return None
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise TypeError("fit: validation_data must be a pair (x, y)")
     x, y = given
-    return _samples("fit", model, x, y, loss, part="validation_data's ")
+    return _samples("fit", model, x, y, measured, part="validation_data's ")
 
 
-def _warn_of_two_softmaxes(model: Model, loss: Loss) -> None:
-    last = model.layers[-1]
-    last = getattr(last, "activation", None) or last
-    if isinstance(loss, SoftmaxCrossEntropy) and "softmax" in (last, getattr(last, "op", "")):
-        warnings.warn(
-            "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it will"
-            " learn slowly; leave the model's out, or use CrossEntropy",
-            stacklevel=4,
-        )
+def _check_batches(model: Model, samples: int, size: int) -> None:
+    smallest = samples % size or size
+    for use in model.plan.applications:
+        least = use.worker.least_batch
+        if smallest < least:
+            raise ValueError(
+                f"fit: {use.layer} needs at least {least} samples a step, but {samples} samples in"
+                f" batches of {size} leave {smallest}; choose another batch_size"
+            )
 
 
-def _metrics(owner: str, given: str | Metric | Iterable[Any]) -> tuple[Metric, ...]:
-    listed = [given] if isinstance(given, str) or callable(given) else list(given)
-    found = tuple(map(as_metric, listed))
-    names = ["loss", *(each.name for each in found)]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{owner}: two numbers would be called {name!r} in the history")
-    return found
+def _warn_of_two_softmaxes(model: Model, measured: Criterion) -> None:
+    for value, loss in zip(model.plan.outputs, measured.losses, strict=True):
+        uses = (use.layer for use in model.plan.applications if use.output == value)
+        last: Any = next(uses, None)
+        last = getattr(last, "activation", None) or last
+        if isinstance(loss, SoftmaxCrossEntropy) and "softmax" in (last, getattr(last, "op", "")):
+            warnings.warn(
+                "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it"
+                " will learn slowly; leave the model's out, or use CrossEntropy",
+                stacklevel=4,
+            )
+
+
+def _kept(metrics: Any) -> Any:
+    """Return metrics so that they can be looked at again."""
+    if isinstance(metrics, dict):
+        return {name: _kept(each) for name, each in metrics.items()}
+    listed = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+    return tuple(as_metric(each) for each in listed)
 
 
 def _seed(given: object) -> int:

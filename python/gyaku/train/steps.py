@@ -9,18 +9,17 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.train.capture import Step, repeat
 from gyaku.train.meters import Meters
-from gyaku.train.samples import gather
+from gyaku.train.samples import gather, same_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from gyaku.losses import Loss
-    from gyaku.metrics import Metric
+    from gyaku.data import Augment
     from gyaku.model import Model
     from gyaku.optim import Optimizer
+    from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
 
 __all__ = ["Training"]
@@ -38,12 +37,10 @@ class Training:
         What is trained.
     samples : Samples
         What it is trained on.
-    loss : Loss
-        What is to become small.
+    criterion : Criterion
+        What is to become small, and what else is measured.
     optimizer : Optimizer
         What makes it small.
-    metrics : sequence of Metric
-        What else is measured.
     batch_size : int
         The samples of a step.
     epochs : int
@@ -52,6 +49,8 @@ class Training:
         What the order depends on.
     shuffle : bool
         Whether each epoch has an order of its own.
+    augment : Augment or None
+        What happens to the images of a batch.
 
     Attributes
     ----------
@@ -67,17 +66,17 @@ class Training:
         self,
         model: Model,
         samples: Samples,
-        loss: Loss,
+        criterion: Criterion,
         optimizer: Optimizer,
-        metrics: Sequence[Metric],
         *,
         batch_size: int,
         epochs: int,
         seed: int,
         shuffle: bool,
+        augment: Augment | None = None,
     ) -> None:
         self.model, self.samples = model, samples
-        self.loss, self.optimizer = loss, optimizer
+        self.criterion, self.optimizer = criterion, optimizer
         self.seed, self.shuffle = seed, shuffle
         self.batch_size = min(batch_size, samples.count)
         self.full, self.tail = divmod(samples.count, self.batch_size)
@@ -89,10 +88,26 @@ class Training:
         self.first = -self.block  # of the epochs that `order` holds
         self.order = memory.empty((self.block * samples.count,), np.int64)
         self.cursor = memory.zeros((1,), np.int64)
-        self.meters = Meters(loss, metrics, self.block)
+        self.meters = Meters(criterion, self.block)
+        self.moved: tuple[NDArray[Any], ...] = ()
+        self.moves: dict[str, Any] = {}
+        if augment and (augment.shift or augment.flip):
+            images = [x for x in samples.x if x.ndim == 4]
+            # What an autoencoder is to return is the image as it was moved.
+            pairs = [(x, y) for x in images for y in samples.y if x.shape == y.shape]
+            same = [y for x, y in pairs if same_memory(x, y)]
+            self.moved = (*images, *same)
+            self.epoch = memory.zeros((1,), np.int64)
+            self.moves = {
+                "epoch": self.epoch,
+                "shift": augment.shift,
+                "flip": augment.flip,
+                "seed": seed,
+            }
 
         optimizer.begin(model, self.total)
-        self.state = [model.flat_params, *optimizer.state.values(), optimizer.clock, model.clock]
+        self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
+        self.state += [optimizer.clock, model.clock]
         self.full_step = Step(self._train, self.batch_size)
         self.tail_step = Step(self._train, self.tail)
         self.epoch_end = Step(self._end_epoch)
@@ -100,17 +115,19 @@ class Training:
     def _train(self, size: int) -> None:
         """Do one step on a batch of `size` samples: the whole of training, in Python."""
         x, t = self.batch(size)
-        y = self.model.forward(x, training=True)
-        loss, dy = self.loss(y, t)
-        self.model.backward(dy)
+        y = self.model.run_forward(x, training=True)
+        losses, dy = self.criterion(y, t)
+        self.model.plan.backward(dy)
         self.optimizer.step(self.model)
-        self.meters.add(loss, y, t)
+        self.meters.add(losses, y, t)
         ops.advance(self.cursor, size)
 
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
+        if self.moved:
+            ops.advance(self.epoch, 1)
 
-    def batch(self, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def batch(self, size: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Collect the next inputs and targets.
 
         Parameters
@@ -120,15 +137,15 @@ class Training:
 
         Returns
         -------
-        x : ndarray
+        x : list of ndarray
             The inputs.
-        t : ndarray
+        t : list of ndarray
             The targets.
         """
         samples, dtype = self.samples, self.model.dtype
         return (
-            gather(samples.x, self.order, self.cursor, size, dtype),
-            gather(samples.y, self.order, self.cursor, size, dtype),
+            gather(samples.x, self.order, self.cursor, size, dtype, self.moved, **self.moves),
+            gather(samples.y, self.order, self.cursor, size, dtype, self.moved, **self.moves),
         )
 
     def seek(self) -> int:
@@ -145,6 +162,8 @@ class Training:
             self._fill_order()
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
+        if self.moved:
+            self.epoch[0] = epoch
         self.cursor[0] = slot * self.samples.count + position * self.batch_size
         return self.batch_size if position < self.full else self.tail
 

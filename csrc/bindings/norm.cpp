@@ -1,0 +1,321 @@
+// Normalisation: statistics are sums over the batch by chunks, then a task that puts these
+// together, then the rows.
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace gyaku::bindings {
+
+namespace {
+
+// Long enough that few partial sums are left, short enough that a chunk stays in the second-level
+// cache while it is read twice.
+constexpr std::int64_t chunk_size = 32768; // numbers
+constexpr std::int64_t fewest_rows = 64;
+
+// x as rows by columns; the samples' rows are what slices count.
+class Normalisation {
+public:
+  Normalisation(Call& call, const char* name, const Tensor& x, std::int64_t columns)
+      : call_(call), name_(name), x_(x) {
+    args.x = x.data;
+    args.columns = columns;
+    args.rows = columns == 0 ? 0 : x.size / columns;
+    args.chunk = std::max(fewest_rows, chunk_size / std::max<std::int64_t>(columns, 1));
+    // The features of a layer may be all axes: then there is but one row.
+    const std::int64_t samples = std::min(args.rows, x.rows());
+    cut_ = cut_samples(samples, samples == 0 ? 0 : args.rows / samples);
+    args.unit = cut_.unit;
+  }
+
+  std::int64_t columns() const { return args.columns; }
+  bool fits(const Tensor& parameter) const {
+    return parameter.same_type(x_) && parameter.size == args.columns;
+  }
+  bool is_row_statistic(const Tensor& statistic) const {
+    return statistic.same_type(x_) && statistic.size == args.rows;
+  }
+
+  // Sums over the batch, chunk by chunk, for `finish`.
+  void add_sums(KernelId id, const char* name, std::vector<Operand> operands, KernelId finish,
+                const char* finish_name, std::vector<Operand> finished, double flops) {
+    const std::int64_t chunks = (args.rows + args.chunk - 1) / args.chunk;
+    bytes_ = chunks * 2 * args.columns * static_cast<std::int64_t>(sizeof(double));
+    scratch_ = allocate(bytes_);
+    args.partial = reinterpret_cast<double*>(scratch_.get());
+    operands.push_back({args.partial, bytes_, Access::write, true});
+    finished.push_back({args.partial, bytes_, Access::read});
+    add(id, name, std::move(operands), chunks, flops);
+    add_columns(finish, finish_name, std::move(finished));
+  }
+  void add_columns(KernelId id, const char* name, std::vector<Operand> operands) {
+    constexpr std::int64_t line = 16; // so that no two members write to one
+    tasks_.push_back(
+        make_task(name, id, x_.scalar(), args, args.columns, line, 0, std::move(operands)));
+  }
+  void add_rows(KernelId id, std::vector<Operand> operands, double flops) {
+    add(id, name_, std::move(operands), cut_.extent, flops);
+  }
+  // What one sample owns is in its slice.
+  Operand own(Operand operand) const {
+    operand.by_slice = true;
+    return operand;
+  }
+  void run() { call_.run(std::move(tasks_), std::move(scratch_), bytes_); }
+
+  NormArgs args{};
+
+private:
+  void add(KernelId id, const char* name, std::vector<Operand> operands, std::int64_t extent,
+           double flops) {
+    tasks_.push_back(make_task(name, id, x_.scalar(), args, extent, 1,
+                               flops * static_cast<double>(x_.size), std::move(operands)));
+  }
+
+  Call& call_;
+  const char* name_;
+  const Tensor& x_;
+  Cut cut_{};
+  std::vector<Task> tasks_;
+  Block scratch_;
+  std::int64_t bytes_ = 0;
+};
+
+std::int64_t last(const Call& call, const Tensor& x) {
+  call.require(!x.shape.empty(), "a single number has no columns");
+  return x.shape.back();
+}
+
+py::tuple batch_norm(py::handle x_array, py::handle gamma_array, py::handle beta_array,
+                     double epsilon) {
+  Call call("batch_norm");
+  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
+               beta = call.real_input(beta_array, "beta");
+  Normalisation norm(call, "batch_norm", x, last(call, x));
+  call.require(norm.fits(gamma) && norm.fits(beta), "gamma or beta does not fit x");
+  call.require(norm.args.rows > 0, "an empty batch has no statistics");
+  const std::array<py::ssize_t, 1> columns{norm.columns()};
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const py::object mean_array = call.result(columns, x.scalar());
+  const py::object inverse_array = call.result(columns, x.scalar());
+  const py::object variance_array = call.result(columns, x.scalar());
+  const Tensor y = call.output(y_array, "y"), mean = call.output(mean_array, "mean"),
+               inverse = call.output(inverse_array, "inverse"),
+               variance = call.output(variance_array, "variance");
+  NormArgs& args = norm.args;
+  args.gamma = gamma.data;
+  args.beta = beta.data;
+  args.y = y.data;
+  args.mean = mean.data;
+  args.inverse = inverse.data;
+  args.variance = variance.data;
+  args.epsilon = epsilon;
+  norm.add_sums(KernelId::batch_statistics, "batch_statistics", {x.read()}, KernelId::batch_finish,
+                "batch_finish", {mean.write(), inverse.write(), variance.write()}, 4);
+  norm.add_rows(KernelId::batch_norm,
+                {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
+                 norm.own(y.write())},
+                4);
+  norm.run();
+  return py::make_tuple(y_array, mean_array, inverse_array, variance_array);
+}
+
+py::tuple batch_norm_inference(py::handle x_array, py::handle gamma_array, py::handle beta_array,
+                               py::handle mean_array, py::handle variance_array, double epsilon) {
+  Call call("batch_norm_inference");
+  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
+               beta = call.real_input(beta_array, "beta"),
+               mean = call.real_input(mean_array, "mean"),
+               variance = call.real_input(variance_array, "variance");
+  Normalisation norm(call, "batch_norm_inference", x, last(call, x));
+  call.require(norm.fits(gamma) && norm.fits(beta) && norm.fits(mean) && norm.fits(variance),
+               "gamma, beta, mean or variance does not fit x");
+  const std::array<py::ssize_t, 1> columns{norm.columns()};
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const py::object inverse_array = call.result(columns, x.scalar());
+  const Tensor y = call.output(y_array, "y"), inverse = call.output(inverse_array, "inverse");
+  NormArgs& args = norm.args;
+  args.gamma = gamma.data;
+  args.beta = beta.data;
+  args.y = y.data;
+  args.mean = mean.data;
+  args.inverse = inverse.data;
+  args.variance = variance.data;
+  args.epsilon = epsilon;
+  norm.add_columns(KernelId::batch_finish, "batch_finish", {variance.read(), inverse.write()});
+  norm.add_rows(KernelId::batch_norm,
+                {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
+                 norm.own(y.write())},
+                4);
+  norm.run();
+  return py::make_tuple(y_array, inverse_array);
+}
+
+// What both gradients share: dx, dgamma and dbeta, new or where they are wanted.
+struct Gradients {
+  py::object dx_array, dgamma_array, dbeta_array;
+  Tensor dx, dgamma, dbeta;
+
+  Gradients(Call& call, const Tensor& x, const Tensor& gamma, py::handle dx_out,
+            py::handle dgamma_out, py::handle dbeta_out)
+      : dx_array(call.result(dx_out, x.shape, x.scalar())),
+        dgamma_array(call.result(dgamma_out, gamma.shape, x.scalar())),
+        dbeta_array(call.result(dbeta_out, gamma.shape, x.scalar())),
+        dx(call.real_output(dx_array, "dx")), dgamma(call.real_output(dgamma_array, "dgamma")),
+        dbeta(call.real_output(dbeta_array, "dbeta")) {
+    call.require(dx.like(x) && dgamma.like(gamma) && dbeta.like(gamma),
+                 "an array of out differs from its argument in shape or dtype");
+  }
+  py::tuple arrays() const { return py::make_tuple(dx_array, dgamma_array, dbeta_array); }
+};
+
+py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handle x_array,
+                   py::handle gamma_array, py::handle mean_array, py::handle inverse_array,
+                   bool training, py::handle dx_out, py::handle dgamma_out, py::handle dbeta_out) {
+  Call call(name);
+  const Tensor dy = call.real_input(dy_array, "dy"), x = call.real_input(x_array, "x"),
+               gamma = call.real_input(gamma_array, "gamma"),
+               mean = call.real_input(mean_array, "mean"),
+               inverse = call.real_input(inverse_array, "inverse");
+  Normalisation norm(call, name, x, by_row ? gamma.size : last(call, x));
+  const auto is_statistic = [&](const Tensor& each) {
+    return by_row ? norm.is_row_statistic(each) : norm.fits(each);
+  };
+  call.require(dy.like(x) && norm.fits(gamma) && is_statistic(mean) && is_statistic(inverse),
+               "dy, gamma, mean or inverse does not fit x");
+  const Gradients to(call, x, gamma, dx_out, dgamma_out, dbeta_out);
+  const std::array read{dy.read(), x.read(), gamma.read(), mean.read(), inverse.read()};
+  const std::array written{to.dx.write(), to.dgamma.write(), to.dbeta.write()};
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    for (const Operand& operand : read)
+      call.require(!operand.overlaps(written[i]), "out must not share memory with an input");
+    for (std::size_t j = 0; j < i; ++j)
+      call.require(!written[j].overlaps(written[i]), "the arrays of out must not share memory");
+  }
+  NormArgs& args = norm.args;
+  args.dy = dy.data;
+  args.gamma = gamma.data;
+  args.mean = mean.data;
+  args.inverse = inverse.data;
+  args.y = to.dx.data;
+  args.dgamma = to.dgamma.data;
+  args.dbeta = to.dbeta.data;
+  args.by_row = by_row;
+  norm.add_sums(KernelId::norm_sums, "norm_sums",
+                {dy.read(), x.read(), mean.read(), inverse.read()}, KernelId::norm_sums_finish,
+                "norm_sums_finish", {inverse.read(), to.dgamma.write(), to.dbeta.write()}, 4);
+  std::vector<Operand> operands{norm.own(dy.read()), norm.own(x.read()), gamma.read(),
+                                norm.own(to.dx.write())};
+  for (const Tensor& statistic : {mean, inverse})
+    operands.push_back(by_row ? norm.own(statistic.read()) : statistic.read());
+  if (!by_row && training) {
+    operands.push_back(to.dgamma.read());
+    operands.push_back(to.dbeta.read());
+  } else {
+    args.dgamma = args.dbeta = nullptr;
+  }
+  norm.add_rows(by_row ? KernelId::layer_norm_backward : KernelId::batch_norm_backward,
+                std::move(operands), 6);
+  norm.run();
+  return to.arrays();
+}
+
+py::tuple batch_norm_backward(py::handle dy, py::handle x, py::handle gamma, py::handle mean,
+                              py::handle inverse, bool training, py::handle dx, py::handle dgamma,
+                              py::handle dbeta) {
+  return backward("batch_norm_backward", false, dy, x, gamma, mean, inverse, training, dx, dgamma,
+                  dbeta);
+}
+
+py::tuple layer_norm_backward(py::handle dy, py::handle x, py::handle gamma, py::handle mean,
+                              py::handle inverse, py::handle dx, py::handle dgamma,
+                              py::handle dbeta) {
+  return backward("layer_norm_backward", true, dy, x, gamma, mean, inverse, true, dx, dgamma,
+                  dbeta);
+}
+
+py::tuple layer_norm(py::handle x_array, py::handle gamma_array, py::handle beta_array,
+                     double epsilon) {
+  Call call("layer_norm");
+  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
+               beta = call.real_input(beta_array, "beta");
+  call.require(gamma.shape.size() <= x.shape.size() && !gamma.shape.empty() &&
+                   std::equal(gamma.shape.begin(), gamma.shape.end(),
+                              x.shape.end() - static_cast<std::ptrdiff_t>(gamma.shape.size())),
+               "the axes of gamma must be the last ones of x");
+  Normalisation norm(call, "layer_norm", x, gamma.size);
+  call.require(norm.fits(gamma) && beta.like(gamma), "gamma or beta does not fit x");
+  call.require(gamma.size > 0, "a sample without features has no statistics");
+  const Shape samples = x.shape.first(x.shape.size() - gamma.shape.size());
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const py::object mean_array = call.result(samples, x.scalar());
+  const py::object inverse_array = call.result(samples, x.scalar());
+  const Tensor y = call.output(y_array, "y"), mean = call.output(mean_array, "mean"),
+               inverse = call.output(inverse_array, "inverse");
+  NormArgs& args = norm.args;
+  args.gamma = gamma.data;
+  args.beta = beta.data;
+  args.y = y.data;
+  args.mean = mean.data;
+  args.inverse = inverse.data;
+  args.epsilon = epsilon;
+  norm.add_rows(KernelId::layer_norm,
+                {norm.own(x.read()), gamma.read(), beta.read(), norm.own(y.write()),
+                 norm.own(mean.write()), norm.own(inverse.write())},
+                8);
+  norm.run();
+  return py::make_tuple(y_array, mean_array, inverse_array);
+}
+
+void update_running(py::handle running_mean_array, py::handle running_var_array,
+                    py::handle mean_array, py::handle variance_array, std::int64_t samples,
+                    double momentum) {
+  Call call("update_running");
+  const Tensor running_mean = call.real_output(running_mean_array, "running_mean"),
+               running_var = call.real_output(running_var_array, "running_var"),
+               mean = call.input(mean_array, "mean"),
+               variance = call.input(variance_array, "variance");
+  call.require(running_var.like(running_mean) && mean.like(running_mean) &&
+                   variance.like(running_mean),
+               "the statistics differ in shape or dtype");
+  call.require(samples > 0, "samples must be at least 1");
+  call.require(momentum >= 0 && momentum <= 1, "momentum must be 0 to 1");
+  RunningArgs args{};
+  args.mean = mean.data;
+  args.variance = variance.data;
+  args.running_mean = running_mean.data;
+  args.running_var = running_var.data;
+  args.size = running_mean.size;
+  args.momentum = momentum;
+  args.unbiased =
+      static_cast<double>(samples) / static_cast<double>(std::max<std::int64_t>(samples - 1, 1));
+  call.run(make_task("update_running", KernelId::update_running, running_mean.scalar(), args,
+                     args.size, 64, 6 * static_cast<double>(args.size),
+                     {mean.read(), variance.read(), running_mean.update(), running_var.update()}));
+}
+
+} // namespace
+
+void register_norm(py::module_& module) {
+  module.def("batch_norm", &batch_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
+             py::arg("epsilon"));
+  module.def("batch_norm_inference", &batch_norm_inference, py::arg("x"), py::arg("gamma"),
+             py::arg("beta"), py::arg("mean"), py::arg("variance"), py::arg("epsilon"));
+  module.def("batch_norm_backward", &batch_norm_backward, py::arg("dy"), py::arg("x"),
+             py::arg("gamma"), py::arg("mean"), py::arg("inverse"), py::arg("training"),
+             py::arg("dx"), py::arg("dgamma"), py::arg("dbeta"));
+  module.def("layer_norm", &layer_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
+             py::arg("epsilon"));
+  module.def("layer_norm_backward", &layer_norm_backward, py::arg("dy"), py::arg("x"),
+             py::arg("gamma"), py::arg("mean"), py::arg("inverse"), py::arg("dx"),
+             py::arg("dgamma"), py::arg("dbeta"));
+  module.def("update_running", &update_running, py::arg("running_mean"), py::arg("running_var"),
+             py::arg("mean"), py::arg("variance"), py::arg("samples"), py::arg("momentum"));
+}
+
+} // namespace gyaku::bindings

@@ -1,0 +1,168 @@
+// Pooling: one task each. Where the windows lie is found out, and checked, by gyaku.ops.windows.
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace gyaku::bindings {
+
+namespace {
+
+// As gyaku.reference.windows.Axis says: size, taps, stride, dilation, before, after, windows.
+using Axis = std::array<std::int64_t, 7>;
+
+WindowAxis window_axis(const Call& call, const Axis& axis) {
+  const auto [size, taps, stride, dilation, before, after, windows] = axis;
+  call.require(std::min({size, taps, stride, dilation, windows}) > 0 && before >= 0,
+               "an axis must have pixels, windows and taps");
+  return {size, taps, stride, dilation, before, windows};
+}
+
+// What a pooling and its gradient share: the images, and one number a window. Global pooling has
+// one window, whose axes the second one leaves out.
+class Pooling {
+public:
+  Pooling(Call& call, const Axis& rows, const Axis& columns, bool is_global)
+      : call_(call), is_global_(is_global) {
+    args.rows = window_axis(call, rows);
+    args.columns = window_axis(call, columns);
+    args.after_rows = static_cast<std::int32_t>(rows[5]);
+    args.after_columns = static_cast<std::int32_t>(columns[5]);
+    args.wide = is_global || taps() > most_taps_of_a_byte;
+  }
+
+  bool are_images(const Tensor& x) const {
+    return x.shape.size() == 4 && x.shape[1] == args.rows.size && x.shape[2] == args.columns.size;
+  }
+  bool are_windows(const Tensor& y) const {
+    if (is_global_) return y.shape.size() == 2;
+    return y.shape.size() == 4 && y.shape[1] == args.rows.windows &&
+           y.shape[2] == args.columns.windows;
+  }
+  py::array new_images(const Tensor& dy) const {
+    const std::array<py::ssize_t, 4> shape{dy.shape.front(), args.rows.size, args.columns.size,
+                                           dy.shape.back()};
+    return empty(name(), shape, dtype(dy));
+  }
+  py::array new_windows(const Tensor& x, const py::dtype& dtype) const {
+    const std::array<py::ssize_t, 4> shape{x.shape.front(), args.rows.windows, args.columns.windows,
+                                           x.shape.back()};
+    const std::array<py::ssize_t, 2> one_each{x.shape.front(), x.shape.back()};
+    return is_global_ ? empty(name(), one_each, dtype) : empty(name(), shape, dtype);
+  }
+  py::array new_maxima(const Tensor& x) const { return new_windows(x, dtype(x)); }
+  py::array new_argmax(const Tensor& x) const {
+    return new_windows(x,
+                       args.wide ? py::dtype::of<std::int32_t>() : py::dtype::of<std::uint8_t>());
+  }
+  bool is_argmax(const Tensor& argmax, const Tensor& y) const {
+    return argmax.kind == (args.wide ? 'i' : 'u') && argmax.item_bytes == (args.wide ? 4 : 1) &&
+           argmax.same_shape(y);
+  }
+
+  // `rows` are those of a sample that slices count.
+  void run(const char* name, KernelId id, const Tensor& from, const Tensor& to,
+           const Tensor* argmax, bool writes_argmax, std::int64_t rows) {
+    const std::int64_t samples = from.shape.front();
+    args.x = from.data;
+    args.y = to.data;
+    args.channels = from.shape.back();
+    const Cut cut = cut_samples(args.channels == 0 ? 0 : samples, rows);
+    args.unit = static_cast<std::int32_t>(cut.unit);
+    std::vector<Operand> operands{from.read(cut.by_sample), to.write(true)};
+    if (argmax != nullptr) {
+      args.argmax = argmax->data;
+      operands.push_back(writes_argmax ? argmax->write(true) : argmax->read(cut.by_sample));
+    }
+    const double windows = static_cast<double>(std::min(from.size, to.size));
+    call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1,
+                        windows * static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20)),
+                        std::move(operands)));
+  }
+
+  PoolArgs args{};
+
+private:
+  static constexpr std::int64_t most_taps_of_a_byte = 256;
+
+  std::int64_t taps() const { return args.rows.taps * args.columns.taps; }
+  static const char* name() { return "pooling"; }
+  static py::dtype dtype(const Tensor& like) {
+    return like.scalar() == Scalar::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
+  }
+
+  Call& call_;
+  bool is_global_;
+};
+
+py::tuple max_pool2d(py::handle x_array, const Axis& rows, const Axis& columns, bool is_global) {
+  const char* name = is_global ? "global_max_pool2d" : "max_pool2d";
+  Call call(name);
+  Pooling pooling(call, rows, columns, is_global);
+  const Tensor x = call.real_input(x_array, "x");
+  call.require(pooling.are_images(x), "x does not have the shape that the windows are for");
+  const py::array y_array = pooling.new_maxima(x), argmax_array = pooling.new_argmax(x);
+  const Tensor y = call.output(y_array, "y"), argmax = call.output(argmax_array, "argmax");
+  pooling.run(name, KernelId::max_pool, x, y, &argmax, true, pooling.args.rows.windows);
+  return py::make_tuple(y_array, argmax_array);
+}
+
+py::object max_pool2d_backward(py::handle dy_array, py::handle argmax_array, const Axis& rows,
+                               const Axis& columns, bool is_global) {
+  const char* name = is_global ? "global_max_pool2d_backward" : "max_pool2d_backward";
+  Call call(name);
+  Pooling pooling(call, rows, columns, is_global);
+  const Tensor dy = call.real_input(dy_array, "dy"), argmax = call.input(argmax_array, "argmax");
+  call.require(pooling.are_windows(dy) && pooling.is_argmax(argmax, dy),
+               "dy or argmax does not have the shape or dtype that the windows are for");
+  const py::array dx_array = pooling.new_images(dy);
+  pooling.run(name, KernelId::max_pool_backward, dy, call.output(dx_array, "dx"), &argmax, false,
+              pooling.args.rows.size);
+  return dx_array;
+}
+
+py::object avg_pool2d(py::handle x_array, const Axis& rows, const Axis& columns,
+                      bool count_include_pad, bool is_global) {
+  const char* name = is_global ? "global_avg_pool2d" : "avg_pool2d";
+  Call call(name);
+  Pooling pooling(call, rows, columns, is_global);
+  const Tensor x = call.real_input(x_array, "x");
+  call.require(pooling.are_images(x), "x does not have the shape that the windows are for");
+  const py::array y_array = pooling.new_maxima(x);
+  pooling.args.count_padding = count_include_pad;
+  pooling.run(name, KernelId::avg_pool, x, call.output(y_array, "y"), nullptr, false,
+              pooling.args.rows.windows);
+  return y_array;
+}
+
+py::object avg_pool2d_backward(py::handle dy_array, const Axis& rows, const Axis& columns,
+                               bool count_include_pad, bool is_global) {
+  const char* name = is_global ? "global_avg_pool2d_backward" : "avg_pool2d_backward";
+  Call call(name);
+  Pooling pooling(call, rows, columns, is_global);
+  const Tensor dy = call.real_input(dy_array, "dy");
+  call.require(pooling.are_windows(dy), "dy does not have the shape that the windows are for");
+  const py::array dx_array = pooling.new_images(dy);
+  pooling.args.count_padding = count_include_pad;
+  pooling.run(name, KernelId::avg_pool_backward, dy, call.output(dx_array, "dx"), nullptr, false,
+              pooling.args.rows.size);
+  return dx_array;
+}
+
+} // namespace
+
+void register_pool(py::module_& module) {
+  module.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("rows"), py::arg("columns"),
+             py::arg("is_global"));
+  module.def("max_pool2d_backward", &max_pool2d_backward, py::arg("dy"), py::arg("argmax"),
+             py::arg("rows"), py::arg("columns"), py::arg("is_global"));
+  module.def("avg_pool2d", &avg_pool2d, py::arg("x"), py::arg("rows"), py::arg("columns"),
+             py::arg("count_include_pad"), py::arg("is_global"));
+  module.def("avg_pool2d_backward", &avg_pool2d_backward, py::arg("dy"), py::arg("rows"),
+             py::arg("columns"), py::arg("count_include_pad"), py::arg("is_global"));
+}
+
+} // namespace gyaku::bindings

@@ -1,0 +1,368 @@
+// Convolution of channels-last images without im2col, and its data gradient: the same loops.
+//
+// A tile of pixels x channels is summed in registers over window rows, window columns and channels;
+// the source is read in place, the weights are packed in the order of the loops. The data gradient
+// is a convolution of dy by the weights turned round, channels and filters exchanged; with a
+// stride, one for each residue of the place. Taps in the padding are left out, not multiplied by
+// zero. What a pixel sums in which order depends on its place in the image alone.
+#include "kernels/conv.h"
+#include "kernels/activate.h"
+#include "kernels/conv_narrow.h"
+#include "kernels/conv_tile.h"
+#include "kernels/depthwise.h"
+#include "kernels/register.h"
+#include "kernels/transpose.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// The tiles that do a row of pixels.
+template <class T> struct Way {
+  const ConvTile<T>* tiles;
+  int pixels;    // of the widest
+  bool is_fused; // and the weights lie accordingly
+};
+
+template <class T, int vectors, int window>
+constexpr Way<T> fused_way{fused_tiles<T, vectors, window>.of, fused_pixels<T, vectors, window>,
+                           true};
+
+template <class T, int vectors> Way<T> way_of(const Phase& columns) {
+  // No more padding than a window less one column, or a pixel would see nothing else.
+  const bool is_dense = columns.source_step == 1 && columns.tap_step == 1 &&
+                        columns.origin > -columns.taps &&
+                        columns.origin + columns.count <= columns.sources;
+  if constexpr (fused_pixels<T, vectors, 3> > 0)
+    if (is_dense && columns.taps == 3) return fused_way<T, vectors, 3>;
+  if constexpr (fused_pixels<T, vectors, 5> > 0)
+    if (is_dense && columns.taps == 5) return fused_way<T, vectors, 5>;
+  return {plain_tiles<T, vectors>.of, plain_pixels<vectors>, false};
+}
+// Some channels of the result: those of a few vectors, or the rest of them, see `rest_tile`.
+struct Panel {
+  std::int64_t first;
+  int vectors; // 0: the rest
+  int channels;
+  // Weights of one tap and one channel of the source.
+  template <class T> std::int64_t weights() const {
+    return vectors > 0 ? vectors * vec<T>::width : channels;
+  }
+};
+
+template <class T, int filters = 1> Way<T> rest_way(int channels) {
+  if constexpr (filters <= most_rest<T>)
+    return channels == filters ? Way<T>{rest_tiles<T, filters>.of, rest_pixels<filters>, false}
+                               : rest_way<T, filters + 1>(channels);
+  return {};
+}
+template <class T> Way<T> way_of(const Phase& columns, const Panel& panel) {
+  return panel.vectors == 0   ? rest_way<T>(panel.channels)
+         : panel.vectors == 1 ? way_of<T, 1>(columns)
+         : panel.vectors == 2 ? way_of<T, 2>(columns)
+                              : way_of<T, 4>(columns);
+}
+
+// The channels of the result, cut into panels of 4, 2 or 1 vectors, and the rest.
+template <class T> struct Panels {
+  std::int64_t channels, vectors;
+  int widest;
+  bool has_rest;
+
+  // `run`: how many terms lie side by side.
+  Panels(std::int64_t outputs, const Phase& columns, std::int64_t run) : channels(outputs) {
+    constexpr int width = vec<T>::width;
+    const std::int64_t rest = channels % width;
+    has_rest = channels > width && rest > 0 && rest <= most_rest<T> && run >= width;
+    vectors = has_rest ? channels / width : ceil_div(channels, width);
+    widest = vectors < 2 ? 1 : 2;
+    // A few pixels alone would not keep the arithmetic busy.
+    if (columns.count <= 4 && vectors > 2 &&
+        way_of<T, 4>(columns).is_fused == way_of<T, 2>(columns).is_fused)
+      widest = 4;
+  }
+  template <class F> GYAKU_INLINE void each(F f) const {
+    constexpr int width = vec<T>::width;
+    std::int64_t first = 0;
+    const auto panel = [&](int size, std::int64_t numbers) {
+      f(Panel{first, size, static_cast<int>(least(numbers, channels - first))});
+      first += numbers;
+    };
+    for (int size = widest; size > 0; size /= 2)
+      while (first + size * width <= vectors * width) panel(size, size * width);
+    if (has_rest) panel(0, width);
+  }
+};
+
+// One row phase with one column phase, and where its weights lie.
+template <class T> struct Pass {
+  Phase rows, columns;
+  T* weights;
+  std::int64_t taps() const { return rows.taps * columns.taps; }
+};
+
+// How a problem's channels are cut, and where its weights lie once they are packed:
+// [group][pass][block of channels][panel][taps and channels of the block][vectors * width].
+template <class T> struct ConvPlan {
+  const ConvShape& shape;
+  bool backward;
+  std::int64_t inputs, outputs; // channels of a group, read and written
+  std::int64_t block;           // of inputs
+
+  ConvPlan(const ConvShape& s, bool b)
+      : shape(s), backward(b), inputs(b ? s.filters : s.channels),
+        outputs(b ? s.channels : s.filters) {
+    // A panel's weights of one block stay in the second-level cache while rows pass by.
+    constexpr std::int64_t budget = 128 * 1024 / (2 * vector_bytes<T>);
+    const std::int64_t largest = most(16, budget / taps());
+    block = ceil_div(inputs, ceil_div(inputs, largest));
+  }
+  std::int64_t taps() const { return std::int64_t{shape.rows.taps} * shape.columns.taps; }
+  std::int64_t padded_outputs() const { return ceil_div(outputs, vec<T>::width) * vec<T>::width; }
+
+  template <class W, class F>
+  GYAKU_INLINE void for_each_pass(W* packed, std::int64_t group, F f) const {
+    W* weights = packed + group * taps() * inputs * padded_outputs();
+    for (std::int64_t r = 0; r < phases_of(shape.rows, backward); ++r)
+      for (std::int64_t c = 0; c < phases_of(shape.columns, backward); ++c) {
+        const Pass<W> pass{phase_of(shape.rows, backward, r), phase_of(shape.columns, backward, c),
+                           weights};
+        f(pass);
+        weights += pass.taps() * inputs * padded_outputs();
+      }
+  }
+  // f(inputs of the block, panel, its weights)
+  template <class W, class F> GYAKU_INLINE void for_each_panel(const Pass<W>& pass, F f) const {
+    for (std::int64_t begin = 0; begin < inputs; begin += block) {
+      const Range terms{begin, least(begin + block, inputs)};
+      // The taps of a window row may be one run in the source.
+      const bool is_joined = pass.columns.tap_step * shape.groups * inputs == terms.size();
+      const std::int64_t run = is_joined ? pass.columns.taps * terms.size() : terms.size();
+      Panels<T>(outputs, pass.columns, run).each([&](const Panel& panel) {
+        f(terms, panel,
+          pass.weights + pass.taps() * (begin * padded_outputs() + terms.size() * panel.first));
+      });
+    }
+  }
+};
+
+// One tap of the last channels of the result: the weights of each lie side by side.
+template <class T>
+void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const Panel& panel, T* to,
+               std::int64_t step) noexcept {
+  const std::int64_t filters = std::int64_t{plan.shape.groups} * plan.shape.filters;
+  for (std::int64_t k = panel.first; k < panel.first + panel.channels; ++k, to += step)
+    for (std::int64_t c = 0; c < terms.size(); ++c)
+      to[c] = plan.backward ? w[k * filters + terms.begin + c] : w[(terms.begin + c) * filters + k];
+}
+
+// One tap of a panel: `terms` rows of `vectors` vectors, `step` apart, zero beyond the outputs.
+template <class T>
+void pack_tap(const ConvPlan<T>& plan, const T* w, Range terms, std::int64_t output, int vectors,
+              T* to, std::int64_t step) noexcept {
+  constexpr int width = vec<T>::width;
+  const std::int64_t filters = std::int64_t{plan.shape.groups} * plan.shape.filters;
+  for (int j = 0; j < vectors; ++j, output += width, to += width) {
+    const int valid = static_cast<int>(least(width, plan.outputs - output));
+    if (!plan.backward) {
+      for (std::int64_t c = 0; c < terms.size(); ++c)
+        store(to + c * step, load(w + (terms.begin + c) * filters + output, valid));
+      continue;
+    }
+    for_each_vector<T>(0, terms.size(), [&](std::int64_t c, int count) {
+      vec<T> square[width];
+#pragma GCC unroll 16
+      for (int k = 0; k < width; ++k)
+        square[k] =
+            k < valid ? load(w + (output + k) * filters + terms.begin + c, count) : zero<T>();
+      transpose_square(square);
+      for (int k = 0; k < count; ++k) store(to + (c + k) * step, square[k]);
+    });
+  }
+}
+
+// A slice counts taps of the window, of all groups.
+template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcept {
+  const ConvPlan<T> plan(args.shape, args.backward);
+  const ConvShape& shape = args.shape;
+  const std::int64_t taps = plan.taps(), filters = std::int64_t{shape.groups} * shape.filters;
+  for (std::int64_t g = slice.begin / taps; g * taps < slice.end; ++g)
+    plan.for_each_pass(static_cast<T*>(args.packed), g, [&](const Pass<T>& pass) {
+      const Phase &rows = pass.rows, &columns = pass.columns;
+      for (std::int64_t i = 0; i < rows.taps; ++i)
+        for (std::int64_t j = 0; j < columns.taps; ++j) {
+          const std::int64_t tap = (rows.tap + i * rows.tap_skip) * shape.columns.taps +
+                                   columns.tap + j * columns.tap_skip;
+          if (g * taps + tap < slice.begin || g * taps + tap >= slice.end) continue;
+          const T* w =
+              static_cast<const T*>(args.w) + tap * shape.channels * filters + g * shape.filters;
+          plan.for_each_panel(pass, [&](Range terms, const Panel& panel, T* to) {
+            const std::int64_t size = panel.weights<T>(), all = columns.taps * terms.size();
+            to += i * all * size;
+            if (panel.vectors == 0)
+              return pack_rest(plan, w, terms, panel, to + j * terms.size(), all);
+            const bool is_fused = way_of<T>(columns, panel).is_fused;
+            pack_tap(plan, w, terms, panel.first, panel.vectors,
+                     to + (is_fused ? j : j * terms.size()) * size,
+                     is_fused ? columns.taps * size : size);
+          });
+        }
+    });
+}
+
+// Rows of pixels, `width` of them with `channels` numbers each.
+struct Raster {
+  std::int64_t rows, width, channels;
+  std::int64_t row() const { return width * channels; }
+};
+
+template <class T> struct Conv {
+  const ConvArgs& args;
+  ConvPlan<T> plan;
+  Raster x, y;
+
+  explicit Conv(const ConvArgs& a) : args(a), plan(a.shape, a.backward) {
+    const ConvShape& s = a.shape;
+    const Raster image{s.rows.size, s.columns.size, std::int64_t{s.groups} * s.channels},
+        windows{s.rows.windows, s.columns.windows, std::int64_t{s.groups} * s.filters};
+    x = a.backward ? windows : image;
+    y = a.backward ? image : windows;
+  }
+
+  // A stretch of y's rows, counted through all images.
+  void rows(Range range, Ahead& ahead) const {
+    for (std::int64_t g = 0; g < args.shape.groups; ++g)
+      plan.for_each_pass(static_cast<const T*>(args.packed), g, [&](const Pass<const T>& pass) {
+        if (pass.columns.count > 0) group_rows(range, g, pass, ahead);
+      });
+    finish(range);
+  }
+
+private:
+  void group_rows(Range range, std::int64_t group, const Pass<const T>& pass, Ahead& ahead) const {
+    constexpr int width = vec<T>::width;
+    plan.for_each_panel(pass, [&](Range terms, const Panel& panel, const T* w) {
+      const Way<T> way = way_of<T>(pass.columns, panel);
+      const std::int64_t output = group * plan.outputs + panel.first;
+      const T* bias = static_cast<const T*>(args.bias);
+      if (bias != nullptr) bias += output;
+      Walk<T> walk;
+      walk.row_x = pass.rows.tap_step * x.row();
+      walk.tap_x = pass.columns.tap_step * x.channels;
+      walk.filter_w = pass.columns.taps * terms.size();
+      walk.row_w = walk.filter_w * panel.weights<T>();
+      walk.tap_w = terms.size() * (panel.vectors > 0 ? panel.weights<T>() : 1);
+      walk.terms = terms.size();
+      walk.pixel_x = pass.columns.source_step * x.channels;
+      walk.pixel_y = pass.columns.step * y.channels;
+      walk.last = static_cast<int>(panel.channels - (panel.vectors - 1) * width);
+      walk.accumulate = terms.begin > 0;
+      for (std::int64_t i = range.begin; i < range.end; ++i) {
+        const std::int64_t image = i / y.rows, place = i % y.rows;
+        if (pass.rows.step > 1 && place % pass.rows.step != pass.rows.first) continue;
+        const std::int64_t q = place / pass.rows.step;
+        const Range seen = pass.rows.taps_of(q);
+        walk.rows = most(0, seen.size());
+        const std::int64_t x_row =
+            pass.rows.origin + q * pass.rows.source_step + seen.begin * pass.rows.tap_step;
+        row(pass.columns, way, walk,
+            static_cast<const T*>(args.x) + (image * x.rows + x_row) * x.row() +
+                group * plan.inputs + terms.begin,
+            w + seen.begin * walk.row_w,
+            static_cast<T*>(args.y) + i * y.row() + pass.columns.first * y.channels + output, bias,
+            ahead);
+      }
+    });
+  }
+
+  // x is where column 0 of the source is, y the first pixel.
+  GYAKU_INLINE void row(const Phase& columns, const Way<T>& way, Walk<T>& walk, const T* from,
+                        const T* w, T* to, const T* bias, Ahead& ahead) const {
+    const bool accumulate = walk.accumulate;
+    for_each_piece(columns.count, way.pixels, [&](Range pixels) {
+      ahead.ask();
+      if (!way.is_fused) {
+        plain(columns, way, walk, pixels, from, w, to, bias);
+        walk.accumulate = accumulate;
+        return;
+      }
+      const std::int64_t at = columns.origin + pixels.begin;
+      walk.left = static_cast<int>(most(0, -at));
+      walk.right =
+          static_cast<int>(most(0, at + pixels.size() + columns.taps - 1 - columns.sources));
+      way.tiles[pixels.size() - 1](walk, from + at * x.channels, w,
+                                   to + pixels.begin * walk.pixel_y, bias);
+    });
+  }
+
+  GYAKU_INLINE void plain(const Phase& columns, const Way<T>& way, Walk<T>& walk, Range pixels,
+                          const T* from, const T* w, T* to, const T* bias) const {
+    const std::int64_t terms = walk.terms;
+    for_each_view(columns, pixels, [&](Range taps, Range some) {
+      const std::int64_t column =
+          columns.origin + some.begin * columns.source_step + taps.begin * columns.tap_step;
+      walk.taps = taps.size();
+      if (walk.tap_x == terms) { // side by side in the source: one tap of many channels
+        walk.terms = terms * walk.taps;
+        walk.taps = 1;
+      }
+      way.tiles[some.size() - 1](walk, from + column * x.channels, w + taps.begin * walk.tap_w,
+                                 to + some.begin * walk.pixel_y, bias);
+      walk.terms = terms;
+      walk.accumulate = true;
+    });
+  }
+
+  void finish(Range range) const {
+    if (args.activation == Activation::identity && args.derivative == Activation::identity) return;
+    const T alpha = static_cast<T>(args.alpha);
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      T* to = static_cast<T*>(args.y) + i * y.row();
+      if (args.activation != Activation::identity)
+        activate_row(args.activation, alpha, to, y.row());
+      if (args.derivative != Activation::identity)
+        differentiate_row(args.derivative, alpha, static_cast<const T*>(args.saved) + i * y.row(),
+                          to, y.row());
+    }
+  }
+};
+
+template <class T> void conv(const ConvArgs& args, Slice slice) noexcept {
+  const Conv<T> problem(args);
+  const Raster &x = problem.x, &y = problem.y;
+  const std::int64_t end = least(slice.end * args.unit, args.images * y.rows);
+  // Rows whose pixels stay in the second-level cache while all panels pass by.
+  constexpr std::int64_t budget = 128 * 1024 / sizeof(T);
+  const std::int64_t pixels = ceil_div(x.rows * x.row(), y.rows) + y.row();
+  const std::int64_t step = most(1, budget / pixels);
+  const auto x_row = [&](std::int64_t i) {
+    return static_cast<const T*>(args.x) +
+           (i / y.rows * x.rows + i % y.rows * x.rows / y.rows) * x.row();
+  };
+  const std::int64_t tiles_a_row =
+      ceil_div(y.width, accumulators / 2) * ceil_div(y.channels, 2 * vec<T>::width);
+  for (std::int64_t i = slice.begin * args.unit; i < end; i += step) {
+    const std::int64_t next = least(i + step, end);
+    // A row that does not fit into the cache cannot wait there either.
+    Ahead ahead;
+    if (pixels <= 2 * budget)
+      ahead = Ahead(x_row(next), x_row(least(next + step, end)), (next - i) * tiles_a_row);
+    problem.rows({i, next}, ahead);
+  }
+}
+
+} // namespace
+
+void register_conv(KernelTable& table) noexcept {
+  enter<ConvPackArgs, conv_pack<float>, conv_pack<double>>(table, KernelId::conv_pack);
+  enter<ConvArgs, conv<float>, conv<double>>(table, KernelId::conv);
+  enter<ConvPackArgs, conv_narrow_pack<float>, conv_narrow_pack<double>>(
+      table, KernelId::conv_narrow_pack);
+  enter<ConvArgs, conv_narrow<float>, conv_narrow<double>>(table, KernelId::conv_narrow);
+  enter<ConvArgs, depthwise<float>, depthwise<double>>(table, KernelId::depthwise);
+  enter<ConvWeightsArgs, depthwise_weights<float>, depthwise_weights<double>>(
+      table, KernelId::depthwise_weights);
+  table.lanes[static_cast<int>(Scalar::float32)] = vec<float>::width;
+  table.lanes[static_cast<int>(Scalar::float64)] = vec<double>::width;
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,449 @@
+// The gradient of a convolution by its weights and its bias.
+//
+// dw[tap][c][k] sums x[pixel seen through tap][c] dy[pixel][k]: a tile of channels x filters is
+// summed in registers over the pixels of a chunk and added to dw. The chunks follow from the
+// problem; within one all tiles are visited, so that its pixels stay in the caches. Pixels that see
+// padding through a tap are left out.
+#include "kernels/conv.h"
+#include "kernels/register.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// Images, their rows and their columns.
+struct Box {
+  Range images, rows, columns;
+  constexpr bool is_empty() const {
+    return images.is_empty() || rows.is_empty() || columns.is_empty();
+  }
+};
+
+// Pixels in memory: how far it is from an image, a row, a column to the next.
+template <class T> struct Field {
+  const T* origin;
+  std::int64_t image, row, column;
+  const T* at(std::int64_t i, std::int64_t r, std::int64_t c) const {
+    return origin + i * image + r * row + c * column;
+  }
+};
+
+// What a tile sums over.
+template <class T> struct Sweep {
+  std::int64_t images, image_x, image_dy;
+  std::int64_t rows, row_x, row_dy;
+  std::int64_t columns, column_x, column_dy;
+  std::int64_t row_dw;
+  int height; // numbers of x, side by side
+  int last;   // valid lanes of the last vector of filters
+};
+
+// One pixel's outer product.
+template <class T, int height, int vectors>
+GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
+  constexpr int width = vec<T>::width;
+  vec<T> row[vectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < vectors; ++j)
+    row[j] = j + 1 < vectors || !partial_is_free ? load(dy + j * width)
+                                                 : load_partial(dy + j * width, last);
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i) {
+    const vec<T> pixel = broadcast(x[i]);
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(pixel, row[j], sum[i][j]);
+  }
+}
+
+// dw += the outer products of `height` numbers of x, side by side, with `vectors` vectors of dy.
+template <class T, int height, int vectors>
+void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int width = vec<T>::width;
+  // Pixels in turn go to sums of their own where there are few, or each would wait for the last.
+  constexpr int turns = height * vectors >= 8 ? 1 : height * vectors >= 4 ? 2 : 4;
+  const int last = sweep.last;
+  vec<T> sum[turns][height][vectors];
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) {
+      __builtin_prefetch(dw + i * sweep.row_dw + j * width, 1);
+#pragma GCC unroll 4
+      for (int turn = 0; turn < turns; ++turn) sum[turn][i][j] = zero<T>();
+    }
+  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
+    const T* x_row = x;
+    const T* dy_row = dy;
+    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
+      const T* a = x_row;
+      const T* b = dy_row;
+      std::int64_t c = 0;
+      if constexpr (turns > 1)
+        for (; c + turns <= sweep.columns; c += turns) {
+#pragma GCC unroll 4
+          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+            add_product(sum[turn], a, b, last);
+        }
+      for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy)
+        add_product(sum[0], a, b, last);
+    }
+  }
+  const bool whole = last == width;
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) {
+      vec<T> total = sum[0][i][j];
+#pragma GCC unroll 4
+      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][i][j];
+      T* to = dw + i * sweep.row_dw + j * width;
+      if (j + 1 < vectors || whole)
+        store(to, load(to) + total);
+      else
+        store_partial(to, load_partial(to, last) + total, last);
+    }
+}
+
+// The same for the last few filters, which would leave a vector nearly empty: vectors run along x.
+template <class T, int filters>
+void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int turns = filters > 2 ? 2 : 4;
+  for_each_vector<T>(0, sweep.height, [&](std::int64_t row, int n) {
+    vec<T> sum[turns][filters];
+#pragma GCC unroll 4
+    for (int turn = 0; turn < turns; ++turn)
+#pragma GCC unroll 4
+      for (int j = 0; j < filters; ++j) sum[turn][j] = zero<T>();
+    const auto add = [=](vec<T>(&to)[filters], const T* a, const T* b) {
+      const vec<T> pixel = load_some(a + row, n);
+#pragma GCC unroll 4
+      for (int j = 0; j < filters; ++j) to[j] = fma(pixel, broadcast(b[j]), to[j]);
+    };
+    for (std::int64_t i = 0; i < sweep.images; ++i)
+      for (std::int64_t r = 0; r < sweep.rows; ++r) {
+        const T* a = x + i * sweep.image_x + r * sweep.row_x;
+        const T* b = dy + i * sweep.image_dy + r * sweep.row_dy;
+        std::int64_t c = 0;
+        for (; c + turns <= sweep.columns; c += turns) {
+#pragma GCC unroll 4
+          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+            add(sum[turn], a, b);
+        }
+        for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy) add(sum[0], a, b);
+      }
+#pragma GCC unroll 4
+    for (int j = 0; j < filters; ++j) {
+      vec<T> total = sum[0][j];
+#pragma GCC unroll 4
+      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][j];
+      T lanes[vec<T>::width];
+      store(lanes, total);
+      for (int i = 0; i < n; ++i) dw[(row + i) * sweep.row_dw + j] += lanes[i];
+    }
+  });
+}
+
+template <class T> using OuterTile = void (*)(const Sweep<T>&, const T*, const T*, T*) noexcept;
+
+// Tiles by their height, from 1 to `most`.
+template <class T, int most> struct OuterTiles {
+  OuterTile<T> of[most];
+};
+template <class T, int vectors, int... i> constexpr auto make_outer_tiles(Integers<i...>) {
+  return OuterTiles<T, sizeof...(i)>{{outer_tile<T, i + 1, vectors>...}};
+}
+template <class T, int vectors>
+constexpr auto outer_tiles =
+    make_outer_tiles<T, vectors>(typename Count<accumulators / vectors>::type{});
+
+template <class T, int filters = 1> OuterTile<T> rest_tile_of(std::int64_t count) {
+  if constexpr (filters <= most_rest<T>)
+    return count == filters ? rest_tile<T, filters> : rest_tile_of<T, filters + 1>(count);
+  return nullptr;
+}
+
+// db += the sum of dy over a box, `filters` of them.
+template <class T>
+void add_pixels(const Field<T>& dy, const Box& box, std::int64_t filters, T* db) noexcept {
+  constexpr int turns = 4; // or each addition would wait for the last
+  for_each_vector<T>(0, filters, [&](std::int64_t k, int n) {
+    vec<T> sum[turns];
+#pragma GCC unroll 4
+    for (int turn = 0; turn < turns; ++turn) sum[turn] = zero<T>();
+    for (std::int64_t i = box.images.begin; i < box.images.end; ++i)
+      for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
+        const T* from = dy.at(i, r, box.columns.begin) + k;
+        std::int64_t c = 0;
+        for (; c + turns <= box.columns.size(); c += turns) {
+#pragma GCC unroll 4
+          for (int turn = 0; turn < turns; ++turn, from += dy.column)
+            sum[turn] = sum[turn] + load(from, n);
+        }
+        for (; c < box.columns.size(); ++c, from += dy.column) sum[0] = sum[0] + load(from, n);
+      }
+    store(db + k, load(db + k, n) + ((sum[0] + sum[1]) + (sum[2] + sum[3])), n);
+  });
+}
+
+// What is copied out of dy has room for this many pixels on the stack, 25 KB.
+constexpr std::int64_t copied_pixels = 200;
+
+template <class T> struct WeightGradient {
+  static constexpr int width = vec<T>::width;
+  const ConvWeightsArgs& args;
+  Phase rows, columns;
+  Field<T> x, dy;
+  std::int64_t channels, filters; // of a group
+  std::int64_t vectors, panels;   // of filters; of a panel's vectors, and panels
+  std::int64_t rest;              // filters of the last panel, if vectors run along x there, or 0
+  // Rows of dw, (tap, channel), go in runs whose numbers of x lie side by side, those in tiles.
+  std::int64_t run, runs, tiles_a_run;
+  bool copies_dy;
+  std::int64_t chunk_images, chunk_rows, chunk_columns; // how many chunks there are of each
+
+  explicit WeightGradient(const ConvWeightsArgs& a)
+      : args(a), rows(forward_phase(a.shape.rows)), columns(forward_phase(a.shape.columns)),
+        channels(a.shape.channels), filters(a.shape.filters) {
+    const std::int64_t all_channels = channels * a.shape.groups,
+                       all_filters = filters * a.shape.groups;
+    x = {static_cast<const T*>(a.x), rows.sources * columns.sources * all_channels,
+         columns.sources * all_channels, all_channels};
+    dy = {static_cast<const T*>(a.dy), rows.count * columns.count * all_filters,
+          columns.count * all_filters, all_filters};
+    vectors = filters > width ? 2 : 1;
+    // A window row of few channels is one run.
+    const bool joined = channels < 8 && a.shape.groups == 1 && columns.tap_step == 1;
+    run = joined ? columns.taps * channels : channels;
+    runs = rows.taps * columns.taps * channels / run;
+    tiles_a_run = ceil_div(run, accumulators / vectors);
+    rest = filters > width && run >= width ? filters % width : 0;
+    if (rest > most_rest<T>) rest = 0;
+    panels = ceil_div(filters - rest, vectors * width) + (rest > 0);
+    // Pixels far apart share few cache sets: what many tiles read is worth a copy.
+    copies_dy = ((filters - rest) % width != 0 && !partial_is_free) ||
+                (runs * tiles_a_run >= 8 && all_filters != vectors * width);
+    // Long enough that adding a tile to dw does not count; few channels allow of more.
+    const std::int64_t small =
+        64 * 1024 / static_cast<int>(sizeof(T)) / (all_channels + all_filters);
+    const std::int64_t pixels = copies_dy ? copied_pixels : most(copied_pixels, small);
+    chunk_images = ceil_div(a.images, most(1, pixels / (rows.count * columns.count)));
+    chunk_columns = ceil_div(columns.count, pixels);
+    chunk_rows = ceil_div(rows.count, most(1, pixels / columns.count));
+  }
+
+  std::int64_t chunks() const { return chunk_images * chunk_rows * chunk_columns; }
+  Box chunk(std::int64_t number) const {
+    const auto piece = [](std::int64_t count, std::int64_t i, std::int64_t pieces) {
+      return Range{count * i / pieces, count * (i + 1) / pieces};
+    };
+    return {piece(args.images, number / (chunk_rows * chunk_columns), chunk_images),
+            piece(rows.count, number / chunk_columns % chunk_rows, chunk_rows),
+            piece(columns.count, number % chunk_columns, chunk_columns)};
+  }
+
+  // Rows of dw in all, those of one group after those of the other; and the first tile that begins
+  // at a row or behind it.
+  std::int64_t dw_rows() const { return args.shape.groups * runs * run; }
+  std::int64_t tiles_a_group() const { return runs * tiles_a_run; }
+  std::int64_t tile_from(std::int64_t row) const {
+    return row / run * tiles_a_run + ceil_div(row % run * tiles_a_run, run);
+  }
+  Range rows_of(std::int64_t tile) const {
+    const std::int64_t begin = tile / tiles_a_run * run, part = tile % tiles_a_run;
+    return {begin + run * part / tiles_a_run, begin + run * (part + 1) / tiles_a_run};
+  }
+
+  // The pixels of a box that see the image through a tap.
+  Box seen(const Box& box, std::int64_t tap) const {
+    return {box.images, both(box.rows, rows.results_of(tap / columns.taps)),
+            both(box.columns, columns.results_of(tap % columns.taps))};
+  }
+
+  // One tile and one chunk, of which `pixels` are dy; dw is the tile's first row.
+  void tile(const Box& box, const Field<T>& images, const Field<T>& pixels, Range tile_rows,
+            std::int64_t panel, T* dw) const {
+    const std::int64_t first = tile_rows.begin / channels, last = (tile_rows.end - 1) / channels;
+    if (first == last) return sum(seen(box, first), images, pixels, tile_rows, panel, dw);
+    // Taps of one window row: first the pixels that see through all of them, then for each tap
+    // those to the left and to the right.
+    Box inner = seen(box, first);
+    for (std::int64_t tap = first + 1; tap <= last; ++tap)
+      inner.columns = both(inner.columns, seen(box, tap).columns);
+    if (inner.columns.is_empty()) inner.columns = {box.columns.begin, box.columns.begin};
+    sum(inner, images, pixels, tile_rows, panel, dw);
+    for (std::int64_t tap = first; tap <= last; ++tap) {
+      const Range some = both(tile_rows, {tap * channels, (tap + 1) * channels});
+      const Box all = seen(box, tap);
+      T* to = dw + (some.begin - tile_rows.begin) * dy.column;
+      Box side = all;
+      side.columns.end = least(all.columns.end, inner.columns.begin);
+      sum(side, images, pixels, some, panel, to);
+      side.columns = {most(all.columns.begin, inner.columns.end), all.columns.end};
+      sum(side, images, pixels, some, panel, to);
+    }
+  }
+
+  bool is_rest(std::int64_t panel) const { return rest > 0 && panel + 1 == panels; }
+  Range filters_of(std::int64_t panel) const {
+    if (is_rest(panel)) return {filters - rest, filters};
+    const std::int64_t size = vectors * width;
+    return {panel * size, least((panel + 1) * size, filters - rest)};
+  }
+
+  void sum(const Box& box, const Field<T>& images, const Field<T>& pixels, Range tile_rows,
+           std::int64_t panel, T* dw) const {
+    if (box.is_empty()) return;
+    const std::int64_t tap = tile_rows.begin / channels;
+    const std::int64_t count = filters_of(panel).size(), n = ceil_div(count, width);
+    const Sweep<T> sweep{box.images.size(),
+                         images.image,
+                         pixels.image,
+                         box.rows.size(),
+                         rows.source_step * images.row,
+                         pixels.row,
+                         box.columns.size(),
+                         columns.source_step * images.column,
+                         pixels.column,
+                         dy.column,
+                         static_cast<int>(tile_rows.size()),
+                         static_cast<int>(count - (n - 1) * width)};
+    const T* from = images.at(box.images.begin,
+                              rows.origin + box.rows.begin * rows.source_step +
+                                  tap / columns.taps * rows.tap_step,
+                              columns.origin + box.columns.begin * columns.source_step +
+                                  tap % columns.taps * columns.tap_step) +
+                    tile_rows.begin % channels;
+    const OuterTile<T>* tiles = n == 1 ? outer_tiles<T, 1>.of : outer_tiles<T, 2>.of;
+    const OuterTile<T> tile = is_rest(panel) ? rest_tile_of<T>(count) : tiles[tile_rows.size() - 1];
+    tile(sweep, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
+  }
+
+  // One panel of dy in a chunk, the last vector filled up.
+  Field<T> copied(const Box& box, const T* from_filter, std::int64_t panel, T* to) const {
+    const std::int64_t n = filters_of(panel).size();
+    const std::int64_t step = is_rest(panel) ? n : ceil_div(n, width) * width;
+    Field<T> copy{to, 0, box.columns.size() * step, step};
+    copy.image = box.rows.size() * copy.row;
+    copy.origin -= copy.at(box.images.begin, box.rows.begin, box.columns.begin) - to;
+    const Field<T> source{from_filter, dy.image, dy.row, dy.column};
+    for (std::int64_t i = box.images.begin; i < box.images.end; ++i)
+      for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
+        const T* from = source.at(i, r, box.columns.begin);
+        for (std::int64_t c = 0; c < box.columns.size(); ++c, from += dy.column, to += step)
+          for_each_vector<T>(0, n,
+                             [&](std::int64_t k, int m) { store(to + k, load(from + k, m)); });
+      }
+    return copy;
+  }
+
+  // The x that the pixels of a box see and the box's dy, while `shares` tiles are summed.
+  Ahead ahead_x(const Box& box, std::int64_t shares) const {
+    const auto source = [](const Phase& axis, Range windows) {
+      return both({0, axis.sources}, {axis.origin + windows.begin * axis.source_step,
+                                      axis.origin + (windows.end - 1) * axis.source_step +
+                                          (axis.taps - 1) * axis.tap_step + 1});
+    };
+    const Range top = source(rows, box.rows), left = source(columns, box.columns);
+    return {x.at(box.images.begin, top.begin, left.begin),
+            x.at(box.images.end - 1, top.end - 1, left.end), shares};
+  }
+  Ahead ahead_dy(const Box& box, std::int64_t shares) const {
+    return {dy.at(box.images.begin, box.rows.begin, box.columns.begin),
+            dy.at(box.images.end - 1, box.rows.end - 1, box.columns.end), shares};
+  }
+};
+
+template <class T> void fill_zero(T* to, std::int64_t n) noexcept {
+  for_each_vector<T>(0, n, [&](std::int64_t i, int m) { store(to + i, zero<T>(), m); });
+}
+
+// Some tiles of one part of the sum. Tile 0 of a group does its bias as well.
+template <class T> struct WeightTiles {
+  const WeightGradient<T>& problem;
+  Range tiles;
+  PartGradients<T> sums;
+
+  // f(group, its tiles)
+  template <class F> GYAKU_INLINE void for_each_group(F f) const {
+    const std::int64_t size = problem.tiles_a_group();
+    for (std::int64_t g = tiles.begin / size; g * size < tiles.end; ++g)
+      f(g, Range{most(0, tiles.begin - g * size), least(size, tiles.end - g * size)});
+  }
+
+  void clear() const {
+    for_each_group([&](std::int64_t g, Range some) {
+      const std::int64_t end = problem.rows_of(some.end - 1).end;
+      for (std::int64_t row = problem.rows_of(some.begin).begin; row < end; ++row)
+        fill_zero(sums.dw + row * problem.dy.column + g * problem.filters, problem.filters);
+      if (some.begin == 0) fill_zero(sums.db + g * problem.filters, problem.filters);
+    });
+  }
+
+  void add(const Box& box, Ahead& x_ahead, Ahead& dy_ahead) const {
+    alignas(64) T copy[copied_pixels * 2 * vec<T>::width];
+    for_each_group([&](std::int64_t g, Range some) {
+      Field<T> images = problem.x;
+      images.origin += g * problem.channels;
+      for (std::int64_t panel = 0; panel < problem.panels; ++panel) {
+        const Range filters = problem.filters_of(panel);
+        const std::int64_t filter = g * problem.filters + filters.begin;
+        Field<T> pixels = problem.dy;
+        pixels.origin += filter;
+        if (problem.copies_dy) pixels = problem.copied(box, pixels.origin, panel, copy);
+        if (some.begin == 0) add_pixels(pixels, box, filters.size(), sums.db + filter);
+        for (std::int64_t tile = some.begin; tile < some.end; ++tile) {
+          x_ahead.ask();
+          dy_ahead.ask();
+          const Range rows = problem.rows_of(tile);
+          problem.tile(box, images, pixels, rows, panel,
+                       sums.dw + rows.begin * problem.dy.column + filter);
+        }
+      }
+    });
+  }
+};
+
+// A slice counts rows of dw, (group, tap, channel), part by part; a tile belongs to the slice in
+// which it begins.
+template <class T> void conv_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
+  const WeightGradient<T> problem(args);
+  const std::int64_t rows = problem.dw_rows(), chunks = problem.chunks();
+  for (std::int64_t part = slice.begin / rows; part * rows < slice.end; ++part) {
+    const WeightTiles<T> some{problem,
+                              {problem.tile_from(most(0, slice.begin - part * rows)),
+                               problem.tile_from(least(rows, slice.end - part * rows))},
+                              PartGradients<T>(args, part)};
+    if (some.tiles.is_empty()) continue;
+    some.clear();
+    const Range mine{chunks * part / args.parts, chunks * (part + 1) / args.parts};
+    const std::int64_t shares = some.tiles.size() * problem.panels;
+    for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+      const Box next = problem.chunk(least(i + 1, mine.end - 1));
+      Ahead x_ahead = problem.ahead_x(next, shares), dy_ahead = problem.ahead_dy(next, shares);
+      some.add(problem.chunk(i), x_ahead, dy_ahead);
+    }
+  }
+}
+
+// A slice counts numbers of a stride.
+template <class T> void add_parts(const AddPartsArgs& args, Slice slice) noexcept {
+  const auto add = [&](Range range, T* to) {
+    const T* x = static_cast<const T*>(args.x);
+    for_each_vector<T>(range.begin, range.end, [&](std::int64_t i, int n) {
+      vec<T> sum = load(x + i, n);
+      for (std::int64_t p = 1; p < args.parts; ++p) sum = sum + load(x + p * args.stride + i, n);
+      store(to + i, sum, n);
+    });
+  };
+  add(both({slice.begin, slice.end}, {0, args.size}), static_cast<T*>(args.y));
+  add(both({slice.begin, slice.end}, {args.size, args.stride}),
+      static_cast<T*>(args.rest) - args.size);
+}
+
+} // namespace
+
+void register_conv_weights(KernelTable& table) noexcept {
+  enter<ConvWeightsArgs, conv_weights<float>, conv_weights<double>>(table, KernelId::conv_weights);
+  enter<AddPartsArgs, add_parts<float>, add_parts<double>>(table, KernelId::add_parts);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

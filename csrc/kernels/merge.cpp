@@ -1,0 +1,35 @@
+// Branches that meet: their sum, and columns copied from one matrix to another.
+#include "kernels/register.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+template <class T> void add(const ElementwiseArgs& args, Slice slice) noexcept {
+  const T* a = static_cast<const T*>(args.x);
+  const T* b = static_cast<const T*>(args.saved);
+  T* y = static_cast<T*>(args.y);
+  const std::int64_t end = slice.end * args.unit;
+  for_each_vector<T>(
+      slice.begin * args.unit, end < args.size ? end : args.size,
+      [=](std::int64_t i, int n) { store(y + i, load(a + i, n) + load(b + i, n), n); });
+}
+
+template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) noexcept {
+  const T* x = static_cast<const T*>(args.x) + args.x_start;
+  T* y = static_cast<T*>(args.y) + args.y_start;
+  for (std::int64_t row = slice.begin * args.unit; row < slice.end * args.unit; ++row) {
+    const T* from = x + row * args.x_columns;
+    T* to = y + row * args.y_columns;
+    for_each_vector<T>(0, args.columns,
+                       [=](std::int64_t j, int n) { store(to + j, load(from + j, n), n); });
+  }
+}
+
+} // namespace
+
+void register_merge(KernelTable& table) noexcept {
+  enter<ElementwiseArgs, add<float>, add<double>>(table, KernelId::add);
+  enter<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>(table, KernelId::copy_columns);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,336 @@
+// Normalisation over the batch, column by column, and over the features, row by row.
+//
+// Sums over the batch are taken by chunks of rows, which the problem fixes, and put together in
+// float64 afterwards.
+#include "kernels/register.h"
+#include "kernels/rows.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+using Index = std::int64_t;
+GYAKU_INLINE Index least(Index a, Index b) { return a < b ? a : b; }
+
+// The rows of a chunk.
+struct Chunk {
+  Index begin, end;
+  GYAKU_INLINE Chunk(Index first, Index last) : begin(first), end(last) {}
+  GYAKU_INLINE Chunk(const NormArgs& args, Index chunk)
+      : begin(chunk * args.chunk), end(least(begin + args.chunk, args.rows)) {}
+  GYAKU_INLINE double rows() const { return static_cast<double>(end - begin); }
+};
+
+// Calls f(column, numbers in a vector, rows in a vector). Where columns are few, a vector holds the
+// same columns of several rows, one row after the other.
+template <class T, class F> GYAKU_INLINE void each_block(Index columns, F f) {
+  constexpr Index width = vec<T>::width;
+  const Index together = columns == 0 ? 1 : width / columns;
+  if (together > 1)
+    f(Index(0), static_cast<int>(together * columns), together);
+  else
+    for_each_vector<T>(0, columns, [&](Index j, int n) { f(j, n, Index(1)); });
+}
+// Calls f(row, numbers) for the chunk's rows, `together` at a time.
+template <class F>
+GYAKU_INLINE void each_rows(Chunk chunk, Index columns, int n, Index together, F f) {
+  Index row = chunk.begin;
+  for (; row + together <= chunk.end; row += together) f(row, n);
+  if (row < chunk.end) f(row, static_cast<int>((chunk.end - row) * columns));
+}
+
+// The numbers of `columns` columns from p on, again and again, as the rows of a block need them.
+template <class T> GYAKU_INLINE vec<T> repeated(const T* p, int n, Index columns, Index together) {
+  if (together == 1) return load(p, n);
+  T each[vec<T>::width] = {};
+  for (int i = 0; i < n; ++i) each[i] = p[i % columns];
+  return load(each);
+}
+// sums[j] = the lanes of column j, added up.
+template <class T>
+GYAKU_INLINE void fold(vec<T> lanes, int n, Index columns, Index together, double* sums) {
+  T each[vec<T>::width];
+  store(each, lanes);
+  const int count = together == 1 ? n : static_cast<int>(columns);
+  for (int j = 0; j < count; ++j) {
+    double sum = each[j];
+    for (Index k = 1; k < together; ++k) sum += each[j + k * columns];
+    sums[j] = sum;
+  }
+}
+
+// Mean, and sum of the squared distances from it, of each column of a chunk. The distances are
+// taken from a mean that is rounded, and what that leaves over is put right.
+template <class T> void batch_statistics(const NormArgs& args, Slice slice) noexcept {
+  const T* x = static_cast<const T*>(args.x);
+  const Index columns = args.columns;
+  for (Index c = slice.begin; c < slice.end; ++c) {
+    const Chunk chunk(args, c);
+    double* means = args.partial + 2 * c * columns;
+    double* squares = means + columns;
+    each_block<T>(columns, [&](Index j, int n, Index together) {
+      const int count = together == 1 ? n : static_cast<int>(columns);
+      vec<T> sum = zero<T>();
+      each_rows(chunk, columns, n, together,
+                [&](Index row, int numbers) { sum = sum + load(x + row * columns + j, numbers); });
+      double first[vec<T>::width], second[vec<T>::width];
+      T rounded[vec<T>::width] = {};
+      fold(sum, n, columns, together, first);
+      for (int k = 0; k < count; ++k) rounded[k] = static_cast<T>(first[k] / chunk.rows());
+      const vec<T> mean = repeated(rounded, n, columns, together);
+      vec<T> rest = zero<T>(), squared = zero<T>();
+      each_rows(chunk, columns, n, together, [&](Index row, int numbers) {
+        const vec<T> distance =
+            fill_behind(load(x + row * columns + j, numbers) - mean, numbers, zero<T>());
+        rest = rest + distance;
+        squared = fma(distance, distance, squared);
+      });
+      fold(rest, n, columns, together, first);
+      fold(squared, n, columns, together, second);
+      for (int k = 0; k < count; ++k) {
+        // Not finite where the mean is not.
+        const double left = first[k] - first[k] == 0 ? first[k] : 0;
+        means[j + k] = static_cast<double>(rounded[k]) + left / chunk.rows();
+        squares[j + k] = second[k] - left * left / chunk.rows();
+      }
+    });
+  }
+}
+
+// Stores as the kernel's own type.
+template <class T> GYAKU_INLINE void store_rounded(T* p, vec<double> x, int n) {
+  double each[vec<double>::width];
+  store(each, x);
+  for (int k = 0; k < n; ++k) p[k] = static_cast<T>(each[k]);
+}
+
+// The chunks' statistics put together (Chan, Golub and LeVeque, "Updating formulae and a pairwise
+// algorithm for computing sample variances", 1979); without chunks, the variance is given.
+template <class T> void batch_finish(const NormArgs& args, Slice slice) noexcept {
+  T* variances = static_cast<T*>(args.variance);
+  const vec<double> rows(static_cast<double>(args.rows));
+  for_each_vector<double>(slice.begin, slice.end, [&](Index j, int n) {
+    if (args.partial != nullptr) {
+      vec<double> sum = zero<double>(), squares = zero<double>();
+      const double* at = args.partial + j;
+      const Index step = 2 * args.columns, chunks = (args.rows + args.chunk - 1) / args.chunk;
+      for (Index c = 0; c < chunks; ++c)
+        sum = fma(load(at + c * step, n), vec<double>(Chunk(args, c).rows()), sum);
+      const vec<double> mean = sum / rows;
+      for (Index c = 0; c < chunks; ++c) {
+        const vec<double> distance = load(at + c * step, n) - mean;
+        squares = squares + fma(distance * distance, vec<double>(Chunk(args, c).rows()),
+                                load(at + c * step + args.columns, n));
+      }
+      store_rounded(static_cast<T*>(args.mean) + j, mean, n);
+      store_rounded(variances + j, squares / rows, n);
+    }
+    double variance[vec<double>::width] = {};
+    for (int k = 0; k < n; ++k) variance[k] = static_cast<double>(variances[j + k]);
+    const vec<double> one(1.0);
+    store_rounded(static_cast<T*>(args.inverse) + j,
+                  one / sqrt(load(variance) + vec<double>(args.epsilon)), n);
+  });
+}
+
+// Calls f(column, numbers, rows in a vector, rows) for blocks of the slice's rows that stay in the
+// first-level cache while column after column is done.
+template <class T, class F> GYAKU_INLINE void each_tile(const NormArgs& args, Slice slice, F f) {
+  constexpr Index tile_size = 4096; // numbers
+  const Index end = slice.end * args.unit, columns = args.columns;
+  const Index rows = 2 * columns <= vec<T>::width ? end : tile_size / columns + 1;
+  for (Index row = slice.begin * args.unit; row < end; row += rows)
+    each_block<T>(columns, [&](Index j, int n, Index together) {
+      f(j, n, together, Chunk(row, least(row + rows, end)));
+    });
+}
+
+// y = gamma (x - mean) inverse + beta
+template <class T> void batch_norm(const NormArgs& args, Slice slice) noexcept {
+  const T* x = static_cast<const T*>(args.x);
+  T* y = static_cast<T*>(args.y);
+  const Index columns = args.columns;
+  each_tile<T>(args, slice, [&](Index j, int n, Index together, Chunk rows) {
+    const auto parameter = [&](const void* p) {
+      return repeated(static_cast<const T*>(p) + j, n, columns, together);
+    };
+    const vec<T> mean = parameter(args.mean), beta = parameter(args.beta);
+    const vec<T> factor = parameter(args.gamma) * parameter(args.inverse);
+    each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+      const Index at = row * columns + j;
+      store(y + at, fma(load(x + at, numbers) - mean, factor, beta), numbers);
+    });
+  });
+}
+
+// dx = gamma inverse (dy - dbeta / m - z dgamma / m), z = (x - mean) inverse; without dgamma, the
+// statistics do not depend on x.
+template <class T> void batch_norm_backward(const NormArgs& args, Slice slice) noexcept {
+  const T* x = static_cast<const T*>(args.x);
+  const T* dy = static_cast<const T*>(args.dy);
+  T* dx = static_cast<T*>(args.y);
+  const Index columns = args.columns;
+  const vec<T> share(static_cast<T>(1 / static_cast<double>(args.rows)));
+  each_tile<T>(args, slice, [&](Index j, int n, Index together, Chunk rows) {
+    const auto parameter = [&](const void* p) {
+      return repeated(static_cast<const T*>(p) + j, n, columns, together);
+    };
+    const vec<T> inverse = parameter(args.inverse), factor = parameter(args.gamma) * inverse;
+    if (args.dgamma == nullptr) {
+      each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+        const Index at = row * columns + j;
+        store(dx + at, factor * load(dy + at, numbers), numbers);
+      });
+      return;
+    }
+    const vec<T> mean = parameter(args.mean), shift = parameter(args.dbeta) * share;
+    const vec<T> slope = parameter(args.dgamma) * share * inverse;
+    each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+      const Index at = row * columns + j;
+      const vec<T> rest = load(dy + at, numbers) - shift;
+      store(dx + at, factor * fma(mean - load(x + at, numbers), slope, rest), numbers);
+    });
+  });
+}
+
+// The sums over a chunk of dy (x - mean), or dy (x - mean) inverse by row, and of dy.
+template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& args, Index c) {
+  const T* x = static_cast<const T*>(args.x);
+  const T* dy = static_cast<const T*>(args.dy);
+  const T* means = static_cast<const T*>(args.mean);
+  const T* inverses = static_cast<const T*>(args.inverse);
+  const Index columns = args.columns;
+  const Chunk chunk(args, c);
+  double* products = args.partial + 2 * c * columns;
+  double* sums = products + columns;
+  const auto block = [&](Index j, int n, Index together) {
+    const vec<T> mean = by_row ? zero<T>() : repeated(means + j, n, columns, together);
+    vec<T> product = zero<T>(), sum = zero<T>();
+    each_rows(chunk, columns, n, together, [&](Index row, int numbers) {
+      const Index at = row * columns + j;
+      const vec<T> g = load(dy + at, numbers), value = load(x + at, numbers);
+      const vec<T> z =
+          by_row ? (value - broadcast(means[row])) * broadcast(inverses[row]) : value - mean;
+      product = fma(g, fill_behind(z, numbers, zero<T>()), product);
+      sum = sum + g;
+    });
+    fold(product, n, columns, together, products + j);
+    fold(sum, n, columns, together, sums + j);
+  };
+  if constexpr (by_row)
+    for_each_vector<T>(0, columns, [&](Index j, int n) { block(j, n, Index(1)); });
+  else
+    each_block<T>(columns, block);
+}
+template <class T> void norm_sums(const NormArgs& args, Slice slice) noexcept {
+  for (Index c = slice.begin; c < slice.end; ++c)
+    if (args.by_row)
+      chunk_sums<true, T>(args, c);
+    else
+      chunk_sums<false, T>(args, c);
+}
+
+template <class T> void norm_sums_finish(const NormArgs& args, Slice slice) noexcept {
+  const Index chunks = (args.rows + args.chunk - 1) / args.chunk;
+  for_each_vector<double>(slice.begin, slice.end, [&](Index j, int n) {
+    vec<double> product = zero<double>(), sum = zero<double>();
+    for (Index c = 0; c < chunks; ++c) {
+      const double* at = args.partial + 2 * c * args.columns + j;
+      product = product + load(at, n);
+      sum = sum + load(at + args.columns, n);
+    }
+    if (!args.by_row) {
+      double inverse[vec<double>::width] = {};
+      for (int k = 0; k < n; ++k)
+        inverse[k] = static_cast<double>(static_cast<const T*>(args.inverse)[j + k]);
+      product = product * load(inverse);
+    }
+    store_rounded(static_cast<T*>(args.dgamma) + j, product, n);
+    store_rounded(static_cast<T*>(args.dbeta) + j, sum, n);
+  });
+}
+
+template <class T> void layer_norm(const NormArgs& args, Slice slice) noexcept {
+  const T* gamma = static_cast<const T*>(args.gamma);
+  const T* beta = static_cast<const T*>(args.beta);
+  const Index columns = args.columns;
+  const vec<T> count(static_cast<T>(columns)), one(T(1)), epsilon(static_cast<T>(args.epsilon));
+  for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row) {
+    const T* x = static_cast<const T*>(args.x) + row * columns;
+    T* y = static_cast<T*>(args.y) + row * columns;
+    vec<T> sum = zero<T>(), squares = zero<T>();
+    for_each_vector<T>(0, columns, [&](Index j, int n) { sum = sum + load(x + j, n); });
+    const vec<T> mean = add_across(sum) / count;
+    for_each_vector<T>(0, columns, [&](Index j, int n) {
+      const vec<T> distance = fill_behind(load(x + j, n) - mean, n, zero<T>());
+      squares = fma(distance, distance, squares);
+    });
+    const vec<T> inverse = one / sqrt(add_across(squares) / count + epsilon);
+    for_each_vector<T>(0, columns, [=](Index j, int n) {
+      const vec<T> z = (load(x + j, n) - mean) * inverse;
+      store(y + j, fma(load(gamma + j, n), z, load(beta + j, n)), n);
+    });
+    static_cast<T*>(args.mean)[row] = first(mean);
+    static_cast<T*>(args.inverse)[row] = first(inverse);
+  }
+}
+
+// dx = inverse (g - mean of g - z mean of g z), g = gamma dy
+template <class T> void layer_norm_backward(const NormArgs& args, Slice slice) noexcept {
+  const T* gamma = static_cast<const T*>(args.gamma);
+  const Index columns = args.columns;
+  const vec<T> count(static_cast<T>(columns));
+  for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row) {
+    const T* x = static_cast<const T*>(args.x) + row * columns;
+    const T* dy = static_cast<const T*>(args.dy) + row * columns;
+    T* dx = static_cast<T*>(args.y) + row * columns;
+    const vec<T> mean = broadcast(static_cast<const T*>(args.mean)[row]);
+    const vec<T> inverse = broadcast(static_cast<const T*>(args.inverse)[row]);
+    const auto distance = [=](Index j, int n) { return (load(x + j, n) - mean) * inverse; };
+    vec<T> sum = zero<T>(), product = zero<T>();
+    for_each_vector<T>(0, columns, [&](Index j, int n) {
+      const vec<T> g = load(gamma + j, n) * load(dy + j, n);
+      sum = sum + g;
+      product = fma(g, fill_behind(distance(j, n), n, zero<T>()), product);
+    });
+    const vec<T> shift = add_across(sum) / count, slope = add_across(product) / count;
+    for_each_vector<T>(0, columns, [=](Index j, int n) {
+      const vec<T> g = load(gamma + j, n) * load(dy + j, n);
+      store(dx + j, inverse * (g - shift - distance(j, n) * slope), n);
+    });
+  }
+}
+
+template <class T> void update_running(const RunningArgs& args, Slice slice) noexcept {
+  const vec<T> kept(static_cast<T>(1 - args.momentum)), taken(static_cast<T>(args.momentum));
+  const vec<T> unbiased(static_cast<T>(args.unbiased));
+  const T* mean = static_cast<const T*>(args.mean);
+  const T* variance = static_cast<const T*>(args.variance);
+  T* running_mean = static_cast<T*>(args.running_mean);
+  T* running_var = static_cast<T*>(args.running_var);
+  for_each_vector<T>(slice.begin, slice.end, [=](Index j, int n) {
+    store(running_mean + j, fma(taken, load(mean + j, n), kept * load(running_mean + j, n)), n);
+    const vec<T> fresh = load(variance + j, n) * unbiased;
+    store(running_var + j, fma(taken, fresh, kept * load(running_var + j, n)), n);
+  });
+}
+
+} // namespace
+
+void register_norm(KernelTable& table) noexcept {
+  enter<NormArgs, batch_statistics<float>, batch_statistics<double>>(table,
+                                                                     KernelId::batch_statistics);
+  enter<NormArgs, batch_finish<float>, batch_finish<double>>(table, KernelId::batch_finish);
+  enter<NormArgs, batch_norm<float>, batch_norm<double>>(table, KernelId::batch_norm);
+  enter<NormArgs, batch_norm_backward<float>, batch_norm_backward<double>>(
+      table, KernelId::batch_norm_backward);
+  enter<NormArgs, norm_sums<float>, norm_sums<double>>(table, KernelId::norm_sums);
+  enter<NormArgs, norm_sums_finish<float>, norm_sums_finish<double>>(table,
+                                                                     KernelId::norm_sums_finish);
+  enter<NormArgs, layer_norm<float>, layer_norm<double>>(table, KernelId::layer_norm);
+  enter<NormArgs, layer_norm_backward<float>, layer_norm_backward<double>>(
+      table, KernelId::layer_norm_backward);
+  enter<RunningArgs, update_running<float>, update_running<double>>(table,
+                                                                    KernelId::update_running);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

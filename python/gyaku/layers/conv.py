@@ -1,0 +1,293 @@
+"""Convolutions: every output sees a window of the image, and all windows share their weights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from gyaku import ops
+from gyaku.arguments import whole
+from gyaku.layers.weighted import Weighted
+from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
+from gyaku.ops.windows import conv_axes, margins, sides
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.init import Initialize
+    from gyaku.layers.activation import Activation
+    from gyaku.reference.windows import Padding, Sides
+
+__all__ = ["Conv1D", "Conv2D", "DepthwiseConv2D"]
+
+
+class Conv2D(Weighted):
+    """A window that slides over images and gives a weighted sum of what it sees for each filter.
+
+    Parameters
+    ----------
+    filters : int
+        The number of filters, which are the channels of the output.
+    kernel_size : int or pair of int
+        Height and width of the window.
+    stride : int or pair of int
+        Step from one window to the next.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        Zeros around the image: for all sides, for each axis, or before and after each axis.
+        ``"same"`` is as many as make size / stride windows, rounded up.
+    dilation : int or pair of int
+        Step from one tap of the window to the next.
+    groups : int
+        Number of groups that channels and filters are divided into; a filter sees its own group.
+    activation : str or Activation, optional
+        What is applied to the sums, by name or as a layer; by default nothing.
+    use_bias : bool
+        Whether each filter has a number that is added.
+    weight_init, bias_init : str or callable
+        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        otherwise; the activation may also be the model's next layer.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or a name unknown.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    Images are (height, width, channels), the weight (height, width, channels / groups, filters).
+    ``y[o, p, k] = activation(b[k] + Σ_ijc x[o s + i d - top, p s + j d - left, c] w[i, j, c, k])``
+    with stride s and dilation d: see `gyaku.ops.conv2d`.
+
+    Examples
+    --------
+    >>> Conv2D(20, 5).build((28, 28, 1))
+    (24, 24, 20)
+    >>> Conv2D(32, 3, padding="same", stride=2, activation="relu").build((28, 28, 1))
+    (14, 14, 32)
+    """
+
+    native = True
+    dimensions: ClassVar[int] = 2
+    """How many axes of a sample the window slides along."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sides,
+        *,
+        stride: Sides = 1,
+        padding: Padding = 0,
+        dilation: Sides = 1,
+        groups: int = 1,
+        activation: str | Activation | None = None,
+        use_bias: bool = True,
+        weight_init: str | Initialize = "auto",
+        bias_init: str | Initialize = "zeros",
+        name: str = "",
+    ) -> None:
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            weight_init=weight_init,
+            bias_init=bias_init,
+            name=name,
+        )
+        owner, axes = str(self), self.dimensions
+        self.filters = whole(owner, "filters", filters)
+        self.groups = whole(owner, "groups", groups)
+        self.kernel_size, self.stride = plain(kernel_size), plain(stride)
+        self.padding, self.dilation = plain(padding), plain(dilation)
+        self._window = sides(owner, "kernel_size", self.kernel_size, axes)
+        self._where: dict[str, Any] = {
+            "stride": sides(owner, "stride", self.stride, axes),
+            "padding": margins(owner, self.padding, axes),
+            "dilation": sides(owner, "dilation", self.dilation, axes),
+        }
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Declare ``weight`` and ``bias``; see `Layer.build`."""
+        checked_shape(str(self), input_shape, self.dimensions)
+        return self._built(input_shape, self.filters, self.groups)
+
+    def _built(self, input_shape: tuple[int, ...], filters: int, groups: int) -> tuple[int, ...]:
+        shape = (*self._window, input_shape[-1] // groups, filters)
+        with channels_last(input_shape):
+            axes = conv_axes(
+                *(str(self), (1, *input_shape), shape),
+                **self._where,
+                groups=groups,
+                dimensions=self.dimensions,
+            )
+        self.add_weights(shape, filters, groups=groups)
+        self._options = {
+            "stride": lifted(self._where["stride"]),
+            "padding": lifted(self._where["padding"], (0, 0)),
+            "dilation": lifted(self._where["dilation"]),
+            "groups": groups,
+        }
+        return (*(axis.windows for axis in axes), filters)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the activated sums of all windows; see `Layer.forward`."""
+        self.x = image(x)
+        weight, bias = _kernel(self.params["weight"]), self.params.get("bias")
+        y = self.activated(
+            ops.conv2d(self.x, weight, bias, **self._options, **self.epilogue), training
+        )
+        self.shape = y.shape
+        return y.reshape(len(x), *self.output_shape)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
+        """Write the gradients of weight and bias, return dx; see `Layer.backward`."""
+        dz = self.by_sums(dy.reshape(self.shape))
+        weight, size = _kernel(self.params["weight"]), self.x.shape[1:3]
+        ops.conv2d_backward_weights(
+            *(dz, self.x, weight.shape[:2]), **self._options, out=self._gradients
+        )
+        if not self.needs_input_gradient:
+            return None
+        dx = ops.conv2d_backward_data(dz, weight, size, **self._options)
+        return dx.reshape(len(dx), *self.input_shape)
+
+    @property
+    def _gradients(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        return _kernel(self.grads["weight"]), self.grads.get("bias")
+
+    @property
+    def flops(self) -> int:
+        """A multiplication and an addition for each tap that a filter sees at each place."""
+        return self.work(math.prod(self.params["weight"].shape[:-1]))
+
+
+class Conv1D(Conv2D):
+    """A window that slides along sequences, the one-dimensional `Conv2D`.
+
+    Parameters
+    ----------
+    filters : int
+        The number of filters, which are the channels of the output.
+    kernel_size : int
+        Length of the window.
+    stride : int
+        Step from one window to the next.
+    padding : int, pair, "same" or "valid"
+        Zeros before and after the sequence. ``"same"`` is as many as make time / stride windows,
+        rounded up.
+    dilation : int
+        Step from one tap of the window to the next.
+    groups : int
+        Number of groups that channels and filters are divided into; a filter sees its own group.
+    activation : str or Activation, optional
+        What is applied to the sums, by name or as a layer; by default nothing.
+    use_bias : bool
+        Whether each filter has a number that is added.
+    weight_init, bias_init : str or callable
+        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        otherwise; the activation may also be the model's next layer.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or a name unknown.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    Sequences are (time, channels), the weight (length, channels / groups, filters).
+
+    Examples
+    --------
+    >>> Conv1D(16, 3, padding="same").build((100, 8))
+    (100, 16)
+    """
+
+    dimensions = 1
+
+
+class DepthwiseConv2D(Conv2D):
+    """A convolution with filters of its own for each channel, which they alone see.
+
+    Parameters
+    ----------
+    kernel_size : int or pair of int
+        Height and width of the window.
+    multiplier : int
+        The number of filters for each channel.
+    stride : int or pair of int
+        Step from one window to the next.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        Zeros around the image, as in `Conv2D`.
+    dilation : int or pair of int
+        Step from one tap of the window to the next.
+    activation : str or Activation, optional
+        What is applied to the sums, by name or as a layer; by default nothing.
+    use_bias : bool
+        Whether each filter has a number that is added.
+    weight_init, bias_init : str or callable
+        Initialisers by name or themselves, as in `Conv2D`.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or a name unknown.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    A `Conv2D` with as many groups as channels: the weight is (height, width, 1, channels m) with
+    m the multiplier, and channel c has the filters c m to c m + m - 1.
+
+    Examples
+    --------
+    >>> DepthwiseConv2D(3, multiplier=2).build((28, 28, 4))
+    (26, 26, 8)
+    """
+
+    def __init__(
+        self,
+        kernel_size: Sides,
+        multiplier: int = 1,
+        *,
+        stride: Sides = 1,
+        padding: Padding = 0,
+        dilation: Sides = 1,
+        activation: str | Activation | None = None,
+        use_bias: bool = True,
+        weight_init: str | Initialize = "auto",
+        bias_init: str | Initialize = "zeros",
+        name: str = "",
+    ) -> None:
+        super().__init__(
+            *(1, kernel_size),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            activation=activation,
+            use_bias=use_bias,
+            weight_init=weight_init,
+            bias_init=bias_init,
+            name=name,
+        )
+        self.multiplier = whole(str(self), "multiplier", multiplier)
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Declare ``weight`` and ``bias``; see `Layer.build`."""
+        channels = max(1, checked_shape(str(self), input_shape)[-1])
+        return self._built(input_shape, channels * self.multiplier, channels)
+
+
+def _kernel(weight: NDArray[Any]) -> NDArray[Any]:
+    """Return the weight of a window with two sides."""
+    return weight if weight.ndim == 4 else weight[None]

@@ -1,0 +1,196 @@
+"""Symbolic tensors: what layers are called on to say how they are connected."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from gyaku.arguments import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+__all__ = ["Block", "Input", "Node", "Tensor", "shape_of"]
+
+_numbers = itertools.count()
+
+
+class Tensor:
+    """A place in a graph: what a layer will return, or the input of a model.
+
+    Parameters
+    ----------
+    node : Node or None
+        The call that returns it; None for an input.
+    position : int
+        Its place among the results of the call.
+    shape : tuple of int
+        The shape of an input sample; () for results, which have none before a model is built.
+    name : str
+        The name of an input.
+
+    Examples
+    --------
+    >>> Input((28, 28, 1))
+    Input((28, 28, 1))
+    """
+
+    __slots__ = ("name", "node", "position", "shape")
+
+    def __init__(
+        self,
+        node: Node | None,
+        position: int = 0,
+        *,
+        shape: tuple[int, ...] = (),
+        name: str = "",
+    ) -> None:
+        self.node = node
+        self.position = position
+        self.shape = shape
+        self.name = name
+
+    def __repr__(self) -> str:
+        if self.node:
+            return f"<output of {self.node.part}>"
+        return f"Input({self.shape}{f', name={self.name!r}' if self.name else ''})"
+
+
+class Node:
+    """A call of a layer or a model on symbolic tensors.
+
+    Parameters
+    ----------
+    part : Block
+        What was called.
+    inputs : tuple of Tensor
+        What on.
+
+    Attributes
+    ----------
+    number : int
+        The place in the order of all calls.
+    """
+
+    __slots__ = ("inputs", "number", "part")
+
+    def __init__(self, part: Block, inputs: tuple[Tensor, ...]) -> None:
+        self.part = part
+        self.inputs = inputs
+        self.number = next(_numbers)
+
+
+class Block:
+    """What can be connected: a layer, or a model as part of another.
+
+    Attributes
+    ----------
+    name : str
+        The name, which a model finds for parts without.
+    """
+
+    name: str = ""
+
+    @property
+    def arity(self) -> tuple[int | None, int]:
+        """How many inputs it takes, None for any number, and how many outputs it gives."""
+        return 1, 1
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Connect it to what it is called on, and return what it will give.
+
+        Parameters
+        ----------
+        *inputs : Tensor
+            What `gyaku.Input` and layers return.
+
+        Returns
+        -------
+        Tensor or tuple of Tensor
+            What it will return; a tuple of several.
+
+        Raises
+        ------
+        TypeError
+            If the inputs are something else, for example arrays.
+        ValueError
+            If there are too many or too few.
+        """
+        given = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)) else inputs
+        for each in given:
+            if not isinstance(each, Tensor):
+                raise TypeError(
+                    f"{self}: a call connects it to gyaku.Input(shape) or what another layer"
+                    f" returned, got {type(each).__name__}; forward(x) takes arrays"
+                )
+        takes, gives = self.arity
+        if not given or takes not in (None, len(given)):
+            raise ValueError(f"{self}: takes {takes or 'at least 1'} inputs, got {len(given)}")
+        node = Node(self, tuple(given))
+        results = tuple(Tensor(node, position) for position in range(gives))
+        return results[0] if gives == 1 else results
+
+
+def Input(shape: Sequence[int], *, name: str = "") -> Tensor:
+    """Return an input of a graph.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of a sample, without the batch axis.
+    name : str
+        What it is called where inputs are given by name.
+
+    Returns
+    -------
+    Tensor
+        What layers can be called on.
+
+    Raises
+    ------
+    TypeError
+        If `shape` holds something else than integers.
+    ValueError
+        If a length is below 1.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> x = gk.Input((8,))
+    >>> hidden = gk.Dense(16, "relu")(x)
+    >>> y = gk.Dense(3)(gk.Concatenate()(hidden, x))
+    >>> model = gk.Model(x, y)
+    >>> model.predict([[0.0] * 8]).shape
+    (1, 3)
+    """
+    return Tensor(None, shape=shape_of("Input", "shape", shape), name=name)
+
+
+def shape_of(owner: str, name: str, given: object) -> tuple[int, ...]:
+    """Return the shape of a sample, checked.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    given : object
+        What was given.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of integers.
+    ValueError
+        If a length is below 1.
+    """
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(
+            f"{owner}: {name} must be a tuple, such as (784,) or (28, 28, 1), got {given!r}"
+        )
+    return tuple(whole(owner, f"a length in {name}", length) for length in given)

@@ -1,0 +1,340 @@
+"""Pooling: one number for all that a window sees."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from gyaku import ops
+from gyaku.layers.base import Layer
+from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
+from gyaku.ops.windows import margins, pool_axes, sides
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.reference.windows import Padding, Sides
+
+__all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool1D"]
+__all__ += ["MaxPool2D"]
+
+
+class _Pool(Layer):
+    """What the windows of all poolings have in common."""
+
+    dimensions: ClassVar[int] = 2
+
+    def _slide(
+        self,
+        window: Sides,
+        stride: Sides | None,
+        padding: Padding,
+        ceil_mode: bool,
+        dilation: Sides = 1,
+    ) -> None:
+        """Keep and check the arguments."""
+        owner, axes = str(self), self.dimensions
+        self.window, self.stride = plain(window), plain(stride)
+        self.padding, self.dilation = plain(padding), plain(dilation)
+        self.ceil_mode = bool(ceil_mode)
+        self._window = sides(owner, "window", self.window, axes)
+        self._where: dict[str, Any] = {
+            "stride": self._window if stride is None else sides(owner, "stride", stride, axes),
+            "padding": margins(owner, self.padding, axes),
+            "ceil_mode": self.ceil_mode,
+        }
+        if sides(owner, "dilation", self.dilation, axes) != (1,) * axes:
+            self._where["dilation"] = sides(owner, "dilation", self.dilation, axes)
+        self._options: dict[str, Any] = {
+            key: value if isinstance(value, bool) else lifted(value, fill)
+            for key, value in self._where.items()
+            for fill in [(0, 0) if key == "padding" else 1]
+        }
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the pooled images; see `Layer.build`."""
+        checked_shape(str(self), input_shape, self.dimensions)
+        with channels_last(input_shape):
+            axes = pool_axes(
+                *(str(self), (1, *input_shape), self._window),
+                **self._where,
+                dimensions=self.dimensions,
+            )
+        return (*(axis.windows for axis in axes), input_shape[-1])
+
+    @property
+    def flops(self) -> int:
+        """One for each number that a window sees."""
+        return math.prod(self.output_shape) * math.prod(self._window)
+
+
+class MaxPool2D(_Pool):
+    """The largest number that a window sees, channel by channel.
+
+    Parameters
+    ----------
+    window : int or pair of int
+        Height and width of the window.
+    stride : int or pair of int, optional
+        Step from one window to the next; by default the window's size.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        How far windows reach beyond the image, at most half of their size; what lies there never
+        is the largest.
+    dilation : int or pair of int
+        Step from one tap of the window to the next.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    The gradient goes to the pixel that was the largest, the first of several: see
+    `gyaku.ops.max_pool2d`.
+
+    Examples
+    --------
+    >>> MaxPool2D(2).build((24, 24, 20))
+    (12, 12, 20)
+    """
+
+    native = True
+    passes_sums = True
+
+    def __init__(
+        self,
+        window: Sides = 2,
+        stride: Sides | None = None,
+        *,
+        padding: Padding = 0,
+        dilation: Sides = 1,
+        ceil_mode: bool = False,
+        name: str = "",
+    ) -> None:
+        super().__init__(name=name)
+        self._slide(window, stride, padding, ceil_mode, dilation)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the largest number of each window; see `Layer.forward`."""
+        x = image(x)
+        self.size = x.shape[1:3]
+        y, self.argmax = ops.max_pool2d(x, lifted(self._window), **self._options)
+        self.shape = y.shape
+        return y.reshape(len(y), *self.output_shape)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient at the pixels that were the largest; see `Layer.backward`."""
+        dy, window = dy.reshape(self.shape), lifted(self._window)
+        dx = ops.max_pool2d_backward(dy, self.argmax, self.size, window, **self._options)
+        return dx.reshape(len(dx), *self.input_shape)
+
+
+class MaxPool1D(MaxPool2D):
+    """The largest number that a window sees of a sequence, channel by channel.
+
+    Parameters
+    ----------
+    window : int
+        Length of the window.
+    stride : int, optional
+        Step from one window to the next; by default the window's size.
+    padding : int, pair, "same" or "valid"
+        How far windows reach beyond the sequence, at most half of their size.
+    dilation : int
+        Step from one tap of the window to the next.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> MaxPool1D(2).build((100, 16))
+    (50, 16)
+    """
+
+    dimensions = 1
+
+
+class AvgPool2D(_Pool):
+    """The mean of the numbers that a window sees, channel by channel.
+
+    Parameters
+    ----------
+    window : int or pair of int
+        Height and width of the window.
+    stride : int or pair of int, optional
+        Step from one window to the next; by default the window's size.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        How far windows reach beyond the image, at most half of their size.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    count_include_pad : bool
+        Whether the padding counts as zeros; by default a mean is over pixels alone.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> AvgPool2D(3, stride=2, padding=1).build((8, 8, 16))
+    (4, 4, 16)
+    """
+
+    native = True
+
+    def __init__(
+        self,
+        window: Sides = 2,
+        stride: Sides | None = None,
+        *,
+        padding: Padding = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = False,
+        name: str = "",
+    ) -> None:
+        super().__init__(name=name)
+        self._slide(window, stride, padding, ceil_mode)
+        self.count_include_pad = bool(count_include_pad)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the mean of each window; see `Layer.forward`."""
+        x = image(x)
+        self.size = x.shape[1:3]
+        y = ops.avg_pool2d(
+            *(x, lifted(self._window)), **self._options, count_include_pad=self.count_include_pad
+        )
+        self.shape = y.shape
+        return y.reshape(len(y), *self.output_shape)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient, shared by the pixels of each window; see `Layer.backward`."""
+        dy, window = dy.reshape(self.shape), lifted(self._window)
+        dx = ops.avg_pool2d_backward(
+            dy, self.size, window, **self._options, count_include_pad=self.count_include_pad
+        )
+        return dx.reshape(len(dx), *self.input_shape)
+
+
+class AvgPool1D(AvgPool2D):
+    """The mean of the numbers that a window sees of a sequence, channel by channel.
+
+    Parameters
+    ----------
+    window : int
+        Length of the window.
+    stride : int, optional
+        Step from one window to the next; by default the window's size.
+    padding : int, pair, "same" or "valid"
+        How far windows reach beyond the sequence, at most half of their size.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    count_include_pad : bool
+        Whether the padding counts as zeros; by default a mean is over the sequence alone.
+    name : str
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> AvgPool1D(4).build((100, 16))
+    (25, 16)
+    """
+
+    dimensions = 1
+
+
+class _GlobalPool(Layer):
+    """What both poolings of whole images have in common."""
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the number of channels; see `Layer.build`."""
+        checked_shape(str(self), input_shape)
+        pool_axes(str(self), (1, *input_shape), input_shape[:2])
+        return input_shape[-1:]
+
+    @property
+    def flops(self) -> int:
+        """One for each number of the image."""
+        return math.prod(self.input_shape)
+
+
+class GlobalMaxPool2D(_GlobalPool):
+    """The largest number of each channel of an image.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name.
+
+    Examples
+    --------
+    >>> GlobalMaxPool2D().build((7, 7, 64))
+    (64,)
+    """
+
+    native = True
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the largest number of each channel; see `Layer.forward`."""
+        self.size = x.shape[1:3]
+        y, self.argmax = ops.global_max_pool2d(x)
+        return y
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient at the pixels that were the largest; see `Layer.backward`."""
+        return ops.global_max_pool2d_backward(dy, self.argmax, self.size)
+
+
+class GlobalAvgPool2D(_GlobalPool):
+    """The mean of each channel of an image.
+
+    Parameters
+    ----------
+    name : str
+        The layer's name.
+
+    Examples
+    --------
+    >>> GlobalAvgPool2D().build((7, 7, 64))
+    (64,)
+    """
+
+    native = True
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the mean of each channel; see `Layer.forward`."""
+        self.size = x.shape[1:3]
+        return ops.global_avg_pool2d(x)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient, shared by all pixels; see `Layer.backward`."""
+        return ops.global_avg_pool2d_backward(dy, self.size)

@@ -1,0 +1,168 @@
+"""What dense layers and convolutions share: weights, a bias and an activation after the sums."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.init import initializer
+from gyaku.layers.activation import activation as as_activation
+from gyaku.layers.base import Layer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.init import Initialize
+    from gyaku.layers.activation import Activation
+
+__all__ = ["Weighted"]
+
+RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
+
+
+class Weighted(Layer):
+    """Base of the layers whose outputs are activated sums of weighted inputs.
+
+    Parameters
+    ----------
+    activation : str or Activation, optional
+        What is applied to the sums, by name or as a layer; by default nothing.
+    use_bias : bool
+        Whether a bias is added.
+    weight_init, bias_init : str or callable
+        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        otherwise; the activation may also be the model's next layer.
+    name : str
+        The layer's name.
+
+    Attributes
+    ----------
+    epilogue : dict
+        The keywords that let a product apply the activation, where it can.
+    """
+
+    def __init__(
+        self,
+        *,
+        activation: str | Activation | None,
+        use_bias: bool,
+        weight_init: str | Initialize,
+        bias_init: str | Initialize,
+        name: str,
+    ) -> None:
+        super().__init__(name=name)
+        self.activation = activation
+        self.use_bias = bool(use_bias)
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self._activation = None if activation is None else as_activation(activation)
+        act = self._activation
+        self._fused = act is not None and act.elementwise and not act.saves_input
+        self.epilogue: dict[str, Any] = {}
+        if act and self._fused:
+            self.epilogue = {"activation": act.op, "alpha": act.options.get("alpha")}
+        initializer(bias_init)
+        if weight_init != "auto":
+            initializer(weight_init)
+
+    def add_weights(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        *,
+        groups: int = 1,
+        transposed: bool = False,
+    ) -> None:
+        """Declare ``weight`` and ``bias``; to be called in `build`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The weight's shape; its last axis holds the outputs, the one before it the inputs.
+        outputs : int
+            The number of numbers in the bias.
+        groups : int
+            The number of groups that the outputs are divided into, each a layer of its own with
+            inputs of its own.
+        transposed : bool
+            Whether the last two axes change places.
+        """
+        initial = self.weight_init
+        if initial == "auto":
+            follows = self._activation.op if self._activation else self.activation_after
+            initial = "he" if follows in RECTIFIERS else "xavier"
+        draw = initializer(initial)
+
+        def by_groups(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
+            # An initialiser reads the numbers of inputs and outputs from the shape.
+            inputs, outputs = shape[:-3:-1] if transposed else shape[-2:]
+            if transposed:
+                inputs //= groups
+            else:
+                outputs //= groups
+            parts = [draw((*shape[:-2], inputs, outputs), random) for _ in range(groups)]
+            return np.concatenate(
+                [part.swapaxes(-1, -2) if transposed else part for part in parts], axis=-1
+            )
+
+        self.add_param("weight", shape, by_groups if groups > 1 or transposed else draw)
+        if self.use_bias:
+            self.add_param("bias", (outputs,), self.bias_init)
+
+    def activated(self, y: NDArray[Any], training: bool) -> NDArray[Any]:
+        """Return the outputs from what a product with `epilogue` returned.
+
+        Parameters
+        ----------
+        y : ndarray
+            What the product returned.
+        training : bool
+            Whether this belongs to a training step.
+
+        Returns
+        -------
+        ndarray
+            The outputs.
+        """
+        act = self._activation
+        if act is None:
+            return y
+        if self._fused:
+            act.saved = y
+            return y
+        return act.forward(y, training)
+
+    def by_sums(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient by the sums from that by the outputs.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The gradient by the outputs, in the shape that `activated` was given.
+
+        Returns
+        -------
+        ndarray
+            The gradient by the sums.
+        """
+        return self._activation.backward(dy) if self._activation else dy
+
+    def work(self, terms: int) -> int:
+        """Return the floating-point operations of a sample.
+
+        Parameters
+        ----------
+        terms : int
+            The weighted inputs in each sum.
+
+        Returns
+        -------
+        int
+            A multiplication and an addition for each, one addition for a bias, the activation.
+        """
+        outputs = math.prod(self.output_shape)
+        return outputs * (2 * terms + self.use_bias) + (outputs if self._activation else 0)

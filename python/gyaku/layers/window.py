@@ -1,0 +1,149 @@
+"""Windows that slide over images, or over sequences as images of one row."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["channels_last", "checked_shape", "image", "lifted", "plain"]
+
+
+def plain(value: Any) -> Any:
+    """Return an argument with tuples for lists, as model files hold them.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+
+    Returns
+    -------
+    object
+        The same, with a tuple for each list.
+
+    Examples
+    --------
+    >>> plain([[1, 2], [3, 4]]), plain(5)
+    (((1, 2), (3, 4)), 5)
+    """
+    return tuple(map(plain, value)) if isinstance(value, (tuple, list)) else value
+
+
+def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tuple[int, ...]:
+    """Return the shape of a sample, if it is an image or a sequence.
+
+    Parameters
+    ----------
+    owner : str
+        The layer, for the error.
+    shape : tuple of int
+        The shape.
+    dimensions : int
+        The number of axes besides the channels.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+
+    Raises
+    ------
+    ValueError
+        If there are too many or too few axes.
+
+    Examples
+    --------
+    >>> checked_shape("Conv2D 'conv1'", (28, 28))
+    Traceback (most recent call last):
+    ...
+    ValueError: Conv2D 'conv1': samples must have the shape (height, width, channels), got (28, 28);
+    x[..., None] has one channel
+    """
+    if len(shape) == dimensions + 1:
+        return shape
+    axes = "time" if dimensions == 1 else "height, width"
+    hint = "; x[..., None] has one channel" if len(shape) == dimensions else ""
+    if len(shape) == 1 < dimensions:
+        hint = "; Reshape makes images of rows"
+    raise ValueError(f"{owner}: samples must have the shape ({axes}, channels), got {shape}{hint}")
+
+
+@contextmanager
+def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
+    """Say where channels belong, if what goes wrong within looks as if they came first.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of a sample.
+
+    Yields
+    ------
+    None
+        What is done within may raise ValueError.
+
+    Raises
+    ------
+    ValueError
+        What was raised, with more in the sentence.
+
+    Examples
+    --------
+    >>> with channels_last((3, 32, 32)):
+    ...     raise ValueError("too small")
+    Traceback (most recent call last):
+    ...
+    ValueError: too small; channels come last, x.transpose(0, 2, 3, 1) puts them there
+    """
+    try:
+        yield
+    except ValueError as error:
+        if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 3:
+            hint = "; channels come last, x.transpose(0, 2, 3, 1) puts them there"
+            raise ValueError(f"{error}{hint}") from None
+        raise
+
+
+def lifted(numbers: Any, fill: Any = 1) -> Any:
+    """Return what is said of one axis or two as it is said of two, the first of them of length 1.
+
+    Parameters
+    ----------
+    numbers : str or tuple
+        A word, or something for each axis.
+    fill : object
+        What holds for the axis that is added.
+
+    Returns
+    -------
+    str or tuple
+        The word, or something for each of two axes.
+
+    Examples
+    --------
+    >>> lifted((3,)), lifted((3, 5)), lifted("same")
+    ((1, 3), (3, 5), 'same')
+    """
+    return numbers if isinstance(numbers, str) else (fill,) * (2 - len(numbers)) + numbers
+
+
+def image(x: NDArray[Any]) -> NDArray[Any]:
+    """Return images as they are, and sequences as images of one row.
+
+    Parameters
+    ----------
+    x : ndarray
+        Images (samples, height, width, channels) or sequences (samples, time, channels).
+
+    Returns
+    -------
+    ndarray
+        The same numbers with four axes.
+    """
+    return x if x.ndim == 4 else x.reshape(len(x), 1, *x.shape[1:])

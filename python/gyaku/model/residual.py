@@ -1,0 +1,93 @@
+"""Residual connections: layers beside which the input goes straight on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gyaku.layers.merge import Add
+from gyaku.model.graph import Model
+from gyaku.model.sequential import checked_parts
+from gyaku.model.wiring import Wiring
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import DTypeLike
+
+    from gyaku.layers.graph import Block
+
+__all__ = ["Residual"]
+
+
+class Residual(Model):
+    """Layers in a row whose input is added to their output, ``y = f(x) + x``.
+
+    Parameters
+    ----------
+    *layers : Layer or Model
+        The layers of f.
+    shortcut : Layer or Model, optional
+        What the input goes through before it is added, such as ``Conv2D(filters, 1, stride=2)``
+        where f changes the shape; by default nothing.
+    dtype : {"float32", "float64"}
+        The dtype of parameters and outputs, unless it is a part of another model.
+    seed : int, optional
+        What the initial weights depend on, unless it is a part of another model.
+    name : str
+        The name.
+
+    Raises
+    ------
+    TypeError
+        If something is no layer.
+    ValueError
+        If a layer or a name occurs twice.
+
+    Notes
+    -----
+    K. He and others, Deep residual learning for image recognition (2016), equations 1 and 2.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> block = gk.Residual(gk.Conv2D(4, 3, padding="same"), gk.ReLU())
+    >>> model = gk.Sequential(block, gk.ReLU())
+    >>> model.build((8, 8, 4))
+    >>> model.output_shape
+    (8, 8, 4)
+    """
+
+    def __init__(
+        self,
+        *layers: Block,
+        shortcut: Block | None = None,
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        name: str = "",
+    ) -> None:
+        body = checked_parts("Residual", layers)
+        beside = () if shortcut is None else checked_parts("Residual", (shortcut,))
+        self.body, self.shortcut = body, shortcut
+        if shortcut is not None and not shortcut.name:
+            shortcut.name = "shortcut"
+        end = len(body)
+        calls: list[tuple[int, tuple[int, ...]]] = [(part, (part,)) for part in range(end)]
+        if shortcut is not None:
+            calls.append((end, (0,)))
+        calls.append((len(calls), (end, end + 1 if beside else 0)))
+        wiring = Wiring(["x"], None, calls, [len(calls)])
+        self._set_up((*body, *beside, Add(name="add")), wiring, dtype, seed, name)
+
+    def _structure(self) -> tuple[Any, ...]:
+        return self.body, self.shortcut
+
+    @classmethod
+    def _of(cls, structure: tuple[Any, ...], **options: Any) -> Model:
+        body, shortcut = structure
+        return cls(*body, shortcut=shortcut, **options)
+
+    def __repr__(self) -> str:
+        shown = [*map(repr, self.body)]
+        if self.shortcut is not None:
+            shown.append(f"shortcut={self.shortcut!r}")
+        return f"Residual({', '.join(shown)})"

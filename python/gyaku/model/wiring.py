@@ -1,0 +1,225 @@
+"""How the parts of a model are connected, in numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gyaku.layers.graph import Block, Node, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+# Where a word begins: LeakyReLU has two, Conv2DTranspose too.
+_WORDS = r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])"
+
+__all__ = ["Wiring", "chain", "name_parts", "stem_of", "wired"]
+
+
+class Wiring:
+    """How the parts of a model are connected.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        The names of the inputs, which are the first values.
+    shapes : sequence of tuple of int or None
+        The shapes of their samples, if they are known.
+    calls : sequence of (int, tuple of int)
+        For each call the number of the part, and the values that it takes; the values that it
+        gives are the next ones.
+    outputs : sequence of int
+        The values that are the outputs.
+    """
+
+    __slots__ = ("calls", "inputs", "outputs", "shapes")
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        shapes: Sequence[Sequence[int]] | None,
+        calls: Sequence[tuple[int, Sequence[int]]],
+        outputs: Sequence[int],
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.shapes = None if shapes is None else tuple(tuple(shape) for shape in shapes)
+        self.calls = tuple((part, tuple(values)) for part, values in calls)
+        self.outputs = tuple(outputs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Wiring, (self.inputs, self.shapes, self.calls, self.outputs)
+
+    def output_names(self, parts: Sequence[Block]) -> tuple[str, ...]:
+        """Return the names of the outputs.
+
+        Parameters
+        ----------
+        parts : sequence of Block
+            The parts.
+
+        Returns
+        -------
+        tuple of str
+            The names of the parts that return them, numbered where one returns several.
+        """
+        names = list(self.inputs)
+        for part, _ in self.calls:
+            names += [parts[part].name] * parts[part].arity[1]
+        found: list[str] = []
+        for value in self.outputs:
+            count = 1
+            while (name := names[value] if count == 1 else f"{names[value]}_{count}") in found:
+                count += 1
+            found.append(name)
+        return tuple(found)
+
+
+def chain(count: int) -> Wiring:
+    """Return how parts are connected that follow one another.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+
+    Returns
+    -------
+    Wiring
+        One input, one output.
+    """
+    return Wiring(["x"], None, [(part, (part,)) for part in range(count)], [count])
+
+
+def wired(
+    inputs: Tensor | Sequence[Tensor], outputs: Tensor | Sequence[Tensor]
+) -> tuple[list[Block], Wiring]:
+    """Return the parts of a graph and how they are connected.
+
+    Parameters
+    ----------
+    inputs, outputs : Tensor or sequence of Tensor
+        Where the graph begins and ends.
+
+    Returns
+    -------
+    parts : list of Block
+        The parts, each once, in the order in which they were first called.
+    wiring : Wiring
+        The connections.
+
+    Raises
+    ------
+    TypeError
+        If something is no symbolic tensor.
+    ValueError
+        If the outputs depend on something that is not among the inputs, or an input is not used.
+    """
+    starts, ends = _tensors("inputs", inputs), _tensors("outputs", outputs)
+    for each in starts:
+        if each.node:
+            raise ValueError(f"Model: inputs must come from gyaku.Input, got {each!r}")
+    calls = _calls(ends)
+    if not calls:
+        raise ValueError("Model: there is no layer between inputs and outputs")
+    numbers: dict[tuple[int, int], int] = {}  # by call and position
+    known = {id(each): number for number, each in enumerate(starts)}
+    if len(known) < len(starts):
+        raise ValueError("Model: an input occurs twice")
+
+    def number_of(tensor: Tensor) -> int:
+        if tensor.node:
+            return numbers[id(tensor.node), tensor.position]
+        if id(tensor) not in known:
+            raise ValueError(f"Model: the outputs depend on {tensor!r}, which is not in inputs")
+        return known[id(tensor)]
+
+    parts: list[Block] = []
+    listed = []
+    count = len(starts)
+    for node in calls:
+        if all(node.part is not part for part in parts):
+            parts.append(node.part)
+        index = next(i for i, part in enumerate(parts) if part is node.part)
+        listed.append((index, [number_of(tensor) for tensor in node.inputs]))
+        for position in range(node.part.arity[1]):
+            numbers[id(node), position] = count
+            count += 1
+    results = [number_of(tensor) for tensor in ends]
+    used = {value for _, values in listed for value in values}.union(results)
+    for number, each in enumerate(starts):
+        if number not in used:
+            raise ValueError(f"Model: no output depends on {each!r}")
+    names = [each.name or f"x{number}" for number, each in enumerate(starts, 1)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Model: two inputs have the same name, got {', '.join(names)}")
+    return parts, Wiring(names, [each.shape for each in starts], listed, results)
+
+
+def _tensors(name: str, given: object) -> list[Tensor]:
+    listed: list[Any] = list(given) if isinstance(given, (tuple, list)) else [given]
+    for each in listed:
+        if not isinstance(each, Tensor):
+            raise TypeError(
+                f"Model: {name} must be what gyaku.Input or a layer called on it returned, got"
+                f" {each!r}"
+            )
+    if not listed:
+        raise ValueError(f"Model: {name} is empty")
+    return listed
+
+
+def _calls(ends: Sequence[Tensor]) -> list[Node]:
+    """Return the calls that tensors depend on, in the order in which they were made."""
+    found: dict[int, Node] = {}
+    waiting = [each.node for each in ends if each.node]
+    while waiting:
+        node = waiting.pop()
+        if node.number not in found:
+            found[node.number] = node
+            waiting += [each.node for each in node.inputs if each.node]
+    return [found[number] for number in sorted(found)]
+
+
+def name_parts(owner: str, parts: Sequence[Block]) -> None:
+    """Give each part without a name its class's: dense, dense_2 and so on.
+
+    Parameters
+    ----------
+    owner : str
+        The model, for the error.
+    parts : sequence of Block
+        The parts.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name.
+    """
+    taken = {part.name for part in parts if part.name}
+    if len(taken) < sum(bool(part.name) for part in parts):
+        raise ValueError(f"{owner}: two layers have the same name")
+    for part in parts:
+        if not part.name:
+            stem, count = stem_of(part), 1
+            while (name := stem if count == 1 else f"{stem}_{count}") in taken:
+                count += 1
+            part.name = name
+            taken.add(name)
+
+
+def stem_of(part: Block) -> str:
+    """Return what a part without a name is called after.
+
+    Parameters
+    ----------
+    part : Block
+        The part.
+
+    Returns
+    -------
+    str
+        Its class in small letters, such as "leaky_relu".
+    """
+    given = getattr(part, "op", "")
+    return given or re.sub(_WORDS, "_", type(part).__name__).lower()

@@ -1,0 +1,497 @@
+"""Normalisation over the batch and over the features, with gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gyaku import _core
+from gyaku.backend import active, reference
+from gyaku.ops.arrays import (
+    FLOAT32,
+    FLOAT64,
+    UNFIT,
+    allocate,
+    apart,
+    buffer,
+    floating,
+    real_buffer,
+    result,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Out = tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]
+    Gradients = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
+    "layer_norm",
+    "layer_norm_backward",
+    "update_running",
+]
+
+_ANYWHERE: Out = (None, None, None)
+
+
+def batch_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Bring each channel to mean zero and variance one, then scale and shift it.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of shape (..., c); all axes but the last count as samples, m in all.
+    gamma : array_like
+        Scale, of shape (c,).
+    beta : array_like
+        Shift, of shape (c,).
+    epsilon : float, default 1e-5
+        Small number that is added to the variance.
+
+    Returns
+    -------
+    y : ndarray
+        Output, of the shape of x.
+    mean : ndarray
+        Mean of the samples, of shape (c,).
+    inverse : ndarray
+        One over the deviation, of shape (c,): what `batch_norm_backward` needs.
+    variance : ndarray
+        Variance of the samples, of shape (c,): what `update_running` needs.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes do not fit, or there is no sample.
+
+    Notes
+    -----
+    μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β. Ioffe and Szegedy,
+    "Batch normalization", ICML 2015.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> y, mean, inverse, variance = ops.batch_norm([[1.0], [3.0]], [1.0], [0.0], epsilon=3)
+    >>> y.ravel(), mean, inverse, variance
+    (array([-0.5,  0.5]), array([2.]), array([0.5]), array([1.]))
+    """
+    try:
+        if active.native:
+            return _core.batch_norm(x, gamma, beta, epsilon)
+    except UNFIT:
+        pass
+    op = "batch_norm"
+    x, gamma, beta = _alike(op, x=x, gamma=gamma, beta=beta)
+    _check_columns(op, x, gamma=gamma, beta=beta)
+    if not x.size:
+        raise ValueError(f"{op}: the batch is empty, statistics need at least one sample")
+    if active.native:
+        return _core.batch_norm(x, gamma, beta, epsilon)
+    y, mean, inverse, variance = reference.batch_norm(x, gamma, beta, epsilon=epsilon)
+    return _kept(op, y), _kept(op, mean), _kept(op, inverse), _kept(op, variance)
+
+
+def batch_norm_inference(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    *,
+    epsilon: float = 1e-5,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Normalise each channel by given statistics, then scale and shift it.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of shape (..., c).
+    gamma : array_like
+        Scale, of shape (c,).
+    beta : array_like
+        Shift, of shape (c,).
+    mean : array_like
+        The mean to subtract, of shape (c,).
+    variance : array_like
+        The variance to divide by the root of, of shape (c,).
+    epsilon : float, default 1e-5
+        Small number that is added to the variance.
+
+    Returns
+    -------
+    y : ndarray
+        Output, of the shape of x.
+    inverse : ndarray
+        One over the deviation, of shape (c,): what `batch_norm_backward` needs.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes do not fit.
+
+    Notes
+    -----
+    r = 1 / √(σ² + ε), y = γ (x - μ) r + β.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> y, inverse = ops.batch_norm_inference([[1.0], [3.0]], [1.0], [1.0], [1.0], [3.0], epsilon=1)
+    >>> y.ravel(), inverse
+    (array([1., 2.]), array([0.5]))
+    """
+    try:
+        if active.native:
+            return _core.batch_norm_inference(x, gamma, beta, mean, variance, epsilon)
+    except UNFIT:
+        pass
+    op = "batch_norm_inference"
+    x, gamma, beta, mean, variance = _alike(
+        op, x=x, gamma=gamma, beta=beta, mean=mean, variance=variance
+    )
+    _check_columns(op, x, gamma=gamma, beta=beta, mean=mean, variance=variance)
+    if active.native:
+        return _core.batch_norm_inference(x, gamma, beta, mean, variance, epsilon)
+    y, inverse = reference.batch_norm_inference(x, gamma, beta, mean, variance, epsilon=epsilon)
+    return _kept(op, y), _kept(op, inverse)
+
+
+def batch_norm_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    inverse: ArrayLike,
+    *,
+    training: bool = True,
+    out: Out = _ANYWHERE,
+) -> Gradients:
+    """Return the gradients of batch normalisation.
+
+    Parameters
+    ----------
+    dy : array_like
+        Gradient of the loss by the output, of shape (..., c).
+    x : array_like
+        The input, of the same shape.
+    gamma : array_like
+        Scale, of shape (c,).
+    mean : array_like
+        The mean that was subtracted, of shape (c,).
+    inverse : array_like
+        One over the deviation, of shape (c,).
+    training : bool, default True
+        Whether mean and deviation were those of the samples.
+    out : tuple of (ndarray or None)
+        Where the three results go; None is a new array.
+
+    Returns
+    -------
+    dx : ndarray
+        Gradient by the input.
+    dgamma : ndarray
+        Gradient by the scale, of shape (c,).
+    dbeta : ndarray
+        Gradient by the shift, of shape (c,).
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or an array of out has another dtype.
+    ValueError
+        If shapes do not fit, or an array of out overlaps an argument.
+
+    Notes
+    -----
+    With z = (x - μ) r: dβ = Σ dy, dγ = Σ dy z, and dx = γ r (dy - dβ / m - z dγ / m), or
+    dx = γ r dy by given statistics, which do not depend on x.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> x, dy = [[-1.0], [1.0]], [[3.0], [1.0]]
+    >>> dx, dgamma, dbeta = ops.batch_norm_backward(dy, x, [1.0], [0.0], [1.0])
+    >>> dx.ravel(), dgamma, dbeta
+    (array([0., 0.]), array([-2.]), array([4.]))
+    """
+    try:
+        if active.native:
+            return _core.batch_norm_backward(dy, x, gamma, mean, inverse, training, *out)
+    except UNFIT:
+        pass
+    op = "batch_norm_backward"
+    dy, x, gamma, mean, inverse = _alike(op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
+    _check_columns(op, x, gamma=gamma, mean=mean, inverse=inverse)
+    _check_shape(op, "dy", dy, x.shape)
+    results = _results(op, out, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
+    if active.native:
+        return _core.batch_norm_backward(dy, x, gamma, mean, inverse, training, *results)
+    return _written(
+        results, reference.batch_norm_backward(dy, x, gamma, mean, inverse, training=training)
+    )
+
+
+def layer_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Bring each sample to mean zero and variance one, then scale and shift its features.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of shape (..., *gamma.shape).
+    gamma : array_like
+        Scale of the features; its axes are the last ones of x.
+    beta : array_like
+        Shift, of the same shape.
+    epsilon : float, default 1e-5
+        Small number that is added to the variance.
+
+    Returns
+    -------
+    y : ndarray
+        Output, of the shape of x.
+    mean : ndarray
+        Mean of each sample, of the shape of x without the features' axes.
+    inverse : ndarray
+        One over the deviation of each sample, of the same shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes do not fit, or there are no features.
+
+    Notes
+    -----
+    As `batch_norm`, with the statistics of each sample's features: y = γ (x - μ) r + β. Ba, Kiros
+    and Hinton, "Layer normalization", arXiv:1607.06450.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.layer_norm([[1.0, 3.0]], [1.0, 1.0], [0.0, 0.0], epsilon=3)
+    (array([[-0.5,  0.5]]), array([2.]), array([0.5]))
+    """
+    try:
+        if active.native:
+            return _core.layer_norm(x, gamma, beta, epsilon)
+    except UNFIT:
+        pass
+    op = "layer_norm"
+    x, gamma, beta = _alike(op, x=x, gamma=gamma, beta=beta)
+    _check_features(op, x, gamma)
+    _check_shape(op, "beta", beta, gamma.shape)
+    if active.native:
+        return _core.layer_norm(x, gamma, beta, epsilon)
+    y, mean, inverse = reference.layer_norm(x, gamma, beta, epsilon=epsilon)
+    return _kept(op, y), _kept(op, mean), _kept(op, inverse)
+
+
+def layer_norm_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    inverse: ArrayLike,
+    *,
+    out: Out = _ANYWHERE,
+) -> Gradients:
+    """Return the gradients of layer normalisation.
+
+    Parameters
+    ----------
+    dy : array_like
+        Gradient of the loss by the output, of shape (..., *gamma.shape).
+    x : array_like
+        The input, of the same shape.
+    gamma : array_like
+        Scale of the features.
+    mean : array_like
+        Mean of each sample.
+    inverse : array_like
+        One over the deviation of each sample.
+    out : tuple of (ndarray or None)
+        Where the three results go; None is a new array.
+
+    Returns
+    -------
+    dx : ndarray
+        Gradient by the input.
+    dgamma : ndarray
+        Gradient by the scale, summed over the samples.
+    dbeta : ndarray
+        Gradient by the shift, summed over the samples.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or an array of out has another dtype.
+    ValueError
+        If shapes do not fit, or an array of out overlaps an argument.
+
+    Notes
+    -----
+    With z = (x - μ) r, g = γ dy, and means over the features of a sample:
+    dx = r (g - mean(g) - z mean(g z)), dγ = Σ dy z, dβ = Σ dy.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> x, dy = [[-1.0, 1.0]], [[3.0, 1.0]]
+    >>> dx, dgamma, dbeta = ops.layer_norm_backward(dy, x, [1.0, 1.0], [0.0], [1.0])
+    >>> dx, dgamma, dbeta
+    (array([[0., 0.]]), array([-3.,  1.]), array([3., 1.]))
+    """
+    try:
+        if active.native:
+            return _core.layer_norm_backward(dy, x, gamma, mean, inverse, *out)
+    except UNFIT:
+        pass
+    op = "layer_norm_backward"
+    dy, x, gamma, mean, inverse = _alike(op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
+    _check_features(op, x, gamma)
+    _check_shape(op, "dy", dy, x.shape)
+    for name, statistic in (("mean", mean), ("inverse", inverse)):
+        _check_shape(op, name, statistic, x.shape[: x.ndim - gamma.ndim])
+    results = _results(op, out, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
+    if active.native:
+        return _core.layer_norm_backward(dy, x, gamma, mean, inverse, *results)
+    return _written(results, reference.layer_norm_backward(dy, x, gamma, mean, inverse))
+
+
+def update_running(
+    running_mean: NDArray[Any],
+    running_var: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    *,
+    samples: int,
+    momentum: float = 0.1,
+) -> None:
+    """Move running statistics towards those of a batch, in place.
+
+    Parameters
+    ----------
+    running_mean : ndarray
+        Running mean, float32 or float64 of shape (c,); it starts as zeros.
+    running_var : ndarray
+        Running variance, of the same shape and dtype; it starts as ones.
+    mean : ndarray
+        Mean of the batch, of the same shape and dtype.
+    variance : ndarray
+        Variance of the batch, of the same shape and dtype, as `batch_norm` returns it.
+    samples : int
+        How many numbers of each channel the batch had.
+    momentum : float, default 0.1
+        Share of the new statistics in the running ones.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of the dtype named here.
+    ValueError
+        If shapes differ, an array cannot be used in place, or a number is out of range.
+
+    Notes
+    -----
+    The running variance takes the unbiased one: μ' = (1 - α) μ' + α μ,
+    σ'² = (1 - α) σ'² + α σ² m / (m - 1), where a single sample counts as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> running_mean, running_var = np.zeros(1), np.ones(1)
+    >>> ops.update_running(
+    ...     running_mean, running_var, np.array([2.0]), np.ones(1), samples=2, momentum=0.5
+    ... )
+    >>> running_mean, running_var
+    (array([1.]), array([1.5]))
+    """
+    try:
+        if active.native:
+            _core.update_running(running_mean, running_var, mean, variance, samples, momentum)
+            return
+    except UNFIT:
+        pass
+    op = "update_running"
+    real_buffer(op, "running_mean", running_mean)
+    dtype, shape = running_mean.dtype, running_mean.shape
+    buffer(op, "running_var", running_var, dtype, shape)
+    buffer(op, "mean", mean, dtype, shape, written=False)
+    buffer(op, "variance", variance, dtype, shape, written=False)
+    if samples < 1:
+        raise ValueError(f"{op}: samples must be at least 1, got {samples}")
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"{op}: momentum must be 0 to 1, got {momentum}")
+    if active.native:
+        _core.update_running(running_mean, running_var, mean, variance, samples, momentum)
+    else:
+        running_mean[...], running_var[...] = reference.update_running(
+            *(running_mean, running_var, mean, variance), samples=samples, momentum=momentum
+        )
+
+
+def _alike(op: str, **arguments: ArrayLike) -> list[NDArray[Any]]:
+    """Bring all to float64 if one of them is."""
+    arrays = {name: floating(op, name, x) for name, x in arguments.items()}
+    dtype = FLOAT64 if any(x.dtype is FLOAT64 for x in arrays.values()) else FLOAT32
+    return [floating(op, name, x, dtype) for name, x in arrays.items()]
+
+
+def _check_shape(op: str, name: str, x: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if x.shape != shape:
+        raise ValueError(f"{op}: {name} must have shape {shape}, got {x.shape}")
+
+
+def _check_columns(op: str, x: NDArray[Any], **parameters: NDArray[Any]) -> None:
+    if not x.ndim:
+        raise ValueError(f"{op}: x must have at least one dimension, got a single number")
+    for name, each in parameters.items():
+        _check_shape(op, name, each, x.shape[-1:])
+
+
+def _check_features(op: str, x: NDArray[Any], gamma: NDArray[Any]) -> None:
+    if not gamma.ndim or x.shape[max(x.ndim - gamma.ndim, 0) :] != gamma.shape:
+        raise ValueError(
+            f"{op}: the last axes of x must be those of gamma, got shapes {x.shape} and"
+            f" {gamma.shape}"
+        )
+    if not math.prod(gamma.shape):
+        raise ValueError(f"{op}: a sample needs at least one feature, got shape {gamma.shape}")
+
+
+def _results(op: str, out: Out, **arguments: NDArray[Any]) -> Gradients:
+    x, gamma = arguments["x"], arguments["gamma"]
+    dx, dgamma, dbeta = (
+        result(op, each, like.shape, x.dtype)
+        for each, like in zip(out, (x, gamma, gamma), strict=True)
+    )
+    for each in (dx, dgamma, dbeta):
+        for name, argument in arguments.items():
+            apart(op, each, name, argument)
+    return dx, dgamma, dbeta
+
+
+def _written(results: Gradients, values: Gradients) -> Gradients:
+    for each, value in zip(results, values, strict=True):
+        each[...] = value
+    return results
+
+
+def _kept(op: str, x: NDArray[Any]) -> NDArray[Any]:
+    y = allocate(op, x.shape, x.dtype)
+    y[...] = x
+    return y

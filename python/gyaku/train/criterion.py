@@ -1,0 +1,156 @@
+"""What a training looks at: a loss for each output, their sum, and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory
+from gyaku.arguments import each_of, number
+from gyaku.losses import loss as as_loss
+from gyaku.metrics import metric as as_metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.losses import Loss
+    from gyaku.metrics import Metric
+
+    Arrays = Sequence[NDArray[Any]]
+
+__all__ = ["Criterion", "criterion"]
+
+
+class Criterion:
+    """The losses of all outputs, and what else is measured of them.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        One for each output.
+    weights : sequence of float
+        What they are multiplied by before they are added.
+    metrics : sequence of (str, int, Metric)
+        What a metric is called in the history, the output that it looks at, and the metric.
+    names : sequence of str
+        What the losses are called, if there are several.
+
+    Attributes
+    ----------
+    reduction : {"mean", "sum"}
+        Whether the losses are means over a batch or sums.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[Loss],
+        weights: Sequence[float],
+        metrics: Sequence[tuple[str, int, Metric]],
+        names: Sequence[str],
+    ) -> None:
+        self.losses = losses
+        self.weights = weights
+        self.metrics = metrics
+        self.names = names
+        self.reduction = losses[0].reduction
+
+    def __call__(self, y: Arrays, t: Arrays) -> tuple[list[NDArray[np.float64]], Arrays]:
+        """Return the loss of each output, and the gradients of their weighted sum.
+
+        Parameters
+        ----------
+        y, t : sequence of ndarray
+            Outputs and targets.
+
+        Returns
+        -------
+        values : list of ndarray of float64, of shape ()
+            The losses.
+        dy : sequence of ndarray
+            The gradients by the outputs.
+        """
+        values, gradients = [], []
+        for loss, weight, outputs, targets in zip(self.losses, self.weights, y, t, strict=True):
+            value, gradient = loss(outputs, targets)
+            values.append(value)
+            gradients.append(gradient if weight == 1 else _scaled(gradient, weight))
+        return values, gradients
+
+
+def _scaled(gradient: NDArray[Any], weight: float) -> NDArray[Any]:
+    scaled = memory.empty(gradient.shape, gradient.dtype)
+    memory.host(lambda: np.multiply(gradient, weight, out=scaled), [gradient], [scaled])
+    return scaled
+
+
+def criterion(
+    owner: str,
+    outputs: Sequence[str],
+    loss: Any,
+    weights: Any,
+    metrics: Any,
+) -> Criterion:
+    """Return what was asked for by `fit` or `evaluate`.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks, for errors.
+    outputs : sequence of str
+        The names of the model's outputs.
+    loss, weights, metrics : object
+        See `Model.fit`.
+
+    Returns
+    -------
+    Criterion
+        The losses and metrics.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss or metric, or numbers would have the same name.
+    TypeError
+        If something is of the wrong kind.
+    """
+    several = len(outputs) > 1
+    if several and isinstance(loss, (tuple, list, dict)):
+        losses = [as_loss(each) for each in each_of(owner, "loss", loss, outputs)]
+    else:
+        losses = [as_loss(loss)] * len(outputs)
+    if len({each.reduction for each in losses}) > 1:
+        raise ValueError(f"{owner}: the losses must all be means or all be sums")
+    factors = [1.0] * len(outputs)
+    if weights is not None:
+        given = each_of(owner, "loss_weights", weights, outputs) if several else ()
+        if not several:
+            raise ValueError(f"{owner}: loss_weights are for several outputs, the model has one")
+        factors = [number(owner, "a number in loss_weights", each) for each in given]
+    found = []
+    if isinstance(metrics, dict):
+        for name in metrics:
+            if name not in outputs:
+                raise ValueError(
+                    f"{owner}: metrics has the key {name!r}, the outputs are {', '.join(outputs)}"
+                )
+        of_each = [_listed(metrics.get(name, ())) for name in outputs]
+    else:
+        of_each = [_listed(metrics)] * len(outputs)
+    for place, listed in enumerate(of_each):
+        for each in listed:
+            one = as_metric(each)
+            found.append((f"{outputs[place]}_{one.name}" if several else one.name, place, one))
+    losses_names = [f"{name}_loss" for name in outputs] if several else []
+    names = ["loss", *losses_names, *(name for name, _, _ in found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{owner}: two numbers would be called {name!r} in the history")
+    return Criterion(losses, factors, found, losses_names)
+
+
+def _listed(given: Any) -> Iterable[Any]:
+    return [given] if isinstance(given, str) or callable(given) else list(given)

@@ -1,0 +1,71 @@
+"""The calls that the gathering of rows and of images is tried with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from case import FLOAT32, FLOAT64, Call, Case, DType, Make
+from numpy.random import Generator
+
+
+def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
+    def call(rng: Generator, dtype: DType) -> Call:
+        shape = (23, *trailing)
+        dtypes = {"same": dtype, "other": FLOAT64 if dtype == FLOAT32 else FLOAT32}
+        if kind in dtypes:
+            source = rng.standard_normal(shape).astype(dtypes[kind])
+        else:
+            source = rng.integers(0, 256, shape).astype(kind)
+        order = rng.permutation(np.concatenate([np.arange(23), np.arange(23)]))
+        out = np.full((rows, *trailing), -1, np.int64 if kind == "int64" else dtype)
+        return [source, order, np.array([5]), out], {}
+
+    return call
+
+
+def gather_cases() -> Iterator[Case]:
+    for trailing in ((), (1,), (7,), (16,), (17,), (33,), (3, 5), (131,)):
+        label = "x".join(map(str, trailing)) or "numbers"
+        for kind in ("same", "other", "uint8"):
+            for rows in (0, 1, 41):
+                yield Case("gather", f"{kind}-{label}-{rows}", rows_of(kind, trailing, rows))
+        yield Case("gather", f"uint8-{label}-scaled", rows_of("uint8", trailing, 9), scale=1 / 255)
+        make = rows_of("uint8", trailing, 9)
+        yield Case("gather", f"uint8-{label}-exact", make, exact=True, scale=0.5)
+        yield Case("gather", f"int64-{label}", rows_of("int64", trailing, 9), exact=True)
+
+
+IMAGES = ((3, 3, 1), (5, 17, 1), (28, 28, 1), (8, 9, 3), (2, 33, 2))
+
+
+def images_of(kind: str, shape: tuple[int, int, int], rows: int, epoch: int) -> Make:
+    gathered = rows_of(kind, shape, rows)
+
+    def call(rng: Generator, dtype: DType) -> Call:
+        (*inputs, out), _ = gathered(rng, dtype)
+        return [*inputs, np.array([epoch]), out], {}
+
+    return call
+
+
+def image_cases() -> Iterator[Case]:
+    name = "gather_images"
+    for shape in IMAGES:
+        label = "x".join(map(str, shape))
+        for flip in (False, True):
+            # As far as an image can move, which leaves little of it.
+            options: dict[str, Any] = {"shift": min(shape[:2]) - 1, "flip": flip}
+            for kind in ("same", "other", "uint8"):
+                for rows in (0, 1, 41):
+                    make = images_of(kind, shape, rows, epoch=3)
+                    yield Case(name, f"{kind}-{label}-{rows}", make, sparse=True, **options, seed=1)
+            # A factor that is a power of two leaves one right answer, bit for bit.
+            make = images_of("uint8", shape, 40, epoch=2**32)
+            yield Case(name, f"{label}-exact", make, exact=True, shift=1, flip=flip, scale=0.5)
+            options = {"shift": 1, "flip": flip, "seed": 2**64 - 1}
+            yield Case(name, f"{label}-scaled", make, **options, scale=1 / 255)
+        make = images_of("uint8", shape, 9, epoch=0)
+        yield Case(name, f"{label}-still", make, exact=True)
+        yield Case(name, f"{label}-mirrored", make, exact=True, flip=True)
