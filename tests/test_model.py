@@ -238,6 +238,15 @@ def test_a_model_can_be_copied_and_pickled(copied: Any, dtype: str, x: np.ndarra
     assert kept["dense.weight"].any()
 
 
+def test_a_copied_model_has_layers_of_its_own(x: np.ndarray) -> None:
+    model = small()
+    model.predict(x)
+    again = copy.copy(model)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert not np.shares_memory(again.flat_params, model.flat_params)
+    assert not {id(layer) for layer in again.layers} & {id(layer) for layer in model.layers}
+
+
 def test_samples_of_another_shape_are_refused(x: np.ndarray) -> None:
     model = small()
     model.build((2, 4))

@@ -228,7 +228,8 @@ def fast(*, classes: int = 10, padding: str = "valid") -> Sequential:
     >>> model.params["dense.weight"].shape
     (800, 256)
     """
-    # The ReLU commutes with max-pooling; before it, both are one step with the convolution.
+    # ReLU commutes with max-pooling; before it, it is one step with the convolution, and its
+    # gradient is taken of the pooling's fewer numbers.
     return Sequential(
         *(Conv2D(24, 5, padding=padding, activation="relu"), MaxPool2D(2)),
         *(Conv2D(32, 3, padding=padding, activation="relu"), MaxPool2D(2)),

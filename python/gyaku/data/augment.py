@@ -29,8 +29,9 @@ class Augment:
     -----
     It goes to ``fit`` and is for training alone: validation, ``evaluate`` and ``predict`` see
     images as they are. What happens to an image depends on the training's seed, the epoch and the
-    image alone, see `gyaku.ops.gather_images`. A digit should not be flipped: that changes what it
-    means.
+    image alone, see `gyaku.ops.gather_images`. Targets stay as they are, except those that are the
+    very array of the inputs, as an autoencoder has them: these move with them. A digit should not
+    be flipped: that changes what it means.
 
     Examples
     --------

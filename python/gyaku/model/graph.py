@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from typing import TYPE_CHECKING
 
@@ -388,6 +389,10 @@ class Model(Trainable):
     def _arrays(self) -> Iterable[tuple[str, NDArray[Any]]]:
         """Return all that a file keeps."""
         return (*self.params.items(), *self.buffers.items())
+
+    def __copy__(self) -> Model:
+        """Return a whole copy: a layer belongs to one model, so two cannot share their layers."""
+        return copy.deepcopy(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state["input_shape"] is not None:
