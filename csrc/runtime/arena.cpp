@@ -1,28 +1,111 @@
 #include "runtime/arena.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
+#include <mutex>
 #include <new>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 namespace gyaku {
 
 namespace {
-constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+constexpr std::size_t page = 4096, huge_page = std::size_t{2} << 20;
+
+// Large blocks. Fresh pages cost more than most of what is done on them, so a few of the blocks
+// that are given back wait here for the next of their size.
+class Shelf {
+public:
+  Shelf() { kept_.reserve(most_blocks + 1); }
+
+  // Nothing if none of this size is here.
+  void* take(std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    for (auto it = kept_.rbegin(); it != kept_.rend(); ++it)
+      if (it->second == size) {
+        void* const memory = it->first;
+        lent_.emplace(memory, size);
+        kept_.erase(std::next(it).base());
+        kept_bytes_ -= size;
+        return memory;
+      }
+    return nullptr;
+  }
+  void enter(void* memory, std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    lent_.emplace(memory, size);
+  }
+  // Whether it is one of these.
+  bool put_back(void* memory) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto found = lent_.find(memory);
+    if (found == lent_.end()) return false;
+    kept_.emplace_back(memory, found->second); // there is room
+    kept_bytes_ += found->second;
+    lent_.erase(found);
+    while (kept_.size() > most_blocks || kept_bytes_ > most_bytes) {
+      std::free(kept_.front().first);
+      kept_bytes_ -= kept_.front().second;
+      kept_.erase(kept_.begin());
+    }
+    return true;
+  }
+
+  void lock() noexcept { mutex_.lock(); }
+  void unlock() noexcept { mutex_.unlock(); }
+
+private:
+  static constexpr std::size_t most_blocks = 16, most_bytes = std::size_t{128} << 20;
+
+  std::mutex mutex_;
+  std::unordered_map<void*, std::size_t> lent_;
+  std::vector<std::pair<void*, std::size_t>> kept_; // the oldest first
+  std::size_t kept_bytes_ = 0;
+};
+
+// Never destroyed: arrays may outlive whatever ends at the process's end. Held during a fork, so
+// that the child does not inherit it half-way through a change.
+Shelf& shelf() {
+  static Shelf& only = *[] {
+    pthread_atfork([] { shelf().lock(); }, [] { shelf().unlock(); }, [] { shelf().unlock(); });
+    return new Shelf;
+  }();
+  return only;
 }
 
-void Release::operator()(std::byte* memory) const noexcept { std::free(memory); }
+bool begins_a_page(const void* memory) {
+  return reinterpret_cast<std::uintptr_t>(memory) % page == 0;
+}
+
+} // namespace
+
+void Release::operator()(std::byte* memory) const noexcept {
+  // As all large blocks do, and hardly any other.
+  if (memory != nullptr && begins_a_page(memory) && shelf().put_back(memory)) return;
+  std::free(memory);
+}
 
 Block allocate(std::int64_t bytes) {
   const auto wanted = static_cast<std::size_t>(bytes < 1 ? 1 : bytes);
-  // Large buffers on huge pages: a matrix of 64 MB would need 16,384 entries of the TLB otherwise.
-  const std::size_t boundary = wanted >= 2 * huge_page ? huge_page : alignment;
+  // The largest on huge pages: a matrix of 64 MB would need 16,384 entries of the TLB otherwise.
+  const bool is_large = wanted >= 64 * page, is_huge = wanted >= 2 * huge_page;
+  const std::size_t boundary = is_huge ? huge_page : is_large ? page : alignment;
   const std::size_t size = (wanted + boundary - 1) / boundary * boundary;
   if (size < wanted) throw std::bad_alloc();
-  void* memory = std::aligned_alloc(boundary, size);
+  if (is_large)
+    if (void* const memory = shelf().take(size)) return Block(static_cast<std::byte*>(memory));
+  void* const memory = std::aligned_alloc(boundary, size);
   if (memory == nullptr) throw std::bad_alloc();
-  if (boundary == huge_page) madvise(memory, size, MADV_HUGEPAGE);
-  return Block(static_cast<std::byte*>(memory));
+  Block block(static_cast<std::byte*>(memory));
+  if (is_huge) madvise(memory, size, MADV_HUGEPAGE);
+  if (is_large) shelf().enter(memory, size);
+  return block;
 }
 
 } // namespace gyaku
