@@ -23,7 +23,11 @@ NOTES = (
     f"Target: 3×3 from {DEEP_CHANNELS} channels on"
     + "".join(f" {goal.share:.0%} of the peak {which}," for which, goal in DEEP.items())
     + f" and {DEEP['forward'].ratio:g}× PyTorch's better layout; first layers and 1×1"
-    f" {FLAT.ratio:g}×, or {FLAT.enough:.0%} of the peak; others {USUAL.ratio:g}×.",
+    f" {FLAT.ratio:g}×; others {USUAL.ratio:g}×.",
+    (
+        "Products with the padding count as work, as everybody counts them; they are left out, so"
+        " that more than the peak is possible."
+    ),
 )
 
 

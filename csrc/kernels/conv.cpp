@@ -10,6 +10,7 @@
 #include "kernels/conv_narrow.h"
 #include "kernels/conv_tile.h"
 #include "kernels/depthwise.h"
+#include "kernels/pool.h"
 #include "kernels/register.h"
 #include "kernels/transpose.h"
 
@@ -228,17 +229,18 @@ template <class T> struct Conv {
     y = a.backward ? image : windows;
   }
 
-  // A stretch of y's rows, counted through all images.
-  void rows(Range range, Ahead& ahead) const {
+  // A stretch of y's rows, counted through all images, of which the first goes `to`.
+  void rows(Range range, T* to, Ahead& ahead) const {
     for (std::int64_t g = 0; g < args.shape.groups; ++g)
       plan.for_each_pass(static_cast<const T*>(args.packed), g, [&](const Pass<const T>& pass) {
-        if (pass.columns.count > 0) group_rows(range, g, pass, ahead);
+        if (pass.columns.count > 0) group_rows(range, g, pass, to, ahead);
       });
-    finish(range);
+    finish(range, to);
   }
 
 private:
-  void group_rows(Range range, std::int64_t group, const Pass<const T>& pass, Ahead& ahead) const {
+  void group_rows(Range range, std::int64_t group, const Pass<const T>& pass, T* to,
+                  Ahead& ahead) const {
     constexpr int width = vec<T>::width;
     plan.for_each_panel(pass, [&](Range terms, const Panel& panel, const T* w) {
       const Way<T> way = way_of<T>(pass.columns, panel);
@@ -268,7 +270,7 @@ private:
             static_cast<const T*>(args.x) + (image * x.rows + x_row) * x.row() +
                 group * plan.inputs + terms.begin,
             w + seen.begin * walk.row_w,
-            static_cast<T*>(args.y) + i * y.row() + pass.columns.first * y.channels + output, bias,
+            to + (i - range.begin) * y.row() + pass.columns.first * y.channels + output, bias,
             ahead);
       }
     });
@@ -312,11 +314,10 @@ private:
     });
   }
 
-  void finish(Range range) const {
+  void finish(Range range, T* to) const {
     if (args.activation == Activation::identity && args.derivative == Activation::identity) return;
     const T alpha = static_cast<T>(args.alpha);
-    for (std::int64_t i = range.begin; i < range.end; ++i) {
-      T* to = static_cast<T*>(args.y) + i * y.row();
+    for (std::int64_t i = range.begin; i < range.end; ++i, to += y.row()) {
       if (args.activation != Activation::identity)
         activate_row(args.activation, alpha, to, y.row());
       if (args.derivative != Activation::identity)
@@ -326,28 +327,57 @@ private:
   }
 };
 
-template <class T> void conv(const ConvArgs& args, Slice slice) noexcept {
-  const Conv<T> problem(args);
-  const Raster &x = problem.x, &y = problem.y;
-  const std::int64_t end = least(slice.end * args.unit, args.images * y.rows);
-  // Rows whose pixels stay in the second-level cache while all panels pass by.
+// f(range, ahead) for rows of y, as many at a time as stay in the second-level cache while all
+// panels pass by: multiples of `unit`, at most `most_rows`. Those behind, up to `end`, come next.
+template <class T, class F>
+void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::int64_t unit,
+                      std::int64_t most_rows, F f) {
+  const Raster &x = conv.x, &y = conv.y;
   constexpr std::int64_t budget = 128 * 1024 / sizeof(T);
   const std::int64_t pixels = ceil_div(x.rows * x.row(), y.rows) + y.row();
-  const std::int64_t step = most(1, budget / pixels);
+  const std::int64_t step = most(1, least(budget / pixels, most_rows) / unit) * unit;
   const auto x_row = [&](std::int64_t i) {
-    return static_cast<const T*>(args.x) +
+    return static_cast<const T*>(conv.args.x) +
            (i / y.rows * x.rows + i % y.rows * x.rows / y.rows) * x.row();
   };
   const std::int64_t tiles_a_row =
       ceil_div(y.width, accumulators / 2) * ceil_div(y.channels, 2 * vec<T>::width);
-  for (std::int64_t i = slice.begin * args.unit; i < end; i += step) {
-    const std::int64_t next = least(i + step, end);
+  for (std::int64_t i = rows.begin; i < rows.end; i += step) {
+    const std::int64_t next = least(i + step, rows.end);
     // A row that does not fit into the cache cannot wait there either.
     Ahead ahead;
     if (pixels <= 2 * budget)
       ahead = Ahead(x_row(next), x_row(least(next + step, end)), (next - i) * tiles_a_row);
-    problem.rows({i, next}, ahead);
+    f(Range{i, next}, ahead);
   }
+}
+
+// Rows of whole images that are pooled at once and forgotten.
+template <class T> [[gnu::noinline]] void conv_pooled(const Conv<T>& conv, Range rows) noexcept {
+  constexpr std::int64_t numbers = max_unpooled_bytes / sizeof(T);
+  alignas(64) T unpooled[numbers];
+  const Raster& y = conv.y;
+  const std::int64_t windows = y.rows / 2, columns = y.width / 2;
+  for (std::int64_t top = rows.begin; top < rows.end; top += y.rows)
+    for_each_stretch(conv, {top, top + 2 * windows}, rows.end, 2, numbers / y.row(),
+                     [&](Range range, Ahead& ahead) {
+                       conv.rows(range, unpooled, ahead);
+                       const std::int64_t at = (top / y.rows * windows + (range.begin - top) / 2) *
+                                               columns * y.channels;
+                       max_pool_pairs(unpooled, range.size() / 2, y.width, y.channels,
+                                      static_cast<T*>(conv.args.y) + at,
+                                      static_cast<std::uint8_t*>(conv.args.argmax) + at);
+                     });
+}
+
+template <class T> void conv(const ConvArgs& args, Slice slice) noexcept {
+  const Conv<T> problem(args);
+  const std::int64_t end = least(slice.end * args.unit, args.images * problem.y.rows);
+  const Range rows{slice.begin * args.unit, end};
+  if (args.argmax != nullptr) return conv_pooled(problem, rows);
+  for_each_stretch(problem, rows, end, 1, INT64_MAX, [&](Range range, Ahead& ahead) {
+    problem.rows(range, static_cast<T*>(args.y) + range.begin * problem.y.row(), ahead);
+  });
 }
 
 } // namespace

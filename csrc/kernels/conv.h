@@ -7,17 +7,9 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-constexpr std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b);
 }
-
-struct Range {
-  std::int64_t begin, end;
-  constexpr std::int64_t size() const { return end - begin; }
-  constexpr bool is_empty() const { return begin >= end; }
-};
-constexpr Range both(Range a, Range b) { return {most(a.begin, b.begin), least(a.end, b.end)}; }
 
 // Loading a part of a vector costs no more than loading all of it.
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)

@@ -158,6 +158,9 @@ struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_nar
   bool backward;
 };
 
+// Two rows that a convolution is to pool must fit into this much memory on the stack.
+constexpr std::int64_t max_unpooled_bytes = 64 * 1024;
+
 // y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
@@ -165,6 +168,8 @@ struct ConvArgs {
   const void* bias;   // a number for each channel of y, or null
   const void* saved;  // of y's shape, what `derivative` needs of the forward pass
   void* y;
+  void*
+      argmax; // null; or y is max-pooled by windows of 2 x 2, and this is which of the four it was
   ConvShape shape;
   std::int32_t unit; // a slice counts this many rows of y, of all images
   std::int64_t images;

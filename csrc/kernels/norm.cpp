@@ -2,6 +2,7 @@
 //
 // Sums over the batch are taken by chunks of rows, which the problem fixes, and put together in
 // float64 afterwards.
+#include "kernels/range.h"
 #include "kernels/register.h"
 #include "kernels/rows.h"
 
@@ -9,7 +10,6 @@ namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
 using Index = std::int64_t;
-GYAKU_INLINE Index least(Index a, Index b) { return a < b ? a : b; }
 
 // The rows of a chunk.
 struct Chunk {

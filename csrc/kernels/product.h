@@ -3,6 +3,7 @@
 
 #include "kernels/activate.h"
 #include "kernels/kernels.h"
+#include "kernels/range.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -15,9 +16,6 @@ constexpr int accumulators = 12;
 #else
 constexpr int accumulators = 8;
 #endif
-
-constexpr std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // What comes after the sum: `columns` numbers of row i of C, still in the first-level cache.
 template <class T>

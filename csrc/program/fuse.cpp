@@ -176,6 +176,47 @@ bool fuse_derivative(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
+// Windows of two places that lie side by side, as many as fit.
+bool is_paired(const WindowAxis& axis, std::int64_t size) {
+  return axis.size == size && axis.taps == 2 && axis.stride == 2 && axis.dilation == 1 &&
+         axis.before == 0 && axis.windows == size / 2;
+}
+
+// y = conv(x); p = max_pool(y) of 2 x 2 pixels  ->  rows of y are pooled while they are in the
+// cache
+bool fuse_pool(std::vector<Task>& tasks, std::size_t first,
+               std::span<const Temporary> temporaries) {
+  Task& convolution = tasks[first];
+  auto& args = convolution.as<ConvArgs>();
+  const std::int64_t rows = args.shape.rows.windows, columns = args.shape.columns.windows;
+  const std::int64_t channels = std::int64_t{args.shape.groups} * args.shape.filters;
+  if (!convolution.is(KernelId::conv) || args.backward || args.unit != rows) return false;
+  const Operand result = operand_of(convolution, args.y);
+  if (result.bytes > args.images * (rows / 2) * max_unpooled_bytes) return false;
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    if (!task.is(KernelId::max_pool) || task.scalar != convolution.scalar) return false;
+    const auto& pool = task.as<PoolArgs>();
+    return pool.x == args.y && !pool.wide && is_paired(pool.rows, rows) &&
+           is_paired(pool.columns, columns) && pool.channels == channels;
+  });
+  if (!second || !is_temporary(result, temporaries) || !is_private(tasks, first, *second, result) ||
+      !may_move_up(tasks, first, *second))
+    return false;
+  std::vector<Operand> operands;
+  for (const Operand& operand : convolution.operands)
+    if (operand.memory != result.memory) operands.push_back(operand);
+  for (const Operand& operand : tasks[*second].operands)
+    if (operand.writes()) {
+      if (touches(convolution, operand)) return false;
+      operands.push_back(operand);
+    }
+  convolution.operands = std::move(operands);
+  args.y = tasks[*second].as<PoolArgs>().y;
+  args.argmax = tasks[*second].as<PoolArgs>().argmax;
+  join(tasks, first, *second);
+  return true;
+}
+
 // dw = x^T dy; db = sum of dy's rows  ->  both in one pass over dy
 bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first) {
   Task& product = tasks[first];
@@ -378,7 +419,10 @@ void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks[i].is_product() && !tasks[i].is_convolution()) continue;
     if (!fuse_activation(tasks, i, temporaries)) fuse_derivative(tasks, i, temporaries);
-    if (tasks[i].is_product()) fuse_column_sums(tasks, i);
+    if (tasks[i].is_product())
+      fuse_column_sums(tasks, i);
+    else
+      fuse_pool(tasks, i, temporaries);
   }
 }
 

@@ -1,0 +1,234 @@
+// Pooling of channels-last images: the maximum or the mean of each window.
+//
+// Vectors run along the channels; where a vector holds several pixels, along pixels and channels.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "kernels/lanes.h"
+#include "kernels/range.h"
+#include "simd/math.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+using Index = std::int64_t;
+GYAKU_INLINE Index quotient_up(Index a, Index b) {
+  return a <= 0 ? 0 : b == 1 ? a : (a + b - 1) / b;
+}
+
+GYAKU_INLINE Index extent(const WindowAxis& axis) { return (axis.taps - 1) * axis.dilation + 1; }
+GYAKU_INLINE Index start(const WindowAxis& axis, Index window) {
+  return window * axis.stride - axis.before;
+}
+// The taps of a window that see the image.
+GYAKU_INLINE Range taps_inside(const WindowAxis& axis, Index window) {
+  const Index first = start(axis, window);
+  const Index end = least(quotient_up(axis.size - first, axis.dilation), axis.taps);
+  return {least(quotient_up(-first, axis.dilation), end), end};
+}
+// The windows that see nothing but the image.
+GYAKU_INLINE Range whole_windows(const WindowAxis& axis) {
+  const Index last = axis.size - extent(axis) + axis.before;
+  const Index end = last < 0 ? 0 : least(last / axis.stride + 1, axis.windows);
+  return {least(quotient_up(axis.before, axis.stride), end), end};
+}
+// What a mean over the window counts; a mean knows no dilation.
+GYAKU_INLINE Index pixels_counted(const WindowAxis& axis, Index after, Index window, bool padding) {
+  const Index first = start(axis, window), end = first + axis.taps;
+  return padding ? least(end, axis.size + after) - first : least(end, axis.size) - most(first, 0);
+}
+
+template <class T> GYAKU_INLINE T share(const PoolArgs& args, Index row, Index column) {
+  const Index height = pixels_counted(args.rows, args.after_rows, row, args.count_padding);
+  const Index width = pixels_counted(args.columns, args.after_columns, column, args.count_padding);
+  return T(1) / static_cast<T>(height * width);
+}
+
+// The taps of a window, row by row, and where they look: so many numbers from the first one.
+struct Window {
+  Range rows, columns;
+  Index row_step, column_step, taps_in_row;
+
+  GYAKU_INLINE Index first_tap() const {
+    return rows.begin < rows.end && columns.begin < columns.end
+               ? rows.begin * taps_in_row + columns.begin
+               : 0;
+  }
+  template <class F> GYAKU_INLINE void each_tap(F f) const {
+    for (Index i = rows.begin; i < rows.end; ++i)
+      for (Index j = columns.begin; j < columns.end; ++j)
+        f(i * row_step + j * column_step, i * taps_in_row + j);
+  }
+};
+struct TwoByTwo {
+  Index row_step, column_step;
+
+  GYAKU_INLINE Index first_tap() const { return 0; }
+  template <class F> GYAKU_INLINE void each_tap(F f) const {
+    f(Index(0), Index(0));
+    f(column_step, Index(1));
+    f(row_step, Index(2));
+    f(row_step + column_step, Index(3));
+  }
+};
+
+template <class T> GYAKU_INLINE lanes<T> splat(Index tap) {
+  return lanes<T>(static_cast<integer<T>>(tap));
+}
+
+// The first of the largest numbers, or the first NaN.
+template <class T, class N> struct Largest {
+  T* y;
+  N* argmax;
+  struct State {
+    vec<T> value;
+    lanes<T> tap;
+  };
+
+  GYAKU_INLINE explicit Largest(const PoolArgs& args)
+      : y(static_cast<T*>(args.y)), argmax(static_cast<N*>(args.argmax)) {}
+  GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
+  GYAKU_INLINE State begin(Index first_tap) const {
+    return {vec<T>(-number<T>::infinity), splat<T>(first_tap)};
+  }
+  GYAKU_INLINE void take(State& best, vec<T> value, Index tap) const {
+    const mask<T> stays = (value <= best.value) | (best.value != best.value);
+    best.value = select(stays, best.value, value);
+    best.tap = select(mask<integer<T>>(stays.v), best.tap, splat<T>(tap));
+  }
+  GYAKU_INLINE void end(const State& best, Index at, int n) const {
+    store(y + at, best.value, n);
+    store_narrow<T>(argmax + at, best.tap, n);
+  }
+};
+
+template <class T> struct Mean {
+  T* y;
+  vec<T> factor;
+
+  GYAKU_INLINE explicit Mean(const PoolArgs& args) : y(static_cast<T*>(args.y)) {}
+  GYAKU_INLINE void enter(const PoolArgs& args, Index row, Index column) {
+    factor = vec<T>(share<T>(args, row, column));
+  }
+  GYAKU_INLINE vec<T> begin(Index) const { return zero<T>(); }
+  GYAKU_INLINE void take(vec<T>& sum, vec<T> value, Index) const { sum = sum + value; }
+  GYAKU_INLINE void end(vec<T> sum, Index at, int n) const { store(y + at, sum * factor, n); }
+};
+
+template <class T, class Op, class Taps, class Numbers>
+GYAKU_INLINE void pool_vector(const Op& op, const Taps& window, const T* x, Index from, Index at,
+                              const Numbers& numbers) {
+  auto state = op.begin(window.first_tap());
+  window.each_tap(
+      [&](Index step, Index tap) { op.take(state, numbers.read(x + (from + step)), tap); });
+  op.end(state, at, numbers.count);
+}
+template <class T, class Op, class Taps>
+GYAKU_INLINE void pool_run(const Op& op, const Taps& window, const T* x, Index from, Index at,
+                           Index count) {
+  for_each_vector<T>(
+      0, count, [&](Index j, int n) { pool_vector(op, window, x, from + j, at + j, Run<T>{n}); });
+}
+
+// f of lane, pixel and channel, where the lanes hold one pixel after the other.
+template <class T, class F> GYAKU_INLINE lanes<T> lane_by_lane(Index channels, F f) {
+  integer<T> each[vec<T>::width];
+  for (int lane = 0; lane < vec<T>::width; ++lane)
+    each[lane] = static_cast<integer<T>>(f(lane / channels, lane % channels));
+  return load(each);
+}
+// What all rows have in common: the windows that see nothing but the image, and how many of them a
+// vector holds. Where channels are few these are several, whose pixels lie `stride` apart.
+template <class T> struct Together {
+  Range whole;
+  Index windows = 1;
+  lanes<T> index;
+
+  GYAKU_INLINE explicit Together(const PoolArgs& args)
+      : whole(whole_windows(args.columns)), index(zero<integer<T>>()) {
+    constexpr Index width = vec<T>::width;
+    const Index channels = args.channels, stride = args.columns.stride;
+    if (channels == 0 || 2 * channels > width) return;
+    windows = least(width / channels, (2 * width / channels - 1) / stride + 1);
+    index = lane_by_lane<T>(channels,
+                            [=](Index pixel, Index c) { return pixel * stride * channels + c; });
+  }
+};
+
+// A row of windows that see nothing but the image.
+template <class T, class Op, class Taps>
+GYAKU_INLINE void pool_whole(const PoolArgs& args, const Together<T>& together, const Op& op,
+                             const Taps& window, Range columns, Index from, Index at) {
+  const T* x = static_cast<const T*>(args.x);
+  const Index channels = args.channels, step = args.columns.stride * channels;
+  const Index count = columns.end - columns.begin;
+  from += start(args.columns, columns.begin) * channels;
+  at += columns.begin * channels;
+  if (args.columns.stride == 1) return pool_run(op, window, x, from, at, count * channels);
+  if (together.windows == 1) {
+    for (Index i = 0; i < count; ++i)
+      pool_run(op, window, x, from + i * step, at + i * channels, channels);
+    return;
+  }
+  for (Index i = 0; i < count; i += together.windows) {
+    const Index n = least(together.windows, count - i);
+    const Picked<T> numbers{static_cast<int>(n * channels),
+                            static_cast<int>((n - 1) * step + channels), together.index};
+    pool_vector(op, window, x, from + i * step, at + i * channels, numbers);
+  }
+}
+
+template <class T, class Op>
+GYAKU_INLINE void pool_row(const PoolArgs& args, const Together<T>& together, Op op, Index sample,
+                           Index row) {
+  const T* x = static_cast<const T*>(args.x);
+  const Index channels = args.channels, row_step = args.columns.size * channels;
+  const Index from = (sample * args.rows.size + start(args.rows, row)) * row_step;
+  const Index at = (sample * args.rows.windows + row) * args.columns.windows * channels;
+  const Range whole = together.whole;
+  const Index taps = args.columns.taps;
+  Window window{taps_inside(args.rows, row),
+                {0, taps},
+                row_step * args.rows.dilation,
+                channels * args.columns.dilation,
+                taps};
+  const auto at_the_edge = [&](Index column) {
+    window.columns = taps_inside(args.columns, column);
+    op.enter(args, row, column);
+    pool_run(op, window, x, from + start(args.columns, column) * channels, at + column * channels,
+             channels);
+  };
+  for (Index column = 0; column < whole.begin; ++column) at_the_edge(column);
+  if (whole.begin < whole.end) {
+    window.columns = {0, taps};
+    op.enter(args, row, whole.begin);
+    const bool all_rows = window.rows.end - window.rows.begin == args.rows.taps;
+    if (all_rows && taps == 2 && args.rows.taps == 2)
+      pool_whole(args, together, op, TwoByTwo{window.row_step, window.column_step}, whole, from,
+                 at);
+    else
+      pool_whole(args, together, op, window, whole, from, at);
+  }
+  for (Index column = whole.end; column < args.columns.windows; ++column) at_the_edge(column);
+}
+
+// The maxima of 2 x 2 pixels in pairs of rows, and which of the four they are.
+template <class T>
+[[gnu::flatten]] void max_pool_pairs(const T* x, Index pairs, Index width, Index channels, T* y,
+                                     std::uint8_t* argmax) noexcept {
+  PoolArgs args{};
+  args.x = x;
+  args.y = y;
+  args.argmax = argmax;
+  args.channels = channels;
+  args.columns = {width, 2, 2, 1, 0, width / 2};
+  const Largest<T, std::uint8_t> op(args);
+  const Together<T> together(args);
+  const Index row = width * channels;
+  for (Index i = 0; i < pairs; ++i)
+    pool_whole(args, together, op, TwoByTwo{row, channels}, together.whole, 2 * i * row,
+               i * (width / 2) * channels);
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME
