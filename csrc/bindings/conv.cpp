@@ -87,6 +87,28 @@ struct Problem {
     return ceil_div(numbers, lanes()) * lanes();
   }
 
+  // What has a number for each 2 x 2 windows.
+  Shape4 pooled_shape() const {
+    return {images, shape.rows.windows / 2, shape.columns.windows / 2,
+            std::int64_t{shape.groups} * shape.filters};
+  }
+  // Numbers of a window row, side by side in the image.
+  std::int64_t run() const { return std::int64_t{shape.columns.taps} * shape.channels; }
+  // Whether gradients by the maxima of 2 x 2 windows need not be made to those of all windows
+  // first: there must be room for what a row of windows sees, and vectors must be filled.
+  bool takes_maxima() const {
+    const ConvAxis &rows = shape.rows, &columns = shape.columns;
+    for (const ConvAxis& axis : {rows, columns})
+      if (axis.stride > 1 || axis.dilation > 1 || axis.windows < 2) return false;
+    if (scalar != Scalar::float32 || shape.groups > 1) return false;
+    const std::int64_t seen =
+        (columns.windows / 2 * 2 + columns.taps - 1) * std::int64_t{shape.channels};
+    if (seen * (rows.taps + 1) > max_maxima_bytes / item_bytes - lanes()) return false;
+    if (columns.windows / 2 > max_maxima_windows) return false;
+    if (shape.channels >= few_channels) return 2 * run() >= whole_vectors(run());
+    return lanes() >= picking_lanes && rows.padding == 0 && columns.padding == 0;
+  }
+
   // A window of one pixel sees neighbouring rows as one: as long as fits, so that tiles come out
   // even.
   void join_rows() {
@@ -116,6 +138,18 @@ Tensor image_input(Call& call, py::handle array, const char* name) {
   return found;
 }
 
+// Which of 2 x 2 windows was the largest, for each number of a gradient; or null.
+Tensor argmax_input(Call& call, py::handle array, const Problem& problem) {
+  if (array.is_none()) return {};
+  call.require(problem.takes_maxima(), "there is no way from maxima for this convolution");
+  const Tensor found = call.input(array, "argmax");
+  const Shape4 shape = problem.pooled_shape();
+  call.require(found.kind == 'u' && found.item_bytes == 1 &&
+                   std::equal(found.shape.begin(), found.shape.end(), shape.begin(), shape.end()),
+               "argmax must hold an unsigned byte for each maximum");
+  return found;
+}
+
 // As many slices as images, so that what comes before and after may be carried image by image; of a
 // few images, rows.
 constexpr std::int64_t enough_images = 32;
@@ -127,31 +161,49 @@ bool is_narrow(const Problem& problem) {
     return static_cast<double>(numbers) / static_cast<double>(problem.whole_vectors(numbers));
   };
   constexpr double cost_of_adding_up = 0.8;
-  const std::int64_t gifts = std::int64_t{shape.columns.taps} * shape.channels;
-  return shape.groups == 1 && gifts <= 8 * problem.lanes() &&
-         cost_of_adding_up * use(gifts) > use(shape.channels);
+  return shape.groups == 1 && problem.run() <= 8 * problem.lanes() &&
+         cost_of_adding_up * use(problem.run()) > use(shape.channels);
 }
 
-// Numbers of the weights as the kernels read them.
-std::int64_t packed_size(const Problem& problem, bool backward, bool narrow) {
-  const ConvShape& shape = problem.shape;
-  if (narrow)
-    return std::int64_t{shape.rows.taps} * shape.filters *
-           problem.whole_vectors(std::int64_t{shape.columns.taps} * shape.channels);
-  const std::int64_t inputs = backward ? shape.filters : shape.channels;
-  return shape.groups * problem.taps() * inputs *
-         problem.whole_vectors(backward ? shape.channels : shape.filters);
-}
+// The weights as a kernel reads them.
+struct Packing {
+  KernelId id = KernelId::conv_pack, reader = KernelId::conv;
+  std::int64_t numbers, extent;
+
+  Packing(const Problem& problem, bool backward, bool of_maxima) {
+    const ConvShape& shape = problem.shape;
+    const std::int64_t run_weights =
+        shape.rows.taps * shape.filters * problem.whole_vectors(problem.run());
+    extent = shape.rows.taps;
+    numbers = run_weights;
+    if (of_maxima) {
+      id = KernelId::conv_maxima_pack;
+      reader = KernelId::conv_maxima;
+    } else if (backward && is_narrow(problem)) {
+      id = KernelId::conv_narrow_pack;
+      reader = KernelId::conv_narrow;
+    } else {
+      const std::int64_t inputs = backward ? shape.filters : shape.channels;
+      numbers = shape.groups * problem.taps() * inputs *
+                problem.whole_vectors(backward ? shape.channels : shape.filters);
+      extent = shape.groups * problem.taps();
+    }
+  }
+};
 
 // y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image.
+// Or x has one for each 2 x 2 windows, and argmax says which it is from.
 py::object slide(const char* name, bool backward, py::handle x_array, py::handle w_array,
                  py::handle b_array, py::handle out, const Windows& windows, Activation activation,
-                 double alpha) {
+                 double alpha, py::handle argmax_array = py::none()) {
   Call call(name);
   const Tensor x = image_input(call, x_array, "images"), w = image_input(call, w_array, "w");
   call.require(alpha >= 0, "alpha must be at least 0");
   Problem problem(call, windows, x.rows(), w.shape[2], w.shape[3], x);
-  const Shape4 image = problem.image_shape(), window = problem.window_shape();
+  const Tensor argmax = argmax_input(call, argmax_array, problem);
+  const bool of_maxima = !argmax_array.is_none();
+  const Shape4 image = problem.image_shape();
+  const Shape4 window = of_maxima ? problem.pooled_shape() : problem.window_shape();
   const Shape4& result = backward ? image : window;
   require_fit(call, x, backward ? window : image, x, "the images do not fit the windows");
   require_fit(call, w, problem.weight_shape(), x, "w does not fit the images");
@@ -163,14 +215,15 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
                  "b must hold one number for each channel of the result");
     operands.push_back(bias.read());
   }
+  if (of_maxima) operands.push_back(argmax.read(true));
   const py::object y_array = call.result(out, result, problem.scalar);
   const Tensor y = call.real_output(y_array, "out");
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
   for (const Operand& operand : operands)
     call.require(!operand.overlaps(y.write()), "out must not share memory with an input");
 
-  const bool by_image = problem.images >= enough_images;
-  if (by_image) problem.join_rows();
+  const bool by_image = of_maxima || problem.images >= enough_images;
+  if (by_image && !of_maxima) problem.join_rows();
   const ConvShape& shape = problem.shape;
   const std::int64_t rows = backward ? shape.rows.size : shape.rows.windows;
   operands[0] = x.read(by_image);
@@ -180,6 +233,7 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
   args.packed = w.data;
   args.bias = bias.data;
   args.y = y.data;
+  args.argmax = const_cast<void*>(argmax.data);
   args.shape = shape;
   args.unit = static_cast<std::int32_t>(by_image ? rows : 1);
   args.images = problem.images;
@@ -192,16 +246,15 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
   std::int64_t scratch_bytes = 0;
   KernelId id = KernelId::depthwise;
   if (!problem.is_depthwise()) {
-    const bool narrow = backward && is_narrow(problem);
-    id = narrow ? KernelId::conv_narrow : KernelId::conv;
-    scratch_bytes = packed_size(problem, backward, narrow) * problem.item_bytes;
+    const Packing packing(problem, backward, of_maxima);
+    id = packing.reader;
+    scratch_bytes = packing.numbers * problem.item_bytes;
     scratch = allocate(scratch_bytes);
     args.packed = scratch.get();
     const Operand packed{scratch.get(), scratch_bytes, Access::write};
-    tasks.push_back(make_task("pack", narrow ? KernelId::conv_narrow_pack : KernelId::conv_pack,
-                              problem.scalar, ConvPackArgs{w.data, scratch.get(), shape, backward},
-                              narrow ? shape.rows.taps : shape.groups * problem.taps(), 1, 0,
-                              {w.read(), packed}));
+    tasks.push_back(make_task("pack", packing.id, problem.scalar,
+                              ConvPackArgs{w.data, scratch.get(), shape, backward}, packing.extent,
+                              1, 0, {w.read(), packed}));
     operands[1] = {scratch.get(), scratch_bytes, Access::read};
   }
   tasks.push_back(make_task(name, id, problem.scalar, args,
@@ -219,9 +272,18 @@ py::object conv2d(py::handle x, py::handle w, py::handle b, py::handle out, cons
 }
 
 py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, const Axis& rows,
-                                const Axis& columns, std::int64_t groups) {
+                                const Axis& columns, std::int64_t groups, py::handle argmax) {
   return slide("conv2d_backward_data", true, dy, w, py::none(), out, {rows, columns, groups},
-               Activation::identity, 0);
+               Activation::identity, 0, argmax);
+}
+
+// Whether the gradients can be had from those of the maxima of 2 x 2 windows, and should.
+bool takes_maxima(const Axis& rows, const Axis& columns, std::int64_t channels,
+                  std::int64_t filters, std::int64_t item_bytes) {
+  Tensor like;
+  like.item_bytes = item_bytes;
+  return Problem(Call("conv2d_backward"), {rows, columns, 1}, 0, channels, filters, like)
+      .takes_maxima();
 }
 
 py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle out,
@@ -242,13 +304,16 @@ std::int64_t parts_of(const Problem& problem, std::int64_t weight_bytes) {
 
 py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::handle dw_out,
                                   py::handle db_out, const Axis& rows, const Axis& columns,
-                                  std::int64_t groups) {
+                                  std::int64_t groups, py::handle argmax_array) {
   Call call("conv2d_backward_weights");
   const Tensor dy = image_input(call, dy_array, "dy"), x = image_input(call, x_array, "x");
   call.require(groups >= 1 && x.shape[3] % groups == 0, "channels do not divide into groups");
   Problem problem(call, {rows, columns, groups}, x.rows(), x.shape[3] / groups, dy.shape[3], x);
   require_fit(call, x, problem.image_shape(), x, "the images do not fit the windows");
-  require_fit(call, dy, problem.window_shape(), x, "dy does not fit the windows");
+  const Tensor argmax = argmax_input(call, argmax_array, problem);
+  const bool of_maxima = !argmax_array.is_none();
+  require_fit(call, dy, of_maxima ? problem.pooled_shape() : problem.window_shape(), x,
+              "dy does not fit the windows");
   const Shape4 weights = problem.weight_shape();
   const py::object dw_array = call.result(dw_out, weights, problem.scalar);
   const Tensor dw = call.real_output(dw_array, "dw");
@@ -262,10 +327,11 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
                  "a result must not share memory with an input");
   call.require(!db.read().overlaps(dw.write()), "dw and db must not share memory");
 
-  problem.join_rows();
+  if (!of_maxima) problem.join_rows();
   ConvWeightsArgs args{};
   args.x = x.data;
   args.dy = dy.data;
+  args.argmax = argmax.data;
   args.dw = dw.data;
   args.db = db.data;
   args.shape = problem.shape;
@@ -273,9 +339,10 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
   args.parts = static_cast<std::int32_t>(parts_of(problem, dw.bytes()));
   args.stride = dw.size + db.size;
   std::vector<Operand> operands{x.read(), dy.read()};
+  if (of_maxima) operands.push_back(argmax.read());
   Block scratch;
   std::int64_t scratch_bytes = 0;
-  if (args.parts > 1) {
+  if (args.parts > 1 || of_maxima) {
     scratch_bytes = args.parts * args.stride * dw.item_bytes;
     scratch = allocate(scratch_bytes);
     args.dw = scratch.get();
@@ -284,20 +351,33 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
   } else {
     operands.insert(operands.end(), {dw.write(), db.write()});
   }
-  const bool depthwise = problem.is_depthwise();
   const std::int64_t dw_rows = problem.taps() * problem.shape.channels * problem.shape.groups;
+  KernelId id = KernelId::conv_weights;
+  std::int64_t extent = args.parts * dw_rows;
+  if (of_maxima) {
+    id = KernelId::conv_maxima_weights;
+    extent = args.parts * weights[3];
+  } else if (problem.is_depthwise()) {
+    id = KernelId::depthwise_weights;
+    extent = args.parts;
+  }
   std::vector<Task> tasks;
-  tasks.push_back(make_task("conv2d_backward_weights",
-                            depthwise ? KernelId::depthwise_weights : KernelId::conv_weights,
-                            problem.scalar, args, depthwise ? args.parts : args.parts * dw_rows, 1,
+  tasks.push_back(make_task("conv2d_backward_weights", id, problem.scalar, args, extent, 1,
                             problem.flops(), operands));
-  if (args.parts > 1) {
+  const double sums = static_cast<double>(args.parts * args.stride);
+  operands = {Operand{scratch.get(), scratch_bytes, Access::read}, dw.write(), db.write()};
+  if (of_maxima && problem.shape.channels >= few_channels) {
+    constexpr std::int64_t block = 16; // rows of a square
+    tasks.push_back(
+        make_task("add_parts", KernelId::turn_parts, problem.scalar,
+                  TurnPartsArgs{scratch.get(), dw.data, db.data, args.parts, dw_rows, weights[3]},
+                  dw_rows, block, sums, std::move(operands)));
+  } else if (args.parts > 1 || of_maxima) {
     constexpr std::int64_t strip = 64; // whole cache lines for each member
     tasks.push_back(
         make_task("add_parts", KernelId::add_parts, problem.scalar,
                   AddPartsArgs{scratch.get(), dw.data, db.data, args.parts, dw.size, args.stride},
-                  args.stride, strip, static_cast<double>(args.parts * args.stride),
-                  {Operand{scratch.get(), scratch_bytes, Access::read}, dw.write(), db.write()}));
+                  args.stride, strip, sums, std::move(operands)));
   }
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
   return py::make_tuple(dw_array, db_array);
@@ -310,12 +390,16 @@ void register_conv(py::module_& module) {
              py::arg("rows"), py::arg("columns"), py::arg("groups"), py::arg("activation"),
              py::arg("alpha"));
   module.def("conv2d_backward_data", &conv2d_backward_data, py::arg("dy"), py::arg("w"),
-             py::arg("out"), py::arg("rows"), py::arg("columns"), py::arg("groups"));
+             py::arg("out"), py::arg("rows"), py::arg("columns"), py::arg("groups"),
+             py::arg("argmax") = py::none());
+  module.def("takes_maxima", &takes_maxima, py::arg("rows"), py::arg("columns"),
+             py::arg("channels"), py::arg("filters"), py::arg("item_bytes"));
   module.def("conv2d_transpose", &conv2d_transpose, py::arg("x"), py::arg("w"), py::arg("b"),
              py::arg("out"), py::arg("rows"), py::arg("columns"), py::arg("groups"),
              py::arg("activation"), py::arg("alpha"));
   module.def("conv2d_backward_weights", &conv2d_backward_weights, py::arg("dy"), py::arg("x"),
-             py::arg("dw"), py::arg("db"), py::arg("rows"), py::arg("columns"), py::arg("groups"));
+             py::arg("dw"), py::arg("db"), py::arg("rows"), py::arg("columns"), py::arg("groups"),
+             py::arg("argmax") = py::none());
 }
 
 } // namespace gyaku::bindings

@@ -20,6 +20,7 @@ void fill(KernelTable& table) noexcept {
   register_peak(table);
   register_conv(table);
   register_conv_weights(table);
+  register_conv_maxima(table);
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

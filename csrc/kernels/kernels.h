@@ -60,6 +60,10 @@ enum class KernelId : int {
   depthwise,             // units of rows of y
   depthwise_weights,     // parts
   add_parts,             // elements
+  conv_maxima_pack,      // rows of the window
+  conv_maxima,           // images
+  conv_maxima_weights,   // parts x filters
+  turn_parts,            // rows of dw: (tap, channel)
   max_pool,              // rows of windows, in units of PoolArgs::unit
   max_pool_backward,     // rows of pixels, in units of PoolArgs::unit
   avg_pool,              // rows of windows, in units of PoolArgs::unit
@@ -161,6 +165,12 @@ struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_nar
 // Two rows that a convolution is to pool must fit into this much memory on the stack.
 constexpr std::int64_t max_unpooled_bytes = 64 * 1024;
 
+// What the gradients of pooled rows may take of the stack: at least the rows of the image that a
+// row of windows sees must fit into it, and no more windows may be in a row.
+constexpr std::int64_t max_maxima_bytes = 48 * 1024, max_maxima_windows = 4096;
+// Fewer channels than these do not fill a vector, so that the filters must, with as many lanes.
+constexpr std::int64_t few_channels = 4, picking_lanes = 8;
+
 // y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
@@ -168,8 +178,8 @@ struct ConvArgs {
   const void* bias;   // a number for each channel of y, or null
   const void* saved;  // of y's shape, what `derivative` needs of the forward pass
   void* y;
-  void*
-      argmax; // null; or y is max-pooled by windows of 2 x 2, and this is which of the four it was
+  void* argmax; // which of 2 x 2 pixels was the largest, or null: forward of y, which is pooled;
+                // backward of what was pooled, of which x is the gradient
   ConvShape shape;
   std::int32_t unit; // a slice counts this many rows of y, of all images
   std::int64_t images;
@@ -183,8 +193,9 @@ struct ConvArgs {
 struct ConvWeightsArgs {
   const void* x;
   const void* dy;
-  void* dw; // (taps, channels, filters), each part's `stride` behind the last one's
-  void* db; // filters; null: at the end of each part's stride
+  const void* argmax; // which of 2 x 2 pixels dy is the gradient of, or null
+  void* dw;           // (taps, channels, filters), each part's `stride` behind the last one's
+  void* db;           // filters; null: at the end of each part's stride
   ConvShape shape;
   std::int32_t parts;
   std::int64_t images, stride;
@@ -197,6 +208,15 @@ struct AddPartsArgs {
   void* y;
   void* rest;
   std::int64_t parts, size, stride;
+};
+
+// The same of gradients (filter, tap, channel), which become (tap, channel, filter); behind each
+// part's weights lie its biases.
+struct TurnPartsArgs {
+  const void* x;
+  void* dw;
+  void* db;
+  std::int64_t parts, weights, filters; // weights of a filter
 };
 
 struct ElementwiseArgs { // a slice [b, e) covers elements [b * unit, min(e * unit, size))

@@ -133,6 +133,27 @@ template <class T> GYAKU_INLINE vec<T> pick(vec<T> a, vec<T> b, lanes<T> index) 
 #endif
 }
 
+// Lane i takes number index[i] of the four at p.
+template <class T> GYAKU_INLINE vec<T> pick_of_four(const T* p, lanes<T> index) {
+#if !defined(GYAKU_SCALAR) && defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const __m128 four = _mm_loadu_ps(p);
+#if defined(__AVX512F__)
+    constexpr __mmask16 all(-1);
+    return typename vec<T>::native(
+        _mm512_maskz_permutevar_ps(all, _mm512_maskz_broadcast_f32x4(all, four), __m512i(index.v)));
+#else
+    return
+        typename vec<T>::native(_mm256_permutevar_ps(_mm256_broadcast_ps(&four), __m256i(index.v)));
+#endif
+  }
+#endif
+  vec<T> x;
+#pragma GCC unroll 8
+  for (int i = 0; i < vec<T>::width; ++i) x.v[i] = p[index.v[i] & 3];
+  return x;
+}
+
 // Where the numbers of a vector lie in memory: in one run, ...
 template <class T> struct Run {
   int count;

@@ -22,6 +22,7 @@ void register_elementary(KernelTable&) noexcept;
 void register_peak(KernelTable&) noexcept;
 void register_conv(KernelTable&) noexcept;
 void register_conv_weights(KernelTable&) noexcept;
+void register_conv_maxima(KernelTable&) noexcept;
 
 namespace {
 

@@ -62,7 +62,8 @@ struct Task {
            is(KernelId::matmul_dot) || is(KernelId::matvec);
   }
   bool is_convolution() const {
-    return is(KernelId::conv) || is(KernelId::conv_narrow) || is(KernelId::depthwise);
+    return is(KernelId::conv) || is(KernelId::conv_narrow) || is(KernelId::depthwise) ||
+           is(KernelId::conv_maxima);
   }
   bool is_update() const {
     return is(KernelId::sgd) || is(KernelId::momentum) || is(KernelId::adam);

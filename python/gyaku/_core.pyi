@@ -66,7 +66,11 @@ def conv2d_backward_data(
     rows: Sequence[int],
     columns: Sequence[int],
     groups: int,
+    argmax: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
+def takes_maxima(
+    rows: Sequence[int], columns: Sequence[int], channels: int, filters: int, item_bytes: int
+) -> bool: ...
 def conv2d_transpose(
     x: ArrayLike,
     w: ArrayLike,
@@ -86,6 +90,7 @@ def conv2d_backward_weights(
     rows: Sequence[int],
     columns: Sequence[int],
     groups: int,
+    argmax: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]: ...
 def activation(x: ArrayLike, out: NDArray[Any] | None, name: str, alpha: float) -> NDArray[Any]: ...
 def activation_backward(

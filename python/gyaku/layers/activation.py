@@ -53,7 +53,24 @@ class Activation(Layer):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Multiply by the derivative; see `Layer.backward`."""
-        dx: NDArray[Any] = getattr(ops, self.op + "_backward")(dy, self.saved, **self.options)
+        return self.derived(dy, self.saved)
+
+    def derived(self, dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
+        """Return a gradient times the derivative.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The gradient by the outputs.
+        saved : ndarray
+            The outputs, or the inputs if `saves_input`.
+
+        Returns
+        -------
+        ndarray
+            The gradient by the inputs.
+        """
+        dx: NDArray[Any] = getattr(ops, self.op + "_backward")(dy, saved, **self.options)
         return dx
 
     @property

@@ -128,7 +128,7 @@ class MaxPool2D(_Pool):
         x = image(x)
         self.size = x.shape[1:3]
         y, self.argmax = ops.max_pool2d(x, lifted(self._window), **self._options)
-        self.shape = y.shape
+        self.shape, self.maxima = y.shape, (y, self.argmax)
         return y.reshape(len(y), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
@@ -136,6 +136,17 @@ class MaxPool2D(_Pool):
         dy, window = dy.reshape(self.shape), lifted(self._window)
         dx = ops.max_pool2d_backward(dy, self.argmax, self.size, window, **self._options)
         return dx.reshape(len(dx), *self.input_shape)
+
+    @property
+    def pools_pairs(self) -> bool:
+        """Whether windows are 2 × 2 side by side; see `Layer.pools_pairs`."""
+        passes = type(self).forward, type(self).backward
+        plain = {"stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
+        return (
+            passes == (MaxPool2D.forward, MaxPool2D.backward)
+            and self._window == (2, 2)
+            and self._where == plain
+        )
 
 
 class MaxPool1D(MaxPool2D):

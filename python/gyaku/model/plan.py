@@ -95,6 +95,7 @@ class Plan:
         self.paths = {id(uses[0].layer): uses[0].path for uses in self.uses.values()}
         self._reached: set[int] = set()  # values that depend on a parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
+        self._pooled: dict[int, Layer] = {}  # values of which only maxima are used, by whom
 
     def activation_after(self, value: int) -> str:
         """Return the activation that a value is about to go through.
@@ -164,6 +165,14 @@ class Plan:
         for uses in self.uses.values():
             if len(uses) > 1 and uses[0].layer.params:
                 self._shared.append((uses[0].layer, [use.worker for use in uses]))
+        self._pooled = {}
+        made = {use.output: use.worker for use in self.applications}
+        for use in self.applications:
+            users = sum(other.inputs.count(use.source) for other in self.applications)
+            if not use.worker.pools_pairs or users + self.outputs.count(use.source) > 1:
+                continue
+            if use.source in made and made[use.source].takes_maxima:
+                self._pooled[use.source] = use.worker
 
     def forward(
         self,
@@ -232,7 +241,14 @@ class Plan:
             worker.needs_input_gradient = input_gradient or not self._reached.isdisjoint(use.inputs)
             if not parts:  # nobody asked for it
                 parts = [memory.zeros((samples, *worker.output_shape), worker.dtype)]
-            found = worker.run_backward(_sum(parts))
+            if worker is self._pooled.get(use.source):
+                waiting[use.source] = [_sum(parts)]
+                continue
+            pool, dy = self._pooled.get(use.output), _sum(parts)
+            found: tuple[NDArray[Any] | None, ...]
+            found = (
+                (worker.backward_by_maxima(dy, *pool.maxima),) if pool else worker.run_backward(dy)
+            )
             for value, part in zip(use.inputs, found, strict=True):
                 if part is not None:
                     waiting.setdefault(value, []).append(part)

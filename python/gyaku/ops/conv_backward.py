@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gyaku import _core
 from gyaku.backend import active, reference
 from gyaku.ops.conv import UNCHECKED, alike, placed
+from gyaku.ops.pool import max_pool2d_backward
 from gyaku.ops.windows import conv_axes, sides, transposed_conv_axes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-    from gyaku.reference.windows import Padding, Sides
+    from gyaku.reference.windows import Axis, Padding, Sides
 
     Results = tuple[NDArray[Any] | None, ...]
 
@@ -40,6 +45,46 @@ def _channels(op: str, dy: NDArray[Any]) -> int:
     return channels
 
 
+def takes_maxima(
+    axes: Sequence[Axis], w: tuple[int, ...], groups: int, dtype: np.dtype[Any]
+) -> bool:
+    """Say whether gradients should be made of those of the maxima of 2 × 2 outputs.
+
+    Parameters
+    ----------
+    axes : sequence of Axis
+        Where the windows lie, along rows and columns.
+    w : tuple of int
+        Shape of the weights, (window height, window width, c / groups, k).
+    groups : int
+        Groups of the convolution.
+    dtype : numpy.dtype
+        Dtype of all arrays.
+
+    Returns
+    -------
+    bool
+        Whether there are kernels for it, and they are faster than those for all outputs.
+    """
+    rows, columns = axes
+    return groups == 1 and _core.takes_maxima(rows, columns, w[2], w[3], dtype.itemsize)
+
+
+def _by_outputs(
+    op: str, dy: NDArray[Any], argmax: NDArray[Any], rows: Axis, columns: Axis
+) -> NDArray[Any]:
+    """Return the gradient by all outputs, from that by their maxima."""
+    size = rows.windows, columns.windows
+    shape = (len(dy), size[0] // 2, size[1] // 2, dy.shape[3])
+    _check_gradient(op, dy, shape)
+    if argmax.shape != shape or argmax.dtype != np.uint8:
+        raise ValueError(
+            f"{op}: argmax must hold uint8 in the shape of dy {shape}, got {argmax.dtype} in"
+            f" {argmax.shape}"
+        )
+    return max_pool2d_backward(dy, argmax, size, 2)
+
+
 def _data(
     op: str,
     dy: NDArray[Any],
@@ -47,11 +92,14 @@ def _data(
     size: tuple[int, ...],
     out: NDArray[Any] | None,
     where: dict[str, Any],
+    argmax: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     _channels(op, dy)
     groups = _whole_groups(op, where)
     shape = (len(dy), *size, w.shape[2] * groups if w.ndim == 4 else 0)
     rows, columns = conv_axes(op, shape, w.shape, **where)
+    if argmax is not None:
+        dy = _by_outputs(op, dy, argmax, rows, columns)
     _check_gradient(op, dy, (len(dy), rows.windows, columns.windows, w.shape[3]))
     (dx,) = placed(op, "out", (out,), [shape], dy=dy, w=w)
     if active.native:
@@ -67,10 +115,13 @@ def _weights(
     window: tuple[int, ...],
     out: Results | None,
     where: dict[str, Any],
+    argmax: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     groups, filters = _whole_groups(op, where), _channels(op, dy)
     shape = (*window, x.shape[-1] // groups if x.ndim else 0, filters)
     rows, columns = conv_axes(op, x.shape, shape, **where)
+    if argmax is not None:
+        dy = _by_outputs(op, dy, argmax, rows, columns)
     _check_gradient(op, dy, (len(x), rows.windows, columns.windows, filters))
     dw, db = placed(op, "dw db", out, [shape, (filters,)], dy=dy, x=x)
     if active.native:
@@ -88,6 +139,7 @@ def conv2d_backward_data(
     padding: Padding = 0,
     dilation: Sides = 1,
     groups: int = 1,
+    argmax: NDArray[Any] | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Return the gradient of a convolution by its images.
@@ -108,6 +160,9 @@ def conv2d_backward_data(
         Dilation of the convolution.
     groups : int, default 1
         Groups of the convolution.
+    argmax : ndarray of uint8 or None, optional
+        Which of 2 × 2 outputs was the largest, as `max_pool2d` says: dy is the gradient by these
+        maxima then, of shape (n, rows // 2, columns // 2, k), and the other outputs have none.
     out : ndarray or None, optional
         Array that the result is written to.
 
@@ -145,11 +200,12 @@ def conv2d_backward_data(
         if active.native:
             shape = (dy.shape[0], *size, w.shape[2] * groups)  # type: ignore[union-attr]
             rows, columns = conv_axes(op, shape, w.shape, **where)  # type: ignore[union-attr]
-            return _core.conv2d_backward_data(dy, w, out, rows, columns, groups)
+            if argmax is None or takes_maxima((rows, columns), w.shape, groups, w.dtype):  # type: ignore[union-attr]
+                return _core.conv2d_backward_data(dy, w, out, rows, columns, groups, argmax)
     except UNCHECKED:
         pass
     dy, w = alike(op, dy=dy, w=w)
-    return _data(op, dy, w, sides(op, "size", size), out, where)
+    return _data(op, dy, w, sides(op, "size", size), out, where, argmax)
 
 
 def conv2d_backward_weights(
@@ -161,6 +217,7 @@ def conv2d_backward_weights(
     padding: Padding = 0,
     dilation: Sides = 1,
     groups: int = 1,
+    argmax: NDArray[Any] | None = None,
     out: Results | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of a convolution by its weights and its bias.
@@ -181,6 +238,9 @@ def conv2d_backward_weights(
         Dilation of the convolution.
     groups : int, default 1
         Groups of the convolution.
+    argmax : ndarray of uint8 or None, optional
+        Which of 2 × 2 outputs was the largest, as `max_pool2d` says: dy is the gradient by these
+        maxima then, of shape (n, rows // 2, columns // 2, k), and the other outputs have none.
     out : tuple of ndarray or None, optional
         Arrays that dw and db are written to; None in the place of one stands for a new one.
 
@@ -221,12 +281,13 @@ def conv2d_backward_weights(
             dw, db = (None, None) if out is None else out
             shape = (*window, x.shape[3] // groups, dy.shape[3])  # type: ignore[union-attr, misc]
             rows, columns = conv_axes(op, x.shape, shape, **where)  # type: ignore[union-attr]
-            return _core.conv2d_backward_weights(dy, x, dw, db, rows, columns, groups)
+            if argmax is None or takes_maxima((rows, columns), shape, groups, x.dtype):  # type: ignore[union-attr]
+                return _core.conv2d_backward_weights(dy, x, dw, db, rows, columns, groups, argmax)
     except UNCHECKED:
         pass
     dy, x = alike(op, dy=dy, x=x)
     window = sides(op, "window", window)
-    return _weights(op, dy, x, window, out, where)
+    return _weights(op, dy, x, window, out, where, argmax)
 
 
 def conv2d_backward(

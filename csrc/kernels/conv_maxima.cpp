@@ -1,0 +1,459 @@
+// Gradients of a convolution of which only the maxima of 2 x 2 pixels are kept.
+//
+// Of four pixels one has a gradient, so there is a quarter to do: dy is that of the maxima, argmax
+// says which pixel each was. Vectors run along what lies side by side in a row of the image,
+// (window column, channel). The weights' gradient collects, filter by filter, what its maxima saw;
+// the data's hands each maximum's window of weights to the image. Gradients that are zero, as
+// behind a ReLU, are passed over: here the data decide how long the loops are. Where channels are
+// few, vectors run along the filters. Stride and dilation are 1, numbers float32: for all else the
+// gradient by all pixels is made first.
+#include "kernels/activate.h"
+#include "kernels/conv_maxima_tile.h"
+#include "kernels/register.h"
+#include "kernels/transpose.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// Some rows of the window and some vectors of each.
+struct Part {
+  std::int64_t row, first;
+  int rows, vectors;
+};
+
+template <class T> struct Maxima {
+  static constexpr int width = vec<T>::width;
+  static constexpr std::int64_t room = max_maxima_bytes / sizeof(T);
+  const ConvShape& shape;
+  std::int64_t taps, channels, filters;
+  std::int64_t run, vectors;  // numbers of a window row, side by side, and vectors of them
+  std::int64_t rows, columns; // of windows
+  std::int64_t row;           // numbers of the padded image's row that windows see
+
+  explicit Maxima(const ConvShape& s)
+      : shape(s), taps(s.rows.taps), channels(s.channels), filters(s.filters),
+        run(std::int64_t{s.columns.taps} * s.channels), vectors(ceil_div(run, width)),
+        rows(s.rows.windows / 2), columns(s.columns.windows / 2),
+        row((2 * columns + s.columns.taps - 1) * s.channels) {}
+
+  std::int64_t weights() const { return taps * run; } // of a filter
+  // Rows of the image that some rows of windows see, padding included.
+  std::int64_t seen(std::int64_t window_rows) const { return 2 * window_rows + taps - 1; }
+  // As many rows of windows as fit into `room` numbers with all that they see.
+  std::int64_t rows_within(std::int64_t numbers) const {
+    return least(rows, (numbers / row - (taps - 1)) / 2);
+  }
+  // The numbers of a padded row that lie in the image, and of a row of the image that are seen.
+  Range inside() const {
+    const std::int64_t before = shape.columns.padding * channels;
+    return both({before, before + shape.columns.size * channels}, {0, row});
+  }
+  bool is_padded() const {
+    return shape.rows.padding > 0 || shape.columns.padding > 0 || seen(rows) > shape.rows.size ||
+           row > shape.columns.size * channels;
+  }
+
+  // f(part) for all that a filter's weights are cut into.
+  template <class F> void each_part(F f) const {
+    for_each_piece(vectors, most_tile_vectors, [&](Range some) {
+      const int v = static_cast<int>(some.size());
+      for (std::int64_t r = 0; r < taps;) {
+        int height = static_cast<int>(least(most_tile_rows, taps - r));
+        while (!has_tile(height, v)) --height;
+        f(Part{r, some.begin, height, v});
+        r += height;
+      }
+    });
+  }
+  // Whether lanes are filters, see `pick_tile`.
+  bool is_picked() const { return channels < few_channels; }
+  int last(const Part& part) const {
+    return static_cast<int>(least(width, run - (part.first + part.vectors - 1) * width));
+  }
+};
+
+// A slice counts window rows: packed[part][filter][row of the part][vectors of the part].
+template <class T> void conv_maxima_pack(const ConvPackArgs& args, Slice slice) noexcept {
+  constexpr int width = vec<T>::width;
+  const Maxima<T> problem(args.shape);
+  const std::int64_t filters = problem.filters;
+  T* to = static_cast<T*>(args.packed);
+  problem.each_part([&](const Part& part) {
+    const std::int64_t size = part.rows * part.vectors * width;
+    for (std::int64_t r = part.row; r < part.row + part.rows; ++r) {
+      if (r < slice.begin || r >= slice.end) continue;
+      for (int j = 0; j < part.vectors; ++j) {
+        const std::int64_t first = (part.first + j) * width;
+        const std::int64_t lanes = least(width, problem.run - first);
+        const T* from = static_cast<const T*>(args.w) + (r * problem.run + first) * filters;
+        T* at = to + ((r - part.row) * part.vectors + j) * width;
+        for_each_vector<T>(0, filters, [&](std::int64_t k, int n) {
+          vec<T> square[width];
+#pragma GCC unroll 16
+          for (int i = 0; i < width; ++i)
+            square[i] = i < lanes ? load(from + i * filters + k, n) : zero<T>();
+          transpose_square(square);
+          for (int i = 0; i < n; ++i) store(at + (k + i) * size, square[i]);
+        });
+      }
+    }
+    to += filters * size;
+  });
+}
+
+template <class T> void move_numbers(const T* from, std::int64_t count, T* to) noexcept {
+  for_each_vector<T>(0, count, [&](std::int64_t i, int n) { store(to + i, load(from + i, n), n); });
+}
+template <class T> void clear(T* to, std::int64_t count) noexcept {
+  for_each_vector<T>(0, count, [&](std::int64_t i, int n) { store(to + i, zero<T>(), n); });
+}
+
+// The numbers of dy that are not zero, filter by filter.
+template <class T> class ShareLists {
+public:
+  static constexpr std::int64_t capacity = max_maxima_windows, most_filters = 256;
+
+  // As many filters at a time as there is room for.
+  static std::int64_t filters_of(std::int64_t windows) {
+    return least(most_filters, capacity / windows);
+  }
+  Shares<T> of(std::int64_t filter) const {
+    const std::int64_t at = filter * windows_;
+    return {places_ + at, values_ + at, counts_[filter]};
+  }
+
+  // Of some windows and filters; places count from the first row that the windows see. What is not
+  // finite goes to `other`(window row, column, image, filter, value) instead, if it `is_strict`.
+  template <class F>
+  void find(const Maxima<T>& problem, const void* all, const void* argmaxes, Range images,
+            Range rows, Range filters, bool is_strict, F other) {
+    const std::int64_t row = problem.row, channels = problem.channels, count = filters.size();
+    const std::int64_t image = problem.seen(rows.size()) * row;
+    const std::int64_t step[positions]{0, channels, row, row + channels};
+    windows_ = images.size() * rows.size() * problem.columns;
+    for (std::int64_t k = 0; k < count; ++k) counts_[k] = 0;
+    for (std::int64_t n = images.begin; n < images.end; ++n)
+      for (std::int64_t r = rows.begin; r < rows.end; ++r)
+        for (std::int64_t c = 0; c < problem.columns; ++c) {
+          const std::int64_t at =
+              ((n * problem.rows + r) * problem.columns + c) * problem.filters + filters.begin;
+          const T* dy = static_cast<const T*>(all) + at;
+          const std::uint8_t* argmax = static_cast<const std::uint8_t*>(argmaxes) + at;
+          const std::int64_t place =
+              (n - images.begin) * image + 2 * (r - rows.begin) * row + 2 * c * channels;
+          for (std::int64_t k = 0; k < count; ++k) {
+            T value = argmax[k] < positions ? dy[k] : T(0);
+            if (is_strict && value - value != 0) {
+              other(n, 2 * r + argmax[k] / 2, 2 * c + argmax[k] % 2, filters.begin + k, value);
+              value = 0;
+            }
+            const std::int64_t to = k * windows_ + counts_[k];
+            places_[to] = static_cast<std::int32_t>(place + step[argmax[k] % positions]);
+            values_[to] = value;
+            counts_[k] += value != 0;
+          }
+        }
+  }
+
+private:
+  std::int64_t windows_ = 0;
+  T values_[capacity];
+  std::int32_t places_[capacity];
+  std::int64_t counts_[most_filters];
+};
+
+// A slice counts images.
+template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept {
+  const Maxima<T> problem(args.shape);
+  alignas(64) T sums[Maxima<T>::room];
+  ShareLists<T> lists;
+  const std::int64_t filters = problem.filters;
+  const std::int64_t strip = problem.rows_within(problem.room);
+  const std::int64_t overlap = problem.taps - 1, row = problem.row;
+  const ConvAxis &rows = args.shape.rows, &columns = args.shape.columns;
+  const std::int64_t dx_row = columns.size * problem.channels;
+  const Range inside = problem.inside();
+  const std::int64_t covered = inside.size(), before = columns.padding * problem.channels;
+  const T alpha = static_cast<T>(args.alpha);
+  for (std::int64_t image = slice.begin; image < slice.end; ++image) {
+    const auto finish = [&](std::int64_t i, const T* from) { // row i of dx
+      const std::int64_t at = (image * rows.size + i) * dx_row;
+      T* dx = static_cast<T*>(args.y) + at;
+      move_numbers(from + before, from == nullptr ? 0 : covered, dx);
+      const std::int64_t done = from == nullptr ? 0 : covered;
+      clear(dx + done, dx_row - done);
+      if (args.derivative != Activation::identity)
+        differentiate_row(args.derivative, alpha, static_cast<const T*>(args.saved) + at, dx,
+                          dx_row);
+    };
+    clear(sums, problem.seen(strip) * row);
+    for (std::int64_t top = 0; top < problem.rows; top += strip) {
+      const std::int64_t height = least(strip, problem.rows - top);
+      const std::int64_t size = lists.filters_of(height * problem.columns);
+      for (std::int64_t first = 0; first < filters; first += size) {
+        const Range some{first, least(first + size, filters)};
+        lists.find(problem, args.x, args.argmax, {image, image + 1}, {top, top + height}, some,
+                   false, [](auto...) {});
+        const T* w = static_cast<const T*>(args.packed);
+        problem.each_part([&](const Part& part) {
+          const std::int64_t weights = part.rows * part.vectors * problem.width;
+          for (std::int64_t k = some.begin; k < some.end; ++k)
+            tiles<T>.spread[part.rows - 1][part.vectors - 1](
+                lists.of(k - some.begin), w + k * weights,
+                sums + part.row * row + part.first * problem.width, row, problem.last(part));
+          w += filters * weights;
+        });
+      }
+      const bool ends = top + height == problem.rows;
+      const std::int64_t done = 2 * height + (ends ? overlap : 0);
+      for (std::int64_t r = 0; r < done; ++r) {
+        const std::int64_t i = 2 * top + r - rows.padding;
+        if (0 <= i && i < rows.size) finish(i, sums + r * row);
+      }
+      if (ends) continue;
+      for (std::int64_t i = 0; i < overlap * row; i += row)
+        move_numbers(sums + done * row + i, row, sums + i);
+      clear(sums + overlap * row, done * row);
+    }
+    for (std::int64_t i = most(0, problem.seen(problem.rows) - rows.padding); i < rows.size; ++i)
+      finish(i, nullptr);
+  }
+}
+
+// Part of the weights' gradient: some filters, of which `dw` holds (filter, tap, channel).
+template <class T> class Collection {
+public:
+  Collection(const ConvWeightsArgs& args, Range filters, T* dw, T* db)
+      : args_(args), problem_(args.shape), filters_(filters), dw_(dw), db_(db) {
+    constexpr std::int64_t cached = 32 * 1024 / sizeof(T), windows = 256;
+    const std::int64_t copies = problem_.is_picked() ? 4 : 1;
+    const std::int64_t whole = copies * problem_.seen(problem_.rows) * problem_.row;
+    if (whole <= cached) {
+      images_ = most(1, least(cached / whole, windows / (problem_.rows * problem_.columns)));
+      pieces_ = 1;
+    } else {
+      images_ = 1;
+      pieces_ =
+          ceil_div(problem_.rows, problem_.rows_within((problem_.room - problem_.width) / copies));
+    }
+  }
+
+  std::int64_t chunks() const { return ceil_div(args_.images, images_) * pieces_; }
+
+  void begin() const {
+    if (!problem_.is_picked())
+      clear(dw_ + filters_.begin * problem_.weights(), filters_.size() * problem_.weights());
+    else
+      for (std::int64_t i = 0; i < problem_.weights(); ++i)
+        clear(dw_ + i * problem_.filters + filters_.begin, filters_.size());
+    clear(db_ + filters_.begin, filters_.size());
+  }
+
+  // Chunks follow from the problem, and so does the order of the sums.
+  void add(std::int64_t chunk) {
+    const std::int64_t piece = chunk % pieces_, first = chunk / pieces_ * images_;
+    const Range images{first, least(first + images_, args_.images)};
+    const Range rows{problem_.rows * piece / pieces_, problem_.rows * (piece + 1) / pieces_};
+    add_biases(images, rows, filters_);
+    if (problem_.is_picked()) {
+      copy_fours(images, rows);
+      return add_picked(images, rows);
+    }
+    copy_images(images, rows);
+    const std::int64_t windows = images.size() * rows.size() * problem_.columns;
+    const std::int64_t size = ShareLists<T>::filters_of(windows);
+    for (std::int64_t k = filters_.begin; k < filters_.end; k += size) {
+      const Range some{k, least(k + size, filters_.end)};
+      // What lies in the padding is left out, not multiplied by zero.
+      lists_.find(problem_, args_.dy, args_.argmax, images, rows, some, problem_.is_padded(),
+                  [&](auto... share) { add_alone(share...); });
+      add_shares(some);
+    }
+  }
+
+private:
+  // The rows that the windows see, with zeros in the place of padding.
+  void copy_images(Range images, Range rows) {
+    const ConvAxis& axis = args_.shape.rows;
+    const std::int64_t x_row = args_.shape.columns.size * problem_.channels, row = problem_.row;
+    const Range inside = problem_.inside();
+    T* to = x_;
+    for (std::int64_t n = images.begin; n < images.end; ++n)
+      for (std::int64_t r = 0; r < problem_.seen(rows.size()); ++r, to += row) {
+        const std::int64_t i = 2 * rows.begin + r - axis.padding;
+        if (i < 0 || i >= axis.size) {
+          clear(to, row);
+          continue;
+        }
+        clear(to, inside.begin);
+        move_numbers(static_cast<const T*>(args_.x) + (n * axis.size + i) * x_row, inside.size(),
+                     to + inside.begin);
+        clear(to + inside.end, row - inside.end);
+      }
+    clear(to, problem_.width);
+  }
+
+  // Each number with those at the pixels to the right and below; there is no padding.
+  void copy_fours(Range images, Range rows) {
+    const std::int64_t channels = problem_.channels, row = problem_.row;
+    const std::int64_t x_row = args_.shape.columns.size * channels;
+    T* to = x_;
+    for (std::int64_t n = images.begin; n < images.end; ++n)
+      for (std::int64_t r = 0; r < problem_.seen(rows.size()); ++r, to += 4 * row) {
+        if (r + 1 == problem_.seen(rows.size())) continue;
+        const T* upper = static_cast<const T*>(args_.x) +
+                         (n * args_.shape.rows.size + 2 * rows.begin + r) * x_row;
+        const T* lower = upper + x_row;
+        for (std::int64_t i = 0; i + channels < row; ++i) {
+          to[4 * i] = upper[i];
+          to[4 * i + 1] = upper[i + channels];
+          to[4 * i + 2] = lower[i];
+          to[4 * i + 3] = lower[i + channels];
+        }
+      }
+  }
+
+  // The bias of some filters.
+  void add_biases(Range images, Range rows, Range filters) const {
+    const std::int64_t windows = rows.size() * problem_.columns;
+    for_each_vector<T>(filters.begin, filters.end, [&](std::int64_t k, int m) {
+      vec<T> sum = load(db_ + k, m);
+      for (std::int64_t n = images.begin; n < images.end; ++n) {
+        const T* dy = static_cast<const T*>(args_.dy) +
+                      (n * problem_.rows + rows.begin) * problem_.columns * problem_.filters + k;
+        for (std::int64_t i = 0; i < windows; ++i) sum = sum + load(dy + i * problem_.filters, m);
+      }
+      store(db_ + k, sum, m);
+    });
+  }
+
+  void add_picked(Range images, Range rows) const {
+    if constexpr (vec<T>::width >= picking_lanes) {
+      constexpr int width = vec<T>::width;
+      const std::int64_t row = problem_.row;
+      for (std::int64_t n = images.begin; n < images.end; ++n)
+        for_each_piece(filters_.size(), 2 * width, [&](Range some) {
+          const std::int64_t k = filters_.begin + some.begin;
+          const std::int64_t at =
+              (n * problem_.rows + rows.begin) * problem_.columns * problem_.filters + k;
+          Windows<T> windows{static_cast<const T*>(args_.dy) + at,
+                             static_cast<const std::uint8_t*>(args_.argmax) + at,
+                             rows.size(),
+                             problem_.columns,
+                             problem_.filters,
+                             nullptr,
+                             row,
+                             problem_.channels};
+          const bool two = some.size() > width;
+          const int last = static_cast<int>(some.size() - (two ? width : 0));
+          for (std::int64_t i = 0; i < problem_.taps; ++i)
+            for_each_piece(problem_.run, most_picked, [&](Range terms) {
+              using Counts = typename Count<most_picked>::type;
+              windows.fours =
+                  x_ +
+                  4 * (((n - images.begin) * problem_.seen(rows.size()) + i) * row + terms.begin);
+              const PickTile<T> tile = two ? pick_tile_of<T, 2>(terms.size(), Counts{})
+                                           : pick_tile_of<T, 1>(terms.size(), Counts{});
+              tile(windows, dw_ + (i * problem_.run + terms.begin) * problem_.filters + k,
+                   problem_.filters, last);
+            });
+        });
+    }
+  }
+
+  void add_shares(Range filters) const {
+    const std::int64_t run = problem_.run, weights = problem_.weights();
+    problem_.each_part([&](const Part& part) {
+      const std::int64_t first = part.first * problem_.width;
+      for (std::int64_t k = 0; k < filters.size(); ++k)
+        tiles<T>.collect[part.rows - 1][part.vectors - 1](
+            lists_.of(k), x_ + part.row * problem_.row + first, problem_.row,
+            dw_ + (filters.begin + k) * weights + part.row * run + first, run, problem_.last(part));
+    });
+  }
+
+  // One pixel of one image and its share in one filter, tap by tap.
+  void add_alone(std::int64_t image, std::int64_t r, std::int64_t c, std::int64_t filter,
+                 T value) const {
+    const ConvAxis &rows = args_.shape.rows, &columns = args_.shape.columns;
+    const std::int64_t channels = problem_.channels;
+    for (std::int64_t i = 0; i < rows.taps; ++i)
+      for (std::int64_t j = 0; j < columns.taps; ++j) {
+        const std::int64_t y = r + i - rows.padding, x = c + j - columns.padding;
+        if (y < 0 || y >= rows.size || x < 0 || x >= columns.size) continue;
+        const T* from = static_cast<const T*>(args_.x) +
+                        ((image * rows.size + y) * columns.size + x) * channels;
+        T* to = dw_ + filter * problem_.weights() + i * problem_.run + j * channels;
+        for (std::int64_t k = 0; k < channels; ++k) to[k] += from[k] * value;
+      }
+  }
+
+  const ConvWeightsArgs& args_;
+  const Maxima<T> problem_;
+  Range filters_;
+  T* dw_;
+  T* db_;
+  std::int64_t images_, pieces_; // images of a chunk, or pieces of one
+  alignas(64) T x_[Maxima<T>::room];
+  ShareLists<T> lists_;
+};
+
+// A slice counts filters, part by part.
+template <class T> void conv_maxima_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
+  const std::int64_t filters = args.shape.filters;
+  for (std::int64_t part = slice.begin / filters; part * filters < slice.end; ++part) {
+    const Range mine{most(0, slice.begin - part * filters),
+                     least(filters, slice.end - part * filters)};
+    const PartGradients<T> sums(args, part);
+    Collection<T> collection(args, mine, sums.dw, sums.db);
+    collection.begin();
+    const std::int64_t chunks = collection.chunks();
+    for (std::int64_t i = chunks * part / args.parts; i < chunks * (part + 1) / args.parts; ++i)
+      collection.add(i);
+  }
+}
+
+// The parts' sums, (filter, tap, channel), to (tap, channel, filter). A slice counts (tap,
+// channel).
+template <class T> void turn_parts(const TurnPartsArgs& args, Slice slice) noexcept {
+  constexpr int width = vec<T>::width;
+  const T* x = static_cast<const T*>(args.x);
+  const std::int64_t filters = args.filters, stride = (args.weights + 1) * filters;
+  for_each_vector<T>(slice.begin, slice.end, [&](std::int64_t i, int n) {
+    for_each_vector<T>(0, filters, [&](std::int64_t k, int m) {
+      vec<T> square[width];
+      for (int j = 0; j < width; ++j) square[j] = zero<T>();
+      const T* from = x + k * args.weights + i;
+      for (std::int64_t p = 0; p < args.parts; ++p, from += stride)
+        if (m == width)
+#pragma GCC unroll 16
+          for (int j = 0; j < width; ++j) square[j] = square[j] + load(from + j * args.weights, n);
+        else
+          for (int j = 0; j < m; ++j) square[j] = square[j] + load(from + j * args.weights, n);
+      transpose_square(square);
+      for (int j = 0; j < n; ++j)
+        store(static_cast<T*>(args.dw) + (i + j) * filters + k, square[j], m);
+    });
+  });
+  if (slice.begin == 0)
+    for_each_vector<T>(0, filters, [&](std::int64_t k, int n) {
+      vec<T> sum = zero<T>();
+      for (std::int64_t p = 0; p < args.parts; ++p)
+        sum = sum + load(x + p * stride + args.weights * filters + k, n);
+      store(static_cast<T*>(args.db) + k, sum, n);
+    });
+}
+
+} // namespace
+
+void register_conv_maxima(KernelTable& table) noexcept {
+  const auto put = [&](KernelId id, Kernel kernel) {
+    table.kernel[static_cast<int>(id)][static_cast<int>(Scalar::float32)] = kernel;
+  };
+  put(KernelId::conv_maxima_pack, erased<ConvPackArgs, conv_maxima_pack<float>>);
+  put(KernelId::conv_maxima, erased<ConvArgs, conv_maxima<float>>);
+  put(KernelId::conv_maxima_weights, erased<ConvWeightsArgs, conv_maxima_weights<float>>);
+  put(KernelId::turn_parts, erased<TurnPartsArgs, turn_parts<float>>);
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

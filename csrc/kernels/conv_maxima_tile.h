@@ -1,0 +1,177 @@
+// The register tiles of the gradients by maxima.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/lanes.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+constexpr int positions = 4;
+
+// A tile holds `rows` x `vectors` sums of some window rows in registers.
+constexpr int most_tile_rows = 5, most_tile_vectors = 4;
+constexpr bool has_tile(int rows, int vectors) {
+  return rows == 1 || (rows != 4 && rows * vectors <= accumulators - 4);
+}
+
+// What one filter's gradient is made of: numbers of dy that are not zero, and where in the image
+// the windows begin that saw the maxima.
+template <class T> struct Shares {
+  const std::int32_t* places;
+  const T* values;
+  std::int64_t count;
+};
+
+// sums += what the windows of a filter see, times its numbers of dy. Lanes behind `last` of the
+// last vector read what lies behind a row.
+template <class T, int rows, int vectors>
+void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* sums,
+                  std::int64_t sums_row, int last) noexcept {
+  constexpr int width = vec<T>::width;
+  vec<T> sum[rows][vectors];
+#pragma GCC unroll 5
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) sum[r][j] = zero<T>();
+  for (std::int64_t i = 0; i < shares.count; ++i) {
+    const T* from = x + shares.places[i];
+    const vec<T> value = broadcast(shares.values[i]);
+#pragma GCC unroll 5
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j)
+        sum[r][j] = fma(load(from + r * x_row + j * width), value, sum[r][j]);
+  }
+#pragma GCC unroll 5
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) {
+      T* to = sums + r * sums_row + j * width;
+      const int n = j + 1 < vectors ? width : last;
+      store(to, load(to, n) + sum[r][j], n);
+    }
+}
+
+// The windows that a filter's numbers of dy come from get its weights, times these.
+template <class T, int rows, int vectors>
+void spread_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+                 int last) noexcept {
+  constexpr int width = vec<T>::width;
+  vec<T> weight[rows][vectors];
+#pragma GCC unroll 5
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) weight[r][j] = load(w + (r * vectors + j) * width);
+  const bool whole = last == width;
+  for (std::int64_t i = 0; i < shares.count; ++i) {
+    T* at = to + shares.places[i];
+    const vec<T> value = broadcast(shares.values[i]);
+#pragma GCC unroll 5
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        T* place = at + r * to_row + j * width;
+        if (j + 1 < vectors || whole)
+          store(place, fma(weight[r][j], value, load(place)));
+        else
+          store_partial(place, fma(weight[r][j], value, load_partial(place, last)), last);
+      }
+  }
+}
+
+// Some numbers of dy, window after window, and for each number of the image that the first window
+// sees the four that lie at its pixel and at those to the right and below.
+template <class T> struct Windows {
+  const T* dy;
+  const std::uint8_t* argmax;
+  std::int64_t rows, columns, filters; // of windows; from one window's numbers to the next
+  const T* fours;
+  std::int64_t row, channels; // numbers of the image
+};
+
+// Of images with few channels `terms` numbers of a window row, (column, channel): vectors run along
+// the filters, each lane of which picks one of four numbers. The last vector has `last` lanes.
+template <class T, int vectors, int terms>
+void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noexcept {
+  constexpr int width = vec<T>::width;
+  vec<T> sum[vectors][terms];
+#pragma GCC unroll 2
+  for (int v = 0; v < vectors; ++v)
+#pragma GCC unroll 8
+    for (int t = 0; t < terms; ++t) sum[v][t] = zero<T>();
+  const T* dy = some.dy;
+  const std::uint8_t* argmax = some.argmax;
+  for (std::int64_t row = 0; row < some.rows; ++row) {
+    const T* fours = some.fours + 4 * 2 * row * some.row;
+    for (std::int64_t column = 0; column < some.columns; ++column, fours += 4 * 2 * some.channels) {
+      vec<T> value[vectors];
+      lanes<T> pixel[vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        const int n = v + 1 < vectors ? width : last;
+        pixel[v] = load_narrow<T>(argmax + v * width, n);
+        value[v] = select(mask<T>((pixel[v] < lanes<T>(integer<T>{positions})).v),
+                          load(dy + v * width, n), zero<T>());
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < terms; ++t)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+          sum[v][t] = fma(pick_of_four(fours + 4 * t, pixel[v]), value[v], sum[v][t]);
+      dy += some.filters;
+      argmax += some.filters;
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < vectors; ++v)
+#pragma GCC unroll 8
+    for (int t = 0; t < terms; ++t) {
+      T* to = dw + t * dw_row + v * width;
+      const int n = v + 1 < vectors ? width : last;
+      store(to, load(to, n) + sum[v][t], n);
+    }
+}
+
+template <class T> using PickTile = void (*)(const Windows<T>&, T*, std::int64_t, int) noexcept;
+template <class T, int vectors, int... terms>
+PickTile<T> pick_tile_of(std::int64_t count, Integers<terms...>) {
+  PickTile<T> found = nullptr;
+  ((count == terms + 1 ? void(found = pick_tile<T, vectors, terms + 1>) : void()), ...);
+  return found;
+}
+constexpr int most_picked = 6; // terms at a time
+
+template <class T>
+using CollectTile = void (*)(const Shares<T>&, const T*, std::int64_t, T*, std::int64_t,
+                             int) noexcept;
+template <class T>
+using SpreadTile = void (*)(const Shares<T>&, const T*, T*, std::int64_t, int) noexcept;
+
+template <class T> struct Tiles {
+  CollectTile<T> collect[most_tile_rows][most_tile_vectors];
+  SpreadTile<T> spread[most_tile_rows][most_tile_vectors];
+};
+template <class T, int rows, int... vectors>
+constexpr void fill_tiles(Tiles<T>& tiles, Integers<vectors...>) {
+  const auto fill = [&]<int v>() {
+    if constexpr (has_tile(rows, v)) {
+      tiles.collect[rows - 1][v - 1] = collect_tile<T, rows, v>;
+      tiles.spread[rows - 1][v - 1] = spread_tile<T, rows, v>;
+    }
+  };
+  (fill.template operator()<vectors + 1>(), ...);
+}
+template <class T> constexpr Tiles<T> make_tiles() {
+  Tiles<T> all{};
+  using Widths = typename Count<most_tile_vectors>::type;
+  fill_tiles<T, 1>(all, Widths{});
+  fill_tiles<T, 2>(all, Widths{});
+  fill_tiles<T, 3>(all, Widths{});
+  fill_tiles<T, 5>(all, Widths{});
+  return all;
+}
+template <class T> constexpr Tiles<T> tiles = make_tiles<T>();
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,271 @@
+"""Gradients of a convolution by the maxima of 2 x 2 outputs: the others have none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from case import DTYPES, Array, DType
+from recorded import numbers, record, same_as_eager
+
+import gyaku as gk
+from gyaku import _core, ops, reference
+
+# Images, filters, window, padding.
+PROBLEMS: dict[str, tuple[tuple[int, ...], int, tuple[int, int], Any]] = {
+    "one row of windows": ((1, 2, 5, 4), 1, (1, 2), 0),
+    "one tap": ((3, 4, 4, 16), 5, (1, 1), 0),
+    "as lenet": ((7, 12, 12, 20), 50, (5, 5), 0),
+    "whole vectors": ((3, 10, 8, 16), 16, (3, 3), 1),
+    "odd, padded": ((5, 9, 7, 5), 7, (3, 3), 1),
+    "primes": ((2, 11, 13, 17), 19, (3, 5), (2, 1)),
+    "many taps": ((2, 9, 9, 4), 3, (7, 4), 3),
+    "four rows of taps": ((2, 6, 6, 9), 4, (4, 3), 0),
+    "much padding": ((2, 3, 4, 8), 6, (5, 5), 4),
+    "uneven padding": ((2, 6, 5, 8), 6, (3, 3), ((0, 2), (3, 1))),
+    "pieces of an image": ((2, 40, 30, 12), 3, (3, 3), 1),
+    "wide rows": ((1, 9, 90, 20), 9, (5, 5), 2),
+    "many filters": ((1, 8, 8, 4), 300, (3, 3), 0),
+    "many windows": ((2, 90, 120, 4), 2, (1, 2), 0),
+    "one channel": ((6, 28, 28, 1), 20, (5, 5), 0),
+    "one channel, two vectors": ((3, 9, 11, 1), 30, (5, 3), 0),
+    "two channels": ((2, 8, 9, 2), 70, (3, 8), 0),
+    "three channels": ((2, 40, 60, 3), 33, (3, 3), 0),
+    "three channels, padded": ((2, 8, 8, 3), 5, (3, 3), 1),
+}
+each_problem = pytest.mark.parametrize("name", PROBLEMS)
+
+
+def problem(name: str, dtype: Any = np.float32) -> tuple[Array, Array, Array, Array, Any]:
+    """Return images, weights, a gradient by maxima that is often zero, argmax and padding."""
+    shape, filters, window, padding = PROBLEMS[name]
+    x = numbers(*shape).astype(dtype)
+    w = numbers(*window, shape[3], filters, seed=1).astype(dtype)
+    y, argmax = ops.max_pool2d(ops.conv2d(x, w, padding=padding), 2)
+    dy = numbers(*y.shape, seed=2).astype(dtype) * (y > 0)
+    return x, w, dy, argmax, padding
+
+
+def gradients(name: str, dtype: Any = np.float32) -> list[Array]:
+    x, w, dy, argmax, padding = problem(name, dtype)
+    where = {"padding": padding, "argmax": argmax}
+    dx = ops.conv2d_backward_data(dy, w, x.shape[1:3], **where)
+    return [dx, *ops.conv2d_backward_weights(dy, x, w.shape[:2], **where)]
+
+
+def wanted(x: Array, w: Array, dy: Array, argmax: Array, padding: Any) -> list[Array]:
+    """Return the gradients by the reference, through those by all outputs."""
+    size = reference.conv2d(x, w, padding=padding).shape[1:3]
+    dz = reference.max_pool2d_backward(dy, argmax, size, 2)
+    dx = reference.conv2d_backward_data(dz, w, x.shape[1:3], padding=padding)
+    return [dx, *reference.conv2d_backward_weights(dz, x, w.shape[:2], padding=padding)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@each_problem
+def test_the_gradients_are_those_by_all_outputs(name: str, dtype: DType) -> None:
+    x, w, dy, argmax, padding = problem(name, dtype)
+    exact = wanted(*(each.astype(np.longdouble) for each in (x, w, dy)), argmax, padding)
+    scale = wanted(*(np.abs(each).astype(np.float64) for each in (x, w, dy)), argmax, padding)
+    _, *columns = w.shape
+    terms = max(np.prod(w.shape[:2]) * columns[-1], dy[..., 0].size)
+    bound = (2 * np.sqrt(terms) + 4) * np.finfo(dtype).eps
+    for found, right, size in zip(gradients(name, dtype), exact, scale, strict=True):
+        assert found.dtype == dtype
+        assert (np.abs(found - right) <= bound * size + np.finfo(dtype).tiny).all()
+
+
+@each_problem
+def test_the_bits_do_not_depend_on_the_threads(name: str) -> None:
+    before = _core.num_threads()
+    found = set()
+    try:
+        for threads in (1, 2, 3, 5):
+            _core.set_num_threads(threads)
+            found.add(tuple(each.tobytes() for each in gradients(name)))
+    finally:
+        _core.set_num_threads(before)
+    assert len(found) == 1
+
+
+@each_problem
+def test_a_replay_gives_the_same_bits(name: str) -> None:
+    x, w, dy, argmax, padding = problem(name)
+    where = {"padding": padding, "argmax": argmax}
+    kept = numbers(*dy.shape, seed=3)
+
+    def step() -> Sequence[Array]:
+        dz = ops.relu_backward(dy, kept)
+        dx = ops.conv2d_backward_data(dz, w, x.shape[1:3], **where)
+        return [
+            ops.relu_backward(dx, x),
+            *ops.conv2d_backward_weights(dz, x, w.shape[:2], **where),
+        ]
+
+    same_as_eager(step, dy)
+
+
+def test_a_relu_before_the_convolution_is_part_of_its_gradient() -> None:
+    x, w, dy, argmax, padding = problem("as lenet")
+    where = {"padding": padding, "argmax": argmax}
+
+    def step() -> list[Array]:
+        dx = ops.conv2d_backward_data(dy, w, x.shape[1:3], **where)
+        return [ops.relu_backward(dx, x)]
+
+    program, _ = record(step)
+    assert [task["name"] for task in program.tasks()] == [
+        "pack",
+        "conv2d_backward_data + relu_backward",
+    ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@each_problem
+def test_special_numbers_go_where_the_windows_saw_them(name: str, value: float) -> None:
+    """What lies in the padding is left out, not multiplied by zero."""
+    x, w, dy, argmax, padding = problem(name)
+    dy[0, 0, 0, 0] = dy[-1, -1, -1, -1] = value
+    size = ops.conv2d(x, w, padding=padding).shape[1:3]
+    dz = ops.max_pool2d_backward(dy, argmax, size, 2)
+    for given, where in ((dy, {"argmax": argmax}), (dz, {})):
+        dx = ops.conv2d_backward_data(given, w, x.shape[1:3], padding=padding, **where)
+        dw, db = ops.conv2d_backward_weights(given, x, w.shape[:2], padding=padding, **where)
+        if given is dy:
+            found = dx, dw, db
+    for ours, theirs in zip(found, (dx, dw, db), strict=True):
+        np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(theirs))
+
+
+def test_a_maximum_that_is_nowhere_has_no_gradient() -> None:
+    for name in ("as lenet", "one channel"):
+        x, w, dy, argmax, _ = problem(name)
+        argmax[:, 0] = 4
+        dy_without = dy.copy()
+        dy_without[:, 0] = 0
+        first = ops.conv2d_backward_weights(dy, x, w.shape[:2], argmax=argmax)[0]
+        second = ops.conv2d_backward_weights(dy_without, x, w.shape[:2], argmax=argmax)[0]
+        assert first.tobytes() == second.tobytes()
+        dx = ops.conv2d_backward_data(dy, w, x.shape[1:3], argmax=argmax)
+        same = ops.conv2d_backward_data(dy_without, w, x.shape[1:3], argmax=argmax)
+        assert dx.tobytes() == same.tobytes()
+
+
+def test_an_empty_batch_has_gradients_of_zero() -> None:
+    x, w, dy, argmax, _ = problem("as lenet")
+    dw, db = ops.conv2d_backward_weights(dy[:0], x[:0], (5, 5), argmax=argmax[:0])
+    assert not dw.any()
+    assert not db.any()
+    assert ops.conv2d_backward_data(dy[:0], w, (12, 12), argmax=argmax[:0]).shape == (0, 12, 12, 20)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_mistake_is_refused_in_a_sentence(backend: Any) -> None:
+    x, w, dy, argmax, _ = problem("as lenet")
+    with gk.use_backend(backend):
+        with pytest.raises(ValueError, match=r"dy must have the output's shape \(7, 4, 4, 50\)"):
+            ops.conv2d_backward_weights(dy[:, :3], x, (5, 5), argmax=argmax[:, :3])
+        with pytest.raises(ValueError, match=r"argmax must hold uint8 in the shape of dy"):
+            ops.conv2d_backward_data(dy, w, (12, 12), argmax=argmax[:, :3])
+        with pytest.raises(ValueError, match=r"argmax must hold uint8 .* got int64"):
+            ops.conv2d_backward_data(dy, w, (12, 12), argmax=argmax.astype(np.int64))
+
+
+# Models: a pooling hands its maxima on where the convolution before it takes them.
+
+
+def trained(model: gk.Sequential | gk.Model, dtype: str = "float32") -> str:
+    """Train on noise and return the weights, as a hash."""
+    rng = np.random.default_rng(0)
+    x, target = rng.random((70, 14, 13, 2)).astype(dtype), rng.integers(0, 3, 70)
+    model.fit(
+        *(x, target),
+        loss="softmax_cross_entropy",
+        optimizer="momentum",
+        epochs=2,
+        batch_size=32,
+        verbose=0,
+    )
+    return hashlib.sha256(model.flat_params.tobytes()).hexdigest()
+
+
+def pooled(activation: str | None, pool: gk.MaxPool2D, dtype: str = "float32") -> gk.Sequential:
+    return gk.Sequential(
+        *(gk.Conv2D(6, 3, activation="relu"), gk.Conv2D(8, 3, padding=1, activation=activation)),
+        *(pool, gk.Flatten(), gk.Dense(3)),
+        dtype=dtype,
+    )
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "elu"])
+def test_a_model_hands_maxima_on(activation: str | None) -> None:
+    model = pooled(activation, gk.MaxPool2D(2))
+    trained(model)
+    assert "max_pool2d_backward" not in str(model.program())
+
+
+class OtherPool(gk.MaxPool2D):
+    """A pooling that may do anything."""
+
+    native = True
+
+    def backward(self, dy: Array) -> Array:
+        return super().backward(dy)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pooled("relu", gk.MaxPool2D(3)),
+        pooled("relu", gk.MaxPool2D(2, 1)),
+        pooled("relu", gk.MaxPool2D(2, padding=1)),
+        pooled("relu", OtherPool(2)),
+        pooled("gelu", gk.MaxPool2D(2)),
+        pooled("relu", gk.MaxPool2D(2), "float64"),
+        gk.Sequential(
+            *(gk.Conv2D(8, 3), gk.BatchNorm(), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3))
+        ),
+        gk.Sequential(gk.Conv2D(8, 3, stride=2), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3)),
+    ],
+)
+def test_other_models_hand_on_all_gradients(model: gk.Sequential) -> None:
+    trained(model, str(model.dtype))
+    assert "max_pool2d_backward" in str(model.program())
+
+
+def test_a_value_that_others_use_has_all_its_gradients() -> None:
+    image = gk.Input((14, 13, 2))
+    y = gk.Conv2D(8, 3, padding=1)(image)
+    parts = gk.Flatten()(gk.MaxPool2D(2)(y)), gk.Flatten()(y)
+    model = gk.Model(image, gk.Dense(3)(gk.Concatenate()(*parts)))
+    trained(model)
+    assert "max_pool2d_backward" in str(model.program())
+
+
+def test_handing_on_changes_roundings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gradient() -> Array:
+        model = pooled("relu", gk.MaxPool2D(2))
+        x = numbers(5, 14, 13, 2)
+        model.build((14, 13, 2), seed=1)
+        model.forward(x, training=True)
+        model.backward(numbers(5, 3, seed=3))
+        return model.flat_grads.copy()
+
+    ours = gradient()
+    monkeypatch.setattr(gk.MaxPool2D, "pools_pairs", False)
+    theirs = gradient()
+    assert ours.tobytes() != theirs.tobytes()
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_the_backends_agree() -> None:
+    weights = []
+    for backend in ("native", "reference"):
+        with gk.use_backend(backend):
+            model = pooled("relu", gk.MaxPool2D(2))
+            trained(model)
+            weights.append(model.flat_params.copy())
+    np.testing.assert_allclose(*weights, rtol=0, atol=2e-5)
