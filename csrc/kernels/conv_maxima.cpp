@@ -39,9 +39,9 @@ template <class T> struct Maxima {
   std::int64_t weights() const { return taps * run; } // of a filter
   // Rows of the image that some rows of windows see, padding included.
   std::int64_t seen(std::int64_t window_rows) const { return 2 * window_rows + taps - 1; }
-  // As many rows of windows as fit into `room` numbers with all that they see.
+  // As many rows of windows as there may be at once, with all that they see in `numbers` numbers.
   std::int64_t rows_within(std::int64_t numbers) const {
-    return least(rows, (numbers / row - (taps - 1)) / 2);
+    return least(least(rows, max_maxima_windows / columns), (numbers / row - (taps - 1)) / 2);
   }
   // The numbers of a padded row that lie in the image, and of a row of the image that are seen.
   Range inside() const {
@@ -111,52 +111,73 @@ template <class T> void clear(T* to, std::int64_t count) noexcept {
 // The numbers of dy that are not zero, filter by filter.
 template <class T> class ShareLists {
 public:
-  static constexpr std::int64_t capacity = max_maxima_windows, most_filters = 256;
+  // Windows of some images, whose places count from the first row that they see. One after the
+  // other they share no pixel, so that none of them waits for the one before it.
+  void enter(const Maxima<T>& problem, Range images, Range rows) {
+    const std::int64_t row = problem.row, channels = problem.channels, all = problem.columns;
+    const std::int64_t image = problem.seen(rows.size()) * row;
+    const std::int64_t apart = problem.shape.columns.taps / 2 + 1;
+    windows_ = 0;
+    for (std::int64_t n = images.begin; n < images.end; ++n)
+      for (std::int64_t r = rows.begin; r < rows.end; ++r)
+        for (std::int64_t first = 0; first < apart; ++first)
+          for (std::int64_t c = first; c < all; c += apart, ++windows_) {
+            const std::int64_t place =
+                (n - images.begin) * image + 2 * (r - rows.begin) * row + 2 * c * channels;
+            window_[windows_] =
+                static_cast<std::int32_t>(((n - images.begin) * problem.rows + r) * all + c);
+            place_[windows_] = static_cast<std::int32_t>(place);
+          }
+    const std::int64_t step[positions]{0, channels, row, row + channels};
+    for (int p = 0; p < positions; ++p) step_[p] = static_cast<std::int32_t>(step[p]);
+  }
 
   // As many filters at a time as there is room for.
-  static std::int64_t filters_of(std::int64_t windows) {
-    return least(most_filters, capacity / windows);
+  std::int64_t room() const { return least(most_filters, capacity / most(1, windows_)); }
+
+  // Of some filters and the images from the first that was entered; what is not finite goes to
+  // `other`(window, position, filter, value) instead, if it `is_strict`.
+  template <class F>
+  void find(const T* dy, const std::uint8_t* argmax, std::int64_t all, Range filters,
+            bool is_strict, F other) {
+    // As whole numbers, which are quicker to compare; two's sign does not count.
+    using Bits = std::uint32_t;
+    static_assert(sizeof(T) == sizeof(Bits));
+    constexpr Bits twice_infinity = 0xff000000;
+    const std::int64_t windows = windows_;
+    for (std::int64_t k = filters.begin; k < filters.end; ++k) {
+      T* values = values_ + (k - filters.begin) * windows;
+      std::int32_t* places = places_ + (k - filters.begin) * windows;
+      std::int64_t count = 0;
+      for (std::int64_t i = 0; i < windows; ++i) {
+        const std::int64_t at = window_[i] * all + k;
+        const unsigned position = argmax[at];
+        Bits bits;
+        __builtin_memcpy(&bits, dy + at, sizeof bits);
+        bits &= -Bits{position < positions};
+        if (is_strict && 2 * bits >= twice_infinity) {
+          T value;
+          __builtin_memcpy(&value, &bits, sizeof bits);
+          other(window_[i], static_cast<int>(position), k, value);
+          bits = 0;
+        }
+        __builtin_memcpy(values + count, &bits, sizeof bits);
+        places[count] = place_[i] + step_[position % positions];
+        count += 2 * bits != 0;
+      }
+      counts_[k - filters.begin] = count;
+    }
   }
   Shares<T> of(std::int64_t filter) const {
     const std::int64_t at = filter * windows_;
     return {places_ + at, values_ + at, counts_[filter]};
   }
 
-  // Of some windows and filters; places count from the first row that the windows see. What is not
-  // finite goes to `other`(window row, column, image, filter, value) instead, if it `is_strict`.
-  template <class F>
-  void find(const Maxima<T>& problem, const void* all, const void* argmaxes, Range images,
-            Range rows, Range filters, bool is_strict, F other) {
-    const std::int64_t row = problem.row, channels = problem.channels, count = filters.size();
-    const std::int64_t image = problem.seen(rows.size()) * row;
-    const std::int64_t step[positions]{0, channels, row, row + channels};
-    windows_ = images.size() * rows.size() * problem.columns;
-    for (std::int64_t k = 0; k < count; ++k) counts_[k] = 0;
-    for (std::int64_t n = images.begin; n < images.end; ++n)
-      for (std::int64_t r = rows.begin; r < rows.end; ++r)
-        for (std::int64_t c = 0; c < problem.columns; ++c) {
-          const std::int64_t at =
-              ((n * problem.rows + r) * problem.columns + c) * problem.filters + filters.begin;
-          const T* dy = static_cast<const T*>(all) + at;
-          const std::uint8_t* argmax = static_cast<const std::uint8_t*>(argmaxes) + at;
-          const std::int64_t place =
-              (n - images.begin) * image + 2 * (r - rows.begin) * row + 2 * c * channels;
-          for (std::int64_t k = 0; k < count; ++k) {
-            T value = argmax[k] < positions ? dy[k] : T(0);
-            if (is_strict && value - value != 0) {
-              other(n, 2 * r + argmax[k] / 2, 2 * c + argmax[k] % 2, filters.begin + k, value);
-              value = 0;
-            }
-            const std::int64_t to = k * windows_ + counts_[k];
-            places_[to] = static_cast<std::int32_t>(place + step[argmax[k] % positions]);
-            values_[to] = value;
-            counts_[k] += value != 0;
-          }
-        }
-  }
-
 private:
+  static constexpr std::int64_t capacity = 4 * max_maxima_windows, most_filters = 256;
+
   std::int64_t windows_ = 0;
+  std::int32_t window_[max_maxima_windows], place_[max_maxima_windows], step_[positions];
   T values_[capacity];
   std::int32_t places_[capacity];
   std::int64_t counts_[most_filters];
@@ -189,11 +210,13 @@ template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept 
     clear(sums, problem.seen(strip) * row);
     for (std::int64_t top = 0; top < problem.rows; top += strip) {
       const std::int64_t height = least(strip, problem.rows - top);
-      const std::int64_t size = lists.filters_of(height * problem.columns);
-      for (std::int64_t first = 0; first < filters; first += size) {
-        const Range some{first, least(first + size, filters)};
-        lists.find(problem, args.x, args.argmax, {image, image + 1}, {top, top + height}, some,
-                   false, [](auto...) {});
+      lists.enter(problem, {0, 1}, {0, height});
+      const std::int64_t at = (image * problem.rows + top) * problem.columns * filters;
+      const T* dy = static_cast<const T*>(args.x) + at;
+      const std::uint8_t* argmax = static_cast<const std::uint8_t*>(args.argmax) + at;
+      for (std::int64_t first = 0; first < filters; first += lists.room()) {
+        const Range some{first, least(first + lists.room(), filters)};
+        lists.find(dy, argmax, filters, some, false, [](auto...) {});
         const T* w = static_cast<const T*>(args.packed);
         problem.each_part([&](const Part& part) {
           const std::int64_t weights = part.rows * part.vectors * problem.width;
@@ -225,10 +248,10 @@ template <class T> class Collection {
 public:
   Collection(const ConvWeightsArgs& args, Range filters, T* dw, T* db)
       : args_(args), problem_(args.shape), filters_(filters), dw_(dw), db_(db) {
-    constexpr std::int64_t cached = 32 * 1024 / sizeof(T), windows = 256;
+    constexpr std::int64_t cached = 32 * 1024 / sizeof(T), windows = max_maxima_windows / 4;
     const std::int64_t copies = problem_.is_picked() ? 4 : 1;
     const std::int64_t whole = copies * problem_.seen(problem_.rows) * problem_.row;
-    if (whole <= cached) {
+    if (whole <= cached && problem_.rows * problem_.columns <= max_maxima_windows) {
       images_ = most(1, least(cached / whole, windows / (problem_.rows * problem_.columns)));
       pieces_ = 1;
     } else {
@@ -260,13 +283,15 @@ public:
       return add_picked(images, rows);
     }
     copy_images(images, rows);
-    const std::int64_t windows = images.size() * rows.size() * problem_.columns;
-    const std::int64_t size = ShareLists<T>::filters_of(windows);
-    for (std::int64_t k = filters_.begin; k < filters_.end; k += size) {
-      const Range some{k, least(k + size, filters_.end)};
+    lists_.enter(problem_, images, rows);
+    const std::int64_t at = images.begin * problem_.rows * problem_.columns * problem_.filters;
+    const T* dy = static_cast<const T*>(args_.dy) + at;
+    const std::uint8_t* argmax = static_cast<const std::uint8_t*>(args_.argmax) + at;
+    for (std::int64_t k = filters_.begin; k < filters_.end; k += lists_.room()) {
+      const Range some{k, least(k + lists_.room(), filters_.end)};
       // What lies in the padding is left out, not multiplied by zero.
-      lists_.find(problem_, args_.dy, args_.argmax, images, rows, some, problem_.is_padded(),
-                  [&](auto... share) { add_alone(share...); });
+      lists_.find(dy, argmax, problem_.filters, some, problem_.is_padded(),
+                  [&](auto... share) { add_alone(images.begin, share...); });
       add_shares(some);
     }
   }
@@ -372,11 +397,14 @@ private:
     });
   }
 
-  // One pixel of one image and its share in one filter, tap by tap.
-  void add_alone(std::int64_t image, std::int64_t r, std::int64_t c, std::int64_t filter,
+  // One position of one window and its share in one filter, tap by tap; windows count from `first`.
+  void add_alone(std::int64_t first, std::int64_t window, int position, std::int64_t filter,
                  T value) const {
     const ConvAxis &rows = args_.shape.rows, &columns = args_.shape.columns;
-    const std::int64_t channels = problem_.channels;
+    const std::int64_t channels = problem_.channels, row = window / problem_.columns;
+    const std::int64_t image = first + row / problem_.rows;
+    const std::int64_t r = 2 * (row % problem_.rows) + position / 2;
+    const std::int64_t c = 2 * (window % problem_.columns) + position % 2;
     for (std::int64_t i = 0; i < rows.taps; ++i)
       for (std::int64_t j = 0; j < columns.taps; ++j) {
         const std::int64_t y = r + i - rows.padding, x = c + j - columns.padding;

@@ -54,30 +54,36 @@ void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* su
 }
 
 // The windows that a filter's numbers of dy come from get its weights, times these.
-template <class T, int rows, int vectors>
-void spread_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
-                 int last) noexcept {
+template <class T, int rows, int vectors, bool whole>
+GYAKU_INLINE void spread(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+                         int last) {
   constexpr int width = vec<T>::width;
+  const auto [places, values, count] = shares;
   vec<T> weight[rows][vectors];
 #pragma GCC unroll 5
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) weight[r][j] = load(w + (r * vectors + j) * width);
-  const bool whole = last == width;
-  for (std::int64_t i = 0; i < shares.count; ++i) {
-    T* at = to + shares.places[i];
-    const vec<T> value = broadcast(shares.values[i]);
+  for (std::int64_t i = 0; i < count; ++i) {
+    T* at = to + places[i];
+    const vec<T> value = broadcast(values[i]);
 #pragma GCC unroll 5
-    for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r, at += to_row)
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; ++j) {
-        T* place = at + r * to_row + j * width;
+        T* place = at + j * width;
         if (j + 1 < vectors || whole)
           store(place, fma(weight[r][j], value, load(place)));
         else
           store_partial(place, fma(weight[r][j], value, load_partial(place, last)), last);
       }
   }
+}
+template <class T, int rows, int vectors>
+void spread_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+                 int last) noexcept {
+  if (last == vec<T>::width) return spread<T, rows, vectors, true>(shares, w, to, to_row, last);
+  spread<T, rows, vectors, false>(shares, w, to, to_row, last);
 }
 
 // Some numbers of dy, window after window, and for each number of the image that the first window
