@@ -148,6 +148,12 @@ LARGE = tuple(
     for n, activation, dtype in ((259, "relu", DTYPES[0]), (131, "tanh", DTYPES[1]))
     for transposition in TRANSPOSITIONS
 )
+# Large for AVX2 alone, which copies A only where it is transposed.
+LARGE += tuple(
+    Product(129, 523, n, *transposition, True, activation, dtype)
+    for n, activation, dtype in ((131, "relu", DTYPES[0]), (67, "tanh", DTYPES[1]))
+    for transposition in TRANSPOSITIONS
+)
 
 # One or two of each other way through the kernels, whatever the instruction set: a number at a
 # time, one column, up to four rows, few rows with b transposed, panels of columns, tiles with b in

@@ -35,11 +35,14 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   if (args.m <= 4 && !args.transpose_b) return Path::rows;
   if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
   const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
-  if (row_tiles <= 4 && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
-  // A large B that many rows pass by is worth a copy: its rows lie in as many pages.
-  const bool is_large = args.k * args.n * item_bytes > 2 * 1024 * 1024;
-  if (is_large && row_tiles > 32) return Path::large;
-  return args.transpose_b ? Path::packed : Path::tiles;
+  const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
+  const bool is_few = row_tiles <= 4 || (args.m <= 56 && b_bytes > huge);
+  if (is_few && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
+  // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
+  // but for rows of moderate length that are summed along.
+  const bool is_large = b_bytes > tile.large_b && row_tiles > 20;
+  if (is_large && (args.transpose_a || b_bytes > huge)) return Path::large;
+  return args.transpose_b || is_large ? Path::packed : Path::tiles;
 }
 
 // How the loops around the micro-kernel are cut. Blocks of terms have nearly the same length, and

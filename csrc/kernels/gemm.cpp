@@ -29,11 +29,18 @@ template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_li
 template <class T> constexpr std::int64_t max_k_block = 2048 / sizeof(T);
 static_assert(max_k_block<double> % 8 == 0, "blocks are rounded up to multiples of 8");
 
+// The load units of AVX2 have little time left beside the broadcasts for so few rows, and none for
+// vectors that cross a cache line: B is worth a copy much sooner.
+constexpr std::int64_t large_b = (accumulators == 12 ? 192 : 2048) * 1024;
+
 // Terms before its last when a tile asks for the lines that it will write: asked for earlier, they
 // would be gone again.
 constexpr std::int64_t soon = 64;
 
 enum class Storage { in_place, packed };
+
+// Which lanes a tile loads of its last vector of B: all of them, or those of valid columns.
+enum class Last { whole, partial };
 
 // Memory that is read soon, a cache line for each of some terms, `step` numbers apart: it may lie
 // in another core's cache, from where it comes too late if asked for when needed.
@@ -66,10 +73,10 @@ template <class T> struct TileShape {
   Epilogue<T> epilogue;
 };
 
-// c[rows][vectors * width] (+)= a b. A is read in place, one number at a time (row i, term p at
+// c[rows][vectors * width] (+)= a b. A is read one number at a time (row i, term p at
 // a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
 // written.
-template <class T, int rows, int vectors, bool transpose_a, Storage storage>
+template <class T, int rows, int vectors, bool transpose_a, Last lanes>
 void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias,
           bool accumulate) noexcept {
   constexpr int width = vec<T>::width;
@@ -90,9 +97,8 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
       vec<T> row[vectors];
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; ++j)
-        row[j] = storage != Storage::in_place || j + 1 < vectors
-                     ? load(b + j * width)
-                     : load_partial(b + j * width, last);
+        row[j] = lanes == Last::whole || j + 1 < vectors ? load(b + j * width)
+                                                         : load_partial(b + j * width, last);
       if constexpr (vectors > 1) { // else the load units have no time for it
         __builtin_prefetch(ahead.data, 0, 2);
         ahead.data += ahead.step;
@@ -156,20 +162,20 @@ template <class T> struct TileKernels {
   TileKernel<T> entry[tile_vectors][tile_rows];
 };
 
-template <class T, int vectors, bool transpose_a, Storage storage, int... rows>
+template <class T, int vectors, bool transpose_a, Last lanes, int... rows>
 constexpr void fill_row(TileKernel<T> (&entry)[tile_rows], Integers<rows...>) {
-  ((entry[rows] = tile<T, rows + 1, vectors, transpose_a, storage>), ...);
+  ((entry[rows] = tile<T, rows + 1, vectors, transpose_a, lanes>), ...);
 }
 
-template <class T, bool transpose_a, Storage storage> constexpr TileKernels<T> make_tiles() {
+template <class T, bool transpose_a, Last lanes> constexpr TileKernels<T> make_tiles() {
   TileKernels<T> tiles{};
-  fill_row<T, 1, transpose_a, storage>(tiles.entry[0], typename Count<tile_rows>::type{});
-  fill_row<T, 2, transpose_a, storage>(tiles.entry[1], typename Count<tile_rows>::type{});
+  fill_row<T, 1, transpose_a, lanes>(tiles.entry[0], typename Count<tile_rows>::type{});
+  fill_row<T, 2, transpose_a, lanes>(tiles.entry[1], typename Count<tile_rows>::type{});
   return tiles;
 }
 
-template <class T, bool transpose_a, Storage storage>
-constexpr TileKernels<T> tiles = make_tiles<T, transpose_a, storage>();
+template <class T, bool transpose_a, Last lanes>
+constexpr TileKernels<T> tiles = make_tiles<T, transpose_a, lanes>();
 
 // One block of terms of a product.
 struct Block {
@@ -197,8 +203,17 @@ struct RowTiles {
 
   // f(first row, height, number in this chunk)
   template <class F> GYAKU_INLINE void for_each(F f) const {
-    for (std::int64_t t = first; t < last; ++t)
-      f(row(t), static_cast<int>(row(t + 1) - row(t)), t - first);
+    const std::int64_t least_height = (rows.end - rows.begin) / tiles, // no division for each tile
+        higher = (rows.end - rows.begin) % tiles;
+    std::int64_t i = row(first), rest = higher * first % tiles;
+    for (std::int64_t t = first; t < last; ++t) {
+      rest += higher;
+      const bool is_higher = rest >= tiles;
+      if (is_higher) rest -= tiles;
+      const int height = static_cast<int>(least_height) + is_higher;
+      f(i, height, t - first);
+      i += height;
+    }
   }
 
 private:
@@ -234,17 +249,46 @@ GYAKU_INLINE Rows<T> rows_at(const MatmulArgs& args, std::int64_t i, const Block
   return {a_at<T, transpose_a>(args, i, block.begin), args.lda};
 }
 
-// Some rows of A in one block of terms, side by side. Rows that are summed along lie a cache line
-// apart, so that those of a tile do not compete for the same few lines of a cache.
+// Where `copy_rows` puts tile t of a chunk, which begins with row i of it, in a block of k terms.
+// Rows that are summed along lie a cache line apart, so that those of a tile do not compete for the
+// same few lines of a cache. Rows of A's transpose lie tile by tile, so that no line is read for
+// less than it holds; between tiles is room for the lanes that are stored in vain.
 template <class T, bool transpose_a>
-Rows<T> copy_rows(const Rows<T>& a, std::int64_t rows, std::int64_t k, T* to) noexcept {
-  const std::int64_t count = transpose_a ? k : rows, length = transpose_a ? rows : k;
-  const std::int64_t ld = transpose_a ? rows : k + cache_line<T>;
-  for (std::int64_t i = 0; i < count; ++i)
-    for_each_vector<T>(0, length, [&](std::int64_t p, int n) {
-      store(to + i * ld + p, load(a.data + i * a.ld + p, n), n);
+GYAKU_INLINE T* copied_rows(T* to, std::int64_t i, std::int64_t t, std::int64_t k) {
+  return to + (transpose_a ? i * k + t * vec<T>::width : i * (k + cache_line<T>));
+}
+
+// The rows of a chunk in one block of terms.
+template <class T, bool transpose_a>
+void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block, T* to) noexcept {
+  constexpr int width = vec<T>::width, together = 16; // terms whose lines stay in the first level
+  const std::int64_t top = chunk.begin();
+  const Rows<T> a = rows_at<T, transpose_a>(args, top, block);
+  if (!transpose_a) {
+    for (std::int64_t i = 0; i < chunk.end() - top; ++i)
+      for_each_vector<T>(0, block.k, [&](std::int64_t p, int n) {
+        store(copied_rows<T, false>(to, i, 0, block.k) + p, load(a.data + i * a.ld + p, n), n);
+      });
+    return;
+  }
+  for (std::int64_t first = 0; first < block.k; first += together)
+    chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+      T* const tile = copied_rows<T, true>(to, i - top, t, block.k);
+      const std::int64_t end = least(first + together, block.k);
+      const auto copy = [&](auto lanes) {
+        const T* from = a.data + first * a.ld + i - top;
+        for (std::int64_t p = first; p < end; ++p, from += a.ld) {
+          // Rows may lie pages apart, where the hardware does not look ahead.
+          __builtin_prefetch(from + together * a.ld);
+          for (int j = 0; j < tile_rows; j += width)
+            if (j == 0 || j < height) store(tile + p * height + j, load(from + j, lanes(j)));
+        }
+      };
+      if (i + ceil_div(height, width) * width <= args.m)
+        copy([](int) { return vec<T>::width; });
+      else
+        copy([&](int j) { return static_cast<int>(least(width, height - j)); });
     });
-  return {to, ld};
 }
 
 // One panel of B in one block of terms.
@@ -271,9 +315,12 @@ void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, i
     epilogue.alpha = args.derivative == Activation::relu ? T(1) : static_cast<T>(args.alpha);
   }
   const TileShape<T> shape{block.k, a.ld, b.ld, args.ldc, columns, ahead, epilogue};
-  tiles<T, transpose_a, storage>.entry[vectors - 1][height - 1](
-      shape, a.data, b.data, static_cast<T*>(args.c) + at,
-      bias == nullptr ? nullptr : bias + b.column, !block.first);
+  // Masked loads take their time where the instruction set has no masks.
+  const bool is_whole = storage == Storage::packed || columns == vectors * vec<T>::width;
+  const TileKernels<T>& kernels =
+      is_whole ? tiles<T, transpose_a, Last::whole> : tiles<T, transpose_a, Last::partial>;
+  kernels.entry[vectors - 1][height - 1](shape, a.data, b.data, static_cast<T*>(args.c) + at,
+                                         bias == nullptr ? nullptr : bias + b.column, !block.first);
   if (i == 0 && args.column_sums != nullptr)
     sum_columns(b.data, b.ld, block.k, columns, static_cast<T*>(args.column_sums) + b.column,
                 !block.first);
@@ -323,15 +370,14 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                         (number * panels * args.k_block + p * block.k) * width,
                     width, p * width};
   };
-  T* copy = static_cast<T*>(const_cast<void*>(args.packed)) + panels * width * args.k +
-            rows.begin * (args.k_block + cache_line<T>);
+  T* const copy = static_cast<T*>(const_cast<void*>(args.packed)) + panels * width * args.k +
+                  rows.begin * (args.k_block + cache_line<T>);
   for (std::int64_t first = 0; first < panels; first += args.group_panels) {
     const std::int64_t last = least(first + args.group_panels, panels);
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         const std::int64_t top = chunk.begin();
-        Rows<T> a = rows_at<T, transpose_a>(args, top, block);
-        if (args.copies_a) a = copy_rows<T, transpose_a>(a, chunk.end() - top, block.k, copy);
+        if (args.copies_a) copy_rows<T, transpose_a>(args, chunk, block, copy);
         for (std::int64_t p = first; p < last; ++p) {
           const Panel<T> b = panel_at(block, number, p);
           const Ahead<T> none{b.data, 0};
@@ -347,9 +393,12 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                     ? Ahead<T>{a_at<T, transpose_a>(args, i + height, block.begin), args.lda}
                 : next != nullptr && t < panel_lines<T> ? Ahead<T>{next + t * cache_line<T>, b.ld}
                                                         : none;
-            multiply_tile<T, transpose_a, storage>(
-                args, block, i, height, {a.data + (i - top) * (transpose_a ? 1 : a.ld), a.ld}, b,
-                args.n - rest, ahead);
+            const Rows<T> a = args.copies_a
+                                  ? Rows<T>{copied_rows<T, transpose_a>(copy, i - top, t, block.k),
+                                            transpose_a ? height : block.k + cache_line<T>}
+                                  : rows_at<T, transpose_a>(args, i, block);
+            multiply_tile<T, transpose_a, storage>(args, block, i, height, a, b, args.n - rest,
+                                                   ahead);
           });
         }
       });
@@ -364,16 +413,17 @@ void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t col
                T* to) noexcept {
   constexpr int width = vec<T>::width;
   constexpr std::int64_t panel = panel_width<T>;
-  for (std::int64_t p = 0; p < rows; ++p, b += ldb, to += panel)
-    for (std::int64_t first = 0; first < columns; first += panel) {
+  for (std::int64_t p = 0; p < rows; ++p, b += ldb, to += panel) {
+    std::int64_t first = 0;
+    for (; first + panel <= columns; first += panel) {
       // Rows may lie pages apart, where the hardware does not look ahead.
-      if (p + 16 < rows) __builtin_prefetch(b + 16 * ldb + first);
-      for (std::int64_t j = 0; j < panel; j += width) {
-        const std::int64_t valid = least(width, columns - first - j);
-        store(to + first * rows + j,
-              valid > 0 ? load(b + first + j, static_cast<int>(valid)) : zero<T>());
-      }
+      __builtin_prefetch(b + 16 * ldb + first);
+      for (int j = 0; j < panel; j += width) store(to + first * rows + j, load(b + first + j));
     }
+    for (std::int64_t j = first; first < columns && j < first + panel; j += width)
+      store(to + first * rows + j - first,
+            j < columns ? load(b + j, static_cast<int>(least(width, columns - j))) : zero<T>());
+  }
 }
 
 // One panel, of the transpose of `columns` rows of `rows` terms.
@@ -385,12 +435,19 @@ void pack_transposed(const T* b, std::int64_t ldb, std::int64_t rows, std::int64
   for (int j = 0; j < panel; j += width)
     for (std::int64_t p = 0; p < rows; p += width) {
       const int terms = static_cast<int>(least(width, rows - p));
+      const T* from = b + j * ldb + p;
       vec<T> square[width];
+      if (terms == width && j + width <= columns)
 #pragma GCC unroll 16
-      for (int c = 0; c < width; ++c)
-        square[c] = j + c < columns ? load(b + (j + c) * ldb + p, terms) : zero<T>();
+        for (int c = 0; c < width; ++c, from += ldb) square[c] = load(from);
+      else
+#pragma GCC unroll 16
+        for (int c = 0; c < width; ++c, from += ldb)
+          square[c] = j + c < columns ? load_partial(from, terms) : zero<T>();
       transpose_square(square);
-      for (int t = 0; t < terms; ++t) store(to + (p + t) * panel + j, square[t]);
+#pragma GCC unroll 16
+      for (int t = 0; t < width; ++t)
+        if (t < terms) store(to + (p + t) * panel + j, square[t]);
     }
 }
 
@@ -514,9 +571,9 @@ void register_gemm(KernelTable& table) noexcept {
   enter<MatmulArgs, matmul_small<float>, matmul_small<double>>(table, KernelId::matmul_small);
   enter<SumRowsArgs, sum_rows<float>, sum_rows<double>>(table, KernelId::sum_rows);
   table.tile[static_cast<int>(Scalar::float32)] = {tile_rows, panel_width<float>,
-                                                   max_k_block<float>};
+                                                   max_k_block<float>, large_b};
   table.tile[static_cast<int>(Scalar::float64)] = {tile_rows, panel_width<double>,
-                                                   max_k_block<double>};
+                                                   max_k_block<double>, large_b};
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

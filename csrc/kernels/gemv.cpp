@@ -55,7 +55,9 @@ void strips(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexc
 
 template <class T, int rows>
 void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
-  constexpr int vectors = rows == 1 ? (accumulators >= 16 ? 16 : 8) : accumulators / 2 / rows;
+  // The longer the pieces of B's rows, the faster memory gives them: one row's sums need not all be
+  // in registers.
+  constexpr int vectors = rows == 1 ? 16 : accumulators / rows;
   constexpr int power = vectors >= 16  ? 16
                         : vectors >= 8 ? 8
                         : vectors >= 4 ? 4

@@ -407,9 +407,9 @@ struct TriadArgs { // a[i] = b[i] + s * c[i]
 };
 
 // The register tile of the matrix product: `rows` x `panel` accumulators, over blocks of `k_block`
-// terms at most.
+// terms at most. A matrix B of more than `large_b` bytes is worth a copy.
 struct Tile {
-  std::int64_t rows, panel, k_block;
+  std::int64_t rows, panel, k_block, large_b;
 };
 
 struct KernelTable {
