@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     odd.save(folder / "odd.safetensors")
     (folder / "text.npy").write_text("no array")
     np.save(folder / "small.npy", np.zeros((3, 4)))
+    np.save(folder / "none.npy", np.zeros((0, 8, 8, 1)))
     np.save(folder / "nan.npy", np.full((8, 8), np.nan))
     np.save(folder / "words.npy", np.full(64, "word"))
     np.save(folder / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
@@ -112,6 +113,7 @@ FAILURE = {
     f"predict {M} text.npy": "text.npy is not a NumPy file, or a damaged one",
     f"predict {M} pickle.npy": "pickle.npy is not a NumPy file, or a damaged one",
     f"predict {M} small.npy": "small.npy holds 3 x 4 values, the model takes samples of 8 x 8 x 1",
+    f"predict {M} none.npy": "none.npy holds no images, its shape is (0, 8, 8, 1)",
     f"predict {M} nan.npy": "nan.npy holds values that are not finite",
     f"predict {M} words.npy": "words.npy holds <U4 values, a model takes numbers",
     f"predict {M} two.npz": "two.npz holds a, b; the samples must be called x",

@@ -243,7 +243,11 @@ ERRORS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         "conv2d: input must have shape (samples, h, w, channels), got (6, 5, 4)",
         lambda: ops.conv2d(X[0], W),
     ),
-    (ValueError, "conv2d: stride must be at least 1, got 0", lambda: ops.conv2d(X, W, stride=0)),
+    (
+        ValueError,
+        "conv2d: stride must be at least 1, got 0 (input (2, 6, 5, 4), weights (3, 3, 4, 8))",
+        lambda: ops.conv2d(X, W, stride=0),
+    ),
     (
         ValueError,
         "conv2d: b must have shape (8,), got (4,)",
@@ -278,7 +282,8 @@ ERRORS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         ValueError,
         (
             "conv2d_transpose: output_padding must be less than the stride or the dilation, got"
-            " output_padding 1 x 1, stride 1 x 1, dilation 1 x 1"
+            " output_padding 1 x 1, stride 1 x 1, dilation 1 x 1 (input (2, 4, 3, 8), weights"
+            " (3, 3, 4, 8))"
         ),
         lambda: ops.conv2d_transpose(DY, W, output_padding=1),
     ),

@@ -211,7 +211,7 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
         (
             lambda: gk.Conv2D(2, 5),
             (3, 32, 32),
-            r"image of 3 x 32 .*; channels come last, x.transpose\(0, 2, 3, 1\) puts them there",
+            r"image of 3 x 32.*; channels come last, x.transpose\(0, 2, 3, 1\) puts them there",
         ),
         (
             lambda: gk.Conv2D(4, 3, groups=2),
@@ -219,11 +219,6 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
             "Conv2D 'conv2d': 3 channels do not divide into 2 groups",
         ),
         (lambda: gk.Conv2D(3, 3, groups=2), (5, 5, 4), "3 filters do not divide into 2 groups"),
-        (
-            lambda: gk.Conv2D(2**40, 3),
-            (2**12, 2**12, 1),
-            "Conv2D 'conv2d': from an input of shape .* would be beyond 2\\^63 bytes",
-        ),
         (
             lambda: gk.MaxPool2D(5, name="pool"),
             (4, 4, 1),

@@ -157,8 +157,8 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (
         ValueError,
         (
-            "max_pool2d: a window of 5 x 5 is larger than the padded image of 4 x 4 (input 4 x 4,"
-            " padding 0)"
+            "max_pool2d: a window of 5 x 5 is larger than the padded image of 4 x 4, with padding 0"
+            " (input (2, 4, 4, 3), window 5)"
         ),
         lambda: ops.max_pool2d(IMAGE, 5),
     ),
@@ -170,8 +170,8 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (
         ValueError,
         (
-            "avg_pool2d: padding must be at most half of a window, got padding 2 with a window of"
-            " 2 x 2 (input 4 x 4)"
+            "avg_pool2d: padding must be at most half of a window, got padding 2"
+            " (input (2, 4, 4, 3), window 2)"
         ),
         lambda: ops.avg_pool2d(IMAGE, 2, padding=2),
     ),

@@ -93,11 +93,13 @@ def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray
     size = math.prod(shape)
     if values.dtype.kind not in "biuf":
         raise FileError(f"{path} holds {values.dtype} values, a model takes numbers")
+    if not values.size:
+        raise FileError(f"{path} holds no images, its shape is {values.shape}")
     single = values.size == size
-    several = values.ndim > 1 and len(values) > 0 and values[0].size == size
+    several = values.ndim > 1 and values[0].size == size
     if not (single or several):
         wanted = " x ".join(map(str, shape))
-        found = " x ".join(map(str, values.shape)) or "no"
+        found = " x ".join(map(str, values.shape)) or "1"
         raise FileError(
             f"{path} holds {found} values, the model takes samples of {wanted} (or rows of {size})"
         )

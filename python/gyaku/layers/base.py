@@ -11,6 +11,7 @@ from gyaku import memory
 from gyaku.arguments import Part
 from gyaku.init import initializer
 from gyaku.layers.graph import Block
+from gyaku.ops.arrays import check_bytes
 
 if TYPE_CHECKING:
     import weakref
@@ -136,6 +137,7 @@ class Layer(Part, Block):
     dtype: np.dtype[Any] = np.dtype(np.float32)
     needs_input_gradient: bool = True
     activation_after: str = ""
+    advice: str = ""  # what to try if its output is not finite, where the layer knows better
     seed: int = 0
     stream: int = 0
     model: weakref.ref[Any] | None = None
@@ -208,7 +210,10 @@ class Layer(Part, Block):
         -----
         This default finds the shape by a pass over one sample of zeros.
         """
-        x = [np.zeros((1, *shape), self.dtype) for shape in self.input_shapes or [input_shape]]
+        shapes = self.input_shapes or (input_shape,)
+        for shape in shapes:
+            check_bytes(str(self), "the input", shape, "which build passes through forward")
+        x = [np.zeros((1, *shape), self.dtype) for shape in shapes]
         y = self._forward(*x, training=False)
         if np.ndim(y) == 0:
             raise ValueError(f"{self}: forward must return the outputs, got {y!r}")
@@ -284,10 +289,19 @@ class Layer(Part, Block):
     def _initial(
         self, name: str, shape: tuple[int, ...], initial: str | Initialize
     ) -> NDArray[Any]:
+        given = f"input {self.input_shape}"
+        check_bytes(str(self), f"the parameter {name!r}", shape, given)
         if self.stored is None:
             # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
-            values = initializer(initial)(shape, np.random.Generator(np.random.Philox(key=key)))
+            random = np.random.Generator(np.random.Philox(key=key))
+            try:
+                values = initializer(initial)(shape, random)
+            except MemoryError:
+                raise MemoryError(
+                    f"{self}: there is no memory for the parameter {name!r} of shape {shape}"
+                    f" ({given})"
+                ) from None
         elif name in self.stored:
             values = self.stored[name]
         else:

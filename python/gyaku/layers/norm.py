@@ -69,6 +69,8 @@ class BatchNorm(Layer):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Normalise, in training by the statistics of the batch; see `Layer.forward`."""
         samples = math.prod(x.shape[:-1])
+        if training and samples == 0:
+            raise ValueError(f"{self}: the batch is empty, its shape is {x.shape}")
         if training and samples == 1:
             raise ValueError(f"{self}: one sample has no variance to train by, give at least two")
         gamma, beta = self.params["gamma"], self.params["beta"]

@@ -62,6 +62,14 @@ class _Pool(Layer):
                 **self._where,
                 dimensions=self.dimensions,
             )
+        # Only taps further apart than the image is long can miss it.
+        long = [axis for axis in axes if axis.dilation > axis.size]
+        self.advice = ""
+        if any(0 in axis.pixels(padded=False) for axis in long):
+            self.advice = (
+                f"Windows with dilation {self.dilation} see nothing but padding of an image of"
+                f" shape {input_shape}, choose a smaller dilation"
+            )
         return (*(axis.windows for axis in axes), input_shape[-1])
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gyaku.ops.windows import channels_first
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
@@ -71,6 +73,8 @@ def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tu
     hint = "; x[..., None] has one channel" if len(shape) == dimensions else ""
     if len(shape) == 1 < dimensions:
         hint = "; Reshape makes images of rows"
+    if len(shape) == 3 and dimensions == 1:
+        hint = "; layers whose names end in 2D take images"
     raise ValueError(f"{owner}: samples must have the shape ({axes}, channels), got {shape}{hint}")
 
 
@@ -104,7 +108,7 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 3:
+        if channels_first(shape):
             hint = "; channels come last, x.transpose(0, 2, 3, 1) puts them there"
             raise ValueError(f"{error}{hint}") from None
         raise

@@ -16,6 +16,7 @@ from gyaku.model.base import Trainable
 from gyaku.model.flat import Flat
 from gyaku.model.plan import Application, Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of, wired
+from gyaku.train.samples import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,7 +107,6 @@ class Model(Trainable):
 
     def forget(self) -> None:
         """Be a model that is not built, whose next samples may have another shape."""
-        """Be a model that is not built."""
         self.built = False
         self.input_shapes = self.wiring.shapes
         self.input_shape = self._one_or_all(self.wiring.shapes) if self.wiring.shapes else None
@@ -331,7 +331,7 @@ class Model(Trainable):
             if batch.shape[1:] != shape:
                 raise ValueError(
                     f"forward: {name} has samples of shape {batch.shape[1:]}, the model expects"
-                    f" {shape}"
+                    f" {shape}{misfit(name, batch.shape, shape)}"
                 )
             if len(batch) != len(batches[0]):
                 raise ValueError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
 from gyaku.layers.base import Layer
+from gyaku.ops.arrays import check_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -279,6 +280,10 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
     if not isinstance(built, (tuple, list)):
         raise TypeError(f"{layer}: build must return the shape of an output sample, got {built!r}")
     layer.output_shape = tuple(built)
+    given = f"input {' and '.join(map(str, shapes))}"
+    check_bytes(str(layer), "the output", layer.output_shape, given)
+    for shape in shapes:
+        check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
 
 
 def _twin(layer: Layer) -> Layer:

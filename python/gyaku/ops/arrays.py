@@ -10,6 +10,7 @@ microsecond. Only if they do not fit as they are, it comes here.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "apart",
     "brought",
     "buffer",
+    "check_bytes",
     "floating",
     "matrix",
     "per_sample",
@@ -75,6 +77,37 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
         If there is not that much memory.
     """
     return _core.empty(shape, dtype, op)
+
+
+def check_bytes(owner: str, what: str, shape: tuple[int, ...], beside: str) -> None:
+    """Refuse a shape that 64-bit arithmetic cannot place, whichever dtype its numbers have.
+
+    Parameters
+    ----------
+    owner : str
+        The operation or the layer, for the error.
+    what : str
+        What is to have the shape, for the error.
+    shape : tuple of int
+        The shape.
+    beside : str
+        The shapes that it came from, for the error.
+
+    Raises
+    ------
+    ValueError
+        If its size in bytes is beyond 64 bits.
+
+    Examples
+    --------
+    >>> check_bytes("Dense", "the output", (2**60,), "input (3,)")
+    Traceback (most recent call last):
+    ...
+    ValueError: Dense: the output of shape (1152921504606846976,) would be beyond 2^63 bytes
+    (input (3,))
+    """
+    if 8 * math.prod(max(length, 1) for length in shape) >= 2**63:
+        raise ValueError(f"{owner}: {what} of shape {shape} would be beyond 2^63 bytes ({beside})")
 
 
 def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:

@@ -521,7 +521,7 @@ def _rows(op: str, dy: ArrayLike) -> NDArray[Any]:
 
 
 def _image_shape(op: str, dy: NDArray[Any], size: tuple[int, int]) -> Shape:
-    return (len(dy), *sides(op, "size", size), dy.shape[-1])
+    return (len(dy), *sides(op, "size", size, bits=63), dy.shape[-1])
 
 
 def _whole(op: str, x_shape: Shape) -> tuple[Axis, ...]:

@@ -10,22 +10,24 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from gyaku.backend import reference
+from gyaku.ops.arrays import check_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gyaku.reference.windows import Axis, Padding, Sides
 
     Shape = tuple[int, ...]
     Margins = str | tuple[tuple[int, int], ...]
 
-__all__ = ["conv_axes", "margins", "pool_axes", "sides", "transposed_conv_axes"]
+__all__ = ["channels_first", "conv_axes", "margins", "pool_axes", "sides", "transposed_conv_axes"]
 
-_LARGEST = 2**63 - 1
-_WIDEST = 8  # bytes of a number
+_CONV_BITS = 29
+"""Bits of what a convolution's kernels count pixels with: 31, and room for sums of some."""
 _P = ParamSpec("_P")
 
 
@@ -99,15 +101,18 @@ def conv_axes(
     >>> conv_axes("conv2d", (8, 4, 4, 1), (5, 5, 1, 20), dilation=2)
     Traceback (most recent call last):
     ...
-    ValueError: conv2d: a window of 5 x 5 (dilated 9 x 9) is larger than the padded image of 4 x 4
-    (input 4 x 4, padding 0)
+    ValueError: conv2d: a window of 5 x 5 (dilated 9 x 9) is larger than the padded image of 4 x 4,
+    with padding 0 (input (8, 4, 4, 1), weights (5, 5, 1, 20))
     """
-    size, window = _image(owner, x_shape, dimensions), _window(owner, x_shape, w_shape, dimensions)
+    window, beside = _window(owner, x_shape, w_shape, dimensions)
     channels, filters = x_shape[-1], w_shape[-1]
-    groups = _divided(owner, x_shape, w_shape, channels, filters, groups)
-    _expected(owner, x_shape, w_shape, channels, w_shape[-2] * groups)
-    result = _laid_out(owner, size, window, stride, padding, dilation)
-    _check_output(owner, x_shape, (*(axis.windows for axis in result), filters), result)
+    with _said(beside):
+        groups = _divided(owner, channels, filters, groups)
+        _expected(owner, channels, w_shape[-2] * groups)
+        result = _laid_out(owner, x_shape, window, stride, padding, dilation)
+        _check_reach(owner, result)
+    y_shape = (x_shape[0], *(axis.windows for axis in result), filters)
+    check_bytes(owner, "the output", y_shape, beside)
     return result
 
 
@@ -165,30 +170,39 @@ def transposed_conv_axes(
     >>> [axis.size for axis in axes]
     [16, 16]
     """
-    size, window = _image(owner, x_shape, dimensions), _window(owner, x_shape, w_shape, dimensions)
-    channels, filters = x_shape[-1], w_shape[-2] * _whole(owner, "groups", groups, 1)
-    _divided(owner, x_shape, w_shape, channels, filters, groups)
-    _expected(owner, x_shape, w_shape, channels, w_shape[-1])
-    strides = sides(owner, "stride", stride, dimensions)
-    dilations = sides(owner, "dilation", dilation, dimensions)
-    extra = sides(owner, "output_padding", output_padding, dimensions, least=0)
-    edges = margins(owner, padding, dimensions)
-    if edges == "same" and any(extra):
-        raise ValueError(f'{owner}: output_padding must be 0 with padding "same", got {_by(extra)}')
-    if any(e >= max(pair) for e, *pair in zip(extra, strides, dilations, strict=True)):
-        raise ValueError(
-            f"{owner}: output_padding must be less than the stride or the dilation, got"
-            f" output_padding {_by(extra)}, stride {_by(strides)}, dilation {_by(dilations)}"
+    window, beside = _window(owner, x_shape, w_shape, dimensions)
+    with _said(beside):
+        channels, filters = x_shape[-1], w_shape[-2] * _whole(owner, "groups", groups, 1)
+        _divided(owner, channels, filters, groups)
+        _expected(owner, channels, w_shape[-1])
+        strides = sides(owner, "stride", stride, dimensions)
+        dilations = sides(owner, "dilation", dilation, dimensions)
+        extra = sides(owner, "output_padding", output_padding, dimensions, least=0)
+        edges = margins(owner, padding, dimensions)
+        if edges == "same" and any(extra):
+            raise ValueError(
+                f'{owner}: output_padding must be 0 with padding "same", got {_by(extra)}'
+            )
+        if any(e >= max(pair) for e, *pair in zip(extra, strides, dilations, strict=True)):
+            raise ValueError(
+                f"{owner}: output_padding must be less than the stride or the dilation, got"
+                f" output_padding {_by(extra)}, stride {_by(strides)}, dilation {_by(dilations)}"
+            )
+        result = reference.windows.transposed_axes(
+            *(x_shape[1:-1], window),
+            stride=strides,
+            padding=edges,
+            output_padding=extra,
+            dilation=dilations,
         )
-    result = reference.windows.transposed_axes(
-        size, window, stride=strides, padding=edges, output_padding=extra, dilation=dilations
-    )
-    if min(axis.size for axis in result) < 1:
-        raise ValueError(
-            f"{owner}: padding {_shown(result)} leaves nothing of an output of"
-            f" {_by(axis.padded for axis in result)} (input {_by(size)}, window {_taps(result)})"
-        )
-    _check_output(owner, x_shape, (*(axis.size for axis in result), filters), result)
+        if min(axis.size for axis in result) < 1:
+            raise ValueError(
+                f"{owner}: padding {_shown(result)} leaves nothing of an output of"
+                f" {_by(axis.padded for axis in result)}"
+            )
+        _check_reach(owner, result)
+    y_shape = (x_shape[0], *(axis.size for axis in result), filters)
+    check_bytes(owner, "the output", y_shape, beside)
     return result
 
 
@@ -244,28 +258,57 @@ def pool_axes(
     >>> pool_axes("max_pool2d", (8, 7, 7, 20), 2, padding=2)
     Traceback (most recent call last):
     ...
-    ValueError: max_pool2d: padding must be at most half of a window, got padding 2 with a window
-    of 2 x 2 (input 7 x 7)
+    ValueError: max_pool2d: padding must be at most half of a window, got padding 2
+    (input (8, 7, 7, 20), window 2)
     """
-    size = _image(owner, x_shape, dimensions)
-    window = sides(owner, "window", window, dimensions)
-    if math.prod(window) >= 2**31:
-        raise ValueError(f"{owner}: a window of {_by(window)} has more than 2^31 - 1 taps")
-    steps = window if stride is None else stride
-    result = _laid_out(owner, size, window, steps, padding, dilation, ceil_mode=ceil_mode)
-    # "same" asks for half of a window by itself, of a dilated one.
-    given = not isinstance(padding, str)
-    if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in result):
-        raise ValueError(
-            f"{owner}: padding must be at most half of a window, got padding {_shown(result)} with"
-            f" a window of {_by(window)} (input {_by(size)})"
-        )
-    _check_output(owner, x_shape, (*(axis.windows for axis in result), x_shape[-1]), result)
+    _check_image(owner, x_shape, dimensions)
+    beside = f"input {x_shape}, window {window}"
+    with _said(beside):
+        window = sides(owner, "window", window, dimensions)
+        if math.prod(window) >= 2**31:
+            raise ValueError(f"{owner}: a window of {_by(window)} has more than 2^31 - 1 taps")
+        steps = window if stride is None else stride
+        result = _laid_out(owner, x_shape, window, steps, padding, dilation, ceil_mode=ceil_mode)
+        # "same" asks for half of a window by itself, of a dilated one.
+        given = not isinstance(padding, str)
+        if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in result):
+            raise ValueError(
+                f"{owner}: padding must be at most half of a window, got padding {_shown(result)}"
+            )
+    y_shape = (x_shape[0], *(axis.windows for axis in result), x_shape[-1])
+    check_bytes(owner, "the output", y_shape, beside)
     return result
 
 
+def channels_first(shape: Shape) -> bool:
+    """Return whether the shape of an image looks as if channels stood where height belongs.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of a sample.
+
+    Returns
+    -------
+    bool
+        Whether one or three come before two equal lengths.
+
+    Examples
+    --------
+    >>> channels_first((3, 32, 32)), channels_first((32, 32, 3))
+    (True, False)
+    """
+    return len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 3
+
+
 def sides(
-    owner: str, name: str, value: Sides, dimensions: int = 2, *, least: int = 1
+    owner: str,
+    name: str,
+    value: Sides,
+    dimensions: int = 2,
+    *,
+    least: int = 1,
+    bits: int = 31,
 ) -> tuple[int, ...]:
     """Return one number for each axis of an image.
 
@@ -281,6 +324,8 @@ def sides(
         Number of axes.
     least : int, default 1
         The smallest value that makes sense.
+    bits : int, default 31
+        The value must be below 2 to the power of this.
 
     Returns
     -------
@@ -307,7 +352,7 @@ def sides(
     wanted = "an integer" if dimensions == 1 else "an integer or a pair of integers"
     if len(numbers) != dimensions:
         raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
-    return tuple(_whole(owner, name, number, least, wanted) for number in numbers)
+    return tuple(_whole(owner, name, number, least, wanted, bits) for number in numbers)
 
 
 def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
@@ -366,7 +411,14 @@ def _entries(value: Any, number: int) -> tuple[Any, ...]:
         return (value,) * number
 
 
-def _whole(owner: str, name: str, value: object, least: int, wanted: str = "an integer") -> int:
+def _whole(
+    owner: str,
+    name: str,
+    value: object,
+    least: int,
+    wanted: str = "an integer",
+    bits: int = 31,
+) -> int:
     try:
         result = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
@@ -375,62 +427,67 @@ def _whole(owner: str, name: str, value: object, least: int, wanted: str = "an i
         raise TypeError(f"{owner}: {name} must be {wanted}, got {value!r}")
     if result < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {result}")
-    if result > _LARGEST:
-        raise ValueError(f"{owner}: {name} must be below 2^63, got {result}")
+    if result >= 2**bits:
+        raise ValueError(f"{owner}: {name} must be below 2^{bits}, got {result}")
     return result
 
 
-def _image(owner: str, x_shape: Shape, dimensions: int) -> Shape:
+@contextmanager
+def _said(beside: str) -> Iterator[None]:
+    """Say which shapes there are, if something goes wrong within."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error} ({beside})") from None
+
+
+def _check_image(owner: str, x_shape: Shape, dimensions: int) -> None:
     if len(x_shape) != dimensions + 2:
         wanted = "(samples, time, channels)" if dimensions == 1 else "(samples, h, w, channels)"
         raise ValueError(f"{owner}: input must have shape {wanted}, got {x_shape}")
     size = x_shape[1:-1]
     if 0 in size:
         raise ValueError(f"{owner}: an image of {_by(size)} has no pixels (input {x_shape})")
-    return size
 
 
-def _window(owner: str, x_shape: Shape, w_shape: Shape, dimensions: int) -> Shape:
+def _window(owner: str, x_shape: Shape, w_shape: Shape, dimensions: int) -> tuple[Shape, str]:
+    """Return the sides of a convolution's window, and what to say of the shapes."""
+    _check_image(owner, x_shape, dimensions)
     if len(w_shape) != dimensions + 2:
         raise ValueError(
             f"{owner}: weights must have {dimensions + 2} dimensions, the window's first,"
             f" got shape {w_shape}"
         )
+    beside = f"input {x_shape}, weights {w_shape}"
     if 0 in w_shape[:-2]:
         raise ValueError(
             f"{owner}: a window of {_by(w_shape[:-2])} is empty, each side must be at least 1"
-            f" {_both(x_shape, w_shape)}"
+            f" ({beside})"
         )
-    _check_bytes(owner, "weights", w_shape)
-    return w_shape[:-2]
+    check_bytes(owner, "weights", w_shape, f"input {x_shape}")
+    return w_shape[:-2], beside
 
 
-def _divided(
-    owner: str, x_shape: Shape, w_shape: Shape, channels: int, filters: int, groups: int
-) -> int:
+def _divided(owner: str, channels: int, filters: int, groups: int) -> int:
     groups = _whole(owner, "groups", groups, 1)
     for number, name in ((channels, "channels"), (filters, "filters")):
         if number < 1:
-            raise ValueError(f"{owner}: there are no {name} {_both(x_shape, w_shape)}")
+            raise ValueError(f"{owner}: there are no {name}")
         if number % groups:
-            raise ValueError(
-                f"{owner}: {number} {name} do not divide into {groups} groups"
-                f" {_both(x_shape, w_shape)}"
-            )
+            raise ValueError(f"{owner}: {number} {name} do not divide into {groups} groups")
+        if number >= 2**31:
+            raise ValueError(f"{owner}: {name} must be below 2^31, got {number}")
     return groups
 
 
-def _expected(owner: str, x_shape: Shape, w_shape: Shape, channels: int, expected: int) -> None:
+def _expected(owner: str, channels: int, expected: int) -> None:
     if channels != expected:
-        raise ValueError(
-            f"{owner}: input has {channels} channels, weights expect {expected}"
-            f" {_both(x_shape, w_shape)}"
-        )
+        raise ValueError(f"{owner}: input has {channels} channels, weights expect {expected}")
 
 
 def _laid_out(
     owner: str,
-    size: Shape,
+    x_shape: Shape,
     window: Shape,
     stride: Sides,
     padding: Padding,
@@ -438,6 +495,7 @@ def _laid_out(
     *,
     ceil_mode: bool = False,
 ) -> tuple[Axis, ...]:
+    size = x_shape[1:-1]
     result = reference.windows.axes(
         size,
         window,
@@ -449,28 +507,19 @@ def _laid_out(
     if min(axis.windows for axis in result) < 1:
         raise ValueError(
             f"{owner}: a window of {_taps(result)} is larger than the padded image of"
-            f" {_by(axis.padded for axis in result)} (input {_by(size)}, padding {_shown(result)})"
+            f" {_by(axis.padded for axis in result)}, with padding {_shown(result)}"
         )
     return result
 
 
-def _check_output(owner: str, x_shape: Shape, y_shape: Shape, axes: tuple[Axis, ...]) -> None:
-    """Refuse what 64-bit arithmetic cannot place."""
-    if any(max(axis.padded, axis.span) > _LARGEST for axis in axes):
+def _check_reach(owner: str, axes: tuple[Axis, ...]) -> None:
+    """Refuse a convolution whose kernels could not count its pixels."""
+    if any(max(axis.padded, axis.stride, axis.dilation) >= 2**_CONV_BITS for axis in axes):
         raise ValueError(
-            f"{owner}: windows of {_taps(axes)} on a padded image of"
-            f" {_by(axis.padded for axis in axes)} reach beyond 2^63 pixels (input {x_shape})"
+            f"{owner}: the padded image, stride and dilation must be below 2^{_CONV_BITS} on each"
+            f" side, got {_by(axis.padded for axis in axes)}, {_by(axis.stride for axis in axes)}"
+            f" and {_by(axis.dilation for axis in axes)}"
         )
-    _check_bytes(owner, f"from an input of shape {x_shape}, an output", (x_shape[0], *y_shape))
-
-
-def _check_bytes(owner: str, what: str, shape: Shape) -> None:
-    if math.prod(max(side, 1) for side in shape) * _WIDEST > _LARGEST:
-        raise ValueError(f"{owner}: {what} of shape {shape} would be beyond 2^63 bytes")
-
-
-def _both(x_shape: Shape, w_shape: Shape) -> str:
-    return f"(input {x_shape}, weights {w_shape})"
 
 
 def _by(numbers: Iterable[int]) -> str:

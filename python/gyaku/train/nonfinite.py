@@ -155,17 +155,17 @@ class Guard:
         bad = self._find(training.step)
         # One step in Python, layer by layer, from the last good weights.
         training.step = bad - 1
-        where, layer = _first_non_finite(training)
+        where, layer, better = _first_non_finite(training)
         self._snapshot.restore()
         epoch = (bad - 1) // training.per_epoch + 1
         rate = training.optimizer.rate
         advice = "Try a smaller learning rate" + (f", now {rate:.3g}" if rate else "")
         advice += ", or inputs of smaller magnitude"
         if where.startswith("the loss"):
-            advice = next((e.advice for e in training.criterion.losses if e.advice), advice)
+            better = next((e.advice for e in training.criterion.losses if e.advice), "")
         raise NonFiniteError(
             f"fit: stopped at step {bad} (epoch {epoch}): the first value that is not finite arose"
-            f" in {where}; the model keeps the weights from before this step. {advice}",
+            f" in {where}; the model keeps the weights from before this step. {better or advice}",
             bad,
             layer,
         )
@@ -196,29 +196,29 @@ class Guard:
 
 
 class _Found(Exception):
-    """A value that is not finite: what it is, and the layer's name."""
+    """A value that is not finite: what it is, the layer's name, and its advice."""
 
 
-def _first_non_finite(training: Training) -> tuple[str, str | None]:
+def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
     """Do one step in Python and return where the first value that is not finite arises."""
     x, t = training.batch(training.seek())
 
     def watch_output(use: Application, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():
-            raise _Found(f"the output of {use.layer}", use.path)
+            raise _Found(f"the output of {use.layer}", use.path, use.worker.advice)
 
     def watch_gradient(use: Application, arrays: Iterable[NDArray[Any]]) -> None:
         if not all(np.isfinite(array).all() for array in arrays):
-            raise _Found(f"the gradient of {use.layer}", use.path)
+            raise _Found(f"the gradient of {use.layer}", use.path, "")
 
     try:
         y = training.model.run_forward(x, training=True, seen=watch_output)
         losses, dy = training.criterion(y, t)
         for loss, value in zip(training.criterion.losses, losses, strict=True):
             if not np.isfinite(value):
-                raise _Found(f"the loss, {loss!r}", None)
+                raise _Found(f"the loss, {loss!r}", None, "")
         training.model.plan.backward(dy, seen=watch_gradient)
     except _Found as found:
-        where, layer = found.args
-        return where, layer
-    return "the update of the weights", None
+        where, layer, advice = found.args
+        return where, layer, advice
+    return "the update of the weights", None, ""

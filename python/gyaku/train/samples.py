@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
 
-__all__ = ["Samples", "gather", "inputs", "same_memory", "targets"]
+__all__ = ["Samples", "gather", "inputs", "misfit", "same_memory", "targets"]
 
 # The numbers that one sum looks at: 1 MB of float32, which stays in cache for a second look.
 _CHUNK = 1 << 18
@@ -175,9 +175,9 @@ def inputs(
         If it is empty, has the wrong shape or holds a value that is not finite.
     """
     array = _real(owner, name, x)
-    one = f"; write {name}[None] for one sample" if array.shape == shape else ""
+    hint = "" if shape is None else misfit(name, array.shape, shape)
     if array.ndim < 2:
-        hint = one or (f": write {name}[:, None] for one feature" if array.ndim else "")
+        hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
         raise ValueError(
             f"{owner}: {name} must have a sample axis and at least one feature axis,"
             f" got shape {array.shape}{hint}"
@@ -187,13 +187,47 @@ def inputs(
     if shape is not None and array.shape[1:] != shape:
         raise ValueError(
             f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects"
-            f" {shape}{one}"
+            f" {shape}{hint}"
         )
     if array.dtype != np.uint8:
         array = _floating(array, dtype)
     array = np.require(array, requirements=["C", "A"])
     check_finite(owner, name, array)
     return array
+
+
+def misfit(name: str, given: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Return what to do with inputs that a model does not take, if that can be guessed.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    given : tuple of int
+        The shape of the inputs.
+    shape : tuple of int
+        The shape of a sample that the model expects.
+
+    Returns
+    -------
+    str
+        The end of a sentence, or nothing.
+
+    Examples
+    --------
+    >>> misfit("x", (100, 28, 28), (28, 28, 1))
+    '; x[..., None] has one channel'
+    >>> misfit("x", (100, 3, 32, 32), (32, 32, 3))
+    '; channels come last, x.transpose(0, 2, 3, 1) puts them there'
+    """
+    sample = given[1:]
+    if given == shape:
+        return f"; write {name}[None] for one sample"
+    if (*sample, 1) == shape:
+        return f"; {name}[..., None] has one channel"
+    if len(shape) == 3 and (*sample[1:], *sample[:1]) == shape:
+        return f"; channels come last, {name}.transpose(0, 2, 3, 1) puts them there"
+    return ""
 
 
 def targets(
@@ -266,6 +300,8 @@ def targets(
         hint = ""
         if array.ndim == 1 and integer and len(outputs) == 1:
             hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
+        if array.ndim == 2 and len(outputs) > 1:
+            hint = "; end it with Flatten and Dense"
         raise ValueError(
             f"{owner}: {name} has targets of shape {array.shape[1:]}, the model's outputs have"
             f" {outputs}{hint}"
@@ -319,11 +355,23 @@ def _real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[A
     try:
         array = np.asarray(given)
     except ValueError as error:
-        raise ValueError(f"{owner}: {name} cannot be made an array: {error}") from None
+        raise ValueError(
+            f"{owner}: {name} cannot be made an array: {_ragged(given) or error}"
+        ) from None
     if array.dtype.kind not in "biuf":
         hint = names if array.dtype.kind in "USTO" else ""
         raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array
+
+
+def _ragged(given: Any) -> str:
+    """Return which sample has another shape than the first."""
+    try:
+        shapes = [np.shape(sample) for sample in given]
+    except (TypeError, ValueError):
+        return ""
+    odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+    return "" if odd is None else f"row {odd} has the shape {shapes[odd]}, row 0 {shapes[0]}"
 
 
 def _floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from gyaku.callbacks import Callbacks
 from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.metrics import metric as as_metric
+from gyaku.ops.windows import channels_first
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.capture import description
@@ -101,6 +102,7 @@ def fit(
         samples, aside = samples.split(share, seed, shuffle)
     _check_batches(model, samples.count, min(size, samples.count))
     _warn_of_two_softmaxes(model, measured)
+    _warn_of_channels_first(model)
     several = len(measured.losses) > 1
     model.loss = tuple(measured.losses) if several else measured.losses[0]
     model.loss_weights = tuple(measured.weights) if several else None
@@ -347,6 +349,20 @@ def _warn_of_two_softmaxes(model: Model, measured: Criterion) -> None:
                 " will learn slowly; leave the model's out, or use CrossEntropy",
                 stacklevel=4,
             )
+
+
+def _warn_of_channels_first(model: Model) -> None:
+    for use in model.plan.applications:
+        shapes = [use.worker.input_shape] if use.source in range(model.plan.inputs) else []
+        for shape in filter(channels_first, shapes):
+            if getattr(use.layer, "dimensions", None) == 2:
+                height, width, channels = shape
+                warnings.warn(
+                    f"fit: {use.layer} takes samples of shape {shape} for {height} x {width} pixels"
+                    f" of {channels} channels; if their channels come first,"
+                    " x.transpose(0, 2, 3, 1) puts them last",
+                    stacklevel=4,
+                )
 
 
 def _kept(metrics: Any) -> Any:
