@@ -154,6 +154,20 @@ template <class T> GYAKU_INLINE vec<T> pick_of_four(const T* p, lanes<T> index) 
   return x;
 }
 
+// Calls f(index, count) for vectors that cover `count` numbers. The last one overlaps the one
+// before it if it must: what it covers may be done twice, which is sooner done than part of a
+// vector.
+template <class T, class F> GYAKU_INLINE void cover(std::int64_t count, F f) {
+  constexpr int width = vec<T>::width;
+  std::int64_t i = 0;
+  for (; i + width <= count; i += width) f(i, width);
+  if (i == count) return;
+  if (count > width)
+    f(count - width, width);
+  else
+    f(0, static_cast<int>(count));
+}
+
 // Where the numbers of a vector lie in memory: in one run, ...
 template <class T> struct Run {
   int count;

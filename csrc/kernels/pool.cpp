@@ -8,11 +8,53 @@ namespace {
 
 // All that is called becomes one function: between calls, vectors would go through memory.
 template <class T, class Op>
-[[gnu::flatten]] void pool(const PoolArgs& args, Slice slice) noexcept {
+[[gnu::flatten]] void pool_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
   const Together<T> together(args);
   for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row)
     pool_row(args, together, op, row / args.rows.windows, row % args.rows.windows);
+}
+
+// Windows of 2 x 2 pixels, side by side and none of them cut off, which most networks have.
+GYAKU_INLINE bool is_paired(const WindowAxis& axis) {
+  return axis.taps == 2 && axis.stride == 2 && axis.dilation == 1 && axis.before == 0 &&
+         2 * axis.windows <= axis.size;
+}
+template <class T> GYAKU_INLINE bool are_tiles(const PoolArgs& args) {
+  return is_paired(args.rows) && is_paired(args.columns) && 2 * args.channels > vec<T>::width;
+}
+template <class T, class Op>
+[[gnu::flatten]] void pool_tiles(const PoolArgs& given, Slice slice) noexcept {
+  const PoolArgs args = given; // which vectors that are stored cannot change
+  const T* x = static_cast<const T*>(args.x);
+  const Index channels = args.channels, row_step = args.columns.size * channels;
+  const TwoByTwo window{row_step, channels};
+  Op op(args);
+  op.enter(args, 0, 0);
+  for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row) {
+    const Index sample = row / args.rows.windows, first = 2 * (row % args.rows.windows);
+    const Index from = (sample * args.rows.size + first) * row_step;
+    const Index at = row * args.columns.windows * channels;
+    for (Index i = 0; i < args.columns.windows; ++i) {
+      const Index pair = from + 2 * i * channels;
+      if constexpr (Op::is_slow)
+        for (Index ahead = pair + 2 * row_step; ahead < pair + 2 * (row_step + channels);
+             ahead += 64 / sizeof(T)) {
+          __builtin_prefetch(x + ahead);
+          __builtin_prefetch(x + ahead + row_step);
+        }
+      cover<T>(channels, [&](Index c, int n) {
+        pool_vector(op, window, x, pair + c, at + i * channels + c, Run<T>{n});
+      });
+    }
+  }
+}
+
+template <class T, class Op> void pool(const PoolArgs& args, Slice slice) noexcept {
+  if (are_tiles<T>(args))
+    pool_tiles<T, Op>(args, slice);
+  else
+    pool_any<T, Op>(args, slice);
 }
 
 // A pixel among the windows: the last one that begins before it, and how far it is from there.
@@ -55,6 +97,9 @@ template <class T, class N> struct ToLargest {
   GYAKU_INLINE vec<T> part(const Gradient& gradient, lanes<T> tap) const {
     return select(mask<T>((gradient.argmax == tap).v), gradient.dy, zero<T>());
   }
+  GYAKU_INLINE vec<T> part_of_tap(const Gradient& gradient, lanes<T> tap) const {
+    return part(gradient, tap);
+  }
 };
 
 template <class T> struct ToAll {
@@ -72,6 +117,7 @@ template <class T> struct ToAll {
   GYAKU_INLINE vec<T> part(vec<T> gradient, lanes<T> tap) const {
     return select(mask<T>((tap >= zero<integer<T>>()).v), gradient, zero<T>());
   }
+  GYAKU_INLINE vec<T> part_of_tap(vec<T> gradient, lanes<T>) const { return gradient; }
 };
 
 template <class T> GYAKU_INLINE void clear(T* p, Index count) {
@@ -137,16 +183,6 @@ GYAKU_INLINE void hand_back_apart(const PoolArgs& args, const Spread<T>& spread,
       store(dx + start(columns, column) * channels,
             op.part(op.read(numbers, at + column * channels), tap), numbers.count);
     }
-  } else if (stride == 2 && taps == 2 && whole.begin < whole.end) {
-    op.enter(args, row.window, whole.begin);
-    const lanes<T> left = splat<T>(first_tap), right = splat<T>(first_tap + 1);
-    T* to = dx + start(columns, whole.begin) * channels;
-    for (Index column = whole.begin; column < whole.end; ++column, to += 2 * channels)
-      for_each_vector<T>(0, channels, [&](Index c, int n) {
-        const auto gradient = op.read(Run<T>{n}, at + column * channels + c);
-        store(to + c, op.part(gradient, left), n);
-        store(to + channels + c, op.part(gradient, right), n);
-      });
   } else {
     at_the_edge(whole.begin, whole.end);
   }
@@ -191,7 +227,7 @@ GYAKU_INLINE bool is_apart(const WindowAxis& axis) {
 }
 
 template <class T, class Op>
-[[gnu::flatten]] void pool_backward(const PoolArgs& args, Slice slice) noexcept {
+[[gnu::flatten]] void hand_back_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
   const Spread<T> spread(args);
   const bool apart = is_apart(args.rows) && is_apart(args.columns);
@@ -206,15 +242,54 @@ template <class T, class Op>
   }
 }
 
+template <class T, class Op>
+[[gnu::flatten]] void hand_back_tiles(const PoolArgs& given, Slice slice) noexcept {
+  const PoolArgs args = given; // which vectors that are stored cannot change
+  const Index channels = args.channels, windows = args.columns.windows;
+  const Index row_size = args.columns.size * channels, covered = 2 * windows * channels;
+  // More than caches hold is fetched too late unless it is asked for; less only loses time by it.
+  constexpr Index line = 64 / sizeof(T), large = (4 << 20) / sizeof(T);
+  const bool is_large = (slice.end - slice.begin) * args.unit * row_size > large;
+  Op op(args);
+  op.enter(args, 0, 0);
+  for (Index i = slice.begin * args.unit; i < slice.end * args.unit; ++i) {
+    T* to = static_cast<T*>(args.y) + i * row_size;
+    const Index sample = i / args.rows.size, row = i % args.rows.size;
+    if (row >= 2 * args.rows.windows) {
+      clear(to, row_size);
+      continue;
+    }
+    Index at = (sample * args.rows.windows + row / 2) * windows * channels;
+    const lanes<T> left = splat<T>(row % 2 * 2), right = splat<T>(row % 2 * 2 + 1);
+    for (Index column = 0; column < windows; ++column, at += channels, to += 2 * channels) {
+      if (is_large)
+        for (Index c = 0; c < 2 * channels; c += line) __builtin_prefetch(to + row_size + c, 1);
+      cover<T>(channels, [&](Index c, int n) {
+        const auto gradient = op.read(Run<T>{n}, at + c);
+        store(to + c, op.part_of_tap(gradient, left), n);
+        store(to + channels + c, op.part_of_tap(gradient, right), n);
+      });
+    }
+    clear(to, row_size - covered);
+  }
+}
+
+template <class T, class Op> void pool_backward(const PoolArgs& args, Slice slice) noexcept {
+  if (are_tiles<T>(args))
+    hand_back_tiles<T, Op>(args, slice);
+  else
+    hand_back_any<T, Op>(args, slice);
+}
+
 template <class T> void max_pool(const PoolArgs& args, Slice slice) noexcept {
   if (args.wide)
-    pool<T, Largest<T, std::int32_t>>(args, slice);
+    pool_any<T, Largest<T, std::int32_t>>(args, slice);
   else
     pool<T, Largest<T, std::uint8_t>>(args, slice);
 }
 template <class T> void max_pool_backward(const PoolArgs& args, Slice slice) noexcept {
   if (args.wide)
-    pool_backward<T, ToLargest<T, std::int32_t>>(args, slice);
+    hand_back_any<T, ToLargest<T, std::int32_t>>(args, slice);
   else
     pool_backward<T, ToLargest<T, std::uint8_t>>(args, slice);
 }

@@ -54,21 +54,23 @@ struct Window {
                ? rows.begin * taps_in_row + columns.begin
                : 0;
   }
-  template <class F> GYAKU_INLINE void each_tap(F f) const {
+  template <class Op, class Read> GYAKU_INLINE auto reduce(const Op& op, Read read) const {
+    auto state = op.begin(first_tap());
     for (Index i = rows.begin; i < rows.end; ++i)
       for (Index j = columns.begin; j < columns.end; ++j)
-        f(i * row_step + j * column_step, i * taps_in_row + j);
+        op.take(state, read(i * row_step + j * column_step), i * taps_in_row + j);
+    return state;
   }
 };
 struct TwoByTwo {
   Index row_step, column_step;
 
-  GYAKU_INLINE Index first_tap() const { return 0; }
-  template <class F> GYAKU_INLINE void each_tap(F f) const {
-    f(Index(0), Index(0));
-    f(column_step, Index(1));
-    f(row_step, Index(2));
-    f(row_step + column_step, Index(3));
+  template <class Op, class Read> GYAKU_INLINE auto reduce(const Op& op, Read read) const {
+    auto state = op.first(read(0));
+    op.take(state, read(column_step), 1);
+    op.take(state, read(row_step), 2);
+    op.take(state, read(row_step + column_step), 3);
+    return state;
   }
 };
 
@@ -78,6 +80,7 @@ template <class T> GYAKU_INLINE lanes<T> splat(Index tap) {
 
 // The first of the largest numbers, or the first NaN.
 template <class T, class N> struct Largest {
+  static constexpr bool is_slow = true; // too slow for the CPU to look far ahead
   T* y;
   N* argmax;
   struct State {
@@ -91,10 +94,11 @@ template <class T, class N> struct Largest {
   GYAKU_INLINE State begin(Index first_tap) const {
     return {vec<T>(-number<T>::infinity), splat<T>(first_tap)};
   }
+  GYAKU_INLINE State first(vec<T> value) const { return {value, zero<integer<T>>()}; }
   GYAKU_INLINE void take(State& best, vec<T> value, Index tap) const {
-    const mask<T> stays = (value <= best.value) | (best.value != best.value);
-    best.value = select(stays, best.value, value);
-    best.tap = select(mask<integer<T>>(stays.v), best.tap, splat<T>(tap));
+    const mask<T> wins = (!(value <= best.value)) & (best.value == best.value);
+    best.value = select(wins, value, best.value);
+    best.tap = select(mask<integer<T>>(wins.v), splat<T>(tap), best.tap);
   }
   GYAKU_INLINE void end(const State& best, Index at, int n) const {
     store(y + at, best.value, n);
@@ -103,6 +107,7 @@ template <class T, class N> struct Largest {
 };
 
 template <class T> struct Mean {
+  static constexpr bool is_slow = false;
   T* y;
   vec<T> factor;
 
@@ -111,6 +116,7 @@ template <class T> struct Mean {
     factor = vec<T>(share<T>(args, row, column));
   }
   GYAKU_INLINE vec<T> begin(Index) const { return zero<T>(); }
+  GYAKU_INLINE vec<T> first(vec<T> value) const { return zero<T>() + value; }
   GYAKU_INLINE void take(vec<T>& sum, vec<T> value, Index) const { sum = sum + value; }
   GYAKU_INLINE void end(vec<T> sum, Index at, int n) const { store(y + at, sum * factor, n); }
 };
@@ -118,9 +124,7 @@ template <class T> struct Mean {
 template <class T, class Op, class Taps, class Numbers>
 GYAKU_INLINE void pool_vector(const Op& op, const Taps& window, const T* x, Index from, Index at,
                               const Numbers& numbers) {
-  auto state = op.begin(window.first_tap());
-  window.each_tap(
-      [&](Index step, Index tap) { op.take(state, numbers.read(x + (from + step)), tap); });
+  const auto state = window.reduce(op, [&](Index step) { return numbers.read(x + from + step); });
   op.end(state, at, numbers.count);
 }
 template <class T, class Op, class Taps>

@@ -9,6 +9,7 @@ import numpy as np
 from gyaku import _core
 from gyaku.backend import active, reference
 from gyaku.ops.arrays import INT32, UINT8, allocate, brought, floating
+from gyaku.ops.conv import UNCHECKED
 from gyaku.ops.windows import pool_axes, sides
 
 if TYPE_CHECKING:
@@ -88,19 +89,19 @@ def max_pool2d(
     (array([4., 5.]), array([2, 0], dtype=uint8))
     """
     op = "max_pool2d"
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    where["ceil_mode"] = ceil_mode
+    try:
+        if active.native:
+            rows, columns = pool_axes(op, x.shape, window, **where)  # type: ignore[union-attr]
+            return _core.max_pool2d(x, rows, columns, False)
+    except UNCHECKED:
+        pass
     x = _images(op, x)
-    rows, columns = pool_axes(
-        *(op, x.shape, window),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
-    )
+    rows, columns = pool_axes(op, x.shape, window, **where)
     if active.native:
         return _core.max_pool2d(x, rows, columns, False)
-    y, argmax = reference.max_pool2d(
-        x, window, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
-    )
+    y, argmax = reference.max_pool2d(x, window, **where)
     return _kept(op, y), _kept(op, argmax)
 
 
@@ -165,27 +166,24 @@ def max_pool2d_backward(
     array([ 0., 10.,  0.,  0.])
     """
     op = "max_pool2d_backward"
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    where["ceil_mode"] = ceil_mode
+    try:
+        if active.native:
+            n, _, _, c = dy.shape  # type: ignore[union-attr]
+            rows, columns = pool_axes(op, (n, *size, c), window, **where)
+            return _core.max_pool2d_backward(dy, argmax, rows, columns, False)
+    except UNCHECKED:
+        pass
     dy = _images(op, dy, "dy")
-    rows, columns = pool_axes(
-        *(op, _image_shape(op, dy, size), window),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
-    )
+    rows, columns = pool_axes(op, _image_shape(op, dy, size), window, **where)
     _check_windows(op, dy, rows, columns)
     argmax = _taps(op, argmax, dy.shape, rows.taps * columns.taps > 256)
     if active.native:
         return _core.max_pool2d_backward(dy, argmax, rows, columns, False)
     return _kept(
         op,
-        reference.max_pool2d_backward(
-            *(dy, argmax, (rows.size, columns.size), window),
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            ceil_mode=ceil_mode,
-        ),
+        reference.max_pool2d_backward(dy, argmax, (rows.size, columns.size), window, **where),
     )
 
 
@@ -243,22 +241,19 @@ def avg_pool2d(
     array([1.5, 3.5, 5. ])
     """
     op = "avg_pool2d"
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    try:
+        if active.native:
+            rows, columns = pool_axes(op, x.shape, window, **where)  # type: ignore[union-attr]
+            return _core.avg_pool2d(x, rows, columns, count_include_pad, False)
+    except UNCHECKED:
+        pass
     x = _images(op, x)
-    rows, columns = pool_axes(
-        op, x.shape, window, stride=stride, padding=padding, ceil_mode=ceil_mode
-    )
+    rows, columns = pool_axes(op, x.shape, window, **where)
     if active.native:
         return _core.avg_pool2d(x, rows, columns, count_include_pad, False)
-    return _kept(
-        op,
-        reference.avg_pool2d(
-            *(x, window),
-            stride=stride,
-            padding=padding,
-            ceil_mode=ceil_mode,
-            count_include_pad=count_include_pad,
-        ),
-    )
+    where["count_include_pad"] = count_include_pad
+    return _kept(op, reference.avg_pool2d(x, window, **where))
 
 
 def avg_pool2d_backward(
@@ -315,26 +310,21 @@ def avg_pool2d_backward(
     array([1., 1., 2., 2., 1.])
     """
     op = "avg_pool2d_backward"
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    try:
+        if active.native:
+            n, _, _, c = dy.shape  # type: ignore[union-attr]
+            rows, columns = pool_axes(op, (n, *size, c), window, **where)
+            return _core.avg_pool2d_backward(dy, rows, columns, count_include_pad, False)
+    except UNCHECKED:
+        pass
     dy = _images(op, dy, "dy")
-    rows, columns = pool_axes(
-        *(op, _image_shape(op, dy, size), window),
-        stride=stride,
-        padding=padding,
-        ceil_mode=ceil_mode,
-    )
+    rows, columns = pool_axes(op, _image_shape(op, dy, size), window, **where)
     _check_windows(op, dy, rows, columns)
     if active.native:
         return _core.avg_pool2d_backward(dy, rows, columns, count_include_pad, False)
-    return _kept(
-        op,
-        reference.avg_pool2d_backward(
-            *(dy, (rows.size, columns.size), window),
-            stride=stride,
-            padding=padding,
-            ceil_mode=ceil_mode,
-            count_include_pad=count_include_pad,
-        ),
-    )
+    where["count_include_pad"] = count_include_pad
+    return _kept(op, reference.avg_pool2d_backward(dy, (rows.size, columns.size), window, **where))
 
 
 def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
