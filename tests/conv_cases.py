@@ -45,6 +45,16 @@ MANY: list[tuple[int, Pair, Pair, Options, tuple[int, int, int]]] = [
     (40, (12, 12), (5, 5), {}, (8, 20, 1)),
     (3, (40, 40), (3, 3), {"padding": "same"}, (16, 16, 1)),
     (2, (30, 41), (3, 3), {"padding": 1}, (1, 1, 20)),
+    # A few filters beyond whole vectors, over one channel and over several.
+    (3, (12, 12), (5, 5), {}, (1, 20, 1)),
+    (34, (5, 44), (3, 3), {}, (1, 19, 1)),
+    (2, (7, 30), (5, 5), {"padding": (1, 2)}, (1, 20, 1)),
+    (2, (10, 9), (7, 3), {"padding": (2, 0)}, (1, 18, 1)),
+    (3, (9, 13), (5, 5), {"padding": 4}, (20, 20, 1)),
+    (2, (9, 11), (3, 3), {"stride": 2}, (6, 18, 1)),
+    # Weights of which a window row shares what is loaded.
+    (2, (9, 12), (5, 5), {"padding": 2}, (19, 9, 1)),
+    (2, (5, 6), (3, 3), {"padding": ((0, 2), (2, 0))}, (8, 16, 1)),
 ]
 Problem = tuple[int, Pair, Pair, Options, tuple[int, int, int]]
 

@@ -97,14 +97,17 @@ def test_lists_are_images_too() -> None:
 
 @each_dtype
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("channels", [(1, 1, 1), (3, 20, 1), (17, 5, 1), (1, 1, 9), (2, 3, 2)])
+@pytest.mark.parametrize("window", [(3, 2), (3, 3), (2, 5)])
+@pytest.mark.parametrize(
+    "channels", [(1, 1, 1), (1, 20, 1), (3, 20, 1), (17, 5, 1), (20, 18, 1), (1, 1, 9), (2, 3, 2)]
+)
 def test_special_numbers_go_where_the_window_sees_them(
-    channels: tuple[int, int, int], value: float, dtype: DType
+    channels: tuple[int, int, int], window: tuple[int, int], value: float, dtype: DType
 ) -> None:
     depth, filters, groups = channels
     x, w = (
         ones(2, 6, 7, depth * groups, dtype=dtype),
-        ones(3, 2, depth, filters * groups).astype(dtype),
+        ones(*window, depth, filters * groups).astype(dtype),
     )
     x[1, 2, 3, 0] = value
     where: dict[str, Any] = {"padding": (1, 0), "groups": groups}
@@ -114,8 +117,8 @@ def test_special_numbers_go_where_the_window_sees_them(
     dy[0, 3, 2, 0] = value
     dx = ops.conv2d_backward_data(dy, w, (6, 7), **where)
     np.testing.assert_array_equal(dx, reference.conv2d_backward_data(dy, w, (6, 7), **where))
-    gradients = ops.conv2d_backward_weights(dy, x, (3, 2), **where)
-    wanted = reference.conv2d_backward_weights(dy, x, (3, 2), **where)
+    gradients = ops.conv2d_backward_weights(dy, x, window, **where)
+    wanted = reference.conv2d_backward_weights(dy, x, window, **where)
     for ours, theirs in zip(gradients, wanted, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -166,6 +169,19 @@ def test_replay_of_two_layers_equals_eager_on_any_number_of_threads(
         x[...] = numbers(*x.shape)
         same_as_eager(step, x)
         bits.append([each.tobytes() for each in step()])
+    assert bits[0] == bits[1] == bits[2]
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(1, 20), (20, 9), (20, 18)])
+def test_weight_gradients_are_the_same_on_any_number_of_threads(
+    channels: int, filters: int, set_threads: Callable[[int], None]
+) -> None:
+    x, dy = numbers(3, 17, 28, channels), numbers(3, 17, 28, filters, seed=1)
+    bits = []
+    for threads in (1, 2, 3):
+        set_threads(threads)
+        gradients = ops.conv2d_backward_weights(dy, x, (5, 5), padding=2)
+        bits.append([each.tobytes() for each in gradients])
     assert bits[0] == bits[1] == bits[2]
 
 

@@ -160,6 +160,11 @@ bool is_narrow(const Problem& problem) {
   const auto use = [&](std::int64_t numbers) {
     return static_cast<double>(numbers) / static_cast<double>(problem.whole_vectors(numbers));
   };
+  // Nor do a few channels beyond whole vectors need one of their own.
+  const std::int64_t few = 4, rest = shape.channels % problem.lanes();
+  if (problem.scalar == Scalar::float32 && few < problem.lanes() &&
+      shape.channels > problem.lanes() && rest <= few)
+    return false;
   constexpr double cost_of_adding_up = 0.8;
   return shape.groups == 1 && problem.run() <= 8 * problem.lanes() &&
          cost_of_adding_up * use(problem.run()) > use(shape.channels);

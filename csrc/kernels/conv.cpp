@@ -22,43 +22,47 @@ template <class T> struct Way {
   const ConvTile<T>* tiles;
   int pixels;    // of the widest
   bool is_fused; // and the weights lie accordingly
+  int step = 1;  // pixels by which a tile is wider than the one before
+  ConvTile<T> tile(std::int64_t count) const { return tiles[ceil_div(count, step) - 1]; }
 };
 
-template <class T, int vectors, int window>
-constexpr Way<T> fused_way{fused_tiles<T, vectors, window>.of, fused_pixels<T, vectors, window>,
-                           true};
+template <class T, int vectors, int window, int depth>
+constexpr Way<T> fused_way{fused_tiles<T, vectors, window, depth>.of,
+                           fused_pixels<T, vectors, window, depth>, true};
 
-template <class T, int vectors> Way<T> way_of(const Phase& columns) {
+template <class T, int vectors, int depth = 1> Way<T> way_of(const Phase& columns) {
   // No more padding than a window less one column, or a pixel would see nothing else.
   const bool is_dense = columns.source_step == 1 && columns.tap_step == 1 &&
                         columns.origin > -columns.taps &&
                         columns.origin + columns.count <= columns.sources;
   if constexpr (fused_pixels<T, vectors, 3> > 0)
-    if (is_dense && columns.taps == 3) return fused_way<T, vectors, 3>;
+    if (is_dense && columns.taps == 3) return fused_way<T, vectors, 3, depth>;
   if constexpr (fused_pixels<T, vectors, 5> > 0)
-    if (is_dense && columns.taps == 5) return fused_way<T, vectors, 5>;
-  return {plain_tiles<T, vectors>.of, plain_pixels<vectors>, false};
+    if (is_dense && columns.taps == 5) return fused_way<T, vectors, 5, depth>;
+  return {plain_tiles<T, vectors, depth>.of, plain_pixels<vectors, depth>, false};
 }
-// Some channels of the result: those of a few vectors, or the rest of them, see `rest_tile`.
+
+// Some channels of the result: those of a few vectors, or the rest of them, see `most_rest`.
 struct Panel {
   std::int64_t first;
   int vectors; // 0: the rest
   int channels;
-  // Weights of one tap and one channel of the source.
-  template <class T> std::int64_t weights() const {
-    return vectors > 0 ? vectors * vec<T>::width : channels;
+  bool is_slim; // see `slim_tile`
+
+  // Weights of a tap, for so many channels of the source.
+  template <class T> std::int64_t weights(std::int64_t terms) const {
+    return vectors > 0 ? terms * vectors * vec<T>::width
+                       : ceil_div(terms, rest_depth<T>) * vec<T>::width;
   }
 };
 
-template <class T, int filters = 1> Way<T> rest_way(int channels) {
-  if constexpr (filters <= most_rest<T>)
-    return channels == filters ? Way<T>{rest_tiles<T, filters>.of, rest_pixels<filters>, false}
-                               : rest_way<T, filters + 1>(channels);
-  return {};
-}
 template <class T> Way<T> way_of(const Phase& columns, const Panel& panel) {
-  return panel.vectors == 0   ? rest_way<T>(panel.channels)
-         : panel.vectors == 1 ? way_of<T, 1>(columns)
+  if constexpr (most_rest<T> > 0) {
+    constexpr int depth = rest_depth<T>;
+    if (panel.is_slim) return {slim_tiles<T>.of, slim_vectors * depth, false, depth};
+    if (panel.vectors == 0) return way_of<T, 1, depth>(columns);
+  }
+  return panel.vectors == 1   ? way_of<T, 1>(columns)
          : panel.vectors == 2 ? way_of<T, 2>(columns)
                               : way_of<T, 4>(columns);
 }
@@ -67,13 +71,17 @@ template <class T> Way<T> way_of(const Phase& columns, const Panel& panel) {
 template <class T> struct Panels {
   std::int64_t channels, vectors;
   int widest;
-  bool has_rest;
+  bool has_rest, is_slim;
 
-  // `run`: how many terms lie side by side.
-  Panels(std::int64_t outputs, const Phase& columns, std::int64_t run) : channels(outputs) {
+  // `is_one`: the source has no more than these terms.
+  Panels(std::int64_t outputs, const Phase& columns, std::int64_t terms, bool is_one)
+      : channels(outputs) {
     constexpr int width = vec<T>::width;
     const std::int64_t rest = channels % width;
-    has_rest = channels > width && rest > 0 && rest <= most_rest<T> && run >= width;
+    // No pixel may leave a tap out that others in its vector see.
+    is_slim = terms == 1 && is_one && columns.source_step == 1 && columns.tap_step == 1 &&
+              columns.origin >= 0 && columns.taps_of(columns.count - 1).end == columns.taps;
+    has_rest = channels > width && rest > 0 && rest <= most_rest<T> && (is_slim || terms > 1);
     vectors = has_rest ? channels / width : ceil_div(channels, width);
     widest = vectors < 2 ? 1 : 2;
     // A few pixels alone would not keep the arithmetic busy.
@@ -85,7 +93,8 @@ template <class T> struct Panels {
     constexpr int width = vec<T>::width;
     std::int64_t first = 0;
     const auto panel = [&](int size, std::int64_t numbers) {
-      f(Panel{first, size, static_cast<int>(least(numbers, channels - first))});
+      f(Panel{first, size, static_cast<int>(least(numbers, channels - first)),
+              is_slim && size == 0});
       first += numbers;
     };
     for (int size = widest; size > 0; size /= 2)
@@ -135,10 +144,8 @@ template <class T> struct ConvPlan {
   template <class W, class F> GYAKU_INLINE void for_each_panel(const Pass<W>& pass, F f) const {
     for (std::int64_t begin = 0; begin < inputs; begin += block) {
       const Range terms{begin, least(begin + block, inputs)};
-      // The taps of a window row may be one run in the source.
-      const bool is_joined = pass.columns.tap_step * shape.groups * inputs == terms.size();
-      const std::int64_t run = is_joined ? pass.columns.taps * terms.size() : terms.size();
-      Panels<T>(outputs, pass.columns, run).each([&](const Panel& panel) {
+      const bool is_one = shape.groups * inputs == terms.size();
+      Panels<T>(outputs, pass.columns, terms.size(), is_one).each([&](const Panel& panel) {
         f(terms, panel,
           pass.weights + pass.taps() * (begin * padded_outputs() + terms.size() * panel.first));
       });
@@ -146,14 +153,24 @@ template <class T> struct ConvPlan {
   }
 };
 
-// One tap of the last channels of the result: the weights of each lie side by side.
+// Tap `tap` of a window row, for the last channels of the result. What fills up the vectors is zero
+// where it counts.
 template <class T>
-void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const Panel& panel, T* to,
-               std::int64_t step) noexcept {
+void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const Panel& panel,
+               const Phase& columns, std::int64_t tap, T* to) noexcept {
+  constexpr int depth = rest_depth<T>;
   const std::int64_t filters = std::int64_t{plan.shape.groups} * plan.shape.filters;
-  for (std::int64_t k = panel.first; k < panel.first + panel.channels; ++k, to += step)
-    for (std::int64_t c = 0; c < terms.size(); ++c)
-      to[c] = plan.backward ? w[k * filters + terms.begin + c] : w[(terms.begin + c) * filters + k];
+  const std::int64_t vectors = ceil_div(terms.size(), depth);
+  const bool is_fused = way_of<T>(columns, panel).is_fused;
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    T* vector = to + (is_fused ? v * columns.taps + tap : tap * vectors + v) * vec<T>::width;
+    for (int lane = 0; lane < vec<T>::width; ++lane) {
+      const std::int64_t k = panel.first + lane / depth,
+                         c = terms.begin + v * depth + (panel.is_slim ? 0 : lane % depth);
+      const bool is_one = lane / depth < panel.channels && c < terms.end;
+      vector[lane] = !is_one ? T(0) : w[plan.backward ? k * filters + c : c * filters + k];
+    }
+  }
 }
 
 // One tap of a panel: `terms` rows of `vectors` vectors, `step` apart, zero beyond the outputs.
@@ -197,11 +214,10 @@ template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcep
           const T* w =
               static_cast<const T*>(args.w) + tap * shape.channels * filters + g * shape.filters;
           plan.for_each_panel(pass, [&](Range terms, const Panel& panel, T* to) {
-            const std::int64_t size = panel.weights<T>(), all = columns.taps * terms.size();
-            to += i * all * size;
-            if (panel.vectors == 0)
-              return pack_rest(plan, w, terms, panel, to + j * terms.size(), all);
+            to += i * columns.taps * panel.weights<T>(terms.size());
+            if (panel.vectors == 0) return pack_rest(plan, w, terms, panel, columns, j, to);
             const bool is_fused = way_of<T>(columns, panel).is_fused;
+            const std::int64_t size = panel.vectors * vec<T>::width;
             pack_tap(plan, w, terms, panel.first, panel.vectors,
                      to + (is_fused ? j : j * terms.size()) * size,
                      is_fused ? columns.taps * size : size);
@@ -250,16 +266,21 @@ private:
       Walk<T> walk;
       walk.row_x = pass.rows.tap_step * x.row();
       walk.tap_x = pass.columns.tap_step * x.channels;
-      walk.filter_w = pass.columns.taps * terms.size();
-      walk.row_w = walk.filter_w * panel.weights<T>();
-      walk.tap_w = terms.size() * (panel.vectors > 0 ? panel.weights<T>() : 1);
+      walk.tap_w = panel.weights<T>(terms.size());
+      walk.row_w = pass.columns.taps * walk.tap_w;
       walk.terms = terms.size();
+      // Taps that lie side by side in the source are one tap of many channels.
+      walk.is_joined = walk.tap_x == terms.size() && (panel.vectors > 0 || panel.is_slim);
       walk.pixel_x = pass.columns.source_step * x.channels;
       walk.pixel_y = pass.columns.step * y.channels;
-      walk.last = static_cast<int>(panel.channels - (panel.vectors - 1) * width);
+      walk.last = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
       walk.accumulate = terms.begin > 0;
+      std::int64_t image = range.begin / y.rows, place = range.begin % y.rows - 1;
       for (std::int64_t i = range.begin; i < range.end; ++i) {
-        const std::int64_t image = i / y.rows, place = i % y.rows;
+        if (++place == y.rows) {
+          ++image;
+          place = 0;
+        }
         if (pass.rows.step > 1 && place % pass.rows.step != pass.rows.first) continue;
         const std::int64_t q = place / pass.rows.step;
         const Range seen = pass.rows.taps_of(q);
@@ -291,8 +312,8 @@ private:
       walk.left = static_cast<int>(most(0, -at));
       walk.right =
           static_cast<int>(most(0, at + pixels.size() + columns.taps - 1 - columns.sources));
-      way.tiles[pixels.size() - 1](walk, from + at * x.channels, w,
-                                   to + pixels.begin * walk.pixel_y, bias);
+      way.tile(pixels.size())(walk, from + at * x.channels, w, to + pixels.begin * walk.pixel_y,
+                              bias);
     });
   }
 
@@ -303,12 +324,13 @@ private:
       const std::int64_t column =
           columns.origin + some.begin * columns.source_step + taps.begin * columns.tap_step;
       walk.taps = taps.size();
-      if (walk.tap_x == terms) { // side by side in the source: one tap of many channels
+      walk.pixels = static_cast<int>(some.size());
+      if (walk.is_joined) {
         walk.terms = terms * walk.taps;
         walk.taps = 1;
       }
-      way.tiles[some.size() - 1](walk, from + column * x.channels, w + taps.begin * walk.tap_w,
-                                 to + some.begin * walk.pixel_y, bias);
+      way.tile(some.size())(walk, from + column * x.channels, w + taps.begin * walk.tap_w,
+                            to + some.begin * walk.pixel_y, bias);
       walk.terms = terms;
       walk.accumulate = true;
     });

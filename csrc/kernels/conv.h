@@ -22,8 +22,57 @@ template <class T> GYAKU_INLINE vec<T> load_some(const T* p, int n) {
   return load(p, n);
 }
 
-// As many filters beyond whole vectors as are better off with vectors that run along the channels.
-template <class T> constexpr int most_rest = vec<T>::width / 4;
+// Filters beyond whole vectors, up to so many, share a vector, in which each has `rest_depth`
+// lanes. 0 where that would gain nothing, and in float64, which is there for checks.
+template <class T> constexpr int most_rest = sizeof(T) == 4 && vec<T>::width > 4 ? 4 : 0;
+template <class T> constexpr int rest_depth = most_rest<T> > 0 ? vec<T>::width / most_rest<T> : 1;
+
+// `rest_depth` numbers over and over, of which all or only the first n are in memory.
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+GYAKU_INLINE vec<float> spread(const float* p) {
+  return vec<float>::native(_mm512_maskz_broadcast_f32x4(__mmask16(-1), _mm_loadu_ps(p)));
+}
+GYAKU_INLINE vec<float> spread(const float* p, std::int64_t n) {
+  const auto some = static_cast<__mmask8>(n < 4 ? (1u << n) - 1 : 15u);
+  const __m128 numbers = _mm_maskz_loadu_ps(some, p);
+  return vec<float>::native(_mm512_maskz_broadcast_f32x4(__mmask16(-1), numbers));
+}
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+GYAKU_INLINE vec<float> spread(const float* p) {
+  double pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  return vec<float>::native(_mm256_set1_pd(pair));
+}
+GYAKU_INLINE vec<float> spread(const float* p, std::int64_t n) {
+  const __m128i some = _mm_set_epi32(0, 0, n > 1 ? -1 : 0, -1);
+  const __m128 pair = _mm_maskload_ps(p, some);
+  return vec<float>::native(_mm256_broadcastsd_pd(_mm_castps_pd(pair)));
+}
+#endif
+
+// Each filter's number is the sum of the lanes that it has; they come to the front.
+template <class T, int... i> GYAKU_INLINE vec<T> add_lanes(vec<T> sum, Integers<i...> lanes) {
+  if constexpr (rest_depth<T> > 2) sum = sum + exchange<2>(sum, lanes);
+  sum = sum + exchange<1>(sum, lanes);
+  return __builtin_shufflevector(sum.v, sum.v, (i * rest_depth<T> % vec<T>::width)...);
+}
+
+// From [filter][pixel] to [pixel][filter], and back.
+template <class T, int... i> GYAKU_INLINE vec<T> pixel_by_pixel(vec<T> x, Integers<i...>) {
+  return __builtin_shufflevector(x.v, x.v,
+                                 (i % most_rest<T> * rest_depth<T> + i / most_rest<T>)...);
+}
+template <class T, int... i> GYAKU_INLINE vec<T> filter_by_filter(vec<T> x, Integers<i...>) {
+  return __builtin_shufflevector(x.v, x.v,
+                                 (i % rest_depth<T> * most_rest<T> + i / rest_depth<T>)...);
+}
+
+// The same pointer, but the compiler does not know it: it would keep a register for each of many
+// offsets, or for each number behind them, and spill them.
+template <class T> GYAKU_INLINE const T* opaque(const T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
 
 // f(range) for [0, count) cut into nearly equal pieces of at most `size`.
 template <class F> GYAKU_INLINE void for_each_piece(std::int64_t count, std::int64_t size, F f) {

@@ -11,17 +11,23 @@ template <class T> struct Walk {
   std::int64_t rows, row_x, row_w; // from one to the next, in the source and in the packed weights
   std::int64_t taps, tap_x, tap_w;
   std::int64_t terms;
-  std::int64_t filter_w; // see `rest_tile`
   std::int64_t pixel_x, pixel_y;
   int left, right; // columns of the source that are padding, see `fused_tile`
-  int last;        // valid lanes of the last vector
+  int last;        // valid lanes of the last vector, or filters of the rest
+  int pixels;      // see `slim_tile`
+  bool is_joined;  // the taps of a window row lie side by side in the source
   bool accumulate; // onto y, instead of starting from the bias
 };
 
-template <class T, int pixels, int vectors>
+template <int depth, class T, int pixels, int vectors>
 GYAKU_INLINE void begin_tile(vec<T> (&sum)[pixels][vectors], const Walk<T>& walk, const T* y,
                              const T* bias) {
   constexpr int width = vec<T>::width;
+  if constexpr (depth > 1) {
+#pragma GCC unroll 32
+    for (int i = 0; i < pixels; ++i) sum[i][0] = zero<T>();
+    return;
+  }
   if (!walk.accumulate) {
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
@@ -47,9 +53,22 @@ GYAKU_INLINE void begin_tile(vec<T> (&sum)[pixels][vectors], const Walk<T>& walk
     }
 }
 
-template <class T, int pixels, int vectors>
-GYAKU_INLINE void end_tile(const vec<T> (&sum)[pixels][vectors], const Walk<T>& walk, T* y) {
+template <int depth, class T, int pixels, int vectors>
+GYAKU_INLINE void end_tile(const vec<T> (&sum)[pixels][vectors], const Walk<T>& walk, T* y,
+                           const T* bias) {
   constexpr int width = vec<T>::width;
+  if constexpr (depth > 1) {
+    alignas(64) T lanes[pixels * width]; // the code is not worth a copy for each pixel
+#pragma GCC unroll 32
+    for (int i = 0; i < pixels; ++i) store(lanes + i * width, sum[i][0]);
+    const vec<T> first = bias == nullptr ? zero<T>() : load_partial(bias, walk.last);
+    for (int i = 0; i < pixels; ++i, y += walk.pixel_y) {
+      const vec<T> start = walk.accumulate ? load_partial(y, walk.last) : first;
+      const vec<T> some = load(lanes + i * width);
+      store_partial(y, start + add_lanes(some, typename Count<width>::type{}), walk.last);
+    }
+    return;
+  }
   const bool whole = walk.last == width;
 #pragma GCC unroll 32
   for (int i = 0; i < pixels; ++i)
@@ -63,22 +82,30 @@ GYAKU_INLINE void end_tile(const vec<T> (&sum)[pixels][vectors], const Walk<T>& 
     }
 }
 
-// The same pointer, but the compiler does not know it: it would keep a register for each of many
-// offsets, or for each number behind them, and spill them.
-template <class T> GYAKU_INLINE const T* opaque(const T* p) {
-  asm("" : "+r"(p));
-  return p;
+// A term in all lanes, or for the rest as many as a filter has lanes, of which `left` are in
+// memory.
+template <int depth, class T> GYAKU_INLINE vec<T> some_terms(const T* p) {
+  if constexpr (depth == 1)
+    return broadcast(*p);
+  else
+    return spread(p);
+}
+template <int depth, class T> GYAKU_INLINE vec<T> some_terms(const T* p, std::int64_t left) {
+  if constexpr (depth == 1)
+    return broadcast(*p);
+  else
+    return spread(p, left);
 }
 
 // Any stride and dilation: all pixels of the tile see all taps of the walk. The weights of a tap
-// lie [channel][vectors * width].
-template <class T, int pixels, int vectors>
+// lie [channel][vectors * width]; those of the rest [channels / depth][filter][depth].
+template <class T, int pixels, int vectors, int depth = 1>
 void plain_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias) noexcept {
   constexpr int width = vec<T>::width, panel = vectors * width;
-  constexpr int unroll = vectors == 1 ? 2 : 1; // so that an address serves two products
+  constexpr int unroll = vectors * depth == 1 ? 2 : 1; // so that an address serves two products
   const std::int64_t step = walk.pixel_x, terms = walk.terms;
   vec<T> sum[pixels][vectors];
-  begin_tile(sum, walk, y, bias);
+  begin_tile<depth>(sum, walk, y, bias);
   for (std::int64_t r = 0; r < walk.rows; ++r) {
     const T* x_tap = x;
     const T* w_tap = w;
@@ -98,7 +125,7 @@ void plain_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias
             for (int u = 0; u < unroll; ++u) sum[i][0] = fma(broadcast(p[u]), row[u], sum[i][0]);
           }
         }
-      for (; c < terms; ++c, a += 1, b += panel) {
+      for (; c + depth <= terms; c += depth, a += depth, b += panel) {
         // Two vectors at a time: with all of them no register would be left for the pixel.
 #pragma GCC unroll 2
         for (int first = 0; first < vectors; first += 2) {
@@ -109,35 +136,43 @@ void plain_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias
           const T* p = first > 0 ? opaque(a) : a;
 #pragma GCC unroll 32
           for (int i = 0; i < pixels; ++i) {
-            const vec<T> pixel = broadcast(p[i * step]);
+            const vec<T> pixel = some_terms<depth>(p + i * step);
 #pragma GCC unroll 2
             for (int j = 0; j < count; ++j)
               sum[i][first + j] = fma(pixel, row[j], sum[i][first + j]);
           }
         }
       }
+      if constexpr (depth > 1)
+        if (c < terms) {
+          const vec<T> row = load(b);
+#pragma GCC unroll 32
+          for (int i = 0; i < pixels; ++i)
+            sum[i][0] = fma(spread(a + i * step, terms - c), row, sum[i][0]);
+        }
       x_tap += walk.tap_x;
       w_tap += walk.tap_w;
     }
     x += walk.row_x;
     w += walk.row_w;
   }
-  end_tile(sum, walk, y);
+  end_tile<depth>(sum, walk, y, bias);
 }
 
 // Stride and dilation 1: a window row at once. Column `column` of the source is loaded once and is
 // tap t of pixel column - t. Columns in the padding are left out: `left` of the first window - 1,
-// `right` of the last. Weights lie [channel][tap][vectors * width].
-template <class T, int pixels, int vectors, int window>
+// `right` of the last. Weights lie [channel][tap][vectors * width]; those of the rest
+// [channels / depth][tap][filter][depth].
+template <class T, int pixels, int vectors, int window, int depth = 1>
 void fused_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias) noexcept {
   constexpr int width = vec<T>::width, panel = vectors * width, columns = pixels + window - 1;
   const std::int64_t step = walk.pixel_x, terms = walk.terms;
   vec<T> sum[pixels][vectors];
-  begin_tile(sum, walk, y, bias);
+  begin_tile<depth>(sum, walk, y, bias);
   for (std::int64_t r = 0; r < walk.rows; ++r) {
     const T* a = x;
     const T* b = w;
-    for (std::int64_t c = 0; c < terms; ++c, a += 1, b += window * panel) {
+    for (std::int64_t c = 0; c < terms; c += depth, a += depth, b += window * panel) {
       vec<T> row[window][vectors];
 #pragma GCC unroll 8
       for (int t = 0; t < window; ++t)
@@ -149,7 +184,7 @@ void fused_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias
       for (int column = 0; column < columns; ++column) {
         if (column < window - 1 && column < left) continue;
         if (column >= pixels && column >= columns - right) continue;
-        const vec<T> pixel = broadcast(*opaque(a + column * step));
+        const vec<T> pixel = some_terms<depth>(opaque(a + column * step), terms - c);
 #pragma GCC unroll 8
         for (int t = 0; t < window; ++t)
           if (const int i = column - t; i >= 0 && i < pixels) {
@@ -161,43 +196,52 @@ void fused_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias
     x += walk.row_x;
     w += walk.row_w;
   }
-  end_tile(sum, walk, y);
+  end_tile<depth>(sum, walk, y, bias);
 }
 
-// The last few filters, which would leave a vector nearly empty: vectors run along the terms, their
-// lanes are added up in the end. Weights lie [filter][tap][channel], a filter `filter_w` numbers.
-template <class T, int pixels, int filters>
-void rest_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias) noexcept {
-  vec<T> sum[pixels][filters];
+// The rest of the filters over one channel whose pixels lie side by side: a filter's lanes are as
+// many pixels, of which there are `walk.pixels`. Weights lie [tap][filter][depth], all alike.
+template <class T, int vectors>
+void slim_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias) noexcept {
+  constexpr int width = vec<T>::width, depth = rest_depth<T>, filters = most_rest<T>;
+  alignas(64) T lanes[vectors * width];
+  store(lanes, zero<T>());
+  if (bias != nullptr)
+    for (int i = 0; i < walk.last * depth; ++i) lanes[i] = bias[i / depth];
+  // Two taps in turn go to sums of their own, or each would wait for the last.
+  vec<T> sum[2][vectors];
 #pragma GCC unroll 8
-  for (int i = 0; i < pixels; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < filters; ++j) sum[i][j] = zero<T>();
+  for (int i = 0; i < vectors; ++i) {
+    sum[0][i] = load(lanes);
+    sum[1][i] = zero<T>();
+  }
+  const auto add = [&](vec<T>(&to)[vectors], const T* a, const T* b) {
+    const vec<T> row = load(b);
+#pragma GCC unroll 8
+    for (int i = 0; i < vectors; ++i) {
+      const T* p = a + i * depth;
+      const vec<T> pixels = i + 1 < vectors ? spread(p) : spread(p, walk.pixels - i * depth);
+      to[i] = fma(pixels, row, to[i]);
+    }
+  };
   for (std::int64_t r = 0; r < walk.rows; ++r, x += walk.row_x, w += walk.row_w) {
-    const T* a = x;
-    const T* b = w;
-    for (std::int64_t t = 0; t < walk.taps; ++t, a += walk.tap_x, b += walk.tap_w)
-      for (std::int64_t c = 0; c < walk.terms; c += vec<T>::width) {
-        const int n = static_cast<int>(least(walk.terms - c, vec<T>::width));
-        vec<T> row[filters];
-#pragma GCC unroll 4
-        for (int j = 0; j < filters; ++j) row[j] = load_some(b + j * walk.filter_w + c, n);
-#pragma GCC unroll 8
-        for (int i = 0; i < pixels; ++i) {
-          const vec<T> pixel = load_some(opaque(a + i * walk.pixel_x + c), n);
-#pragma GCC unroll 4
-          for (int j = 0; j < filters; ++j) sum[i][j] = fma(pixel, row[j], sum[i][j]);
-        }
-      }
+    std::int64_t t = 0;
+    for (; t + 2 <= walk.terms; t += 2) {
+      add(sum[0], x + t, w + t * width);
+      add(sum[1], x + t + 1, w + (t + 1) * width);
+    }
+    if (t < walk.terms) add(sum[0], x + t, w + t * width);
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < pixels; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < filters; ++j) {
-      T& to = y[i * walk.pixel_y + j];
-      const T start = walk.accumulate ? to : bias == nullptr ? T(0) : bias[j];
-      to = start + reduce_add(sum[i][j]);
-    }
+  for (int i = 0; i < vectors; ++i)
+    store(lanes + i * width, pixel_by_pixel(sum[0][i] + sum[1][i], typename Count<width>::type{}));
+  const std::int64_t step = walk.pixel_y, last = walk.last;
+  const T *from = lanes, *end = lanes + walk.pixels * filters;
+  if (last == filters)
+    for (; from < end; from += filters, y += step) __builtin_memcpy(y, from, filters * sizeof(T));
+  else
+    for (; from < end; from += filters, y += step)
+      for (std::int64_t j = 0; j < last; ++j) y[j] = from[j];
 }
 
 template <class T>
@@ -207,31 +251,29 @@ using ConvTile = void (*)(const Walk<T>&, const T*, const T*, T*, const T*) noex
 template <class T, int most> struct ConvTiles {
   ConvTile<T> of[most];
 };
-template <class T, int vectors, int... i> constexpr auto make_plain_tiles(Integers<i...>) {
-  return ConvTiles<T, sizeof...(i)>{{plain_tile<T, i + 1, vectors>...}};
+template <class T, int vectors, int depth, int... i>
+constexpr auto make_plain_tiles(Integers<i...>) {
+  return ConvTiles<T, sizeof...(i)>{{plain_tile<T, i + 1, vectors, depth>...}};
 }
-template <class T, int vectors, int window, int... i>
+template <class T, int vectors, int window, int depth, int... i>
 constexpr auto make_fused_tiles(Integers<i...>) {
-  return ConvTiles<T, sizeof...(i)>{{fused_tile<T, i + 1, vectors, window>...}};
+  return ConvTiles<T, sizeof...(i)>{{fused_tile<T, i + 1, vectors, window, depth>...}};
 }
 
-template <class T, int filters, int... i> constexpr auto make_rest_tiles(Integers<i...>) {
-  return ConvTiles<T, sizeof...(i)>{{rest_tile<T, i + 1, filters>...}};
+template <class T, int... i> constexpr auto make_slim_tiles(Integers<i...>) {
+  return ConvTiles<T, sizeof...(i)>{{slim_tile<T, i + 1>...}};
 }
 
 // More pixels would gain nothing, and their code would be large.
-template <int vectors>
-constexpr int plain_pixels = static_cast<int>(least(14, accumulators / vectors));
-template <class T, int vectors>
+template <int vectors, int depth = 1>
+constexpr int plain_pixels = static_cast<int>(least(depth > 1 ? 8 : 14, accumulators / vectors));
+template <class T, int vectors, int depth = 1>
 constexpr auto plain_tiles =
-    make_plain_tiles<T, vectors>(typename Count<plain_pixels<vectors>>::type{});
+    make_plain_tiles<T, vectors, depth>(typename Count<plain_pixels<vectors, depth>>::type{});
 
-// A tile holds the weights of each filter.
-template <int filters>
-constexpr int rest_pixels = static_cast<int>(least(8, (accumulators - filters) / filters));
-template <class T, int filters>
-constexpr auto rest_tiles =
-    make_rest_tiles<T, filters>(typename Count<rest_pixels<filters>>::type{});
+constexpr int slim_vectors = 8;
+template <class T>
+constexpr auto slim_tiles = make_slim_tiles<T>(typename Count<slim_vectors>::type{});
 
 // A fused tile holds the weights of a window row too; 0 where there is no room for them, and in
 // float64, which is there for checks.
@@ -240,11 +282,14 @@ template <class T, int vectors, int window> constexpr int make_fused_pixels() {
   if (accumulators >= 24) return vectors > 2 ? 4 : window > 3 && vectors == 2 ? 10 : 14;
   return window > 3 || vectors > 2 ? 0 : vectors == 2 ? 4 : 12;
 }
-template <class T, int vectors, int window>
-constexpr int fused_pixels = make_fused_pixels<T, vectors, window>();
-template <class T, int vectors, int window>
-constexpr auto fused_tiles =
-    make_fused_tiles<T, vectors, window>(typename Count<fused_pixels<T, vectors, window>>::type{});
+template <class T, int vectors, int window, int depth = 1>
+constexpr int fused_pixels = static_cast<int>(least(depth == 1   ? 14
+                                                    : window > 3 ? 12
+                                                                 : 8,
+                                                    make_fused_pixels<T, vectors, window>()));
+template <class T, int vectors, int window, int depth = 1>
+constexpr auto fused_tiles = make_fused_tiles<T, vectors, window, depth>(
+    typename Count<fused_pixels<T, vectors, window, depth>>::type{});
 
 } // namespace
 } // namespace gyaku::GYAKU_ISA_NAME

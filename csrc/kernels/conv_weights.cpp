@@ -5,6 +5,7 @@
 // problem; within one all tiles are visited, so that its pixels stay in the caches. Pixels that see
 // padding through a tap are left out.
 #include "kernels/conv.h"
+#include "kernels/conv_outer.h"
 #include "kernels/register.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -26,140 +27,6 @@ template <class T> struct Field {
     return origin + i * image + r * row + c * column;
   }
 };
-
-// What a tile sums over.
-template <class T> struct Sweep {
-  std::int64_t images, image_x, image_dy;
-  std::int64_t rows, row_x, row_dy;
-  std::int64_t columns, column_x, column_dy;
-  std::int64_t row_dw;
-  int height; // numbers of x, side by side
-  int last;   // valid lanes of the last vector of filters
-};
-
-// One pixel's outer product.
-template <class T, int height, int vectors>
-GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
-  constexpr int width = vec<T>::width;
-  vec<T> row[vectors];
-#pragma GCC unroll 2
-  for (int j = 0; j < vectors; ++j)
-    row[j] = j + 1 < vectors || !partial_is_free ? load(dy + j * width)
-                                                 : load_partial(dy + j * width, last);
-#pragma GCC unroll 32
-  for (int i = 0; i < height; ++i) {
-    const vec<T> pixel = broadcast(x[i]);
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(pixel, row[j], sum[i][j]);
-  }
-}
-
-// dw += the outer products of `height` numbers of x, side by side, with `vectors` vectors of dy.
-template <class T, int height, int vectors>
-void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
-  constexpr int width = vec<T>::width;
-  // Pixels in turn go to sums of their own where there are few, or each would wait for the last.
-  constexpr int turns = height * vectors >= 8 ? 1 : height * vectors >= 4 ? 2 : 4;
-  const int last = sweep.last;
-  vec<T> sum[turns][height][vectors];
-#pragma GCC unroll 32
-  for (int i = 0; i < height; ++i)
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) {
-      __builtin_prefetch(dw + i * sweep.row_dw + j * width, 1);
-#pragma GCC unroll 4
-      for (int turn = 0; turn < turns; ++turn) sum[turn][i][j] = zero<T>();
-    }
-  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
-    const T* x_row = x;
-    const T* dy_row = dy;
-    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
-      const T* a = x_row;
-      const T* b = dy_row;
-      std::int64_t c = 0;
-      if constexpr (turns > 1)
-        for (; c + turns <= sweep.columns; c += turns) {
-#pragma GCC unroll 4
-          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
-            add_product(sum[turn], a, b, last);
-        }
-      for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy)
-        add_product(sum[0], a, b, last);
-    }
-  }
-  const bool whole = last == width;
-#pragma GCC unroll 32
-  for (int i = 0; i < height; ++i)
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) {
-      vec<T> total = sum[0][i][j];
-#pragma GCC unroll 4
-      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][i][j];
-      T* to = dw + i * sweep.row_dw + j * width;
-      if (j + 1 < vectors || whole)
-        store(to, load(to) + total);
-      else
-        store_partial(to, load_partial(to, last) + total, last);
-    }
-}
-
-// The same for the last few filters, which would leave a vector nearly empty: vectors run along x.
-template <class T, int filters>
-void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
-  constexpr int turns = filters > 2 ? 2 : 4;
-  for_each_vector<T>(0, sweep.height, [&](std::int64_t row, int n) {
-    vec<T> sum[turns][filters];
-#pragma GCC unroll 4
-    for (int turn = 0; turn < turns; ++turn)
-#pragma GCC unroll 4
-      for (int j = 0; j < filters; ++j) sum[turn][j] = zero<T>();
-    const auto add = [=](vec<T>(&to)[filters], const T* a, const T* b) {
-      const vec<T> pixel = load_some(a + row, n);
-#pragma GCC unroll 4
-      for (int j = 0; j < filters; ++j) to[j] = fma(pixel, broadcast(b[j]), to[j]);
-    };
-    for (std::int64_t i = 0; i < sweep.images; ++i)
-      for (std::int64_t r = 0; r < sweep.rows; ++r) {
-        const T* a = x + i * sweep.image_x + r * sweep.row_x;
-        const T* b = dy + i * sweep.image_dy + r * sweep.row_dy;
-        std::int64_t c = 0;
-        for (; c + turns <= sweep.columns; c += turns) {
-#pragma GCC unroll 4
-          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
-            add(sum[turn], a, b);
-        }
-        for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy) add(sum[0], a, b);
-      }
-#pragma GCC unroll 4
-    for (int j = 0; j < filters; ++j) {
-      vec<T> total = sum[0][j];
-#pragma GCC unroll 4
-      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][j];
-      T lanes[vec<T>::width];
-      store(lanes, total);
-      for (int i = 0; i < n; ++i) dw[(row + i) * sweep.row_dw + j] += lanes[i];
-    }
-  });
-}
-
-template <class T> using OuterTile = void (*)(const Sweep<T>&, const T*, const T*, T*) noexcept;
-
-// Tiles by their height, from 1 to `most`.
-template <class T, int most> struct OuterTiles {
-  OuterTile<T> of[most];
-};
-template <class T, int vectors, int... i> constexpr auto make_outer_tiles(Integers<i...>) {
-  return OuterTiles<T, sizeof...(i)>{{outer_tile<T, i + 1, vectors>...}};
-}
-template <class T, int vectors>
-constexpr auto outer_tiles =
-    make_outer_tiles<T, vectors>(typename Count<accumulators / vectors>::type{});
-
-template <class T, int filters = 1> OuterTile<T> rest_tile_of(std::int64_t count) {
-  if constexpr (filters <= most_rest<T>)
-    return count == filters ? rest_tile<T, filters> : rest_tile_of<T, filters + 1>(count);
-  return nullptr;
-}
 
 // db += the sum of dy over a box, `filters` of them.
 template <class T>
@@ -198,6 +65,10 @@ template <class T> struct WeightGradient {
   // Rows of dw, (tap, channel), go in runs whose numbers of x lie side by side, those in tiles.
   std::int64_t run, runs, tiles_a_run;
   bool copies_dy;
+  // Taps of a window row share a tile, see `shared_tile`, that is as high as window rows of one
+  // channel, or as channels of one window row. Dw's rows are counted accordingly.
+  SharedTiles<T> shared{};
+  bool by_rows;
   std::int64_t chunk_images, chunk_rows, chunk_columns; // how many chunks there are of each
 
   explicit WeightGradient(const ConvWeightsArgs& a)
@@ -216,15 +87,30 @@ template <class T> struct WeightGradient {
     runs = rows.taps * columns.taps * channels / run;
     tiles_a_run = ceil_div(run, accumulators / vectors);
     rest = filters > width && run >= width ? filters % width : 0;
+    by_rows = all_channels == 1;
+    if (columns.source_step == 1 && columns.tap_step == 1 &&
+        (by_rows || (channels >= 8 && filters <= width)))
+      shared = shared_tiles_of<T>(columns.taps);
+    if (shared.of != nullptr) {
+      vectors = 1;
+      run = by_rows ? rows.taps * columns.taps : columns.taps * channels;
+      runs = by_rows ? 1 : rows.taps;
+      if (by_rows) shared.height = static_cast<int>(least(shared.height, columns.taps));
+      tiles_a_run = ceil_div(heights(), shared.height);
+      const bool is_padded =
+          columns.origin < 0 || columns.taps_of(columns.count - 1).end < columns.taps;
+      rest = filters > width && by_rows && !is_padded ? filters % width : 0;
+    }
     if (rest > most_rest<T>) rest = 0;
     panels = ceil_div(filters - rest, vectors * width) + (rest > 0);
     // Pixels far apart share few cache sets: what many tiles read is worth a copy.
     copies_dy = ((filters - rest) % width != 0 && !partial_is_free) ||
-                (runs * tiles_a_run >= 8 && all_filters != vectors * width);
+                (runs * tiles_a_run >= 8 && all_filters != vectors * width && shared.of == nullptr);
     // Long enough that adding a tile to dw does not count; few channels allow of more.
     const std::int64_t small =
         64 * 1024 / static_cast<int>(sizeof(T)) / (all_channels + all_filters);
-    const std::int64_t pixels = copies_dy ? copied_pixels : most(copied_pixels, small);
+    std::int64_t pixels = copies_dy ? copied_pixels : most(copied_pixels, small);
+    if (packs_rest()) pixels = least(pixels, 2 * copied_pixels); // a vector for each at worst
     chunk_images = ceil_div(a.images, most(1, pixels / (rows.count * columns.count)));
     chunk_columns = ceil_div(columns.count, pixels);
     chunk_rows = ceil_div(rows.count, most(1, pixels / columns.count));
@@ -250,6 +136,30 @@ template <class T> struct WeightGradient {
   Range rows_of(std::int64_t tile) const {
     const std::int64_t begin = tile / tiles_a_run * run, part = tile % tiles_a_run;
     return {begin + run * part / tiles_a_run, begin + run * (part + 1) / tiles_a_run};
+  }
+
+  std::int64_t heights() const { return by_rows ? rows.taps : channels; }
+  Range heights_of(std::int64_t tile) const {
+    const std::int64_t part = tile % tiles_a_run;
+    return {heights() * part / tiles_a_run, heights() * (part + 1) / tiles_a_run};
+  }
+  // From a row of dw to that of the next tap and of the next number of x in a shared tile.
+  std::int64_t tap_step() const { return by_rows ? 1 : channels; }
+  std::int64_t height_step() const { return by_rows ? columns.taps : 1; }
+  std::int64_t shared_row(std::int64_t tile) const {
+    return tile / tiles_a_run * columns.taps * channels + heights_of(tile).begin * height_step();
+  }
+  // f(row of dw) for all rows of a tile
+  template <class F> GYAKU_INLINE void for_each_row(std::int64_t tile, F f) const {
+    if (shared.of == nullptr) {
+      const Range some = rows_of(tile);
+      for (std::int64_t row = some.begin; row < some.end; ++row) f(row);
+      return;
+    }
+    const std::int64_t size = heights_of(tile).size();
+    for (std::int64_t t = 0; t < columns.taps; ++t)
+      for (std::int64_t i = 0; i < size; ++i)
+        f(shared_row(tile) + t * tap_step() + i * height_step());
   }
 
   // The pixels of a box that see the image through a tap.
@@ -282,6 +192,65 @@ template <class T> struct WeightGradient {
     }
   }
 
+  Sweep<T> sweep_of(const Box& box, const Field<T>& images, const Field<T>& pixels) const {
+    Sweep<T> sweep{};
+    sweep.images = box.images.size();
+    sweep.image_x = images.image;
+    sweep.image_dy = pixels.image;
+    sweep.rows = box.rows.size();
+    sweep.row_x = rows.source_step * images.row;
+    sweep.row_dy = pixels.row;
+    sweep.columns = box.columns.size();
+    sweep.column_x = columns.source_step * images.column;
+    sweep.column_dy = pixels.column;
+    return sweep;
+  }
+
+  // The same for a shared tile; dw is that of all tiles.
+  void share(const Box& box, const Field<T>& images, const Field<T>& pixels, std::int64_t tile,
+             std::int64_t panel, T* dw) const {
+    dw += shared_row(tile) * dy.column;
+    const Range part = heights_of(tile);
+    Box some = box;
+    if (!by_rows) {
+      const std::int64_t row = tile / tiles_a_run;
+      some.rows = both(box.rows, rows.results_of(row));
+      return share(some, images, pixels, row, part, panel, dw);
+    }
+    // First the rows of pixels that see all of the window rows, then the others one by one.
+    some.rows = both(box.rows, both(rows.results_of(part.begin), rows.results_of(part.end - 1)));
+    const Range inner = some.rows;
+    share(some, images, pixels, part.begin, part, panel, dw);
+    for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
+      if (inner.begin <= r && r < inner.end) continue;
+      some.rows = {r, r + 1};
+      const Range seen = both(part, rows.taps_of(r));
+      share(some, images, pixels, seen.begin, seen, panel,
+            dw + (seen.begin - part.begin) * height_step() * dy.column);
+    }
+  }
+  void share(const Box& box, const Field<T>& images, const Field<T>& pixels,
+             std::int64_t window_row, Range part, std::int64_t panel, T* dw) const {
+    if (box.is_empty() || part.is_empty()) return;
+    const std::int64_t column = columns.origin + box.columns.begin,
+                       end = columns.origin + box.columns.end - 1 + columns.taps;
+    Sweep<T> sweep = sweep_of(box, images, pixels);
+    sweep.row_dw = height_step() * dy.column;
+    sweep.tap_dw = tap_step() * dy.column;
+    sweep.last = static_cast<int>(filters_of(panel).size());
+    sweep.step_x = by_rows ? rows.tap_step * images.row : 1;
+    sweep.left = static_cast<int>(most(0, -column));
+    sweep.right = static_cast<int>(most(0, end - columns.sources));
+    const T* from =
+        images.at(box.images.begin,
+                  rows.origin + box.rows.begin * rows.source_step + window_row * rows.tap_step,
+                  column) +
+        (by_rows ? 0 : part.begin);
+    (is_rest(panel) ? shared.slim : shared.of)[part.size() - 1](
+        sweep, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
+  }
+
+  bool packs_rest() const { return rest > 0 && shared.of != nullptr; }
   bool is_rest(std::int64_t panel) const { return rest > 0 && panel + 1 == panels; }
   Range filters_of(std::int64_t panel) const {
     if (is_rest(panel)) return {filters - rest, filters};
@@ -294,18 +263,10 @@ template <class T> struct WeightGradient {
     if (box.is_empty()) return;
     const std::int64_t tap = tile_rows.begin / channels;
     const std::int64_t count = filters_of(panel).size(), n = ceil_div(count, width);
-    const Sweep<T> sweep{box.images.size(),
-                         images.image,
-                         pixels.image,
-                         box.rows.size(),
-                         rows.source_step * images.row,
-                         pixels.row,
-                         box.columns.size(),
-                         columns.source_step * images.column,
-                         pixels.column,
-                         dy.column,
-                         static_cast<int>(tile_rows.size()),
-                         static_cast<int>(count - (n - 1) * width)};
+    Sweep<T> sweep = sweep_of(box, images, pixels);
+    sweep.row_dw = dy.column;
+    sweep.height = static_cast<int>(tile_rows.size());
+    sweep.last = static_cast<int>(count - (n - 1) * width);
     const T* from = images.at(box.images.begin,
                               rows.origin + box.rows.begin * rows.source_step +
                                   tap / columns.taps * rows.tap_step,
@@ -332,6 +293,38 @@ template <class T> struct WeightGradient {
           for_each_vector<T>(0, n,
                              [&](std::int64_t k, int m) { store(to + k, load(from + k, m)); });
       }
+    return copy;
+  }
+
+  // The last few filters of dy in a chunk, as `slim_shared_tile` reads them; db, if it is asked
+  // for, += their sum.
+  Field<T> packed(const Box& box, const T* from_filter, T* to, T* db) const {
+    constexpr int depth = rest_depth<T>, most_filters = most_rest<T>;
+    const std::int64_t size = box.columns.size(), padded = ceil_div(size, depth) * depth;
+    Field<T> copy{to, 0, padded * most_filters, 0};
+    copy.image = box.rows.size() * copy.row;
+    copy.origin -= copy.at(box.images.begin, box.rows.begin, 0) - to;
+    const Field<T> source{from_filter, dy.image, dy.row, dy.column};
+    T* at = to;
+    for (std::int64_t i = box.images.begin; i < box.images.end; ++i)
+      for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
+        const T* from = source.at(i, r, box.columns.begin);
+        for (std::int64_t c = 0; c < size; ++c, from += dy.column, at += most_filters)
+          if (rest == most_filters)
+            __builtin_memcpy(at, from, most_filters * sizeof(T));
+          else
+            for (int k = 0; k < most_filters; ++k) at[k] = k < rest ? from[k] : T(0);
+        for (std::int64_t c = size * most_filters; c < copy.row; ++c) *at++ = T(0);
+      }
+    constexpr typename Count<width>::type lanes{};
+    vec<T> sum = zero<T>();
+    for (T* vector = to; vector < at; vector += width) {
+      const vec<T> some = filter_by_filter(load(vector), lanes);
+      store(vector, some);
+      sum = sum + some;
+    }
+    const int n = static_cast<int>(rest);
+    if (db != nullptr) store_partial(db, load_partial(db, n) + add_lanes(sum, lanes), n);
     return copy;
   }
 
@@ -371,9 +364,10 @@ template <class T> struct WeightTiles {
 
   void clear() const {
     for_each_group([&](std::int64_t g, Range some) {
-      const std::int64_t end = problem.rows_of(some.end - 1).end;
-      for (std::int64_t row = problem.rows_of(some.begin).begin; row < end; ++row)
-        fill_zero(sums.dw + row * problem.dy.column + g * problem.filters, problem.filters);
+      for (std::int64_t tile = some.begin; tile < some.end; ++tile)
+        problem.for_each_row(tile, [&](std::int64_t row) {
+          fill_zero(sums.dw + row * problem.dy.column + g * problem.filters, problem.filters);
+        });
       if (some.begin == 0) fill_zero(sums.db + g * problem.filters, problem.filters);
     });
   }
@@ -389,10 +383,20 @@ template <class T> struct WeightTiles {
         Field<T> pixels = problem.dy;
         pixels.origin += filter;
         if (problem.copies_dy) pixels = problem.copied(box, pixels.origin, panel, copy);
-        if (some.begin == 0) add_pixels(pixels, box, filters.size(), sums.db + filter);
+        T* db = some.begin == 0 ? sums.db + filter : nullptr;
+        if constexpr (most_rest<T> > 0)
+          if (problem.packs_rest() && problem.is_rest(panel)) {
+            pixels = problem.packed(box, pixels.origin, copy, db);
+            db = nullptr;
+          }
+        if (db != nullptr) add_pixels(pixels, box, filters.size(), db);
         for (std::int64_t tile = some.begin; tile < some.end; ++tile) {
           x_ahead.ask();
           dy_ahead.ask();
+          if (problem.shared.of != nullptr) {
+            problem.share(box, images, pixels, tile, panel, sums.dw + filter);
+            continue;
+          }
           const Range rows = problem.rows_of(tile);
           problem.tile(box, images, pixels, rows, panel,
                        sums.dw + rows.begin * problem.dy.column + filter);

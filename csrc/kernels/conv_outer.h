@@ -1,0 +1,277 @@
+// The register tiles of the gradient by a convolution's weights: numbers of x times vectors of dy.
+#pragma once
+
+#include "kernels/conv.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// What a tile sums over.
+template <class T> struct Sweep {
+  std::int64_t images, image_x, image_dy;
+  std::int64_t rows, row_x, row_dy;
+  std::int64_t columns, column_x, column_dy;
+  std::int64_t row_dw;
+  int height; // numbers of x, side by side
+  int last;   // valid lanes of the last vector of filters
+  // See `shared_tile`.
+  std::int64_t step_x, tap_dw;
+  int left, right; // columns of x that are padding, as in `Walk`
+};
+
+// One pixel's outer product.
+template <class T, int height, int vectors>
+GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
+  constexpr int width = vec<T>::width;
+  vec<T> row[vectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < vectors; ++j)
+    row[j] = j + 1 < vectors || !partial_is_free ? load(dy + j * width)
+                                                 : load_partial(dy + j * width, last);
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i) {
+    const vec<T> pixel = broadcast(x[i]);
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(pixel, row[j], sum[i][j]);
+  }
+}
+
+// dw += the outer products of `height` numbers of x, side by side, with `vectors` vectors of dy.
+template <class T, int height, int vectors>
+void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int width = vec<T>::width;
+  // Pixels in turn go to sums of their own where there are few, or each would wait for the last.
+  constexpr int turns = height * vectors >= 8 ? 1 : height * vectors >= 4 ? 2 : 4;
+  const int last = sweep.last;
+  vec<T> sum[turns][height][vectors];
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) {
+      __builtin_prefetch(dw + i * sweep.row_dw + j * width, 1);
+#pragma GCC unroll 4
+      for (int turn = 0; turn < turns; ++turn) sum[turn][i][j] = zero<T>();
+    }
+  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
+    const T* x_row = x;
+    const T* dy_row = dy;
+    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
+      const T* a = x_row;
+      const T* b = dy_row;
+      std::int64_t c = 0;
+      if constexpr (turns > 1)
+        for (; c + turns <= sweep.columns; c += turns) {
+#pragma GCC unroll 4
+          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+            add_product(sum[turn], a, b, last);
+        }
+      for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy)
+        add_product(sum[0], a, b, last);
+    }
+  }
+  const bool whole = last == width;
+#pragma GCC unroll 32
+  for (int i = 0; i < height; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) {
+      vec<T> total = sum[0][i][j];
+#pragma GCC unroll 4
+      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][i][j];
+      T* to = dw + i * sweep.row_dw + j * width;
+      if (j + 1 < vectors || whole)
+        store(to, load(to) + total);
+      else
+        store_partial(to, load_partial(to, last) + total, last);
+    }
+}
+
+// The same for the last few filters, which would leave a vector nearly empty: vectors run along x.
+template <class T, int filters>
+void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int turns = filters > 2 ? 2 : 4;
+  for_each_vector<T>(0, sweep.height, [&](std::int64_t row, int n) {
+    vec<T> sum[turns][filters];
+#pragma GCC unroll 4
+    for (int turn = 0; turn < turns; ++turn)
+#pragma GCC unroll 4
+      for (int j = 0; j < filters; ++j) sum[turn][j] = zero<T>();
+    const auto add = [=](vec<T>(&to)[filters], const T* a, const T* b) {
+      const vec<T> pixel = load_some(a + row, n);
+#pragma GCC unroll 4
+      for (int j = 0; j < filters; ++j) to[j] = fma(pixel, broadcast(b[j]), to[j]);
+    };
+    for (std::int64_t i = 0; i < sweep.images; ++i)
+      for (std::int64_t r = 0; r < sweep.rows; ++r) {
+        const T* a = x + i * sweep.image_x + r * sweep.row_x;
+        const T* b = dy + i * sweep.image_dy + r * sweep.row_dy;
+        std::int64_t c = 0;
+        for (; c + turns <= sweep.columns; c += turns) {
+#pragma GCC unroll 4
+          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+            add(sum[turn], a, b);
+        }
+        for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy) add(sum[0], a, b);
+      }
+#pragma GCC unroll 4
+    for (int j = 0; j < filters; ++j) {
+      vec<T> total = sum[0][j];
+#pragma GCC unroll 4
+      for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][j];
+      T lanes[vec<T>::width];
+      store(lanes, total);
+      for (int i = 0; i < n; ++i) dw[(row + i) * sweep.row_dw + j] += lanes[i];
+    }
+  });
+}
+
+template <class T> using OuterTile = void (*)(const Sweep<T>&, const T*, const T*, T*) noexcept;
+
+// Tiles by their height, from 1 to `most`.
+template <class T, int most> struct OuterTiles {
+  OuterTile<T> of[most];
+};
+template <class T, int vectors, int... i> constexpr auto make_outer_tiles(Integers<i...>) {
+  return OuterTiles<T, sizeof...(i)>{{outer_tile<T, i + 1, vectors>...}};
+}
+template <class T, int vectors>
+constexpr auto outer_tiles =
+    make_outer_tiles<T, vectors>(typename Count<accumulators / vectors>::type{});
+
+template <class T, int filters = 1> OuterTile<T> rest_tile_of(std::int64_t count) {
+  if constexpr (filters <= most_rest<T>)
+    return count == filters ? rest_tile<T, filters> : rest_tile_of<T, filters + 1>(count);
+  return nullptr;
+}
+
+// Stride and dilation 1: all taps of a window row at once, for numbers of x that are `step_x` apart
+// and one vector of filters. As many pixels of dy stay in registers while the columns of x pass by,
+// each of which is loaded once. Taps that see padding are left out, as are those beside the pixels.
+template <class T, int height, int window>
+void shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  const std::int64_t last_pixel = sweep.columns - 1, end = sweep.columns + window - 1 - sweep.right;
+  vec<T> sum[window][height];
+#pragma GCC unroll 8
+  for (int t = 0; t < window; ++t)
+#pragma GCC unroll 8
+    for (int i = 0; i < height; ++i) sum[t][i] = zero<T>();
+  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
+    const T* x_row = x;
+    const T* dy_row = dy;
+    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
+      vec<T> pixel[window]; // the tap's
+#pragma GCC unroll 8
+      for (int t = 0; t < window; ++t) pixel[t] = zero<T>();
+      const T* a = x_row;
+      const T* b = dy_row;
+      for (std::int64_t c = 0; c < end; ++c, a += sweep.column_x, b += sweep.column_dy) {
+#pragma GCC unroll 8
+        for (int t = window - 1; t > 0; --t) pixel[t] = pixel[t - 1];
+        if (c <= last_pixel) pixel[0] = load_some(b, sweep.last);
+        if (c < sweep.left) continue;
+        const T* p = a;
+        if (c >= window - 1 && c <= last_pixel) {
+#pragma GCC unroll 8
+          for (int i = 0; i < height; ++i, p += sweep.step_x) {
+            const vec<T> number = broadcast(*p);
+#pragma GCC unroll 8
+            for (int t = 0; t < window; ++t) sum[t][i] = fma(number, pixel[t], sum[t][i]);
+          }
+          continue;
+        }
+#pragma GCC unroll 8
+        for (int t = 0; t < window; ++t) {
+          if (t > c || t < c - last_pixel) continue;
+          p = a;
+#pragma GCC unroll 8
+          for (int i = 0; i < height; ++i, p += sweep.step_x)
+            sum[t][i] = fma(broadcast(*opaque(p)), pixel[t], sum[t][i]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < window; ++t)
+#pragma GCC unroll 8
+    for (int i = 0; i < height; ++i) {
+      T* to = dw + t * sweep.tap_dw + i * sweep.row_dw;
+      store(to, load(to, sweep.last) + sum[t][i], sweep.last);
+    }
+}
+
+// The last few filters of the same over one channel without padding: each has lanes for as many
+// pixels as lie side by side, and so lies dy, [group of pixels][filter][pixel], zero at the end.
+template <class T, int height, int window>
+void slim_shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int depth = rest_depth<T>;
+  vec<T> sum[window][height];
+#pragma GCC unroll 8
+  for (int t = 0; t < window; ++t)
+#pragma GCC unroll 8
+    for (int i = 0; i < height; ++i) sum[t][i] = zero<T>();
+  const auto add = [&](const T* a, const T* b, auto number) {
+    const vec<T> pixels = load(b);
+#pragma GCC unroll 8
+    for (int i = 0; i < height; ++i, a += sweep.step_x)
+#pragma GCC unroll 8
+      for (int t = 0; t < window; ++t) sum[t][i] = fma(number(a + t), pixels, sum[t][i]);
+  };
+  for (std::int64_t n = 0; n < sweep.images; ++n)
+    for (std::int64_t r = 0; r < sweep.rows; ++r) {
+      const T* a = x + n * sweep.image_x + r * sweep.row_x;
+      const T* b = dy + n * sweep.image_dy + r * sweep.row_dy;
+      std::int64_t left = sweep.columns;
+      for (; left >= depth; left -= depth, a += depth, b += vec<T>::width)
+        add(a, b, [](const T* p) { return spread(p); });
+      if (left > 0) add(a, b, [=](const T* p) { return spread(p, left); });
+    }
+#pragma GCC unroll 8
+  for (int t = 0; t < window; ++t)
+#pragma GCC unroll 8
+    for (int i = 0; i < height; ++i) {
+      T* to = dw + t * sweep.tap_dw + i * sweep.row_dw;
+      const vec<T> total = add_lanes(sum[t][i], typename Count<vec<T>::width>::type{});
+      store_partial(to, load_partial(to, sweep.last) + total, sweep.last);
+    }
+}
+
+// Numbers of x in the highest of them; 0 where there are too few registers.
+template <class T, int window>
+constexpr int shared_height = sizeof(T) > 4 || accumulators < 24 ? 0
+                              : window > 3                       ? 5
+                                                                 : 8;
+
+template <class T, int window, int... i> constexpr auto make_shared_tiles(Integers<i...>) {
+  return OuterTiles<T, sizeof...(i)>{{shared_tile<T, i + 1, window>...}};
+}
+template <class T, int window, int... i> constexpr auto make_slim_tiles(Integers<i...>) {
+  return OuterTiles<T, sizeof...(i)>{{slim_shared_tile<T, i + 1, window>...}};
+}
+template <class T, int window>
+constexpr auto shared_tiles =
+    make_shared_tiles<T, window>(typename Count<shared_height<T, window>>::type{});
+// No higher than wide.
+template <class T, int window>
+constexpr auto slim_shared_tiles = make_slim_tiles<T, window>(
+    typename Count<static_cast<int>(least(window, shared_height<T, window>))>::type{});
+
+// The tiles for a window.
+template <class T> struct SharedTiles {
+  const OuterTile<T>* of;
+  const OuterTile<T>* slim; // null if no filters are left to them
+  int height;
+};
+template <class T> SharedTiles<T> shared_tiles_of(std::int64_t window) {
+  if constexpr (shared_height<T, 3> > 0) {
+    const OuterTile<T>*slim3 = nullptr, *slim5 = nullptr;
+    if constexpr (most_rest<T> > 0) {
+      slim3 = slim_shared_tiles<T, 3>.of;
+      slim5 = slim_shared_tiles<T, 5>.of;
+    }
+    if (window == 3) return {shared_tiles<T, 3>.of, slim3, shared_height<T, 3>};
+    if (window == 5) return {shared_tiles<T, 5>.of, slim5, shared_height<T, 5>};
+  }
+  return {};
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME
