@@ -16,7 +16,7 @@ from gyaku.ops import TABLE
 RUNTIME = {
     *("empty", "zeros", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
     *("set_num_threads", "recording", "host", "replay", "philox", "elementary"),
-    *("measure_flops", "measure_bandwidth"),
+    *("measure_flops", "measure_bandwidth", "takes_maxima"),
 }
 each_row = pytest.mark.parametrize("row", TABLE.values(), ids=list(TABLE))
 

@@ -70,19 +70,21 @@ def takes_maxima(
     return groups == 1 and _core.takes_maxima(rows, columns, w[2], w[3], dtype.itemsize)
 
 
-def _by_outputs(
-    op: str, dy: NDArray[Any], argmax: NDArray[Any], rows: Axis, columns: Axis
-) -> NDArray[Any]:
-    """Return the gradient by all outputs, from that by their maxima."""
-    size = rows.windows, columns.windows
-    shape = (len(dy), size[0] // 2, size[1] // 2, dy.shape[3])
-    _check_gradient(op, dy, shape)
-    if argmax.shape != shape or argmax.dtype != np.uint8:
+def _check_outputs(
+    op: str, dy: NDArray[Any], argmax: NDArray[Any] | None, outputs: tuple[int, int, int, int]
+) -> None:
+    """Refuse a gradient that is neither by all outputs nor, with argmax, by their maxima."""
+    if argmax is None:
+        _check_gradient(op, dy, outputs)
+        return
+    samples, rows, columns, filters = outputs
+    maxima = (samples, rows // 2, columns // 2, filters)
+    _check_gradient(op, dy, maxima)
+    if argmax.shape != maxima or argmax.dtype != np.uint8:
         raise ValueError(
-            f"{op}: argmax must hold uint8 in the shape of dy {shape}, got {argmax.dtype} in"
+            f"{op}: argmax must hold uint8 in the shape of dy {maxima}, got {argmax.dtype} in"
             f" {argmax.shape}"
         )
-    return max_pool2d_backward(dy, argmax, size, 2)
 
 
 def _data(
@@ -98,13 +100,15 @@ def _data(
     groups = _whole_groups(op, where)
     shape = (len(dy), *size, w.shape[2] * groups if w.ndim == 4 else 0)
     rows, columns = conv_axes(op, shape, w.shape, **where)
-    if argmax is not None:
-        dy = _by_outputs(op, dy, argmax, rows, columns)
-    _check_gradient(op, dy, (len(dy), rows.windows, columns.windows, w.shape[3]))
+    outputs = (len(dy), rows.windows, columns.windows, w.shape[3])
+    _check_outputs(op, dy, argmax, outputs)
     (dx,) = placed(op, "out", (out,), [shape], dy=dy, w=w)
     if active.native:
+        if argmax is not None:
+            dy = max_pool2d_backward(dy, argmax, outputs[1:3], 2)
         return _core.conv2d_backward_data(dy, w, dx, rows, columns, groups)
-    dx[...] = reference.conv2d_backward_data(dy, w, (rows.size, columns.size), **where)
+    size = rows.size, columns.size
+    dx[...] = reference.conv2d_backward_data(dy, w, size, **where, argmax=argmax)
     return dx
 
 
@@ -120,13 +124,14 @@ def _weights(
     groups, filters = _whole_groups(op, where), _channels(op, dy)
     shape = (*window, x.shape[-1] // groups if x.ndim else 0, filters)
     rows, columns = conv_axes(op, x.shape, shape, **where)
-    if argmax is not None:
-        dy = _by_outputs(op, dy, argmax, rows, columns)
-    _check_gradient(op, dy, (len(x), rows.windows, columns.windows, filters))
+    outputs = (len(x), rows.windows, columns.windows, filters)
+    _check_outputs(op, dy, argmax, outputs)
     dw, db = placed(op, "dw db", out, [shape, (filters,)], dy=dy, x=x)
     if active.native:
+        if argmax is not None:
+            dy = max_pool2d_backward(dy, argmax, outputs[1:3], 2)
         return _core.conv2d_backward_weights(dy, x, dw, db, rows, columns, groups)
-    dw[...], db[...] = reference.conv2d_backward_weights(dy, x, window, **where)
+    dw[...], db[...] = reference.conv2d_backward_weights(dy, x, window, **where, argmax=argmax)
     return dw, db
 
 

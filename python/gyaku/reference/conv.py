@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku.reference.activation import activate
+from gyaku.reference.pool import max_pool2d_backward
 from gyaku.reference.windows import axes, covered, each_tap, transposed_axes, uncovered
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ def _outer(
         product = _split(cover[seen], groups).swapaxes(1, 2) @ _split(y, groups)
         w[i, j] = _joined(product, depth, filters)
     return w
+
+
+def _by_outputs(
+    dy: NDArray[Any], argmax: NDArray[Any] | None, rows: Axis, columns: Axis
+) -> NDArray[Any]:
+    """Return the gradient by all outputs, if it is that by their maxima."""
+    if argmax is None:
+        return dy
+    return max_pool2d_backward(dy, argmax, (rows.windows, columns.windows), 2)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -146,6 +156,7 @@ def conv2d_backward_data(
     padding: Padding = 0,
     dilation: Sides = 1,
     groups: int = 1,
+    argmax: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Return the gradient of a convolution by its images.
 
@@ -165,6 +176,9 @@ def conv2d_backward_data(
         Dilation of the convolution.
     groups : int, default 1
         Groups of the convolution.
+    argmax : ndarray of uint8 or None, optional
+        Which of 2 × 2 outputs was the largest: dy is the gradient by these maxima then, of shape
+        (n, rows // 2, columns // 2, k), and the other outputs have none.
 
     Returns
     -------
@@ -184,7 +198,7 @@ def conv2d_backward_data(
     array([1., 2., 4., 2., 3., 0.])
     """
     rows, columns = axes(size, w.shape[:2], stride=stride, padding=padding, dilation=dilation)
-    return _scatter(dy, w, rows, columns, groups)
+    return _scatter(_by_outputs(dy, argmax, rows, columns), w, rows, columns, groups)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -197,6 +211,7 @@ def conv2d_backward_weights(
     padding: Padding = 0,
     dilation: Sides = 1,
     groups: int = 1,
+    argmax: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the gradients of a convolution by its weights and its bias.
 
@@ -216,6 +231,9 @@ def conv2d_backward_weights(
         Dilation of the convolution.
     groups : int, default 1
         Groups of the convolution.
+    argmax : ndarray of uint8 or None, optional
+        Which of 2 × 2 outputs was the largest: dy is the gradient by these maxima then, of shape
+        (n, rows // 2, columns // 2, k), and the other outputs have none.
 
     Returns
     -------
@@ -237,6 +255,7 @@ def conv2d_backward_weights(
     (array([2., 4., 6.]), array([2.]))
     """
     rows, columns = axes(x.shape[1:3], window, stride=stride, padding=padding, dilation=dilation)
+    dy = _by_outputs(dy, argmax, rows, columns)
     return _outer(x, dy, rows, columns, groups), dy.sum(axis=(0, 1, 2))
 
 
