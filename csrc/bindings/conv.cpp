@@ -101,11 +101,13 @@ struct Problem {
     for (const ConvAxis& axis : {rows, columns})
       if (axis.stride > 1 || axis.dilation > 1 || axis.windows < 2) return false;
     if (scalar != Scalar::float32 || shape.groups > 1) return false;
-    const std::int64_t seen =
-        (columns.windows / 2 * 2 + columns.taps - 1) * std::int64_t{shape.channels};
-    if (seen * (rows.taps + 1) > max_maxima_bytes / item_bytes - lanes()) return false;
+    const bool is_few = shape.channels < few_channels;
+    const std::int64_t copies = is_few ? 4 : 1;
+    const std::int64_t seen = (columns.windows / 2 * 2 + columns.taps - 1) *
+                              std::int64_t{shape.channels} * (rows.taps + 1);
+    if (copies * seen > max_maxima_bytes / item_bytes - lanes()) return false;
     if (columns.windows / 2 > max_maxima_windows) return false;
-    if (shape.channels >= few_channels) return 2 * run() >= whole_vectors(run());
+    if (!is_few) return 2 * run() >= whole_vectors(run());
     return lanes() >= picking_lanes && rows.padding == 0 && columns.padding == 0;
   }
 

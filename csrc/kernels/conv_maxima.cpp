@@ -200,8 +200,8 @@ template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept 
     const auto finish = [&](std::int64_t i, const T* from) { // row i of dx
       const std::int64_t at = (image * rows.size + i) * dx_row;
       T* dx = static_cast<T*>(args.y) + at;
-      move_numbers(from + before, from == nullptr ? 0 : covered, dx);
       const std::int64_t done = from == nullptr ? 0 : covered;
+      if (done > 0) move_numbers(from + before, done, dx);
       clear(dx + done, dx_row - done);
       if (args.derivative != Activation::identity)
         differentiate_row(args.derivative, alpha, static_cast<const T*>(args.saved) + at, dx,

@@ -166,7 +166,8 @@ struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_nar
 constexpr std::int64_t max_unpooled_bytes = 64 * 1024;
 
 // What the gradients of pooled rows may take of the stack: at least the rows of the image that a
-// row of windows sees must fit into it, and no more windows may be in a row.
+// row of windows sees must fit into it, four times where channels are few; and so many windows at
+// once.
 constexpr std::int64_t max_maxima_bytes = 48 * 1024, max_maxima_windows = 1024;
 // Fewer channels than these do not fill a vector, so that the filters must, with as many lanes.
 constexpr std::int64_t few_channels = 4, picking_lanes = 8;
