@@ -34,6 +34,8 @@ PROBLEMS: dict[str, tuple[tuple[int, ...], int, tuple[int, int], Any]] = {
     "one channel, two vectors": ((3, 9, 11, 1), 30, (5, 3), 0),
     "two channels": ((2, 8, 9, 2), 70, (3, 8), 0),
     "three channels": ((2, 40, 60, 3), 33, (3, 3), 0),
+    "one channel, padded behind": ((2, 9, 8, 1), 5, (3, 3), ((0, 0), (0, 1))),
+    "two channels, padded below": ((2, 9, 8, 2), 5, (3, 3), ((0, 2), (0, 0))),
     "three channels, wide rows": ((1, 12, 300, 3), 5, (5, 5), 0),
     "three channels, padded": ((2, 8, 8, 3), 5, (3, 3), 1),
 }

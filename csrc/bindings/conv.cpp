@@ -108,7 +108,10 @@ struct Problem {
     if (copies * seen > max_maxima_bytes / item_bytes - lanes()) return false;
     if (columns.windows / 2 > max_maxima_windows) return false;
     if (!is_few) return 2 * run() >= whole_vectors(run());
-    return lanes() >= picking_lanes && rows.padding == 0 && columns.padding == 0;
+    const auto is_padded = [](const ConvAxis& axis) {
+      return axis.padding > 0 || axis.windows + axis.taps - 1 > axis.size;
+    };
+    return lanes() >= picking_lanes && !is_padded(rows) && !is_padded(columns);
   }
 
   // A window of one pixel sees neighbouring rows as one: as long as fits, so that tiles come out
