@@ -143,18 +143,28 @@ def test_special_numbers_go_where_the_windows_saw_them(name: str, value: float) 
         np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(theirs))
 
 
-def test_a_maximum_that_is_nowhere_has_no_gradient() -> None:
-    for name in ("as lenet", "one channel"):
-        x, w, dy, argmax, _ = problem(name)
-        argmax[:, 0] = 4
-        dy_without = dy.copy()
-        dy_without[:, 0] = 0
-        first = ops.conv2d_backward_weights(dy, x, w.shape[:2], argmax=argmax)[0]
-        second = ops.conv2d_backward_weights(dy_without, x, w.shape[:2], argmax=argmax)[0]
+@pytest.mark.parametrize("name", ["as lenet", "one channel", "three channels, padded"])
+def test_a_maximum_that_is_nowhere_has_no_gradient(name: str) -> None:
+    x, w, dy, argmax, padding = problem(name)
+    argmax[:, 0] = 4
+    without = dy.copy()
+    without[:, 0] = 0
+    where = {"padding": padding, "argmax": argmax}
+    for first, second in zip(
+        ops.conv2d_backward_weights(dy, x, w.shape[:2], **where),
+        ops.conv2d_backward_weights(without, x, w.shape[:2], **where),
+        strict=True,
+    ):
         assert first.tobytes() == second.tobytes()
-        dx = ops.conv2d_backward_data(dy, w, x.shape[1:3], argmax=argmax)
-        same = ops.conv2d_backward_data(dy_without, w, x.shape[1:3], argmax=argmax)
-        assert dx.tobytes() == same.tobytes()
+    dx = ops.conv2d_backward_data(dy, w, x.shape[1:3], **where)
+    assert dx.tobytes() == ops.conv2d_backward_data(without, w, x.shape[1:3], **where).tobytes()
+
+
+def test_the_window_may_be_a_number() -> None:
+    x, _, dy, argmax, _ = problem("as lenet")
+    pair = ops.conv2d_backward_weights(dy, x, (5, 5), argmax=argmax)
+    number = ops.conv2d_backward_weights(dy, x, 5, argmax=argmax)
+    assert [each.tobytes() for each in pair] == [each.tobytes() for each in number]
 
 
 def test_an_empty_batch_has_gradients_of_zero() -> None:
@@ -215,8 +225,17 @@ class OtherPool(gk.MaxPool2D):
 
     native = True
 
-    def backward(self, dy: Array) -> Array:
-        return super().backward(dy)
+    def run_backward(self, dy: Array) -> tuple[Array | None, ...]:
+        return super().run_backward(dy)
+
+
+class OtherConv(gk.Conv2D):
+    """A convolution that may do anything."""
+
+    native = True
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        return super().forward(x, training)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +246,7 @@ class OtherPool(gk.MaxPool2D):
         pooled("relu", gk.MaxPool2D(2, padding=1)),
         pooled("relu", OtherPool(2)),
         pooled("gelu", gk.MaxPool2D(2)),
+        gk.Sequential(OtherConv(8, 3), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3)),
         pooled("relu", gk.MaxPool2D(2), "float64"),
         gk.Sequential(
             *(gk.Conv2D(8, 3), gk.BatchNorm(), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3))

@@ -106,7 +106,8 @@ struct Problem {
     const std::int64_t seen = (columns.windows / 2 * 2 + columns.taps - 1) *
                               std::int64_t{shape.channels} * (rows.taps + 1);
     if (copies * seen > max_maxima_bytes / item_bytes - lanes()) return false;
-    if (columns.windows / 2 > max_maxima_windows) return false;
+    if (columns.windows / 2 > max_maxima_windows || columns.padding > columns.windows / 2 * 2)
+      return false;
     if (!is_few) return 2 * run() >= whole_vectors(run());
     const auto is_padded = [](const ConvAxis& axis) {
       return axis.padding > 0 || axis.windows + axis.taps - 1 > axis.size;
@@ -183,7 +184,7 @@ struct Packing {
   Packing(const Problem& problem, bool backward, bool of_maxima) {
     const ConvShape& shape = problem.shape;
     const std::int64_t run_weights =
-        shape.rows.taps * shape.filters * problem.whole_vectors(problem.run());
+        std::int64_t{shape.rows.taps} * shape.filters * problem.whole_vectors(problem.run());
     extent = shape.rows.taps;
     numbers = run_weights;
     if (of_maxima) {

@@ -344,9 +344,12 @@ private:
     for_each_vector<T>(filters.begin, filters.end, [&](std::int64_t k, int m) {
       vec<T> sum = load(db_ + k, m);
       for (std::int64_t n = images.begin; n < images.end; ++n) {
-        const T* dy = static_cast<const T*>(args_.dy) +
-                      (n * problem_.rows + rows.begin) * problem_.columns * problem_.filters + k;
-        for (std::int64_t i = 0; i < windows; ++i) sum = sum + load(dy + i * problem_.filters, m);
+        const std::int64_t at =
+            (n * problem_.rows + rows.begin) * problem_.columns * problem_.filters + k;
+        const T* dy = static_cast<const T*>(args_.dy) + at;
+        const std::uint8_t* argmax = static_cast<const std::uint8_t*>(args_.argmax) + at;
+        for (std::int64_t i = 0; i < windows; ++i)
+          sum = sum + of_maxima<T>(dy + i * problem_.filters, argmax + i * problem_.filters, m);
       }
       store(db_ + k, sum, m);
     });

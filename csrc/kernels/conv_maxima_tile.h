@@ -9,6 +9,12 @@ namespace {
 
 constexpr int positions = 4;
 
+// Numbers of dy, but zero where argmax is no position.
+template <class T> GYAKU_INLINE vec<T> of_maxima(const T* dy, const std::uint8_t* argmax, int n) {
+  const lanes<T> pixel = load_narrow<T>(argmax, n);
+  return select(mask<T>((pixel < lanes<T>(integer<T>{positions})).v), load(dy, n), zero<T>());
+}
+
 // A tile holds `rows` x `vectors` sums of some window rows in registers.
 constexpr int most_tile_rows = 5, most_tile_vectors = 4;
 constexpr bool has_tile(int rows, int vectors) {
@@ -117,8 +123,7 @@ void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noe
       for (int v = 0; v < vectors; ++v) {
         const int n = v + 1 < vectors ? width : last;
         pixel[v] = load_narrow<T>(argmax + v * width, n);
-        value[v] = select(mask<T>((pixel[v] < lanes<T>(integer<T>{positions})).v),
-                          load(dy + v * width, n), zero<T>());
+        value[v] = of_maxima<T>(dy + v * width, argmax + v * width, n);
       }
 #pragma GCC unroll 8
       for (int t = 0; t < terms; ++t)

@@ -71,7 +71,8 @@ bool Rounds::take(int slot, std::int64_t number) noexcept {
 void Rounds::finish(std::int64_t number, int slots) noexcept {
   if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 < slots) return;
   done_.store(0, std::memory_order_relaxed);
-  current_.store(static_cast<std::uint32_t>(number + 1), std::memory_order_release);
+  // In one order with those who fall asleep, or `notify_all` might overlook one.
+  current_.store(static_cast<std::uint32_t>(number + 1), std::memory_order_seq_cst);
   current_.notify_all();
 }
 

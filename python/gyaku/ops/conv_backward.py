@@ -104,9 +104,9 @@ def _data(
     _check_outputs(op, dy, argmax, outputs)
     (dx,) = placed(op, "out", (out,), [shape], dy=dy, w=w)
     if active.native:
-        if argmax is not None:
-            dy = max_pool2d_backward(dy, argmax, outputs[1:3], 2)
-        return _core.conv2d_backward_data(dy, w, dx, rows, columns, groups)
+        if argmax is not None and not takes_maxima((rows, columns), w.shape, groups, w.dtype):
+            dy, argmax = max_pool2d_backward(dy, argmax, outputs[1:3], 2), None
+        return _core.conv2d_backward_data(dy, w, dx, rows, columns, groups, argmax)
     size = rows.size, columns.size
     dx[...] = reference.conv2d_backward_data(dy, w, size, **where, argmax=argmax)
     return dx
@@ -128,9 +128,9 @@ def _weights(
     _check_outputs(op, dy, argmax, outputs)
     dw, db = placed(op, "dw db", out, [shape, (filters,)], dy=dy, x=x)
     if active.native:
-        if argmax is not None:
-            dy = max_pool2d_backward(dy, argmax, outputs[1:3], 2)
-        return _core.conv2d_backward_weights(dy, x, dw, db, rows, columns, groups)
+        if argmax is not None and not takes_maxima((rows, columns), shape, groups, x.dtype):
+            dy, argmax = max_pool2d_backward(dy, argmax, outputs[1:3], 2), None
+        return _core.conv2d_backward_weights(dy, x, dw, db, rows, columns, groups, argmax)
     dw[...], db[...] = reference.conv2d_backward_weights(dy, x, window, **where, argmax=argmax)
     return dw, db
 
