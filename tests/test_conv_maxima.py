@@ -13,6 +13,8 @@ from recorded import numbers, record, same_as_eager
 
 import gyaku as gk
 from gyaku import _core, ops, reference
+from gyaku.ops.conv_backward import takes_maxima
+from gyaku.ops.windows import conv_axes
 
 # Images, filters, window, padding.
 PROBLEMS: dict[str, tuple[tuple[int, ...], int, tuple[int, int], Any]] = {
@@ -65,6 +67,24 @@ def wanted(x: Array, w: Array, dy: Array, argmax: Array, padding: Any) -> list[A
     dz = reference.max_pool2d_backward(dy, argmax, size, 2)
     dx = reference.conv2d_backward_data(dz, w, x.shape[1:3], padding=padding)
     return [dx, *reference.conv2d_backward_weights(dz, x, w.shape[:2], padding=padding)]
+
+
+# No kernels are for these: they go the way of all outputs. Few channels need vectors of eight.
+ELSEWHERE = {"three channels, padded", "three channels, wide rows"}
+ELSEWHERE |= {"one channel, padded behind", "two channels, padded below"}
+FEW = {"one channel", "one channel, two vectors", "two channels", "three channels"}
+
+
+@each_problem
+def test_the_kernels_are_taken_where_they_should_be(name: str) -> None:
+    x, w, _, _, padding = problem(name)
+    axes = conv_axes("conv2d", x.shape, w.shape, padding=padding)
+    expected = name not in ELSEWHERE
+    if name in FEW:
+        expected = _core.isa() in {"avx2", "avx512"}
+    assert takes_maxima(axes, w.shape, 1, x.dtype) == expected
+    assert not takes_maxima(axes, w.shape, 1, np.dtype(np.float64))
+    assert not takes_maxima(axes, w.shape, 2, x.dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
