@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
+
+import pytest
 
 import gyaku
 from child import output
@@ -25,9 +28,55 @@ def test_import_costs_under_20_ms_beyond_numpy() -> None:
     assert with_gyaku - without < 0.020
 
 
+def test_parts_are_imported_when_they_are_asked_for() -> None:
+    printed = output(
+        """
+        import sys
+        import gyaku as gk
+        print(sorted(name for name in sys.modules if name.startswith("gyaku")))
+        print(gk.Dense is gk.layers.Dense, "Dense" in vars(gk), gk.optim.Adam is gk.Adam)
+        """
+    )
+    assert printed.splitlines() == ["['gyaku', 'gyaku._core']", "True True True"]
+
+
+def test_type_checkers_see_the_names_that_there_are() -> None:
+    tree = ast.parse(Path(gyaku.__file__).read_text(encoding="utf-8"))
+    told = {
+        (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    there = {
+        (name if name == "gyaku" else f"gyaku.{name}", part)
+        for name, parts in {
+            **gyaku._NAMES,
+            "gyaku": gyaku._MODULES,
+            "_core": ("__version__",),
+        }.items()
+        for part in parts
+    }
+    assert told == there
+    assert set(gyaku.__all__) == {name for _, name in there} <= set(dir(gyaku))
+
+
+def test_a_name_that_there_is_not() -> None:
+    with pytest.raises(AttributeError, match="module 'gyaku' has no attribute 'Dens'"):
+        gyaku.Dens  # noqa: B018
+
+
 def test_import_loads_only_numpy() -> None:
     loaded = json.loads(
-        output("import gyaku, json, sys; print(json.dumps([m.split('.')[0] for m in sys.modules]))")
+        output(
+            """
+            import gyaku, json, sys
+            for name in gyaku.__all__:
+                getattr(gyaku, name)
+            print(json.dumps([module.split(".")[0] for module in sys.modules]))
+            """
+        )
     )
     late = {"tqdm", "matplotlib", "safetensors", "pooch", "argparse", "sklearn", "PIL", "requests"}
     assert late & set(loaded) == set()
@@ -57,6 +106,8 @@ def test_import_has_no_side_effects() -> None:
 
             before = state()
             import gyaku
+            for name in gyaku.__all__:
+                getattr(gyaku, name)
             print(json.dumps([before, state()]))
             """
         )
