@@ -36,7 +36,8 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
   const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
   const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
-  const bool is_few = row_tiles <= 4 || (args.m <= 56 && b_bytes > huge);
+  // A transposed B is packed anyway: better at once than beforehand.
+  const bool is_few = row_tiles <= (args.transpose_b ? 10 : 4) || (args.m <= 56 && b_bytes > huge);
   if (is_few && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.

@@ -229,6 +229,7 @@ template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcep
 // Rows of pixels, `width` of them with `channels` numbers each.
 struct Raster {
   std::int64_t rows, width, channels;
+  bool has_room = false; // behind the channels that count, for whole vectors
   std::int64_t row() const { return width * channels; }
 };
 
@@ -273,8 +274,10 @@ private:
       walk.is_joined = walk.tap_x == terms.size() && (panel.vectors > 0 || panel.is_slim);
       walk.pixel_x = pass.columns.source_step * x.channels;
       walk.pixel_y = pass.columns.step * y.channels;
-      walk.last = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
+      walk.last_bias = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
+      walk.last = panel.vectors > 0 && y.has_room ? width : walk.last_bias;
       walk.accumulate = terms.begin > 0;
+      walk.rectifies = args.activation == Activation::relu && terms.end == plan.inputs;
       std::int64_t image = range.begin / y.rows, place = range.begin % y.rows - 1;
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         if (++place == y.rows) {
@@ -292,20 +295,22 @@ private:
                 group * plan.inputs + terms.begin,
             w + seen.begin * walk.row_w,
             to + (i - range.begin) * y.row() + pass.columns.first * y.channels + output, bias,
-            ahead);
+            panel.channels, ahead);
       }
     });
   }
 
   // x is where column 0 of the source is, y the first pixel.
   GYAKU_INLINE void row(const Phase& columns, const Way<T>& way, Walk<T>& walk, const T* from,
-                        const T* w, T* to, const T* bias, Ahead& ahead) const {
-    const bool accumulate = walk.accumulate;
+                        const T* w, T* to, const T* bias, std::int64_t channels,
+                        Ahead& ahead) const {
+    const bool accumulate = walk.accumulate, rectifies = walk.rectifies;
     for_each_piece(columns.count, way.pixels, [&](Range pixels) {
       ahead.ask();
       if (!way.is_fused) {
-        plain(columns, way, walk, pixels, from, w, to, bias);
+        plain(columns, way, walk, pixels, from, w, to, bias, channels);
         walk.accumulate = accumulate;
+        walk.rectifies = rectifies;
         return;
       }
       const std::int64_t at = columns.origin + pixels.begin;
@@ -318,8 +323,13 @@ private:
   }
 
   GYAKU_INLINE void plain(const Phase& columns, const Way<T>& way, Walk<T>& walk, Range pixels,
-                          const T* from, const T* w, T* to, const T* bias) const {
+                          const T* from, const T* w, T* to, const T* bias,
+                          std::int64_t channels) const {
     const std::int64_t terms = walk.terms;
+    // Where pixels do not all see the same taps, their sums are not whole before the last view.
+    const bool waits = walk.rectifies && !(columns.taps_of(pixels.begin).begin == 0 &&
+                                           columns.taps_of(pixels.end - 1).end == columns.taps);
+    if (waits) walk.rectifies = false;
     for_each_view(columns, pixels, [&](Range taps, Range some) {
       const std::int64_t column =
           columns.origin + some.begin * columns.source_step + taps.begin * columns.tap_step;
@@ -334,14 +344,18 @@ private:
       walk.terms = terms;
       walk.accumulate = true;
     });
+    if (waits)
+      for (std::int64_t i = pixels.begin; i < pixels.end; ++i)
+        activate_row(Activation::relu, T(0), to + i * walk.pixel_y, channels);
   }
 
+  // What tiles have not done: they rectify.
   void finish(Range range, T* to) const {
-    if (args.activation == Activation::identity && args.derivative == Activation::identity) return;
+    const bool activates = !is_rectifier(args.activation);
+    if (!activates && args.derivative == Activation::identity) return;
     const T alpha = static_cast<T>(args.alpha);
     for (std::int64_t i = range.begin; i < range.end; ++i, to += y.row()) {
-      if (args.activation != Activation::identity)
-        activate_row(args.activation, alpha, to, y.row());
+      if (activates) activate_row(args.activation, alpha, to, y.row());
       if (args.derivative != Activation::identity)
         differentiate_row(args.derivative, alpha, static_cast<const T*>(args.saved) + i * y.row(),
                           to, y.row());
@@ -375,20 +389,30 @@ void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::in
 }
 
 // Rows of whole images that are pooled at once and forgotten.
-template <class T> [[gnu::noinline]] void conv_pooled(const Conv<T>& conv, Range rows) noexcept {
+template <class T> [[gnu::noinline]] void conv_pooled(Conv<T> conv, Range rows) noexcept {
   constexpr std::int64_t numbers = max_unpooled_bytes / sizeof(T);
   alignas(64) T unpooled[numbers];
-  const Raster& y = conv.y;
-  const std::int64_t windows = y.rows / 2, columns = y.width / 2;
+  Raster& y = conv.y;
+  const std::int64_t windows = y.rows / 2, columns = y.width / 2, channels = y.channels;
+  // Where a pixel takes a vector or more of its own, whole vectors cross no cache line.
+  const std::int64_t whole = ceil_div(channels, vec<T>::width) * vec<T>::width;
+  if (2 * channels > vec<T>::width && 2 * y.width * whole <= numbers) {
+    y = {y.rows, y.width, whole, true};
+    __builtin_memset(unpooled, 0, sizeof unpooled); // for lanes that are compared in vain
+  }
   for (std::int64_t top = rows.begin; top < rows.end; top += y.rows)
     for_each_stretch(conv, {top, top + 2 * windows}, rows.end, 2, numbers / y.row(),
                      [&](Range range, Ahead& ahead) {
                        conv.rows(range, unpooled, ahead);
-                       const std::int64_t at = (top / y.rows * windows + (range.begin - top) / 2) *
-                                               columns * y.channels;
-                       max_pool_pairs(unpooled, range.size() / 2, y.width, y.channels,
-                                      static_cast<T*>(conv.args.y) + at,
-                                      static_cast<std::uint8_t*>(conv.args.argmax) + at);
+                       const std::int64_t at =
+                           (top / y.rows * windows + (range.begin - top) / 2) * columns * channels;
+                       T* const to = static_cast<T*>(conv.args.y) + at;
+                       auto* const argmax = static_cast<std::uint8_t*>(conv.args.argmax) + at;
+                       const std::int64_t pairs = range.size() / 2;
+                       if (y.has_room)
+                         max_pool_pairs(unpooled, y.channels, pairs, y.width, channels, to, argmax);
+                       else
+                         max_pool_pairs(unpooled, pairs, y.width, channels, to, argmax);
                      });
 }
 

@@ -11,12 +11,6 @@ constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b);
 }
 
-// Loading a part of a vector costs no more than loading all of it.
-#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
-constexpr bool partial_is_free = true;
-#else
-constexpr bool partial_is_free = false;
-#endif
 template <class T> GYAKU_INLINE vec<T> load_some(const T* p, int n) {
   if constexpr (partial_is_free) return load_partial(p, n);
   return load(p, n);

@@ -277,11 +277,11 @@ public:
     const std::int64_t piece = chunk % pieces_, first = chunk / pieces_ * images_;
     const Range images{first, least(first + images_, args_.images)};
     const Range rows{problem_.rows * piece / pieces_, problem_.rows * (piece + 1) / pieces_};
-    add_biases(images, rows, filters_);
     if (problem_.is_picked()) {
       copy_fours(images, rows);
       return add_picked(images, rows);
     }
+    add_biases(images, rows, filters_);
     copy_images(images, rows);
     lists_.enter(problem_, images, rows);
     const std::int64_t at = images.begin * problem_.rows * problem_.columns * problem_.filters;
@@ -329,12 +329,18 @@ private:
         const T* upper = static_cast<const T*>(args_.x) +
                          (n * args_.shape.rows.size + 2 * rows.begin + r) * x_row;
         const T* lower = upper + x_row;
-        for (std::int64_t i = 0; i + channels < row; ++i) {
-          to[4 * i] = upper[i];
-          to[4 * i + 1] = upper[i + channels];
-          to[4 * i + 2] = lower[i];
-          to[4 * i + 3] = lower[i + channels];
-        }
+        for_each_vector<T>(0, row - channels, [&](std::int64_t i, int n) {
+          const auto some = [&](const T* p) { return load(p + i, n); };
+          vec<T> four[4]{some(upper), some(upper + channels), some(lower), some(lower + channels)};
+          interleave_all(four);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) {
+            const std::int64_t left = 4 * n - j * problem_.width;
+            if (left > 0)
+              store(to + 4 * i + j * problem_.width, four[j],
+                    static_cast<int>(least(left, problem_.width)));
+          }
+        });
       }
   }
 
@@ -371,7 +377,8 @@ private:
                              problem_.filters,
                              nullptr,
                              row,
-                             problem_.channels};
+                             problem_.channels,
+                             nullptr};
           const bool two = some.size() > width;
           const int last = static_cast<int>(some.size() - (two ? width : 0));
           for (std::int64_t i = 0; i < problem_.taps; ++i)
@@ -382,6 +389,7 @@ private:
                   4 * (((n - images.begin) * problem_.seen(rows.size()) + i) * row + terms.begin);
               const PickTile<T> tile = two ? pick_tile_of<T, 2>(terms.size(), Counts{})
                                            : pick_tile_of<T, 1>(terms.size(), Counts{});
+              windows.db = i == 0 && terms.begin == 0 ? db_ + k : nullptr;
               tile(windows, dw_ + (i * problem_.run + terms.begin) * problem_.filters + k,
                    problem_.filters, last);
             });

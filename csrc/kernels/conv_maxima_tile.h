@@ -100,6 +100,7 @@ template <class T> struct Windows {
   std::int64_t rows, columns, filters; // of windows; from one window's numbers to the next
   const T* fours;
   std::int64_t row, channels; // numbers of the image
+  T* db;                      // what the numbers of dy are added to, or null
 };
 
 // Of images with few channels `terms` numbers of a window row, (column, channel): vectors run along
@@ -107,11 +108,13 @@ template <class T> struct Windows {
 template <class T, int vectors, int terms>
 void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noexcept {
   constexpr int width = vec<T>::width;
-  vec<T> sum[vectors][terms];
+  vec<T> sum[vectors][terms], biases[vectors];
 #pragma GCC unroll 2
-  for (int v = 0; v < vectors; ++v)
+  for (int v = 0; v < vectors; ++v) {
+    biases[v] = zero<T>();
 #pragma GCC unroll 8
     for (int t = 0; t < terms; ++t) sum[v][t] = zero<T>();
+  }
   const T* dy = some.dy;
   const std::uint8_t* argmax = some.argmax;
   for (std::int64_t row = 0; row < some.rows; ++row) {
@@ -124,6 +127,7 @@ void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noe
         const int n = v + 1 < vectors ? width : last;
         pixel[v] = load_narrow<T>(argmax + v * width, n);
         value[v] = of_maxima<T>(dy + v * width, argmax + v * width, n);
+        biases[v] = biases[v] + value[v];
       }
 #pragma GCC unroll 8
       for (int t = 0; t < terms; ++t)
@@ -135,13 +139,13 @@ void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noe
     }
   }
 #pragma GCC unroll 2
-  for (int v = 0; v < vectors; ++v)
+  for (int v = 0; v < vectors; ++v) {
+    const int n = v + 1 < vectors ? width : last;
+    const auto add = [n](T* to, vec<T> x) { store(to, load(to, n) + x, n); };
 #pragma GCC unroll 8
-    for (int t = 0; t < terms; ++t) {
-      T* to = dw + t * dw_row + v * width;
-      const int n = v + 1 < vectors ? width : last;
-      store(to, load(to, n) + sum[v][t], n);
-    }
+    for (int t = 0; t < terms; ++t) add(dw + t * dw_row + v * width, sum[v][t]);
+    if (some.db != nullptr) add(some.db + v * width, biases[v]);
+  }
 }
 
 template <class T> using PickTile = void (*)(const Windows<T>&, T*, std::int64_t, int) noexcept;

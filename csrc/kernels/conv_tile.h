@@ -1,6 +1,7 @@
 // The register tiles of convolutions: pixels of a row times vectors of channels.
 #pragma once
 
+#include "kernels/activate.h"
 #include "kernels/conv.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -13,10 +14,12 @@ template <class T> struct Walk {
   std::int64_t terms;
   std::int64_t pixel_x, pixel_y;
   int left, right; // columns of the source that are padding, see `fused_tile`
-  int last;        // valid lanes of the last vector, or filters of the rest
+  int last;        // lanes of the last vector that y has room for, or filters of the rest
+  int last_bias;   // and those that have a bias
   int pixels;      // see `slim_tile`
   bool is_joined;  // the taps of a window row lie side by side in the source
   bool accumulate; // onto y, instead of starting from the bias
+  bool rectifies;  // y = max(sum, 0)
 };
 
 template <int depth, class T, int pixels, int vectors>
@@ -33,7 +36,7 @@ GYAKU_INLINE void begin_tile(vec<T> (&sum)[pixels][vectors], const Walk<T>& walk
     for (int j = 0; j < vectors; ++j) {
       const vec<T> start = bias == nullptr   ? zero<T>()
                            : j + 1 < vectors ? load(bias + j * width)
-                                             : load(bias + j * width, walk.last);
+                                             : load(bias + j * width, walk.last_bias);
 #pragma GCC unroll 32
       for (int i = 0; i < pixels; ++i) {
         // The lines that will be written should be here by then.
@@ -53,8 +56,12 @@ GYAKU_INLINE void begin_tile(vec<T> (&sum)[pixels][vectors], const Walk<T>& walk
     }
 }
 
+template <class T> GYAKU_INLINE vec<T> rectified(vec<T> x) {
+  return activate<Activation::relu>(x, zero<T>());
+}
+
 template <int depth, class T, int pixels, int vectors>
-GYAKU_INLINE void end_tile(const vec<T> (&sum)[pixels][vectors], const Walk<T>& walk, T* y,
+GYAKU_INLINE void end_tile(vec<T> (&sum)[pixels][vectors], const Walk<T>& walk, T* y,
                            const T* bias) {
   constexpr int width = vec<T>::width;
   if constexpr (depth > 1) {
@@ -65,10 +72,16 @@ GYAKU_INLINE void end_tile(const vec<T> (&sum)[pixels][vectors], const Walk<T>& 
     for (int i = 0; i < pixels; ++i, y += walk.pixel_y) {
       const vec<T> start = walk.accumulate ? load_partial(y, walk.last) : first;
       const vec<T> some = load(lanes + i * width);
-      store_partial(y, start + add_lanes(some, typename Count<width>::type{}), walk.last);
+      const vec<T> all = start + add_lanes(some, typename Count<width>::type{});
+      store_partial(y, walk.rectifies ? rectified(all) : all, walk.last);
     }
     return;
   }
+  if (walk.rectifies)
+#pragma GCC unroll 32
+    for (int i = 0; i < pixels; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) sum[i][j] = rectified(sum[i][j]);
   const bool whole = walk.last == width;
 #pragma GCC unroll 32
   for (int i = 0; i < pixels; ++i)
@@ -233,8 +246,11 @@ void slim_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias)
     if (t < walk.terms) add(sum[0], x + t, w + t * width);
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < vectors; ++i)
-    store(lanes + i * width, pixel_by_pixel(sum[0][i] + sum[1][i], typename Count<width>::type{}));
+  for (int i = 0; i < vectors; ++i) {
+    const vec<T> all = sum[0][i] + sum[1][i];
+    store(lanes + i * width,
+          pixel_by_pixel(walk.rectifies ? rectified(all) : all, typename Count<width>::type{}));
+  }
   const std::int64_t step = walk.pixel_y, last = walk.last;
   const T *from = lanes, *end = lanes + walk.pixels * filters;
   if (last == filters)

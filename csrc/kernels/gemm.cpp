@@ -49,18 +49,13 @@ template <class T> struct Ahead {
   std::int64_t step;
 };
 
-// What a tile does to its sums before it writes them: the rectifiers, which need no registers of
-// their own. Other functions would push the sums out of theirs; `finish_row` applies them.
+// What a tile does to its sums before it writes them; `finish_row` applies other functions.
 template <class T> struct Epilogue {
   bool rectifies; // sum = max(sum, 0)
   const T* saved; // or null: sum = saved > 0 ? alpha sum : 0
   T alpha;
 };
 
-constexpr bool is_rectifier(Activation function) {
-  return function == Activation::identity || function == Activation::relu ||
-         function == Activation::dropped_relu;
-}
 inline bool ends_in_registers(const MatmulArgs& args) {
   return is_rectifier(args.activation) && is_rectifier(args.derivative);
 }
@@ -315,10 +310,11 @@ void multiply_tile(const MatmulArgs& args, const Block& block, std::int64_t i, i
     epilogue.alpha = args.derivative == Activation::relu ? T(1) : static_cast<T>(args.alpha);
   }
   const TileShape<T> shape{block.k, a.ld, b.ld, args.ldc, columns, ahead, epilogue};
-  // Masked loads take their time where the instruction set has no masks.
-  const bool is_whole = storage == Storage::packed || columns == vectors * vec<T>::width;
+  const bool is_whole =
+      !partial_is_free && (storage == Storage::packed || columns == vectors * vec<T>::width);
+  constexpr Last best = partial_is_free ? Last::partial : Last::whole;
   const TileKernels<T>& kernels =
-      is_whole ? tiles<T, transpose_a, Last::whole> : tiles<T, transpose_a, Last::partial>;
+      is_whole ? tiles<T, transpose_a, best> : tiles<T, transpose_a, Last::partial>;
   kernels.entry[vectors - 1][height - 1](shape, a.data, b.data, static_cast<T*>(args.c) + at,
                                          bias == nullptr ? nullptr : bias + b.column, !block.first);
   if (i == 0 && args.column_sums != nullptr)
@@ -334,26 +330,29 @@ template <class T, Storage storage> std::int64_t rest_of(std::int64_t n) noexcep
   return storage == Storage::in_place && rest <= max_rest<T> && n > 2 * vec<T>::width ? rest : 0;
 }
 
+// Those columns in one block of terms, for some rows; `turned` is what `turn_columns` made of B's.
 template <class T, bool transpose_a>
-void multiply_last_columns(const MatmulArgs& args, Slice rows, std::int64_t columns) noexcept {
+void multiply_last_columns(const MatmulArgs& args, const Block& block, Slice rows,
+                           std::int64_t columns, const T* turned) noexcept {
   const std::int64_t column = args.n - columns;
-  for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
-    const Rest<T> rest{a_at<T, transpose_a>(args, rows.begin, block.begin),
-                       static_cast<const T*>(args.b) + block.begin * args.ldb + column,
-                       static_cast<T*>(args.c) + rows.begin * args.ldc + column,
-                       args.bias == nullptr ? nullptr : static_cast<const T*>(args.bias) + column,
-                       rows.end - rows.begin,
-                       block.k,
-                       args.lda,
-                       args.ldb,
-                       args.ldc,
-                       !block.first};
-    multiply_rest<T, transpose_a, max_k_block<T>>(static_cast<int>(columns), rest);
-    if (rows.begin == 0 && args.column_sums != nullptr)
-      sum_columns(rest.b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
-                  !block.first);
-  });
-  for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
+  const T* b = static_cast<const T*>(args.b) + block.begin * args.ldb + column;
+  const Rest<T> rest{a_at<T, transpose_a>(args, rows.begin, block.begin),
+                     b,
+                     turned,
+                     static_cast<T*>(args.c) + rows.begin * args.ldc + column,
+                     args.bias == nullptr ? nullptr : static_cast<const T*>(args.bias) + column,
+                     rows.end - rows.begin,
+                     block.k,
+                     args.lda,
+                     args.ldb,
+                     args.ldc,
+                     !block.first};
+  multiply_rest<T, transpose_a>(static_cast<int>(columns), rest);
+  if (rows.begin == 0 && args.column_sums != nullptr)
+    sum_columns(b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
+                !block.first);
+  if (block.last)
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
 
 // A slice of C's rows. B is in place or packed by a task before.
@@ -372,9 +371,14 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   };
   T* const copy = static_cast<T*>(const_cast<void*>(args.packed)) + panels * width * args.k +
                   rows.begin * (args.k_block + cache_line<T>);
+  T turned[transpose_a ? 1 : most(1, max_rest<T>) * max_k_block<T>];
   for (std::int64_t first = 0; first < panels; first += args.group_panels) {
     const std::int64_t last = least(first + args.group_panels, panels);
+    const bool has_rest = rest > 0 && last == panels;
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
+      if (!transpose_a && has_rest)
+        turn_columns(static_cast<const T*>(args.b) + block.begin * args.ldb + args.n - rest,
+                     args.ldb, block.k, rest, turned);
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         const std::int64_t top = chunk.begin();
         if (args.copies_a) copy_rows<T, transpose_a>(args, chunk, block, copy);
@@ -401,10 +405,11 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                                                    ahead);
           });
         }
+        if (has_rest) // while these rows of A are near
+          multiply_last_columns<T, transpose_a>(args, block, {top, chunk.end()}, rest, turned);
       });
     });
   }
-  if (rest > 0) multiply_last_columns<T, transpose_a>(args, rows, rest);
 }
 
 // Some panels side by side, `rows` terms of `columns` columns, zero up to the last panel's width.
@@ -464,37 +469,30 @@ void pack_panels(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, 
     pack_transposed(b + p * panel * ldb + row, ldb, rows, least(panel, n - p * panel), to);
 }
 
-// A slice of C's panels, for few rows: some panels of B are packed on the spot, then used by all
-// rows. B is read once and may be far away: while one group of panels is multiplied, the next one
-// is fetched.
+// A slice of C's panels, for few rows: a panel of B is packed on the spot, stays in the first-level
+// cache, and is used by all rows. B is read once and may be far away: while one panel is
+// multiplied, the next one is fetched.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
-  constexpr std::int64_t width = panel_width<T>, group = 4;
-  constexpr std::int64_t k_block = 32 * 1024 / (group * width * static_cast<int>(sizeof(T)));
-  alignas(64) T packed[group * k_block * width];
+  constexpr std::int64_t width = panel_width<T>, k_block = 32 * 1024 / (width * sizeof(T));
+  alignas(64) T packed[k_block * width];
+  const T* b = static_cast<const T*>(args.b);
   for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
-    for (std::int64_t first = panels.begin; first < panels.end; first += group) {
-      const std::int64_t last = least(first + group, panels.end);
-      for (std::int64_t p = first; p < last; ++p)
-        pack_panels(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose_b, block.begin,
-                    block.k, p, p + 1, packed + (p - first) * k_block * width);
-      // What comes next: the same terms of the next group, or the next terms of the first one.
-      const bool is_last = last == panels.end;
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      pack_panels(b, args.ldb, args.n, args.transpose_b, block.begin, block.k, p, p + 1, packed);
+      // What comes next: the same terms of the next panel, or the next terms of the first one.
+      const bool is_last = p + 1 == panels.end;
       const T* next = args.transpose_b || (is_last && block.last)
                           ? nullptr
-                          : static_cast<const T*>(args.b) +
-                                (block.begin + (is_last ? block.k : 0)) * args.ldb +
-                                (is_last ? panels.begin : last) * width;
+                          : b + (block.begin + (is_last ? block.k : 0)) * args.ldb +
+                                (is_last ? panels.begin : p + 1) * width;
       for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
-        for (std::int64_t p = first; p < last; ++p) {
-          const Panel<T> b{packed + (p - first) * k_block * width, width, p * width};
-          const Ahead<T> ahead =
-              next != nullptr && t < panel_lines<T>
-                  ? Ahead<T>{next + (p - first) * width + t * cache_line<T>, args.ldb}
-                  : Ahead<T>{b.data, 0};
-          multiply_tile<T, transpose_a, Storage::packed>(
-              args, block, i, height, rows_at<T, transpose_a>(args, i, block), b, args.n, ahead);
-        }
+        const Ahead<T> ahead = next != nullptr && t < panel_lines<T>
+                                   ? Ahead<T>{next + t * cache_line<T>, args.ldb}
+                                   : Ahead<T>{packed, 0};
+        multiply_tile<T, transpose_a, Storage::packed>(
+            args, block, i, height, rows_at<T, transpose_a>(args, i, block),
+            Panel<T>{packed, width, p * width}, args.n, ahead);
       });
     }
   });

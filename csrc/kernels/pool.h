@@ -94,11 +94,14 @@ template <class T, class N> struct Largest {
   GYAKU_INLINE State begin(Index first_tap) const {
     return {vec<T>(-number<T>::infinity), splat<T>(first_tap)};
   }
-  GYAKU_INLINE State first(vec<T> value) const { return {value, zero<integer<T>>()}; }
+  GYAKU_INLINE State first(vec<T> value, Index tap = 0) const { return {value, splat<T>(tap)}; }
   GYAKU_INLINE void take(State& best, vec<T> value, Index tap) const {
-    const mask<T> wins = (!(value <= best.value)) & (best.value == best.value);
-    best.value = select(wins, value, best.value);
-    best.tap = select(mask<integer<T>>(wins.v), splat<T>(tap), best.tap);
+    take(best, State{value, splat<T>(tap)});
+  }
+  GYAKU_INLINE void take(State& best, const State& later) const {
+    const mask<T> wins = (!(later.value <= best.value)) & (best.value == best.value);
+    best.value = select(wins, later.value, best.value);
+    best.tap = select(mask<integer<T>>(wins.v), later.tap, best.tap);
   }
   GYAKU_INLINE void end(const State& best, Index at, int n) const {
     store(y + at, best.value, n);
@@ -232,6 +235,32 @@ template <class T>
   for (Index i = 0; i < pairs; ++i)
     pool_whole(args, together, op, TwoByTwo{row, channels}, together.whole, 2 * i * row,
                i * (width / 2) * channels);
+}
+
+// The same where a pixel of x takes `step` numbers, whole vectors, of which `channels` count.
+template <class T>
+void max_pool_pairs(const T* x, Index step, Index pairs, Index width, Index channels, T* y,
+                    std::uint8_t* argmax) noexcept {
+  PoolArgs args{};
+  args.y = y;
+  args.argmax = argmax;
+  const Largest<T, std::uint8_t> op(args);
+  const Index row = width * step;
+  Index at = 0;
+  for (Index i = 0; i < pairs; ++i, x += 2 * row)
+    for (Index j = 0; j < width / 2; ++j, at += channels) {
+      const T *upper = x + 2 * j * step, *lower = upper + row;
+      for (Index c = 0; c < channels;
+           c += vec<T>::width, upper += vec<T>::width, lower += vec<T>::width) {
+        // Two by two, so that not each comparison waits for the last.
+        auto best = op.first(load(upper));
+        op.take(best, load(upper + step), 1);
+        auto later = op.first(load(lower), 2);
+        op.take(later, load(lower + step), 3);
+        op.take(best, later);
+        op.end(best, at + c, static_cast<int>(least(vec<T>::width, channels - c)));
+      }
+    }
 }
 
 } // namespace

@@ -17,6 +17,19 @@ constexpr int accumulators = 12;
 constexpr int accumulators = 8;
 #endif
 
+// Loading a part of a vector costs no more than loading all of it.
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+constexpr bool partial_is_free = true;
+#else
+constexpr bool partial_is_free = false;
+#endif
+
+// What tiles do to their sums in registers. Other functions would push the sums out of theirs.
+constexpr bool is_rectifier(Activation function) {
+  return function == Activation::identity || function == Activation::relu ||
+         function == Activation::dropped_relu;
+}
+
 // What comes after the sum: `columns` numbers of row i of C, still in the first-level cache.
 template <class T>
 GYAKU_INLINE void finish_row(const MatmulArgs& args, std::int64_t i, std::int64_t column,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/product.h"
+#include "kernels/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -21,7 +22,8 @@ constexpr int rest_vectors = accumulators / columns > 9   ? 8
 // Where a product's last columns are in memory: `rows` rows of C, k terms of a block.
 template <class T> struct Rest {
   const T* a;
-  const T* b; // k rows of `columns` numbers, ldb apart
+  const T* b;      // k rows of `columns` numbers, ldb apart
+  const T* turned; // the same column by column, if A is not transposed
   T* c;
   const T* bias; // or null
   std::int64_t rows, k, lda, ldb, ldc;
@@ -35,7 +37,7 @@ template <class T> GYAKU_INLINE T begin_with(const Rest<T>& rest, std::int64_t i
 // A transposed: the sums of `vectors` vectors of rows, the last of `last` rows.
 template <class T, int columns, int vectors>
 void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
-  constexpr int width = vec<T>::width;
+  constexpr int width = vec<T>::width, together = columns == 3 ? 4 : columns;
   vec<T> sum[vectors][columns];
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v)
@@ -54,21 +56,40 @@ void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
       for (int j = 0; j < columns; ++j) sum[v][j] = fma(x, y[j], sum[v][j]);
     }
   }
-  for (int v = 0; v < vectors; ++v)
-    for (int j = 0; j < columns; ++j) {
-      alignas(64) T lane[width];
-      store(lane, sum[v][j]);
-      for (int r = 0; r < (v + 1 < vectors ? width : last); ++r) {
-        const std::int64_t row = i + v * width + r;
-        rest.c[row * rest.ldc + j] = lane[r] + begin_with(rest, row, j);
-      }
-    }
+  T* c = rest.c + i * rest.ldc;
+#pragma GCC unroll 8
+  for (int v = 0; v < vectors; ++v) {
+    vec<T> turned[together];
+#pragma GCC unroll 4
+    for (int j = 0; j < together; ++j)
+      turned[j] = j >= columns                              ? zero<T>()
+                  : rest.accumulate || rest.bias == nullptr ? sum[v][j]
+                                                            : sum[v][j] + broadcast(rest.bias[j]);
+    interleave_all(turned);
+    alignas(64) T lanes[together * width];
+#pragma GCC unroll 4
+    for (int j = 0; j < together; ++j) store(lanes + j * width, turned[j]);
+    const T* from = lanes;
+    const T* const end = lanes + together * (v + 1 < vectors ? width : last);
+    if (!rest.accumulate)
+      for (; from < end; from += together, c += rest.ldc)
+        __builtin_memcpy(c, from, columns * sizeof(T));
+    else
+      for (; from < end; from += together, c += rest.ldc)
+        for (int j = 0; j < columns; ++j) c[j] += from[j];
+  }
 }
 
-// A not transposed: inner products of `rows` rows with the columns, which lie k numbers apart in
-// `turned`.
+template <class T>
+void turn_columns(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns,
+                  T* turned) noexcept {
+  for (std::int64_t p = 0; p < k; ++p, b += ldb)
+    for (std::int64_t j = 0; j < columns; ++j) turned[j * k + p] = b[j];
+}
+
+// A not transposed: inner products of `rows` rows with the columns.
 template <class T, int columns, int rows>
-void rest_across(const Rest<T>& rest, std::int64_t i, const T* turned) noexcept {
+void rest_across(const Rest<T>& rest, std::int64_t i) noexcept {
   vec<T> sum[rows][columns];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
@@ -78,7 +99,7 @@ void rest_across(const Rest<T>& rest, std::int64_t i, const T* turned) noexcept 
   for_each_vector<T>(0, rest.k, [&](std::int64_t p, int n) {
     vec<T> y[columns];
 #pragma GCC unroll 4
-    for (int j = 0; j < columns; ++j) y[j] = load(turned + j * rest.k + p, n);
+    for (int j = 0; j < columns; ++j) y[j] = load(rest.turned + j * rest.k + p, n);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const vec<T> x = load(a + r * rest.lda + p, n);
@@ -91,8 +112,7 @@ void rest_across(const Rest<T>& rest, std::int64_t i, const T* turned) noexcept 
       rest.c[(i + r) * rest.ldc + j] = reduce_add(sum[r][j]) + begin_with(rest, i + r, j);
 }
 
-template <class T, int columns, bool transpose_a, std::int64_t max_k>
-void multiply_rest(const Rest<T>& rest) noexcept {
+template <class T, int columns, bool transpose_a> void multiply_rest(const Rest<T>& rest) noexcept {
   constexpr int vectors = rest_vectors<columns>, width = vec<T>::width;
   std::int64_t i = 0;
   if constexpr (transpose_a) {
@@ -101,20 +121,15 @@ void multiply_rest(const Rest<T>& rest) noexcept {
     for_each_vector<T>(i, rest.rows,
                        [&](std::int64_t at, int n) { rest_down<T, columns, 1>(rest, at, n); });
   } else {
-    T turned[columns * max_k];
-    for (std::int64_t p = 0; p < rest.k; ++p)
-      for (int j = 0; j < columns; ++j) turned[j * rest.k + p] = rest.b[p * rest.ldb + j];
-    for (; i + vectors <= rest.rows; i += vectors)
-      rest_across<T, columns, vectors>(rest, i, turned);
-    for (; i < rest.rows; ++i) rest_across<T, columns, 1>(rest, i, turned);
+    for (; i + vectors <= rest.rows; i += vectors) rest_across<T, columns, vectors>(rest, i);
+    for (; i < rest.rows; ++i) rest_across<T, columns, 1>(rest, i);
   }
 }
 
-template <class T, bool transpose_a, std::int64_t max_k, int columns = 1>
+template <class T, bool transpose_a, int columns = 1>
 void multiply_rest(int count, const Rest<T>& rest) noexcept {
-  if (count == columns) return multiply_rest<T, columns, transpose_a, max_k>(rest);
-  if constexpr (columns < max_rest<T>)
-    multiply_rest<T, transpose_a, max_k, columns + 1>(count, rest);
+  if (count == columns) return multiply_rest<T, columns, transpose_a>(rest);
+  if constexpr (columns < max_rest<T>) multiply_rest<T, transpose_a, columns + 1>(count, rest);
 }
 
 } // namespace

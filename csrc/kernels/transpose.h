@@ -1,4 +1,4 @@
-// Squares of numbers, turned over in registers.
+// Numbers that change their places in registers.
 #pragma once
 
 #include "simd/vec.h"
@@ -19,6 +19,24 @@ template <class T> GYAKU_INLINE void transpose_square(vec<T> (&r)[vec<T>::width]
     }
 #pragma GCC unroll 16
     for (int i = 0; i < width; ++i) r[i] = next[i];
+  }
+}
+
+// Number i of each vector, side by side for rising i: one vector, two or four of them.
+template <class T, int count> GYAKU_INLINE void interleave_all(vec<T> (&r)[count]) {
+  if constexpr (count == 2) {
+    const vec<T> low = interleave_low(r[0], r[1]);
+    r[1] = interleave_high(r[0], r[1]);
+    r[0] = low;
+  } else if constexpr (count == 4) {
+    vec<T> even[2]{r[0], r[2]}, odd[2]{r[1], r[3]};
+    interleave_all(even);
+    interleave_all(odd);
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      r[2 * i] = interleave_low(even[i], odd[i]);
+      r[2 * i + 1] = interleave_high(even[i], odd[i]);
+    }
   }
 }
 
