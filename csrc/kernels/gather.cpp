@@ -22,7 +22,7 @@ GYAKU_INLINE std::int64_t source_row(const GatherArgs& args, std::int64_t i) {
 
 template <class T, class From, class Convert>
 GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert convert) {
-  constexpr std::int64_t cache_line = 64, worth_fetching = 256 * 1024;
+  constexpr std::int64_t cache_line = 64, worth_fetching = 4 * 1024 * 1024;
   const From* source = static_cast<const From*>(args.source);
   T* out = static_cast<T*>(args.out) + slice.begin * args.columns;
   // The rows of a shuffled batch lie anywhere in memory. The next batch's are asked for one step

@@ -330,29 +330,26 @@ template <class T, Storage storage> std::int64_t rest_of(std::int64_t n) noexcep
   return storage == Storage::in_place && rest <= max_rest<T> && n > 2 * vec<T>::width ? rest : 0;
 }
 
-// Those columns in one block of terms, for some rows; `turned` is what `turn_columns` made of B's.
 template <class T, bool transpose_a>
-void multiply_last_columns(const MatmulArgs& args, const Block& block, Slice rows,
-                           std::int64_t columns, const T* turned) noexcept {
+void multiply_last_columns(const MatmulArgs& args, Slice rows, std::int64_t columns) noexcept {
   const std::int64_t column = args.n - columns;
-  const T* b = static_cast<const T*>(args.b) + block.begin * args.ldb + column;
-  const Rest<T> rest{a_at<T, transpose_a>(args, rows.begin, block.begin),
-                     b,
-                     turned,
-                     static_cast<T*>(args.c) + rows.begin * args.ldc + column,
-                     args.bias == nullptr ? nullptr : static_cast<const T*>(args.bias) + column,
-                     rows.end - rows.begin,
-                     block.k,
-                     args.lda,
-                     args.ldb,
-                     args.ldc,
-                     !block.first};
-  multiply_rest<T, transpose_a>(static_cast<int>(columns), rest);
-  if (rows.begin == 0 && args.column_sums != nullptr)
-    sum_columns(b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
-                !block.first);
-  if (block.last)
-    for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
+  for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
+    const Rest<T> rest{a_at<T, transpose_a>(args, rows.begin, block.begin),
+                       static_cast<const T*>(args.b) + block.begin * args.ldb + column,
+                       static_cast<T*>(args.c) + rows.begin * args.ldc + column,
+                       args.bias == nullptr ? nullptr : static_cast<const T*>(args.bias) + column,
+                       rows.end - rows.begin,
+                       block.k,
+                       args.lda,
+                       args.ldb,
+                       args.ldc,
+                       !block.first};
+    multiply_rest<T, transpose_a, max_k_block<T>>(static_cast<int>(columns), rest);
+    if (rows.begin == 0 && args.column_sums != nullptr)
+      sum_columns(rest.b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
+                  !block.first);
+  });
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
 
 // A slice of C's rows. B is in place or packed by a task before.
@@ -371,14 +368,9 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   };
   T* const copy = static_cast<T*>(const_cast<void*>(args.packed)) + panels * width * args.k +
                   rows.begin * (args.k_block + cache_line<T>);
-  T turned[transpose_a ? 1 : most(1, max_rest<T>) * max_k_block<T>];
   for (std::int64_t first = 0; first < panels; first += args.group_panels) {
     const std::int64_t last = least(first + args.group_panels, panels);
-    const bool has_rest = rest > 0 && last == panels;
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
-      if (!transpose_a && has_rest)
-        turn_columns(static_cast<const T*>(args.b) + block.begin * args.ldb + args.n - rest,
-                     args.ldb, block.k, rest, turned);
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         const std::int64_t top = chunk.begin();
         if (args.copies_a) copy_rows<T, transpose_a>(args, chunk, block, copy);
@@ -405,11 +397,10 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                                                    ahead);
           });
         }
-        if (has_rest) // while these rows of A are near
-          multiply_last_columns<T, transpose_a>(args, block, {top, chunk.end()}, rest, turned);
       });
     });
   }
+  if (rest > 0) multiply_last_columns<T, transpose_a>(args, rows, rest);
 }
 
 // Some panels side by side, `rows` terms of `columns` columns, zero up to the last panel's width.

@@ -22,8 +22,7 @@ constexpr int rest_vectors = accumulators / columns > 9   ? 8
 // Where a product's last columns are in memory: `rows` rows of C, k terms of a block.
 template <class T> struct Rest {
   const T* a;
-  const T* b;      // k rows of `columns` numbers, ldb apart
-  const T* turned; // the same column by column, if A is not transposed
+  const T* b; // k rows of `columns` numbers, ldb apart
   T* c;
   const T* bias; // or null
   std::int64_t rows, k, lda, ldb, ldc;
@@ -80,16 +79,10 @@ void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
   }
 }
 
-template <class T>
-void turn_columns(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns,
-                  T* turned) noexcept {
-  for (std::int64_t p = 0; p < k; ++p, b += ldb)
-    for (std::int64_t j = 0; j < columns; ++j) turned[j * k + p] = b[j];
-}
-
-// A not transposed: inner products of `rows` rows with the columns.
+// A not transposed: inner products of `rows` rows with the columns, which lie k numbers apart in
+// `turned`.
 template <class T, int columns, int rows>
-void rest_across(const Rest<T>& rest, std::int64_t i) noexcept {
+void rest_across(const Rest<T>& rest, std::int64_t i, const T* turned) noexcept {
   vec<T> sum[rows][columns];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
@@ -99,7 +92,7 @@ void rest_across(const Rest<T>& rest, std::int64_t i) noexcept {
   for_each_vector<T>(0, rest.k, [&](std::int64_t p, int n) {
     vec<T> y[columns];
 #pragma GCC unroll 4
-    for (int j = 0; j < columns; ++j) y[j] = load(rest.turned + j * rest.k + p, n);
+    for (int j = 0; j < columns; ++j) y[j] = load(turned + j * rest.k + p, n);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const vec<T> x = load(a + r * rest.lda + p, n);
@@ -112,7 +105,8 @@ void rest_across(const Rest<T>& rest, std::int64_t i) noexcept {
       rest.c[(i + r) * rest.ldc + j] = reduce_add(sum[r][j]) + begin_with(rest, i + r, j);
 }
 
-template <class T, int columns, bool transpose_a> void multiply_rest(const Rest<T>& rest) noexcept {
+template <class T, int columns, bool transpose_a, std::int64_t max_k>
+void multiply_rest(const Rest<T>& rest) noexcept {
   constexpr int vectors = rest_vectors<columns>, width = vec<T>::width;
   std::int64_t i = 0;
   if constexpr (transpose_a) {
@@ -121,15 +115,20 @@ template <class T, int columns, bool transpose_a> void multiply_rest(const Rest<
     for_each_vector<T>(i, rest.rows,
                        [&](std::int64_t at, int n) { rest_down<T, columns, 1>(rest, at, n); });
   } else {
-    for (; i + vectors <= rest.rows; i += vectors) rest_across<T, columns, vectors>(rest, i);
-    for (; i < rest.rows; ++i) rest_across<T, columns, 1>(rest, i);
+    T turned[columns * max_k];
+    for (std::int64_t p = 0; p < rest.k; ++p)
+      for (int j = 0; j < columns; ++j) turned[j * rest.k + p] = rest.b[p * rest.ldb + j];
+    for (; i + vectors <= rest.rows; i += vectors)
+      rest_across<T, columns, vectors>(rest, i, turned);
+    for (; i < rest.rows; ++i) rest_across<T, columns, 1>(rest, i, turned);
   }
 }
 
-template <class T, bool transpose_a, int columns = 1>
+template <class T, bool transpose_a, std::int64_t max_k, int columns = 1>
 void multiply_rest(int count, const Rest<T>& rest) noexcept {
-  if (count == columns) return multiply_rest<T, columns, transpose_a>(rest);
-  if constexpr (columns < max_rest<T>) multiply_rest<T, transpose_a, columns + 1>(count, rest);
+  if (count == columns) return multiply_rest<T, columns, transpose_a, max_k>(rest);
+  if constexpr (columns < max_rest<T>)
+    multiply_rest<T, transpose_a, max_k, columns + 1>(count, rest);
 }
 
 } // namespace
