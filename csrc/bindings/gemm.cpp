@@ -49,15 +49,17 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
 // How the loops around the micro-kernel are cut. Blocks of terms have nearly the same length, and
 // that length is the only thing here that a result depends on.
 void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
-  const std::int64_t l2 = second_level_cache();
+  const CacheSizes& caches = usual_caches();
   const std::int64_t longest = args.copies_a ? 2 * tile.k_block : tile.k_block;
   const std::int64_t blocks = std::max(ceil_div(args.k, longest), std::int64_t{1});
   args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
   const auto fitting = [&](std::int64_t share, std::int64_t width) {
     return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
   };
-  args.group_panels = args.copies_a ? ceil_div(args.n, tile.panel) : fitting(l2 / 4, tile.panel);
-  args.chunk_tiles = fitting(args.copies_a ? l2 / 2 : l2 / 8, tile.rows);
+  // Chunks of A stay in the second level while a group passes by, a group in the second level or,
+  // where A is copied for each of them, in the third.
+  args.group_panels = fitting(args.copies_a ? caches.l3 / 2 : caches.l2 / 4, tile.panel);
+  args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
 }
 
 py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array, py::handle out,

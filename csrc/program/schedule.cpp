@@ -62,7 +62,7 @@ bool follows_rows(const Task& earlier, const Task& later) {
 }
 
 std::int64_t rows_in_cache(const Task& a, const Task& b) {
-  const std::int64_t half = second_level_cache() / 2;
+  const std::int64_t half = usual_caches().l2 / 2;
   double row_bytes = 0;
   for (const Task* task : {&a, &b})
     for (const Operand& operand : task->operands)

@@ -107,10 +107,16 @@ CacheSizes cache_sizes() {
   return {ask(_SC_LEVEL1_DCACHE_SIZE), ask(_SC_LEVEL2_CACHE_SIZE), ask(_SC_LEVEL3_CACHE_SIZE)};
 }
 
-std::int64_t second_level_cache() {
-  static const std::int64_t detected = cache_sizes().l2; // a virtual machine takes long to answer
-  constexpr std::int64_t usual = 512 * 1024;
-  return detected > 0 ? detected : usual;
+const CacheSizes& usual_caches() {
+  static const CacheSizes sizes = [] { // a virtual machine takes long to answer
+    constexpr CacheSizes usual{32 * 1024, 512 * 1024, 4 * 1024 * 1024};
+    CacheSizes found = cache_sizes();
+    if (found.l1d == 0) found.l1d = usual.l1d;
+    if (found.l2 == 0) found.l2 = usual.l2;
+    if (found.l3 == 0) found.l3 = std::max(usual.l3, 2 * found.l2);
+    return found;
+  }();
+  return sizes;
 }
 
 std::string cpu_name() {

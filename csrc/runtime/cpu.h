@@ -21,7 +21,7 @@ struct CacheSizes { // bytes; 0 where the system does not say
   std::int64_t l1d = 0, l2 = 0, l3 = 0;
 };
 CacheSizes cache_sizes();
-std::int64_t second_level_cache(); // bytes of a core's, or a guess
+const CacheSizes& usual_caches(); // asked for once, with guesses where the system does not say
 
 std::string cpu_name();
 
