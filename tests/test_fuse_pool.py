@@ -31,7 +31,7 @@ def pooled(x: Array, w: Array, b: Array, window: int = 2, **pool: Any) -> list[A
     return list(ops.max_pool2d(ops.conv2d(x, w, b, padding=1, activation="relu"), window, **pool))
 
 
-@pytest.mark.parametrize("channels", [(1, 3), (3, 8), (4, 20), (2, 33)])
+@pytest.mark.parametrize("channels", [(1, 3), (3, 8), (4, 20), (2, 33), (17, 30)])
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (2, 3), (3, 2), (24, 40)])
 def test_rows_are_pooled_by_the_convolution(
     size: tuple[int, int], channels: tuple[int, int]
@@ -42,6 +42,21 @@ def test_rows_are_pooled_by_the_convolution(
     assert POOLED in names(program)
 
 
+@pytest.mark.parametrize("channels", [(1, 3, 8), (1, 24, 2), (4, 6, 2), (1, 5, 3), (1, 1, 20)])
+@pytest.mark.parametrize("size", [(8, 8), (4, 256)])
+def test_rows_of_several_groups_are_pooled_too(
+    size: tuple[int, int], channels: tuple[int, int, int]
+) -> None:
+    inputs, filters, groups = channels
+    x, w = images(IMAGES, *size, inputs * groups), numbers(3, 3, inputs, filters * groups)
+
+    def step() -> list[Array]:
+        y = ops.conv2d(x, w, numbers(filters * groups), groups=groups, padding=1, activation="relu")
+        return list(ops.max_pool2d(y, 2))
+
+    same_as_eager(step, x)
+
+
 def test_an_activation_of_its_own_is_pooled_too() -> None:
     x, w = images(IMAGES, 6, 6, 2), numbers(3, 3, 2, 5)
 
@@ -49,6 +64,11 @@ def test_an_activation_of_its_own_is_pooled_too() -> None:
         return list(ops.max_pool2d(ops.tanh(ops.conv2d(x, w)), 2))
 
     assert "conv2d + tanh + max_pool2d" in names(same_as_eager(step, x))
+
+
+def test_rows_that_fill_the_stack_are_pooled() -> None:
+    x, w, b = images(IMAGES, 4, 256, 1), numbers(3, 3, 1, 30), numbers(30)
+    assert POOLED in names(same_as_eager(lambda: pooled(x, w, b), x))
 
 
 def test_images_too_wide_for_the_stack_are_pooled_afterwards() -> None:

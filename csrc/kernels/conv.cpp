@@ -394,9 +394,11 @@ template <class T> [[gnu::noinline]] void conv_pooled(Conv<T> conv, Range rows) 
   alignas(64) T unpooled[numbers];
   Raster& y = conv.y;
   const std::int64_t windows = y.rows / 2, columns = y.width / 2, channels = y.channels;
-  // Where a pixel takes a vector or more of its own, whole vectors cross no cache line.
+  // Where a pixel takes a vector or more of its own, whole vectors cross no cache line. Those of a
+  // group would reach into the next one.
   const std::int64_t whole = ceil_div(channels, vec<T>::width) * vec<T>::width;
-  if (2 * channels > vec<T>::width && 2 * y.width * whole <= numbers) {
+  if (conv.args.shape.groups == 1 && 2 * channels > vec<T>::width &&
+      2 * y.width * whole <= numbers) {
     y = {y.rows, y.width, whole, true};
     __builtin_memset(unpooled, 0, sizeof unpooled); // for lanes that are compared in vain
   }

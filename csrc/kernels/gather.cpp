@@ -26,7 +26,7 @@ GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert conve
   const From* source = static_cast<const From*>(args.source);
   T* out = static_cast<T*>(args.out) + slice.begin * args.columns;
   // The rows of a shuffled batch lie anywhere in memory. The next batch's are asked for one step
-  // ahead, as long as they fit into the second-level cache beside the step's own work.
+  // ahead, unless they are so many that they would drive the step's own numbers out of the caches.
   const std::int64_t row_bytes = args.columns * static_cast<std::int64_t>(sizeof(From));
   const bool fetch = row_bytes >= cache_line && row_bytes * args.rows <= worth_fetching;
   for (std::int64_t i = slice.begin; i < slice.end; ++i, out += args.columns) {

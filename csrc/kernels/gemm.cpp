@@ -8,8 +8,8 @@
 //
 // From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms;
 // chunks of row tiles of A, also of the second level; panels; tiles. A and B are read where they
-// lie, unless B is transposed, or so large that both are worth a copy: then a group is what stays in
-// the third-level cache, and blocks are longer, since each of them passes over C once.
+// lie, unless B is transposed, or so large that both are worth a copy: then a group is what stays
+// in the third-level cache, and blocks are longer, since each of them passes over C once.
 #include "kernels/product.h"
 #include "kernels/register.h"
 #include "kernels/rest.h"
