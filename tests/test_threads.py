@@ -126,3 +126,22 @@ print(time.process_time() - start)
 """
     )
     assert float(used) < 0.1
+
+
+def test_calls_after_a_pause_leave_the_affinity_as_it_was() -> None:
+    printed = output(
+        """
+        import os, time
+        import numpy as np
+        from gyaku import _core, ops
+
+        _core.set_num_threads(2)
+        a = np.ones((256, 256), np.float32)
+        before = os.sched_getaffinity(0)
+        for _ in range(20):
+            ops.matmul(a, a)  # may move this thread away from the one that it wakes
+            time.sleep(0.02)
+        print(os.sched_getaffinity(0) == before)
+        """
+    )
+    assert printed == "True"

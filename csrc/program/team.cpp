@@ -4,6 +4,7 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <sched.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -38,7 +39,36 @@ void prepare_for_fork() noexcept {
   static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
   if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, release_team);
 }
-Rounds team_rounds; // of the team that is busy
+Rounds team_rounds;            // of the team that is busy
+std::atomic<int> members_done; // and its members but the first that have nothing more to do
+
+// To another CPU, if this thread may use one.
+void step_aside() noexcept {
+  cpu_set_t all;
+  if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
+  cpu_set_t others = all;
+  CPU_CLR(static_cast<std::size_t>(sched_getcpu()), &others);
+  if (sched_setaffinity(0, sizeof others, &others) == 0) sched_setaffinity(0, sizeof all, &all);
+}
+
+// A system that wakes a member may give it the CPU of the first one, as virtual machines often do.
+// There it cannot begin, and the runtime's barrier would spin for milliseconds to wait for it.
+void leave(const Member& me) noexcept {
+  if (me.rank() > 0) {
+    members_done.fetch_add(1, std::memory_order_release);
+    return;
+  }
+  constexpr int spins = 1000, yields = 100;
+  for (int wait = 0; wait < spins + yields; ++wait) {
+    if (members_done.load(std::memory_order_acquire) + 1 >= me.size()) return;
+    if (wait < spins)
+      relax();
+    else if (wait == spins)
+      step_aside();
+    else
+      sched_yield();
+  }
+}
 
 } // namespace
 
@@ -115,12 +145,14 @@ void run_team(int threads, TeamBody body, void* context) noexcept {
   if (threads < 2 || team_is_busy.test_and_set(std::memory_order_acquire)) return alone();
   prepare_for_fork();
   team_rounds.reset(threads);
+  members_done.store(0, std::memory_order_relaxed);
 #pragma omp parallel num_threads(threads) default(none) shared(body, context, team_rounds)
   {
     const FlushSubnormals flush;
     // The team that was really given may be smaller than the one asked for.
     Member me(omp_get_thread_num(), omp_get_num_threads(), &team_rounds);
     body(me, context);
+    leave(me);
   }
   team_is_busy.clear(std::memory_order_release);
 }
