@@ -146,7 +146,7 @@ BUILDS: list[tuple[type[Exception], Callable[[], object], str]] = [
     (
         ValueError,
         lambda: gk.Conv2D(2, 3, padding=((0, 0), (0, 2**31))),
-        f"Conv2D: padding must be below 2^31, got {2**31}",
+        f"Conv2D: padding must be below 2^31, got ((0, 0), (0, {2**31}))",
     ),
     (
         ValueError,

@@ -192,7 +192,7 @@ ROWS = [
     ),
     refused(
         pool(window=(2, 0)),
-        POOL + ": window must be at least 1, got 0 (input (8, 4, 4, 3), window (2, 0))",
+        POOL + ": window must be at least 1, got (2, 0) (input (8, 4, 4, 3), window (2, 0))",
     ),
     refused(
         pool((8, 2, 4, 3), 3),
@@ -260,7 +260,7 @@ ROWS = [
     ),
     refused(conv((8, 4, 0, 3)), f"{CONV}: an image of 4 x 0 has no pixels (input (8, 4, 0, 3))"),
     # steps and padding
-    refused(conv(stride=(1, 0)), f"{CONV}: stride must be at least 1, got 0 {SHAPES}"),
+    refused(conv(stride=(1, 0)), f"{CONV}: stride must be at least 1, got (1, 0) {SHAPES}"),
     refused(
         conv(stride=(1, 2, 3)),
         f"{CONV}: stride must be an integer or a pair of integers, got (1, 2, 3) {SHAPES}",
@@ -276,7 +276,10 @@ ROWS = [
         error=TypeError,
     ),
     refused(conv(dilation=-1), f"{CONV}: dilation must be at least 1, got -1 {SHAPES}"),
-    refused(conv(padding=(0, (2, -1))), f"{CONV}: padding must be at least 0, got -1 {SHAPES}"),
+    refused(
+        conv(padding=(0, (2, -1))),
+        f"{CONV}: padding must be at least 0, got (0, (2, -1)) {SHAPES}",
+    ),
     refused(conv(padding="full"), PADDING + "'full'", SHAPES),
     refused(conv(padding=(1, 2, 3)), PADDING + "(1, 2, 3)", SHAPES),
     refused(
@@ -307,7 +310,7 @@ ROWS = [
     refused(conv(padding=HUGE), f"{CONV}: padding must be below 2^31, got {HUGE} {SHAPES}"),
     refused(
         pool(dilation=(1, HUGE)),
-        f"{POOL}: dilation must be below 2^31, got {HUGE} (input (8, 4, 4, 3), window 2)",
+        f"{POOL}: dilation must be below 2^31, got (1, {HUGE}) (input (8, 4, 4, 3), window 2)",
     ),
     refused(
         pool(window=(2**30, 2)),

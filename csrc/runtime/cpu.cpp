@@ -109,11 +109,10 @@ CacheSizes cache_sizes() {
 
 const CacheSizes& usual_caches() {
   static const CacheSizes sizes = [] { // a virtual machine takes long to answer
-    constexpr CacheSizes usual{32 * 1024, 512 * 1024, 4 * 1024 * 1024};
+    constexpr std::int64_t l2 = 512 * 1024, l3 = 4 * 1024 * 1024;
     CacheSizes found = cache_sizes();
-    if (found.l1d == 0) found.l1d = usual.l1d;
-    if (found.l2 == 0) found.l2 = usual.l2;
-    if (found.l3 == 0) found.l3 = std::max(usual.l3, 2 * found.l2);
+    if (found.l2 == 0) found.l2 = l2;
+    if (found.l3 == 0) found.l3 = std::max(l3, 2 * found.l2);
     return found;
   }();
   return sizes;

@@ -352,7 +352,7 @@ def sides(
     wanted = "an integer" if dimensions == 1 else "an integer or a pair of integers"
     if len(numbers) != dimensions:
         raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
-    return tuple(_whole(owner, name, number, least, wanted, bits) for number in numbers)
+    return tuple(_whole(owner, name, number, least, wanted, bits, value) for number in numbers)
 
 
 def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
@@ -400,7 +400,9 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     pairs = [_entries(each, 2) for each in edges]
     if len(pairs) != dimensions or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
-    before_after = (tuple(_whole(owner, "padding", n, 0, wanted) for n in pair) for pair in pairs)
+    before_after = (
+        tuple(_whole(owner, "padding", n, 0, wanted, given=value) for n in pair) for pair in pairs
+    )
     return tuple((before, after) for before, after in before_after)
 
 
@@ -418,17 +420,19 @@ def _whole(
     least: int,
     wanted: str = "an integer",
     bits: int = 31,
+    given: object = None,
 ) -> int:
+    given = value if given is None else given  # of which value is a part
     try:
         result = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         result = None
     if result is None or isinstance(value, bool):
-        raise TypeError(f"{owner}: {name} must be {wanted}, got {value!r}")
+        raise TypeError(f"{owner}: {name} must be {wanted}, got {given!r}")
     if result < least:
-        raise ValueError(f"{owner}: {name} must be at least {least}, got {result}")
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {given!r}")
     if result >= 2**bits:
-        raise ValueError(f"{owner}: {name} must be below 2^{bits}, got {result}")
+        raise ValueError(f"{owner}: {name} must be below 2^{bits}, got {given!r}")
     return result
 
 
