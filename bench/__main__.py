@@ -62,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument(
         "--isa", metavar="NAME", help="hold gyaku to an instruction set, as GYAKU_ISA does"
     )
+    reader.add_argument(
+        "--negatives", action="store_true", help="train on MNIST's negatives: hardly a zero in them"
+    )
     reader.add_argument("--json", type=Path, metavar="PATH", help="write everything there")
     reader.add_argument("--plots", type=Path, default=BUILD, help="the folder for pictures")
     reader.add_argument(
@@ -96,12 +99,12 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     return asked
 
 
-def store(folder: Path) -> Path:
+def store(folder: Path, *, negatives: bool) -> Path:
     """Decode MNIST for the workers, or say what is missing."""
     from bench.data import store_mnist
 
     try:
-        store_mnist(folder)
+        store_mnist(folder, negatives=negatives)
     except (OSError, ValueError) as error:
         # A failed download says so itself.
         hint = "" if "GYAKU_DATA" in str(error) else "; set GYAKU_DATA to a folder with MNIST"
@@ -162,6 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
     from bench.settings import Settings
 
     peers, notes = present([*asked.peers, *([] if OWN in asked.peers else [OWN])])
+    if asked.negatives:
+        notes.append("All images of MNIST are negatives")
     for note in notes:
         say(note)
     threads = asked.threads or gk.num_threads()
@@ -174,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="gyaku-bench-") as folder:
         if any(name in READERS or (name in ROWS and ROWS[name].mnist) for name in asked.names):
-            settings.data = store(Path(folder))
+            settings.data = store(Path(folder), negatives=asked.negatives)
         failures = tables(asked.names, settings, keep)
     for note in notes:
         print(f"\n{note}.")

@@ -192,7 +192,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     ),
     (
         ValueError,
-        "avg_pool2d_backward: size must be at least 1, got 0",
+        "avg_pool2d_backward: size must be at least 1, got (0, 4)",
         lambda: ops.avg_pool2d_backward(DY, (0, 4), 2),
     ),
     (

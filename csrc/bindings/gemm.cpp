@@ -36,8 +36,13 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
   const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
   const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
-  // A transposed B is packed anyway: better at once than beforehand.
-  const bool is_few = row_tiles <= (args.transpose_b ? 10 : 4) || (args.m <= 56 && b_bytes > huge);
+  // A transposed B is packed anyway: better at once than beforehand. Low tiles have no time to read
+  // B where it lies if they are short as well.
+  const bool is_short = tile.rows <= 6 && args.k <= 64;
+  const bool is_few = row_tiles <= (args.transpose_b ? 10
+                                    : is_short       ? 20
+                                                     : 4) ||
+                      (args.m <= 56 && b_bytes > huge);
   if (is_few && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.
@@ -136,10 +141,18 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   case Path::dot:
     add(KernelId::matmul_dot, args.n, strip, false, args.m == 1);
     break;
-  case Path::panels:
+  case Path::panels: {
     args.by_columns = true;
-    add(KernelId::matmul, ceil_div(args.n, tile.panel), 1, false, false);
+    const std::int64_t panels = ceil_div(args.n, tile.panel), item = c.item_bytes;
+    if (!transpose_b && args.k * args.n * item > tile.large_b) {
+      scratch_bytes = panels * tile.panel * columns_k_block * item;
+      scratch = allocate(scratch_bytes);
+      args.packed = scratch.get();
+      operands.push_back(Operand{scratch.get(), scratch_bytes, Access::write});
+    }
+    add(KernelId::matmul, panels, 1, false, false);
     break;
+  }
   case Path::large:
   case Path::packed: {
     const std::int64_t panels = ceil_div(args.n, tile.panel), cache_line = 64;

@@ -9,25 +9,16 @@
 // From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms;
 // chunks of row tiles of A, also of the second level; panels; tiles. A and B are read where they
 // lie, unless B is transposed, or so large that both are worth a copy: then a group is what stays
-// in the third-level cache, and blocks are longer, since each of them passes over C once.
-#include "kernels/product.h"
+// in the third-level cache, and blocks are longer, since each of them passes over C once. Products
+// of a batch of data go another way if much of it is zero (`gemm_live.h`).
+#include "kernels/gemm_live.h"
+#include "kernels/gemm_loops.h"
 #include "kernels/register.h"
 #include "kernels/rest.h"
 #include "kernels/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
-
-constexpr int tile_vectors = 2;
-constexpr int tile_rows = accumulators / tile_vectors;
-template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
-template <class T> constexpr int cache_line = 64 / sizeof(T);
-template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_line<T>);
-
-// Most terms of a block where A is read in place: a panel of AVX-512 takes 64 KB then. The same for
-// all machines of an instruction set, since the order of a sum hangs on it.
-template <class T> constexpr std::int64_t max_k_block = 2048 / sizeof(T);
-static_assert(max_k_block<double> % 8 == 0, "blocks are rounded up to multiples of 8");
 
 // The load units of AVX2 have little time left beside the broadcasts for so few rows, and none for
 // vectors that cross a cache line: B is worth a copy much sooner.
@@ -82,9 +73,9 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j)
-      sum[i][j] = accumulate || bias == nullptr ? zero<T>()
-                  : j + 1 < vectors             ? load(bias + j * width)
-                                                : load(bias + j * width, last);
+      sum[i][j] = accumulate || bias == nullptr
+                      ? zero<T>()
+                      : zero<T>() + load(bias + j * width, j + 1 < vectors ? width : last);
   Ahead<T> ahead = shape.ahead;
   std::int64_t p = 0;
   for (std::int64_t stop = shape.k > soon ? shape.k - soon : 0; p < shape.k; stop = shape.k) {
@@ -172,103 +163,50 @@ template <class T, bool transpose_a, Last lanes> constexpr TileKernels<T> make_t
 template <class T, bool transpose_a, Last lanes>
 constexpr TileKernels<T> tiles = make_tiles<T, transpose_a, lanes>();
 
-// One block of terms of a product.
-struct Block {
-  std::int64_t begin, k;
-  bool first, last;
-};
-
-// f(block, its number) for each block of at most `size` terms; one empty block if there are no
-// terms.
-template <class F> GYAKU_INLINE void for_each_block(std::int64_t k, std::int64_t size, F f) {
-  const std::int64_t blocks = k > 0 ? ceil_div(k, size) : 1;
-  for (std::int64_t number = 0; number < blocks; ++number)
-    f(Block{number * size, least(size, k - number * size), number == 0, number + 1 == blocks},
-      number);
+// Where `copy_rows` puts tile t of a chunk, which begins with row i of it, in a block of k terms:
+// `height` numbers for each term, so that a tile is read in one go. Between tiles is room for the
+// lanes that are stored in vain.
+template <class T>
+GYAKU_INLINE T* copied_tile(T* to, std::int64_t i, std::int64_t t, std::int64_t k) {
+  return to + i * k + t * vec<T>::width;
 }
 
-// Rows cut into tiles of nearly the same height: 100 rows are eight tiles of 12 or 13, not seven of
-// 14 and one of 2. Tiles [first, last) of them.
-struct RowTiles {
-  Slice rows;
-  std::int64_t tiles, first, last;
-
-  std::int64_t begin() const { return row(first); }
-  std::int64_t end() const { return row(last); }
-
-  // f(first row, height, number in this chunk)
-  template <class F> GYAKU_INLINE void for_each(F f) const {
-    const std::int64_t least_height = (rows.end - rows.begin) / tiles, // no division for each tile
-        higher = (rows.end - rows.begin) % tiles;
-    std::int64_t i = row(first), rest = higher * first % tiles;
-    for (std::int64_t t = first; t < last; ++t) {
-      rest += higher;
-      const bool is_higher = rest >= tiles;
-      if (is_higher) rest -= tiles;
-      const int height = static_cast<int>(least_height) + is_higher;
-      f(i, height, t - first);
-      i += height;
-    }
-  }
-
-private:
-  std::int64_t row(std::int64_t tile) const {
-    return rows.begin + (rows.end - rows.begin) * tile / tiles;
-  }
-};
-
-// At most `size` tiles at a time.
-template <class F> GYAKU_INLINE void for_each_chunk(Slice rows, std::int64_t size, F f) {
-  const std::int64_t tiles = ceil_div(rows.end - rows.begin, tile_rows);
-  for (std::int64_t first = 0; first < tiles; first += size)
-    f(RowTiles{rows, tiles, first, least(first + size, tiles)});
-}
-
-template <class F> GYAKU_INLINE void for_each_row_tile(Slice rows, F f) {
-  for_each_chunk(rows, INT64_MAX / 2, [&](const RowTiles& tiles) { tiles.for_each(f); });
-}
-
-template <class T, bool transpose_a>
-GYAKU_INLINE const T* a_at(const MatmulArgs& args, std::int64_t i, std::int64_t p) {
-  return static_cast<const T*>(args.a) + (transpose_a ? p * args.lda + i : i * args.lda + p);
-}
-
-// Some rows of A in one block of terms.
-template <class T> struct Rows {
-  const T* data;
-  std::int64_t ld;
-};
-
-template <class T, bool transpose_a>
-GYAKU_INLINE Rows<T> rows_at(const MatmulArgs& args, std::int64_t i, const Block& block) {
-  return {a_at<T, transpose_a>(args, i, block.begin), args.lda};
-}
-
-// Where `copy_rows` puts tile t of a chunk, which begins with row i of it, in a block of k terms.
-// Rows that are summed along lie a cache line apart, so that those of a tile do not compete for the
-// same few lines of a cache. Rows of A's transpose lie tile by tile, so that no line is read for
-// less than it holds; between tiles is room for the lanes that are stored in vain.
-template <class T, bool transpose_a>
-GYAKU_INLINE T* copied_rows(T* to, std::int64_t i, std::int64_t t, std::int64_t k) {
-  return to + (transpose_a ? i * k + t * vec<T>::width : i * (k + cache_line<T>));
-}
-
-// The rows of a chunk in one block of terms.
-template <class T, bool transpose_a>
+// The rows of a chunk in one block of terms, of A ...
+template <class T>
 void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block, T* to) noexcept {
+  constexpr int width = vec<T>::width;
+  const std::int64_t top = chunk.begin();
+  chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+    T* const tile = copied_tile(to, i - top, t, block.k);
+    const Rows<T> a = rows_at<T, false>(args, i, block);
+    for_each_vector<T>(0, block.k, [&](std::int64_t p, int terms) {
+      for (int j = 0; j < height; j += width) {
+        vec<T> square[width];
+        const T* from = a.data + j * a.ld + p;
+#pragma GCC unroll 16
+        for (int r = 0; r < width; ++r, from += a.ld)
+          square[r] = j + r < height ? load(from, terms) : zero<T>();
+        transpose_square(square);
+#pragma GCC unroll 16
+        for (int c = 0; c < width; ++c)
+          if (c < terms) // what is stored in vain is written over, if no second vector was there
+            store(tile + (p + c) * height + j, square[c],
+                  j == 0 ? width : static_cast<int>(least(width, height - j)));
+      }
+    });
+  });
+}
+
+// ... and of its transpose.
+template <class T>
+void copy_columns(const MatmulArgs& args, const RowTiles& chunk, const Block& block,
+                  T* to) noexcept {
   constexpr int width = vec<T>::width, together = 16; // terms whose lines stay in the first level
   const std::int64_t top = chunk.begin();
-  const Rows<T> a = rows_at<T, transpose_a>(args, top, block);
-  if (!transpose_a) {
-    for (std::int64_t i = 0; i < chunk.end() - top; ++i)
-      for_each_vector<T>(0, block.k, [&](std::int64_t p, int n) {
-        store(copied_rows<T, false>(to, i, 0, block.k) + p, load(a.data + i * a.ld + p, n), n);
-      });
-    return;
-  }
+  const Rows<T> a = rows_at<T, true>(args, top, block);
   for (std::int64_t first = 0; first < block.k; first += together)
     chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
-      T* const tile = copied_rows<T, true>(to, i - top, t, block.k);
+      T* const tile = copied_tile(to, i - top, t, block.k);
       const std::int64_t end = least(first + together, block.k);
       const auto copy = [&](auto lanes) {
         const T* from = a.data + first * a.ld + i - top;
@@ -285,12 +223,6 @@ void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block
         copy([&](int j) { return static_cast<int>(least(width, height - j)); });
     });
 }
-
-// One panel of B in one block of terms.
-template <class T> struct Panel {
-  const T* data;
-  std::int64_t ld, column; // its first column
-};
 
 // Rows [i, i + height) of C in one panel, one block of terms; the columns end at `end`.
 template <class T, bool transpose_a, Storage storage>
@@ -373,7 +305,8 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
     for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t number) {
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         const std::int64_t top = chunk.begin();
-        if (args.copies_a) copy_rows<T, transpose_a>(args, chunk, block, copy);
+        if (args.copies_a) (transpose_a ? copy_columns<T> : copy_rows<T>)(args, chunk, block, copy);
+        const std::int64_t share = ceil_div(width, chunk.last - chunk.first);
         for (std::int64_t p = first; p < last; ++p) {
           const Panel<T> b = panel_at(block, number, p);
           const Ahead<T> none{b.data, 0};
@@ -383,18 +316,23 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                               ? b.data + block.k * b.ld - (p - first) * width
                               : nullptr;
           chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
-            // Columns of A are fetched while the first panel passes by, then panels of B.
+            // Columns of A are fetched while the first panel passes by, then panels of B: of a
+            // packed one each tile fetches its part.
             const Ahead<T> ahead =
                 transpose_a && !args.copies_a && p == first && i + height < rows.end
                     ? Ahead<T>{a_at<T, transpose_a>(args, i + height, block.begin), args.lda}
-                : next != nullptr && t < panel_lines<T> ? Ahead<T>{next + t * cache_line<T>, b.ld}
-                                                        : none;
-            const Rows<T> a = args.copies_a
-                                  ? Rows<T>{copied_rows<T, transpose_a>(copy, i - top, t, block.k),
-                                            transpose_a ? height : block.k + cache_line<T>}
-                                  : rows_at<T, transpose_a>(args, i, block);
-            multiply_tile<T, transpose_a, storage>(args, block, i, height, a, b, args.n - rest,
-                                                   ahead);
+                : next == nullptr            ? none
+                : storage == Storage::packed ? Ahead<T>{next + t * block.k * share, share}
+                : t < panel_lines<T>         ? Ahead<T>{next + t * cache_line<T>, b.ld}
+                                             : none;
+            if (args.copies_a)
+              multiply_tile<T, true, storage>(
+                  args, block, i, height, Rows<T>{copied_tile(copy, i - top, t, block.k), height},
+                  b, args.n - rest, ahead);
+            else
+              multiply_tile<T, transpose_a, storage>(args, block, i, height,
+                                                     rows_at<T, transpose_a>(args, i, block), b,
+                                                     args.n - rest, ahead);
           });
         }
       });
@@ -460,37 +398,60 @@ void pack_panels(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, 
     pack_transposed(b + p * panel * ldb + row, ldb, rows, least(panel, n - p * panel), to);
 }
 
-// A slice of C's panels, for few rows: a panel of B is packed on the spot, stays in the first-level
-// cache, and is used by all rows. B is read once and may be far away: while one panel is
-// multiplied, the next one is fetched.
+// A slice of C's panels, for few rows: panels of B are packed on the spot, stay in the caches, and
+// are used by all rows; B is read once. A large B is far away: there some panels are packed at
+// once, so that it is read in pieces of 512 bytes, and the next ones are fetched while these are
+// multiplied, a few of their rows before each tile.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
-  constexpr std::int64_t width = panel_width<T>, k_block = 32 * 1024 / (width * sizeof(T));
-  alignas(64) T packed[k_block * width];
+  constexpr std::int64_t width = panel_width<T>, k_block = columns_k_block;
+  const bool is_far = args.packed != nullptr;
+  const std::int64_t together = is_far ? std::int64_t{512 / (width * sizeof(T))} : 1;
+  alignas(64) T near[k_block * width];
+  T* const packed =
+      is_far ? static_cast<T*>(const_cast<void*>(args.packed)) + panels.begin * k_block * width
+             : near;
   const T* b = static_cast<const T*>(args.b);
+  const std::int64_t tiles = ceil_div(args.m, tile_rows);
   for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
-    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-      pack_panels(b, args.ldb, args.n, args.transpose_b, block.begin, block.k, p, p + 1, packed);
-      // What comes next: the same terms of the next panel, or the next terms of the first one.
-      const bool is_last = p + 1 == panels.end;
-      const T* next = args.transpose_b || (is_last && block.last)
-                          ? nullptr
-                          : b + (block.begin + (is_last ? block.k : 0)) * args.ldb +
-                                (is_last ? panels.begin : p + 1) * width;
-      for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
-        const Ahead<T> ahead = next != nullptr && t < panel_lines<T>
-                                   ? Ahead<T>{next + t * cache_line<T>, args.ldb}
-                                   : Ahead<T>{packed, 0};
-        multiply_tile<T, transpose_a, Storage::packed>(
-            args, block, i, height, rows_at<T, transpose_a>(args, i, block),
-            Panel<T>{packed, width, p * width}, args.n, ahead);
-      });
+    for (std::int64_t first = panels.begin; first < panels.end; first += together) {
+      const std::int64_t last = least(first + together, panels.end);
+      pack_panels(b, args.ldb, args.n, args.transpose_b, block.begin, block.k, first, last, packed);
+      // What comes next: the same terms of the next panels, or the next terms of the first ones.
+      const bool is_last = last == panels.end;
+      const std::int64_t next_row = block.begin + (is_last ? block.k : 0);
+      const std::int64_t next_rows = is_far ? least(block.k, args.k - next_row) : 0;
+      const T* const next = b + next_row * args.ldb + (is_last ? panels.begin : last) * width;
+      const std::int64_t share = is_far ? ceil_div(next_rows, tiles * (last - first)) : 0;
+      std::int64_t fetched = 0;
+      for (std::int64_t p = first; p < last; ++p) {
+        const Panel<T> panel{packed + (p - first) * block.k * width, width, p * width};
+        for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t) {
+          for (const std::int64_t end = least(fetched + share, next_rows); fetched < end; ++fetched)
+            for (std::int64_t j = 0; j < together * width; j += cache_line<T>)
+              __builtin_prefetch(next + fetched * args.ldb + j, 0, 2);
+          multiply_tile<T, transpose_a, Storage::packed>(args, block, i, height,
+                                                         rows_at<T, transpose_a>(args, i, block),
+                                                         panel, args.n, Ahead<T>{packed, 0});
+        });
+      }
     }
   });
 }
 
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
+  if constexpr (sizeof(T) == 4) // who trains in float64 is seldom in a hurry
+    if (args.skips_zeros) {
+      LiveTerms live;
+      if (has_dead_terms<T, transpose_a>(args, slice, live)) {
+        const std::int64_t rest =
+            args.packed != nullptr ? 0 : rest_of<T, Storage::in_place>(args.n);
+        multiply_live<T, transpose_a>(args, slice, args.n - rest, live);
+        if (rest > 0) multiply_last_columns<T, transpose_a>(args, slice, rest);
+        return;
+      }
+    }
   if (args.by_columns)
     multiply_columns<T, transpose_a>(args, slice);
   else if (args.packed != nullptr)

@@ -57,12 +57,13 @@ template <class T, int rows>
 void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
   // The longer the pieces of B's rows, the faster memory gives them: one row's sums need not all be
   // in registers.
-  constexpr int vectors = rows == 1 ? 16 : accumulators / rows;
-  constexpr int power = vectors >= 16  ? 16
-                        : vectors >= 8 ? 8
-                        : vectors >= 4 ? 4
-                        : vectors >= 2 ? 2
-                                       : 1;
+  constexpr int vectors = rows == 1 ? 32 : accumulators / rows;
+  constexpr int power = vectors >= 32   ? 32
+                        : vectors >= 16 ? 16
+                        : vectors >= 8  ? 8
+                        : vectors >= 4  ? 4
+                        : vectors >= 2  ? 2
+                                        : 1;
   (args.transpose_a ? strips<T, rows, power, true> : strips<T, rows, power, false>)(args, column,
                                                                                     end);
 }

@@ -405,6 +405,19 @@ bool share_gathered(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
+// Many data are mostly zero: the margins of images, counts of words. Products of a gathered batch
+// look for that; those of what layers made of it would seldom find any.
+void skip_zeros(std::vector<Task>& tasks, std::size_t gather) {
+  const std::optional<Operand> batch = written_by(tasks[gather]);
+  for (Task& task : tasks) {
+    if (!batch || !task.is(KernelId::matmul)) continue;
+    auto& args = task.as<MatmulArgs>();
+    if (args.a != batch->memory || args.by_columns || args.transpose_b) continue;
+    args.skips_zeros = true;
+    task.name += " (skips zeros)";
+  }
+}
+
 } // namespace
 
 void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
@@ -424,6 +437,8 @@ void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
     else
       fuse_pool(tasks, i, temporaries);
   }
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].is(KernelId::gather) || tasks[i].is(KernelId::gather_images)) skip_zeros(tasks, i);
 }
 
 } // namespace gyaku

@@ -362,26 +362,47 @@ template <class T, int distance = vec<T>::width / 2> GYAKU_INLINE vec<T> max_acr
 template <class T> GYAKU_INLINE T first(vec<T> x) { return x.v[0]; }
 template <class T> GYAKU_INLINE T reduce_add(vec<T> x) { return first(add_across(x)); }
 
-// The first lane that is set, or the width if there is none.
-template <class T> GYAKU_INLINE int first_set(mask<T> m) {
-  constexpr int width = vec<T>::width;
+// A bit for each lane that is set.
+template <class T> GYAKU_INLINE unsigned set_lanes(mask<T> m) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
-  unsigned set;
   if constexpr (sizeof(T) == 4)
-    set = _mm512_movepi32_mask(__m512i(m.v));
+    return _mm512_movepi32_mask(__m512i(m.v));
   else
-    set = _mm512_movepi64_mask(__m512i(m.v));
+    return _mm512_movepi64_mask(__m512i(m.v));
 #elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
-  int set;
   if constexpr (sizeof(T) == 4)
-    set = _mm256_movemask_ps(__m256(m.v));
+    return static_cast<unsigned>(_mm256_movemask_ps(__m256(m.v)));
   else
-    set = _mm256_movemask_pd(__m256d(m.v));
+    return static_cast<unsigned>(_mm256_movemask_pd(__m256d(m.v)));
 #else
   unsigned set = 0;
-  for (int i = 0; i < width; ++i) set |= m.v[i] != 0 ? 1u << i : 0u;
+  for (int i = 0; i < vec<T>::width; ++i) set |= m.v[i] != 0 ? 1u << i : 0u;
+  return set;
 #endif
-  return set == 0 ? width : __builtin_ctz(static_cast<unsigned>(set));
+}
+// The first lane that is set, or the width if there is none.
+template <class T> GYAKU_INLINE int first_set(mask<T> m) {
+  const unsigned set = set_lanes(m);
+  return set == 0 ? vec<T>::width : __builtin_ctz(set);
+}
+// begin + i for each lane i that is set, in rising order; returns how many. Up to 16 numbers are
+// written, whatever they are.
+template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int begin) {
+  const unsigned set = set_lanes(m);
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+  const auto numbers = __m512i((iota<std::int32_t>() + vec<std::int32_t>(begin)).v);
+  const __m512i kept = _mm512_maskz_compress_epi32(static_cast<__mmask16>(set), numbers);
+  const __m256i narrow = _mm512_maskz_cvtepi32_epi16(__mmask16(-1), kept);
+  __builtin_memcpy(to, &narrow, sizeof narrow);
+  return __builtin_popcount(set);
+#else
+  int count = 0;
+  for (int i = 0; i < vec<T>::width; ++i) {
+    to[count] = static_cast<std::uint16_t>(begin + i);
+    count += static_cast<int>(set >> i & 1);
+  }
+  return count;
+#endif
 }
 
 // Calls f(index, count) for the whole vectors of [begin, end), then once for what is left.

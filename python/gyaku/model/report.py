@@ -179,10 +179,11 @@ def profile(training: Training, steps: int) -> Table:
                 "" if task["host"] else f"{100 * least / max(taken, 1e-12):.0f} %",
             ]
         )
+    skipping = any("skips zeros" in task["name"] for task in program.tasks())
     return Table(
         f"A training step of {training.batch_size} samples, task by task",
         ["task", "time", "share", "GFLOP/s", "GB/s", "of the limit"],
         rows,
         f"{1e6 * sum(seconds):.1f} µs a step on {threads} threads; the machine reaches"
-        f" {peak / 1e9:.0f} GFLOP/s",
+        f" {peak / 1e9:.0f} GFLOP/s" + ("; what is skipped counts as done" if skipping else ""),
     )

@@ -1,0 +1,257 @@
+// Products that leave out the terms of A which are zero in all rows of a tile, the margin of images
+// for instance. Zero times a finite number adds nothing to a sum, so no bit changes (but the sign
+// of a zero); where B holds infinities or NaN, no term is left out.
+//
+// The fewer rows a tile has, the more of its terms are zero in all of them: tiles are half as high
+// here as elsewhere and twice as wide.
+#pragma once
+
+#include "kernels/gemm_loops.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+constexpr int live_vectors = accumulators == 12 ? 3 : 4;
+constexpr int live_rows = accumulators / live_vectors;
+constexpr int least_live_rows = (live_rows + 1) / 2; // of slices that have enough of them
+
+// Which terms a tile adds, in rising order.
+struct TermList {
+  const std::uint16_t* terms;
+  std::int64_t count;
+};
+
+// Neither 0 nor -0.
+template <class T> GYAKU_INLINE mask<T> is_live(vec<integer<T>> any) {
+  return mask<T>((any + any != zero<integer<T>>()).v);
+}
+
+// The lists of some tiles in one block of terms.
+class LiveTerms {
+public:
+  // How many tiles of k terms there is room for.
+  static std::int64_t room(std::int64_t k) { return least(capacity / (k + slack), most_tiles); }
+
+  // Terms that are not zero in all rows of a tile.
+  template <class T, bool transpose_a>
+  void find(const MatmulArgs& args, const Block& block, const RowTiles& chunk) noexcept {
+    using lanes = vec<integer<T>>;
+    length_ = block.k + slack;
+    if constexpr (transpose_a) {
+      const std::int64_t top = chunk.begin(), words = (chunk.end() - top) / word_bits + 2;
+      mark<T>(a_at<T, true>(args, top, block.begin), args.lda, block.k, chunk.end() - top, words);
+      chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+        const std::uint16_t* word = marks_ + (i - top) / word_bits;
+        const auto shift = static_cast<unsigned>((i - top) % word_bits);
+        const std::uint32_t tile = (1u << height) - 1;
+        std::uint16_t* const list = lists_ + t * length_;
+        std::int64_t count = 0;
+        for (std::int64_t p = 0; p < block.k; ++p, word += words) {
+          std::uint32_t marks;
+          __builtin_memcpy(&marks, word, sizeof marks);
+          list[count] = static_cast<std::uint16_t>(p);
+          count += (marks >> shift & tile) != 0;
+        }
+        count_[t] = static_cast<std::int16_t>(count);
+      });
+    } else {
+      chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+        const Rows<T> a = rows_at<T, false>(args, i, block);
+        std::uint16_t* to = lists_ + t * length_;
+        for_each_vector<T>(0, block.k, [&](std::int64_t p, int n) {
+          lanes any = zero<integer<T>>();
+          for (int r = 0; r < height; ++r) any = any | bits(load(a.data + r * a.ld + p, n));
+          to += store_set(to, is_live<T>(any), static_cast<int>(p));
+        });
+        count_[t] = static_cast<std::int16_t>(to - (lists_ + t * length_));
+      });
+    }
+  }
+  // All terms, for all tiles.
+  void take_all(const Block& block) noexcept {
+    length_ = 0;
+    for (std::int64_t p = 0; p < block.k; ++p) lists_[p] = static_cast<std::uint16_t>(p);
+    count_[0] = static_cast<std::int16_t>(block.k);
+  }
+  TermList of(std::int64_t t) const { return {lists_ + t * length_, count_[length_ == 0 ? 0 : t]}; }
+
+private:
+  // A bit for each number of A that is not zero, where rows of a tile lie side by side.
+  template <class T>
+  void mark(const T* a, std::int64_t lda, std::int64_t k, std::int64_t rows,
+            std::int64_t words) noexcept {
+    constexpr int width = vec<T>::width;
+    static_assert(word_bits % width == 0);
+    for (std::int64_t p = 0; p < k; ++p, a += lda) {
+      std::uint16_t* to = marks_ + p * words;
+      for (std::int64_t i = 0; i < rows; i += word_bits, ++to) {
+        unsigned set = 0;
+        for (int j = 0; j < word_bits && i + j < rows; j += width)
+          set |= set_lanes(is_live<T>(
+                     bits(load(a + i + j, static_cast<int>(least(width, rows - i - j))))))
+                 << j;
+        *to = static_cast<std::uint16_t>(set);
+      }
+    }
+  }
+
+  static constexpr std::int64_t slack = 16, capacity = 8192, most_tiles = 256;
+  static constexpr int word_bits = 16;
+  static constexpr std::int64_t most_terms = 2 * max_k_block<float>;
+  static_assert(most_terms + slack <= capacity);
+  std::uint16_t marks_[capacity * live_rows / word_bits + 2 * most_terms];
+  std::uint16_t lists_[capacity];
+  std::int16_t count_[most_tiles];
+  std::int64_t length_ = 0;
+};
+
+// Whether there are enough zeros to be worth a look: a few tiles tell.
+template <class T, bool transpose_a>
+bool has_dead_terms(const MatmulArgs& args, Slice rows, LiveTerms& live) noexcept {
+  const std::int64_t k = least(args.k, args.k_block), looks = 4;
+  const std::int64_t tiles = ceil_div(rows.end - rows.begin, live_rows);
+  if (rows.end - rows.begin < live_rows || k < 16) return false;
+  std::int64_t count = 0;
+  for (std::int64_t look = 0; look < looks; ++look) {
+    const std::int64_t t = (tiles - 1) * look / (looks - 1);
+    live.find<T, transpose_a>(args, {0, k, true, true}, {rows, tiles, t, t + 1});
+    count += live.of(0).count;
+  }
+  return count < looks * k * 7 / 8;
+}
+
+// Whether no number of k rows of B is infinite or NaN: zero times any other is zero.
+template <class T>
+bool is_finite(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns) noexcept {
+  constexpr int chains = 4;
+  vec<T> sum[chains];
+  for (int i = 0; i < chains; ++i) sum[i] = zero<T>();
+  std::int64_t p = 0;
+  for (; p + chains <= k; p += chains)
+    for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+#pragma GCC unroll 4
+      for (int i = 0; i < chains; ++i)
+        sum[i] = fma(load(b + (p + i) * ldb + j, n), zero<T>(), sum[i]);
+    });
+  for (; p < k; ++p)
+    for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+      sum[0] = fma(load(b + p * ldb + j, n), zero<T>(), sum[0]);
+    });
+  return reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3])) == 0;
+}
+
+template <class T> struct LiveShape {
+  std::int64_t lda, ldb, ldc;
+  int columns;    // valid ones
+  const T* ahead; // rows that are read soon, ldb apart: a cache line of as many as terms are added
+};
+
+// c[rows][columns] (+)= a b, the terms of a list.
+template <class T, int rows, int vectors, bool transpose_a>
+void live_tile(const LiveShape<T>& shape, const TermList& list, const T* a, const T* b, T* c,
+               const T* bias, bool accumulate) noexcept {
+  constexpr int width = vec<T>::width;
+  const std::int64_t lda = shape.lda, ldb = shape.ldb, ldc = shape.ldc;
+  const int last = shape.columns - (vectors - 1) * width; // valid lanes of the last vector
+  vec<T> sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j)
+      sum[i][j] = accumulate || bias == nullptr
+                      ? zero<T>()
+                      : zero<T>() + load(bias + j * width, j + 1 < vectors ? width : last);
+  const T* ahead = shape.ahead;
+  for (std::int64_t n = 0; n < list.count; ++n, ahead += ldb) {
+    const std::int64_t p = list.terms[n];
+    const T* const b_row = b + p * ldb;
+    const T* const a_term = a + p * (transpose_a ? lda : 1);
+    vec<T> row[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j)
+      row[j] = j + 1 < vectors ? load(b_row + j * width) : load_partial(b_row + j * width, last);
+    __builtin_prefetch(ahead, 0, 2);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+      const vec<T> x = broadcast(transpose_a ? a_term[i] : a_term[i * lda]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) {
+      T* const at = c + i * ldc + j * width;
+      const int lanes = j + 1 < vectors ? width : last;
+      store(at, accumulate ? sum[i][j] + load(at, lanes) : sum[i][j], lanes);
+    }
+}
+
+template <class T>
+using LiveKernel = void (*)(const LiveShape<T>&, const TermList&, const T*, const T*, T*, const T*,
+                            bool) noexcept;
+
+constexpr int live_heights = live_rows + 1 - least_live_rows;
+template <class T> struct LiveKernels {
+  LiveKernel<T> entry[live_vectors][live_heights];
+};
+
+template <class T, bool transpose_a, int vectors, int... i>
+constexpr void fill_live(LiveKernel<T> (&entry)[live_heights], Integers<i...>) {
+  ((entry[i] = live_tile<T, least_live_rows + i, vectors, transpose_a>), ...);
+}
+template <class T, bool transpose_a, int... j> constexpr LiveKernels<T> make_live(Integers<j...>) {
+  LiveKernels<T> kernels{};
+  (fill_live<T, transpose_a, j + 1>(kernels.entry[j], typename Count<live_heights>::type{}), ...);
+  return kernels;
+}
+template <class T, bool transpose_a>
+constexpr LiveKernels<T> live_tiles =
+    make_live<T, transpose_a>(typename Count<live_vectors>::type{});
+
+// A slice of the rows of C's first columns, B in place.
+template <class T, bool transpose_a>
+void multiply_live(const MatmulArgs& args, Slice rows, std::int64_t columns,
+                   LiveTerms& live) noexcept {
+  constexpr int width = vec<T>::width;
+  constexpr std::int64_t panel = live_vectors * width, lines = ceil_div(panel, cache_line<T>);
+  const T* const bias = static_cast<const T*>(args.bias);
+  for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
+    const T* const b = static_cast<const T*>(args.b) + block.begin * args.ldb;
+    for_each_chunk<live_rows>(rows, LiveTerms::room(block.k), [&](const RowTiles& chunk) {
+      bool is_found = false;
+      for (std::int64_t column = 0; column < columns; column += panel) {
+        const int here = static_cast<int>(least(panel, columns - column));
+        const bool finite = is_finite(b + column, args.ldb, block.k, here);
+        if (!finite)
+          live.take_all(block);
+        else if (!is_found)
+          live.find<T, transpose_a>(args, block, chunk);
+        is_found = finite;
+        const T* const next = b + column + (column + panel < columns ? panel : 0);
+        const LiveKernel<T>* const kernels =
+            live_tiles<T, transpose_a>.entry[ceil_div(here, width) - 1];
+        chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
+          // The next panel is fetched line by line, half of the rows at a time.
+          const std::int64_t half = t / lines % 2;
+          const LiveShape<T> shape{args.lda, args.ldb, args.ldc, here,
+                                   next + half * (block.k / 2) * args.ldb +
+                                       t % lines * cache_line<T>};
+          kernels[height - least_live_rows](
+              shape, live.of(t), a_at<T, transpose_a>(args, i, block.begin), b + column,
+              static_cast<T*>(args.c) + i * args.ldc + column,
+              bias == nullptr ? nullptr : bias + column, !block.first);
+          if (block.last)
+            for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, column, here);
+        });
+        if (chunk.begin() == 0 && args.column_sums != nullptr)
+          sum_columns(b + column, args.ldb, block.k, here,
+                      static_cast<T*>(args.column_sums) + column, !block.first);
+      }
+    });
+  });
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,191 @@
+"""Products of a gathered batch leave out what is zero in it, and give the numbers of the others."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from case import DTYPES, FLOAT32, Array
+from recorded import names
+
+from gyaku import _core, ops, reference
+
+RNG = np.random.default_rng(0)
+BATCHES = (7, 8, 13, 28, 31, 64, 100, 233)
+INPUTS = (15, 16, 17, 64, 101, 784, 1031)
+UNITS = (5, 16, 17, 33, 64, 96, 100, 131, 250)
+
+
+@pytest.fixture(autouse=True)
+def optimized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimize programs, even where the whole suite runs without."""
+    monkeypatch.setenv("GYAKU_OPTIMIZE", "1")
+
+
+def margins(x: Array) -> None:
+    """Images of a digit: nothing but zeros on all sides."""
+    columns = np.arange(x.shape[1])
+    x[:, (columns % 28 < 6) | (columns % 28 > 21) | (columns < x.shape[1] // 5)] = 0
+    x[:, 3::7] *= -0.0  # zeros of both signs
+
+
+def scattered(x: Array) -> None:
+    x[RNG.random(x.shape) < 0.97] = 0
+
+
+def stripes(x: Array) -> None:
+    """Samples of zeros, whole tiles of them and single ones."""
+    x[x.shape[0] // 4 : x.shape[0] // 2] = 0
+    x[::3] = 0
+
+
+def nothing(x: Array) -> None:
+    x[...] = 0
+
+
+def one_number(x: Array) -> None:
+    x[...] = 0
+    x[x.shape[0] // 2, x.shape[1] // 3] = 2.5
+
+
+def dense(x: Array) -> None:
+    """No zero anywhere."""
+
+
+PATTERNS = (margins, scattered, stripes, nothing, one_number, dense)
+
+
+class Step:
+    """What the first layer of a network does with a batch, forward and backward."""
+
+    def __init__(
+        self, x: Array, units: int, *, activation: str = "relu", bias: Array | None = None
+    ) -> None:
+        (batch, inputs), dtype = x.shape, x.dtype
+        self.x, self.activation = x, activation
+        self.weights = RNG.standard_normal((inputs, units)).astype(dtype)
+        self.bias = RNG.standard_normal(units).astype(dtype) if bias is None else bias
+        self.gradient = RNG.standard_normal((batch, units)).astype(dtype)
+        self.order, self.cursor = np.arange(batch), np.zeros(1, np.int64)
+
+    def products(self, x: Array, namespace: Any = ops) -> list[Array]:
+        y = namespace.matmul(x, self.weights, bias=self.bias, activation=self.activation)
+        return [y, namespace.matmul(x, self.gradient, transpose_a=True), self.gradient.sum(axis=0)]
+
+    def record(self) -> tuple[Any, list[Array]]:
+        program = _core.Program()
+        program.begin()
+        batch = _core.empty(self.x.shape, self.x.dtype)
+        _core.gather(self.x, self.order, self.cursor, batch, 1.0)
+        results = [*self.products(batch)[:2], ops.sum_rows(self.gradient)]
+        program.end(results)
+        return program, results
+
+    def replayed(self) -> list[Array]:
+        program, results = self.record()
+        found = []
+        for threads in (1, 2, 3):
+            _core.set_num_threads(threads)
+            for result in results:
+                result[...] = np.nan
+            _core.replay([(program, 1)])
+            found.append([result.copy() for result in results])
+        for others in found[1:]:
+            for one, other in zip(found[0], others, strict=True):
+                assert one.tobytes() == other.tobytes()
+        return found[0]
+
+
+def batch_of(batch: int, inputs: int, pattern: Callable[[Array], None], dtype: Any) -> Array:
+    x = RNG.standard_normal((batch, inputs)).astype(dtype)
+    pattern(x)
+    return x
+
+
+def sizes() -> list[tuple[int, int, int]]:
+    """Each size together with each other one."""
+    return [
+        (BATCHES[(i + j) % len(BATCHES)], INPUTS[i], UNITS[j])
+        for i, j in itertools.product(range(len(INPUTS)), range(len(UNITS)))
+    ]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.__name__)
+def test_what_is_left_out_changes_no_number(pattern: Callable[[Array], None], dtype: Any) -> None:
+    for number, (batch, inputs, units) in enumerate(sizes()):
+        step = Step(
+            batch_of(batch, inputs, pattern, dtype),
+            units,
+            activation=("relu", "identity", "tanh", "sigmoid")[number % 4],
+        )
+        expected = step.products(step.x)
+        for ours, theirs in zip(step.replayed()[:2], expected[:2], strict=True):
+            assert ours.tobytes() == theirs.tobytes(), f"{batch} x {inputs} x {units}"
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.__name__)
+def test_the_numbers_are_those_of_the_reference(pattern: Callable[[Array], None]) -> None:
+    for batch, inputs, units in ((64, 784, 100), (100, 1031, 33), (233, 101, 131)):
+        step = Step(batch_of(batch, inputs, pattern, FLOAT32), units, activation="identity")
+        step.gradient = step.gradient.round(2)
+        for ours, theirs in zip(
+            step.replayed(), step.products(step.x.astype(np.float64), reference), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["weights", "gradient", "x"])
+def test_zero_times_infinity_is_still_nan(where: str, bad: float) -> None:
+    for batch, inputs, units in ((64, 784, 100), (61, 101, 131), (100, 64, 17)):
+        for place in range(0, 64, 9):
+            step = Step(batch_of(batch, inputs, margins, FLOAT32), units, activation="identity")
+            array = getattr(step, where)
+            array[place % array.shape[0], -place % array.shape[1]] = bad
+            with np.errstate(invalid="ignore"):
+                expected = step.products(step.x)
+            assert not all(np.isfinite(array).all() for array in expected)
+            for ours, theirs in zip(step.replayed(), expected, strict=True):
+                np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+            for ours, theirs in zip(step.replayed()[:2], expected[:2], strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_bias_of_negative_zero_is_a_zero() -> None:
+    step = Step(np.zeros((64, 784), np.float32), 100, bias=np.full(100, -0.0, np.float32))
+    assert step.replayed()[0].tobytes() == step.products(step.x)[0].tobytes()
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+def test_terms_are_really_left_out(transpose: bool) -> None:
+    # What is below zero and too small counts as -0, which becomes +0 once +0 is added.
+    x = np.zeros((64, 48), np.float32)
+    step = Step(x, 100, activation="identity", bias=np.zeros(100, np.float32))
+    step.weights[...] = 1
+    step.gradient[...] = 1
+    samples_or_inputs, factors = (x, step.gradient) if transpose else (x.T, step.weights)
+    samples_or_inputs[:2] = 1
+    factors[0], factors[1] = 1.5e-38, -1.6e-38
+    y = step.replayed()[int(transpose)]
+    assert not y.any()
+    assert np.signbit(y[:, :96]).all()
+    assert not np.signbit(step.products(step.x)[int(transpose)]).any()
+
+
+def test_only_the_products_of_the_batch_itself_look_for_zeros() -> None:
+    x = batch_of(64, 784, margins, FLOAT32)
+    step = Step(x, 100)
+    program, _ = step.record()
+    assert [name for name in names(program) if "matmul" in name] == [
+        "matmul (skips zeros)",
+        "matmul + sum_rows (skips zeros)",
+    ]
+    other = _core.Program()
+    other.begin()
+    results = step.products(x)[:2]
+    other.end(results)
+    assert "skips" not in " ".join(names(other))
