@@ -38,21 +38,17 @@ public:
     using lanes = vec<integer<T>>;
     length_ = block.k + slack;
     if constexpr (transpose_a) {
-      const std::int64_t top = chunk.begin(), words = (chunk.end() - top) / word_bits + 2;
-      mark<T>(a_at<T, true>(args, top, block.begin), args.lda, block.k, chunk.end() - top, words);
+      const std::int64_t top = chunk.begin();
+      mark<T>(a_at<T, true>(args, top, block.begin), args.lda, block.k, chunk.end() - top);
       chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
-        const std::uint16_t* word = marks_ + (i - top) / word_bits;
-        const auto shift = static_cast<unsigned>((i - top) % word_bits);
-        const std::uint32_t tile = (1u << height) - 1;
-        std::uint16_t* const list = lists_ + t * length_;
-        std::int64_t count = 0;
-        for (std::int64_t p = 0; p < block.k; ++p, word += words) {
-          std::uint32_t marks;
-          __builtin_memcpy(&marks, word, sizeof marks);
-          list[count] = static_cast<std::uint16_t>(p);
-          count += (marks >> shift & tile) != 0;
-        }
-        count_[t] = static_cast<std::int16_t>(count);
+        const std::int64_t word = (i - top) / word_bits, bit = (i - top) % word_bits;
+        const vec<std::int32_t> tile(((1 << height) - 1) << bit);
+        std::uint16_t* to = lists_ + t * length_;
+        for_each_vector<std::int32_t>(0, block.k, [&](std::int64_t p, int n) {
+          const vec<std::int32_t> marks = load(marks_ + word * block.k + p, n);
+          to += store_set(to, (marks & tile) != zero<std::int32_t>(), static_cast<int>(p));
+        });
+        count_[t] = static_cast<std::int16_t>(to - (lists_ + t * length_));
       });
     } else {
       chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
@@ -76,21 +72,25 @@ public:
   TermList of(std::int64_t t) const { return {lists_ + t * length_, count_[length_ == 0 ? 0 : t]}; }
 
 private:
-  // A bit for each number of A that is not zero, where rows of a tile lie side by side.
+  // Bits that tell which numbers of A are not zero, where rows of a tile lie side by side: for each
+  // word of rows those of all terms. The upper half of a mark is the lower half of the next word's,
+  // so that one mark has all rows of a tile.
   template <class T>
-  void mark(const T* a, std::int64_t lda, std::int64_t k, std::int64_t rows,
-            std::int64_t words) noexcept {
+  void mark(const T* a, std::int64_t lda, std::int64_t k, std::int64_t rows) noexcept {
     constexpr int width = vec<T>::width;
-    static_assert(word_bits % width == 0);
+    static_assert(word_bits % width == 0 && word_bits + live_rows <= 32);
     for (std::int64_t p = 0; p < k; ++p, a += lda) {
-      std::uint16_t* to = marks_ + p * words;
-      for (std::int64_t i = 0; i < rows; i += word_bits, ++to) {
-        unsigned set = 0;
-        for (int j = 0; j < word_bits && i + j < rows; j += width)
-          set |= set_lanes(is_live<T>(
-                     bits(load(a + i + j, static_cast<int>(least(width, rows - i - j))))))
-                 << j;
-        *to = static_cast<std::uint16_t>(set);
+      std::uint32_t before = 0;
+      for (std::int64_t i = 0; i < rows; i += word_bits) {
+        std::uint32_t set = 0;
+        for (int j = 0; j < word_bits && i + j < rows; j += width) {
+          const int n = static_cast<int>(least(width, rows - i - j));
+          set |= set_lanes(is_live<T>(bits(load(a + i + j, n)))) << j;
+        }
+        std::int32_t* const at = marks_ + i / word_bits * k + p;
+        if (i > 0) at[-k] = static_cast<std::int32_t>(before | set << word_bits);
+        *at = static_cast<std::int32_t>(set);
+        before = set;
       }
     }
   }
@@ -99,7 +99,7 @@ private:
   static constexpr int word_bits = 16;
   static constexpr std::int64_t most_terms = 2 * max_k_block<float>;
   static_assert(most_terms + slack <= capacity);
-  std::uint16_t marks_[capacity * live_rows / word_bits + 2 * most_terms];
+  std::int32_t marks_[capacity * live_rows / word_bits + most_terms];
   std::uint16_t lists_[capacity];
   std::int16_t count_[most_tiles];
   std::int64_t length_ = 0;
