@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench import goals, images, scaling, widths
+from bench import data, goals, images, scaling, widths
 from bench import products as products_table
 from bench.ratios import by_task, together
 from bench.shapes import (
@@ -23,6 +24,17 @@ from bench.shapes import (
 from bench.table import thread_counts
 
 ROOT = Path(__file__).parent.parent
+
+
+def test_negatives_have_no_margin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, digits = np.zeros((3, 28, 28), np.uint8), np.arange(3)
+    images[:, 9:14, 9:14] = 200
+    monkeypatch.setattr("gyaku.data.mnist", lambda: ((images, digits), (images, digits)))
+    for negatives, margin, ink in ((False, 0, 200), (True, 255, 55)):
+        data.store_mnist(tmp_path, negatives=negatives)
+        for name in ("x_train", "x_test"):
+            stored = data.mnist_part(name, tmp_path)
+            assert (stored[0, 0], stored[0, 290]) == (margin, ink)
 
 
 def test_products_cover_all_transpositions() -> None:

@@ -108,6 +108,7 @@ def test_a_profile_leaves_the_model_as_it_was() -> None:
     text = str(model.profile(X, LABELS, batch_size=16, steps=20))
     assert "of the limit" in text
     assert "matmul" in text
+    assert "skip" not in text
     np.testing.assert_array_equal(model.flat_params, weights)
     np.testing.assert_array_equal(model.optimizer.clock, clock)
     with gk.use_backend("reference"), pytest.raises(RuntimeError, match="no programs"):

@@ -11,6 +11,8 @@ import pytest
 from case import DTYPES, FLOAT32, Array
 from recorded import names
 
+import gyaku as gk
+from child import output
 from gyaku import _core, ops, reference
 
 RNG = np.random.default_rng(0)
@@ -163,7 +165,7 @@ def test_a_bias_of_negative_zero_is_a_zero() -> None:
 @pytest.mark.parametrize("transpose", [False, True])
 def test_terms_are_really_left_out(transpose: bool) -> None:
     # What is below zero and too small counts as -0, which becomes +0 once +0 is added.
-    x = np.zeros((64, 48), np.float32)
+    x = np.zeros((100, 200), np.float32)
     step = Step(x, 100, activation="identity", bias=np.zeros(100, np.float32))
     step.weights[...] = 1
     step.gradient[...] = 1
@@ -174,6 +176,35 @@ def test_terms_are_really_left_out(transpose: bool) -> None:
     assert not y.any()
     assert np.signbit(y[:, :96]).all()
     assert not np.signbit(step.products(step.x)[int(transpose)]).any()
+
+
+TRAINING = """
+import hashlib
+import numpy as np
+import gyaku as gk
+
+rng = np.random.default_rng(0)
+x = rng.random(({samples}, 784)).astype(np.float32)
+x[:, np.arange(784) % 28 > 11] = 0
+target = rng.integers(0, 10, {samples})
+units = {units}
+model = gk.Sequential(gk.Dense(units), gk.ReLU(), gk.Dense(units), gk.Sigmoid(), gk.Dense(10))
+model.build((784,), seed=3)
+model.fit(x, target, loss="softmax_cross_entropy", optimizer=gk.SGD(0.1), epochs=2,
+          batch_size={samples}, seed=0, verbose=False)
+print(hashlib.sha256(model.flat_params.tobytes()).hexdigest(), "skips" in str(model.program()))
+"""
+
+
+@pytest.mark.parametrize(("units", "samples"), [(100, 100), (512, 128), (1024, 600)])
+def test_a_network_learns_the_same_bits(units: int, samples: int) -> None:
+    # Gradients are temporaries here, and the larger ones are packed: from 192 KB or 2 MB on,
+    # depending on the instruction set.
+    code = TRAINING.format(units=units, samples=samples)
+    bits, skips = output(code, GYAKU_OPTIMIZE="1").split()
+    plain_bits, plain_skips = output(code, GYAKU_OPTIMIZE="0").split()
+    assert bits == plain_bits
+    assert (skips, plain_skips) == ("True", "False")
 
 
 def test_only_the_products_of_the_batch_itself_look_for_zeros() -> None:
@@ -189,3 +220,13 @@ def test_only_the_products_of_the_batch_itself_look_for_zeros() -> None:
     results = step.products(x)[:2]
     other.end(results)
     assert "skips" not in " ".join(names(other))
+    program, _ = Step(x.astype(np.float64), 100).record()
+    assert "skips" not in " ".join(names(program))
+
+
+def test_a_profile_says_that_operations_were_left_out() -> None:
+    x = batch_of(64, 784, margins, FLOAT32)
+    model = gk.Sequential(gk.Dense(100), gk.Sigmoid(), gk.Dense(10))
+    model.fit(x, np.arange(64) % 10, loss="softmax_cross_entropy", batch_size=32, verbose=0)
+    text = str(model.profile(x, np.arange(64) % 10, batch_size=64, steps=2))
+    assert text.endswith("; what is skipped counts as done")

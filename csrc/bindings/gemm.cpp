@@ -145,10 +145,12 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     args.by_columns = true;
     const std::int64_t panels = ceil_div(args.n, tile.panel), item = c.item_bytes;
     if (!transpose_b && args.k * args.n * item > tile.large_b) {
-      scratch_bytes = panels * tile.panel * columns_k_block * item;
+      const std::int64_t terms = std::min(args.k, columns_k_block);
+      scratch_bytes = panels * tile.panel * terms * item;
       scratch = allocate(scratch_bytes);
       args.packed = scratch.get();
-      operands.push_back(Operand{scratch.get(), scratch_bytes, Access::write});
+      operands.push_back(
+          Operand{scratch.get(), scratch_bytes, Access::write, false, panels_bytes * terms});
     }
     add(KernelId::matmul, panels, 1, false, false);
     break;

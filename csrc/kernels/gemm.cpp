@@ -406,11 +406,11 @@ template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
   constexpr std::int64_t width = panel_width<T>, k_block = columns_k_block;
   const bool is_far = args.packed != nullptr;
-  const std::int64_t together = is_far ? std::int64_t{512 / (width * sizeof(T))} : 1;
+  const std::int64_t together = is_far ? panels_bytes / std::int64_t{width * sizeof(T)} : 1;
   alignas(64) T near[k_block * width];
-  T* const packed =
-      is_far ? static_cast<T*>(const_cast<void*>(args.packed)) + panels.begin * k_block * width
-             : near;
+  T* const packed = is_far ? static_cast<T*>(const_cast<void*>(args.packed)) +
+                                 panels.begin * least(args.k, k_block) * width
+                           : near;
   const T* b = static_cast<const T*>(args.b);
   const std::int64_t tiles = ceil_div(args.m, tile_rows);
   for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
@@ -439,19 +439,22 @@ void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
   });
 }
 
+// A slice of C's rows without the terms of A that are zero, if there are many of them. Apart from
+// the other ways, so that their stacks do not add up.
+template <class T, bool transpose_a>
+[[gnu::noinline]] bool skip_zeros(const MatmulArgs& args, Slice rows) noexcept {
+  LiveTerms live;
+  if (!has_dead_terms<T, transpose_a>(args, rows, live)) return false;
+  const std::int64_t rest = args.packed != nullptr ? 0 : rest_of<T, Storage::in_place>(args.n);
+  multiply_live<T, transpose_a>(args, rows, args.n - rest, live);
+  if (rest > 0) multiply_last_columns<T, transpose_a>(args, rows, rest);
+  return true;
+}
+
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
-  if constexpr (sizeof(T) == 4) // who trains in float64 is seldom in a hurry
-    if (args.skips_zeros) {
-      LiveTerms live;
-      if (has_dead_terms<T, transpose_a>(args, slice, live)) {
-        const std::int64_t rest =
-            args.packed != nullptr ? 0 : rest_of<T, Storage::in_place>(args.n);
-        multiply_live<T, transpose_a>(args, slice, args.n - rest, live);
-        if (rest > 0) multiply_last_columns<T, transpose_a>(args, slice, rest);
-        return;
-      }
-    }
+  if constexpr (sizeof(T) == sizeof(float)) // who trains in float64 is seldom in a hurry
+    if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
     multiply_columns<T, transpose_a>(args, slice);
   else if (args.packed != nullptr)

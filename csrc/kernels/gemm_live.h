@@ -95,7 +95,7 @@ private:
     }
   }
 
-  static constexpr std::int64_t slack = 16, capacity = 8192, most_tiles = 256;
+  static constexpr std::int64_t slack = 16, capacity = 6144, most_tiles = 256;
   static constexpr int word_bits = 16;
   static constexpr std::int64_t most_terms = 2 * max_k_block<float>;
   static_assert(most_terms + slack <= capacity);

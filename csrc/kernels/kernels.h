@@ -116,15 +116,16 @@ struct PackArgs {
   bool transpose;
 };
 
-// Terms of a block where panels are packed on the spot, see MatmulArgs::by_columns.
-constexpr std::int64_t columns_k_block = 256;
+// Most terms of a block where panels are packed on the spot, see MatmulArgs::by_columns, and bytes
+// of a term of all panels that are packed together.
+constexpr std::int64_t columns_k_block = 256, panels_bytes = 512;
 
 // C = activation(op(A) op(B) + bias) * derivative'(saved), C is m x n.
 struct MatmulArgs {
   const void* a;
   const void* b;
   const void* packed; // panels made by `pack`, or null: B in place (then not transposed);
-                      // by_columns: room for columns_k_block terms of each panel, or null
+                      // by_columns: room for a block of terms of each panel, or null
   const void* bias;   // n numbers or null
   const void* saved;  // m x n, what `derivative` needs of the forward pass
   void* c;
@@ -141,7 +142,7 @@ struct MatmulArgs {
   bool transpose_b;
   bool copies_a;    // behind `packed` is room for k_block terms and a cache line of each row of A
   bool by_columns;  // a slice counts panels of C's columns, packed on the spot, instead of its rows
-  bool skips_zeros; // terms of A that are zero in all rows of a tile may be left out; B in place
+  bool skips_zeros; // terms of A that are zero in all rows of a tile may be left out; reads `b`
 };
 
 struct SumRowsArgs { // y[j] = sum over i of x[i][j]

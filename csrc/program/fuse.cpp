@@ -405,14 +405,30 @@ bool share_gathered(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
+// What the product multiplies by, which may have been packed by a task before.
+std::optional<Operand> right_of(std::vector<Task>& tasks, Task& product) {
+  const auto& args = product.as<MatmulArgs>();
+  if (args.packed == nullptr) return operand_of(product, args.b);
+  for (Task& task : tasks)
+    if (task.is(KernelId::pack) && task.as<PackArgs>().packed == args.packed)
+      return operand_of(task, task.as<PackArgs>().b);
+  return std::nullopt;
+}
+
 // Many data are mostly zero: the margins of images, counts of words. Products of a gathered batch
 // look for that; those of what layers made of it would seldom find any.
 void skip_zeros(std::vector<Task>& tasks, std::size_t gather) {
+  constexpr std::int64_t few_terms = 16;
   const std::optional<Operand> batch = written_by(tasks[gather]);
   for (Task& task : tasks) {
-    if (!batch || !task.is(KernelId::matmul)) continue;
+    if (!batch || !task.is(KernelId::matmul) || task.scalar != Scalar::float32) continue;
     auto& args = task.as<MatmulArgs>();
-    if (args.a != batch->memory || args.by_columns || args.transpose_b) continue;
+    if (args.a != batch->memory || args.by_columns || args.transpose_b || args.k < few_terms)
+      continue;
+    const std::optional<Operand> right = right_of(tasks, task);
+    // What was packed may be written over by the product itself.
+    if (!right || writes_to(task, *right)) continue;
+    if (args.packed != nullptr) task.operands.push_back(*right);
     args.skips_zeros = true;
     task.name += " (skips zeros)";
   }
