@@ -165,7 +165,7 @@ PATHS = tuple(
         *[(1, 403, 131, "tanh"), (2, 61, 70, "selu"), (3, 301, 67, "gelu"), (4, 403, 65, "elu")],
         *[(7, 301, 66, "identity"), (8, 77, 35, "silu"), (13, 403, 131, "relu")],
         *[(28, 205, 301, "tanh"), (61, 403, 131, "identity"), (71, 805, 9, "softplus")],
-        *[(240, 67, 67, "hard_sigmoid"), (15, 1031, 17, "sigmoid")],
+        *[(240, 67, 67, "hard_sigmoid"), (15, 1031, 17, "sigmoid"), (261, 403, 279, "tanh")],
     )
     for transposition in TRANSPOSITIONS
 )

@@ -36,18 +36,20 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
   const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
   const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
-  // A transposed B is packed anyway: better at once than beforehand. Low tiles have no time to read
-  // B where it lies if they are short as well.
+  const bool is_large = b_bytes > tile.large_b && row_tiles > 20,
+             is_huge = is_large && b_bytes > huge;
+  // A transposed B is packed anyway: better on the spot than beforehand, as long as a block of A
+  // stays in the second-level cache and there are columns for a team. Low tiles have no time to
+  // read B where it lies if they are short as well.
+  const bool is_near = args.m * columns_k_block * item_bytes <= 512 * 1024 && !is_huge;
   const bool is_short = tile.rows <= 6 && args.k <= 64;
-  const bool is_few = row_tiles <= (args.transpose_b ? 10
-                                    : is_short       ? 20
-                                                     : 4) ||
+  const bool is_few = (args.transpose_b ? is_near : row_tiles <= (is_short ? 20 : 4)) ||
                       (args.m <= 56 && b_bytes > huge);
-  if (is_few && ceil_div(args.n, tile.panel) > row_tiles) return Path::panels;
+  const bool is_wide = ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024;
+  if (is_few && is_wide) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.
-  const bool is_large = b_bytes > tile.large_b && row_tiles > 20;
-  if (is_large && (args.transpose_a || b_bytes > huge)) return Path::large;
+  if (is_huge || (is_large && args.transpose_a)) return Path::large;
   return args.transpose_b || is_large ? Path::packed : Path::tiles;
 }
 
@@ -55,7 +57,9 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
 // that length is the only thing here that a result depends on.
 void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
   const CacheSizes& caches = usual_caches();
-  const std::int64_t longest = args.copies_a ? 2 * tile.k_block : tile.k_block;
+  const std::int64_t longest = args.by_columns ? columns_k_block
+                               : args.copies_a ? 2 * tile.k_block
+                                               : tile.k_block;
   const std::int64_t blocks = std::max(ceil_div(args.k, longest), std::int64_t{1});
   args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
   const auto fitting = [&](std::int64_t share, std::int64_t width) {
@@ -116,6 +120,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
   const Path path = path_of(args, tile, c.item_bytes);
   args.copies_a = path == Path::large;
+  args.by_columns = path == Path::panels;
   cut_loops(args, tile, c.item_bytes);
   std::vector<Task> tasks;
   Block scratch;
@@ -142,17 +147,17 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     add(KernelId::matmul_dot, args.n, strip, false, args.m == 1);
     break;
   case Path::panels: {
-    args.by_columns = true;
-    const std::int64_t panels = ceil_div(args.n, tile.panel), item = c.item_bytes;
-    if (!transpose_b && args.k * args.n * item > tile.large_b) {
-      const std::int64_t terms = std::min(args.k, columns_k_block);
-      scratch_bytes = panels * tile.panel * terms * item;
+    const std::int64_t item = c.item_bytes, cache_line = 64 / item;
+    const bool is_far = !transpose_b && args.k * args.n * item > tile.large_b;
+    if (is_far) {
+      scratch_bytes = ceil_div(args.n, tile.panel) * tile.panel * args.k_block * item;
       scratch = allocate(scratch_bytes);
       args.packed = scratch.get();
       operands.push_back(
-          Operand{scratch.get(), scratch_bytes, Access::write, false, panels_bytes * terms});
+          Operand{scratch.get(), scratch_bytes, Access::write, false, panels_bytes * args.k_block});
     }
-    add(KernelId::matmul, panels, 1, false, false);
+    const std::int64_t grain = is_far ? std::max(tile.panel, cache_line) : cache_line;
+    add(KernelId::matmul, args.n, grain, false, false);
     break;
   }
   case Path::large:

@@ -398,41 +398,49 @@ void pack_panels(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, 
     pack_transposed(b + p * panel * ldb + row, ldb, rows, least(panel, n - p * panel), to);
 }
 
-// A slice of C's panels, for few rows: panels of B are packed on the spot, stay in the caches, and
-// are used by all rows; B is read once. A large B is far away: there some panels are packed at
-// once, so that it is read in pieces of 512 bytes, and the next ones are fetched while these are
-// multiplied, a few of their rows before each tile.
+// A slice of C's columns: panels of B are packed on the spot, stay in the caches, and are used by
+// all rows; B is read once. A large B is far away: there some panels are packed at once, so that it
+// is read in pieces of 512 bytes, and the next ones are fetched while these are multiplied, a few
+// of their rows before each tile.
 template <class T, bool transpose_a>
-void multiply_columns(const MatmulArgs& args, Slice panels) noexcept {
-  constexpr std::int64_t width = panel_width<T>, k_block = columns_k_block;
+void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
+  constexpr std::int64_t width = panel_width<T>;
   const bool is_far = args.packed != nullptr;
   const std::int64_t together = is_far ? panels_bytes / std::int64_t{width * sizeof(T)} : 1;
-  alignas(64) T near[k_block * width];
-  T* const packed = is_far ? static_cast<T*>(const_cast<void*>(args.packed)) +
-                                 panels.begin * least(args.k, k_block) * width
-                           : near;
-  const T* b = static_cast<const T*>(args.b);
-  const std::int64_t tiles = ceil_div(args.m, tile_rows);
-  for_each_block(args.k, k_block, [&](const Block& block, std::int64_t) {
-    for (std::int64_t first = panels.begin; first < panels.end; first += together) {
-      const std::int64_t last = least(first + together, panels.end);
-      pack_panels(b, args.ldb, args.n, args.transpose_b, block.begin, block.k, first, last, packed);
+  alignas(64) T near[columns_k_block * width];
+  T* const packed =
+      is_far ? static_cast<T*>(const_cast<void*>(args.packed)) + columns.begin * args.k_block
+             : near;
+  const T* const b =
+      static_cast<const T*>(args.b) + columns.begin * (args.transpose_b ? args.ldb : 1);
+  const std::int64_t n = columns.end - columns.begin;
+  const std::int64_t panels = ceil_div(n, width), tiles = ceil_div(args.m, tile_rows);
+  for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
+    for (std::int64_t first = 0; first < panels; first += together) {
+      const std::int64_t last = least(first + together, panels);
+      pack_panels(b, args.ldb, n, args.transpose_b, block.begin, block.k, first, last, packed);
       // What comes next: the same terms of the next panels, or the next terms of the first ones.
-      const bool is_last = last == panels.end;
+      const bool is_last = last == panels;
       const std::int64_t next_row = block.begin + (is_last ? block.k : 0);
       const std::int64_t next_rows = is_far ? least(block.k, args.k - next_row) : 0;
-      const T* const next = b + next_row * args.ldb + (is_last ? panels.begin : last) * width;
+      const T* const next = b + next_row * args.ldb + (is_last ? 0 : last) * width;
       const std::int64_t share = is_far ? ceil_div(next_rows, tiles * (last - first)) : 0;
       std::int64_t fetched = 0;
       for (std::int64_t p = first; p < last; ++p) {
-        const Panel<T> panel{packed + (p - first) * block.k * width, width, p * width};
-        for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t) {
+        const Panel<T> panel{packed + (p - first) * block.k * width, width,
+                             columns.begin + p * width};
+        for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
+          // Of a transposed B each tile fetches a row of the next panel.
+          const std::int64_t column = (p + 1) * width + t;
+          const bool is_ahead = args.transpose_b && t < width && column < n;
+          const Ahead<T> ahead =
+              is_ahead ? Ahead<T>{b + column * args.ldb + block.begin, 1} : Ahead<T>{packed, 0};
           for (const std::int64_t end = least(fetched + share, next_rows); fetched < end; ++fetched)
             for (std::int64_t j = 0; j < together * width; j += cache_line<T>)
               __builtin_prefetch(next + fetched * args.ldb + j, 0, 2);
           multiply_tile<T, transpose_a, Storage::packed>(args, block, i, height,
                                                          rows_at<T, transpose_a>(args, i, block),
-                                                         panel, args.n, Ahead<T>{packed, 0});
+                                                         panel, columns.end, ahead);
         });
       }
     }

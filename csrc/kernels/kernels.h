@@ -46,7 +46,7 @@ enum class Source : std::int32_t { uint8, float32, float64, int64 };
 // One entry for every kernel of the table; a slice counts what the comment says.
 enum class KernelId : int {
   pack,                  // panels of columns
-  matmul,                // rows or panels of the result, see MatmulArgs::by_columns
+  matmul,                // rows or columns of the result, see MatmulArgs::by_columns
   matmul_small,          // rows of the result
   matmul_rows,           // columns; m <= 4, B not transposed
   matmul_dot,            // columns; B transposed
@@ -125,7 +125,8 @@ struct MatmulArgs {
   const void* a;
   const void* b;
   const void* packed; // panels made by `pack`, or null: B in place (then not transposed);
-                      // by_columns: room for a block of terms of each panel, or null
+                      // by_columns: room for a block of terms of each panel (slices are
+                      // whole panels then), or null
   const void* bias;   // n numbers or null
   const void* saved;  // m x n, what `derivative` needs of the forward pass
   void* c;
@@ -141,7 +142,7 @@ struct MatmulArgs {
   bool transpose_a;
   bool transpose_b;
   bool copies_a;    // behind `packed` is room for k_block terms and a cache line of each row of A
-  bool by_columns;  // a slice counts panels of C's columns, packed on the spot, instead of its rows
+  bool by_columns;  // a slice counts C's columns instead of its rows; B is packed on the spot
   bool skips_zeros; // terms of A that are zero in all rows of a tile may be left out; reads `b`
 };
 
