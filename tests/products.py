@@ -166,6 +166,7 @@ PATHS = tuple(
         *[(7, 301, 66, "identity"), (8, 77, 35, "silu"), (13, 403, 131, "relu")],
         *[(28, 205, 301, "tanh"), (61, 403, 131, "identity"), (71, 805, 9, "softplus")],
         *[(240, 67, 67, "hard_sigmoid"), (15, 1031, 17, "sigmoid"), (261, 403, 279, "tanh")],
+        *[(320, 263, 67, "relu")],
     )
     for transposition in TRANSPOSITIONS
 )

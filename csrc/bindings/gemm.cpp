@@ -39,13 +39,16 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   const bool is_large = b_bytes > tile.large_b && row_tiles > 20,
              is_huge = is_large && b_bytes > huge;
   // A transposed B is packed anyway: better on the spot than beforehand, as long as a block of A
-  // stays in the second-level cache and there are columns for a team. Low tiles have no time to
-  // read B where it lies if they are short as well.
+  // stays in the second-level cache and there are columns for a team, or a slice of one cache line
+  // is done in some microseconds. Low tiles have no time to read B where it lies if they are short
+  // as well.
   const bool is_near = args.m * columns_k_block * item_bytes <= 512 * 1024 && !is_huge;
+  const bool is_soon = args.transpose_b && args.m * args.k * 64 / item_bytes <= 640 * 1024;
   const bool is_short = tile.rows <= 6 && args.k <= 64;
   const bool is_few = (args.transpose_b ? is_near : row_tiles <= (is_short ? 20 : 4)) ||
                       (args.m <= 56 && b_bytes > huge);
-  const bool is_wide = ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024;
+  const bool is_wide =
+      ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024 || is_soon;
   if (is_few && is_wide) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.
