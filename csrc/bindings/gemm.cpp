@@ -22,7 +22,7 @@ enum class Path {
   rows,   // up to four rows, B read once in long strips
   dot,    // few rows, B transposed: inner products
   column, // one column
-  panels, // few rows: panels of columns, packed on the spot
+  panels, // panels of columns, packed on the spot: few rows, or B transposed
   tiles,  // B in place
   packed, // B packed into panels beforehand
   large,  // and A copied in chunks
@@ -43,12 +43,12 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   // is done in some microseconds. Low tiles have no time to read B where it lies if they are short
   // as well.
   const bool is_near = args.m * columns_k_block * item_bytes <= 512 * 1024 && !is_huge;
-  const bool is_soon = args.transpose_b && args.m * args.k * 64 / item_bytes <= 640 * 1024;
+  const bool is_quick = args.transpose_b && args.m * args.k * 64 / item_bytes <= 640 * 1024;
   const bool is_short = tile.rows <= 6 && args.k <= 64;
   const bool is_few = (args.transpose_b ? is_near : row_tiles <= (is_short ? 20 : 4)) ||
                       (args.m <= 56 && b_bytes > huge);
   const bool is_wide =
-      ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024 || is_soon;
+      ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024 || is_quick;
   if (is_few && is_wide) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.
@@ -68,9 +68,9 @@ void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
   const auto fitting = [&](std::int64_t share, std::int64_t width) {
     return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
   };
-  // Chunks of A stay in the second level while a group passes by, a group in the second level or,
-  // where A is copied for each of them, in the third.
-  args.group_panels = fitting(args.copies_a ? caches.l3 / 2 : caches.l2 / 4, tile.panel);
+  // A chunk of A stays in the second level while a group passes by, a group of B in the third while
+  // all chunks do: half of that level where a group is all of B that is packed at once.
+  args.group_panels = fitting(caches.l3 / (args.copies_a ? 2 : 16), tile.panel);
   args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
 }
 

@@ -6,10 +6,10 @@
 // are summed by the lanes of vectors if A is not transposed. Kind and blocks follow from the
 // problem and the instruction set alone, and so do the bits of an element.
 //
-// From the outside in: groups of B's panels that stay in the second-level cache; blocks of terms;
-// chunks of row tiles of A, also of the second level; panels; tiles. A and B are read where they
-// lie, unless B is transposed, or so large that both are worth a copy: then a group is what stays
-// in the third-level cache, and blocks are longer, since each of them passes over C once. Products
+// From the outside in: groups of B's panels that stay in the third-level cache; blocks of terms;
+// chunks of row tiles of A, which stay in the second level; panels; tiles. A and B are read where
+// they lie, unless B is transposed, or so large that both are worth a copy: then blocks are longer,
+// since each of them passes over C once, and groups are as large as the cache allows. Products
 // of a batch of data go another way if much of it is zero (`gemm_live.h`).
 #include "kernels/gemm_live.h"
 #include "kernels/gemm_loops.h"
