@@ -150,7 +150,7 @@ LARGE = tuple(
 )
 # Large for AVX2 alone, which copies A only where it is transposed.
 LARGE += tuple(
-    Product(129, 523, n, *transposition, True, activation, dtype)
+    Product(131, 643, n, *transposition, True, activation, dtype)
     for n, activation, dtype in ((131, "relu", DTYPES[0]), (67, "tanh", DTYPES[1]))
     for transposition in TRANSPOSITIONS
 )

@@ -22,6 +22,7 @@ SIZES = [
     *[(width, 19, 7) for width in WIDTHS],
     *[(12, 33, width) for width in WIDTHS],
     *[(1, 65, 130), (3, 61, 33), (8, 40, 35), (60, 301, 67), (251, 70, 64), (66, 301, 1)],
+    (320, 263, 67),
 ]
 LARGE = (461, 2043, 259)  # b is packed, and a copied in chunks
 

@@ -38,17 +38,17 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
   const bool is_large = b_bytes > tile.large_b && row_tiles > 20,
              is_huge = is_large && b_bytes > huge;
-  // A transposed B is packed anyway: better on the spot than beforehand, as long as a block of A
-  // stays in the second-level cache and there are columns for a team, or a slice of one cache line
-  // is done in some microseconds. Low tiles have no time to read B where it lies if they are short
-  // as well.
+  // A transposed B is packed anyway: better on the spot than beforehand if a block of A stays in
+  // the second-level cache meanwhile and B is not huge. There must be columns for a team, unless
+  // those of one cache line are done before a larger team would be worth while. Low tiles have no
+  // time to read B where it lies if they are short as well.
   const bool is_near = args.m * columns_k_block * item_bytes <= 512 * 1024 && !is_huge;
-  const bool is_quick = args.transpose_b && args.m * args.k * 64 / item_bytes <= 640 * 1024;
+  const bool is_quick = args.m * args.k * 64 / item_bytes <= 640 * 1024;
   const bool is_short = tile.rows <= 6 && args.k <= 64;
   const bool is_few = (args.transpose_b ? is_near : row_tiles <= (is_short ? 20 : 4)) ||
                       (args.m <= 56 && b_bytes > huge);
-  const bool is_wide =
-      ceil_div(args.n, tile.panel) > row_tiles || args.n * item_bytes >= 1024 || is_quick;
+  const bool is_wide = ceil_div(args.n, tile.panel) > row_tiles ||
+                       (args.transpose_b && (args.n * item_bytes >= 1024 || is_quick));
   if (is_few && is_wide) return Path::panels;
   // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
   // but for rows of moderate length that are summed along.
@@ -69,7 +69,7 @@ void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
     return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
   };
   // A chunk of A stays in the second level while a group passes by, a group of B in the third while
-  // all chunks do: half of that level where a group is all of B that is packed at once.
+  // all chunks do. Where A is copied anew for each group, there are as few as can be.
   args.group_panels = fitting(caches.l3 / (args.copies_a ? 2 : 16), tile.panel);
   args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
 }

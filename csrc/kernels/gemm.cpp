@@ -430,7 +430,7 @@ void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
         const Panel<T> panel{packed + (p - first) * block.k * width, width,
                              columns.begin + p * width};
         for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
-          // Of a transposed B each tile fetches a row of the next panel.
+          // Of a transposed B each tile fetches one row of the next panel, if one is left.
           const std::int64_t column = (p + 1) * width + t;
           const bool is_ahead = args.transpose_b && t < width && column < n;
           const Ahead<T> ahead =
