@@ -150,7 +150,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     add(KernelId::matmul_dot, args.n, strip, false, args.m == 1);
     break;
   case Path::panels: {
-    const std::int64_t item = c.item_bytes, cache_line = 64 / item;
+    const std::int64_t item = c.item_bytes, line_columns = 64 / item;
     const bool is_far = !transpose_b && args.k * args.n * item > tile.large_b;
     if (is_far) {
       scratch_bytes = ceil_div(args.n, tile.panel) * tile.panel * args.k_block * item;
@@ -159,7 +159,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
       operands.push_back(
           Operand{scratch.get(), scratch_bytes, Access::write, false, panels_bytes * args.k_block});
     }
-    const std::int64_t grain = is_far ? std::max(tile.panel, cache_line) : cache_line;
+    const std::int64_t grain = is_far ? std::max(tile.panel, line_columns) : line_columns;
     add(KernelId::matmul, args.n, grain, false, false);
     break;
   }

@@ -399,9 +399,9 @@ void pack_panels(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, 
 }
 
 // A slice of C's columns: panels of B are packed on the spot, stay in the caches, and are used by
-// all rows; B is read once. A large B is far away: there some panels are packed at once, so that it
-// is read in pieces of 512 bytes, and the next ones are fetched while these are multiplied, a few
-// of their rows before each tile.
+// all rows; B is read once. A large B that is not transposed is far away: there some panels are
+// packed at once, so that it is read in pieces of 512 bytes, and the next ones are fetched while
+// these are multiplied, a few of their rows before each tile.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
   constexpr std::int64_t width = panel_width<T>;
