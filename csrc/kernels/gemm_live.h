@@ -110,7 +110,7 @@ template <class T, bool transpose_a>
 bool has_dead_terms(const MatmulArgs& args, Slice rows, LiveTerms& live) noexcept {
   const std::int64_t k = least(args.k, args.k_block), looks = 4;
   const std::int64_t tiles = ceil_div(rows.end - rows.begin, live_rows);
-  if (rows.end - rows.begin < live_rows || k < 16) return false;
+  if (rows.end - rows.begin < live_rows) return false;
   std::int64_t count = 0;
   for (std::int64_t look = 0; look < looks; ++look) {
     const std::int64_t t = (tiles - 1) * look / (looks - 1);
