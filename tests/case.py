@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -74,7 +75,7 @@ class Case:
     @property
     def written(self) -> list[int]:
         """Places of the arguments that the operation writes to."""
-        names = self.row.function.__code__.co_varnames
+        names = list(inspect.signature(self.row.function).parameters)
         return [names.index(name) for name in self.row.outputs] if self.row.in_place else []
 
     def run(self, call: Call) -> tuple[Array, ...]:

@@ -31,6 +31,7 @@ from pool_cases import pool_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
+from gyaku.ops.activation import ACTIVATIONS
 
 SHARED = 30011  # numbers enough for several threads
 # Nothing, primes, one off every vector length, and two vectors of AVX-512 floats and one more.
@@ -55,7 +56,7 @@ def of_dtype(values: Callable[[DType], Array]) -> Callable[[Generator, DType], A
 
 
 def options_of(row: Op) -> list[dict[str, Any]]:
-    return [{}, {"alpha": 0.25}] if "alpha" in row.keywords else [{}]
+    return [{}, {"alpha": 0.25}] if ACTIVATIONS[row.name.removesuffix("_backward")].alpha else [{}]
 
 
 def activation_cases() -> Iterator[Case]:
@@ -141,7 +142,7 @@ def matmul_cases() -> Iterator[Case]:
             # A step is exact only if its argument is.
             make = product(m, k, n, whole=name == "step")
             yield Case("matmul", f"{m}x{k}x{n}", make, activation=name)
-    for name in ("leaky_relu", "elu"):
+    for name in (name for name, row in ACTIVATIONS.items() if row.alpha is not None):
         yield Case("matmul", "alpha", product(9, 9, 9), activation=name, alpha=0.5)
 
 

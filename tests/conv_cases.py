@@ -1,4 +1,4 @@
-"""The convolutions that are tried: where windows may lie, by how channels may come."""
+"""Cases of convolution: positions of windows, times numbers of channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from case import Call, Case, DType, Make, integers, normal
 from numpy.random import Generator
 
 from gyaku import reference
-from gyaku.ops.windows import conv_axes, transposed_conv_axes
+from gyaku.windows import conv_axes, transposed_conv_axes
 
 Pair = tuple[int, int]
 Options = dict[str, Any]
 
-# Image, window, keywords.
+# Image, kernel, keywords.
 GEOMETRIES: list[tuple[Pair, Pair, Options]] = [
     ((1, 1), (1, 1), {}),
     ((4, 5), (1, 1), {}),
@@ -52,7 +52,7 @@ MANY: list[tuple[int, Pair, Pair, Options, tuple[int, int, int]]] = [
     (2, (10, 9), (7, 3), {"padding": (2, 0)}, (1, 18, 1)),
     (3, (9, 13), (5, 5), {"padding": 4}, (20, 20, 1)),
     (2, (9, 11), (3, 3), {"stride": 2}, (6, 18, 1)),
-    # Weights of which a window row shares what is loaded.
+    # Weights of which a kernel row shares the pixels that are loaded.
     (2, (9, 12), (5, 5), {"padding": 2}, (19, 9, 1)),
     (2, (5, 6), (3, 3), {"padding": ((0, 2), (2, 0))}, (8, 16, 1)),
 ]
@@ -87,8 +87,8 @@ def making(*sides: tuple[int, ...], whole: bool = False, **keywords: Any) -> Mak
     return call
 
 
-def painted(problem: Problem) -> tuple[tuple[int, ...], Options] | None:
-    """Return what a transposed convolution of y by w makes, x if it can, and its keywords."""
+def adjoint_of(problem: Problem) -> tuple[tuple[int, ...], Options] | None:
+    """Return the shape of a transposed convolution of y by w, that of x if it can, and keywords."""
     x, w, y, where = shapes(problem)
     for rows, columns in np.ndindex(3, 3):
         extra = {"output_padding": (rows, columns)} if rows or columns else {}
@@ -107,7 +107,7 @@ def conv_cases() -> Iterator[Case]:
         x, w, y, where = shapes(problem)
         label = "x".join(map(str, (*x, *w)))
         options = {"sparse": 0 in y or problem[3].get("stride", 1) != 1, **where}
-        size, window = x[1:3], w[:2]
+        size, kernel = x[1:3], w[:2]
         bias = (y[3:],) if number % 2 else ()
         for whole in (False, True):
             kind = f"{label}-whole" if whole else label
@@ -115,11 +115,11 @@ def conv_cases() -> Iterator[Case]:
             yield Case("conv2d", kind, making(x, w, *bias, whole=whole), **exact)
             make = making(y, w, whole=whole, size=size)
             yield Case("conv2d_backward_data", kind, make, **exact)
-            make = making(y, x, whole=whole, window=window)
+            make = making(y, x, whole=whole, kernel_size=kernel)
             yield Case("conv2d_backward_weights", kind, make, **exact)
         if number % 3 == 0:
             yield Case("conv2d_backward", label, making(y, x, w), **options)
-        adjoint = painted(problem)
+        adjoint = adjoint_of(problem)
         if adjoint is not None:
             image, where = adjoint
             options = {"sparse": options["sparse"], **where}

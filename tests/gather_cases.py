@@ -1,4 +1,4 @@
-"""The calls that the gathering of rows and of images is tried with."""
+"""Cases of `gather` and `gather_images`: calls to try."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def image_cases() -> Iterator[Case]:
     for shape in IMAGES:
         label = "x".join(map(str, shape))
         for flip in (False, True):
-            # As far as an image can move, which leaves little of it.
+            # The largest shift, which leaves little of an image.
             options: dict[str, Any] = {"shift": min(shape[:2]) - 1, "flip": flip}
             for kind in ("same", "other", "uint8"):
                 for rows in (0, 1, 41):
                     make = images_of(kind, shape, rows, epoch=3)
                     yield Case(name, f"{kind}-{label}-{rows}", make, sparse=True, **options, seed=1)
-            # A factor that is a power of two leaves one right answer, bit for bit.
+            # A factor that is a power of two has one correct result, bit for bit.
             make = images_of("uint8", shape, 40, epoch=2**32)
             yield Case(name, f"{label}-exact", make, exact=True, shift=1, flip=flip, scale=0.5)
             options = {"shift": 1, "flip": flip, "seed": 2**64 - 1}

@@ -1,4 +1,4 @@
-"""The poolings that are tried: where windows may lie, by how many channels a vector may hold."""
+"""Cases of pooling: positions of windows, times numbers of channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from case import Call, Case, DType, Make, normal
 from numpy.random import Generator
 
 from gyaku import reference
-from gyaku.ops.windows import pool_axes
+from gyaku.windows import pool_axes
 
 Pair = tuple[int, int]
 Options = dict[str, Any]
 
-# Image, window, keywords.
+# Image, kernel size, keywords.
 GEOMETRIES: list[tuple[Pair, Pair, Options]] = [
     ((1, 1), (1, 1), {}),
     ((2, 2), (2, 2), {}),
@@ -61,7 +61,7 @@ def problems(geometries: list[tuple[Pair, Pair, Options]]) -> Iterator[tuple[Any
 
 
 def ties(shape: tuple[int, ...]) -> Make:
-    """Make images whose largest number often comes more than once, with some special ones."""
+    """Make images whose maximum often comes more than once, with some special numbers."""
 
     def call(rng: Generator, dtype: DType) -> Call:
         x = rng.integers(-3, 4, shape).astype(dtype)
@@ -84,7 +84,7 @@ def pool_cases() -> Iterator[Case]:
     for n, size, window, options, c in problems(GEOMETRIES + DILATED):
         shape = (n, *size, c)
         label = f"{n}x{size[0]}x{size[1]}x{c}"
-        where: Options = {"window": window, **options}
+        where: Options = {"kernel_size": window, **options}
         yield Case("max_pool2d", label, ties(shape), sparse=True, **where)
         make = from_maxima(shape, window, options)
         # Most pixels are no maximum.
@@ -95,7 +95,7 @@ def pool_cases() -> Iterator[Case]:
         rows, columns = pool_axes("", shape, window, **options)
         windows = (n, rows.windows, columns.windows, c)
         for count in (False, True) if options.get("padding") else (False,):
-            where = {"window": window, **options, "count_include_pad": count}
+            where = {"kernel_size": window, **options, "count_include_pad": count}
             yield Case("avg_pool2d", label, one(normal(shape)), **where)
             # Steps longer than a window leave pixels out.
             make = one(normal(windows))

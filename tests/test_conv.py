@@ -80,6 +80,19 @@ def test_gradients_together_are_those_one_by_one() -> None:
     assert (dw.tobytes(), db.tobytes()) == (alone[0].tobytes(), alone[1].tobytes())
 
 
+def test_gradients_of_images_that_are_converted_are_recorded_once() -> None:
+    # Several kernels: the first one may not run before it is known that all of them can.
+    x, w, y = numbers(2, 5, 6, 6)[..., ::2], numbers(3, 3, 3, 7), numbers(2, 3, 4, 7)
+    places = np.empty(x.shape, np.float32), np.empty_like(w), np.empty(7, np.float32)
+    program, _ = record(lambda: ops.conv2d_backward(y, x, w, out=places))
+    assert names(program).count("conv2d_backward_data") == 1
+    size = ops.conv2d_transpose(y, w).shape
+    dy = numbers(*size[:3], 2 * size[3])[..., ::2]
+    places = np.empty_like(y), np.empty_like(w), np.empty(3, np.float32)
+    program, _ = record(lambda: ops.conv2d_transpose_backward(dy, y, w, out=places))
+    assert names(program).count("conv2d") == 1
+
+
 def test_two_precisions_give_the_higher_one() -> None:
     x, w = ones(1, 3, 3, 1, dtype=np.float64), ones(2, 2, 1, 1)
     assert ops.conv2d(x, w).dtype == np.float64

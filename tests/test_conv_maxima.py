@@ -1,4 +1,4 @@
-"""Gradients of a convolution by the maxima of 2 x 2 outputs: the others have none."""
+"""Backward through a convolution and 2 x 2 max-pooling: most outputs have no gradient."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from recorded import numbers, record, same_as_eager
 import gyaku as gk
 from gyaku import _core, ops, reference
 from gyaku.ops.conv_backward import takes_maxima
-from gyaku.ops.windows import conv_axes
+from gyaku.windows import conv_axes
 
-# Images, filters, window, padding.
+# Images, filters, kernel, padding.
 PROBLEMS: dict[str, tuple[tuple[int, ...], int, tuple[int, int], Any]] = {
     "one row of windows": ((1, 2, 5, 4), 1, (1, 2), 0),
-    "one tap": ((3, 4, 4, 16), 5, (1, 1), 0),
+    "one kernel element": ((3, 4, 4, 16), 5, (1, 1), 0),
     "as lenet": ((7, 12, 12, 20), 50, (5, 5), 0),
     "whole vectors": ((3, 10, 8, 16), 16, (3, 3), 1),
     "odd, padded": ((5, 9, 7, 5), 7, (3, 3), 1),
     "primes": ((2, 11, 13, 17), 19, (3, 5), (2, 1)),
-    "many taps": ((2, 9, 9, 4), 3, (7, 4), 3),
-    "four rows of taps": ((2, 6, 6, 9), 4, (4, 3), 0),
+    "many kernel elements": ((2, 9, 9, 4), 3, (7, 4), 3),
+    "four kernel rows": ((2, 6, 6, 9), 4, (4, 3), 0),
     "much padding": ((2, 3, 4, 8), 6, (5, 5), 4),
     "uneven padding": ((2, 6, 5, 8), 6, (3, 3), ((0, 2), (3, 1))),
     "pieces of an image": ((2, 40, 30, 12), 3, (3, 3), 1),
@@ -45,7 +45,7 @@ each_problem = pytest.mark.parametrize("name", PROBLEMS)
 
 
 def problem(name: str, dtype: Any = np.float32) -> tuple[Array, Array, Array, Array, Any]:
-    """Return images, weights, a gradient by maxima that is often zero, argmax and padding."""
+    """Return images, weights, a gradient of maxima that is often zero, argmax and padding."""
     shape, filters, window, padding = PROBLEMS[name]
     x = numbers(*shape).astype(dtype)
     w = numbers(*window, shape[3], filters, seed=1).astype(dtype)
@@ -62,7 +62,7 @@ def gradients(name: str, dtype: Any = np.float32) -> list[Array]:
 
 
 def wanted(x: Array, w: Array, dy: Array, argmax: Array, padding: Any) -> list[Array]:
-    """Return the gradients by the reference, through those by all outputs."""
+    """Return the gradients of the reference, through those of all outputs."""
     size = reference.conv2d(x, w, padding=padding).shape[1:3]
     dz = reference.max_pool2d_backward(dy, argmax, size, 2)
     dx = reference.conv2d_backward_data(dz, w, x.shape[1:3], padding=padding)
@@ -89,7 +89,7 @@ def test_the_kernels_are_taken_where_they_should_be(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @each_problem
-def test_the_gradients_are_those_by_all_outputs(name: str, dtype: DType) -> None:
+def test_the_gradients_are_those_of_all_outputs(name: str, dtype: DType) -> None:
     x, w, dy, argmax, padding = problem(name, dtype)
     exact = wanted(*(each.astype(np.longdouble) for each in (x, w, dy)), argmax, padding)
     scale = wanted(*(np.abs(each).astype(np.float64) for each in (x, w, dy)), argmax, padding)
@@ -149,7 +149,7 @@ def test_a_relu_before_the_convolution_is_part_of_its_gradient() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @each_problem
 def test_special_numbers_go_where_the_windows_saw_them(name: str, value: float) -> None:
-    """What lies in the padding is left out, not multiplied by zero."""
+    """Padding is left out, not multiplied by zero."""
     x, w, dy, argmax, padding = problem(name)
     dy[0, 0, 0, 0] = dy[-1, -1, -1, -1] = value
     size = ops.conv2d(x, w, padding=padding).shape[1:3]
@@ -180,7 +180,7 @@ def test_a_maximum_that_is_nowhere_has_no_gradient(name: str) -> None:
     assert dx.tobytes() == ops.conv2d_backward_data(without, w, x.shape[1:3], **where).tobytes()
 
 
-def test_the_window_may_be_a_number() -> None:
+def test_the_kernel_size_may_be_a_number() -> None:
     x, _, dy, argmax, _ = problem("as lenet")
     pair = ops.conv2d_backward_weights(dy, x, (5, 5), argmax=argmax)
     number = ops.conv2d_backward_weights(dy, x, 5, argmax=argmax)
@@ -201,9 +201,9 @@ def test_a_mistake_is_refused_in_a_sentence(backend: Any) -> None:
     with gk.use_backend(backend):
         with pytest.raises(ValueError, match=r"dy must have the output's shape \(7, 4, 4, 50\)"):
             ops.conv2d_backward_weights(dy[:, :3], x, (5, 5), argmax=argmax[:, :3])
-        with pytest.raises(ValueError, match=r"argmax must hold uint8 in the shape of dy"):
+        with pytest.raises(ValueError, match=r"argmax must be uint8 with the shape of dy"):
             ops.conv2d_backward_data(dy, w, (12, 12), argmax=argmax[:, :3])
-        with pytest.raises(ValueError, match=r"argmax must hold uint8 .* got int64"):
+        with pytest.raises(ValueError, match=r"argmax must be uint8 .* got int64"):
             ops.conv2d_backward_data(dy, w, (12, 12), argmax=argmax.astype(np.int64))
 
 

@@ -17,6 +17,8 @@ import pytest
 from numpydoc.validate import ERROR_MSGS, Validator, validate
 
 import gyaku
+from gyaku import reference
+from gyaku.ops import TABLE
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +47,11 @@ def public_members(owner: type | types.ModuleType) -> Iterator[str]:
             yield f"{owner.__module__}.{owner.__qualname__}.{name}"
 
 
+def is_equation(name: str) -> bool:
+    """Whether a function of the reference is an operation, which is documented in `gyaku.ops`."""
+    return name.startswith("gyaku.reference.") and name.split(".")[-1] in TABLE
+
+
 def public_names() -> list[str]:
     modules = [importlib.import_module(name) for name in module_names()]
     names = [module.__name__ for module in modules]
@@ -59,13 +66,26 @@ def checks() -> set[str]:
     return set(ERROR_MSGS) - listed if "all" in listed else listed
 
 
-@pytest.mark.parametrize("name", public_names())
+class Finder(doctest.DocTestFinder):
+    """Finds the examples of operations too, which are wrapped functions."""
+
+    def _from_module(self, module: types.ModuleType, object: object) -> bool:
+        found: bool = super()._from_module(module, inspect.unwrap(object))  # type: ignore[misc, arg-type]
+        return found or getattr(object, "__module__", None) == module.__name__
+
+
+@pytest.mark.parametrize("name", [name for name in public_names() if not is_equation(name)])
 def test_numpydoc_finds_no_fault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The line is only for reports, and looking for it fails in a module that defines nothing.
     monkeypatch.setattr(Validator, "source_file_def_line", 1)
     asked = checks()
     faults = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in asked]
     assert faults == []
+
+
+def test_an_equation_has_one_line_in_front_of_it() -> None:
+    equations = [getattr(reference, name) for name in TABLE]
+    assert [f.__name__ for f in equations if (f.__doc__ or "\n").count("\n")] == []
 
 
 @pytest.mark.parametrize("name", module_names())
@@ -75,8 +95,16 @@ def test_examples_run(
     monkeypatch.chdir(tmp_path)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     with np.printoptions(precision=4, suppress=True):
-        failed, _ = doctest.testmod(importlib.import_module(name), optionflags=flags)
-    assert failed == 0, capsys.readouterr().out
+        module = importlib.import_module(name)
+        runner = doctest.DocTestRunner(optionflags=flags)
+        for test in Finder().find(module, name):
+            runner.run(test)
+    assert runner.failures == 0, capsys.readouterr().out
+
+
+def test_the_examples_of_operations_are_found() -> None:
+    found = {test.name for test in Finder().find(importlib.import_module("gyaku.ops.gemm"))}
+    assert "gyaku.ops.gemm.matmul" in found
 
 
 @pytest.mark.parametrize("name", sorted(gyaku.__all__))

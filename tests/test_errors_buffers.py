@@ -1,4 +1,4 @@
-"""What an operation refuses of the buffers that it updates, or that change from step to step."""
+"""Errors of buffers that an operation updates, or that change from step to step."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def permutation(order: Any, n: int = 3, seed: int = 0, first_epoch: int = 0) -> 
 
 
 ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
-    # counts
+    # bookkeeping
     (
         ValueError,
         "count_correct: target in row 1 is label 2, with 2 classes it must be 0 to 1",
@@ -96,7 +96,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         "advance: counter must have shape (1,), got (2,)",
         lambda: ops.advance(zeros(2, dtype=I64), 1),
     ),
-    # batches
+    # rows of a data set
     (
         TypeError,
         "gather: source must be uint8, float32 or float64, got int32",

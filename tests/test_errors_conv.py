@@ -1,4 +1,4 @@
-"""What convolutions refuse, each in a sentence."""
+"""Errors of convolutions, each in one sentence."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ ERRORS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (
         ValueError,
         (
-            "conv2d_backward_weights: 4 channels do not divide into 3 groups"
+            "conv2d_backward_weights: channels (4) must be divisible by groups (3)"
             " (input (2, 6, 5, 4), weights (3, 3, 1, 8))"
         ),
         lambda: ops.conv2d_backward_weights(DY, X, 3, groups=3),

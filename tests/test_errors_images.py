@@ -68,7 +68,7 @@ BUILDS: list[tuple[type[Exception], Callable[[], object], str]] = [
         lambda: built(HUGE, HUGE, HUGE)(gk.MaxPool2D(2)),
         (
             f"MaxPool2D 'max_pool2d': the output of shape (1, {HUGE // 2}, {HUGE // 2}, {HUGE})"
-            f" {BEYOND} (input (1, {HUGE}, {HUGE}, {HUGE}), window (2, 2))"
+            f" {BEYOND} (input (1, {HUGE}, {HUGE}, {HUGE}), kernel_size (2, 2))"
         ),
     ),
     (

@@ -1,4 +1,4 @@
-"""What an operation refuses: one sentence with operation, argument, what is right and given."""
+"""Errors of operations: one sentence with the operation, the argument, the rule and the value."""
 
 from __future__ import annotations
 

@@ -216,16 +216,24 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
         (
             lambda: gk.Conv2D(4, 3, groups=2),
             (5, 5, 3),
-            "Conv2D 'conv2d': 3 channels do not divide into 2 groups",
+            r"Conv2D 'conv2d': channels \(3\) must be divisible by groups \(2\)",
         ),
-        (lambda: gk.Conv2D(3, 3, groups=2), (5, 5, 4), "3 filters do not divide into 2 groups"),
+        (
+            lambda: gk.Conv2D(3, 3, groups=2),
+            (5, 5, 4),
+            r"filters \(3\) must be divisible by groups \(2\)",
+        ),
         (
             lambda: gk.MaxPool2D(5, name="pool"),
             (4, 4, 1),
             "MaxPool2D 'pool': a window of 5 x 5 is larger than the padded image of 4 x 4",
         ),
         (lambda: gk.MaxPool2D(2), (4, 4), "MaxPool2D 'max_pool2d': samples must have the shape"),
-        (lambda: gk.AvgPool2D(3, padding=2), (9, 9, 1), "padding must be at most half of a window"),
+        (
+            lambda: gk.AvgPool2D(3, padding=2),
+            (9, 9, 1),
+            "padding must be at most half the kernel size",
+        ),
         (lambda: gk.GlobalAvgPool2D(), (4,), "GlobalAvgPool2D 'global_avg_pool2d': samples must"),
         (
             lambda: gk.Conv2DTranspose(4, 2, padding=2),

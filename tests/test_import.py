@@ -40,6 +40,21 @@ def test_parts_are_imported_when_they_are_asked_for() -> None:
     assert printed.splitlines() == ["['gyaku', 'gyaku._core']", "True True True"]
 
 
+def test_a_model_on_kernels_imports_no_equation() -> None:
+    printed = output(
+        """
+        import sys
+        import gyaku as gk
+        import numpy as np
+        layers = gk.Conv2D(4, 3, activation="relu"), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3)
+        model = gk.Sequential(*layers)
+        model.forward(np.ones((2, 8, 8, 1), np.float32))
+        print([name for name in sys.modules if name.startswith("gyaku.reference")])
+        """
+    )
+    assert printed.strip() == "[]"
+
+
 def test_type_checkers_see_the_names_that_there_are() -> None:
     tree = ast.parse(Path(gyaku.__file__).read_text(encoding="utf-8"))
     told = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from activation_facts import FACTS
 from case import DTYPES, Array, DType
 
 from gyaku import ops, reference
@@ -64,7 +65,7 @@ def test_activation_backward_of_dy(name: str, value: float, dtype: DType) -> Non
 @each_value
 @pytest.mark.parametrize("name", reference.FORWARD)
 def test_activation_backward_of_saved(name: str, value: float, dtype: DType) -> None:
-    if np.isinf(value) and name in {"sigmoid", "tanh", "hard_sigmoid", "step"}:
+    if np.isinf(value) and np.isfinite(FACTS[name].bounds[1]):
         return  # no output of these is infinite
     op, half = getattr(ops, name + "_backward"), np.full(67, 0.5, dtype)
     there = reference.BACKWARD[name](half[:1].astype(np.float64), np.array([value]))[0]

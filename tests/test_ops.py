@@ -6,6 +6,7 @@ difference is the kernel's. How large it may be is computed: see `case.Case.boun
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from collections.abc import Callable
@@ -215,7 +216,7 @@ LAYOUTS: dict[str, Callable[[Array], Any]] = {
 
 def laid_out(case: Case, call: Call, layout: str) -> Call:
     arguments, keywords = call
-    names = case.row.function.__code__.co_varnames
+    names = list(inspect.signature(case.row.function).parameters)
     changed = [
         x if names[place] in BUFFERS else LAYOUTS[layout](x) for place, x in enumerate(arguments)
     ]

@@ -158,7 +158,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         ValueError,
         (
             "max_pool2d: a window of 5 x 5 is larger than the padded image of 4 x 4, with padding 0"
-            " (input (2, 4, 4, 3), window 5)"
+            " (input (2, 4, 4, 3), kernel_size 5)"
         ),
         lambda: ops.max_pool2d(IMAGE, 5),
     ),
@@ -170,8 +170,8 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (
         ValueError,
         (
-            "avg_pool2d: padding must be at most half of a window, got padding 2"
-            " (input (2, 4, 4, 3), window 2)"
+            "avg_pool2d: padding must be at most half the kernel size, got padding 2"
+            " (input (2, 4, 4, 3), kernel_size 2)"
         ),
         lambda: ops.avg_pool2d(IMAGE, 2, padding=2),
     ),

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from activation_facts import FACTS
 from case import Array, specials
 
 from gyaku import reference
 from gyaku.ops import TABLE
+from gyaku.ops.activation import ACTIVATIONS
 
 EPS = float(np.finfo(np.float64).eps)
 FLOATS = [np.float16, np.float32, np.float64, np.longdouble]
-SMOOTH = ["identity", "sigmoid", "tanh", "elu", "selu", "gelu", "silu", "softplus"]
-MADE_OF_LINES = ["step", "relu", "leaky_relu", "hard_sigmoid"]
-SQUASHING = {"sigmoid": (0, 1), "tanh": (-1, 1), "hard_sigmoid": (0, 1), "step": (0, 1)}
+SMOOTH = [name for name, facts in FACTS.items() if facts.smooth]
+MADE_OF_LINES = [name for name, facts in FACTS.items() if not facts.smooth]
 
 
 def random(*shape: int, scale: float = 1.0) -> Array:
@@ -72,7 +73,7 @@ POINTS = np.array([-30.0, -8.5, -3.2, -1.0, -0.4, -1e-9, 1e-9, 0.3, 0.9, 2.5, 6.
 @pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("alpha", [None, 0.3])
 def test_gradient_of_a_smooth_activation(name: str, alpha: float | None) -> None:
-    if alpha is not None and "alpha" not in TABLE[name].keywords:
+    if alpha is not None and ACTIVATIONS[name].alpha is None:
         return
     options = {} if alpha is None else {"alpha": alpha}
     dy = random(len(POINTS))
@@ -192,27 +193,12 @@ def test_dropout_is_its_own_gradient() -> None:
     assert_equal_to_rounding(dx, expected, "dropout", unit=EPS ** (2 / 3))
 
 
+def test_every_activation_has_its_facts() -> None:
+    assert list(FACTS) == list(reference.FORWARD)
+
+
 @pytest.mark.parametrize(
-    ("name", "x", "y"),
-    [
-        ("identity", -2.0, -2.0),
-        ("step", 0.0, 0.0),
-        ("step", 1e-300, 1.0),
-        ("sigmoid", 0.0, 0.5),
-        ("sigmoid", math.log(3), 0.75),
-        ("tanh", math.log(2), 0.6),
-        ("relu", -2.0, 0.0),
-        ("leaky_relu", -2.0, -0.02),
-        ("elu", math.log(0.25), -0.75),
-        ("selu", -math.inf, -1.7580993408473766),  # Klambauer et al., 2017
-        ("selu", 1.0, 1.0507009873554805),
-        ("gelu", 1.0, 0.8413447460685429),  # the one-sigma rule
-        ("gelu", -1.0, -0.15865525393145705),
-        ("silu", math.log(3), 0.75 * math.log(3)),
-        ("softplus", 0.0, math.log(2)),
-        ("softplus", -40.0, math.exp(-40)),
-        ("hard_sigmoid", 1.5, 0.75),
-    ],
+    ("name", "x", "y"), [(name, x, y) for name, facts in FACTS.items() for x, y in facts.values]
 )
 def test_known_values_of_activations(name: str, x: float, y: float) -> None:
     value = reference.FORWARD[name](np.array([x]))
@@ -225,24 +211,26 @@ def test_activations_hold_at_the_limits(name: str, dtype: type) -> None:
     x = specials(np.dtype(dtype))
     y = reference.FORWARD[name](x)
     np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
-    low, high = SQUASHING.get(name, (-1.76, math.inf) if name != "leaky_relu" else (-math.inf,) * 2)
-    if name not in {"identity", "leaky_relu"}:
-        assert (low <= y[~np.isnan(y)]).all()
-        assert (y[~np.isnan(y)] <= high).all()
-    if name not in SQUASHING:
-        assert y[x == np.inf] == np.inf
+    low, high = FACTS[name].bounds
+    numbers = y[~np.isnan(y)]
+    unit = 2 * float(np.finfo(dtype).eps)  # rounding alone goes beyond a bound
+    assert (low - unit * abs(low) <= numbers).all() if np.isfinite(low) else True
+    assert (numbers <= high + unit * abs(high)).all() if np.isfinite(high) else True
+    assert y[x == np.inf] == (high if np.isfinite(high) else np.inf)
+    assert y[x == -np.inf] == -np.inf or np.isfinite(low)
 
 
-@pytest.mark.parametrize("name", ["gelu", "silu", "softplus"])
+@pytest.mark.parametrize("name", [name for name in SMOOTH if TABLE[name].saves == "input"])
 def test_gradients_at_infinity_are_limits(name: str) -> None:
     infinite = np.array([-np.inf, np.inf])
     np.testing.assert_array_equal(reference.BACKWARD[name](np.ones(2), infinite), [0, 1])
     assert reference.FORWARD[name](infinite[:1]) == 0
 
 
-@pytest.mark.parametrize("name", ["relu", "identity", "tanh", "gelu", "silu", "elu", "selu"])
-def test_minus_zero_stays(name: str) -> None:
-    assert np.signbit(reference.FORWARD[name](np.array([-0.0])))
+@pytest.mark.parametrize("name", FACTS)
+def test_minus_zero_stays_where_it_is_a_fact(name: str) -> None:
+    y = reference.FORWARD[name](np.array([-0.0]))
+    assert (y == 0 and np.signbit(y).item()) == FACTS[name].keeps_minus_zero
 
 
 def exact_normal(x: float) -> tuple[Decimal, Decimal]:

@@ -12,7 +12,7 @@ from case import Array
 from test_reference import EPS, FLOATS, by_complex_step
 
 from gyaku import reference
-from gyaku.ops.windows import conv_axes, transposed_conv_axes
+from gyaku.windows import conv_axes, transposed_conv_axes
 
 Options = dict[str, Any]
 Setting = tuple[tuple[int, ...], tuple[int, ...], Options]
@@ -71,7 +71,7 @@ def assert_close(actual: Array, expected: Array, scale: Array, terms: int) -> No
 
 
 def by_pixels(x: Array, w: Array, options: Options) -> Array:
-    """Return the convolution as the sum is written, a number at a time."""
+    """Return the convolution as the sum is written, an element at a time."""
     groups = options["groups"]
     rows, columns = conv_axes("", x.shape, w.shape, **options)
     depth, filters = w.shape[2], w.shape[3]
@@ -155,7 +155,7 @@ def test_transposed_convolution_is_the_adjoint(
     convolution = {key: value for key, value in options.items() if key != "output_padding"}
     z = random(*y.shape, seed=1)
     back = reference.conv2d(z, w, **convolution)
-    # A padded output may have room for windows that no pixel of the input has painted.
+    # A padded output may have room for more windows than the input has pixels.
     back = back[:, : x_shape[1], : x_shape[2]]
     scale = (np.abs(z) * reference.conv2d_transpose(np.abs(x), np.abs(w), **options)).sum()
     assert_close((y * z).sum(), (x * back).sum(), scale, x.size * w.size)
@@ -187,11 +187,11 @@ def test_data_gradient_is_the_transposed_convolution(size: tuple[int, int], stri
     y = reference.conv2d(integers(1, *size, 2), w, stride=stride, padding=1)
     steps = (stride, stride) if isinstance(stride, int) else stride
     missing = [(s + 2 - k) % step for s, k, step in zip(size, (3, 2), steps, strict=True)]
-    painted = reference.conv2d_transpose(
+    transposed = reference.conv2d_transpose(
         y, w, stride=stride, padding=1, output_padding=tuple(missing)
     )
     dx = reference.conv2d_backward_data(y, w, size, stride=stride, padding=1)
-    np.testing.assert_array_equal(painted, dx)
+    np.testing.assert_array_equal(transposed, dx)
 
 
 def test_groups_are_convolutions_side_by_side() -> None:
@@ -206,7 +206,7 @@ def test_groups_are_convolutions_side_by_side() -> None:
     np.testing.assert_array_equal(whole, np.concatenate(parts, axis=3))
 
 
-def test_one_tap_is_a_matrix_product() -> None:
+def test_a_kernel_of_one_pixel_is_a_matrix_product() -> None:
     x, w, b = integers(2, 3, 4, 5), integers(5, 7), integers(7) / 8
     y = reference.conv2d(x, w.reshape(1, 1, 5, 7), b, activation="tanh")
     expected = reference.matmul(x.reshape(-1, 5), w, bias=b, activation="tanh")
@@ -272,7 +272,7 @@ def test_known_convolutions(w: Array, options: Options, expected: Any) -> None:
         ),
         ({"dilation": (1, 2)}, [[1, 2, 10, 20], [103, 204, 1030, 2040], [300, 400, 3000, 4000]]),
         ({"padding": "same"}, [[1, 12], [103, 1234]]),
-        # Wider steps than windows: what no window paints is zero.
+        # Wider steps than windows: pixels that no window covers are zero.
         (
             {"padding": "same", "stride": (1, 3)},
             [[1, 10, 0, 2, 20, 0], [103, 1030, 0, 204, 2040, 0]],
@@ -295,12 +295,12 @@ def test_depthwise_filters_follow_their_channel() -> None:
 def test_dtypes_are_kept(dtype: type) -> None:
     x, w, b = (random(*shape).astype(dtype) for shape in ((1, 4, 4, 2), (3, 3, 2, 2), (2,)))
     y = reference.conv2d(x, w, b, activation="tanh")
-    painted = reference.conv2d_transpose(y, w, b, activation="tanh")
+    image = reference.conv2d_transpose(y, w, b, activation="tanh")
     gradients = [
         *reference.conv2d_backward(y, x, w),
-        *reference.conv2d_transpose_backward(painted, y, w),
+        *reference.conv2d_transpose_backward(image, y, w),
     ]
-    assert {each.dtype for each in (y, painted, *gradients)} == {np.dtype(dtype)}
+    assert {each.dtype for each in (y, image, *gradients)} == {np.dtype(dtype)}
 
 
 def test_an_empty_batch_has_gradients_of_zero() -> None:
@@ -313,14 +313,14 @@ def test_an_empty_batch_has_gradients_of_zero() -> None:
     assert not db.any()
 
 
-def test_infinities_and_nan_go_where_the_window_sees_them() -> None:
+def test_infinities_and_nan_go_to_the_windows_that_cover_them() -> None:
     x = np.ones((1, 1, 6, 1))
     x[0, 0, 1], x[0, 0, 4] = np.inf, np.nan
     y = reference.conv2d(x, np.ones((1, 2, 1, 1))).ravel()
     np.testing.assert_array_equal(y, [np.inf, np.inf, 2, np.nan, np.nan])
 
 
-def test_what_no_window_reaches_has_no_gradient() -> None:
+def test_pixels_that_no_window_covers_have_no_gradient() -> None:
     dy = np.ones((1, 1, 2, 1))
     dx = reference.conv2d_backward_data(dy, np.ones((1, 2, 1, 1)), (1, 7), stride=(1, 3))
     np.testing.assert_array_equal(dx.ravel(), [1, 1, 0, 1, 1, 0, 0])

@@ -11,7 +11,7 @@ from case import Array
 from test_reference import EPS, FLOATS, by_complex_step, by_differences
 
 from gyaku import reference
-from gyaku.ops.windows import pool_axes
+from gyaku.windows import pool_axes
 
 Options = dict[str, Any]
 INF, NAN = math.inf, math.nan
@@ -55,7 +55,7 @@ each_counting = pytest.mark.parametrize("count_include_pad", [False, True])
 
 
 def different(*shape: int) -> Array:
-    """Return numbers of which no two are equal or near."""
+    """Return elements of which no two are equal or near."""
     size = math.prod(shape)
     return np.random.default_rng(shape).permutation(size).reshape(shape) / 8.0
 
@@ -92,7 +92,7 @@ def test_a_maximum_is_the_first_largest_pixel_of_its_window(
 
 @each_setting
 @each_counting
-def test_a_mean_is_over_what_its_window_shows(
+def test_a_mean_is_over_the_pixels_of_its_window(
     x_shape: tuple[int, ...], window: tuple[int, int], options: Options, count_include_pad: bool
 ) -> None:
     options = without_dilation(options)
@@ -162,39 +162,44 @@ def test_gradients_of_pooling_are_adjoints(
     ("x", "options", "y", "argmax"),
     [
         # The first of equals wins, whatever the sign of a zero.
-        (row(1, 3, 3, 2), {"window": (1, 4)}, [3], [1]),
-        (row(-0.0, 0.0), {"window": (1, 2)}, [-0.0], [0]),
+        (row(1, 3, 3, 2), {"kernel_size": (1, 4)}, [3], [1]),
+        (row(-0.0, 0.0), {"kernel_size": (1, 2)}, [-0.0], [0]),
         # NaN wins over numbers, and the first NaN over the others.
-        (row(INF, NAN, 5, NAN), {"window": (1, 4)}, [NAN], [1]),
+        (row(INF, NAN, 5, NAN), {"kernel_size": (1, 4)}, [NAN], [1]),
         # Padding is minus infinity and never wins, not even over minus infinity.
-        (row(-INF, -2), {"window": (1, 2), "padding": (0, 1)}, [-INF, -2], [1, 0]),
+        (row(-INF, -2), {"kernel_size": (1, 2), "padding": (0, 1)}, [-INF, -2], [1, 0]),
         # In ceil mode a last window may be cut ...
-        (row(1, 2, 5, 4, 3), {"window": (1, 2), "ceil_mode": True}, [2, 5, 3], [1, 0, 0]),
-        (row(1, 2, 5, 4, 3), {"window": (1, 2)}, [2, 5], [1, 0]),
+        (row(1, 2, 5, 4, 3), {"kernel_size": (1, 2), "ceil_mode": True}, [2, 5, 3], [1, 0, 0]),
+        (row(1, 2, 5, 4, 3), {"kernel_size": (1, 2)}, [2, 5], [1, 0]),
         # ... by more than the image, if steps are long ...
-        (row(7), {"window": (1, 3), "stride": 3, "ceil_mode": True}, [7], [0]),
+        (row(7), {"kernel_size": (1, 3), "stride": 3, "ceil_mode": True}, [7], [0]),
         # ... but it may not start in the padding behind the image.
-        (row(7), {"window": (1, 2), "padding": (0, 1), "ceil_mode": True}, [7], [1]),
+        (row(7), {"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": True}, [7], [1]),
         (
             row(1, 2, 3),
-            {"window": (1, 2), "stride": 2, "padding": (0, 1), "ceil_mode": True},
+            {"kernel_size": (1, 2), "stride": 2, "padding": (0, 1), "ceil_mode": True},
             [1, 3],
             [1, 1],
         ),
-        # A dilation leaves out the pixels between the taps.
-        (row(1, 9, 2, 8, 3), {"window": (1, 3), "dilation": 2}, [3], [2]),
-        (row(1, 9, 2, 8, 3), {"window": (1, 2), "stride": 1, "dilation": 3}, [8, 9], [1, 0]),
-        # All that these windows see is padding.
-        (row(4), {"window": (1, 2), "dilation": (1, 2), "padding": (0, 1)}, [-INF], [0]),
+        # A dilation leaves out the pixels between the kernel elements.
+        (row(1, 9, 2, 8, 3), {"kernel_size": (1, 3), "dilation": 2}, [3], [2]),
+        (row(1, 9, 2, 8, 3), {"kernel_size": (1, 2), "stride": 1, "dilation": 3}, [8, 9], [1, 0]),
+        # These windows cover nothing but padding.
+        (row(4), {"kernel_size": (1, 2), "dilation": (1, 2), "padding": (0, 1)}, [-INF], [0]),
         # "same" puts the odd one behind.
-        (row(1, 2, 3, 4), {"window": (1, 2), "stride": 1, "padding": "same"}, [2, 3, 4, 4], None),
+        (
+            row(1, 2, 3, 4),
+            {"kernel_size": (1, 2), "stride": 1, "padding": "same"},
+            [2, 3, 4, 4],
+            None,
+        ),
     ],
 )
 def test_corner_cases_of_a_maximum(
     x: Array, options: Options, y: list[float], argmax: list[int] | None
 ) -> None:
     options = dict(options)
-    maxima, places = reference.max_pool2d(x, options.pop("window"), **options)
+    maxima, places = reference.max_pool2d(x, options.pop("kernel_size"), **options)
     np.testing.assert_array_equal(maxima.ravel(), y)
     np.testing.assert_array_equal(np.signbit(maxima.ravel()), np.signbit(y))
     if argmax is not None:
@@ -204,27 +209,33 @@ def test_corner_cases_of_a_maximum(
 @pytest.mark.parametrize(
     ("options", "y"),
     [
-        ({"window": 2}, [1.5, 3.5]),
-        ({"window": 2, "ceil_mode": True}, [1.5, 3.5, 5]),
-        ({"window": 3, "stride": 1}, [2, 3, 4]),
-        ({"window": 2, "padding": 1}, [1, 2.5, 4.5]),
-        ({"window": 2, "padding": 1, "count_include_pad": True}, [0.5, 2.5, 4.5]),
+        ({"kernel_size": 2}, [1.5, 3.5]),
+        ({"kernel_size": 2, "ceil_mode": True}, [1.5, 3.5, 5]),
+        ({"kernel_size": 3, "stride": 1}, [2, 3, 4]),
+        ({"kernel_size": 2, "padding": 1}, [1, 2.5, 4.5]),
+        ({"kernel_size": 2, "padding": 1, "count_include_pad": True}, [0.5, 2.5, 4.5]),
         # Beyond the padding nothing counts: the last window shows two pixels and one zero.
         (
-            {"window": 4, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": True},
+            {
+                "kernel_size": 4,
+                "stride": 2,
+                "padding": 1,
+                "ceil_mode": True,
+                "count_include_pad": True,
+            },
             [1.5, 3.5, 3],
         ),
-        ({"window": 4, "stride": 2, "padding": 1, "ceil_mode": True}, [2, 3.5, 4.5]),
-        ({"window": 3, "stride": 2, "padding": "same"}, [1.5, 3, 4.5]),
+        ({"kernel_size": 4, "stride": 2, "padding": 1, "ceil_mode": True}, [2, 3.5, 4.5]),
+        ({"kernel_size": 3, "stride": 2, "padding": "same"}, [1.5, 3, 4.5]),
         (
-            {"window": 3, "stride": 2, "padding": "same", "count_include_pad": True},
+            {"kernel_size": 3, "stride": 2, "padding": "same", "count_include_pad": True},
             [1, 3, 3],
         ),
     ],
 )
 def test_corner_cases_of_a_mean(options: Options, y: list[float]) -> None:
     options = dict(options)
-    window, padding = (1, options.pop("window")), options.pop("padding", 0)
+    window, padding = (1, options.pop("kernel_size")), options.pop("padding", 0)
     padding = padding if isinstance(padding, str) else (0, padding)
     means = reference.avg_pool2d(row(1, 2, 3, 4, 5), window, padding=padding, **options)
     np.testing.assert_array_equal(means.ravel(), y)
@@ -246,8 +257,8 @@ def test_a_window_of_padding_leads_its_gradient_nowhere() -> None:
     assert dx == 0
 
 
-def test_the_number_of_a_tap_gives_the_pixel() -> None:
-    # What PyTorch and ONNX call the index: rows * width + columns of the image.
+def test_the_number_of_a_kernel_element_gives_the_pixel() -> None:
+    # The index of PyTorch and ONNX: rows * width + columns of the image.
     x = different(1, 6, 7, 2)
     y, argmax = reference.max_pool2d(x, (3, 2), stride=(1, 2), padding=(1, 0))
     i, j = np.divmod(argmax, 2)
@@ -259,7 +270,9 @@ def test_the_number_of_a_tap_gives_the_pixel() -> None:
 
 
 @pytest.mark.parametrize(("window", "dtype"), [((16, 16), np.uint8), ((1, 257), np.int32)])
-def test_a_tap_is_numbered_in_a_byte_where_it_fits(window: tuple[int, int], dtype: type) -> None:
+def test_a_kernel_element_is_numbered_in_a_byte_where_it_fits(
+    window: tuple[int, int], dtype: type
+) -> None:
     x = np.arange(256.0 * 257.0).reshape(1, 256, 257, 1)
     y, argmax = reference.max_pool2d(x, window)
     assert argmax.dtype == dtype
@@ -272,14 +285,14 @@ def test_global_pooling_is_pooling_by_the_whole_image(size: tuple[int, int]) -> 
     x = np.random.default_rng(size).integers(-3, 4, (2, *size, 3)).astype(float)
     x[0, -1, -1, 0] = NAN
     y, argmax = reference.global_max_pool2d(x)
-    maxima, taps = reference.max_pool2d(x, size)
+    maxima, elements = reference.max_pool2d(x, size)
     np.testing.assert_array_equal(y, maxima[:, 0, 0])
-    np.testing.assert_array_equal(argmax, taps[:, 0, 0])
+    np.testing.assert_array_equal(argmax, elements[:, 0, 0])
     assert argmax.dtype == np.int32
     dy = different(2, 3)
     np.testing.assert_array_equal(
         reference.global_max_pool2d_backward(dy, argmax, size),
-        reference.max_pool2d_backward(dy.reshape(2, 1, 1, 3), taps, size, size),
+        reference.max_pool2d_backward(dy.reshape(2, 1, 1, 3), elements, size, size),
     )
     np.testing.assert_array_equal(
         reference.global_avg_pool2d(x), reference.avg_pool2d(x, size)[:, 0, 0]

@@ -1,4 +1,4 @@
-"""Where windows lie, and what is said when they cannot: sizes by counting, errors word by word."""
+"""Positions of windows, by counting; and the sentences where there are none, word by word."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gyaku.ops.windows import conv_axes, margins, pool_axes, sides, transposed_conv_axes
-from gyaku.reference.windows import Axis, axes, transposed_axes
+from gyaku.windows import Axis, conv_axes, margins, pool_axes, sides, transposed_conv_axes
 
 HUGE = 2**40
 CONV, POOL = "Conv2D 'conv2'", "MaxPool2D 'pool1'"
@@ -24,7 +23,7 @@ LINES = [
 
 
 def starts(line: dict[str, int], *, ceil_mode: bool) -> list[int]:
-    """Return where windows start, found by sliding one along."""
+    """Return the starts of windows, found by sliding one along."""
     extent = line["dilation"] * (line["taps"] - 1) + 1
     end = line["size"] + line["after"]
     found: list[int] = []
@@ -40,15 +39,14 @@ def starts(line: dict[str, int], *, ceil_mode: bool) -> list[int]:
 
 
 def axis(line: dict[str, int], *, ceil_mode: bool = False) -> Axis:
-    (result,) = axes(
-        (line["size"],),
+    return Axis.sliding(
+        line["size"],
         line["taps"],
-        stride=line["stride"],
-        padding=(line["before"], line["after"]),
-        dilation=line["dilation"],
+        line["stride"],
+        (line["before"], line["after"]),
+        line["dilation"],
         ceil_mode=ceil_mode,
     )
-    return result
 
 
 each_mode = pytest.mark.parametrize("ceil_mode", [False, True])
@@ -84,13 +82,7 @@ def test_a_window_counts_its_pixels(ceil_mode: bool) -> None:
 
 def test_same_padding_makes_a_window_for_each_step() -> None:
     for line in LINES:
-        (found,) = axes(
-            (line["size"],),
-            line["taps"],
-            stride=line["stride"],
-            padding="same",
-            dilation=line["dilation"],
-        )
+        found = Axis.sliding(line["size"], line["taps"], line["stride"], "same", line["dilation"])
         assert found.windows == -(-found.size // found.stride)
         assert 0 <= found.after - found.before <= 1
         # No less padding would do.
@@ -99,14 +91,15 @@ def test_same_padding_makes_a_window_for_each_step() -> None:
 
 def test_a_transposed_window_leads_back() -> None:
     for line in LINES:
-        for padding in ((line["before"], line["after"]), "same"):
-            options: dict[str, Any] = {"stride": line["stride"], "dilation": line["dilation"]}
-            (found,) = transposed_axes((line["size"],), line["taps"], padding=padding, **options)
+        margin: Any
+        for margin in ((line["before"], line["after"]), "same"):
+            kernel = line["taps"], line["stride"], margin, line["dilation"]
+            found = Axis.transposed(line["size"], *kernel)
             if found.size < 1:
                 continue
-            (back,) = axes((found.size,), line["taps"], padding=padding, **options)
+            back = Axis.sliding(found.size, *kernel)
             assert back == found
-            assert padding != "same" or found.size == line["size"] * line["stride"]
+            assert margin != "same" or found.size == line["size"] * line["stride"]
 
 
 @pytest.mark.parametrize(
@@ -148,12 +141,12 @@ def conv(x: Any = (8, 4, 4, 3), w: Any = (3, 3, 3, 6), **options: Any) -> Callab
     return lambda: conv_axes(CONV, x, w, **options)
 
 
-def painted(x: Any = (8, 2, 2, 3), w: Any = (3, 3, 6, 3), **options: Any) -> Callable[[], Any]:
+def transposed(x: Any = (8, 2, 2, 3), w: Any = (3, 3, 6, 3), **options: Any) -> Callable[[], Any]:
     return lambda: transposed_conv_axes("conv2d_transpose", x, w, **options)
 
 
-def pool(x: Any = (8, 4, 4, 3), window: Any = 2, **options: Any) -> Callable[[], Any]:
-    return lambda: pool_axes(POOL, x, window, **options)
+def pool(x: Any = (8, 4, 4, 3), kernel_size: Any = 2, **options: Any) -> Callable[[], Any]:
+    return lambda: pool_axes(POOL, x, kernel_size, **options)
 
 
 def refused(
@@ -191,28 +184,29 @@ ROWS = [
         "(input (8, 4, 4, 3), weights (0, 3, 3, 6))",
     ),
     refused(
-        pool(window=(2, 0)),
-        POOL + ": window must be at least 1, got (2, 0) (input (8, 4, 4, 3), window (2, 0))",
+        pool(kernel_size=(2, 0)),
+        POOL
+        + ": kernel_size must be at least 1, got (2, 0) (input (8, 4, 4, 3), kernel_size (2, 0))",
     ),
     refused(
         pool((8, 2, 4, 3), 3),
         f"{POOL}: a window of 3 x 3 is larger than the padded image of 2 x 4, with padding 0",
-        "(input (8, 2, 4, 3), window 3)",
+        "(input (8, 2, 4, 3), kernel_size 3)",
     ),
     refused(
-        pool(window=5, stride=1, ceil_mode=True),
+        pool(kernel_size=5, stride=1, ceil_mode=True),
         f"{POOL}: a window of 5 x 5 is larger than the padded image of 4 x 4, with padding 0",
-        "(input (8, 4, 4, 3), window 5)",
+        "(input (8, 4, 4, 3), kernel_size 5)",
     ),
     refused(
-        pool(window=3, padding=2),
-        f"{POOL}: padding must be at most half of a window, got padding 2",
-        "(input (8, 4, 4, 3), window 3)",
+        pool(kernel_size=3, padding=2),
+        f"{POOL}: padding must be at most half the kernel size, got padding 2",
+        "(input (8, 4, 4, 3), kernel_size 3)",
     ),
     refused(
         pool((8, 5, 5, 3), 3, padding=((0, 2), 0), dilation=2),
-        f"{POOL}: padding must be at most half of a window, got padding ((0, 2), (0, 0))",
-        "(input (8, 5, 5, 3), window 3)",
+        f"{POOL}: padding must be at most half the kernel size, got padding ((0, 2), (0, 0))",
+        "(input (8, 5, 5, 3), kernel_size 3)",
     ),
     # channels
     refused(
@@ -222,27 +216,28 @@ ROWS = [
     ),
     refused(
         conv((8, 4, 4, 20), (3, 3, 6, 6), groups=3),
-        f"{CONV}: 20 channels do not divide into 3 groups",
+        f"{CONV}: channels (20) must be divisible by groups (3)",
         "(input (8, 4, 4, 20), weights (3, 3, 6, 6))",
     ),
     refused(
         conv((8, 4, 4, 6), (3, 3, 2, 8), groups=3),
-        f"{CONV}: 8 filters do not divide into 3 groups (input (8, 4, 4, 6), weights (3, 3, 2, 8))",
+        f"{CONV}: filters (8) must be divisible by groups (3)",
+        "(input (8, 4, 4, 6), weights (3, 3, 2, 8))",
     ),
     refused(
         conv(w=(3, 3, 3, 0)),
-        f"{CONV}: there are no filters (input (8, 4, 4, 3), weights (3, 3, 3, 0))",
+        f"{CONV}: filters must be at least 1, got 0 (input (8, 4, 4, 3), weights (3, 3, 3, 0))",
     ),
     refused(
         conv((8, 4, 4, 0), (3, 3, 0, 6)),
-        f"{CONV}: there are no channels (input (8, 4, 4, 0), weights (3, 3, 0, 6))",
+        f"{CONV}: channels must be at least 1, got 0 (input (8, 4, 4, 0), weights (3, 3, 0, 6))",
     ),
     refused(conv(groups=0), f"{CONV}: groups must be at least 1, got 0 {SHAPES}"),
     refused(
         conv(groups=1.5), f"{CONV}: groups must be an integer, got 1.5 {SHAPES}", error=TypeError
     ),
     refused(
-        painted((8, 2, 2, 4)),
+        transposed((8, 2, 2, 4)),
         "conv2d_transpose: input has 4 channels, weights expect 3",
         "(input (8, 2, 2, 4), weights (3, 3, 6, 3))",
     ),
@@ -290,18 +285,18 @@ ROWS = [
     refused(conv(padding=None), PADDING + "None", SHAPES, error=TypeError),
     # transposed
     refused(
-        painted(stride=2, output_padding=(2, 0)),
+        transposed(stride=2, output_padding=(2, 0)),
         "conv2d_transpose: output_padding must be less than the stride or the dilation, got",
         "output_padding 2 x 0, stride 2 x 2, dilation 1 x 1",
         "(input (8, 2, 2, 3), weights (3, 3, 6, 3))",
     ),
     refused(
-        painted(stride=2, padding="same", output_padding=1),
+        transposed(stride=2, padding="same", output_padding=1),
         'conv2d_transpose: output_padding must be 0 with padding "same", got 1 x 1',
         "(input (8, 2, 2, 3), weights (3, 3, 6, 3))",
     ),
     refused(
-        painted(padding=2),
+        transposed(padding=2),
         "conv2d_transpose: padding 2 leaves nothing of an output of 4 x 4",
         "(input (8, 2, 2, 3), weights (3, 3, 6, 3))",
     ),
@@ -310,12 +305,12 @@ ROWS = [
     refused(conv(padding=HUGE), f"{CONV}: padding must be below 2^31, got {HUGE} {SHAPES}"),
     refused(
         pool(dilation=(1, HUGE)),
-        f"{POOL}: dilation must be below 2^31, got (1, {HUGE}) (input (8, 4, 4, 3), window 2)",
+        f"{POOL}: dilation must be below 2^31, got (1, {HUGE}) (input (8, 4, 4, 3), kernel_size 2)",
     ),
     refused(
-        pool(window=(2**30, 2)),
-        f"{POOL}: a window of {2**30} x 2 has more than 2^31 - 1 taps",
-        f"(input (8, 4, 4, 3), window ({2**30}, 2))",
+        pool(kernel_size=(2**30, 2)),
+        f"{POOL}: a window of {2**30} x 2 has more than 2^31 - 1 elements",
+        f"(input (8, 4, 4, 3), kernel_size ({2**30}, 2))",
     ),
     refused(
         conv(stride=2**29),
@@ -328,7 +323,7 @@ ROWS = [
         f"got 4 x 4, 1 x 1 and {2**29} x {2**29} (input (8, 4, 4, 3), weights (1, 1, 3, 6))",
     ),
     refused(
-        painted((8, 2, 1, 3), stride=(2**29 - 1, 1)),
+        transposed((8, 2, 1, 3), stride=(2**29 - 1, 1)),
         "conv2d_transpose: the padded image, stride and dilation must be below 2^29 on each side,",
         f"got {2**29 + 2} x 3, {2**29 - 1} x 1 and 1 x 1",
         "(input (8, 2, 1, 3), weights (3, 3, 6, 3))",
@@ -347,10 +342,10 @@ ROWS = [
     refused(
         pool((1, HUGE, HUGE, 3)),
         f"{POOL}: the output of shape (1, {HUGE // 2}, {HUGE // 2}, 3) would be beyond 2^63 bytes",
-        f"(input (1, {HUGE}, {HUGE}, 3), window 2)",
+        f"(input (1, {HUGE}, {HUGE}, 3), kernel_size 2)",
     ),
     refused(
-        painted((8, 2**14, 2**14, 3), stride=2**14),
+        transposed((8, 2**14, 2**14, 3), stride=2**14),
         f"conv2d_transpose: the output of shape (8, {(2**14 - 1) * 2**14 + 3},",
         f"{(2**14 - 1) * 2**14 + 3}, 6) would be beyond 2^63 bytes",
         f"(input (8, {2**14}, {2**14}, 3), weights (3, 3, 6, 3))",
@@ -383,11 +378,11 @@ def test_a_window_may_overhang_in_ceil_mode() -> None:
 
 
 def test_same_padding_of_a_dilated_pool_is_no_mistake() -> None:
-    rows, _ = pool(window=3, padding="same", stride=1, dilation=3)()
+    rows, _ = pool(kernel_size=3, padding="same", stride=1, dilation=3)()
     assert (rows.before, rows.after, rows.windows) == (3, 3, 4)
 
 
-def test_what_is_remembered_is_what_was_asked() -> None:
+def test_windows_from_the_cache_are_those_of_the_arguments() -> None:
     asked = pool_axes(POOL, (1, 4, 4, 1), 2, stride=1)
     assert pool_axes(POOL, (1, 4, 4, 1), [2, 2], stride=[1, 1]) == asked
     with pytest.raises(TypeError, match="stride must be an integer"):

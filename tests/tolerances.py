@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from activation_facts import FACTS
 from norm_tolerances import SCALES
 from numpy.typing import NDArray
 
@@ -19,9 +20,6 @@ from gyaku.ops import TABLE
 Array = NDArray[Any]
 Scales = tuple[Array, ...]
 Scale = Callable[[list[Array], dict[str, Any], Scales], Scales]
-
-SELU_SLOPE = reference.activation.SELU_SCALE * reference.activation.SELU_ALPHA
-STEEPEST = {"selu": SELU_SLOPE, "gelu": 1.13, "silu": 1.1}
 
 
 def magnitude(_arguments: list[Array], _keywords: dict[str, Any], outputs: Scales) -> Scales:
@@ -33,7 +31,7 @@ def activated(op: str, z: Array, keywords: dict[str, Any], outputs: Scales) -> S
     name = keywords.get("activation") or "identity"
     # The activation's own error comes on top of what it makes of the sum's.
     own = of(name)([z], {}, outputs)[0] * TABLE[name].roundings / TABLE[op].roundings
-    slope = max(STEEPEST.get(name, 1), keywords.get("alpha") or 0)
+    slope = max(FACTS[name].steepest, keywords.get("alpha") or 0)
     return (slope * z + own,)
 
 
@@ -135,36 +133,15 @@ def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> S
     return (np.abs(totals) + abs(keywords["weight"] * value[0]),)
 
 
-def hard_sigmoid(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    return (np.minimum(np.abs(arguments[0]) / 6, 1) + 0.5,)
+def of_activation(name: str) -> Scale:
+    """Return the scale of an activation, or of its gradient."""
+    facts = FACTS[name.removesuffix("_backward")]
+    scale = facts.scale_backward if name.endswith("_backward") else facts.scale
 
+    def scales(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+        return (scale(*arguments, outputs[0], **keywords),)
 
-def tanh_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    dy, y = arguments
-    return (np.abs(dy) * (1 + y * y),)
-
-
-def elu_backward(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
-    dy, y = (np.abs(x) for x in arguments)
-    return (dy * (y + max(keywords.get("alpha", 1.0), 1)),)
-
-
-def selu_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    dy, y = (np.abs(x) for x in arguments)
-    return (dy * (y + SELU_SLOPE),)
-
-
-def gelu_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    dy, x = arguments
-    near = np.clip(x, -100, 100)  # both terms are 0 or 1 beyond
-    return (np.abs(dy) * (reference.normal_cdf(near) + np.abs(near) * reference.normal_pdf(near)),)
-
-
-def silu_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    # As dy s (1 + x (1 - s)): the rounding error of s comes back multiplied by x.
-    dy, x = arguments
-    finite = np.where(np.isinf(x), 0, x)
-    return (np.abs(dy) * reference.sigmoid(finite) * (1 + np.abs(finite)),)
+    return scales
 
 
 def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
@@ -172,12 +149,12 @@ def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
 
 
 OWN: dict[str, Scale] = SCALES | {op: of_magnitudes(op) for op in TABLE if op.startswith("conv2d")}
+OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
         *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate),
-        *(hard_sigmoid, tanh_backward, elu_backward, selu_backward, gelu_backward, silu_backward),
     )
 }
 
@@ -191,7 +168,7 @@ def lost(op: str, arguments: list[Array]) -> Array:
     factor = np.ones(())
     if op.removesuffix("_backward") in {*reference.FORWARD, "softmax", "log_softmax"} - {op}:
         factor = factor + np.abs(arguments[0])
-    if op.removesuffix("_backward") in {"gelu", "silu"}:
+    if op.removesuffix("_backward") in {name for name, facts in FACTS.items() if facts.loses_x}:
         factor = factor * (1 + np.abs(arguments[-1]))
     return factor
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["Configured", "Documented", "Part"]
+__all__ = ["Configured", "Documented", "Part", "check_bytes"]
 __all__ += ["checked_dtype", "choose", "each_of", "no_class", "number", "unknown", "whole"]
 
 T = TypeVar("T")
@@ -338,6 +338,37 @@ def number(
     else:
         wanted = "finite" if least == -math.inf else f"at least {least:g}"
     raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
+
+
+def check_bytes(owner: str, name: str, shape: tuple[int, ...], beside: str) -> None:
+    """Raise if a shape is too large for 64-bit arithmetic, whatever the dtype.
+
+    Parameters
+    ----------
+    owner : str
+        Operation or layer, for the error.
+    name : str
+        Array of this shape, for the error.
+    shape : tuple of int
+        The shape.
+    beside : str
+        Shapes that it follows from, for the error.
+
+    Raises
+    ------
+    ValueError
+        If its size in bytes is beyond 64 bits.
+
+    Examples
+    --------
+    >>> check_bytes("Dense", "the output", (2**60,), "input (3,)")
+    Traceback (most recent call last):
+    ...
+    ValueError: Dense: the output of shape (1152921504606846976,) would be beyond 2^63 bytes
+    (input (3,))
+    """
+    if 8 * math.prod(max(length, 1) for length in shape) >= 2**63:
+        raise ValueError(f"{owner}: {name} of shape {shape} would be beyond 2^63 bytes ({beside})")
 
 
 def checked_dtype(given: DTypeLike) -> np.dtype[Any]:

@@ -1,4 +1,4 @@
-"""Activation functions as layers: one number in, one number out, except for the two softmaxes."""
+"""Activation functions as layers: element by element, except for the two softmaxes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gyaku import ops
 from gyaku.arguments import choose, no_class, number
 from gyaku.layers.base import Layer
+from gyaku.ops.activation import ACTIVATIONS as ROWS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -61,14 +62,14 @@ class Activation(Layer):
         Parameters
         ----------
         dy : ndarray
-            The gradient by the outputs.
+            Gradient with respect to the outputs.
         saved : ndarray
             The outputs, or the inputs if `saves_input`.
 
         Returns
         -------
         ndarray
-            The gradient by the inputs.
+            Gradient with respect to the inputs.
         """
         dx: NDArray[Any] = getattr(ops, self.op + "_backward")(dy, saved, **self.options)
         return dx
@@ -80,246 +81,107 @@ class Activation(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number."""
+        """One for each element."""
         return math.prod(self.output_shape)
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Complete the docstring of a class whose operation is a row of `gyaku.ops.activation`."""
+        super().__init_subclass__(**keywords)
+        row = ROWS.get(cls.__dict__.get("op", ""))
+        if row is not None and cls.__module__ == __name__:
+            cls.__doc__ = row.documentation_of_layer(cls.__name__, cls.__doc__ or "")
 
-class Identity(Activation):
-    """``y = x``: no activation.
+
+class Parametric(Activation):
+    """Base of the activation functions that have a parameter.
 
     Parameters
     ----------
+    alpha : float or None, optional
+        The parameter; None is the default of the operation.
     name : str
         The layer's name.
-
-    Examples
-    --------
-    >>> Identity().forward([-1.0, 2.0])
-    array([-1.,  2.])
     """
+
+    def __init__(self, alpha: float | None = None, *, name: str = "") -> None:
+        super().__init__(name=name)
+        default = ROWS[self.op].alpha
+        self.alpha = number(str(self), "alpha", default if alpha is None else alpha, least=0)
+
+    @property
+    def options(self) -> dict[str, float]:
+        """Keywords of the operation."""
+        return {"alpha": self.alpha}
+
+
+class Identity(Activation):
+    """Identity: no activation."""
 
     op = "identity"
 
 
 class Step(Activation):
-    """``y = 1 if x > 0 else 0``: the perceptron's threshold, whose gradient is zero everywhere.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> Step().forward([-1.0, 0.0, 2.0])
-    array([0., 0., 1.])
-    """
+    """Threshold of the perceptron, whose gradient is zero everywhere."""
 
     op = "step"
 
 
 class Sigmoid(Activation):
-    """``y = 1 / (1 + exp(-x))``.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> Sigmoid().forward([0.0, 100.0])
-    array([0.5, 1. ])
-    """
+    """Logistic function."""
 
     op = "sigmoid"
 
 
 class Tanh(Activation):
-    """``y = tanh(x)``.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> Tanh().forward([0.0, 100.0])
-    array([0., 1.])
-    """
+    """Hyperbolic tangent."""
 
     op = "tanh"
 
 
 class ReLU(Activation):
-    """``y = max(x, 0)``.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> ReLU().forward([-1.0, 0.0, 2.0])
-    array([0., 0., 2.])
-    """
+    """Rectified linear unit."""
 
     op = "relu"
 
 
-class LeakyReLU(Activation):
-    """``y = x if x > 0 else alpha * x``.
-
-    Parameters
-    ----------
-    alpha : float
-        The slope on the negative side.
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> LeakyReLU(0.1).forward([-1.0, 2.0])
-    array([-0.1,  2. ])
-    """
+class LeakyReLU(Parametric):
+    """Leaky rectified linear unit."""
 
     op = "leaky_relu"
 
-    def __init__(self, alpha: float = 0.01, *, name: str = "") -> None:
-        super().__init__(name=name)
-        self.alpha = number(str(self), "alpha", alpha, least=0)
 
-    @property
-    def options(self) -> dict[str, float]:
-        """The slope."""
-        return {"alpha": self.alpha}
-
-
-class ELU(Activation):
-    """``y = x if x > 0 else alpha * (exp(x) - 1)``.
-
-    Parameters
-    ----------
-    alpha : float
-        Minus the limit on the negative side.
-    name : str
-        The layer's name.
-
-    Notes
-    -----
-    D. Clevert and others, Fast and accurate deep network learning by exponential linear units
-    (2015).
-
-    Examples
-    --------
-    >>> ELU().forward([-100.0, 2.0])
-    array([-1.,  2.])
-    """
+class ELU(Parametric):
+    """Exponential linear unit."""
 
     op = "elu"
 
-    def __init__(self, alpha: float = 1.0, *, name: str = "") -> None:
-        super().__init__(name=name)
-        self.alpha = number(str(self), "alpha", alpha, least=0)
-
-    @property
-    def options(self) -> dict[str, float]:
-        """Minus the limit."""
-        return {"alpha": self.alpha}
-
 
 class SELU(Activation):
-    """``y = s * (x if x > 0 else a * (exp(x) - 1))``, s ≈ 1.0507, a ≈ 1.6733.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Notes
-    -----
-    G. Klambauer and others, Self-normalizing neural networks (2017).
-
-    Examples
-    --------
-    >>> SELU().forward([0.0, 1.0]).round(4)
-    array([0.    , 1.0507])
-    """
+    """Scaled exponential linear unit."""
 
     op = "selu"
 
 
 class GELU(Activation):
-    """``y = x * Φ(x)``, with the normal distribution's Φ.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Notes
-    -----
-    D. Hendrycks and K. Gimpel, Gaussian error linear units (2016); by the error function, not by
-    its approximation.
-
-    Examples
-    --------
-    >>> GELU().forward([0.0, 1.0]).round(4)
-    array([0.    , 0.8413])
-    """
+    """Gaussian error linear unit, by the error function itself."""
 
     op = "gelu"
 
 
 class SiLU(Activation):
-    """``y = x / (1 + exp(-x))``, also called swish.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> SiLU().forward([0.0, 1.0]).round(4)
-    array([0.    , 0.7311])
-    """
+    """Sigmoid-weighted linear unit, also called swish."""
 
     op = "silu"
 
 
 class Softplus(Activation):
-    """``y = log(1 + exp(x))``.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> Softplus().forward([-100.0, 0.0]).round(4)
-    array([0.    , 0.6931])
-    """
+    """Smooth rectifier."""
 
     op = "softplus"
 
 
 class HardSigmoid(Activation):
-    """``y = min(max(x / 6 + 1/2, 0), 1)``.
-
-    Parameters
-    ----------
-    name : str
-        The layer's name.
-
-    Examples
-    --------
-    >>> HardSigmoid().forward([-4.0, 0.0, 4.0])
-    array([0. , 0.5, 1. ])
-    """
+    """Sigmoid made of lines."""
 
     op = "hard_sigmoid"
 

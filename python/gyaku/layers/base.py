@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Part
+from gyaku.arguments import Part, check_bytes
 from gyaku.init import initializer
 from gyaku.layers.graph import Block
-from gyaku.ops.arrays import check_bytes
 
 if TYPE_CHECKING:
     import weakref

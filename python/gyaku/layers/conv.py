@@ -10,7 +10,7 @@ from gyaku.arguments import whole
 from gyaku.layers.weighted import Weighted
 from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
 from gyaku.ops.conv_backward import takes_maxima
-from gyaku.ops.windows import conv_axes, margins, sides
+from gyaku.windows import conv_axes, margins, sides
 
 if TYPE_CHECKING:
     from typing import Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gyaku.init import Initialize
     from gyaku.layers.activation import Activation
-    from gyaku.reference.windows import Padding, Sides
+    from gyaku.windows import Padding, Sides
 
 __all__ = ["Conv1D", "Conv2D", "DepthwiseConv2D"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gyaku import ops
 from gyaku.layers.conv import Conv2D
 from gyaku.layers.window import checked_shape, plain
-from gyaku.ops.windows import sides, transposed_conv_axes
+from gyaku.windows import sides, transposed_conv_axes
 
 if TYPE_CHECKING:
     from typing import Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gyaku.init import Initialize
     from gyaku.layers.activation import Activation
-    from gyaku.reference.windows import Padding, Sides
+    from gyaku.windows import Padding, Sides
 
 __all__ = ["Conv2DTranspose"]
 

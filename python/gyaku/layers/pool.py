@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from gyaku import ops
 from gyaku.layers.base import Layer
 from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
-from gyaku.ops.windows import margins, pool_axes, sides
+from gyaku.windows import margins, pool_axes, sides
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from gyaku.reference.windows import Padding, Sides
+    from gyaku.windows import Padding, Sides
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool1D"]
 __all__ += ["MaxPool2D"]

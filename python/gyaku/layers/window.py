@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gyaku.ops.windows import channels_first
+from gyaku.windows import channels_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
+from gyaku.arguments import check_bytes
 from gyaku.layers.base import Layer
-from gyaku.ops.arrays import check_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

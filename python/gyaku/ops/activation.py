@@ -1,437 +1,355 @@
-"""Activation functions, element by element: NaN in, NaN out."""
+"""Activation functions, element by element, with their gradients: NaN in, NaN out.
+
+The gradient is computed from the output where it is enough, else from the input. Where the slope
+is zero by definition (a dead `relu`, `step`, a saturated `hard_sigmoid`), it is zero whatever
+arrives.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import UNFIT, allocate, floating
+from gyaku.ops.activation_row import Activation
+from gyaku.ops.arrays import check_same_shape, floating
+from gyaku.ops.op import like_first, operation, per_element, prepared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DEFAULT_ALPHA", "check_activation", "elu", "gelu", "hard_sigmoid", "identity"]
-__all__ += ["leaky_relu", "relu", "selu", "sigmoid", "silu", "softplus", "step", "tanh"]
+    Operation = Callable[..., NDArray[Any]]
 
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
-"""The activation functions that have a parameter."""
+__all__ = [
+    "elu",
+    "elu_backward",
+    "gelu",
+    "gelu_backward",
+    "hard_sigmoid",
+    "hard_sigmoid_backward",
+    "identity",
+    "identity_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "relu",
+    "relu_backward",
+    "selu",
+    "selu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "softplus",
+    "softplus_backward",
+    "step",
+    "step_backward",
+    "tanh",
+    "tanh_backward",
+]
+
+ACTIVATIONS: dict[str, Activation] = {}
+"""The activation functions by name; the operations, the layers and the tests follow from it."""
 
 
-def check_activation(op: str, name: str, alpha: float) -> None:
-    """Refuse an activation that an operation cannot end with.
+def _check_alpha(op: str, alpha: float) -> None:
+    if not alpha >= 0:
+        raise ValueError(f"{op}: alpha must be at least 0, got {alpha}")
+
+
+def check_activation(op: str, name: str | None, alpha: float | None) -> float | None:
+    """Return the parameter of an activation that an operation is to end with.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
-    name : str
-        The activation's name.
-    alpha : float
-        Its parameter.
+        Operation, for errors.
+    name : str or None
+        Name of the activation; None is the identity.
+    alpha : float or None
+        Its parameter; None is the default.
+
+    Returns
+    -------
+    float or None
+        The parameter; None if there is none or it is the default.
 
     Raises
     ------
     ValueError
         If there is no such activation, or its parameter is negative.
     """
-    if name not in reference.FORWARD:
-        known = ", ".join(reference.FORWARD)
+    if (name or "identity") not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
         raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
-    if not alpha >= 0:
-        raise ValueError(f"{op}: alpha must be at least 0, got {alpha}")
+    if alpha is None:
+        return None
+    _check_alpha(op, alpha)
+    return alpha if name in _DEFAULT_ALPHA else None
 
 
-def _activated(name: str, x: ArrayLike, alpha: float = 0.0) -> NDArray[Any]:
-    try:
-        if active.native:
-            return _core.activation(x, None, name, alpha)
-    except UNFIT:
-        pass
-    x = floating(name, "x", x)
-    if active.native:
-        return _core.activation(x, None, name, alpha)
-    y = allocate(name, x.shape, x.dtype)
-    y[...] = reference.activate(x, name, alpha if name in DEFAULT_ALPHA else None)
-    return y
-
-
-def _with_alpha(name: str, x: ArrayLike, alpha: float) -> NDArray[Any]:
-    if not alpha >= 0:
-        raise ValueError(f"{name}: alpha must be at least 0, got {alpha}")
-    return _activated(name, x, alpha)
-
-
-def identity(x: ArrayLike) -> NDArray[Any]:
-    """Return a copy: no activation.
+def alpha_of(name: str | None, alpha: float | None) -> float:
+    """Return the parameter of an activation, as a kernel takes it.
 
     Parameters
     ----------
-    x : array_like
-        Input of any shape.
+    name : str or None
+        Name of the activation; None is the identity.
+    alpha : float or None
+        Its parameter; None is the default.
 
     Returns
     -------
-    ndarray
-        The same values.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = x.
+    float
+        The parameter; 0 for functions that have none.
 
     Examples
     --------
-    >>> identity([-1.0, 2.0])
-    array([-1.,  2.])
+    >>> alpha_of("elu", None), alpha_of("elu", 0.5), alpha_of(None, None)
+    (1.0, 0.5, 0.0)
     """
-    return _activated("identity", x)
-
-
-def step(x: ArrayLike) -> NDArray[Any]:
-    """Return one for positive values and zero for the rest.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Zeros and ones; NaN stays NaN.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = 1 if x > 0, else 0; Rosenblatt's threshold, Psychological Review 65 (1958).
-
-    Examples
-    --------
-    >>> step([-1.0, 0.0, 2.0])
-    array([0., 0., 1.])
-    """
-    return _activated("step", x)
-
-
-def sigmoid(x: ArrayLike) -> NDArray[Any]:
-    """Squash to (0, 1) by the logistic function.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = 1 / (1 + exp(-x)).
-
-    Examples
-    --------
-    >>> sigmoid([0.0, 1000.0])
-    array([0.5, 1. ])
-    """
-    return _activated("sigmoid", x)
-
-
-def tanh(x: ArrayLike) -> NDArray[Any]:
-    """Squash to (-1, 1) by the hyperbolic tangent.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
-
-    Examples
-    --------
-    >>> tanh([0.0, 1000.0])
-    array([0., 1.])
-    """
-    return _activated("tanh", x)
-
-
-def relu(x: ArrayLike) -> NDArray[Any]:
-    """Rectify: negative values become zero.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = max(x, 0); Nair and Hinton, "Rectified linear units improve restricted Boltzmann
-    machines", ICML 2010.
-
-    Examples
-    --------
-    >>> relu([-1.0, 2.0])
-    array([0., 2.])
-    """
-    return _activated("relu", x)
-
-
-def leaky_relu(x: ArrayLike, *, alpha: float = 0.01) -> NDArray[Any]:
-    """Rectify, but let negative values leak through with a small slope.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-    alpha : float, default 0.01
-        Slope for negative values, at least zero.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-    ValueError
-        If alpha is negative.
-
-    Notes
-    -----
-    y = x if x > 0, else alpha x; Maas, Hannun and Ng, "Rectifier nonlinearities improve neural
-    network acoustic models", ICML 2013.
-
-    Examples
-    --------
-    >>> leaky_relu([-1.0, 2.0], alpha=0.5)
-    array([-0.5,  2. ])
-    """
-    return _with_alpha("leaky_relu", x, alpha)
-
-
-def elu(x: ArrayLike, *, alpha: float = 1.0) -> NDArray[Any]:
-    """Bend negative values exponentially towards -alpha.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-    alpha : float, default 1.0
-        Magnitude of the limit for very negative values, at least zero.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-    ValueError
-        If alpha is negative.
-
-    Notes
-    -----
-    y = x if x > 0, else alpha (exp(x) - 1); Clevert, Unterthiner and Hochreiter, "Fast and
-    accurate deep network learning by exponential linear units", ICLR 2016.
-
-    Examples
-    --------
-    >>> elu([-1000.0, 2.0], alpha=0.5)
-    array([-0.5,  2. ])
-    """
-    return _with_alpha("elu", x, alpha)
-
-
-def selu(x: ArrayLike) -> NDArray[Any]:
-    """Apply the exponential linear unit that keeps mean zero and variance one.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = 1.0507... elu(x, alpha=1.6733...); Klambauer, Unterthiner, Mayr and Hochreiter,
-    "Self-normalizing neural networks", NeurIPS 2017.
-
-    Examples
-    --------
-    >>> selu([-1000.0, 1.0]).round(4)
-    array([-1.7581,  1.0507])
-    """
-    return _activated("selu", x)
-
-
-def gelu(x: ArrayLike) -> NDArray[Any]:
-    """Weight the input by the normal distribution function at it.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape; zero at -inf.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = x Φ(x) = x (1 + erf(x / √2)) / 2; Hendrycks and Gimpel, "Gaussian error linear units",
-    arXiv:1606.08415.
-
-    Examples
-    --------
-    >>> gelu([-1.0, 0.0, 1.0]).round(4)
-    array([-0.1587,  0.    ,  0.8413])
-    """
-    return _activated("gelu", x)
-
-
-def silu(x: ArrayLike) -> NDArray[Any]:
-    """Weight the input by its own sigmoid; also known as swish.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape; zero at -inf.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = x sigmoid(x); Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", Neural
-    Networks 107 (2018).
-
-    Examples
-    --------
-    >>> silu([-1.0, 0.0, 1.0]).round(4)
-    array([-0.2689,  0.    ,  0.7311])
-    """
-    return _activated("silu", x)
-
-
-def softplus(x: ArrayLike) -> NDArray[Any]:
-    """Rectify smoothly: the integral of the sigmoid.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = log(1 + exp(x)); Dugas et al., "Incorporating second-order functional knowledge",
-    NeurIPS 2000.
-
-    Examples
-    --------
-    >>> softplus([-1.0, 0.0, 1.0]).round(4)
-    array([0.3133, 0.6931, 1.3133])
-    """
-    return _activated("softplus", x)
-
-
-def hard_sigmoid(x: ArrayLike) -> NDArray[Any]:
-    """Approximate the sigmoid by a line cut off at zero and one.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-
-    Notes
-    -----
-    y = min(max(x / 6 + 1/2, 0), 1); Howard et al., "Searching for MobileNetV3", ICCV 2019.
-
-    Examples
-    --------
-    >>> hard_sigmoid([-4.0, 0.0, 1.5])
-    array([0.  , 0.5 , 0.75])
-    """
-    return _activated("hard_sigmoid", x)
+    return _DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+
+
+_DEFAULT_ALPHA: dict[str | None, float] = {}
+
+
+def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
+    name = row.name
+
+    def plain(x: ArrayLike) -> NDArray[Any]:
+        return prepared(x=floating(name, "x", x))
+
+    def with_alpha(x: ArrayLike, *, alpha: float = row.alpha or 0.0) -> NDArray[Any]:
+        _check_alpha(name, alpha)
+        return prepared(x=floating(name, "x", x))
+
+    if row.alpha is None:
+        return (lambda x: _core.activation(x, None, name, 0.0)), plain
+    return (lambda x, *, alpha: _core.activation(x, None, name, alpha)), with_alpha
+
+
+def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
+    name, op = row.name, row.name + "_backward"
+
+    def plain(dy: ArrayLike, saved: ArrayLike) -> NDArray[Any]:
+        saved = floating(op, "saved", saved)
+        dy = floating(op, "dy", dy, saved.dtype)
+        check_same_shape(op, "dy and saved", dy, saved)
+        return prepared(dy=dy, saved=saved)
+
+    def with_alpha(
+        dy: ArrayLike, saved: ArrayLike, *, alpha: float = row.alpha or 0.0
+    ) -> NDArray[Any]:
+        _check_alpha(op, alpha)
+        return plain(dy, saved)
+
+    if row.alpha is None:
+        native = lambda dy, saved: _core.activation_backward(dy, saved, None, name, 0.0)  # noqa: E731
+        return native, plain
+    return (
+        lambda dy, saved, *, alpha: _core.activation_backward(dy, saved, None, name, alpha)
+    ), with_alpha
+
+
+def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Operation]:
+    """Enter an activation into the lists, and return its operation and that of its gradient."""
+    row = ACTIVATIONS[name] = Activation(name, summary, **columns)
+    if row.alpha is not None:
+        _DEFAULT_ALPHA[name] = row.alpha
+    forward, backward = (
+        _operation(row, op, made, doc, **more)
+        for op, made, doc, more in zip(
+            (name, name + "_backward"),
+            (_forward(row), _backward(row)),
+            (row.documentation(), row.documentation_backward()),
+            (
+                {"inputs": "x", "outputs": "y", "gradient": name + "_backward", "saves": row.saves},
+                {"inputs": "dy saved", "outputs": "dx", "no_gradient": "it is a gradient"},
+            ),
+            strict=True,
+        )
+    )
+    return forward, backward
+
+
+def _operation(
+    row: Activation,
+    op: str,
+    made: tuple[Callable[..., Any], Operation],
+    documentation: str,
+    **columns: Any,
+) -> Operation:
+    native, careful = made
+    careful.__name__ = careful.__qualname__ = op
+    careful.__doc__ = documentation
+    direction = int(op != row.name)
+    roundings = row.roundings[direction]
+    return operation(
+        native,
+        kernel="activation_backward" if direction else "activation",
+        shapes=like_first,
+        flops=per_element(row.flops[direction]),
+        roundings=roundings,
+        exact="" if roundings else "elements are selected, not computed",
+        **columns,
+    )(careful)
+
+
+identity, identity_backward = _operations(
+    "identity",
+    "Return a copy: no activation.",
+    equation="y = x",
+    derivative="dx = dy",
+    flops=(0, 0),
+    roundings=(0, 0),
+    example=("[-1.0, 2.0]", "array([-1.,  2.])"),
+    example_backward=("[1.0, 2.0], [3.0, 4.0]", "array([1., 2.])"),
+)
+step, step_backward = _operations(
+    "step",
+    "Return one for positive values and zero for the others.",
+    equation="y = 1 if x > 0, else 0",
+    source="Rosenblatt's threshold, Psychological Review 65 (1958)",
+    derivative="dx = 0",
+    flops=(1, 0),
+    roundings=(0, 0),
+    example=("[-1.0, 0.0, 2.0]", "array([0., 0., 1.])"),
+    example_backward=("[1.0, 2.0], [0.0, 1.0]", "array([0., 0.])"),
+)
+sigmoid, sigmoid_backward = _operations(
+    "sigmoid",
+    "Squash to (0, 1) by the logistic function.",
+    equation="y = 1 / (1 + exp(-x))",
+    derivative="dx = dy y (1 - y)",
+    flops=(3, 3),
+    roundings=(4, 3),
+    example=("[0.0, 1000.0]", "array([0.5, 1. ])"),
+    example_backward=("[1.0, 2.0], [0.5, 0.75]", "array([0.25 , 0.375])"),
+)
+tanh, tanh_backward = _operations(
+    "tanh",
+    "Squash to (-1, 1) by the hyperbolic tangent.",
+    equation="y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))",
+    derivative="dx = dy (1 - y²)",
+    flops=(1, 3),
+    roundings=(2, 3),
+    example=("[0.0, 1000.0]", "array([0., 1.])"),
+    example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 1.5])"),
+)
+relu, relu_backward = _operations(
+    "relu",
+    "Rectify: negative values become zero.",
+    equation="y = max(x, 0)",
+    source=(
+        'Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010'
+    ),
+    derivative="dx = dy if y > 0, else 0",
+    flops=(1, 1),
+    roundings=(0, 0),
+    example=("[-1.0, 2.0]", "array([0., 2.])"),
+    example_backward=("[1.0, 2.0], [0.0, 5.0]", "array([0., 2.])"),
+)
+leaky_relu, leaky_relu_backward = _operations(
+    "leaky_relu",
+    "Rectify, but let negative values leak through with a small slope alpha.",
+    equation="y = x if x > 0, else alpha x",
+    source=(
+        'Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",'
+        " ICML 2013"
+    ),
+    derivative="dx = dy if y > 0, else alpha dy; y and x have the same sign, as alpha ≥ 0",
+    flops=(2, 2),
+    roundings=(2, 2),
+    alpha=0.01,
+    example=("[-1.0, 2.0]", "array([-0.01,  2.  ])"),
+    example_backward=(
+        "[1.0, 2.0], [-0.03, 5.0]",
+        "array([0.01, 2.  ])",
+    ),
+)
+elu, elu_backward = _operations(
+    "elu",
+    "Bend negative values exponentially towards -alpha.",
+    equation="y = x if x > 0, else alpha (exp(x) - 1)",
+    source=(
+        'Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by'
+        ' exponential linear units", ICLR 2016'
+    ),
+    derivative="dx = dy if y > 0, else dy (y + alpha), since alpha exp(x) = y + alpha there",
+    flops=(4, 3),
+    roundings=(4, 3),
+    alpha=1.0,
+    example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
+    example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
+)
+selu, selu_backward = _operations(
+    "selu",
+    "Apply the exponential linear unit that keeps mean zero and variance one.",
+    equation="y = 1.0507... elu(x, alpha=1.6733...)",
+    source=(
+        'Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks",'
+        " NeurIPS 2017"
+    ),
+    derivative="dx = scale dy if y > 0, else dy (y + scale alpha), with the constants of `selu`",
+    flops=(5, 3),
+    roundings=(6, 4),
+    example=("[-1000.0, 1.0]", "array([-1.7581,  1.0507])"),
+    example_backward=(
+        "[1.0, 1.0], [-1.0, 5.0]",
+        "array([0.7581, 1.0507])",
+    ),
+)
+gelu, gelu_backward = _operations(
+    "gelu",
+    "Weight the input by the normal distribution function at it.",
+    equation="y = x Φ(x) = x (1 + erf(x / √2)) / 2",
+    source='Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415',
+    derivative="dx = dy (Φ(x) + x φ(x)), with the normal distribution and its density",
+    flops=(5, 11),
+    roundings=(5, 13),
+    saves="input",
+    example=("[-1.0, 0.0, 1.0]", "array([-0.1587,  0.    ,  0.8413])"),
+    example_backward=(
+        "[1.0, 1.0], [-1.0, 0.0]",
+        "array([-0.0833,  0.5   ])",
+    ),
+)
+silu, silu_backward = _operations(
+    "silu",
+    "Weight the input by its own sigmoid; also known as swish.",
+    equation="y = x sigmoid(x)",
+    source='Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", Neural Networks 107 (2018)',
+    derivative="dx = dy s (1 + x (1 - s)) with s = sigmoid(x)",
+    flops=(4, 8),
+    roundings=(5, 9),
+    saves="input",
+    example=("[-1.0, 0.0, 1.0]", "array([-0.2689,  0.    ,  0.7311])"),
+    example_backward=(
+        "[1.0, 1.0], [-1.0, 0.0]",
+        "array([0.0723, 0.5   ])",
+    ),
+)
+softplus, softplus_backward = _operations(
+    "softplus",
+    "Rectify smoothly: the integral of the sigmoid.",
+    equation="y = log(1 + exp(x))",
+    source='Dugas et al., "Incorporating second-order functional knowledge", NeurIPS 2000',
+    derivative="dx = dy sigmoid(x)",
+    flops=(3, 4),
+    roundings=(5, 5),
+    saves="input",
+    example=("[-1.0, 0.0, 1.0]", "array([0.3133, 0.6931, 1.3133])"),
+    example_backward=("[1.0, 2.0], [0.0, 0.0]", "array([0.5, 1. ])"),
+)
+hard_sigmoid, hard_sigmoid_backward = _operations(
+    "hard_sigmoid",
+    "Approximate the sigmoid by a line cut off at zero and one.",
+    equation="y = min(max(x / 6 + 1/2, 0), 1)",
+    source='Howard et al., "Searching for MobileNetV3", ICCV 2019',
+    derivative="dx = dy / 6 if 0 < y < 1, else 0",
+    flops=(4, 3),
+    roundings=(3, 2),
+    example=("[-4.0, 0.0, 1.5]", "array([0.  , 0.5 , 0.75])"),
+    example_backward=("[6.0, 6.0], [0.5, 1.0]", "array([1., 0.])"),
+)

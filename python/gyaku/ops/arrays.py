@@ -1,16 +1,15 @@
 """Arguments at the border: arrays that a kernel can use as they are, or an error that says why not.
 
-What is C-contiguous, aligned and of the right dtype is used in place. Anything else is converted
+Arrays that are C-contiguous, aligned and of the right dtype are used in place. Others are converted
 once; while a step is recorded, the conversion is recorded with it. A buffer that an operation
 changes, or that changes between steps, is never converted: it must fit.
 
-An operation hands its arguments to `gyaku._core` first, which checks them in a fraction of a
-microsecond. Only if they do not fit as they are, it comes here.
+An operation gives its arguments to `gyaku._core` first, which checks them in a fraction of a
+microsecond. Only arguments that do not fit as they are come here.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,8 @@ import numpy as np
 from gyaku import _core
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
@@ -28,18 +29,20 @@ __all__ = [
     "UINT8",
     "UNFIT",
     "allocate",
-    "apart",
-    "brought",
     "buffer",
-    "check_bytes",
+    "check_no_overlap",
+    "check_same_shape",
+    "check_shape",
+    "convert",
     "floating",
+    "floats",
     "matrix",
-    "per_sample",
     "real_buffer",
+    "real_numbers",
     "result",
+    "results",
     "rows_in_place",
-    "same_shape",
-    "target_of",
+    "shape_of",
 ]
 
 FLOAT32 = np.dtype(np.float32)
@@ -47,8 +50,8 @@ FLOAT64 = np.dtype(np.float64)
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
-UNFIT = (MemoryError, TypeError, ValueError)
-"""What `gyaku._core` raises if it cannot use the arguments as they are."""
+UNFIT = (TypeError, ValueError)
+"""Errors of `gyaku._core` if it cannot use the arguments as they are."""
 _ndarray = np.ndarray
 
 
@@ -58,11 +61,11 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
     Parameters
     ----------
     op : str
-        The operation, for the error.
+        Operation, for the error.
     shape : tuple of int
-        Its shape.
+        Shape.
     dtype : dtype
-        Its dtype.
+        Dtype.
 
     Returns
     -------
@@ -79,35 +82,98 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
     return _core.empty(shape, dtype, op)
 
 
-def check_bytes(owner: str, what: str, shape: tuple[int, ...], beside: str) -> None:
-    """Refuse a shape that 64-bit arithmetic cannot place, whichever dtype its numbers have.
+def shape_of(x: ArrayLike) -> tuple[int, ...]:
+    """Return the shape of an array that is to go to a kernel as it is.
 
     Parameters
     ----------
-    owner : str
-        The operation or the layer, for the error.
-    what : str
-        What is to have the shape, for the error.
-    shape : tuple of int
-        The shape.
-    beside : str
-        The shapes that it came from, for the error.
+    x : array_like
+        Argument of an operation.
+
+    Returns
+    -------
+    tuple of int
+        Its shape.
 
     Raises
     ------
-    ValueError
-        If its size in bytes is beyond 64 bits.
-
-    Examples
-    --------
-    >>> check_bytes("Dense", "the output", (2**60,), "input (3,)")
-    Traceback (most recent call last):
-    ...
-    ValueError: Dense: the output of shape (1152921504606846976,) would be beyond 2^63 bytes
-    (input (3,))
+    TypeError
+        If it is no array, and has to be converted first.
     """
-    if 8 * math.prod(max(length, 1) for length in shape) >= 2**63:
-        raise ValueError(f"{owner}: {what} of shape {shape} would be beyond 2^63 bytes ({beside})")
+    if not isinstance(x, _ndarray):
+        raise TypeError("no array")
+    shape: tuple[int, ...] = x.shape
+    return shape
+
+
+def real_numbers(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
+    """Return an argument as an array of real numbers, of whichever dtype.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    name : str
+        Argument, for errors.
+    x : array_like
+        Real numbers.
+
+    Returns
+    -------
+    ndarray
+        The array; x itself if it is one.
+
+    Raises
+    ------
+    TypeError
+        If x is masked, or does not hold real numbers.
+    ValueError
+        If its rows differ in length.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{op}: {name} must not be masked; fill it first, as in x.filled(0)")
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ValueError(
+            f"{op}: {name} must be a regular array, its rows differ in length"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{op}: {name} must be real numbers, got dtype {array.dtype}")
+    return array
+
+
+def convert(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array in the form that a kernel can read.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    array : ndarray
+        Numbers.
+    dtype : dtype
+        Dtype of the result.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous and aligned; while a step is recorded, a conversion is recorded with it.
+    """
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array.view(dtype)  # the same elements under the canonical dtype object
+    converted = allocate(op, array.shape, dtype)
+
+    def copy() -> None:
+        with np.errstate(over="ignore"):  # beyond float32's range is infinite in it
+            np.copyto(converted, array, casting="unsafe")
+
+    if _core.recording():
+        _core.host(copy, [array], [converted])
+    else:
+        copy()
+    return converted
 
 
 def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
@@ -116,13 +182,13 @@ def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = Non
     Parameters
     ----------
     op : str
-        The operation, for errors.
+        Operation, for errors.
     name : str
-        The argument, for errors.
+        Argument, for errors.
     x : array_like
         Real numbers.
     dtype : dtype or None, optional
-        The dtype to bring it to; None is float32 for what float32 holds exactly, else float64.
+        Dtype of the result; None is float32 for dtypes that float32 holds exactly, else float64.
 
     Returns
     -------
@@ -140,12 +206,31 @@ def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = Non
             flags = x.flags
             if flags.c_contiguous and flags.aligned:
                 return x
-    array = _real(op, name, x)
-    wanted = dtype
-    if wanted is None:
+    array = real_numbers(op, name, x)
+    if dtype is None:
         fits = np.promote_types(array.dtype, FLOAT32) == FLOAT32
-        wanted = FLOAT32 if fits else FLOAT64
-    return brought(op, array, wanted)
+        dtype = FLOAT32 if fits else FLOAT64
+    return convert(op, array, dtype)
+
+
+def floats(op: str, **arguments: ArrayLike) -> list[NDArray[Any]]:
+    """Return arguments as float arrays of one dtype, float64 if one of them needs it.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    **arguments : array_like
+        Arguments by name.
+
+    Returns
+    -------
+    list of ndarray
+        The arrays, see `floating`.
+    """
+    arrays = {name: floating(op, name, x) for name, x in arguments.items()}
+    dtype = FLOAT64 if any(x.dtype is FLOAT64 for x in arrays.values()) else FLOAT32
+    return [floating(op, name, x, dtype) for name, x in arrays.items()]
 
 
 def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
@@ -154,13 +239,13 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
     Parameters
     ----------
     op : str
-        The operation, for errors.
+        Operation, for errors.
     name : str
-        The argument, for errors.
+        Argument, for errors.
     x : array_like
         Real numbers, two-dimensional.
     dtype : dtype or None, optional
-        The dtype to bring it to, see `floating`.
+        Dtype of the result, see `floating`.
 
     Returns
     -------
@@ -179,7 +264,7 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
 
 
 def rows_in_place(x: NDArray[Any]) -> bool:
-    """Return whether a matrix product takes a matrix where it lies.
+    """Return whether a matrix product can read a matrix in place.
 
     Parameters
     ----------
@@ -189,7 +274,7 @@ def rows_in_place(x: NDArray[Any]) -> bool:
     Returns
     -------
     bool
-        Whether its rows are contiguous, wherever the next one begins behind the last, and aligned.
+        Whether its rows are contiguous and aligned, whatever the stride from one to the next.
 
     Examples
     --------
@@ -199,9 +284,9 @@ def rows_in_place(x: NDArray[Any]) -> bool:
     (True, False, False)
     """
     (rows, columns), (row, column), item = x.shape, x.strides, x.itemsize
-    rows_are_contiguous = columns == 1 or column == item
-    rows_are_apart = rows == 1 or (row >= columns * item and row % item == 0)
-    return x.flags.aligned and (x.size == 0 or (rows_are_contiguous and rows_are_apart))
+    contiguous = columns == 1 or column == item
+    disjoint = rows == 1 or (row >= columns * item and row % item == 0)
+    return x.flags.aligned and (x.size == 0 or (contiguous and disjoint))
 
 
 def buffer(
@@ -212,56 +297,56 @@ def buffer(
     shape: tuple[int, ...] | None = None,
     *,
     written: bool = True,
-    rows_apart: bool = False,
+    row_stride: bool = False,
 ) -> None:
-    """Refuse an argument that cannot be used in place.
+    """Raise if an argument cannot be used in place.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
+        Operation, for errors.
     name : str
-        The argument, for errors.
+        Argument, for errors.
     x : ndarray
         The argument.
     dtype : dtype
-        The dtype it must have.
+        The dtype that it must have.
     shape : tuple of int or None, optional
-        The shape it must have; None takes any.
+        The shape that it must have; None takes any.
     written : bool, default True
         Whether the operation writes to it.
-    rows_apart : bool, default False
-        Whether it may be a matrix whose rows lie apart, see `rows_in_place`.
+    row_stride : bool, default False
+        Whether it may be a matrix with gaps between its rows, see `rows_in_place`.
 
     Raises
     ------
     TypeError
         If x is no array, or of another dtype.
     ValueError
-        If x has another shape, is not contiguous, not aligned, or may not be written to.
+        If x has another shape, is not contiguous, not aligned, or read-only though written to.
     """
     if not isinstance(x, _ndarray):
         raise TypeError(f"{op}: {name} must be an array of {dtype}, got {type(x).__name__}")
     if x.dtype != dtype:
         raise TypeError(f"{op}: {name} must be an array of {dtype}, got {x.dtype}")
-    if shape is not None and x.shape != shape:
-        raise ValueError(f"{op}: {name} must have shape {shape}, got {x.shape}")
+    if shape is not None:
+        check_shape(op, name, x, shape)
     flags = x.flags
-    if not (flags.c_contiguous and flags.aligned) and not (rows_apart and rows_in_place(x)):
+    if not (flags.c_contiguous and flags.aligned) and not (row_stride and rows_in_place(x)):
         raise ValueError(f"{op}: {name} must be C-contiguous and aligned, it is used in place")
     if written and not flags.writeable:
         raise ValueError(f"{op}: {name} must be writeable, it is updated in place")
 
 
 def real_buffer(op: str, name: str, x: Any) -> None:
-    """Refuse an argument that cannot be updated in place as float32 or float64.
+    """Raise if an argument cannot be updated in place as float32 or float64.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
+        Operation, for errors.
     name : str
-        The argument, for errors.
+        Argument, for errors.
     x : ndarray
         The argument.
 
@@ -270,7 +355,7 @@ def real_buffer(op: str, name: str, x: Any) -> None:
     TypeError
         If x is no array of float32 or float64.
     ValueError
-        If x is not contiguous, not aligned, or may not be written to.
+        If x is not contiguous, not aligned, or read-only.
     """
     if not isinstance(x, _ndarray) or x.dtype not in (FLOAT32, FLOAT64):
         given = getattr(x, "dtype", type(x).__name__)
@@ -278,70 +363,36 @@ def real_buffer(op: str, name: str, x: Any) -> None:
     buffer(op, name, x, x.dtype)
 
 
-def result(
-    op: str,
-    out: NDArray[Any] | None,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    *,
-    rows_apart: bool = False,
-) -> NDArray[Any]:
-    """Return the array that a result goes to.
+def check_shape(op: str, name: str, x: NDArray[Any], shape: tuple[int, ...]) -> None:
+    """Raise if an argument has another shape than the one it must have.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
-    out : ndarray or None
-        The array that was asked for, or None for a new one.
-    shape : tuple of int
-        The result's shape.
-    dtype : dtype
-        The result's dtype.
-    rows_apart : bool, default False
-        Whether out may be a matrix whose rows lie apart.
-
-    Returns
-    -------
-    ndarray
-        The array.
-    """
-    if out is None:
-        return allocate(op, shape, dtype)
-    buffer(op, "out", out, dtype, shape, rows_apart=rows_apart)
-    return out
-
-
-def apart(op: str, out: NDArray[Any], name: str, x: NDArray[Any]) -> None:
-    """Refuse a result that would overwrite an input.
-
-    Parameters
-    ----------
-    op : str
-        The operation, for the error.
-    out : ndarray
-        Where the result goes.
+        Operation, for the error.
     name : str
-        The input, for the error.
+        Argument, for the error.
     x : ndarray
-        The input.
+        The argument.
+    shape : tuple of int
+        The shape that it must have.
 
     Raises
     ------
     ValueError
-        If the two share memory.
+        If the shapes differ.
     """
-    if np.may_share_memory(out, x):
-        raise ValueError(f"{op}: out must not overlap {name}, which is read while out is written")
+    if x.shape != shape:
+        raise ValueError(f"{op}: {name} must have shape {shape}, got {x.shape}")
 
 
-def same_shape(op: str, names: str, x: NDArray[Any], y: NDArray[Any]) -> None:
-    """Refuse two arguments of different shapes.
+def check_same_shape(op: str, names: str, x: NDArray[Any], y: NDArray[Any]) -> None:
+    """Raise if two arguments differ in shape.
 
     Parameters
     ----------
     op : str
-        The operation, for the error.
+        Operation, for the error.
     names : str
         The two arguments, as in "dy and saved".
     x : ndarray
@@ -352,141 +403,119 @@ def same_shape(op: str, names: str, x: NDArray[Any], y: NDArray[Any]) -> None:
     Raises
     ------
     ValueError
-        If their shapes differ.
+        If the shapes differ.
     """
     if x.shape != y.shape:
         raise ValueError(f"{op}: {names} must have the same shape, got {x.shape} and {y.shape}")
 
 
-def per_sample(op: str, reduction: str, samples: int) -> float:
-    """Return what each sample's loss is multiplied by.
+def check_no_overlap(op: str, out: NDArray[Any], **read: NDArray[Any] | None) -> None:
+    """Raise if a result would overwrite an input.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
-    reduction : {"mean", "sum"}
-        The reduction.
-    samples : int
-        The number of samples.
-
-    Returns
-    -------
-    float
-        One over the number of samples, or one.
+        Operation, for the error.
+    out : ndarray
+        Array that the result goes to.
+    **read : ndarray or None
+        Inputs by name.
 
     Raises
     ------
     ValueError
-        If there is no such reduction, or no sample.
+        If the result shares memory with an input.
     """
-    if samples == 0:
-        raise ValueError(f"{op}: the batch is empty, a loss needs at least one sample")
-    if reduction == "mean":
-        return 1 / samples
-    if reduction == "sum":
-        return 1.0
-    raise ValueError(f'{op}: reduction must be "mean" or "sum", got {reduction!r}')
+    for name, x in read.items():
+        if x is not None and np.may_share_memory(out, x):
+            raise ValueError(
+                f"{op}: out must not overlap {name}, which is read while out is written"
+            )
 
 
-def target_of(
-    op: str, target: ArrayLike, like: NDArray[Any], *, classes: int | None = None
+def result(
+    op: str,
+    out: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    row_stride: bool = False,
+    **read: NDArray[Any] | None,
 ) -> NDArray[Any]:
-    """Return targets as labels or as one number for each class.
+    """Return the array that a result goes to.
 
     Parameters
     ----------
     op : str
-        The operation, for errors.
-    target : array_like
-        Integer labels of shape (n,) or (n, 1), or numbers of shape (n, c).
-    like : ndarray
-        Scores of shape (n, c), whose dtype the numbers get.
-    classes : int or None, optional
-        Number of classes if it is not c.
+        Operation, for errors.
+    out : ndarray or None
+        The array that was asked for, or None for a new one.
+    shape : tuple of int
+        Shape of the result.
+    dtype : dtype
+        Dtype of the result.
+    row_stride : bool, default False
+        Whether out may be a matrix with gaps between its rows.
+    **read : ndarray or None
+        Inputs by name, which out must not overlap.
 
     Returns
     -------
     ndarray
-        Labels, int64 of shape (n,), or numbers of shape (n, c).
+        The array.
+    """
+    if out is None:
+        return allocate(op, shape, dtype)
+    buffer(op, "out", out, dtype, shape, row_stride=row_stride)
+    check_no_overlap(op, out, **read)
+    return out
+
+
+def results(
+    op: str,
+    names: str,
+    out: Any,
+    shapes: Sequence[tuple[int, ...]],
+    **read: NDArray[Any],
+) -> tuple[NDArray[Any], ...]:
+    """Return the arrays that several results go to.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    names : str
+        Names of the results, as in "dw db".
+    out : tuple of (ndarray or None) or None
+        The arrays that were asked for, None for new ones.
+    shapes : sequence of tuple of int
+        Shapes of the results.
+    **read : ndarray
+        Inputs by name, which no result may overlap; the first one's dtype is that of the results.
+
+    Returns
+    -------
+    tuple of ndarray
+        The arrays.
 
     Raises
     ------
-    TypeError
-        If the target is one number a sample and no integer.
     ValueError
-        If shapes do not match, or a label is out of range.
+        If out is no tuple of the right length, or two of its arrays overlap.
     """
-    array = target if type(target) is _ndarray else _real(op, "target", target)
-    samples, columns = like.shape
-    if array.dtype.kind in "iub" and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return _labels(op, array, samples, columns if classes is None else classes)
-    if array.shape == like.shape:
-        return floating(op, "target", array, like.dtype)
-    if array.ndim == 1 and array.dtype.kind == "f":
-        raise TypeError(f"{op}: target must be integer labels, got {array.dtype} labels")
-    raise ValueError(
-        f"{op}: target must be {samples} labels or numbers of shape {like.shape},"
-        f" got shape {array.shape}"
-    )
-
-
-def _labels(op: str, array: NDArray[Any], samples: int, classes: int) -> NDArray[Any]:
-    if len(array) != samples:
-        raise ValueError(f"{op}: target must be {samples} labels, got {len(array)}")
-    labels = brought(op, array if array.ndim == 1 else array.reshape(-1), INT64)
-    # As unsigned numbers the negative labels are the largest: one pass finds both kinds.
-    if samples and int(labels.view(np.uint64).max()) >= classes:
-        row = int(((labels < 0) | (labels >= classes)).argmax())
-        raise ValueError(
-            f"{op}: target in row {row} is label {int(labels[row])},"
-            f" with {classes} classes it must be 0 to {classes - 1}"
-        )
-    return labels
-
-
-def _real(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{op}: {name} must not be masked; fill it first, as in x.filled(0)")
-    try:
-        array = np.asarray(x)
-    except ValueError:
-        raise ValueError(
-            f"{op}: {name} must be a regular array, its rows differ in length"
-        ) from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{op}: {name} must be real numbers, got dtype {array.dtype}")
-    return array
-
-
-def brought(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array in the form that a kernel can read.
-
-    Parameters
-    ----------
-    op : str
-        The operation, for errors.
-    array : ndarray
-        Numbers.
-    dtype : dtype
-        The dtype to bring them to.
-
-    Returns
-    -------
-    ndarray
-        C-contiguous and aligned; while a step is recorded, a conversion is recorded with it.
-    """
-    flags = array.flags
-    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
-        return array.view(dtype)  # the same numbers under the canonical dtype object
-    converted = allocate(op, array.shape, dtype)
-
-    def convert() -> None:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite in it
-            np.copyto(converted, array, casting="unsafe")
-
-    if _core.recording():
-        _core.host(convert, [array], [converted])
-    else:
-        convert()
-    return converted
+    every = names.split()
+    if out is None:
+        out = (None,) * len(every)
+    if not isinstance(out, tuple) or len(out) != len(every):
+        raise ValueError(f"{op}: out must be a tuple ({', '.join(every)}), got {out!r}")
+    dtype = next(iter(read.values())).dtype
+    for i, (name, array, shape) in enumerate(zip(every, out, shapes, strict=True)):
+        if array is None:
+            continue
+        buffer(op, name, array, dtype, shape)
+        check_no_overlap(op, array, **read)
+        for other, earlier in zip(every[:i], out[:i], strict=True):
+            if earlier is not None and np.may_share_memory(array, earlier):
+                raise ValueError(f"{op}: {other} and {name} must not overlap, both are written to")
+    given = zip(out, shapes, strict=True)
+    return tuple(allocate(op, shape, dtype) if y is None else y for y, shape in given)

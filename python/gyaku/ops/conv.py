@@ -2,123 +2,125 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.activation import DEFAULT_ALPHA, check_activation
-from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, allocate, apart, buffer, floating
-from gyaku.ops.windows import conv_axes, transposed_conv_axes
+from gyaku.ops.activation import alpha_of, check_activation
+from gyaku.ops.arrays import check_shape, floating, floats, result, shape_of
+from gyaku.ops.op import operation, prepared
+from gyaku.windows import conv_axes, transposed_conv_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
-    from gyaku.reference.windows import Padding, Sides
+    from gyaku.ops.op import Shape, Shapes
+    from gyaku.windows import Axis, Padding, Sides
 
-__all__ = ["UNCHECKED", "alike", "conv2d", "conv2d_transpose", "placed"]
+__all__ = ["conv2d", "conv2d_transpose"]
 
-UNCHECKED = (*UNFIT, ArithmeticError, AttributeError, LookupError)
-"""What is raised before arguments are checked, as by a list, which has no shape."""
-
-
-def alike(op: str, **given: ArrayLike) -> list[NDArray[Any]]:
-    """Return arguments as float arrays of one dtype.
-
-    Parameters
-    ----------
-    op : str
-        The operation, for errors.
-    **given : array_like
-        The arguments by their names.
-
-    Returns
-    -------
-    list of ndarray
-        C-contiguous, aligned; float64 if any of them is, else float32.
-
-    Examples
-    --------
-    >>> [array.dtype.name for array in alike("conv2d", x=[1.0], w=[1])]
-    ['float64', 'float64']
-    """
-    arrays = {name: floating(op, name, x) for name, x in given.items()}
-    dtype = FLOAT64 if any(x.dtype is FLOAT64 for x in arrays.values()) else FLOAT32
-    return [floating(op, name, x, dtype) for name, x in arrays.items()]
+# Images have two axes, which native calls spread among the arguments.
+_axes = cast("Callable[..., tuple[Axis, Axis]]", conv_axes)
+_transposed_axes = cast("Callable[..., tuple[Axis, Axis]]", transposed_conv_axes)
 
 
-def placed(
-    op: str,
-    names: str,
-    out: Any,
-    shapes: Sequence[tuple[int, ...]],
-    **read: NDArray[Any] | None,
-) -> list[NDArray[Any]]:
-    """Return the arrays that results go to.
+def flops(windows: Shape, w: Shape) -> int:
+    """Return the FLOPs of a convolution: a product and a sum for each weight at each window.
 
     Parameters
     ----------
-    op : str
-        The operation, for errors.
-    names : str
-        The results, for errors.
-    out : tuple of ndarray or None
-        The arrays that were asked for; None stands for new ones.
-    shapes : sequence of tuple of int
-        The shapes of the results.
-    **read : ndarray or None
-        The arguments by their names; the first one gives the dtype.
+    windows : tuple of int
+        Shape of the images that have one pixel for each window.
+    w : tuple of int
+        Shape of the weights.
 
     Returns
     -------
-    list of ndarray
-        The arrays, which overlap neither the arguments nor each other.
-
-    Raises
-    ------
-    TypeError
-        If an array has another dtype than the result.
-    ValueError
-        If there are too many or too few arrays, or one does not fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> [array.shape for array in placed("conv2d", "y", None, [(2, 3)], x=np.zeros(4))]
-    [(2, 3)]
+    int
+        The FLOPs.
     """
-    every = names.split()
-    if out is None:
-        out = (None,) * len(every)
-    if not isinstance(out, tuple) or len(out) != len(every):
-        raise ValueError(f"{op}: out must be a tuple ({', '.join(every)}), got {out!r}")
-    arguments = {name: x for name, x in read.items() if x is not None}
-    dtype = next(iter(arguments.values())).dtype
-    for i, (name, array, shape) in enumerate(zip(every, out, shapes, strict=True)):
-        if array is None:
-            continue
-        buffer(op, name, array, dtype, shape)
-        for argument, x in arguments.items():
-            apart(op, array, argument, x)
-        for other, earlier in zip(every[:i], out[:i], strict=True):
-            if earlier is not None and np.may_share_memory(array, earlier):
-                raise ValueError(f"{op}: {other} and {name} must not overlap, both are written to")
-    given = zip(out, shapes, strict=True)
-    return [allocate(op, shape, dtype) if y is None else y for y, shape in given]
+    return 2 * math.prod(windows) * math.prod(w[:3])
+
+
+def adjoint_terms(image: Shape, w: Shape) -> int:
+    """Return the length of the longest sum behind a pixel of a convolution's adjoint.
+
+    Parameters
+    ----------
+    image : tuple of int
+        Shape of the images that the windows slide over.
+    w : tuple of int
+        Shape of the weights.
+
+    Returns
+    -------
+    int
+        Number of terms, with a bias.
+    """
+    groups = image[3] // w[2]
+    return math.prod(w[:2]) * (w[3] // groups) + 1
+
+
+def _conv_shape(
+    shapes: Shapes, *, activation: str | None = None, alpha: float | None = None, **where: Any
+) -> tuple[Shape, ...]:
+    del activation, alpha
+    rows, columns = conv_axes("conv2d", shapes[0], shapes[1], **where)
+    return ((shapes[0][0], rows.windows, columns.windows, shapes[1][3]),)
+
+
+def _transposed_shape(
+    shapes: Shapes,
+    *,
+    activation: str | None = None,
+    alpha: float | None = None,
+    groups: int = 1,
+    **where: Any,
+) -> tuple[Shape, ...]:
+    del activation, alpha
+    x, w = shapes[:2]
+    rows, columns = transposed_conv_axes("conv2d_transpose", x, w, groups=groups, **where)
+    return ((x[0], rows.size, columns.size, w[2] * groups),)
 
 
 def _bias(op: str, b: ArrayLike | None, filters: int, like: NDArray[Any]) -> NDArray[Any] | None:
     if b is None:
         return None
     b = floating(op, "b", b, like.dtype)
-    if b.shape != (filters,):
-        raise ValueError(f"{op}: b must have shape ({filters},), got {b.shape}")
+    check_shape(op, "b", b, (filters,))
     return b
 
 
+@operation(
+    lambda x, w, b, *, stride, padding, dilation, groups, activation, alpha, out: _core.conv2d(
+        x,
+        w,
+        b,
+        out,
+        *_axes(
+            "conv2d",
+            shape_of(x),
+            shape_of(w),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        ),
+        groups,
+        activation or "identity",
+        alpha_of(activation, alpha),
+    ),
+    inputs="x w",
+    outputs="y",
+    shapes=_conv_shape,
+    flops=lambda inputs, outputs: flops(outputs[0], inputs[1]),
+    saves="input",
+    gradient="conv2d_backward",
+    roundings=3,
+    terms=lambda inputs, _outputs: math.prod(inputs[1][:3]) + 1,
+)
 def conv2d(
     x: ArrayLike,
     w: ArrayLike,
@@ -132,23 +134,23 @@ def conv2d(
     alpha: float | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Slide a window over images and take weighted sums of what it shows.
+    """Convolve images: a weighted sum of each window, for each filter.
 
     Parameters
     ----------
     x : array_like
         Images, of shape (n, h, w, c).
     w : array_like
-        Weights, of shape (window height, window width, c / groups, k): k filters.
+        Weights, of shape (kernel height, kernel width, c / groups, k): k filters.
     b : array_like or None, optional
         Bias of the k filters, of shape (k,).
     stride : int or sequence of int, default 1
         Step from one window to the next.
     padding : int, sequence or {"same", "valid"}, default 0
-        Zeros around the images: an integer, one for each axis, a pair (before, after) for each, or
-        what makes size / stride windows, rounded up (``"same"``), or none (``"valid"``).
+        Zeros around the images: an integer, one for each axis, a pair (before, after) for each, as
+        much as makes size / stride windows, rounded up (``"same"``), or none (``"valid"``).
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     groups : int, default 1
         Number of groups that channels and filters are divided into; a filter sees the channels
         of its own group. With c groups the convolution is called depthwise.
@@ -177,9 +179,9 @@ def conv2d(
     -----
     With stride s, dilation d, and x zero outside of the image,
     y[n, o, p, k] = f(b[k] + Σ_ijc x[n, o s + i d - top, p s + j d - left, c] w[i, j, c, k]).
-    What lies in the padding is left out of the sum. The window is not turned round: mathematics
-    calls this a cross-correlation. LeCun et al., "Gradient-based learning applied to document
-    recognition", Proceedings of the IEEE 86 (1998).
+    Terms in the padding are left out of the sum. The kernel is not flipped: mathematics calls this
+    a cross-correlation. LeCun et al., "Gradient-based learning applied to document recognition",
+    Proceedings of the IEEE 86 (1998).
 
     Examples
     --------
@@ -191,30 +193,47 @@ def conv2d(
     array([[1., 1.],
            [1., 1.]])
     """
-    name = activation or "identity"
-    if alpha is None:
-        alpha = DEFAULT_ALPHA.get(name, 0.0)
-    where: dict[str, Any]
-    where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    try:
-        if active.native:
-            rows, columns = conv_axes("conv2d", x.shape, w.shape, **where)  # type: ignore[union-attr]
-            return _core.conv2d(x, w, b, out, rows, columns, groups, name, alpha)
-    except UNCHECKED:
-        pass
-    x, w = alike("conv2d", x=x, w=w)
-    rows, columns = conv_axes("conv2d", x.shape, w.shape, **where)
-    b = _bias("conv2d", b, w.shape[3], x)
-    shape = (len(x), rows.windows, columns.windows, w.shape[3])
-    (y,) = placed("conv2d", "out", (out,), [shape], x=x, w=w, b=b)
-    check_activation("conv2d", name, alpha)
-    if active.native:
-        return _core.conv2d(x, w, b, y, rows, columns, groups, name, alpha)
-    own = alpha if name in DEFAULT_ALPHA else None
-    y[...] = reference.conv2d(x, w, b, activation=name, alpha=own, **where)
-    return y
+    op = "conv2d"
+    x, w = floats(op, x=x, w=w)
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    rows, columns = conv_axes(op, x.shape, w.shape, groups=groups, **where)
+    filters = w.shape[3]
+    b = _bias(op, b, filters, x)
+    y = result(op, out, (len(x), rows.windows, columns.windows, filters), x.dtype, x=x, w=w, b=b)
+    return prepared(x=x, w=w, b=b, alpha=check_activation(op, activation, alpha), out=y)
 
 
+@operation(
+    lambda x, w, b, *, stride, padding, output_padding, dilation, groups, activation, alpha, out: (
+        _core.conv2d_transpose(
+            x,
+            w,
+            b,
+            out,
+            *_transposed_axes(
+                "conv2d_transpose",
+                shape_of(x),
+                shape_of(w),
+                stride=stride,
+                padding=padding,
+                output_padding=output_padding,
+                dilation=dilation,
+                groups=groups,
+            ),
+            groups,
+            activation or "identity",
+            alpha_of(activation, alpha),
+        )
+    ),
+    inputs="x w",
+    outputs="y",
+    shapes=_transposed_shape,
+    flops=lambda inputs, _outputs: flops(inputs[0], inputs[1]),
+    saves="input",
+    gradient="conv2d_transpose_backward",
+    roundings=3,
+    terms=lambda inputs, outputs: adjoint_terms(outputs[0], inputs[1]),
+)
 def conv2d_transpose(
     x: ArrayLike,
     w: ArrayLike,
@@ -229,26 +248,26 @@ def conv2d_transpose(
     alpha: float | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Let each pixel paint a weighted window, the adjoint of `conv2d`.
+    """Compute a transposed convolution, the adjoint of `conv2d`.
 
     Parameters
     ----------
     x : array_like
         Images, of shape (n, h, w, c).
     w : array_like
-        Weights, of shape (window height, window width, k / groups, c): those of the convolution
+        Weights, of shape (kernel height, kernel width, k / groups, c): those of the convolution
         from k to c channels that this is the adjoint of.
     b : array_like or None, optional
         Bias of the k filters, of shape (k,).
     stride : int or sequence of int, default 1
         Step from the window of one pixel to that of the next.
     padding : int, sequence or {"same", "valid"}, default 0
-        What is cut off around the output, in the forms that `conv2d` takes; ``"same"`` leaves
-        size * stride.
+        Pixels that are cut off around the output, in the forms that `conv2d` takes; ``"same"``
+        leaves size * stride.
     output_padding : int or sequence of int, default 0
         Rows and columns that are added at the end of the output.
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     groups : int, default 1
         Number of groups that channels and filters are divided into.
     activation : str or None, optional
@@ -287,27 +306,11 @@ def conv2d_transpose(
     array([ 1.,  2., 13., 20., 30.])
     """
     op = "conv2d_transpose"
-    name = activation or "identity"
-    if alpha is None:
-        alpha = DEFAULT_ALPHA.get(name, 0.0)
-    where: dict[str, Any]
-    where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    x, w = floats(op, x=x, w=w)
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     where["output_padding"] = output_padding
-    try:
-        if active.native:
-            rows, columns = transposed_conv_axes(op, x.shape, w.shape, **where)  # type: ignore[union-attr]
-            return _core.conv2d_transpose(x, w, b, out, rows, columns, groups, name, alpha)
-    except UNCHECKED:
-        pass
-    x, w = alike(op, x=x, w=w)
-    rows, columns = transposed_conv_axes(op, x.shape, w.shape, **where)
+    rows, columns = transposed_conv_axes(op, x.shape, w.shape, groups=groups, **where)
     filters = w.shape[2] * groups
     b = _bias(op, b, filters, x)
-    shape = (len(x), rows.size, columns.size, filters)
-    (y,) = placed(op, "out", (out,), [shape], x=x, w=w, b=b)
-    check_activation(op, name, alpha)
-    if active.native:
-        return _core.conv2d_transpose(x, w, b, y, rows, columns, groups, name, alpha)
-    own = alpha if name in DEFAULT_ALPHA else None
-    y[...] = reference.conv2d_transpose(x, w, b, activation=name, alpha=own, **where)
-    return y
+    y = result(op, out, (len(x), rows.size, columns.size, filters), x.dtype, x=x, w=w, b=b)
+    return prepared(x=x, w=w, b=b, alpha=check_activation(op, activation, alpha), out=y)

@@ -1,167 +1,23 @@
-"""Rows of a data set in a given order, and the counter that walks through it."""
+"""Rows of a data set in a given order."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, UNFIT, buffer
+from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, buffer
+from gyaku.ops.op import operation, per_element
 from gyaku.ops.random import check_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["advance", "gather", "gather_images"]
+__all__ = ["gather", "gather_images"]
 
 _NUMBERS = (UINT8, FLOAT32, FLOAT64)
-
-
-def gather(
-    source: NDArray[Any],
-    order: NDArray[Any],
-    cursor: NDArray[Any],
-    out: NDArray[Any],
-    *,
-    scale: float = 1.0,
-) -> None:
-    """Collect the next rows of a data set into an array.
-
-    Parameters
-    ----------
-    source : ndarray
-        The data set, of shape (m, ...): uint8, float32 or float64 numbers, or int64 labels.
-    order : ndarray
-        Row numbers, int64 of shape (k,).
-    cursor : ndarray
-        Place in the order of the first row, int64 of shape (1,).
-    out : ndarray
-        Where the rows go, of shape (n, ...): float32 or float64, or int64 for labels.
-    scale : float, default 1.0
-        What the numbers are multiplied by; 1 for labels.
-
-    Raises
-    ------
-    TypeError
-        If an argument is no array, or of a dtype that is not named here.
-    ValueError
-        If shapes do not match, an array cannot be used in place, or a row is out of range.
-
-    Notes
-    -----
-    out_i = scale source[order[cursor + i]]. Nothing is converted beforehand: a data set of bytes
-    stays bytes in memory.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> source = np.array([[10], [20], [30]], np.uint8)
-    >>> out = np.empty((2, 1), np.float32)
-    >>> ops.gather(source, np.array([2, 0, 1]), np.array([1]), out, scale=0.5)
-    >>> out
-    array([[ 5.],
-           [10.]], dtype=float32)
-    """
-    try:
-        if active.native:
-            _core.gather(source, order, cursor, out, scale)
-            return
-    except UNFIT:
-        pass
-    _check("gather", source, order, cursor, out, scale)
-    if active.native:
-        _core.gather(source, order, cursor, out, scale)
-    else:
-        out[...] = reference.gather(source, order, cursor, out, scale=scale)
-
-
-def gather_images(
-    source: NDArray[Any],
-    order: NDArray[Any],
-    cursor: NDArray[Any],
-    epoch: NDArray[Any],
-    out: NDArray[Any],
-    *,
-    scale: float = 1.0,
-    shift: int = 0,
-    flip: bool = False,
-    seed: int = 0,
-) -> None:
-    """Collect the next images of a data set into an array, each moved and mirrored at random.
-
-    Parameters
-    ----------
-    source : ndarray
-        The data set, of shape (m, height, width, channels): uint8, float32 or float64.
-    order : ndarray
-        Row numbers, int64 of shape (k,).
-    cursor : ndarray
-        Place in the order of the first row, int64 of shape (1,).
-    epoch : ndarray
-        The epoch, int64 of shape (1,): new random numbers for each.
-    out : ndarray
-        Where the images go, float32 or float64 of shape (n, height, width, channels).
-    scale : float, default 1.0
-        What the numbers are multiplied by.
-    shift : int, default 0
-        By how many pixels at most an image moves in each direction, less than it has.
-    flip : bool, default False
-        Whether half of the images have left and right exchanged, before they move.
-    seed : int, default 0
-        Seed of the random numbers, 0 to 2^64 - 1.
-
-    Raises
-    ------
-    TypeError
-        If an argument is no array, or of a dtype that is not named here.
-    ValueError
-        If shapes do not match, an array cannot be used in place, or a number is out of range.
-
-    Notes
-    -----
-    What moves in from outside is zero. Moves are uniformly distributed, and a function of seed,
-    epoch and sample alone, whatever the batch: `gyaku.reference.gather_images` says how. Simard,
-    Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual
-    document analysis", ICDAR 2003.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> source = np.array([1, 2, 3], np.uint8).reshape(1, 1, 3, 1)
-    >>> out, start = np.empty((1, 1, 3, 1), np.float32), np.array([0])
-    >>> ops.gather_images(source, start, start, np.array([0]), out, flip=True)
-    >>> out.ravel()
-    array([3., 2., 1.], dtype=float32)
-    """
-    try:
-        if active.native:
-            _core.gather_images(source, order, cursor, epoch, out, scale, shift, flip, seed)
-            return
-    except UNFIT:
-        pass
-    op = "gather_images"
-    _check(op, source, order, cursor, out, scale)
-    buffer(op, "epoch", epoch, INT64, (1,), written=False)
-    if source.ndim != 4 or source.dtype == INT64:
-        raise ValueError(
-            f"{op}: source must hold images of shape (height, width, channels), got"
-            f" {source.dtype} of shape {source.shape[1:]}"
-        )
-    if not 0 <= shift < min(source.shape[1:3]):
-        raise ValueError(
-            f"{op}: shift must be at least 0 and less than the height and width of an image, got"
-            f" {shift} for {source.shape[1]} x {source.shape[2]} pixels"
-        )
-    check_seed(op, seed)
-    options: dict[str, Any] = {"scale": scale, "shift": shift, "flip": flip, "seed": seed}
-    if active.native:
-        _core.gather_images(source, order, cursor, epoch, out, **options)
-    else:
-        out[...] = reference.gather_images(source, order, cursor, epoch, out, **options)
 
 
 def _check(
@@ -211,44 +67,149 @@ def _check_source(op: str, source: NDArray[Any], out: NDArray[Any], scale: float
         )
 
 
-def advance(counter: NDArray[Any], amount: int) -> None:
-    """Move a counter on, in place.
+@operation(
+    lambda source, order, cursor, out, *, scale: _core.gather(source, order, cursor, out, scale),
+    inputs="source order cursor",
+    outputs="out",
+    shapes=lambda shapes, **_keywords: (shapes[3],),
+    flops=per_element(1),
+    elements=lambda _inputs, outputs: 2 * math.prod(outputs[0]) + outputs[0][0] + 1,
+    in_place=True,
+    no_gradient="data are not trained",
+    roundings=3,
+)
+def gather(
+    source: NDArray[Any],
+    order: NDArray[Any],
+    cursor: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    scale: float = 1.0,
+) -> None:
+    """Collect the next rows of a data set into an array.
 
     Parameters
     ----------
-    counter : ndarray
-        The counter, int64 of shape (1,).
-    amount : int
-        What is added to it.
+    source : ndarray
+        Data set of shape (m, ...): uint8, float32 or float64, or int64 for labels.
+    order : ndarray
+        Row indices, int64 of shape (k,).
+    cursor : ndarray
+        Position in the order of the first row, int64 of shape (1,).
+    out : ndarray
+        Array for the rows, of shape (n, ...): float32 or float64, or int64 for labels.
+    scale : float, default 1.0
+        Factor of the elements; 1 for labels.
 
     Raises
     ------
     TypeError
-        If counter is no int64 array.
+        If an argument is no array, or of a dtype that is not named here.
     ValueError
-        If counter has another shape or may not be written to.
+        If shapes do not match, an array cannot be used in place, or a row is out of range.
 
     Notes
     -----
-    counter += amount.
+    out_i = scale source[order[cursor + i]]. Nothing is converted beforehand: a data set of bytes
+    stays bytes in memory.
 
     Examples
     --------
     >>> import numpy as np
     >>> from gyaku import ops
-    >>> cursor = np.array([3])
-    >>> ops.advance(cursor, 2)
-    >>> cursor
-    array([5])
+    >>> source = np.array([[10], [20], [30]], np.uint8)
+    >>> out = np.empty((2, 1), np.float32)
+    >>> ops.gather(source, np.array([2, 0, 1]), np.array([1]), out, scale=0.5)
+    >>> out
+    array([[ 5.],
+           [10.]], dtype=float32)
     """
-    try:
-        if active.native:
-            _core.advance(counter, amount)
-            return
-    except UNFIT:
-        pass
-    buffer("advance", "counter", counter, INT64, (1,))
-    if active.native:
-        _core.advance(counter, amount)
-    else:
-        counter[...] = reference.advance(counter, amount)
+    _check("gather", source, order, cursor, out, scale)
+
+
+@operation(
+    lambda source, order, cursor, epoch, out, *, scale, shift, flip, seed: _core.gather_images(
+        source, order, cursor, epoch, out, scale, shift, flip, seed
+    ),
+    inputs="source order cursor epoch",
+    outputs="out",
+    shapes=lambda shapes, **_keywords: (shapes[4],),
+    flops=per_element(1),
+    elements=lambda _inputs, outputs: 2 * math.prod(outputs[0]) + outputs[0][0] + 2,
+    in_place=True,
+    no_gradient="data are not trained",
+    roundings=3,
+)
+def gather_images(
+    source: NDArray[Any],
+    order: NDArray[Any],
+    cursor: NDArray[Any],
+    epoch: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    scale: float = 1.0,
+    shift: int = 0,
+    flip: bool = False,
+    seed: int = 0,
+) -> None:
+    """Collect the next images of a data set into an array, each shifted and flipped at random.
+
+    Parameters
+    ----------
+    source : ndarray
+        Data set of shape (m, height, width, channels): uint8, float32 or float64.
+    order : ndarray
+        Row indices, int64 of shape (k,).
+    cursor : ndarray
+        Position in the order of the first row, int64 of shape (1,).
+    epoch : ndarray
+        Epoch, int64 of shape (1,); each has random numbers of its own.
+    out : ndarray
+        Array for the images, float32 or float64 of shape (n, height, width, channels).
+    scale : float, default 1.0
+        Factor of the elements.
+    shift : int, default 0
+        Largest shift in each direction in pixels, less than the height and width.
+    flip : bool, default False
+        Whether to exchange left and right of half of the images, before they are shifted.
+    seed : int, default 0
+        Seed of the random numbers, 0 to 2^64 - 1.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array, or of a dtype that is not named here.
+    ValueError
+        If shapes do not match, an array cannot be used in place, or a number is out of range.
+
+    Notes
+    -----
+    Pixels from outside the image are zero. Shifts are uniformly distributed, and depend on seed,
+    epoch and sample alone, not on the batch; `gyaku.reference.gather_images` is the definition.
+    Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to
+    visual document analysis", ICDAR 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> source = np.array([1, 2, 3], np.uint8).reshape(1, 1, 3, 1)
+    >>> out, start = np.empty((1, 1, 3, 1), np.float32), np.array([0])
+    >>> ops.gather_images(source, start, start, np.array([0]), out, flip=True)
+    >>> out.ravel()
+    array([3., 2., 1.], dtype=float32)
+    """
+    op = "gather_images"
+    _check(op, source, order, cursor, out, scale)
+    buffer(op, "epoch", epoch, INT64, (1,), written=False)
+    if source.ndim != 4 or source.dtype == INT64:
+        raise ValueError(
+            f"{op}: source must hold images of shape (height, width, channels), got"
+            f" {source.dtype} of shape {source.shape[1:]}"
+        )
+    if not 0 <= shift < min(source.shape[1:3]):
+        raise ValueError(
+            f"{op}: shift must be at least 0 and less than the height and width of an image, got"
+            f" {shift} for {source.shape[1]} x {source.shape[2]} pixels"
+        )
+    check_seed(op, seed)

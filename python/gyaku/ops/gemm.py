@@ -2,21 +2,78 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.activation import DEFAULT_ALPHA, check_activation
-from gyaku.ops.arrays import FLOAT32, FLOAT64, UNFIT, apart, floating, matrix, result, rows_in_place
+from gyaku.ops.activation import alpha_of, check_activation
+from gyaku.ops.arrays import FLOAT32, FLOAT64, floating, matrix, result, rows_in_place
+from gyaku.ops.op import operation, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from gyaku.ops.op import Shape, Shapes
+
 __all__ = ["matmul", "sum_rows"]
 
 
+def _product_shape(
+    shapes: Shapes, *, transpose_a: bool = False, transpose_b: bool = False, **keywords: Any
+) -> tuple[Shape, ...]:
+    del keywords
+    return ((shapes[0][1 if transpose_a else 0], shapes[1][0 if transpose_b else 1]),)
+
+
+def _inner(inputs: Shapes, outputs: Shapes) -> int:
+    rows = outputs[0][0]
+    return math.prod(inputs[0]) // rows if rows else 0
+
+
+def _factor(name: str, x: ArrayLike) -> NDArray[Any]:
+    """Return a factor as it is if it, or the matrix that it transposes, can be read in place."""
+    if (
+        type(x) is np.ndarray
+        and x.ndim == 2
+        and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
+        and (rows_in_place(x) or (len(x) > 1 and rows_in_place(x.T)))
+    ):
+        return x
+    return matrix("matmul", name, x)
+
+
+def _factors(a: ArrayLike, b: ArrayLike, columns: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both factors in one dtype; a single column of b is read as a vector."""
+    a, b = _factor("a", a), _factor("b", b)
+    if a.dtype is not b.dtype:
+        return floating("matmul", "a", a, FLOAT64), floating("matmul", "b", b, FLOAT64)
+    if b.shape[columns] == 1:
+        b = floating("matmul", "b", b, b.dtype)
+    return a, b
+
+
+@operation(
+    lambda a, b, *, transpose_a, transpose_b, bias, activation, alpha, out: _core.matmul(
+        a,
+        b,
+        bias,
+        out,
+        transpose_a,
+        transpose_b,
+        activation or "identity",
+        0.0 if activation is None else alpha_of(activation, alpha),
+    ),
+    inputs="a b",
+    outputs="y",
+    shapes=_product_shape,
+    flops=lambda inputs, outputs: 2 * math.prod(inputs[0]) * outputs[0][1],
+    saves="input",
+    gradient="matmul",
+    roundings=3,
+    terms=lambda inputs, outputs: _inner(inputs, outputs) + 1,
+)
 def matmul(
     a: ArrayLike,
     b: ArrayLike,
@@ -47,7 +104,7 @@ def matmul(
     alpha : float or None, optional
         Parameter of `leaky_relu` or `elu`; None is the function's default.
     out : ndarray or None, optional
-        Array of shape (m, n) that the result is written to. It may be columns of a wider matrix.
+        Array of shape (m, n) that the result is written to; it may be columns of a wider matrix.
 
     Returns
     -------
@@ -73,19 +130,7 @@ def matmul(
     >>> ops.matmul([[1.0, 2.0]], [[3.0, -4.0], [4.0, 1.0]], bias=[0.5, 0.5], activation="relu")
     array([[11.5,  0. ]])
     """
-    name = activation or "identity"
-    if alpha is None:
-        alpha = DEFAULT_ALPHA.get(name, 0.0)
-    try:
-        if active.native:
-            return _core.matmul(a, b, bias, out, transpose_a, transpose_b, name, alpha)
-    except UNFIT:
-        pass
-    a, b = _matrix("a", a), _matrix("b", b)
-    dtype = a.dtype
-    if dtype is not b.dtype:
-        dtype = FLOAT64
-        a, b = floating("matmul", "a", a, dtype), floating("matmul", "b", b, dtype)
+    a, b = _factors(a, b, columns=0 if transpose_b else 1)
     inner_a, m = a.shape if transpose_a else a.shape[::-1]
     n, inner_b = b.shape if transpose_b else b.shape[::-1]
     if inner_a != inner_b:
@@ -93,45 +138,25 @@ def matmul(
             f"matmul: a of shape {a.shape}{' transposed' * transpose_a} has {inner_a} columns,"
             f" b of shape {b.shape}{' transposed' * transpose_b} has {inner_b} rows"
         )
-    if n == 1:  # is read as a vector
-        b = floating("matmul", "b", b, dtype)
-    y = result("matmul", out, (m, n), dtype, rows_apart=True)
-    if out is not None:
-        apart("matmul", y, "a", a)
-        apart("matmul", y, "b", b)
     if bias is not None:
-        bias = floating("matmul", "bias", bias, dtype)
+        bias = floating("matmul", "bias", bias, a.dtype)
         if bias.shape != (n,):
             raise ValueError(f"matmul: bias must have shape ({n},), got {bias.shape}")
-        if out is not None:
-            apart("matmul", y, "bias", bias)
-    check_activation("matmul", name, alpha)
-    if active.native:
-        return _core.matmul(a, b, bias, y, transpose_a, transpose_b, name, alpha)
-    y[...] = reference.matmul(
-        a,
-        b,
-        transpose_a=transpose_a,
-        transpose_b=transpose_b,
-        bias=bias,
-        activation=name,
-        alpha=alpha if name in DEFAULT_ALPHA else None,
-    )
-    return y
+    y = result("matmul", out, (m, n), a.dtype, row_stride=True, a=a, b=b, bias=bias)
+    alpha = check_activation("matmul", activation, alpha)
+    return prepared(a=a, b=b, bias=bias, alpha=alpha, out=y)
 
 
-def _matrix(name: str, x: ArrayLike) -> NDArray[Any]:
-    """Return a factor as it is if it, or what it is the transpose of, can be read in place."""
-    if (
-        type(x) is np.ndarray
-        and x.ndim == 2
-        and (x.dtype is FLOAT32 or x.dtype is FLOAT64)
-        and (rows_in_place(x) or (len(x) > 1 and rows_in_place(x.T)))
-    ):
-        return x
-    return matrix("matmul", name, x)
-
-
+@operation(
+    lambda x, *, out: _core.sum_rows(x, out),
+    inputs="x",
+    outputs="y",
+    shapes=lambda shapes: (shapes[0][1:],),
+    flops=lambda inputs, _outputs: math.prod(inputs[0]),
+    no_gradient="it is the gradient of a bias",
+    roundings=1,
+    terms=lambda inputs, _outputs: inputs[0][0],
+)
 def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Add up the rows of a matrix: the gradient of a bias that was added to each row.
 
@@ -164,16 +189,5 @@ def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     >>> ops.sum_rows([[1.0, 2.0], [3.0, 4.0]])
     array([4., 6.])
     """
-    try:
-        if active.native:
-            return _core.sum_rows(x, out)
-    except UNFIT:
-        pass
     x = matrix("sum_rows", "x", x)
-    y = result("sum_rows", out, x.shape[1:], x.dtype)
-    if out is not None:
-        apart("sum_rows", y, "x", x)
-    if active.native:
-        return _core.sum_rows(x, y)
-    y[...] = reference.sum_rows(x)
-    return y
+    return prepared(x=x, out=result("sum_rows", out, x.shape[1:], x.dtype, x=x))

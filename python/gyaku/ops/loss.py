@@ -1,38 +1,123 @@
-"""Losses with their gradients, and the counts that metrics and running totals are made of.
+"""Losses with their gradients.
 
-A loss comes as a float64 array of shape (1,), so that a recorded step can go on computing with it.
+A loss is a float64 array of shape (1,), so that a recorded step can compute with it.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import (
-    FLOAT64,
-    INT64,
-    UNFIT,
-    allocate,
-    buffer,
-    floating,
-    matrix,
-    per_sample,
-    same_shape,
-    target_of,
-)
+from gyaku.ops.arrays import INT64, check_same_shape, convert, floating, matrix, real_numbers
+from gyaku.ops.op import operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accumulate", "count_correct", "cross_entropy", "mean_squared_error"]
-__all__ += ["softmax_cross_entropy", "sum_squared_error"]
+    from gyaku.ops.op import Shape, Shapes
+
+    LossAndGradient = tuple[NDArray[Any], NDArray[Any]]
+
+__all__ = ["cross_entropy", "mean_squared_error", "softmax_cross_entropy", "sum_squared_error"]
 
 
+def _loss_and_gradient(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del keywords
+    return (1,), shapes[0]
+
+
+def _classes(inputs: Shapes, outputs: Shapes) -> int:
+    del outputs
+    return inputs[0][-1]
+
+
+def _features(inputs: Shapes, outputs: Shapes) -> int:
+    del outputs
+    return math.prod(inputs[0][1:])
+
+
+def target_of(
+    op: str, target: ArrayLike, scores: NDArray[Any], *, classes: int | None = None
+) -> NDArray[Any]:
+    """Return targets as labels, or as an array of the shape of the scores.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    target : array_like
+        Integer labels of shape (n,) or (n, 1), or real numbers of shape (n, c).
+    scores : ndarray
+        Scores of shape (n, c).
+    classes : int or None, optional
+        Number of classes that labels tell apart; None is c.
+
+    Returns
+    -------
+    ndarray
+        Labels, int64 of shape (n,), or targets of shape (n, c) in the dtype of the scores.
+
+    Raises
+    ------
+    TypeError
+        If the target does not hold real numbers, or labels are no integers.
+    ValueError
+        If shapes do not match, or a label is out of range.
+    """
+    array = real_numbers(op, "target", target)
+    samples, columns = scores.shape
+    if array.dtype.kind in "iub" and (array.ndim == 1 or array.shape[1:] == (1,)):
+        return _labels(op, array, samples, columns if classes is None else classes)
+    if array.shape == scores.shape:
+        return floating(op, "target", array, scores.dtype)
+    if array.ndim == 1 and array.dtype.kind == "f":
+        raise TypeError(f"{op}: target must be integer labels, got {array.dtype} labels")
+    raise ValueError(
+        f"{op}: target must be {samples} labels or numbers of shape {scores.shape},"
+        f" got shape {array.shape}"
+    )
+
+
+def _labels(op: str, array: NDArray[Any], samples: int, classes: int) -> NDArray[Any]:
+    if len(array) != samples:
+        raise ValueError(f"{op}: target must be {samples} labels, got {len(array)}")
+    labels = convert(op, array if array.ndim == 1 else array.reshape(-1), INT64)
+    # As unsigned numbers the negative labels are the largest: one pass finds both kinds.
+    if samples and int(labels.view(np.uint64).max()) >= classes:
+        row = int(((labels < 0) | (labels >= classes)).argmax())
+        raise ValueError(
+            f"{op}: target in row {row} is label {int(labels[row])},"
+            f" with {classes} classes it must be 0 to {classes - 1}"
+        )
+    return labels
+
+
+def _check_reduction(op: str, reduction: str, samples: int) -> None:
+    if samples == 0:
+        raise ValueError(f"{op}: the batch is empty, a loss needs at least one sample")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'{op}: reduction must be "mean" or "sum", got {reduction!r}')
+
+
+@operation(
+    lambda logits, target, *, label_smoothing, reduction: _core.softmax_cross_entropy(
+        logits, target, label_smoothing, reduction
+    ),
+    inputs="logits target",
+    outputs="loss dlogits",
+    shapes=_loss_and_gradient,
+    flops=per_element(10),
+    no_gradient="it returns its gradient",
+    roundings=12,
+    terms=_classes,
+)
 def softmax_cross_entropy(
     logits: ArrayLike, target: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the cross-entropy between targets and the softmax of scores, with its gradient.
+) -> LossAndGradient:
+    """Compute the cross-entropy between targets and the softmax of scores, with its gradient.
 
     Parameters
     ----------
@@ -41,16 +126,16 @@ def softmax_cross_entropy(
     target : array_like
         Integer labels of shape (n,) or (n, 1), or probabilities of shape (n, c).
     label_smoothing : float, default 0.0
-        Share ε of every target that is spread evenly over the classes, 0 to 1.
+        Fraction ε of each target that is spread evenly over the classes, 0 to 1.
     reduction : {"mean", "sum"}, default "mean"
-        Whether the loss is the mean or the sum over the n samples.
+        Mean or sum over the n samples.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dlogits : ndarray
-        Gradient of the loss by the scores, of shape (n, c).
+        Gradient with respect to the scores, of shape (n, c).
 
     Raises
     ------
@@ -75,31 +160,29 @@ def softmax_cross_entropy(
     >>> dlogits
     array([[ 0.5, -0.5]])
     """
-    try:
-        if active.native:
-            return _core.softmax_cross_entropy(logits, target, label_smoothing, reduction)
-    except UNFIT:
-        pass
     op = "softmax_cross_entropy"
     logits = matrix(op, "logits", logits)
     target = target_of(op, target, logits)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing must be 0 to 1, got {label_smoothing}")
-    per_sample(op, reduction, len(logits))
-    if active.native:
-        return _core.softmax_cross_entropy(logits, target, label_smoothing, reduction)
-    loss = allocate(op, (1,), FLOAT64)
-    dlogits = allocate(op, logits.shape, logits.dtype)
-    loss[...], dlogits[...] = reference.softmax_cross_entropy(
-        logits, target, label_smoothing=label_smoothing, reduction=reduction
-    )
-    return loss, dlogits
+    _check_reduction(op, reduction, len(logits))
+    return prepared(logits=logits, target=target)
 
 
+@operation(
+    lambda p, target, *, delta, reduction: _core.cross_entropy(p, target, delta, reduction),
+    inputs="p target",
+    outputs="loss dp",
+    shapes=_loss_and_gradient,
+    flops=per_element(6),
+    no_gradient="it returns its gradient",
+    roundings=7,
+    terms=_classes,
+)
 def cross_entropy(
     p: ArrayLike, target: ArrayLike, *, delta: float = 1e-7, reduction: str = "mean"
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the cross-entropy between targets and given probabilities, with its gradient.
+) -> LossAndGradient:
+    """Compute the cross-entropy between targets and given probabilities, with its gradient.
 
     Parameters
     ----------
@@ -110,14 +193,14 @@ def cross_entropy(
     delta : float, default 1e-7
         Small positive number that keeps the logarithm finite at zero.
     reduction : {"mean", "sum"}, default "mean"
-        Whether the loss is the mean or the sum over the n samples.
+        Mean or sum over the n samples.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dp : ndarray
-        Gradient of the loss by the probabilities, of shape (n, c).
+        Gradient with respect to the probabilities, of shape (n, c).
 
     Raises
     ------
@@ -140,52 +223,38 @@ def cross_entropy(
     >>> dp.round(4) + 0
     array([[ 0., -2.]])
     """
-    try:
-        if active.native:
-            return _core.cross_entropy(p, target, delta, reduction)
-    except UNFIT:
-        pass
-    p = matrix("cross_entropy", "p", p)
-    target = target_of("cross_entropy", target, p)
+    op = "cross_entropy"
+    p = matrix(op, "p", p)
+    target = target_of(op, target, p)
     if not delta > 0:
-        raise ValueError(f"cross_entropy: delta must be above 0, got {delta}")
-    per_sample("cross_entropy", reduction, len(p))
-    if active.native:
-        return _core.cross_entropy(p, target, delta, reduction)
-    loss = allocate("cross_entropy", (1,), FLOAT64)
-    dp = allocate("cross_entropy", p.shape, p.dtype)
-    loss[...], dp[...] = reference.cross_entropy(p, target, delta=delta, reduction=reduction)
-    return loss, dp
+        raise ValueError(f"{op}: delta must be above 0, got {delta}")
+    _check_reduction(op, reduction, len(p))
+    return prepared(p=p, target=target)
 
 
-def _squared_error(
-    op: str, y: ArrayLike, t: ArrayLike, reduction: str
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    by_features = op == "mean_squared_error"
-    try:
-        if active.native:
-            return _core.squared_error(y, t, by_features, reduction)
-    except UNFIT:
-        pass
+def _squared_error(op: str, y: ArrayLike, t: ArrayLike, reduction: str) -> LossAndGradient:
     y = floating(op, "y", y)
     t = floating(op, "t", t, y.dtype)
-    same_shape(op, "y and t", y, t)
+    check_same_shape(op, "y and t", y, t)
     if y.ndim == 0:
         raise ValueError(f"{op}: y must have at least one dimension, got a single number")
-    per_sample(op, reduction, len(y))
-    if active.native:
-        return _core.squared_error(y, t, by_features, reduction)
-    loss = allocate(op, (1,), FLOAT64)
-    dy = allocate(op, y.shape, y.dtype)
-    equation = reference.mean_squared_error if by_features else reference.sum_squared_error
-    loss[...], dy[...] = equation(y, t, reduction=reduction)
-    return loss, dy
+    _check_reduction(op, reduction, len(y))
+    return prepared(y=y, t=t)
 
 
-def sum_squared_error(
-    y: ArrayLike, t: ArrayLike, *, reduction: str = "mean"
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return half the sum of squared differences of each sample, with its gradient.
+@operation(
+    lambda y, t, *, reduction: _core.squared_error(y, t, False, reduction),
+    kernel="squared_error",
+    inputs="y t",
+    outputs="loss dy",
+    shapes=_loss_and_gradient,
+    flops=per_element(4),
+    no_gradient="it returns its gradient",
+    roundings=5,
+    terms=_features,
+)
+def sum_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> LossAndGradient:
+    """Compute half the sum of squared differences of each sample, with its gradient.
 
     Parameters
     ----------
@@ -194,14 +263,14 @@ def sum_squared_error(
     t : array_like
         Targets, of the same shape.
     reduction : {"mean", "sum"}, default "mean"
-        Whether the loss is the mean or the sum over the n samples.
+        Mean or sum over the n samples.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dy : ndarray
-        Gradient of the loss by the outputs.
+        Gradient with respect to the outputs, of their shape.
 
     Raises
     ------
@@ -223,26 +292,35 @@ def sum_squared_error(
     return _squared_error("sum_squared_error", y, t, reduction)
 
 
-def mean_squared_error(
-    y: ArrayLike, t: ArrayLike, *, reduction: str = "mean"
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the mean of squared differences of each sample, with its gradient.
+@operation(
+    lambda y, t, *, reduction: _core.squared_error(y, t, True, reduction),
+    kernel="squared_error",
+    inputs="y t",
+    outputs="loss dy",
+    shapes=_loss_and_gradient,
+    flops=per_element(4),
+    no_gradient="it returns its gradient",
+    roundings=5,
+    terms=_features,
+)
+def mean_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> LossAndGradient:
+    """Compute the mean of squared differences of each sample, with its gradient.
 
     Parameters
     ----------
     y : array_like
-        Outputs, of shape (n, ...), f numbers a sample.
+        Outputs, of shape (n, ...), f elements a sample.
     t : array_like
         Targets, of the same shape.
     reduction : {"mean", "sum"}, default "mean"
-        Whether the loss is the mean or the sum over the n samples.
+        Mean or sum over the n samples.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dy : ndarray
-        Gradient of the loss by the outputs.
+        Gradient with respect to the outputs, of their shape.
 
     Raises
     ------
@@ -262,106 +340,3 @@ def mean_squared_error(
     (array([2.5]), array([[1., 2.]]))
     """
     return _squared_error("mean_squared_error", y, t, reduction)
-
-
-def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
-    """Count the samples whose highest score is that of the target.
-
-    Parameters
-    ----------
-    scores : array_like
-        Scores, of shape (n, c).
-    target : array_like
-        Integer labels of shape (n,) or (n, 1), or scores of the classes of shape (n, c).
-
-    Returns
-    -------
-    ndarray
-        The count, float64 of shape (1,).
-
-    Raises
-    ------
-    TypeError
-        If an argument does not hold real numbers, or labels are no integers.
-    ValueError
-        If shapes do not match, there is no column, or a label is out of range.
-
-    Notes
-    -----
-    The highest score is the first maximum, and NaN counts as one. With one column, a sample is
-    right if score and target are on the same side of 1/2.
-
-    Examples
-    --------
-    >>> from gyaku import ops
-    >>> ops.count_correct([[0.1, 0.9], [0.8, 0.2]], [1, 1])
-    array([1.])
-    """
-    try:
-        if active.native:
-            return _core.count_correct(scores, target)
-    except UNFIT:
-        pass
-    scores = matrix("count_correct", "scores", scores)
-    columns = scores.shape[1]
-    if columns == 0:
-        raise ValueError(f"count_correct: scores must have a column, got shape {scores.shape}")
-    target = target_of("count_correct", target, scores, classes=max(columns, 2))
-    if active.native:
-        return _core.count_correct(scores, target)
-    correct = allocate("count_correct", (1,), FLOAT64)
-    correct[...] = reference.count_correct(scores, target)
-    return correct
-
-
-def accumulate(
-    value: NDArray[Any], totals: NDArray[Any], slot: NDArray[Any], *, weight: float
-) -> None:
-    """Add a weighted value to one of several running totals, in place.
-
-    Parameters
-    ----------
-    value : ndarray
-        The value, float64 of shape (1,).
-    totals : ndarray
-        Running totals, float64 of shape (k,).
-    slot : ndarray
-        Index of the total that grows, int64 of shape (1,).
-    weight : float
-        What the value is multiplied by.
-
-    Raises
-    ------
-    TypeError
-        If an argument is no array of this dtype.
-    ValueError
-        If an argument has another shape, or the slot is out of range.
-
-    Notes
-    -----
-    totals[slot] += weight value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> totals = np.array([1.0, 1.0])
-    >>> ops.accumulate(np.array([2.0]), totals, np.array([1]), weight=3.0)
-    >>> totals
-    array([1., 7.])
-    """
-    try:
-        if active.native:
-            _core.accumulate(value, totals, slot, weight)
-            return
-    except UNFIT:
-        pass
-    buffer("accumulate", "value", value, FLOAT64, (1,), written=False)
-    buffer("accumulate", "totals", totals, FLOAT64)
-    buffer("accumulate", "slot", slot, INT64, (1,), written=False)
-    if totals.ndim != 1 or not 0 <= slot.item() < len(totals):
-        raise ValueError(f"accumulate: slot {slot.item()} is not in totals of shape {totals.shape}")
-    if active.native:
-        _core.accumulate(value, totals, slot, weight)
-    else:
-        totals[...] = reference.accumulate(value, totals, slot, weight=weight)

@@ -1,21 +1,20 @@
-"""Branches that meet: their sum, and columns put side by side."""
+"""Branches that meet: their sum, and their columns side by side."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
 from gyaku.ops.arrays import (
-    FLOAT64,
-    UNFIT,
-    allocate,
-    apart,
+    check_no_overlap,
+    check_same_shape,
     floating,
+    floats,
     real_buffer,
     result,
-    same_shape,
 )
+from gyaku.ops.op import like_first, operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,15 +22,31 @@ if TYPE_CHECKING:
 __all__ = ["add", "copy_columns", "take_columns"]
 
 
+def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) -> None:
+    if not 0 <= start <= start + count <= x.shape[-1]:
+        raise ValueError(
+            f"{op}: {name} has {x.shape[-1]} columns, not {start} to {start + count - 1}"
+        )
+
+
+@operation(
+    lambda a, b, *, out: _core.add(a, b, out),
+    inputs="a b",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(1),
+    no_gradient="its gradient is dy",
+    roundings=1,
+)
 def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Add two arrays of the same shape.
 
     Parameters
     ----------
     a : array_like
-        One of them.
+        First array.
     b : array_like
-        The other.
+        Second array.
     out : ndarray or None, optional
         Array of the same shape that the result is written to. It may be a or b.
 
@@ -49,7 +64,7 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
 
     Notes
     -----
-    y = a + b; the gradient by either is dy.
+    y = a + b; the gradient with respect to a and to b is dy.
 
     Examples
     --------
@@ -57,27 +72,29 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
     >>> ops.add([1.0, 2.0], [3.0, 4.0])
     array([4., 6.])
     """
-    try:
-        if active.native:
-            return _core.add(a, b, out)
-    except UNFIT:
-        pass
-    a, b = floating("add", "a", a), floating("add", "b", b)
-    if a.dtype is not b.dtype:
-        a, b = floating("add", "a", a, FLOAT64), floating("add", "b", b, FLOAT64)
-    same_shape("add", "a and b", a, b)
-    y = result("add", out, a.shape, a.dtype)
+    op = "add"
+    a, b = floats(op, a=a, b=b)
+    check_same_shape(op, "a and b", a, b)
+    out = result(op, out, a.shape, a.dtype)
     for name, x in (("a", a), ("b", b)):
-        if out is not None and out.ctypes.data != x.ctypes.data:
-            apart("add", out, name, x)
-    if active.native:
-        return _core.add(a, b, y)
-    y[...] = reference.add(a, b)
-    return y
+        if x.ctypes.data != out.ctypes.data:  # out may be an input as a whole
+            check_no_overlap(op, out, **{name: x})
+    return prepared(a=a, b=b, out=out)
 
 
+@operation(
+    lambda x, out, *, start: _core.copy_columns(x, out, start),
+    inputs="x",
+    outputs="out",
+    shapes=lambda shapes, **_keywords: (shapes[1],),
+    flops=lambda _inputs, _outputs: 0,
+    elements=lambda inputs, _outputs: 2 * math.prod(inputs[0]),
+    in_place=True,
+    gradient="take_columns",
+    exact="elements are copied",
+)
 def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
-    """Put an array among the columns of a wider one, in place.
+    """Copy an array into columns of a wider one, in place.
 
     Parameters
     ----------
@@ -86,7 +103,12 @@ def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
     out : ndarray
         Array of shape (..., d), float32 or float64.
     start : int
-        The column of out where the first column of x goes.
+        Column of out for the first column of x.
+
+    Returns
+    -------
+    None
+        The result is in out.
 
     Raises
     ------
@@ -97,8 +119,8 @@ def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
 
     Notes
     -----
-    out[..., start + j] = x[..., j], for j < c. Arrays side by side are one call for each, in rising
-    order of start; their gradients are `take_columns`.
+    out[..., start + j] = x[..., j], for j < c. To put arrays side by side, call it for each, in
+    rising order of start; `take_columns` returns their gradients.
 
     Examples
     --------
@@ -109,37 +131,39 @@ def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
     >>> out
     array([[0., 1., 2., 0.]])
     """
-    try:
-        if active.native:
-            _core.copy_columns(x, out, start)
-            return
-    except UNFIT:
-        pass
-    real_buffer("copy_columns", "out", out)
-    x = floating("copy_columns", "x", x, out.dtype)
+    op = "copy_columns"
+    real_buffer(op, "out", out)
+    x = floating(op, "x", x, out.dtype)
     if not x.ndim or x.shape[:-1] != out.shape[:-1]:
         raise ValueError(
-            f"copy_columns: x and out must have the same rows, got shapes {x.shape} and {out.shape}"
+            f"{op}: x and out must have the same rows, got shapes {x.shape} and {out.shape}"
         )
-    _columns("copy_columns", "out", out, start, x.shape[-1])
-    apart("copy_columns", out, "x", x)
-    if active.native:
-        _core.copy_columns(x, out, start)
-    else:
-        out[...] = reference.copy_columns(x, out, start=start)
+    _check_columns(op, "out", out, start, x.shape[-1])
+    check_no_overlap(op, out, x=x)
+    return prepared(x=x)  # type: ignore[return-value]
 
 
+@operation(
+    lambda x, *, start, count: _core.take_columns(x, start, count),
+    inputs="x",
+    outputs="y",
+    shapes=lambda shapes, *, count, **_keywords: ((*shapes[0][:-1], count),),
+    flops=lambda _inputs, _outputs: 0,
+    elements=lambda _inputs, outputs: 2 * math.prod(outputs[0]),
+    no_gradient="it is a gradient",
+    exact="elements are copied",
+)
 def take_columns(x: ArrayLike, *, start: int, count: int) -> NDArray[Any]:
-    """Return some columns of an array.
+    """Return a copy of adjacent columns of an array.
 
     Parameters
     ----------
     x : array_like
         Array of shape (..., c).
     start : int
-        The first column.
+        First column.
     count : int
-        How many of them.
+        Number of columns.
 
     Returns
     -------
@@ -155,7 +179,8 @@ def take_columns(x: ArrayLike, *, start: int, count: int) -> NDArray[Any]:
 
     Notes
     -----
-    y[..., j] = x[..., start + j], for j < count: the gradient of `copy_columns` by x.
+    y[..., j] = x[..., start + j], for j < count: the gradient of `copy_columns` with
+    respect to x.
 
     Examples
     --------
@@ -163,24 +188,9 @@ def take_columns(x: ArrayLike, *, start: int, count: int) -> NDArray[Any]:
     >>> ops.take_columns([[1.0, 2.0, 3.0]], start=1, count=2)
     array([[2., 3.]])
     """
-    try:
-        if active.native:
-            return _core.take_columns(x, start, count)
-    except UNFIT:
-        pass
-    x = floating("take_columns", "x", x)
+    op = "take_columns"
+    x = floating(op, "x", x)
     if not x.ndim:
-        raise ValueError("take_columns: x must have at least one dimension, got a single number")
-    _columns("take_columns", "x", x, start, count)
-    if active.native:
-        return _core.take_columns(x, start, count)
-    y = allocate("take_columns", (*x.shape[:-1], count), x.dtype)
-    y[...] = reference.take_columns(x, start=start, count=count)
-    return y
-
-
-def _columns(op: str, name: str, x: NDArray[Any], start: int, count: int) -> None:
-    if not 0 <= start <= start + count <= x.shape[-1]:
-        raise ValueError(
-            f"{op}: {name} has {x.shape[-1]} columns, not {start} to {start + count - 1}"
-        )
+        raise ValueError(f"{op}: x must have at least one dimension, got a single number")
+    _check_columns(op, "x", x, start, count)
+    return prepared(x=x)

@@ -6,37 +6,67 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import (
-    FLOAT32,
-    FLOAT64,
-    UNFIT,
-    allocate,
-    apart,
-    buffer,
-    floating,
-    real_buffer,
-    result,
-)
+from gyaku.ops.arrays import buffer, check_shape, floats, real_buffer, results
+from gyaku.ops.op import operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from gyaku.ops.op import Shape, Shapes
+
     Out = tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]
     Gradients = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-__all__ = [
-    "batch_norm",
-    "batch_norm_backward",
-    "batch_norm_inference",
-    "layer_norm",
-    "layer_norm_backward",
-    "update_running",
-]
-
-_ANYWHERE: Out = (None, None, None)
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_inference", "layer_norm"]
+__all__ += ["layer_norm_backward", "update_running"]
 
 
+def _statistics(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del keywords
+    x, gamma, _ = shapes
+    samples = x[: len(x) - len(gamma)]
+    return x, samples, samples
+
+
+def _gradients(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    del keywords
+    _, x, gamma, *_ = shapes
+    return x, gamma, gamma
+
+
+def _elements(inputs: Shapes, outputs: Shapes) -> int:
+    del inputs
+    return math.prod(outputs[0])
+
+
+def _check_channels(op: str, x: NDArray[Any], **parameters: NDArray[Any]) -> None:
+    if not x.ndim:
+        raise ValueError(f"{op}: x must have at least one dimension, got a single number")
+    for name, each in parameters.items():
+        check_shape(op, name, each, x.shape[-1:])
+
+
+def _check_features(op: str, x: NDArray[Any], gamma: NDArray[Any]) -> None:
+    if not gamma.ndim or x.shape[max(x.ndim - gamma.ndim, 0) :] != gamma.shape:
+        raise ValueError(
+            f"{op}: the last axes of x must be those of gamma, got shapes {x.shape} and"
+            f" {gamma.shape}"
+        )
+    if not math.prod(gamma.shape):
+        raise ValueError(f"{op}: a sample needs at least one feature, got shape {gamma.shape}")
+
+
+@operation(
+    lambda x, gamma, beta, *, epsilon: _core.batch_norm(x, gamma, beta, epsilon),
+    inputs="x gamma beta",
+    outputs="y mean inverse variance",
+    shapes=lambda shapes, **_keywords: (shapes[0], *[shapes[1]] * 3),
+    flops=per_element(8),
+    saves="input",
+    gradient="batch_norm_backward",
+    roundings=8,
+    terms=_elements,
+)
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -83,22 +113,26 @@ def batch_norm(
     >>> y.ravel(), mean, inverse, variance
     (array([-0.5,  0.5]), array([2.]), array([0.5]), array([1.]))
     """
-    try:
-        if active.native:
-            return _core.batch_norm(x, gamma, beta, epsilon)
-    except UNFIT:
-        pass
     op = "batch_norm"
-    x, gamma, beta = _alike(op, x=x, gamma=gamma, beta=beta)
-    _check_columns(op, x, gamma=gamma, beta=beta)
+    x, gamma, beta = floats(op, x=x, gamma=gamma, beta=beta)
+    _check_channels(op, x, gamma=gamma, beta=beta)
     if not x.size:
         raise ValueError(f"{op}: the batch is empty, statistics need at least one sample")
-    if active.native:
-        return _core.batch_norm(x, gamma, beta, epsilon)
-    y, mean, inverse, variance = reference.batch_norm(x, gamma, beta, epsilon=epsilon)
-    return _kept(op, y), _kept(op, mean), _kept(op, inverse), _kept(op, variance)
+    return prepared(x=x, gamma=gamma, beta=beta)
 
 
+@operation(
+    lambda x, gamma, beta, mean, variance, *, epsilon: _core.batch_norm_inference(
+        x, gamma, beta, mean, variance, epsilon
+    ),
+    inputs="x gamma beta mean variance",
+    outputs="y inverse",
+    shapes=lambda shapes, **_keywords: (shapes[0], shapes[1]),
+    flops=per_element(4),
+    saves="input",
+    gradient="batch_norm_backward",
+    roundings=7,
+)
 def batch_norm_inference(
     x: ArrayLike,
     gamma: ArrayLike,
@@ -150,22 +184,26 @@ def batch_norm_inference(
     >>> y.ravel(), inverse
     (array([1., 2.]), array([0.5]))
     """
-    try:
-        if active.native:
-            return _core.batch_norm_inference(x, gamma, beta, mean, variance, epsilon)
-    except UNFIT:
-        pass
     op = "batch_norm_inference"
-    x, gamma, beta, mean, variance = _alike(
+    x, gamma, beta, mean, variance = floats(
         op, x=x, gamma=gamma, beta=beta, mean=mean, variance=variance
     )
-    _check_columns(op, x, gamma=gamma, beta=beta, mean=mean, variance=variance)
-    if active.native:
-        return _core.batch_norm_inference(x, gamma, beta, mean, variance, epsilon)
-    y, inverse = reference.batch_norm_inference(x, gamma, beta, mean, variance, epsilon=epsilon)
-    return _kept(op, y), _kept(op, inverse)
+    _check_channels(op, x, gamma=gamma, beta=beta, mean=mean, variance=variance)
+    return prepared(x=x, gamma=gamma, beta=beta, mean=mean, variance=variance)
 
 
+@operation(
+    lambda dy, x, gamma, mean, inverse, *, training, out: _core.batch_norm_backward(
+        dy, x, gamma, mean, inverse, training, *(out or (None, None, None))
+    ),
+    inputs="dy x gamma mean inverse",
+    outputs="dx dgamma dbeta",
+    shapes=_gradients,
+    flops=per_element(10),
+    no_gradient="it is a gradient",
+    roundings=8,
+    terms=_elements,
+)
 def batch_norm_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -174,14 +212,14 @@ def batch_norm_backward(
     inverse: ArrayLike,
     *,
     training: bool = True,
-    out: Out = _ANYWHERE,
+    out: Out | None = None,
 ) -> Gradients:
     """Return the gradients of batch normalisation.
 
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the output, of shape (..., c).
+        Gradient with respect to the output, of shape (..., c).
     x : array_like
         The input, of the same shape.
     gamma : array_like
@@ -192,17 +230,17 @@ def batch_norm_backward(
         One over the deviation, of shape (c,).
     training : bool, default True
         Whether mean and deviation were those of the samples.
-    out : tuple of (ndarray or None)
-        Where the three results go; None is a new array.
+    out : tuple of (ndarray or None) or None, optional
+        Arrays that the three results are written to; None is a new array.
 
     Returns
     -------
     dx : ndarray
-        Gradient by the input.
+        Gradient with respect to the input.
     dgamma : ndarray
-        Gradient by the scale, of shape (c,).
+        Gradient with respect to the scale, of shape (c,).
     dbeta : ndarray
-        Gradient by the shift, of shape (c,).
+        Gradient with respect to the shift, of shape (c,).
 
     Raises
     ------
@@ -224,23 +262,28 @@ def batch_norm_backward(
     >>> dx.ravel(), dgamma, dbeta
     (array([0., 0.]), array([-2.]), array([4.]))
     """
-    try:
-        if active.native:
-            return _core.batch_norm_backward(dy, x, gamma, mean, inverse, training, *out)
-    except UNFIT:
-        pass
     op = "batch_norm_backward"
-    dy, x, gamma, mean, inverse = _alike(op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
-    _check_columns(op, x, gamma=gamma, mean=mean, inverse=inverse)
-    _check_shape(op, "dy", dy, x.shape)
-    results = _results(op, out, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
-    if active.native:
-        return _core.batch_norm_backward(dy, x, gamma, mean, inverse, training, *results)
-    return _written(
-        results, reference.batch_norm_backward(dy, x, gamma, mean, inverse, training=training)
+    arrays = dy, x, gamma, mean, inverse = floats(
+        op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse
     )
+    _check_channels(op, x, gamma=gamma, mean=mean, inverse=inverse)
+    check_shape(op, "dy", dy, x.shape)
+    read = dict(zip(("dy", "x", "gamma", "mean", "inverse"), arrays, strict=True))
+    shapes = [x.shape, gamma.shape, gamma.shape]
+    return prepared(**read, out=results(op, "dx dgamma dbeta", out, shapes, **read))
 
 
+@operation(
+    lambda x, gamma, beta, *, epsilon: _core.layer_norm(x, gamma, beta, epsilon),
+    inputs="x gamma beta",
+    outputs="y mean inverse",
+    shapes=_statistics,
+    flops=per_element(8),
+    saves="input",
+    gradient="layer_norm_backward",
+    roundings=8,
+    terms=lambda inputs, _outputs: math.prod(inputs[1]),
+)
 def layer_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -284,21 +327,25 @@ def layer_norm(
     >>> ops.layer_norm([[1.0, 3.0]], [1.0, 1.0], [0.0, 0.0], epsilon=3)
     (array([[-0.5,  0.5]]), array([2.]), array([0.5]))
     """
-    try:
-        if active.native:
-            return _core.layer_norm(x, gamma, beta, epsilon)
-    except UNFIT:
-        pass
     op = "layer_norm"
-    x, gamma, beta = _alike(op, x=x, gamma=gamma, beta=beta)
+    x, gamma, beta = floats(op, x=x, gamma=gamma, beta=beta)
     _check_features(op, x, gamma)
-    _check_shape(op, "beta", beta, gamma.shape)
-    if active.native:
-        return _core.layer_norm(x, gamma, beta, epsilon)
-    y, mean, inverse = reference.layer_norm(x, gamma, beta, epsilon=epsilon)
-    return _kept(op, y), _kept(op, mean), _kept(op, inverse)
+    check_shape(op, "beta", beta, gamma.shape)
+    return prepared(x=x, gamma=gamma, beta=beta)
 
 
+@operation(
+    lambda dy, x, gamma, mean, inverse, *, out: _core.layer_norm_backward(
+        dy, x, gamma, mean, inverse, *(out or (None, None, None))
+    ),
+    inputs="dy x gamma mean inverse",
+    outputs="dx dgamma dbeta",
+    shapes=_gradients,
+    flops=per_element(14),
+    no_gradient="it is a gradient",
+    roundings=8,
+    terms=_elements,
+)
 def layer_norm_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -306,14 +353,14 @@ def layer_norm_backward(
     mean: ArrayLike,
     inverse: ArrayLike,
     *,
-    out: Out = _ANYWHERE,
+    out: Out | None = None,
 ) -> Gradients:
     """Return the gradients of layer normalisation.
 
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the output, of shape (..., *gamma.shape).
+        Gradient with respect to the output, of shape (..., *gamma.shape).
     x : array_like
         The input, of the same shape.
     gamma : array_like
@@ -322,17 +369,17 @@ def layer_norm_backward(
         Mean of each sample.
     inverse : array_like
         One over the deviation of each sample.
-    out : tuple of (ndarray or None)
-        Where the three results go; None is a new array.
+    out : tuple of (ndarray or None) or None, optional
+        Arrays that the three results are written to; None is a new array.
 
     Returns
     -------
     dx : ndarray
-        Gradient by the input.
+        Gradient with respect to the input.
     dgamma : ndarray
-        Gradient by the scale, summed over the samples.
+        Gradient with respect to the scale, summed over the samples.
     dbeta : ndarray
-        Gradient by the shift, summed over the samples.
+        Gradient with respect to the shift, summed over the samples.
 
     Raises
     ------
@@ -354,23 +401,31 @@ def layer_norm_backward(
     >>> dx, dgamma, dbeta
     (array([[0., 0.]]), array([-3.,  1.]), array([3., 1.]))
     """
-    try:
-        if active.native:
-            return _core.layer_norm_backward(dy, x, gamma, mean, inverse, *out)
-    except UNFIT:
-        pass
     op = "layer_norm_backward"
-    dy, x, gamma, mean, inverse = _alike(op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
+    arrays = dy, x, gamma, mean, inverse = floats(
+        op, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse
+    )
     _check_features(op, x, gamma)
-    _check_shape(op, "dy", dy, x.shape)
+    check_shape(op, "dy", dy, x.shape)
     for name, statistic in (("mean", mean), ("inverse", inverse)):
-        _check_shape(op, name, statistic, x.shape[: x.ndim - gamma.ndim])
-    results = _results(op, out, dy=dy, x=x, gamma=gamma, mean=mean, inverse=inverse)
-    if active.native:
-        return _core.layer_norm_backward(dy, x, gamma, mean, inverse, *results)
-    return _written(results, reference.layer_norm_backward(dy, x, gamma, mean, inverse))
+        check_shape(op, name, statistic, x.shape[: x.ndim - gamma.ndim])
+    read = dict(zip(("dy", "x", "gamma", "mean", "inverse"), arrays, strict=True))
+    shapes = [x.shape, gamma.shape, gamma.shape]
+    return prepared(**read, out=results(op, "dx dgamma dbeta", out, shapes, **read))
 
 
+@operation(
+    lambda running_mean, running_var, mean, variance, *, samples, momentum: _core.update_running(
+        running_mean, running_var, mean, variance, samples, momentum
+    ),
+    inputs="running_mean running_var mean variance",
+    outputs="running_mean running_var",
+    shapes=lambda shapes, **_keywords: (shapes[0], shapes[0]),
+    flops=per_element(7),
+    in_place=True,
+    no_gradient="bookkeeping",
+    roundings=5,
+)
 def update_running(
     running_mean: NDArray[Any],
     running_var: NDArray[Any],
@@ -393,9 +448,9 @@ def update_running(
     variance : ndarray
         Variance of the batch, of the same shape and dtype, as `batch_norm` returns it.
     samples : int
-        How many numbers of each channel the batch had.
+        Number of elements of each channel in the batch.
     momentum : float, default 0.1
-        Share of the new statistics in the running ones.
+        Weight of the new statistics in the running ones.
 
     Raises
     ------
@@ -420,12 +475,6 @@ def update_running(
     >>> running_mean, running_var
     (array([1.]), array([1.5]))
     """
-    try:
-        if active.native:
-            _core.update_running(running_mean, running_var, mean, variance, samples, momentum)
-            return
-    except UNFIT:
-        pass
     op = "update_running"
     real_buffer(op, "running_mean", running_mean)
     dtype, shape = running_mean.dtype, running_mean.shape
@@ -436,62 +485,3 @@ def update_running(
         raise ValueError(f"{op}: samples must be at least 1, got {samples}")
     if not 0 <= momentum <= 1:
         raise ValueError(f"{op}: momentum must be 0 to 1, got {momentum}")
-    if active.native:
-        _core.update_running(running_mean, running_var, mean, variance, samples, momentum)
-    else:
-        running_mean[...], running_var[...] = reference.update_running(
-            *(running_mean, running_var, mean, variance), samples=samples, momentum=momentum
-        )
-
-
-def _alike(op: str, **arguments: ArrayLike) -> list[NDArray[Any]]:
-    """Bring all to float64 if one of them is."""
-    arrays = {name: floating(op, name, x) for name, x in arguments.items()}
-    dtype = FLOAT64 if any(x.dtype is FLOAT64 for x in arrays.values()) else FLOAT32
-    return [floating(op, name, x, dtype) for name, x in arrays.items()]
-
-
-def _check_shape(op: str, name: str, x: NDArray[Any], shape: tuple[int, ...]) -> None:
-    if x.shape != shape:
-        raise ValueError(f"{op}: {name} must have shape {shape}, got {x.shape}")
-
-
-def _check_columns(op: str, x: NDArray[Any], **parameters: NDArray[Any]) -> None:
-    if not x.ndim:
-        raise ValueError(f"{op}: x must have at least one dimension, got a single number")
-    for name, each in parameters.items():
-        _check_shape(op, name, each, x.shape[-1:])
-
-
-def _check_features(op: str, x: NDArray[Any], gamma: NDArray[Any]) -> None:
-    if not gamma.ndim or x.shape[max(x.ndim - gamma.ndim, 0) :] != gamma.shape:
-        raise ValueError(
-            f"{op}: the last axes of x must be those of gamma, got shapes {x.shape} and"
-            f" {gamma.shape}"
-        )
-    if not math.prod(gamma.shape):
-        raise ValueError(f"{op}: a sample needs at least one feature, got shape {gamma.shape}")
-
-
-def _results(op: str, out: Out, **arguments: NDArray[Any]) -> Gradients:
-    x, gamma = arguments["x"], arguments["gamma"]
-    dx, dgamma, dbeta = (
-        result(op, each, like.shape, x.dtype)
-        for each, like in zip(out, (x, gamma, gamma), strict=True)
-    )
-    for each in (dx, dgamma, dbeta):
-        for name, argument in arguments.items():
-            apart(op, each, name, argument)
-    return dx, dgamma, dbeta
-
-
-def _written(results: Gradients, values: Gradients) -> Gradients:
-    for each, value in zip(results, values, strict=True):
-        each[...] = value
-    return results
-
-
-def _kept(op: str, x: NDArray[Any]) -> NDArray[Any]:
-    y = allocate(op, x.shape, x.dtype)
-    y[...] = x
-    return y

@@ -1,17 +1,38 @@
-"""A row of the table of operations."""
+"""An operation: the public function, its row in the table, and the two ways to compute it.
+
+`operation` decorates the careful way of an operation, which brings the arguments to the form that a
+kernel reads, or says in a sentence what is wrong with them. The public function first gives the
+arguments to `gyaku._core` as they are, which costs a fraction of a microsecond; what `_core` cannot
+use goes the careful way, once.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from gyaku.backend import active, reference
+from gyaku.ops.arrays import UNFIT, allocate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     Shape = tuple[int, ...]
     Shapes = Sequence[Shape]
+    Results = NDArray[Any] | tuple[NDArray[Any], ...]
 
-__all__ = ["Op"]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+__all__ = ["TABLE", "Op", "like_first", "operation", "per_element", "prepared"]
+
+TABLE: dict[str, Op] = {}
+"""The operations by name, in the order of their definition."""
 
 
 def _size(shapes: Shapes) -> int:
@@ -27,17 +48,48 @@ def _one(inputs: Shapes, outputs: Shapes) -> int:
     return 1
 
 
-class Op:
-    """A row of the table: what an operation is, costs and promises.
+def like_first(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
+    """Return the shape of the first input as that of the only output.
 
     Parameters
     ----------
-    function : callable
-        The public function; its name and docstring are the operation's.
-    kernel : str
-        Name of the function of `gyaku._core` that does it.
-    equation : callable
-        The function of `gyaku.reference`, which takes the same arguments and returns the outputs.
+    shapes : sequence of tuple of int
+        Shapes of the inputs.
+    **keywords
+        Keywords of the operation.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Shape of the output.
+    """
+    del keywords
+    return (shapes[0],)
+
+
+def per_element(operations: int) -> Callable[[Shapes, Shapes], int]:
+    """Return a count of FLOPs that is proportional to the elements of the largest output.
+
+    Parameters
+    ----------
+    operations : int
+        Floating-point operations for one element.
+
+    Returns
+    -------
+    callable
+        The FLOPs, from input and output shapes.
+    """
+    return lambda _inputs, outputs: operations * max(map(math.prod, outputs))
+
+
+class Op:
+    """A row of the table: signature, costs and promises of an operation.
+
+    Parameters
+    ----------
+    name : str
+        Name of the public function, and of the equation in `gyaku.reference`.
     inputs : str
         Names of the array arguments that are read.
     outputs : str
@@ -46,28 +98,30 @@ class Op:
         Output shapes, from the input shapes and the keywords.
     flops : callable
         Floating-point operations, from input and output shapes; an elementary function is one.
-    numbers : callable, optional
-        Numbers read and written, from input and output shapes.
+    elements : callable, optional
+        Elements read and written, from input and output shapes.
     in_place : bool, optional
         Whether the outputs are arguments.
     saves : {"", "input", "output"}, optional
-        What of the forward pass the gradient needs.
+        The tensor of the forward pass that the gradient needs.
     gradient : str, optional
         Name of the operation that computes the gradient.
     no_gradient : str, optional
-        Why there is no such operation.
+        Reason why there is no such operation.
     roundings : int, optional
-        Rounding errors on the way to one number of the output, in units of eps: one for each
+        Rounding errors on the way to one element of the output, in units of eps: one for each
         arithmetic operation or rounded constant, two for an elementary function.
     terms : callable, optional
-        Length of the longest sum behind one number of the output, from input and output shapes.
+        Length of the longest sum behind one element of the output, from input and output shapes.
     exact : str, optional
-        Why the result has no rounding error at all.
+        Reason why the result has no rounding error at all.
+    kernel : str, optional
+        Name of the function of `gyaku._core` that computes it, if it is another one.
 
     Notes
     -----
     Kernel and equation agree to ``roundings * eps * sqrt(terms) * scale``, where scale is the sum
-    of the magnitudes that the number was added up from.
+    of the magnitudes of the terms of an element.
 
     Examples
     --------
@@ -81,17 +135,18 @@ class Op:
     104
     """
 
+    function: Callable[..., Any]
+    """The public function, in the signature that the equation has too, but for `out`."""
+
     def __init__(
         self,
-        function: Callable[..., Any],
+        name: str,
         *,
-        kernel: str,
-        equation: Callable[..., Any],
         inputs: str,
         outputs: str,
         shapes: Callable[..., tuple[Shape, ...]],
         flops: Callable[[Shapes, Shapes], int],
-        numbers: Callable[[Shapes, Shapes], int] = _touched,
+        elements: Callable[[Shapes, Shapes], int] = _touched,
         in_place: bool = False,
         saves: str = "",
         gradient: str = "",
@@ -99,16 +154,15 @@ class Op:
         roundings: int = 0,
         terms: Callable[[Shapes, Shapes], int] = _one,
         exact: str = "",
+        kernel: str = "",
     ) -> None:
-        self.name: str = function.__name__
-        self.function = function
-        self.kernel = kernel
-        self.equation = equation
+        self.name = name
+        self.kernel = kernel or name
         self.inputs = tuple(inputs.split())
         self.outputs = tuple(outputs.split())
         self.shapes = shapes
         self.flops = flops
-        self.numbers = numbers
+        self.elements = elements
         self.in_place = in_place
         self.saves = saves
         self.gradient = gradient
@@ -118,15 +172,10 @@ class Op:
         self.exact = exact
 
     @property
-    def keywords(self) -> tuple[str, ...]:
-        """Names of the arguments that are given by keyword."""
-        code = self.function.__code__
-        return code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
-
-    @property
-    def documentation(self) -> str:
-        """The public function's docstring."""
-        return self.function.__doc__ or ""
+    def equation(self) -> Callable[..., Results]:
+        """The function of `gyaku.reference`, which takes the same arguments but `out`."""
+        function: Callable[..., Results] = getattr(reference, self.name)
+        return function
 
     def bytes(self, inputs: Shapes, outputs: Shapes, *, itemsize: int) -> int:
         """Return the memory traffic if nothing stays in the caches.
@@ -138,14 +187,123 @@ class Op:
         outputs : sequence of tuple of int
             Shapes of the outputs.
         itemsize : int
-            Bytes of a number.
+            Bytes of an element.
 
         Returns
         -------
         int
             Bytes read and written.
         """
-        return itemsize * self.numbers(inputs, outputs)
+        return itemsize * self.elements(inputs, outputs)
+
+    def evaluate(self, arguments: Mapping[str, Any]) -> Results | None:
+        """Compute the equation and store it where a kernel would have stored its results.
+
+        Parameters
+        ----------
+        arguments : mapping
+            Arguments of the operation by name, as a kernel could read them.
+
+        Returns
+        -------
+        ndarray, tuple of ndarray or None
+            The results; None if they are arguments.
+        """
+        if self.in_place:
+            written = tuple(arguments[name] for name in self.outputs)
+            _store(self.equation(**arguments), written)
+            return None
+        # A NumPy scalar would promote the dtype of the arrays; a Python number does not.
+        read = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in arguments.items()
+            if name != "out"
+        }
+        values = self.equation(**read)
+        out = arguments.get("out")
+        if out is None:
+            out = tuple(allocate(self.name, x.shape, x.dtype) for x in _as_tuple(values))
+        results = _store(values, _as_tuple(out))
+        return results if isinstance(values, tuple) else results[0]
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
+
+
+def _as_tuple(arrays: Any) -> tuple[NDArray[Any], ...]:
+    return tuple(arrays) if isinstance(arrays, tuple | list) else (arrays,)
+
+
+def _store(values: Results, places: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+    for place, value in zip(places, _as_tuple(values), strict=True):
+        place[...] = value
+    return places
+
+
+def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
+    """Return the arguments that the careful way changed; what it ends with.
+
+    Parameters
+    ----------
+    **arguments
+        Arguments of the operation by name, as a kernel can read them.
+
+    Returns
+    -------
+    dict
+        The same; declared as anything, since the public function returns the results instead.
+    """
+    return arguments  # type: ignore[return-value]
+
+
+def operation(
+    native: Callable[..., Any], *, check_first: bool = False, **row: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make an operation of its careful way, and enter it into the table.
+
+    Parameters
+    ----------
+    native : callable
+        The call of `gyaku._core`, by the parameters of the operation; it takes their defaults from
+        there. It raises what stands in `UNFIT` if the arguments cannot be used as they are.
+    check_first : bool, default False
+        Whether arguments always go the careful way first, as they must where `native` calls several
+        kernels: none may run, or be recorded, before it is known that all of them can.
+    **row
+        The row of the table, see `Op`.
+
+    Returns
+    -------
+    callable
+        The decorator. The function below it checks and converts its arguments and returns those
+        that it changed, if any, see `prepared`; name, docstring, signature and defaults are those
+        of the operation.
+    """
+
+    def decorate(careful: Callable[P, R]) -> Callable[P, R]:
+        op = Op(careful.__name__, **row)
+        code = careful.__code__
+        names = code.co_varnames[: code.co_argcount]
+        defaults = dict(zip(reversed(names), reversed(careful.__defaults__ or ()), strict=False))
+        defaults |= careful.__kwdefaults__ or {}
+        native.__defaults__ = careful.__defaults__
+        native.__kwdefaults__ = careful.__kwdefaults__
+
+        @functools.wraps(careful)
+        def public(*args: P.args, **kwargs: P.kwargs) -> R:
+            if active.native and not check_first:
+                try:
+                    return native(*args, **kwargs)  # type: ignore[no-any-return]
+                except UNFIT:
+                    pass
+            changed: Any = careful(*args, **kwargs) or {}
+            arguments = defaults | dict(zip(names, args, strict=False)) | kwargs | changed
+            if active.native:
+                return native(**arguments)  # type: ignore[no-any-return]
+            return op.evaluate(arguments)  # type: ignore[return-value]
+
+        op.function = public
+        TABLE[op.name] = op
+        return public
+
+    return decorate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import FLOAT64, UNFIT, buffer, real_buffer
+from gyaku.ops.arrays import FLOAT64, buffer, real_buffer
+from gyaku.ops.op import like_first, operation, per_element
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,23 +14,34 @@ if TYPE_CHECKING:
 __all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
 
 
+@operation(
+    lambda clock, rates, *, beta1, beta2: _core.optimizer_tick(clock, rates, beta1, beta2),
+    inputs="clock rates",
+    outputs="clock",
+    shapes=like_first,
+    flops=lambda _inputs, _outputs: 3,
+    elements=lambda _inputs, _outputs: 10,
+    in_place=True,
+    no_gradient="bookkeeping",
+    roundings=1,
+)
 def optimizer_tick(
     clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
 ) -> None:
-    """Move an optimizer's clock to the next step, in place.
+    """Advance the step counter of an optimizer, in place.
 
     Parameters
     ----------
     clock : ndarray
-        Step, learning rate, beta1 to the power of the step, beta2 to that power, float64 of shape
-        (4,); it starts as [0, 0, 1, 1].
+        Step counter: step, learning rate, beta1 to the power of the step, beta2 to that power,
+        float64 of shape (4,); it starts as [0, 0, 1, 1].
     rates : ndarray
         Index (from zero) of the first step that the rates cover, then a learning rate for each
-        step from there on, float64 of shape (2 or more,); the last one lasts.
+        step from there on, float64 of shape (2 or more,); later steps have the last one.
     beta1 : float, default 1.0
-        Decay of Adam's first moment.
+        Decay of the first moment.
     beta2 : float, default 1.0
-        Decay of Adam's second moment.
+        Decay of the second moment.
 
     Raises
     ------
@@ -42,7 +53,7 @@ def optimizer_tick(
     Notes
     -----
     step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
-    powers multiplied on.
+    powers multiplied by beta1 and beta2.
 
     Examples
     --------
@@ -53,61 +64,71 @@ def optimizer_tick(
     >>> clock
     array([1. , 0.1, 0.5, 1. ])
     """
-    try:
-        if active.native:
-            _core.optimizer_tick(clock, rates, beta1, beta2)
-            return
-    except UNFIT:
-        pass
-    buffer("optimizer_tick", "clock", clock, FLOAT64, (4,))
-    buffer("optimizer_tick", "rates", rates, FLOAT64, written=False)
+    op = "optimizer_tick"
+    buffer(op, "clock", clock, FLOAT64, (4,))
+    buffer(op, "rates", rates, FLOAT64, written=False)
     if rates.ndim != 1 or len(rates) < 2:
         raise ValueError(
-            "optimizer_tick: rates must hold a first step and a learning rate,"
-            f" got shape {rates.shape}"
+            f"{op}: rates must hold a first step and a learning rate, got shape {rates.shape}"
         )
     if not rates.item(0) <= clock.item(0):
         raise ValueError(
-            f"optimizer_tick: rates begin with step {rates.item(0):g},"
+            f"{op}: rates begin with step {rates.item(0):g},"
             f" the clock stands at step {clock.item(0):g}"
         )
-    if active.native:
-        _core.optimizer_tick(clock, rates, beta1, beta2)
-    else:
-        clock[...] = reference.optimizer_tick(clock, rates, beta1=beta1, beta2=beta2)
 
 
-def _check_update(op: str, params: Any, clock: NDArray[Any], **others: Any) -> None:
+def _row(*, state: str = "", flops: int, roundings: int) -> dict[str, Any]:
+    outputs = f"params {state}"
+    return {
+        "inputs": f"params grads {state} clock",
+        "outputs": outputs,
+        "shapes": lambda shapes, **_keywords: (shapes[0],) * len(outputs.split()),
+        "flops": per_element(flops),
+        "in_place": True,
+        "no_gradient": "an update ends the step",
+        "roundings": roundings,
+    }
+
+
+def _check_update(
+    op: str, params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], **state: NDArray[Any]
+) -> None:
     real_buffer(op, "params", params)
-    for name, x in others.items():
-        buffer(op, name, x, params.dtype, params.shape, written=name != "grads")
+    buffer(op, "grads", grads, params.dtype, params.shape, written=False)
+    for name, x in state.items():
+        buffer(op, name, x, params.dtype, params.shape)
     buffer(op, "clock", clock, FLOAT64, (4,), written=False)
     if not clock.item(0) >= 1:
         raise ValueError(f"{op}: the clock must be at step 1 or later, call optimizer_tick first")
 
 
+@operation(
+    lambda params, grads, clock, *, weight_decay: _core.sgd(params, grads, clock, weight_decay),
+    **_row(flops=2, roundings=6),
+)
 def sgd(
     params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], *, weight_decay: float = 0.0
 ) -> None:
-    """Step down the gradient, in place.
+    """Update parameters by gradient descent, in place.
 
     Parameters
     ----------
     params : ndarray
         Parameters, float32 or float64.
     grads : ndarray
-        Gradients of the loss, of the same shape and dtype.
+        Gradients, of the same shape and dtype.
     clock : ndarray
-        The optimizer's clock, see `optimizer_tick`.
+        Step counter of the optimizer, see `optimizer_tick`.
     weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
+        Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
         If an argument is no array of the dtype named here.
     ValueError
-        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
     Notes
     -----
@@ -123,19 +144,15 @@ def sgd(
     >>> params
     array([0.5])
     """
-    try:
-        if active.native:
-            _core.sgd(params, grads, clock, weight_decay)
-            return
-    except UNFIT:
-        pass
-    _check_update("sgd", params, clock, grads=grads)
-    if active.native:
-        _core.sgd(params, grads, clock, weight_decay)
-    else:
-        params[...] = reference.sgd(params, grads, clock, weight_decay=weight_decay)
+    _check_update("sgd", params, grads, clock)
 
 
+@operation(
+    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.momentum(
+        params, grads, velocity, clock, momentum, nesterov, weight_decay
+    ),
+    **_row(state="velocity", flops=4, roundings=10),
+)
 def momentum(
     params: NDArray[Any],
     grads: NDArray[Any],
@@ -146,31 +163,31 @@ def momentum(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> None:
-    """Step along a velocity that the gradient accelerates, in place.
+    """Update parameters by gradient descent with momentum, in place.
 
     Parameters
     ----------
     params : ndarray
         Parameters, float32 or float64.
     grads : ndarray
-        Gradients of the loss, of the same shape and dtype.
+        Gradients, of the same shape and dtype.
     velocity : ndarray
         Velocity, of the same shape and dtype; it starts as zeros.
     clock : ndarray
-        The optimizer's clock, see `optimizer_tick`.
+        Step counter of the optimizer, see `optimizer_tick`.
     momentum : float, default 0.9
-        Share of the velocity that is kept.
+        Decay of the velocity.
     nesterov : bool, default False
-        Whether to look ahead along the new velocity.
+        Whether to use Nesterov's look-ahead.
     weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
+        Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
         If an argument is no array of the dtype named here.
     ValueError
-        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
     Notes
     -----
@@ -188,27 +205,15 @@ def momentum(
     >>> params, velocity
     (array([1.25]), array([0.25]))
     """
-    try:
-        if active.native:
-            _core.momentum(params, grads, velocity, clock, momentum, nesterov, weight_decay)
-            return
-    except UNFIT:
-        pass
-    _check_update("momentum", params, clock, grads=grads, velocity=velocity)
-    if active.native:
-        _core.momentum(params, grads, velocity, clock, momentum, nesterov, weight_decay)
-    else:
-        params[...], velocity[...] = reference.momentum(
-            params,
-            grads,
-            velocity,
-            clock,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-        )
+    _check_update("momentum", params, grads, clock, velocity=velocity)
 
 
+@operation(
+    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.adam(
+        params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay
+    ),
+    **_row(state="m v", flops=14, roundings=22),
+)
 def adam(
     params: NDArray[Any],
     grads: NDArray[Any],
@@ -221,20 +226,20 @@ def adam(
     epsilon: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> None:
-    """Step by the mean of the gradients over the root of the mean of their squares, in place.
+    """Update parameters by Adam, in place.
 
     Parameters
     ----------
     params : ndarray
         Parameters, float32 or float64.
     grads : ndarray
-        Gradients of the loss, of the same shape and dtype.
+        Gradients, of the same shape and dtype.
     m : ndarray
         Running mean of the gradients, of the same shape and dtype; it starts as zeros.
     v : ndarray
         Running mean of their squares, of the same shape and dtype; it starts as zeros.
     clock : ndarray
-        The optimizer's clock, see `optimizer_tick`; it must have ticked with the same betas.
+        Step counter of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
     beta1 : float, default 0.9
         Decay of the mean.
     beta2 : float, default 0.999
@@ -242,14 +247,14 @@ def adam(
     epsilon : float, default 1e-8
         Small number that keeps the quotient finite.
     weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
+        Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
         If an argument is no array of the dtype named here.
     ValueError
-        If shapes differ, an array cannot be used in place, or the clock was not ticked.
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
     Notes
     -----
@@ -266,24 +271,4 @@ def adam(
     >>> params.round(4)
     array([0.75])
     """
-    try:
-        if active.native:
-            _core.adam(params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay)
-            return
-    except UNFIT:
-        pass
-    _check_update("adam", params, clock, grads=grads, m=m, v=v)
-    if active.native:
-        _core.adam(params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay)
-    else:
-        params[...], m[...], v[...] = reference.adam(
-            params,
-            grads,
-            m,
-            v,
-            clock,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-        )
+    _check_update("adam", params, grads, clock, m=m, v=v)

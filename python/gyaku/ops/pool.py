@@ -1,23 +1,25 @@
-"""Pooling: the maximum or the mean of what a window shows, with gradients."""
+"""Pooling: the maximum or the mean of each window, with gradients."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from operator import index
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import INT32, UINT8, allocate, brought, floating
-from gyaku.ops.conv import UNCHECKED
-from gyaku.ops.windows import pool_axes, sides
+from gyaku.ops.arrays import INT32, UINT8, check_shape, convert, floating, shape_of
+from gyaku.ops.op import operation, prepared
+from gyaku.windows import pool_axes, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-    from gyaku.reference.windows import Axis, Padding, Sides
-
-    Shape = tuple[int, ...]
+    from gyaku.ops.op import Shape, Shapes
+    from gyaku.windows import Axis, Padding, Sides
 
 __all__ = [
     "avg_pool2d",
@@ -30,31 +32,130 @@ __all__ = [
     "max_pool2d_backward",
 ]
 
+# Images have two axes, which native calls spread among the arguments.
+_axes = cast("Callable[..., tuple[Axis, Axis]]", pool_axes)
 
+_SELECTS = "elements are selected, not computed"
+
+
+def _pooled(
+    shapes: Shapes, *, kernel_size: Sides, count_include_pad: bool = False, **where: Any
+) -> tuple[Shape, ...]:
+    del count_include_pad
+    rows, columns = pool_axes("pooling", shapes[0], kernel_size, **where)
+    return ((shapes[0][0], rows.windows, columns.windows, shapes[0][3]),)
+
+
+def _channels(shapes: Shapes) -> tuple[Shape, ...]:
+    return ((shapes[0][0], shapes[0][3]),)
+
+
+def _image_shapes(shapes: Shapes, *, size: tuple[int, int], **where: Any) -> tuple[Shape, ...]:
+    del where
+    return ((shapes[0][0], *size, shapes[0][-1]),)
+
+
+# The overlap of windows is not known from shapes; each pixel is read once at least.
+def _flops(inputs: Shapes, outputs: Shapes) -> int:
+    return max(math.prod(inputs[0]), math.prod(outputs[0]))
+
+
+def _pixels(inputs: Shapes, outputs: Shapes) -> int:
+    del outputs
+    return math.prod(inputs[0][1:-1])
+
+
+def _images(op: str, x: ArrayLike, name: str = "input") -> NDArray[Any]:
+    array = floating(op, "x" if name == "input" else name, x)
+    if array.ndim != 4:
+        raise ValueError(
+            f"{op}: {name} must have shape (samples, h, w, channels), got {array.shape}"
+        )
+    return array
+
+
+def _one_each(op: str, dy: ArrayLike) -> NDArray[Any]:
+    array = floating(op, "dy", dy)
+    if array.ndim != 2:
+        raise ValueError(f"{op}: dy must have shape (samples, channels), got {array.shape}")
+    return array
+
+
+def _image_shape(dy: ArrayLike, size: Sequence[int]) -> Shape:
+    """Return the shape of the images, of arguments that may go to a kernel as they are."""
+    n, *_, channels = shape_of(dy)
+    return (n, *map(index, size), channels)
+
+
+def _checked_image_shape(op: str, dy: NDArray[Any], size: Sides) -> Shape:
+    return (len(dy), *sides(op, "size", size, bits=63), dy.shape[-1])
+
+
+def _whole_image(op: str, x_shape: Shape) -> tuple[Axis, Axis]:
+    rows, columns = pool_axes(op, x_shape, x_shape[1:3] if all(x_shape[1:3]) else 1)
+    return rows, columns
+
+
+def _check_windows(op: str, dy: NDArray[Any], axes: Sequence[Axis]) -> None:
+    rows, columns = axes
+    check_shape(op, "dy", dy, (len(dy), rows.windows, columns.windows, dy.shape[-1]))
+
+
+def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[Any]:
+    """Return the numbers of kernel elements, in the dtype that a kernel reads."""
+    argmax = np.asarray(argmax)
+    if argmax.dtype.kind not in "iu":
+        raise TypeError(f"{op}: argmax must be integers, got dtype {argmax.dtype}")
+    check_shape(op, "argmax", argmax, shape)
+    return convert(op, argmax, INT32 if wide else UINT8)
+
+
+@operation(
+    lambda x, kernel_size, *, stride, padding, dilation, ceil_mode: _core.max_pool2d(
+        x,
+        *_axes(
+            "max_pool2d",
+            shape_of(x),
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+        ),
+        False,
+    ),
+    inputs="x",
+    outputs="y argmax",
+    shapes=lambda shapes, **where: _pooled(shapes, **where) * 2,
+    flops=_flops,
+    saves="output",
+    gradient="max_pool2d_backward",
+    exact=_SELECTS,
+)
 def max_pool2d(
     x: ArrayLike,
-    window: Sides,
+    kernel_size: Sides,
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
     dilation: Sides = 1,
     ceil_mode: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the largest number that each window shows, and which tap of the window sees it.
+    """Return the maximum of each window, and its place in the window.
 
     Parameters
     ----------
     x : array_like
         Images, of shape (n, h, w, c).
-    window : int or sequence of int
-        Height and width of the window.
+    kernel_size : int or sequence of int
+        Height and width of a window.
     stride : int, sequence of int or None, optional
-        Step from one window to the next; None is a window.
+        Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
         Minus infinity around the images: for all sides, for each axis, or for each side, at most
-        half of a window.
+        half the kernel size.
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     ceil_mode : bool, default False
         Whether a last window may reach beyond the padded image; it may not start there.
 
@@ -63,7 +164,8 @@ def max_pool2d(
     y : ndarray
         The maxima, of shape (n, rows, columns, c).
     argmax : ndarray
-        Number of the tap, row by row, of the same shape; uint8 for up to 256 taps, else int32.
+        Kernel elements that cover the maxima, counted row by row, of the same shape: uint8 for up
+        to 256 elements, else int32.
 
     Raises
     ------
@@ -74,9 +176,9 @@ def max_pool2d(
 
     Notes
     -----
-    y = max over the taps, and NaN counts as larger than any number. Among equals the first tap
-    wins; padding never does. A window that sees nothing but padding, which a dilation can make,
-    gives minus infinity and tap 0. Zhou and Chellappa, "Computation of optical flow using a neural
+    y = max over the window, and NaN counts as larger than any number. Among equals the first wins;
+    padding never does. A window that covers nothing but padding, which a dilation can make, gives
+    minus infinity and element 0. Zhou and Chellappa, "Computation of optical flow using a neural
     network", 1988.
 
     Examples
@@ -88,28 +190,42 @@ def max_pool2d(
     >>> y.ravel(), argmax.ravel()
     (array([4., 5.]), array([2, 0], dtype=uint8))
     """
-    op = "max_pool2d"
+    x = _images("max_pool2d", x)
     where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    where["ceil_mode"] = ceil_mode
-    try:
-        if active.native:
-            rows, columns = pool_axes(op, x.shape, window, **where)  # type: ignore[union-attr]
-            return _core.max_pool2d(x, rows, columns, False)
-    except UNCHECKED:
-        pass
-    x = _images(op, x)
-    rows, columns = pool_axes(op, x.shape, window, **where)
-    if active.native:
-        return _core.max_pool2d(x, rows, columns, False)
-    y, argmax = reference.max_pool2d(x, window, **where)
-    return _kept(op, y), _kept(op, argmax)
+    pool_axes("max_pool2d", x.shape, kernel_size, ceil_mode=ceil_mode, **where)
+    return prepared(x=x)
 
 
+@operation(
+    lambda dy, argmax, size, kernel_size, *, stride, padding, dilation, ceil_mode: (
+        _core.max_pool2d_backward(
+            dy,
+            argmax,
+            *_axes(
+                "max_pool2d_backward",
+                _image_shape(dy, size),
+                kernel_size,
+                stride=stride,
+                padding=padding,
+                dilation=dilation,
+                ceil_mode=ceil_mode,
+            ),
+            False,
+        )
+    ),
+    inputs="dy argmax",
+    outputs="dx",
+    shapes=_image_shapes,
+    flops=_flops,
+    no_gradient="it is a gradient",
+    roundings=1,
+    terms=_pixels,
+)
 def max_pool2d_backward(
     dy: ArrayLike,
     argmax: NDArray[Any],
     size: tuple[int, int],
-    window: Sides,
+    kernel_size: Sides,
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
@@ -121,15 +237,15 @@ def max_pool2d_backward(
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the maxima, of shape (n, rows, columns, c).
+        Gradient with respect to the maxima, of shape (n, rows, columns, c).
     argmax : ndarray
-        The tap that saw the maximum, of the same shape, as `max_pool2d` returned it.
+        Kernel elements that cover the maxima, of the same shape, as `max_pool2d` returned them.
     size : tuple of int
         Height and width of the images.
-    window : int or sequence of int
-        Height and width of the window.
+    kernel_size : int or sequence of int
+        Height and width of a window.
     stride : int, sequence of int or None, optional
-        Step of the pooling; None is a window.
+        Step of the pooling; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
         Padding of the pooling.
     dilation : int or sequence of int, default 1
@@ -140,7 +256,7 @@ def max_pool2d_backward(
     Returns
     -------
     ndarray
-        Gradient by the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape (n, *size, c).
 
     Raises
     ------
@@ -152,8 +268,8 @@ def max_pool2d_backward(
 
     Notes
     -----
-    dx is zero but where a maximum came from: there it is the sum of dy over the windows whose
-    maximum it is.
+    dx is zero except at the maxima: there it is the sum of dy over the windows whose maximum it
+    is.
 
     Examples
     --------
@@ -166,54 +282,64 @@ def max_pool2d_backward(
     array([ 0., 10.,  0.,  0.])
     """
     op = "max_pool2d_backward"
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    where["ceil_mode"] = ceil_mode
-    try:
-        if active.native:
-            n, _, _, c = dy.shape  # type: ignore[union-attr]
-            rows, columns = pool_axes(op, (n, *size, c), window, **where)
-            return _core.max_pool2d_backward(dy, argmax, rows, columns, False)
-    except UNCHECKED:
-        pass
     dy = _images(op, dy, "dy")
-    rows, columns = pool_axes(op, _image_shape(op, dy, size), window, **where)
-    _check_windows(op, dy, rows, columns)
-    argmax = _taps(op, argmax, dy.shape, rows.taps * columns.taps > 256)
-    if active.native:
-        return _core.max_pool2d_backward(dy, argmax, rows, columns, False)
-    return _kept(
-        op,
-        reference.max_pool2d_backward(dy, argmax, (rows.size, columns.size), window, **where),
-    )
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    shape = _checked_image_shape(op, dy, size)
+    rows, columns = pool_axes(op, shape, kernel_size, ceil_mode=ceil_mode, **where)
+    _check_windows(op, dy, (rows, columns))
+    argmax = _argmax(op, argmax, dy.shape, rows.taps * columns.taps > 256)
+    return prepared(dy=dy, argmax=argmax, size=shape[1:3])
 
 
+@operation(
+    lambda x, kernel_size, *, stride, padding, ceil_mode, count_include_pad: _core.avg_pool2d(
+        x,
+        *_axes(
+            "avg_pool2d",
+            shape_of(x),
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+        ),
+        count_include_pad,
+        False,
+    ),
+    inputs="x",
+    outputs="y",
+    shapes=_pooled,
+    flops=_flops,
+    gradient="avg_pool2d_backward",
+    roundings=3,
+    terms=_pixels,
+)
 def avg_pool2d(
     x: ArrayLike,
-    window: Sides,
+    kernel_size: Sides,
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
 ) -> NDArray[Any]:
-    """Return the mean of what each window shows.
+    """Return the mean of each window.
 
     Parameters
     ----------
     x : array_like
         Images, of shape (n, h, w, c).
-    window : int or sequence of int
-        Height and width of the window.
+    kernel_size : int or sequence of int
+        Height and width of a window.
     stride : int, sequence of int or None, optional
-        Step from one window to the next; None is a window.
+        Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
-        Zeros around the images: for all sides, for each axis, or for each side, at most half of a
-        window.
+        Zeros around the images: for all sides, for each axis, or for each side, at most half the
+        kernel size.
     ceil_mode : bool, default False
         Whether a last window may reach beyond the padded image; it may not start there.
     count_include_pad : bool, default False
-        Whether the mean counts the zeros of the padding. What a last window covers beyond the
-        padding is never counted.
+        Whether the mean counts the zeros of the padding. Positions of a last window beyond the
+        padding are never counted.
 
     Returns
     -------
@@ -229,7 +355,7 @@ def avg_pool2d(
 
     Notes
     -----
-    y = Σ x / m, over the m pixels that the window shows. LeCun et al., "Gradient-based learning
+    y = Σ x / m, over the m pixels of the window. LeCun et al., "Gradient-based learning
     applied to document recognition", Proceedings of the IEEE 86 (1998).
 
     Examples
@@ -240,26 +366,40 @@ def avg_pool2d(
     >>> ops.avg_pool2d(x, (1, 2), ceil_mode=True).ravel()
     array([1.5, 3.5, 5. ])
     """
-    op = "avg_pool2d"
+    x = _images("avg_pool2d", x)
     where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    try:
-        if active.native:
-            rows, columns = pool_axes(op, x.shape, window, **where)  # type: ignore[union-attr]
-            return _core.avg_pool2d(x, rows, columns, count_include_pad, False)
-    except UNCHECKED:
-        pass
-    x = _images(op, x)
-    rows, columns = pool_axes(op, x.shape, window, **where)
-    if active.native:
-        return _core.avg_pool2d(x, rows, columns, count_include_pad, False)
-    where["count_include_pad"] = count_include_pad
-    return _kept(op, reference.avg_pool2d(x, window, **where))
+    pool_axes("avg_pool2d", x.shape, kernel_size, **where)
+    return prepared(x=x)
 
 
+@operation(
+    lambda dy, size, kernel_size, *, stride, padding, ceil_mode, count_include_pad: (
+        _core.avg_pool2d_backward(
+            dy,
+            *_axes(
+                "avg_pool2d_backward",
+                _image_shape(dy, size),
+                kernel_size,
+                stride=stride,
+                padding=padding,
+                ceil_mode=ceil_mode,
+            ),
+            count_include_pad,
+            False,
+        )
+    ),
+    inputs="dy",
+    outputs="dx",
+    shapes=_image_shapes,
+    flops=_flops,
+    no_gradient="it is a gradient",
+    roundings=3,
+    terms=_pixels,
+)
 def avg_pool2d_backward(
     dy: ArrayLike,
     size: tuple[int, int],
-    window: Sides,
+    kernel_size: Sides,
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
@@ -271,13 +411,13 @@ def avg_pool2d_backward(
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the means, of shape (n, rows, columns, c).
+        Gradient with respect to the means, of shape (n, rows, columns, c).
     size : tuple of int
         Height and width of the images.
-    window : int or sequence of int
-        Height and width of the window.
+    kernel_size : int or sequence of int
+        Height and width of a window.
     stride : int, sequence of int or None, optional
-        Step of the pooling; None is a window.
+        Step of the pooling; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
         Padding of the pooling.
     ceil_mode : bool, default False
@@ -288,7 +428,7 @@ def avg_pool2d_backward(
     Returns
     -------
     ndarray
-        Gradient by the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape (n, *size, c).
 
     Raises
     ------
@@ -299,7 +439,7 @@ def avg_pool2d_backward(
 
     Notes
     -----
-    dx = Σ dy / m over the windows that show the pixel, m pixels each.
+    dx = Σ dy / m over the windows that cover the pixel, m pixels each.
 
     Examples
     --------
@@ -310,25 +450,26 @@ def avg_pool2d_backward(
     array([1., 1., 2., 2., 1.])
     """
     op = "avg_pool2d_backward"
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    try:
-        if active.native:
-            n, _, _, c = dy.shape  # type: ignore[union-attr]
-            rows, columns = pool_axes(op, (n, *size, c), window, **where)
-            return _core.avg_pool2d_backward(dy, rows, columns, count_include_pad, False)
-    except UNCHECKED:
-        pass
     dy = _images(op, dy, "dy")
-    rows, columns = pool_axes(op, _image_shape(op, dy, size), window, **where)
-    _check_windows(op, dy, rows, columns)
-    if active.native:
-        return _core.avg_pool2d_backward(dy, rows, columns, count_include_pad, False)
-    where["count_include_pad"] = count_include_pad
-    return _kept(op, reference.avg_pool2d_backward(dy, (rows.size, columns.size), window, **where))
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    shape = _checked_image_shape(op, dy, size)
+    _check_windows(op, dy, pool_axes(op, shape, kernel_size, **where))
+    return prepared(dy=dy, size=shape[1:3])
 
 
+@operation(
+    lambda x: _core.max_pool2d(x, *_whole_image("global_max_pool2d", shape_of(x)), True),
+    kernel="max_pool2d",
+    inputs="x",
+    outputs="y argmax",
+    shapes=lambda shapes: _channels(shapes) * 2,
+    flops=_flops,
+    saves="output",
+    gradient="global_max_pool2d_backward",
+    exact=_SELECTS,
+)
 def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the largest number of each channel, and which pixel it is.
+    """Return the maximum of each channel, and its pixel.
 
     Parameters
     ----------
@@ -340,7 +481,7 @@ def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     y : ndarray
         The maxima, of shape (n, c).
     argmax : ndarray
-        Number of the pixel, row by row, int32 of the same shape.
+        Pixels of the maxima, counted row by row, int32 of the same shape.
 
     Raises
     ------
@@ -351,7 +492,7 @@ def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
 
     Notes
     -----
-    `max_pool2d` with a window that shows the whole image.
+    `max_pool2d` with a window that covers the whole image.
 
     Examples
     --------
@@ -360,15 +501,26 @@ def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     >>> ops.global_max_pool2d(np.array([1.0, 3.0, 2.0]).reshape(1, 1, 3, 1))
     (array([[3.]]), array([[1]], dtype=int32))
     """
-    op = "global_max_pool2d"
-    x = _images(op, x)
-    rows, columns = _whole(op, x.shape)
-    if active.native:
-        return _core.max_pool2d(x, rows, columns, True)
-    y, argmax = reference.global_max_pool2d(x)
-    return _kept(op, y), _kept(op, argmax)
+    x = _images("global_max_pool2d", x)
+    _whole_image("global_max_pool2d", x.shape)
+    return prepared(x=x)
 
 
+@operation(
+    lambda dy, argmax, size: _core.max_pool2d_backward(
+        dy,
+        argmax,
+        *_whole_image("global_max_pool2d_backward", _image_shape(dy, size)),
+        True,
+    ),
+    kernel="max_pool2d_backward",
+    inputs="dy argmax",
+    outputs="dx",
+    shapes=_image_shapes,
+    flops=_flops,
+    no_gradient="it is a gradient",
+    exact=_SELECTS,
+)
 def global_max_pool2d_backward(
     dy: ArrayLike, argmax: NDArray[Any], size: tuple[int, int]
 ) -> NDArray[Any]:
@@ -377,16 +529,16 @@ def global_max_pool2d_backward(
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the maxima, of shape (n, c).
+        Gradient with respect to the maxima, of shape (n, c).
     argmax : ndarray
-        The pixels that they came from, int32 of the same shape.
+        Pixels of the maxima, int32 of the same shape.
     size : tuple of int
         Height and width of the images.
 
     Returns
     -------
     ndarray
-        Gradient by the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape (n, *size, c).
 
     Raises
     ------
@@ -397,7 +549,7 @@ def global_max_pool2d_backward(
 
     Notes
     -----
-    dx is dy where the maximum came from, and zero elsewhere.
+    dx is dy at the maximum, and zero elsewhere.
 
     Examples
     --------
@@ -407,14 +559,24 @@ def global_max_pool2d_backward(
     array([0., 2., 0.])
     """
     op = "global_max_pool2d_backward"
-    dy = _rows(op, dy)
-    rows, columns = _whole(op, _image_shape(op, dy, size))
-    argmax = _taps(op, argmax, dy.shape, wide=True)
-    if active.native:
-        return _core.max_pool2d_backward(dy, argmax, rows, columns, True)
-    return _kept(op, reference.global_max_pool2d_backward(dy, argmax, (rows.size, columns.size)))
+    dy = _one_each(op, dy)
+    shape = _checked_image_shape(op, dy, size)
+    _whole_image(op, shape)
+    argmax = _argmax(op, argmax, dy.shape, wide=True)
+    return prepared(dy=dy, argmax=argmax, size=shape[1:3])
 
 
+@operation(
+    lambda x: _core.avg_pool2d(x, *_whole_image("global_avg_pool2d", shape_of(x)), False, True),
+    kernel="avg_pool2d",
+    inputs="x",
+    outputs="y",
+    shapes=_channels,
+    flops=_flops,
+    gradient="global_avg_pool2d_backward",
+    roundings=3,
+    terms=_pixels,
+)
 def global_avg_pool2d(x: ArrayLike) -> NDArray[Any]:
     """Return the mean of each channel.
 
@@ -446,28 +608,37 @@ def global_avg_pool2d(x: ArrayLike) -> NDArray[Any]:
     >>> ops.global_avg_pool2d(np.array([1.0, 3.0, 2.0]).reshape(1, 1, 3, 1))
     array([[2.]])
     """
-    op = "global_avg_pool2d"
-    x = _images(op, x)
-    rows, columns = _whole(op, x.shape)
-    if active.native:
-        return _core.avg_pool2d(x, rows, columns, False, True)
-    return _kept(op, reference.global_avg_pool2d(x))
+    x = _images("global_avg_pool2d", x)
+    _whole_image("global_avg_pool2d", x.shape)
+    return prepared(x=x)
 
 
+@operation(
+    lambda dy, size: _core.avg_pool2d_backward(
+        dy, *_whole_image("global_avg_pool2d_backward", _image_shape(dy, size)), False, True
+    ),
+    kernel="avg_pool2d_backward",
+    inputs="dy",
+    outputs="dx",
+    shapes=_image_shapes,
+    flops=_flops,
+    no_gradient="it is a gradient",
+    roundings=2,
+)
 def global_avg_pool2d_backward(dy: ArrayLike, size: tuple[int, int]) -> NDArray[Any]:
     """Return the gradient of global mean pooling.
 
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the means, of shape (n, c).
+        Gradient with respect to the means, of shape (n, c).
     size : tuple of int
         Height and width of the images.
 
     Returns
     -------
     ndarray
-        Gradient by the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape (n, *size, c).
 
     Raises
     ------
@@ -487,55 +658,7 @@ def global_avg_pool2d_backward(dy: ArrayLike, size: tuple[int, int]) -> NDArray[
     array([2., 2., 2.])
     """
     op = "global_avg_pool2d_backward"
-    dy = _rows(op, dy)
-    rows, columns = _whole(op, _image_shape(op, dy, size))
-    if active.native:
-        return _core.avg_pool2d_backward(dy, rows, columns, False, True)
-    return _kept(op, reference.global_avg_pool2d_backward(dy, (rows.size, columns.size)))
-
-
-def _images(op: str, x: ArrayLike, name: str = "input") -> NDArray[Any]:
-    array = floating(op, "x" if name == "input" else name, x)
-    if array.ndim != 4:
-        raise ValueError(
-            f"{op}: {name} must have shape (samples, h, w, channels), got {array.shape}"
-        )
-    return array
-
-
-def _rows(op: str, dy: ArrayLike) -> NDArray[Any]:
-    array = floating(op, "dy", dy)
-    if array.ndim != 2:
-        raise ValueError(f"{op}: dy must have shape (samples, channels), got {array.shape}")
-    return array
-
-
-def _image_shape(op: str, dy: NDArray[Any], size: tuple[int, int]) -> Shape:
-    return (len(dy), *sides(op, "size", size, bits=63), dy.shape[-1])
-
-
-def _whole(op: str, x_shape: Shape) -> tuple[Axis, ...]:
-    return pool_axes(op, x_shape, x_shape[1:3] if all(x_shape[1:3]) else 1)
-
-
-def _check_windows(op: str, dy: NDArray[Any], rows: Axis, columns: Axis) -> None:
-    expected = (len(dy), rows.windows, columns.windows, dy.shape[-1])
-    if dy.shape != expected:
-        raise ValueError(f"{op}: dy must have shape {expected}, got {dy.shape}")
-
-
-def _taps(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[Any]:
-    dtype = INT32 if wide else UINT8
-    if type(argmax) is not np.ndarray or argmax.dtype is not dtype:
-        argmax = np.asarray(argmax)
-    if argmax.dtype.kind not in "iu":
-        raise TypeError(f"{op}: argmax must be integers, got dtype {argmax.dtype}")
-    if argmax.shape != shape:
-        raise ValueError(f"{op}: argmax must have shape {shape}, got {argmax.shape}")
-    return brought(op, argmax, dtype)
-
-
-def _kept(op: str, x: NDArray[Any]) -> NDArray[Any]:
-    y = allocate(op, x.shape, x.dtype)
-    y[...] = x
-    return y
+    dy = _one_each(op, dy)
+    shape = _checked_image_shape(op, dy, size)
+    _whole_image(op, shape)
+    return prepared(dy=dy, size=shape[1:3])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import INT64, UNFIT, allocate, buffer, floating
+from gyaku.ops.arrays import INT64, buffer, floating
+from gyaku.ops.op import like_first, operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -15,48 +15,57 @@ __all__ = ["dropout", "permutation"]
 
 
 def check_seed(op: str, seed: int) -> None:
-    """Refuse what is no seed of the random numbers.
+    """Raise if a seed is not an unsigned integer of 64 bits.
 
     Parameters
     ----------
     op : str
-        The operation, for the error.
+        Operation, for the error.
     seed : int
         The seed.
 
     Raises
     ------
     ValueError
-        If it does not have 64 bits.
+        If it is out of range.
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"{op}: seed must be 0 to 2^64 - 1, got {seed}")
 
 
+@operation(
+    lambda x, clock, *, rate, seed, stream: _core.dropout(x, clock, None, rate, seed, stream),
+    inputs="x clock",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(2),
+    gradient="dropout",
+    roundings=3,
+)
 def dropout(
     x: ArrayLike, clock: NDArray[Any], *, rate: float, seed: int, stream: int
 ) -> NDArray[Any]:
-    """Set a random share of the values to zero and scale the others up.
+    """Set a random fraction of the elements to zero and scale the others up.
 
-    The operation is its own gradient: apply it to dy with the same clock.
+    The operation is its own gradient: apply it to dy at the same step.
 
     Parameters
     ----------
     x : array_like
-        Input of any shape, or the gradient of the loss by the output.
+        Input of any shape, or the gradient with respect to the output.
     clock : ndarray
-        The step, int64 of shape (1,): a new mask for each.
+        Step counter, int64 of shape (1,); each step has a mask of its own.
     rate : float
-        Share of values that become zero, in [0, 1).
+        Fraction of the elements to set to zero, in [0, 1).
     seed : int
         Seed of the random numbers, 0 to 2^64 - 1.
     stream : int
-        Which dropout of the model this is, 0 to 2^32 - 2.
+        Number of this dropout in the model, 0 to 2^32 - 2.
 
     Returns
     -------
     ndarray
-        Output of the same shape, or the gradient of the loss by the input.
+        Output of the same shape, or the gradient with respect to the input.
 
     Raises
     ------
@@ -68,9 +77,10 @@ def dropout(
     Notes
     -----
     y = x / (1 - rate) where kept, else 0; Srivastava et al., "Dropout: a simple way to prevent
-    neural networks from overfitting", JMLR 15 (2014), in the inverted form that leaves prediction
-    alone. The random numbers are Philox4x32-10 (Salmon et al., SC 2011), so the mask depends on
-    seed, stream, step and position alone; `gyaku.reference.dropout` says how.
+    neural networks from overfitting", JMLR 15 (2014), in the inverted form, which needs no
+    scaling in prediction. The random numbers are Philox4x32-10 (Salmon et al., SC 2011), so the
+    mask depends on seed, stream, step and position alone; `gyaku.reference.dropout` is the
+    definition.
 
     Examples
     --------
@@ -79,38 +89,40 @@ def dropout(
     >>> ops.dropout(np.ones(8), np.array([1]), rate=0.5, seed=0, stream=0)
     array([0., 2., 0., 0., 2., 0., 2., 0.])
     """
-    try:
-        if active.native:
-            return _core.dropout(x, clock, None, rate, seed, stream)
-    except UNFIT:
-        pass
-    x = floating("dropout", "x", x)
-    buffer("dropout", "clock", clock, INT64, (1,), written=False)
+    op = "dropout"
+    x = floating(op, "x", x)
+    buffer(op, "clock", clock, INT64, (1,), written=False)
     if not 0 <= rate < 1:
-        raise ValueError(f"dropout: rate must be at least 0 and below 1, got {rate}")
-    check_seed("dropout", seed)
+        raise ValueError(f"{op}: rate must be at least 0 and below 1, got {rate}")
+    check_seed(op, seed)
     if not 0 <= stream < 2**32 - 1:  # the last stream shuffles the samples
-        raise ValueError(f"dropout: stream must be 0 to 2^32 - 2, got {stream}")
-    if active.native:
-        return _core.dropout(x, clock, None, rate, seed, stream)
-    y = allocate("dropout", x.shape, x.dtype)
-    y[...] = reference.dropout(x, clock, rate=rate, seed=seed, stream=stream)
-    return y
+        raise ValueError(f"{op}: stream must be 0 to 2^32 - 2, got {stream}")
+    return prepared(x=x)
 
 
+@operation(
+    lambda order, n, *, seed, first_epoch: _core.permutation(order, n, seed, first_epoch),
+    inputs="",
+    outputs="order",
+    shapes=like_first,
+    flops=lambda _inputs, _outputs: 0,
+    in_place=True,
+    no_gradient="integers are not trained",
+    exact="integers are shuffled",
+)
 def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> None:
-    """Shuffle the numbers below n once for each of several epochs, in place.
+    """Shuffle the integers below n once for each of several epochs, in place.
 
     Parameters
     ----------
     order : ndarray
-        Where the k permutations go one after the other, int64 of shape (k n,).
+        Array for k permutations one after the other, int64 of shape (k n,).
     n : int
-        How many numbers to shuffle, at least one.
+        Number of integers to shuffle, at least one.
     seed : int
         Seed of the random numbers, 0 to 2^64 - 1.
     first_epoch : int
-        The epoch of the first permutation.
+        Epoch of the first permutation.
 
     Raises
     ------
@@ -133,23 +145,14 @@ def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> 
     >>> order
     array([3, 2, 1, 0, 4])
     """
-    try:
-        if active.native:
-            _core.permutation(order, n, seed, first_epoch)
-            return
-    except UNFIT:
-        pass
-    buffer("permutation", "order", order, INT64)
+    op = "permutation"
+    buffer(op, "order", order, INT64)
     if n < 1:
-        raise ValueError(f"permutation: n must be at least 1, got {n}")
+        raise ValueError(f"{op}: n must be at least 1, got {n}")
     if order.ndim != 1 or len(order) % n:
         raise ValueError(
-            f"permutation: order must hold whole permutations of {n}, got shape {order.shape}"
+            f"{op}: order must hold whole permutations of {n}, got shape {order.shape}"
         )
-    check_seed("permutation", seed)
+    check_seed(op, seed)
     if not 0 <= first_epoch < 2**63:
-        raise ValueError(f"permutation: first_epoch must be at least 0, got {first_epoch}")
-    if active.native:
-        _core.permutation(order, n, seed, first_epoch)
-    else:
-        order[...] = reference.permutation(order, n, seed=seed, first_epoch=first_epoch)
+        raise ValueError(f"{op}: first_epoch must be at least 0, got {first_epoch}")

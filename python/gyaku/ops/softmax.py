@@ -5,20 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.backend import active, reference
-from gyaku.ops.arrays import UNFIT, allocate, floating, same_shape
+from gyaku.ops.arrays import check_same_shape, floating
+from gyaku.ops.op import like_first, operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from gyaku.ops.op import Shapes
+
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def _not_a_number(op: str, name: str, x: NDArray[Any]) -> None:
-    if x.ndim == 0:
+def _columns(inputs: Shapes, outputs: Shapes) -> int:
+    del outputs
+    return inputs[0][-1]
+
+
+def _rows(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
+    rows = floating(op, name, x)
+    if rows.ndim == 0:
         raise ValueError(f"{op}: {name} must have at least one dimension, got a single number")
+    return rows
 
 
+def _gradient(op: str, dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
+    y = _rows(op, "y", y)
+    dy = floating(op, "dy", dy, y.dtype)
+    check_same_shape(op, "dy and y", dy, y)
+    return prepared(dy=dy, y=y)
+
+
+@operation(
+    lambda x: _core.softmax(x, None),
+    inputs="x",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(5),
+    saves="output",
+    gradient="softmax_backward",
+    roundings=6,
+    terms=_columns,
+)
 def softmax(x: ArrayLike) -> NDArray[Any]:
     """Turn each row of scores into probabilities.
 
@@ -52,22 +79,22 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    try:
-        if active.native:
-            return _core.softmax(x, None)
-    except UNFIT:
-        pass
-    x = floating("softmax", "x", x)
-    _not_a_number("softmax", "x", x)
-    if active.native:
-        return _core.softmax(x, None)
-    y = allocate("softmax", x.shape, x.dtype)
-    y[...] = reference.softmax(x)
-    return y
+    return prepared(x=_rows("softmax", "x", x))
 
 
+@operation(
+    lambda x: _core.log_softmax(x, None),
+    inputs="x",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(5),
+    saves="output",
+    gradient="log_softmax_backward",
+    roundings=7,
+    terms=_columns,
+)
 def log_softmax(x: ArrayLike) -> NDArray[Any]:
-    """Return the logarithm of softmax without computing softmax.
+    """Compute the logarithm of softmax without computing softmax.
 
     Parameters
     ----------
@@ -96,34 +123,33 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax([1000.0, 0.0])
     array([    0., -1000.])
     """
-    try:
-        if active.native:
-            return _core.log_softmax(x, None)
-    except UNFIT:
-        pass
-    x = floating("log_softmax", "x", x)
-    _not_a_number("log_softmax", "x", x)
-    if active.native:
-        return _core.log_softmax(x, None)
-    y = allocate("log_softmax", x.shape, x.dtype)
-    y[...] = reference.log_softmax(x)
-    return y
+    return prepared(x=_rows("log_softmax", "x", x))
 
 
+@operation(
+    lambda dy, y: _core.softmax_backward(dy, y, None),
+    inputs="dy y",
+    outputs="dx",
+    shapes=like_first,
+    flops=per_element(4),
+    no_gradient="it is a gradient",
+    roundings=4,
+    terms=_columns,
+)
 def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     """Return the gradient of softmax.
 
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the output, of shape (..., c).
+        Gradient with respect to the output, of shape (..., c).
     y : array_like
         The output, of the same shape.
 
     Returns
     -------
     ndarray
-        Gradient of the loss by the input.
+        Gradient with respect to the input.
 
     Raises
     ------
@@ -142,36 +168,33 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.softmax_backward([1.0, 0.0], [0.5, 0.5])
     array([ 0.25, -0.25])
     """
-    try:
-        if active.native:
-            return _core.softmax_backward(dy, y, None)
-    except UNFIT:
-        pass
-    y = floating("softmax_backward", "y", y)
-    dy = floating("softmax_backward", "dy", dy, y.dtype)
-    same_shape("softmax_backward", "dy and y", dy, y)
-    _not_a_number("softmax_backward", "y", y)
-    if active.native:
-        return _core.softmax_backward(dy, y, None)
-    dx = allocate("softmax_backward", y.shape, y.dtype)
-    dx[...] = reference.softmax_backward(dy, y)
-    return dx
+    return _gradient("softmax_backward", dy, y)
 
 
+@operation(
+    lambda dy, y: _core.log_softmax_backward(dy, y, None),
+    inputs="dy y",
+    outputs="dx",
+    shapes=like_first,
+    flops=per_element(4),
+    no_gradient="it is a gradient",
+    roundings=5,
+    terms=_columns,
+)
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     """Return the gradient of the logarithm of softmax.
 
     Parameters
     ----------
     dy : array_like
-        Gradient of the loss by the output, of shape (..., c).
+        Gradient with respect to the output, of shape (..., c).
     y : array_like
         The output, of the same shape.
 
     Returns
     -------
     ndarray
-        Gradient of the loss by the input.
+        Gradient with respect to the input.
 
     Raises
     ------
@@ -190,17 +213,4 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax_backward([1.0, 0.0], ops.log_softmax([3.0, 3.0])).round(4)
     array([ 0.5, -0.5])
     """
-    try:
-        if active.native:
-            return _core.log_softmax_backward(dy, y, None)
-    except UNFIT:
-        pass
-    y = floating("log_softmax_backward", "y", y)
-    dy = floating("log_softmax_backward", "dy", dy, y.dtype)
-    same_shape("log_softmax_backward", "dy and y", dy, y)
-    _not_a_number("log_softmax_backward", "y", y)
-    if active.native:
-        return _core.log_softmax_backward(dy, y, None)
-    dx = allocate("log_softmax_backward", y.shape, y.dtype)
-    dx[...] = reference.log_softmax_backward(dy, y)
-    return dx
+    return _gradient("log_softmax_backward", dy, y)

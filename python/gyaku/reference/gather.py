@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order, and the counter that walks through it."""
+"""Rows of a data set in a given order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gyaku.reference.random import DATA_STREAM, random_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["advance", "gather", "gather_images"]
+__all__ = ["gather", "gather_images"]
 
 
 def gather(
@@ -22,38 +22,7 @@ def gather(
     *,
     scale: float = 1.0,
 ) -> NDArray[Any]:
-    """Collect the next rows of a data set.
-
-    Parameters
-    ----------
-    source : ndarray
-        The data set, of shape (m, ...).
-    order : ndarray
-        Row numbers, int64 of shape (k,).
-    cursor : ndarray
-        Place in the order of the first row, int64 of shape (1,).
-    out : ndarray
-        Array whose length and dtype the result takes; it is left alone.
-    scale : float, default 1.0
-        What the numbers are multiplied by.
-
-    Returns
-    -------
-    ndarray
-        The rows, as many as out has.
-
-    Notes
-    -----
-    y_i = scale source[order[cursor + i]].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> source = np.array([[10], [20], [30]], np.uint8)
-    >>> gather(source, np.array([2, 0, 1]), np.array([1]), np.empty((2, 1)), scale=0.5)
-    array([[ 5.],
-           [10.]])
-    """
+    """y_i = scale source[order[cursor + i]]."""
     first = int(cursor[0])
     rows = source[order[first : first + len(out)]].astype(out.dtype)
     scaled: NDArray[Any] = rows if scale == 1 else rows * scale
@@ -72,53 +41,11 @@ def gather_images(
     flip: bool = False,
     seed: int = 0,
 ) -> NDArray[Any]:
-    """Collect the next images of a data set, each moved and mirrored at random.
-
-    Parameters
-    ----------
-    source : ndarray
-        The data set, of shape (m, height, width, channels).
-    order : ndarray
-        Row numbers, int64 of shape (k,).
-    cursor : ndarray
-        Place in the order of the first row, int64 of shape (1,).
-    epoch : ndarray
-        The epoch, int64 of shape (1,): new random numbers for each.
-    out : ndarray
-        Array whose length and dtype the result takes; it is left alone.
-    scale : float, default 1.0
-        What the numbers are multiplied by.
-    shift : int, default 0
-        By how many pixels at most an image moves in each direction.
-    flip : bool, default False
-        Whether half of the images have left and right exchanged, before they move.
-    seed : int, default 0
-        Seed of the random numbers.
-
-    Returns
-    -------
-    ndarray
-        The images, as many as out has; what moves in from outside is zero.
-
-    Notes
-    -----
-    y[i, r + d, q + e] = scale source[m, r, q or width - 1 - q], m = order[cursor + i]. With the
-    random words w of block m at step 2⁶³ + epoch of the stream that orders the samples,
-    d = ⌊w₀ (2 shift + 1) / 2³²⌋ - shift, e the same of w₁, and w₂ ≥ 2³¹ mirrors. So it depends on
-    seed, epoch and sample alone. Simard, Steinkraus and Platt, "Best practices for convolutional
-    neural networks applied to visual document analysis", ICDAR 2003.
-
-    Examples
-    --------
-    >>> source = np.array([1, 2, 3], np.uint8).reshape(1, 1, 3, 1)
-    >>> out, start = np.empty((1, 1, 3, 1)), np.array([0])
-    >>> for epoch in range(1, 4):
-    ...     images = gather_images(source, start, start, np.array([epoch]), out, flip=True)
-    ...     print(images.ravel())
-    [3. 2. 1.]
-    [1. 2. 3.]
-    [3. 2. 1.]
-    """
+    """Collect the next images of a data set, each shifted and flipped at random."""
+    # y[i, r + d, q + e] = scale source[m, r, q or width - 1 - q], m = order[cursor + i]. With
+    # the random words w of block m at step 2⁶³ + epoch of the stream that orders the samples,
+    # d = ⌊w₀ (2 shift + 1) / 2³²⌋ - shift, e the same of w₁, and w₂ ≥ 2³¹ flips. So it
+    # depends on seed, epoch and sample alone.
     images = gather(source, order, cursor, out, scale=scale)
     first, (height, width) = int(cursor[0]), images.shape[1:3]
     rows = order[first : first + len(out)]
@@ -131,31 +58,3 @@ def gather_images(
             max(-down, 0) : height - down, max(-right, 0) : width - right
         ]
     return moved
-
-
-def advance(counter: NDArray[Any], amount: int) -> NDArray[Any]:
-    """Move a counter on.
-
-    Parameters
-    ----------
-    counter : ndarray
-        The counter, int64 of shape (1,).
-    amount : int
-        What is added to it.
-
-    Returns
-    -------
-    ndarray
-        The new counter.
-
-    Notes
-    -----
-    counter + amount.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> advance(np.array([3]), 2)
-    array([5])
-    """
-    return counter + amount

@@ -25,41 +25,9 @@ def matmul(
     activation: str | None = None,
     alpha: float | None = None,
 ) -> NDArray[Any]:
-    """Multiply two matrices, add a bias to each row, apply an activation function.
-
-    Parameters
-    ----------
-    a : ndarray
-        Matrix of shape (m, k), or (k, m) if it is to be transposed.
-    b : ndarray
-        Matrix of shape (k, n), or (n, k) if it is to be transposed.
-    transpose_a : bool, default False
-        Whether to transpose a.
-    transpose_b : bool, default False
-        Whether to transpose b.
-    bias : ndarray or None, optional
-        Row of shape (n,) that is added to each row of the product.
-    activation : str or None, optional
-        Name of an activation function.
-    alpha : float or None, optional
-        Parameter of the activation function.
-
-    Returns
-    -------
-    ndarray
-        Matrix of shape (m, n).
-
-    Notes
-    -----
-    y = f(op(a) op(b) + bias). The gradients are products again: with z the argument of f and
-    nothing transposed, da = dz bᵀ, db = aᵀ dz, and the bias gets the column sums of dz. Rumelhart,
-    Hinton and Williams, "Learning representations by back-propagating errors", Nature 323 (1986).
-
-    Examples
-    --------
-    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), bias=np.array([0.5]))
-    array([[11.5]])
-    """
+    """Multiply two matrices, add a bias to each row, apply an activation function."""
+    # y = f(op(a) op(b) + bias). The gradients are products again: with z the argument of f
+    # and nothing transposed, da = dz bᵀ, db = aᵀ dz, and the bias gets the column sums of dz.
     z = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
     if bias is not None:
         z = z + bias
@@ -68,25 +36,5 @@ def matmul(
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def sum_rows(x: NDArray[Any]) -> NDArray[Any]:
-    """Add up the rows of a matrix.
-
-    Parameters
-    ----------
-    x : ndarray
-        Matrix of shape (m, n).
-
-    Returns
-    -------
-    ndarray
-        The n column sums; zeros if there is no row.
-
-    Notes
-    -----
-    y_j = Σ_i x_ij.
-
-    Examples
-    --------
-    >>> sum_rows(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([4., 6.])
-    """
+    """y_j = Σ_i x_ij."""
     return np.asarray(x.sum(axis=0))

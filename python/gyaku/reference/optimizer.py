@@ -15,36 +15,9 @@ __all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
 def optimizer_tick(
     clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
 ) -> NDArray[Any]:
-    """Move an optimizer's clock to the next step.
-
-    Parameters
-    ----------
-    clock : ndarray
-        Step, learning rate, beta1 to the power of the step, beta2 to that power; it starts as
-        [0, 0, 1, 1].
-    rates : ndarray
-        Index (from zero) of the first step that the rates cover, then a learning rate for each
-        step from there on; the last one lasts.
-    beta1 : float, default 1.0
-        Decay of Adam's first moment.
-    beta2 : float, default 1.0
-        Decay of Adam's second moment.
-
-    Returns
-    -------
-    ndarray
-        The new clock.
-
-    Notes
-    -----
-    step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
-    powers multiplied on.
-
-    Examples
-    --------
-    >>> optimizer_tick(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 0.1]), beta1=0.5)
-    array([1. , 0.1, 0.5, 1. ])
-    """
+    """Advance the step counter of an optimizer."""
+    # step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
+    # powers multiplied by beta1 and beta2.
     step = clock[0]
     index = min(max(int(step - rates[0]), 0), len(rates) - 2)
     return np.array([step + 1, rates[1 + index], clock[2] * beta1, clock[3] * beta2], clock.dtype)
@@ -54,34 +27,7 @@ def optimizer_tick(
 def sgd(
     params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], *, weight_decay: float = 0.0
 ) -> NDArray[Any]:
-    """Step down the gradient.
-
-    Parameters
-    ----------
-    params : ndarray
-        Parameters.
-    grads : ndarray
-        Gradients of the loss, of the same shape.
-    clock : ndarray
-        The optimizer's clock; the learning rate is its second number.
-    weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
-
-    Returns
-    -------
-    ndarray
-        The new parameters.
-
-    Notes
-    -----
-    p' = p - η (g + λ p); Robbins and Monro, "A stochastic approximation method", Annals of
-    Mathematical Statistics 22 (1951).
-
-    Examples
-    --------
-    >>> sgd(np.array([1.0]), np.array([2.0]), np.array([1.0, 0.25, 1.0, 1.0]))
-    array([0.5])
-    """
+    """P' = p - η (g + λ p)."""
     rate = float(clock[1])
     return params - rate * (grads + weight_decay * params)
 
@@ -97,44 +43,7 @@ def momentum(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Step along a velocity that the gradient accelerates.
-
-    Parameters
-    ----------
-    params : ndarray
-        Parameters.
-    grads : ndarray
-        Gradients of the loss, of the same shape.
-    velocity : ndarray
-        Velocity, of the same shape; it starts as zeros.
-    clock : ndarray
-        The optimizer's clock; the learning rate is its second number.
-    momentum : float, default 0.9
-        Share of the velocity that is kept.
-    nesterov : bool, default False
-        Whether to look ahead along the new velocity.
-    weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
-
-    Returns
-    -------
-    params : ndarray
-        The new parameters.
-    velocity : ndarray
-        The new velocity.
-
-    Notes
-    -----
-    v' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead; Polyak, "Some
-    methods of speeding up the convergence of iteration methods", 1964; Sutskever, Martens, Dahl and
-    Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
-
-    Examples
-    --------
-    >>> clock = np.array([1.0, 0.25, 1.0, 1.0])
-    >>> momentum(np.array([1.0]), np.array([2.0]), np.array([1.0]), clock, momentum=0.5)
-    (array([1.]), array([0.]))
-    """
+    """V' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead."""
     rate = float(clock[1])
     change = rate * (grads + weight_decay * params)
     velocity = momentum * velocity - change
@@ -154,51 +63,8 @@ def adam(
     epsilon: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Step by the mean of the gradients over the root of the mean of their squares.
-
-    Parameters
-    ----------
-    params : ndarray
-        Parameters.
-    grads : ndarray
-        Gradients of the loss, of the same shape.
-    m : ndarray
-        Running mean of the gradients; it starts as zeros.
-    v : ndarray
-        Running mean of their squares; it starts as zeros.
-    clock : ndarray
-        The optimizer's clock: step, learning rate, beta1 to the power of the step, beta2 likewise.
-    beta1 : float, default 0.9
-        Decay of the mean.
-    beta2 : float, default 0.999
-        Decay of the mean of squares.
-    epsilon : float, default 1e-8
-        Small number that keeps the quotient finite.
-    weight_decay : float, default 0.0
-        Share of the parameters that is added to the gradient.
-
-    Returns
-    -------
-    params : ndarray
-        The new parameters.
-    m : ndarray
-        The new running mean.
-    v : ndarray
-        The new running mean of squares.
-
-    Notes
-    -----
-    m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g², p' = p - η m̂ / (√v̂ + ε) with
-    m̂ = m' / (1 - β₁ᵗ), v̂ = v' / (1 - β₂ᵗ); Kingma and Ba, "Adam: a method for stochastic
-    optimization", ICLR 2015, algorithm 1.
-
-    Examples
-    --------
-    >>> clock = np.array([1.0, 0.25, 0.9, 0.999])
-    >>> zero = np.zeros(1)
-    >>> adam(np.array([1.0]), np.array([2.0]), zero, zero, clock)[0]
-    array([0.75])
-    """
+    """P' = p - η m̂ / (√v̂ + ε), with m̂ = m' / (1 - β₁ᵗ) and v̂ = v' / (1 - β₂ᵗ)."""
+    # m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g².
     _, rate, power1, power2 = (float(number) for number in clock)
     grads = grads + weight_decay * params
     m = beta1 * m + (1 - beta1) * grads

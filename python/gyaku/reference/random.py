@@ -69,13 +69,13 @@ def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: in
     Parameters
     ----------
     blocks : int or ndarray
-        How many blocks of four words, from the first, or which, of shape (n,).
+        Number of blocks of four words from the first one on, or their indices, of shape (n,).
     seed : int
         Seed, 64 bits.
     stream : int
-        Which use it is (each dropout layer has its own stream), 32 bits.
+        Number of the use (each dropout layer has its own stream), 32 bits.
     step : int
-        The step or epoch, 64 bits.
+        Step or epoch, 64 bits.
 
     Returns
     -------
@@ -101,39 +101,7 @@ def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: in
 def dropout(
     x: NDArray[Any], clock: NDArray[Any], *, rate: float, seed: int, stream: int
 ) -> NDArray[Any]:
-    """Set a random share of the values to zero and scale the others up.
-
-    Parameters
-    ----------
-    x : ndarray
-        Input of any shape, or the gradient of the loss by the output.
-    clock : ndarray
-        The step, an integer of shape (1,): a new mask for each.
-    rate : float
-        Share of values that become zero, in [0, 1).
-    seed : int
-        Seed of the random numbers.
-    stream : int
-        Which dropout of the model this is.
-
-    Returns
-    -------
-    ndarray
-        Output of the same shape, or the gradient of the loss by the input.
-
-    Notes
-    -----
-    y = x / (1 - rate) where kept, else 0; Srivastava et al., "Dropout: a simple way to prevent
-    neural networks from overfitting", JMLR 15 (2014), in the inverted form that leaves prediction
-    alone. Element e is kept if its draw of 16 bits is at least 65536 rate, rounded. Group g of 128
-    elements uses blocks 16 g to 16 g + 15: element 128 g + 16 (2 w + h) + l has half h (low first)
-    of word w of block 16 g + l.
-
-    Examples
-    --------
-    >>> dropout(np.ones(8), np.array([1]), rate=0.5, seed=0, stream=0)
-    array([0., 2., 0., 0., 2., 0., 2., 0.])
-    """
+    """Y = x / (1 - rate) where kept, else 0."""
     groups = -(-x.size // _GROUP)
     words = random_words(_LANES * groups, seed=seed, stream=stream, step=int(clock[0]))
     halves = np.stack([words & 0xFFFF, words >> 16], axis=-1)  # block, word, half
@@ -153,34 +121,8 @@ def _shuffled(n: int, seed: int, epoch: int) -> list[int]:
 
 
 def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> NDArray[Any]:
-    """Shuffle the numbers below n once for each of several epochs.
-
-    Parameters
-    ----------
-    order : ndarray
-        Array of shape (k n,) for k epochs; only its length counts.
-    n : int
-        How many numbers to shuffle, at least one.
-    seed : int
-        Seed of the random numbers.
-    first_epoch : int
-        The epoch of the first permutation.
-
-    Returns
-    -------
-    ndarray
-        The k permutations one after the other, int64 of shape (k n,).
-
-    Notes
-    -----
-    Fisher and Yates, from the end: for i = n - 1, ..., 1 swap place i with place ⌊r (i + 1) / 2³²⌋,
-    where r is the next random word; Durstenfeld, "Algorithm 235: Random permutation", CACM 7
-    (1964).
-
-    Examples
-    --------
-    >>> permutation(np.empty(5, np.int64), 5, seed=0, first_epoch=0)
-    array([3, 2, 1, 0, 4])
-    """
+    """Shuffle the integers below n once for each of several epochs."""
+    # Fisher and Yates, from the end: for i = n - 1, ..., 1 swap place i with place ⌊r (i + 1)
+    # / 2³²⌋, where r is the next random word.
     epochs = range(first_epoch, first_epoch + len(order) // n)
     return np.array([_shuffled(n, seed, epoch) for epoch in epochs], np.int64).reshape(-1)

@@ -12,7 +12,6 @@ from gyaku.callbacks import Callbacks
 from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.metrics import metric as as_metric
-from gyaku.ops.windows import channels_first
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.capture import description
@@ -21,6 +20,7 @@ from gyaku.train.evaluation import Evaluation, Prediction
 from gyaku.train.progress import progress
 from gyaku.train.samples import Samples, inputs, targets
 from gyaku.train.steps import Training
+from gyaku.windows import channels_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What convolutions and poolings are asked for, checked: where the windows lie, or why they cannot.
+"""Windows of an operation, from shapes and arguments; or one sentence that says why there are none.
 
 All functions take whole shapes, samples first and channels last, with two axes of an image between
 them, or the one of a sequence (`dimensions=1`); they return the windows along each of these axes.
@@ -10,45 +10,51 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from gyaku.backend import reference
-from gyaku.ops.arrays import check_bytes
+from gyaku.arguments import check_bytes, whole
+from gyaku.windows.axis import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gyaku.reference.windows import Axis, Padding, Sides
-
     Shape = tuple[int, ...]
     Margins = str | tuple[tuple[int, int], ...]
 
-__all__ = ["channels_first", "conv_axes", "margins", "pool_axes", "sides", "transposed_conv_axes"]
+__all__ = ["Padding", "Sides", "channels_first", "conv_axes", "margins", "pool_axes", "sides"]
+__all__ += ["transposed_conv_axes"]
+
+Sides = int | Sequence[int]
+"""One number for all axes, or one for each."""
+Padding = str | int | Sequence[int | Sequence[int]]
+"""`"same"`, `"valid"`, or for all axes or for each: a number, or one before and one after."""
 
 _CONV_BITS = 29
-"""Bits of what a convolution's kernels count pixels with: 31, and room for sums of some."""
+"""Bits of a pixel's position in a convolution's kernels: 31, and room for sums of some."""
 _P = ParamSpec("_P")
 
 
-def _remembered(lay_out: Callable[_P, tuple[Axis, ...]]) -> Callable[_P, tuple[Axis, ...]]:
+def _cached(lay_out: Callable[_P, tuple[Axis, ...]]) -> Callable[_P, tuple[Axis, ...]]:
     # An operation that is not replayed asks the same at each call, and checking takes longer than
     # a small kernel.
     known: Any = functools.lru_cache(maxsize=256, typed=True)(lay_out)
 
     @functools.wraps(lay_out)
-    def remembered(*arguments: _P.args, **keywords: _P.kwargs) -> tuple[Axis, ...]:
+    def cached(*arguments: _P.args, **keywords: _P.kwargs) -> tuple[Axis, ...]:
         try:
-            hash((arguments, *keywords.values()))
-        except TypeError:  # a list or an array among them
-            return lay_out(*arguments, **keywords)
-        result: tuple[Axis, ...] = known(*arguments, **keywords)
-        return result
+            result: tuple[Axis, ...] = known(*arguments, **keywords)
+        except TypeError:  # also that of a list, which has no hash
+            pass
+        else:
+            return result
+        return lay_out(*arguments, **keywords)
 
-    return remembered
+    return cached
 
 
-@_remembered
+@_cached
 def conv_axes(
     owner: str,
     x_shape: Shape,
@@ -65,17 +71,17 @@ def conv_axes(
     Parameters
     ----------
     owner : str
-        The operation or the layer, for errors.
+        Operation or layer, for errors.
     x_shape : tuple of int
         Shape of the images, (n, h, w, c), or of the sequences, (n, t, c).
     w_shape : tuple of int
-        Shape of the weights, (window's sides, c / groups, k).
+        Shape of the weights, (*kernel size, c / groups, k).
     stride : int or sequence of int, default 1
         Step from one window to the next.
     padding : int, sequence or {"same", "valid"}, default 0
         Zeros around the images, see `margins`.
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     groups : int, default 1
         Number of groups that channels and filters are divided into.
     dimensions : int, default 2
@@ -104,19 +110,20 @@ def conv_axes(
     ValueError: conv2d: a window of 5 x 5 (dilated 9 x 9) is larger than the padded image of 4 x 4,
     with padding 0 (input (8, 4, 4, 1), weights (5, 5, 1, 20))
     """
-    window, beside = _window(owner, x_shape, w_shape, dimensions)
+    kernel_size, shapes = _kernel_size(owner, x_shape, w_shape, dimensions)
     channels, filters = x_shape[-1], w_shape[-1]
-    with _said(beside):
-        groups = _divided(owner, channels, filters, groups)
-        _expected(owner, channels, w_shape[-2] * groups)
-        result = _laid_out(owner, x_shape, window, stride, padding, dilation)
-        _check_reach(owner, result)
-    y_shape = (x_shape[0], *(axis.windows for axis in result), filters)
-    check_bytes(owner, "the output", y_shape, beside)
-    return result
+    with _beside(shapes):
+        groups = whole(owner, "groups", groups)
+        _check_groups(owner, groups, channels=channels, filters=filters)
+        _check_channels(owner, channels, w_shape[-2] * groups)
+        axes = _sliding(owner, x_shape, kernel_size, stride, padding, dilation)
+        _check_reach(owner, axes)
+    y_shape = (x_shape[0], *(axis.windows for axis in axes), filters)
+    check_bytes(owner, "the output", y_shape, shapes)
+    return axes
 
 
-@_remembered
+@_cached
 def transposed_conv_axes(
     owner: str,
     x_shape: Shape,
@@ -134,19 +141,19 @@ def transposed_conv_axes(
     Parameters
     ----------
     owner : str
-        The operation or the layer, for errors.
+        Operation or layer, for errors.
     x_shape : tuple of int
         Shape of the images, (n, h, w, c), or of the sequences, (n, t, c).
     w_shape : tuple of int
-        Shape of the weights, (window's sides, k / groups, c).
+        Shape of the weights, (*kernel size, k / groups, c).
     stride : int or sequence of int, default 1
         Step from the window of one pixel to that of the next.
     padding : int, sequence or {"same", "valid"}, default 0
-        What is cut off around the output, see `margins`.
+        Pixels that are cut off around the output, see `margins`.
     output_padding : int or sequence of int, default 0
         Rows and columns that are added at the end of the output.
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     groups : int, default 1
         Number of groups that channels and filters are divided into.
     dimensions : int, default 2
@@ -170,47 +177,26 @@ def transposed_conv_axes(
     >>> [axis.size for axis in axes]
     [16, 16]
     """
-    window, beside = _window(owner, x_shape, w_shape, dimensions)
-    with _said(beside):
-        channels, filters = x_shape[-1], w_shape[-2] * _whole(owner, "groups", groups, 1)
-        _divided(owner, channels, filters, groups)
-        _expected(owner, channels, w_shape[-1])
-        strides = sides(owner, "stride", stride, dimensions)
-        dilations = sides(owner, "dilation", dilation, dimensions)
-        extra = sides(owner, "output_padding", output_padding, dimensions, least=0)
-        edges = margins(owner, padding, dimensions)
-        if edges == "same" and any(extra):
-            raise ValueError(
-                f'{owner}: output_padding must be 0 with padding "same", got {_by(extra)}'
-            )
-        if any(e >= max(pair) for e, *pair in zip(extra, strides, dilations, strict=True)):
-            raise ValueError(
-                f"{owner}: output_padding must be less than the stride or the dilation, got"
-                f" output_padding {_by(extra)}, stride {_by(strides)}, dilation {_by(dilations)}"
-            )
-        result = reference.windows.transposed_axes(
-            *(x_shape[1:-1], window),
-            stride=strides,
-            padding=edges,
-            output_padding=extra,
-            dilation=dilations,
+    kernel_size, shapes = _kernel_size(owner, x_shape, w_shape, dimensions)
+    with _beside(shapes):
+        groups = whole(owner, "groups", groups)
+        channels, filters = x_shape[-1], w_shape[-2] * groups
+        _check_groups(owner, groups, channels=channels, filters=filters)
+        _check_channels(owner, channels, w_shape[-1])
+        axes = _transposed(
+            owner, x_shape, kernel_size, stride, padding, dilation, output_padding=output_padding
         )
-        if min(axis.size for axis in result) < 1:
-            raise ValueError(
-                f"{owner}: padding {_shown(result)} leaves nothing of an output of"
-                f" {_by(axis.padded for axis in result)}"
-            )
-        _check_reach(owner, result)
-    y_shape = (x_shape[0], *(axis.size for axis in result), filters)
-    check_bytes(owner, "the output", y_shape, beside)
-    return result
+        _check_reach(owner, axes)
+    y_shape = (x_shape[0], *(axis.size for axis in axes), filters)
+    check_bytes(owner, "the output", y_shape, shapes)
+    return axes
 
 
-@_remembered
+@_cached
 def pool_axes(
     owner: str,
     x_shape: Shape,
-    window: Sides,
+    kernel_size: Sides,
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
@@ -223,17 +209,17 @@ def pool_axes(
     Parameters
     ----------
     owner : str
-        The operation or the layer, for errors.
+        Operation or layer, for errors.
     x_shape : tuple of int
         Shape of the images, (n, h, w, c), or of the sequences, (n, t, c).
-    window : int or sequence of int
-        The window's sides.
+    kernel_size : int or sequence of int
+        Height and width of a window, or its length.
     stride : int, sequence of int or None, optional
-        Step from one window to the next; None is a window.
+        Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
-        Padding around the images, see `margins`; on no side more than half a window.
+        Padding around the images, see `margins`; on no side more than half the kernel size.
     dilation : int or sequence of int, default 1
-        Step from one tap of the window to the next.
+        Step from one kernel element to the next.
     ceil_mode : bool, default False
         Whether a last window may reach beyond the padded image; it may not start there.
     dimensions : int, default 2
@@ -258,35 +244,36 @@ def pool_axes(
     >>> pool_axes("max_pool2d", (8, 7, 7, 20), 2, padding=2)
     Traceback (most recent call last):
     ...
-    ValueError: max_pool2d: padding must be at most half of a window, got padding 2
-    (input (8, 7, 7, 20), window 2)
+    ValueError: max_pool2d: padding must be at most half the kernel size, got padding 2
+    (input (8, 7, 7, 20), kernel_size 2)
     """
     _check_image(owner, x_shape, dimensions)
-    beside = f"input {x_shape}, window {window}"
-    with _said(beside):
-        window = sides(owner, "window", window, dimensions)
-        if math.prod(window) >= 2**31:
-            raise ValueError(f"{owner}: a window of {_by(window)} has more than 2^31 - 1 taps")
-        steps = window if stride is None else stride
-        result = _laid_out(owner, x_shape, window, steps, padding, dilation, ceil_mode=ceil_mode)
+    shapes = f"input {x_shape}, kernel_size {kernel_size}"
+    with _beside(shapes):
+        kernel = sides(owner, "kernel_size", kernel_size, dimensions)
+        if math.prod(kernel) >= 2**31:
+            raise ValueError(f"{owner}: a window of {_by(kernel)} has more than 2^31 - 1 elements")
+        steps = kernel if stride is None else stride
+        axes = _sliding(owner, x_shape, kernel, steps, padding, dilation, ceil_mode=ceil_mode)
         # "same" asks for half of a window by itself, of a dilated one.
         given = not isinstance(padding, str)
-        if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in result):
+        if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in axes):
             raise ValueError(
-                f"{owner}: padding must be at most half of a window, got padding {_shown(result)}"
+                f"{owner}: padding must be at most half the kernel size, got padding"
+                f" {_shown_padding(axes)}"
             )
-    y_shape = (x_shape[0], *(axis.windows for axis in result), x_shape[-1])
-    check_bytes(owner, "the output", y_shape, beside)
-    return result
+    y_shape = (x_shape[0], *(axis.windows for axis in axes), x_shape[-1])
+    check_bytes(owner, "the output", y_shape, shapes)
+    return axes
 
 
 def channels_first(shape: Shape) -> bool:
-    """Return whether the shape of an image looks as if channels stood where height belongs.
+    """Return whether the shape of an image looks as if its channels came first.
 
     Parameters
     ----------
     shape : tuple of int
-        The shape of a sample.
+        Shape of a sample.
 
     Returns
     -------
@@ -315,17 +302,17 @@ def sides(
     Parameters
     ----------
     owner : str
-        The operation or the layer, for errors.
+        Operation or layer, for errors.
     name : str
-        The argument, for errors.
+        Argument, for errors.
     value : int or sequence of int
         One number for all axes, or one for each.
     dimensions : int, default 2
         Number of axes.
     least : int, default 1
-        The smallest value that makes sense.
+        Smallest number that is allowed.
     bits : int, default 31
-        The value must be below 2 to the power of this.
+        Numbers must be below 2 to the power of this.
 
     Returns
     -------
@@ -348,11 +335,11 @@ def sides(
     ...
     ValueError: Conv2D 'conv1': kernel_size must be at least 1, got 0
     """
-    numbers = _entries(value, dimensions)
     wanted = "an integer" if dimensions == 1 else "an integer or a pair of integers"
-    if len(numbers) != dimensions:
+    entries = _entries(value, dimensions)
+    if len(entries) != dimensions:
         raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
-    return tuple(_whole(owner, name, number, least, wanted, bits, value) for number in numbers)
+    return _integers(owner, name, value, entries, wanted, least, bits)
 
 
 def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
@@ -361,7 +348,7 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     Parameters
     ----------
     owner : str
-        The operation or the layer, for errors.
+        Operation or layer, for errors.
     value : int, sequence or {"same", "valid"}
         ``"valid"`` is none, ``"same"`` as much as makes size / stride windows, rounded up. An
         integer is for all sides. In a sequence, each axis has an integer for both of its sides, or
@@ -394,16 +381,14 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
         if value not in ("same", "valid"):
             raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
         return "same" if value == "same" else ((0, 0),) * dimensions
-    edges = _entries(value, dimensions)
-    if dimensions == 1 and len(edges) == 2:
-        edges = (edges,)
-    pairs = [_entries(each, 2) for each in edges]
+    each = _entries(value, dimensions)
+    if dimensions == 1 and len(each) == 2:
+        each = (each,)
+    pairs = [_entries(pair, 2) for pair in each]
     if len(pairs) != dimensions or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
-    before_after = (
-        tuple(_whole(owner, "padding", n, 0, wanted, given=value) for n in pair) for pair in pairs
-    )
-    return tuple((before, after) for before, after in before_after)
+    numbers = _integers(owner, "padding", value, [n for pair in pairs for n in pair], wanted, 0)
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _entries(value: Any, number: int) -> tuple[Any, ...]:
@@ -413,36 +398,98 @@ def _entries(value: Any, number: int) -> tuple[Any, ...]:
         return (value,) * number
 
 
-def _whole(
+def _integers(
     owner: str,
     name: str,
-    value: object,
+    given: object,
+    entries: Sequence[Any],
+    wanted: str,
     least: int,
-    wanted: str = "an integer",
     bits: int = 31,
-    given: object = None,
-) -> int:
-    given = value if given is None else given  # of which value is a part
+) -> tuple[int, ...]:
+    """Return the integers that an argument consists of."""
     try:
-        result = operator.index(value)  # type: ignore[arg-type]
+        numbers = tuple(map(operator.index, entries))
     except TypeError:
-        result = None
-    if result is None or isinstance(value, bool):
+        numbers = ()
+    if not numbers or any(isinstance(entry, bool) for entry in entries):
         raise TypeError(f"{owner}: {name} must be {wanted}, got {given!r}")
-    if result < least:
+    if min(numbers) < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {given!r}")
-    if result >= 2**bits:
+    if max(numbers) >= 2**bits:
         raise ValueError(f"{owner}: {name} must be below 2^{bits}, got {given!r}")
-    return result
+    return numbers
+
+
+def _sliding(
+    owner: str,
+    x_shape: Shape,
+    kernel_size: Shape,
+    stride: Sides,
+    padding: Padding,
+    dilation: Sides,
+    *,
+    ceil_mode: bool = False,
+) -> tuple[Axis, ...]:
+    strides, edges, dilations = _steps(owner, len(kernel_size), stride, padding, dilation)
+    each = zip(x_shape[1:-1], kernel_size, strides, edges, dilations, strict=True)
+    axes = tuple(Axis.sliding(*values, ceil_mode=ceil_mode) for values in each)
+    if min(axis.windows for axis in axes) < 1:
+        raise ValueError(
+            f"{owner}: a window of {_shown_kernel(axes)} is larger than the padded image of"
+            f" {_by(axis.padded for axis in axes)}, with padding {_shown_padding(axes)}"
+        )
+    return axes
+
+
+def _transposed(
+    owner: str,
+    x_shape: Shape,
+    kernel_size: Shape,
+    stride: Sides,
+    padding: Padding,
+    dilation: Sides,
+    *,
+    output_padding: Sides,
+) -> tuple[Axis, ...]:
+    strides, edges, dilations = _steps(owner, len(kernel_size), stride, padding, dilation)
+    extra = sides(owner, "output_padding", output_padding, len(kernel_size), least=0)
+    if "same" in edges and any(extra):
+        raise ValueError(f'{owner}: output_padding must be 0 with padding "same", got {_by(extra)}')
+    if any(e >= max(pair) for e, *pair in zip(extra, strides, dilations, strict=True)):
+        raise ValueError(
+            f"{owner}: output_padding must be less than the stride or the dilation, got"
+            f" output_padding {_by(extra)}, stride {_by(strides)}, dilation {_by(dilations)}"
+        )
+    each = zip(x_shape[1:-1], kernel_size, strides, edges, dilations, extra, strict=True)
+    axes = tuple(Axis.transposed(*values) for values in each)
+    if min(axis.size for axis in axes) < 1:
+        raise ValueError(
+            f"{owner}: padding {_shown_padding(axes)} leaves nothing of an output of"
+            f" {_by(axis.padded for axis in axes)}"
+        )
+    return axes
+
+
+def _steps(
+    owner: str, dimensions: int, stride: Sides, padding: Padding, dilation: Sides
+) -> tuple[Shape, Sequence[Any], Shape]:
+    """Return strides, padding and dilations of each axis."""
+    edges = margins(owner, padding, dimensions)
+    return (
+        sides(owner, "stride", stride, dimensions),
+        (edges,) * dimensions if isinstance(edges, str) else edges,
+        sides(owner, "dilation", dilation, dimensions),
+    )
 
 
 @contextmanager
-def _said(beside: str) -> Iterator[None]:
-    """Say which shapes there are, if something goes wrong within."""
+def _beside(shapes: str) -> Iterator[None]:
+    """Add the shapes to the sentence of an error raised within."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{error} ({beside})") from None
+        raise type(error)(f"{error} ({shapes})") from None
 
 
 def _check_image(owner: str, x_shape: Shape, dimensions: int) -> None:
@@ -454,70 +501,42 @@ def _check_image(owner: str, x_shape: Shape, dimensions: int) -> None:
         raise ValueError(f"{owner}: an image of {_by(size)} has no pixels (input {x_shape})")
 
 
-def _window(owner: str, x_shape: Shape, w_shape: Shape, dimensions: int) -> tuple[Shape, str]:
-    """Return the sides of a convolution's window, and what to say of the shapes."""
+def _kernel_size(owner: str, x_shape: Shape, w_shape: Shape, dimensions: int) -> tuple[Shape, str]:
+    """Return the kernel size of a convolution, and both shapes in words."""
     _check_image(owner, x_shape, dimensions)
     if len(w_shape) != dimensions + 2:
         raise ValueError(
             f"{owner}: weights must have {dimensions + 2} dimensions, the window's first,"
             f" got shape {w_shape}"
         )
-    beside = f"input {x_shape}, weights {w_shape}"
-    if 0 in w_shape[:-2]:
+    shapes = f"input {x_shape}, weights {w_shape}"
+    kernel_size = w_shape[:-2]
+    if 0 in kernel_size:
         raise ValueError(
-            f"{owner}: a window of {_by(w_shape[:-2])} is empty, each side must be at least 1"
-            f" ({beside})"
+            f"{owner}: a window of {_by(kernel_size)} is empty, each side must be at least 1"
+            f" ({shapes})"
         )
     check_bytes(owner, "weights", w_shape, f"input {x_shape}")
-    return w_shape[:-2], beside
+    return kernel_size, shapes
 
 
-def _divided(owner: str, channels: int, filters: int, groups: int) -> int:
-    groups = _whole(owner, "groups", groups, 1)
-    for number, name in ((channels, "channels"), (filters, "filters")):
-        if number < 1:
-            raise ValueError(f"{owner}: there are no {name}")
-        if number % groups:
-            raise ValueError(f"{owner}: {number} {name} do not divide into {groups} groups")
-        if number >= 2**31:
-            raise ValueError(f"{owner}: {name} must be below 2^31, got {number}")
-    return groups
+def _check_groups(owner: str, groups: int, **counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{owner}: {name} must be at least 1, got {count}")
+        if count % groups:
+            raise ValueError(f"{owner}: {name} ({count}) must be divisible by groups ({groups})")
+        if count >= 2**31:
+            raise ValueError(f"{owner}: {name} must be below 2^31, got {count}")
 
 
-def _expected(owner: str, channels: int, expected: int) -> None:
+def _check_channels(owner: str, channels: int, expected: int) -> None:
     if channels != expected:
         raise ValueError(f"{owner}: input has {channels} channels, weights expect {expected}")
 
 
-def _laid_out(
-    owner: str,
-    x_shape: Shape,
-    window: Shape,
-    stride: Sides,
-    padding: Padding,
-    dilation: Sides,
-    *,
-    ceil_mode: bool = False,
-) -> tuple[Axis, ...]:
-    size = x_shape[1:-1]
-    result = reference.windows.axes(
-        size,
-        window,
-        stride=sides(owner, "stride", stride, len(size)),
-        padding=margins(owner, padding, len(size)),
-        dilation=sides(owner, "dilation", dilation, len(size)),
-        ceil_mode=ceil_mode,
-    )
-    if min(axis.windows for axis in result) < 1:
-        raise ValueError(
-            f"{owner}: a window of {_taps(result)} is larger than the padded image of"
-            f" {_by(axis.padded for axis in result)}, with padding {_shown(result)}"
-        )
-    return result
-
-
 def _check_reach(owner: str, axes: tuple[Axis, ...]) -> None:
-    """Refuse a convolution whose kernels could not count its pixels."""
+    """Raise if a convolution's kernels could not count its pixels."""
     if any(max(axis.padded, axis.stride, axis.dilation) >= 2**_CONV_BITS for axis in axes):
         raise ValueError(
             f"{owner}: the padded image, stride and dilation must be below 2^{_CONV_BITS} on each"
@@ -530,14 +549,14 @@ def _by(numbers: Iterable[int]) -> str:
     return " x ".join(map(str, numbers))
 
 
-def _taps(axes: tuple[Axis, ...]) -> str:
+def _shown_kernel(axes: tuple[Axis, ...]) -> str:
     extent = [axis.extent for axis in axes]
     taps = [axis.taps for axis in axes]
     return _by(taps) + (f" (dilated {_by(extent)})" if extent != taps else "")
 
 
-def _shown(axes: tuple[Axis, ...]) -> str:
-    """Return the padding, as short as it can be written."""
+def _shown_padding(axes: tuple[Axis, ...]) -> str:
+    """Return the padding in as few words as possible."""
     pairs = [(axis.before, axis.after) for axis in axes]
     if any(before != after for before, after in pairs):
         return str(pairs[0] if len(pairs) == 1 else tuple(pairs))

@@ -1,0 +1,198 @@
+"""A row of the list of activation functions, and the docstrings that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import fill
+
+__all__ = ["Activation"]
+
+_NEGATIVE = "\n    ValueError\n        If alpha is negative."
+_FORWARD = """{summary}
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.{alpha}
+
+    Returns
+    -------
+    ndarray
+        Output of the same shape.
+
+    Raises
+    ------
+    TypeError
+        If x does not hold real numbers.{negative}
+
+    Notes
+    -----
+    {equation}
+
+    Examples
+    --------
+    >>> {name}({arguments}).round(4)
+    {result}
+    """
+_BACKWARD = """Return the gradient of `{function}`.
+
+    Parameters
+    ----------
+    dy : array_like
+        Gradient of the loss with respect to the output.
+    saved : array_like
+        The {saves} of `{function}`, of the same shape.{alpha}
+
+    Returns
+    -------
+    ndarray
+        Gradient of the loss with respect to the input.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If the shapes differ{negative}.
+
+    Notes
+    -----
+    {equation}
+
+    Examples
+    --------
+    >>> {name}({arguments}).round(4)
+    {result}
+    """
+_LAYER = """{summary}
+
+    Parameters
+    ----------{parameter}
+    name : str
+        The layer's name.
+
+    Notes
+    -----
+    {equation}
+
+    Examples
+    --------
+    >>> {name}().forward({arguments}).round(4)
+    {result}
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """An activation function: a row from which its two operations and their docstrings follow.
+
+    Parameters
+    ----------
+    name : str
+        Name of the operation; the gradient's ends in ``_backward``.
+    summary : str
+        First line of the docstring.
+    equation : str
+        The output y, from the input x.
+    derivative : str
+        The gradient dx, from dy and the saved tensor.
+    flops : tuple of int
+        Floating-point operations for one element, forward and backward.
+    roundings : tuple of int
+        Rounding errors, forward and backward, see `Op`; 0 where elements are only selected.
+    example : tuple of str
+        An input, and the output rounded to four digits, for the docstring.
+    example_backward : tuple of str
+        Arguments of the gradient, and its result.
+    source : str, optional
+        The publication.
+    saves : {"output", "input"}, optional
+        The tensor of the forward pass from which the gradient is computed.
+    alpha : float or None, optional
+        Default of the parameter alpha; None if there is no parameter.
+    """
+
+    name: str
+    summary: str
+    equation: str
+    derivative: str
+    flops: tuple[int, int]
+    roundings: tuple[int, int]
+    example: tuple[str, str]
+    example_backward: tuple[str, str]
+    source: str = ""
+    saves: str = "output"
+    alpha: float | None = None
+
+    def documentation(self) -> str:
+        """Return the docstring of the operation.
+
+        Returns
+        -------
+        str
+            The docstring.
+        """
+        return _FORWARD.format(
+            name=self.name,
+            summary=self.summary,
+            alpha=self._parameter(),
+            negative=""
+            if self.alpha is None
+            else "\n    ValueError\n        If alpha is negative.",
+            equation=self._equation,
+            arguments=self.example[0],
+            result=self.example[1],
+        )
+
+    def documentation_backward(self) -> str:
+        """Return the docstring of the gradient.
+
+        Returns
+        -------
+        str
+            The docstring.
+        """
+        return _BACKWARD.format(
+            name=self.name + "_backward",
+            function=self.name,
+            saves="input x" if self.saves == "input" else "output y",
+            alpha=self._parameter(),
+            negative="" if self.alpha is None else ", or alpha is negative",
+            equation=self.derivative + ".",
+            arguments=self.example_backward[0],
+            result=self.example_backward[1],
+        )
+
+    def documentation_of_layer(self, name: str, summary: str) -> str:
+        """Return the docstring of the layer.
+
+        Parameters
+        ----------
+        name : str
+            Name of the class.
+        summary : str
+            First line of its docstring.
+
+        Returns
+        -------
+        str
+            The docstring.
+        """
+        return _LAYER.format(
+            name=name,
+            summary=summary,
+            parameter=self._parameter(),
+            equation=self._equation,
+            arguments=self.example[0],
+            result=self.example[1],
+        )
+
+    def _parameter(self) -> str:
+        if self.alpha is None:
+            return ""
+        return f"\n    alpha : float, default {self.alpha}\n        Parameter, at least 0."
+
+    @property
+    def _equation(self) -> str:
+        source = f"; {self.source}." if self.source else "."
+        return fill(self.equation + source, 96, subsequent_indent="    ")

@@ -1,0 +1,164 @@
+"""Bookkeeping of a step: counters, running totals, and the count of correct samples."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gyaku import _core
+from gyaku.ops.arrays import FLOAT64, INT64, buffer, matrix
+from gyaku.ops.loss import target_of
+from gyaku.ops.op import like_first, operation, prepared
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["accumulate", "advance", "count_correct"]
+
+
+@operation(
+    lambda scores, target: _core.count_correct(scores, target),
+    inputs="scores target",
+    outputs="correct",
+    shapes=lambda _shapes, **_keywords: ((1,),),
+    flops=lambda inputs, _outputs: math.prod(inputs[0]),
+    no_gradient="a count is flat wherever it has a slope",
+    exact="it counts",
+)
+def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
+    """Count the samples whose highest score is that of the target.
+
+    Parameters
+    ----------
+    scores : array_like
+        Scores, of shape (n, c).
+    target : array_like
+        Integer labels of shape (n,) or (n, 1), or scores of the classes of shape (n, c).
+
+    Returns
+    -------
+    ndarray
+        The count, float64 of shape (1,).
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or labels are no integers.
+    ValueError
+        If shapes do not match, there is no column, or a label is out of range.
+
+    Notes
+    -----
+    The highest score is the first maximum, and NaN counts as one. With one column, a sample is
+    right if score and target are on the same side of 1/2.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.count_correct([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    array([1.])
+    """
+    op = "count_correct"
+    scores = matrix(op, "scores", scores)
+    columns = scores.shape[1]
+    if columns == 0:
+        raise ValueError(f"{op}: scores must have a column, got shape {scores.shape}")
+    return prepared(scores=scores, target=target_of(op, target, scores, classes=max(columns, 2)))
+
+
+@operation(
+    lambda value, totals, slot, *, weight: _core.accumulate(value, totals, slot, weight),
+    inputs="value totals slot",
+    outputs="totals",
+    shapes=lambda shapes, **_keywords: (shapes[1],),
+    flops=lambda _inputs, _outputs: 2,
+    elements=lambda _inputs, _outputs: 4,
+    in_place=True,
+    no_gradient="bookkeeping",
+    roundings=2,
+)
+def accumulate(
+    value: NDArray[Any], totals: NDArray[Any], slot: NDArray[Any], *, weight: float
+) -> None:
+    """Add a weighted value to one of several running totals, in place.
+
+    Parameters
+    ----------
+    value : ndarray
+        Value, float64 of shape (1,).
+    totals : ndarray
+        Running totals, float64 of shape (k,).
+    slot : ndarray
+        Index of the total to add to, int64 of shape (1,).
+    weight : float
+        Factor of the value.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If an argument has another shape, or the slot is out of range.
+
+    Notes
+    -----
+    totals[slot] += weight value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> totals = np.array([1.0, 1.0])
+    >>> ops.accumulate(np.array([2.0]), totals, np.array([1]), weight=3.0)
+    >>> totals
+    array([1., 7.])
+    """
+    op = "accumulate"
+    buffer(op, "value", value, FLOAT64, (1,), written=False)
+    buffer(op, "totals", totals, FLOAT64)
+    buffer(op, "slot", slot, INT64, (1,), written=False)
+    if totals.ndim != 1 or not 0 <= slot.item() < len(totals):
+        raise ValueError(f"{op}: slot {slot.item()} is not in totals of shape {totals.shape}")
+
+
+@operation(
+    lambda counter, amount: _core.advance(counter, amount),
+    inputs="counter",
+    outputs="counter",
+    shapes=like_first,
+    flops=lambda _inputs, _outputs: 0,
+    in_place=True,
+    no_gradient="bookkeeping",
+    exact="integers are added",
+)
+def advance(counter: NDArray[Any], amount: int) -> None:
+    """Add to a counter, in place.
+
+    Parameters
+    ----------
+    counter : ndarray
+        Counter, int64 of shape (1,).
+    amount : int
+        Amount to add.
+
+    Raises
+    ------
+    TypeError
+        If counter is no int64 array.
+    ValueError
+        If counter has another shape or may not be written to.
+
+    Notes
+    -----
+    counter += amount.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> cursor = np.array([3])
+    >>> ops.advance(cursor, 2)
+    >>> cursor
+    array([5])
+    """
+    buffer("advance", "counter", counter, INT64, (1,))

@@ -1,0 +1,125 @@
+"""Facts about each activation function that no row of the table states: one row each.
+
+The tests of values, limits, gradients and tolerances walk over them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gyaku import reference
+
+Array = NDArray[Any]
+
+SELU_SLOPE = reference.activation.SELU_SCALE * reference.activation.SELU_ALPHA
+
+
+def _magnitude(*arguments: Array, **_: float) -> Array:
+    """Return the magnitude of the result itself: nothing cancels on the way to it."""
+    return np.abs(arguments[-1])
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts about an activation function.
+
+    Parameters
+    ----------
+    values : tuple
+        Pairs of x and y.
+    bounds : tuple of float
+        Infimum and supremum.
+    smooth : bool
+        Whether a complex step differentiates it; else it is made of straight lines.
+    keeps_minus_zero : bool
+        Whether f(-0) is -0.
+    steepest : float
+        The largest slope, if it is more than 1.
+    scale : callable
+        Magnitude of the terms of an output: from x and y.
+    scale_backward : callable
+        Magnitude of the terms of a gradient: from dy, the saved tensor and dx, and alpha.
+    loses_x : bool
+        Whether a factor that underflows is multiplied by x.
+    """
+
+    values: tuple[tuple[float, float], ...]
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    smooth: bool = True
+    keeps_minus_zero: bool = False
+    steepest: float = 1.0
+    scale: Callable[..., Array] = _magnitude
+    scale_backward: Callable[..., Array] = _magnitude
+    loses_x: bool = False
+
+
+def _bent(dy: Array, y: Array, _: Array, *, alpha: float = 1.0) -> Array:
+    return np.abs(dy) * (np.abs(y) + max(alpha, 1))
+
+
+def _near(x: Array) -> Array:
+    return np.clip(x, -100, 100)  # every term is 0 or 1 beyond
+
+
+FACTS = {
+    "identity": Facts(((-2.0, -2.0),), keeps_minus_zero=True),
+    "step": Facts(((0.0, 0.0), (1e-300, 1.0)), (0, 1), smooth=False),
+    "sigmoid": Facts(((0.0, 0.5), (math.log(3), 0.75)), (0, 1)),
+    "tanh": Facts(
+        ((math.log(2), 0.6),),
+        (-1, 1),
+        keeps_minus_zero=True,
+        scale_backward=lambda dy, y, _: np.abs(dy) * (1 + y * y),
+    ),
+    "relu": Facts(((-2.0, 0.0),), (0, math.inf), smooth=False, keeps_minus_zero=True),
+    "leaky_relu": Facts(((-2.0, -0.02),), smooth=False, keeps_minus_zero=True),
+    "elu": Facts(
+        ((math.log(0.25), -0.75),), (-1, math.inf), keeps_minus_zero=True, scale_backward=_bent
+    ),
+    "selu": Facts(
+        # Klambauer et al., 2017
+        ((-math.inf, -1.7580993408473766), (1.0, 1.0507009873554805)),
+        (-1.7580993408473768, math.inf),
+        keeps_minus_zero=True,
+        steepest=SELU_SLOPE,
+        scale_backward=lambda dy, y, _: np.abs(dy) * (np.abs(y) + SELU_SLOPE),
+    ),
+    "gelu": Facts(
+        ((1.0, 0.8413447460685429), (-1.0, -0.15865525393145705)),  # the one-sigma rule
+        (-0.17, math.inf),
+        keeps_minus_zero=True,
+        steepest=1.13,
+        scale_backward=lambda dy, x, _: (
+            np.abs(dy)
+            * (reference.normal_cdf(_near(x)) + np.abs(_near(x)) * reference.normal_pdf(_near(x)))
+        ),
+        loses_x=True,
+    ),
+    "silu": Facts(
+        ((math.log(3), 0.75 * math.log(3)),),
+        (-0.28, math.inf),
+        keeps_minus_zero=True,
+        steepest=1.1,
+        # As dy s (1 + x (1 - s)): the rounding error of s comes back multiplied by x.
+        scale_backward=lambda dy, x, _: (
+            np.abs(dy)
+            * reference.sigmoid(np.where(np.isinf(x), 0, x))
+            * (1 + np.abs(np.where(np.isinf(x), 0, x)))
+        ),
+        loses_x=True,
+    ),
+    "softplus": Facts(((0.0, math.log(2)), (-40.0, math.exp(-40))), (0, math.inf)),
+    "hard_sigmoid": Facts(
+        ((1.5, 0.75),),
+        (0, 1),
+        smooth=False,
+        scale=lambda x, _: np.minimum(np.abs(x) / 6, 1) + 0.5,
+    ),
+}
+"""The facts by name; a new activation adds a row."""
