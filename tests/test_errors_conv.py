@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 
 import gyaku as gk
 from gyaku import _core, ops, reference

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 from recorded import fresh, numbers, record, same_as_eager
 
 from gyaku import ops

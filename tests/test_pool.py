@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 from recorded import names, record
 from test_reference import by_differences
 from test_reference_pool import settings

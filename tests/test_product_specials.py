@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 from products import LARGE, PATHS, Product
 from recorded import record
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from case import DTYPES, Array
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from op_case import DTYPES, Array
 from products import (
     ACTIVATIONS,
     COLUMNS,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array, specials
+from op_case import Array, specials
 
 from gyaku import reference
 from gyaku.ops import TABLE

@@ -6,8 +6,8 @@ import inspect
 
 import numpy as np
 import pytest
-from case import FLOAT32
-from cases import BY_OP
+from op_case import FLOAT32
+from op_cases import BY_OP
 
 from gyaku import _core, ops, reference
 from gyaku.ops import TABLE
