@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from errors import Mistake, refused_in_one_sentence
 from op_case import Array
 from recorded import names, record
 from test_reference import by_differences
 from test_reference_pool import settings
 
 from gyaku import _core, ops, reference
-from gyaku.backend import use_backend
 
 Options = dict[str, Any]
 PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 19, 37)
@@ -148,7 +147,7 @@ def test_poolings_over_the_same_samples_need_no_barrier() -> None:
 
 IMAGE, DY = np.ones((2, 4, 4, 3), np.float32), np.ones((2, 2, 2, 3), np.float32)
 TAPS = np.zeros((2, 2, 2, 3), np.uint8)
-ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+MISTAKES: list[Mistake] = [
     (
         ValueError,
         "max_pool2d: input must have shape (samples, h, w, channels), got (4, 4, 3)",
@@ -206,12 +205,4 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         lambda: ops.global_avg_pool2d_backward(DY, (4, 4)),
     ),
 ]
-
-
-@pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize(("kind", "message", "call"), ROWS, ids=[row[1] for row in ROWS])
-def test_one_sentence(
-    kind: type[Exception], message: str, call: Callable[[], Any], backend: Any
-) -> None:
-    with use_backend(backend), pytest.raises(kind, match=f"^{re.escape(message)}$"):
-        call()
+test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
