@@ -48,9 +48,18 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 @nox.parametrize("isa", INSTRUCTION_SETS)
 def forced(session: nox.Session, isa: str) -> None:
-    """Run the tests under one instruction set."""
+    """Run the tests that depend on the instruction set under one of them."""
     session.install(".[test]")
-    session.run("python", "-m", "pytest", *session.posargs, env={"GYAKU_ISA": isa})
+    session.run("python", "-m", "pytest", "-m", "isa", *session.posargs, env={"GYAKU_ISA": isa})
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Make mistakes in a copy of the sources, one at a time, and see that the tests find them."""
+    groups = ("test", "build")
+    needed = PROJECT["project"]["dependencies"]
+    session.install(*nox.project.dependency_groups(PROJECT, *groups), *needed)
+    session.run("python", "tests/mutants.py", *session.posargs)
 
 
 @nox.session(default=False)

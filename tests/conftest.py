@@ -1,12 +1,17 @@
-"""What all tests share: the state of the process is restored, and arrays can be guarded."""
+"""What all tests share: marks, the state of the process is restored, arrays can be guarded."""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+# NumPy's products are only expectations; threads of its own would fight with those that are tested.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -18,6 +23,61 @@ from gyaku.backend import active_backend, use_backend
 PROT_NONE = 0
 PAGE = mmap.PAGESIZE
 MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
+
+
+# Files that give the same under each instruction set; every other one is marked `isa`.
+ANY_ISA = {
+    *("test_architecture", "test_backend", "test_bench", "test_bench_tables", "test_callbacks"),
+    *("test_cli", "test_cli_errors", "test_digits", "test_dispatch", "test_docstrings"),
+    *("test_errors_buffers", "test_errors_conv", "test_errors_images", "test_errors_ops"),
+    *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
+    *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols", "test_mnist"),
+    *("test_models", "test_plots", "test_progress", "test_readme", "test_reference"),
+    *("test_reference_conv", "test_reference_norm", "test_reference_pool", "test_registry"),
+    *("test_safetensors", "test_schedules", "test_stub", "test_windows"),
+}
+# A cross-section of the suite, marked `quick`: files, and of how many of their tests one is taken.
+QUICK = {
+    "test_architecture": 1,
+    "test_conv": 10,
+    "test_conv_maxima": 20,
+    "test_errors_ops": 4,
+    "test_fuse": 1,
+    "test_layers": 3,
+    "test_leading_dimension": 20,
+    "test_losses": 4,
+    "test_model": 2,
+    "test_norm": 4,
+    "test_ops": 30,
+    "test_optim": 4,
+    "test_pool": 8,
+    "test_product_specials": 30,
+    "test_products": 12,
+    "test_program": 3,
+    "test_reference": 10,
+    "test_registry": 20,
+    "test_replay": 10,
+    "test_skipped_zeros": 20,
+    "test_train": 4,
+}
+
+
+def pytest_configure() -> None:
+    missing = (ANY_ISA | QUICK.keys()) - {path.stem for path in Path(__file__).parent.glob("*.py")}
+    if missing:
+        raise pytest.UsageError(f"conftest.py marks files that are gone: {sorted(missing)}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests; a file that is named nowhere depends on the instruction set."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        stem = item.path.stem
+        if stem not in ANY_ISA:
+            item.add_marker(pytest.mark.isa)
+        if stem in QUICK and seen[stem] % QUICK[stem] == 0:
+            item.add_marker(pytest.mark.quick)
+        seen[stem] += 1
 
 
 def pytest_report_header() -> str:

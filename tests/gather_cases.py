@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from case import FLOAT32, FLOAT64, Call, Case, DType, Make
 from numpy.random import Generator
+from op_case import FLOAT32, FLOAT64, Call, Case, DType, Make
 
 
 def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from case import Call, Case, DType, Make
 from numpy.random import Generator
+from op_case import Call, Case, DType, Make
 
 from gyaku import reference
 

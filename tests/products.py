@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from case import DTYPES, FLOAT32, Array, DType
 from numpy.random import Generator
+from op_case import DTYPES, FLOAT32, Array, DType
 
 from gyaku import ops, reference
 

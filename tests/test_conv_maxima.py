@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import DTYPES, Array, DType
+from op_case import DTYPES, Array, DType
 from recorded import numbers, record, same_as_eager
 
 import gyaku as gk

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from errors import Mistake, refused_in_one_sentence
 
 from gyaku import ops
-from gyaku.backend import use_backend
 
 F32, F64, I64 = np.float32, np.float64, np.int64
 ONES = np.ones((2, 3), F32)
@@ -64,7 +63,7 @@ def permutation(order: Any, n: int = 3, seed: int = 0, first_epoch: int = 0) -> 
     return lambda: ops.permutation(order, n, seed=seed, first_epoch=first_epoch)
 
 
-ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+MISTAKES: list[Mistake] = [
     # bookkeeping
     (
         ValueError,
@@ -262,15 +261,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         update("adam", clock=np.array([0.0, 0.0, 1.0, 1.0])),
     ),
 ]
-
-
-@pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize(("kind", "message", "call"), ROWS, ids=[row[1] for row in ROWS])
-def test_one_sentence(
-    kind: type[Exception], message: str, call: Callable[[], Any], backend: Any
-) -> None:
-    with use_backend(backend), pytest.raises(kind, match=f"^{re.escape(message)}$"):
-        call()
+test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
 
 
 def test_a_refused_update_changes_nothing() -> None:

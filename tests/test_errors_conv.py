@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from errors import Mistake, refused_in_one_sentence
+from op_case import Array
 
-import gyaku as gk
 from gyaku import _core, ops, reference
 
 
@@ -19,7 +17,7 @@ def ones(*shape: int, dtype: Any = np.float32) -> Array:
 
 
 X, W, DY = ones(2, 6, 5, 4), ones(3, 3, 4, 8), ones(2, 4, 3, 8)
-ERRORS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+MISTAKES: list[Mistake] = [
     (
         ValueError,
         "conv2d: input has 4 channels, weights expect 3 (input (2, 6, 5, 4), weights (3, 3, 3, 8))",
@@ -151,17 +149,7 @@ ERRORS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         lambda: ops.conv2d_transpose_backward(DY, DY, W),
     ),
 ]
-
-
-@pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize(
-    ("error", "message", "call"), ERRORS, ids=[message for _, message, _ in ERRORS]
-)
-def test_a_mistake_is_refused_in_a_sentence(
-    error: type[Exception], message: str, call: Callable[[], Any], backend: Any
-) -> None:
-    with gk.use_backend(backend), pytest.raises(error, match=f"^{re.escape(message)}$"):
-        call()
+test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
 
 
 @pytest.mark.parametrize("place", range(7))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from errors import Mistake, refused_in_one_sentence
 
 from gyaku import ops, reference
-from gyaku.backend import use_backend
 
 F32, F64, I64 = np.float32, np.float64, np.int64
 ONES = np.ones((2, 3), F32)
@@ -26,7 +24,7 @@ def frozen(x: Any) -> Any:
     return x
 
 
-ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+MISTAKES: list[Mistake] = [
     # dtypes
     (TypeError, "relu: x must be real numbers, got dtype complex128", lambda: ops.relu([1j])),
     (
@@ -241,15 +239,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         lambda: ops.mean_squared_error(zeros(0, 3), zeros(0, 3), reduction="sum"),
     ),
 ]
-
-
-@pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize(("kind", "message", "call"), ROWS, ids=[row[1] for row in ROWS])
-def test_one_sentence(
-    kind: type[Exception], message: str, call: Callable[[], Any], backend: Any
-) -> None:
-    with use_backend(backend), pytest.raises(kind, match=f"^{re.escape(message)}$"):
-        call()
+test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
 
 
 def test_out_must_not_overlap_an_input() -> None:

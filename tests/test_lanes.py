@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from activation_facts import FACTS
-from case import DTYPES, Array, DType
+from op_case import DTYPES, Array, DType
 
 from gyaku import ops, reference
 from gyaku.ops import TABLE

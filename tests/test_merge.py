@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from errors import Mistake, refused_in_one_sentence
+from op_case import Array
 from recorded import fresh, numbers, record, same_as_eager
 
 from gyaku import ops
-from gyaku.backend import use_backend
 
 
 def side_by_side(*x: Array) -> Array:
@@ -57,7 +55,7 @@ def test_branches_over_the_same_samples_need_no_barrier() -> None:
 
 
 ONE = np.ones((2, 3), np.float32)
-ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+MISTAKES: list[Mistake] = [
     (
         ValueError,
         "add: a and b must have the same shape, got (2, 3) and (2, 2)",
@@ -89,15 +87,7 @@ ROWS: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         lambda: ops.take_columns(ONE, start=2, count=2),
     ),
 ]
-
-
-@pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize(("kind", "message", "call"), ROWS, ids=[row[1] for row in ROWS])
-def test_one_sentence(
-    kind: type[Exception], message: str, call: Callable[[], Any], backend: Any
-) -> None:
-    with use_backend(backend), pytest.raises(kind, match=f"^{re.escape(message)}$"):
-        call()
+test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
 
 
 def test_a_sum_overlaps_an_input_wholly_or_not_at_all() -> None:

@@ -1,7 +1,7 @@
 """Is the engine equal to the mathematics? Every kernel against its equation.
 
 The equation is evaluated with more digits than the kernel has, on the same numbers, so that a
-difference is the kernel's. How large it may be is computed: see `case.Case.bounds`.
+difference is the kernel's. How large it may be is computed: see `op_case.Case.bounds`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import DTYPES, FLOAT64, Array, Call, Case, DType
-from cases import BY_OP, CASES
 from conftest import guarded_copy, guarded_empty
+from op_case import DTYPES, FLOAT64, Array, Call, Case, DType
+from op_cases import BY_OP, CASES
 
 from child import run
 from gyaku import _core, ops

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from case import DTYPES, Array
+from op_case import DTYPES, Array
 from products import FAR_APART, LARGE, PATHS, TRANSPOSITIONS, Product, framed
 from recorded import record
 

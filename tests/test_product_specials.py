@@ -5,19 +5,20 @@ A lane beyond the end of a row holds 0 or whatever lies there: times infinity, e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 from products import LARGE, PATHS, Product
 from recorded import record
 
 from gyaku import _core, ops
 
 INF, NAN = np.inf, np.nan
-PLACES = ((-1, -1, INF), (-1, -1, NAN), (0, -1, -INF), (-1, 0, INF), (67, 300, NAN))
+# Values, and where in its row each of them stands.
+SPECIALS = ((INF, -1), (NAN, -1), (-INF, -1), (INF, 0), (NAN, 300))
 each_path = pytest.mark.parametrize("product", [p for p in PATHS if min(p.m, p.k) > 1], ids=str)
 
 
@@ -33,80 +34,103 @@ def exact(left: Array, right: Array) -> Array:
 
 
 def check(product: Product, left: Array, right: Array, bias: Array) -> None:
-    with np.errstate(invalid="ignore"):
-        expected = exact(left, right) + (bias if product.bias else 0)
+    """Check a product and the column sums of its right factor, called and replayed."""
     a, b, given_bias = product.operands(left, right, bias)
-    y = product(a, b, given_bias)
-    np.testing.assert_array_equal(y, expected, err_msg=str(product))
-    program, (y, sums) = record(lambda: [product(a, b, given_bias), ops.sum_rows(b)])
-    _core.replay([(program, 1)])
-    np.testing.assert_array_equal(y, expected, err_msg=f"replay of {product}")
     with np.errstate(invalid="ignore"):
-        np.testing.assert_array_equal(sums, b.sum(axis=0), err_msg=f"column sums of {product}")
+        expected = exact(left, right) + (bias if product.bias else 0), b.sum(axis=0)
+    program, results = record(lambda: [product(a, b, given_bias), ops.sum_rows(b)])
+    for result, wanted in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, wanted, err_msg=str(product))
+        result[...] = 77
+    _core.replay([(program, 1)])
+    for result, wanted in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, wanted, err_msg=f"a replay of {product}")
+
+
+def turn(product: Product) -> int:
+    """Return a number that differs between the transpositions of a product."""
+    return 2 * product.transpose_a + product.transpose_b
+
+
+def with_one_special_a_row(x: Array, first: int) -> Iterator[Array]:
+    """Yield copies that have each special value once, in rows of their own.
+
+    They are spread over the matrix and begin with the last row; a matrix of fewer rows than special
+    values is copied more than once.
+    """
+    specials = SPECIALS[first:] + SPECIALS[:first]
+    for begin in range(0, len(specials), len(x)):
+        copy = x.copy()
+        for place, (value, column) in enumerate(specials[begin : begin + len(x)]):
+            copy[-1 - place * max(len(x) // len(specials), 1), column % x.shape[1]] = value
+        yield copy
 
 
 @each_path
 def test_one_value_spoils_what_it_is_multiplied_with(product: Product) -> None:
     # The factors have zeros, which an infinity turns to NaN.
-    for row, column, value in PLACES:
-        left, right, bias = product.whole_numbers(1)
-        left[row % product.m, column % product.k] = value
-        check(product, left, right, bias)
-        left, right, bias = product.whole_numbers(2)
-        right[row % product.k, column % product.n] = value
-        check(product, left, right, bias)
-        left, right, bias = product.whole_numbers(3)
-        bias[column % product.n] = value
-        check(product, left, right, bias)
+    left, right, bias = product.whole_numbers(1)
+    for spoiled in with_one_special_a_row(left, turn(product)):
+        check(product, spoiled, right, bias)
+    for spoiled in with_one_special_a_row(right.T, turn(product)):
+        check(product, left, spoiled.T, bias)
+    for spoiled in with_one_special_a_row(bias[:, np.newaxis], turn(product)):
+        check(product, left, right, spoiled[:, 0])
 
 
 @pytest.mark.parametrize("product", LARGE, ids=str)
 def test_values_spoil_large_products_where_they_should(product: Product) -> None:
     _core.set_num_threads(1)  # the more rows a thread has, the more chunks it copies
     left, right, bias = product.whole_numbers(9)
-    for row, column, value in PLACES:
-        left[row % product.m, column % product.k] = value
-    check(product, left, right, bias)
-    left, right, bias = product.whole_numbers(10)
-    for row, column, value in PLACES:
-        right[row % product.k, column % product.n] = value
-    check(product, left, right, bias)
+    for spoiled in with_one_special_a_row(left, turn(product)):
+        check(product, spoiled, right, bias)
+    for spoiled in with_one_special_a_row(right.T, turn(product)):
+        check(product, left, spoiled.T, bias)
 
 
-def last_row(x: Array) -> None:
-    x[-1] = INF
+def all_infinite(row: Array) -> None:
+    row[...] = INF
 
 
-def last_column(x: Array) -> None:
-    x[:, -1] = -INF
+def last(row: Array) -> None:
+    row[-1] = -INF
 
 
-def both_ends(x: Array) -> None:
-    x[:, 0], x[:, -1] = INF, -INF
+def both_ends(row: Array) -> None:
+    row[0], row[-1] = INF, -INF
 
 
-def here_and_there(x: Array) -> None:
-    rng = np.random.default_rng(4)
-    for value in (INF, -INF, NAN):
-        x[rng.random(x.shape) < 1 / x.size**0.75] = value
+def here_and_there(row: Array) -> None:
+    places = np.random.default_rng(row.size).permutation(row.size)[:3]
+    row[places] = (INF, -INF, NAN)[: places.size]
 
 
-def behind_zeros(x: Array) -> None:
-    x[...] = 0
-    x[-1, -1] = INF
+def behind_zeros(row: Array) -> None:
+    row[...] = 0
+    row[-1] = INF
 
 
-@pytest.mark.parametrize("spoil", [last_row, last_column, both_ends, here_and_there, behind_zeros])
+WAYS = (all_infinite, last, both_ends, here_and_there, behind_zeros)
+
+
+def spoiled_in_turn(x: Array, first: int) -> Iterator[Array]:
+    """Yield copies whose rows, from the last one on, are spoiled each in another of the ways."""
+    for begin in range(0, len(WAYS), len(x)):
+        copy = x.copy()
+        for place, row in enumerate(copy[::-1]):
+            WAYS[(first + begin + place) % len(WAYS)](row)
+        yield copy
+
+
 @each_path
-def test_infinities_meet_as_ieee_says(product: Product, spoil: Callable[[Array], None]) -> None:
+def test_infinities_meet_as_ieee_says(product: Product) -> None:
     left, right, bias = product.whole_numbers(5)
-    spoil(left)
-    check(product, left, right, bias)
-    left, right, bias = product.whole_numbers(6)
-    spoil(right)
-    check(product, left, right, bias)
-    spoil(left)
-    check(product, left, right, bias)
+    for rows in spoiled_in_turn(left, turn(product)):
+        check(product, rows, right, bias)
+        for columns in spoiled_in_turn(right.T, turn(product)):
+            check(product, rows, columns.T, bias)
+    for columns in spoiled_in_turn(right.T, turn(product)):
+        check(product, left, columns.T, bias)
 
 
 @each_path

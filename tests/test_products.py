@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from case import DTYPES, Array
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from op_case import DTYPES, Array
 from products import (
     ACTIVATIONS,
     COLUMNS,
@@ -43,41 +43,45 @@ def assert_same(found: Array, expected: Array, what: str, product: Product) -> N
     np.testing.assert_array_equal(found, expected, err_msg=message)
 
 
-def check_call(product: Product, seed: int) -> None:
-    """Check one call into memory of the caller."""
-    left, right, bias = product.whole_numbers(seed)
-    expected = (left @ right + bias * product.bias).astype(product.dtype)
-    expected = np.asarray(getattr(ops, product.activation)(expected))
-    out = framed(np.full((product.m, product.n), np.nan, product.dtype))
-    product(*product.operands(left, right, bias), out=out, activation=product.activation)
-    assert_same(out, expected, "the result", product)
-    assert np.isnan(frame_of(out)).all(), f"written beyond the result: {product}"
-
-
-def check_recorded(product: Product, seed: int) -> None:
-    """Check what a training step makes of a product: activation, derivative and column sums."""
+def check(product: Product, seed: int) -> None:
+    """Check one call into memory of the caller, then the product as a training step has it."""
     left, right, bias = product.whole_numbers(seed)
     a, b, given_bias = product.operands(left, right, bias)
-    saved = framed(np.cos(np.arange(product.m * product.n)).astype(product.dtype))
-    saved = saved.reshape(product.m, product.n)
+    z = (left @ right).astype(product.dtype)
+    activation: Callable[[Array], Array] = getattr(ops, product.activation)
+    y = activation((z + bias * product.bias).astype(z.dtype))
+
+    out = framed(np.full((product.m, product.n), np.nan, product.dtype))
+    product(a, b, given_bias, out=out, activation=product.activation)
+    assert_same(out, y, "the result", product)
+    assert np.isnan(frame_of(out)).all(), f"written beyond the result: {product}"
+
+    check_recorded(product, (a, b, given_bias), z, y)
+
+
+def check_recorded(
+    product: Product, operands: tuple[Array, Array, Array | None], z: Array, y: Array
+) -> None:
+    """Check activation, derivative and column sums, as they are recorded and as they are replayed.
+
+    Recording runs each kernel by itself; the replay runs what they are fused to.
+    """
+    a, b, bias = operands
+    saved = framed(np.cos(np.arange(z.size)).astype(z.dtype)).reshape(z.shape)
     forward: Callable[[Array], Array] = getattr(ops, product.activation)
     backward: Callable[[Array, Array], Array] = getattr(ops, product.activation + "_backward")
 
     def step() -> list[Array]:
-        y = forward(product(a, b, given_bias))
-        return [y, backward(product(a, b, None), saved), ops.sum_rows(b)]
+        return [forward(product(a, b, bias)), backward(product(a, b, None), saved), ops.sum_rows(b)]
 
+    expected = {"y": y, "the derivative": backward(z, saved), "the column sums": b.sum(axis=0)}
     program, results = record(step)
-    eager = [result.copy() for result in results]
-    z = (left @ right).astype(product.dtype)
-    assert_same(eager[0], forward((z + bias * product.bias).astype(z.dtype)), "y", product)
-    assert_same(eager[1], backward(z, saved), "the derivative", product)
-    assert_same(eager[2], b.sum(axis=0), "the column sums", product)
-    for result in results:
+    for result, (what, wanted) in zip(results, expected.items(), strict=True):
+        assert_same(result, wanted, what, product)
         result[...] = np.nan
     _core.replay([(program, 1)])
-    for result, wanted in zip(results, eager, strict=True):
-        assert_same(result, wanted, f"a replay ({names(program)})", product)
+    for result, (what, wanted) in zip(results, expected.items(), strict=True):
+        assert_same(result, wanted, f"{what} in a replay ({names(program)})", product)
     if product.m * product.n > 0:
         f = product.activation
         fused = [] if f == "identity" else [f" + {f}", f" + {f}_backward"]
@@ -106,33 +110,23 @@ def test_the_grid_brings_all_pairs_together() -> None:
 def test_a_product_is_exact_at_every_size(m: int) -> None:
     for place, product in enumerate(GRID):
         if product.m == m:
-            check_call(product, place)
-
-
-@pytest.mark.parametrize("m", ROWS)
-def test_a_recorded_product_is_exact_at_every_size(m: int) -> None:
-    for place, product in enumerate(GRID):
-        if product.m == m:
-            check_recorded(product, place)
+            check(product, place)
 
 
 @pytest.mark.parametrize("product", PATHS, ids=str)
 def test_a_product_is_exact_on_every_path(product: Product) -> None:
-    check_call(product, 1)
-    check_recorded(product, 2)
+    check(product, 1)
 
 
 @pytest.mark.parametrize("product", FAR_APART, ids=str)
 def test_a_product_of_rows_far_apart_is_exact(product: Product) -> None:
-    check_call(product, 3)
-    check_recorded(product, 4)
+    check(product, 3)
 
 
 @pytest.mark.parametrize("product", LARGE, ids=str)
 def test_a_large_product_is_exact(product: Product) -> None:
     _core.set_num_threads(1)  # the more rows a thread has, the more chunks it copies
-    check_call(product, 5)
-    check_recorded(product, 6)
+    check(product, 5)
 
 
 def test_rows_without_columns_cost_nothing() -> None:
@@ -160,5 +154,4 @@ def test_rows_without_columns_cost_nothing() -> None:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_any_product_is_exact(product: Product, seed: int) -> None:
-    check_call(product, seed)
-    check_recorded(product, seed)
+    check(product, seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 
 from gyaku import _core, reference
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from activation_facts import FACTS
-from case import Array, specials
+from op_case import Array, specials
 
 from gyaku import reference
 from gyaku.ops import TABLE

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import Array
+from op_case import Array
 from test_reference import EPS, FLOATS, by_complex_step
 
 from gyaku import reference

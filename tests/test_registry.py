@@ -7,8 +7,8 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from case import FLOAT32
-from cases import BY_OP
+from op_case import FLOAT32
+from op_cases import BY_OP
 
 from gyaku import _core, ops, reference
 from gyaku.ops import TABLE, activation
@@ -88,3 +88,14 @@ def test_costs_are_counted(row: ops.Op) -> None:
     outputs = row.shapes(inputs, **keywords)
     assert row.flops(inputs, outputs) >= 0
     assert row.bytes(inputs, outputs, itemsize=8) == 2 * row.bytes(inputs, outputs, itemsize=4) > 0
+
+
+def test_every_row_shows_its_equation_its_errors_and_an_example() -> None:
+    sections = ("Raises", "Notes", "Examples")  # Parameters and Returns: see test_docstrings.py
+    missing = {
+        f"{row.name}: {section}"
+        for row in TABLE.values()
+        for section in sections
+        if f"\n{section}\n{'-' * len(section)}\n" not in (inspect.getdoc(row.function) or "")
+    }
+    assert missing == set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import DTYPES, FLOAT32, Array
+from op_case import DTYPES, FLOAT32, Array
 from recorded import names
 
 import gyaku as gk

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from activation_facts import FACTS
-from norm_tolerances import SCALES
 from numpy.typing import NDArray
 
 from gyaku import reference
@@ -44,7 +43,7 @@ def matmul(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) ->
 
 
 def of_magnitudes(op: str) -> Scale:
-    """Return the scale of an operation that adds up products: itself, of magnitudes."""
+    """Return the scale of an operation that adds up: itself, of magnitudes."""
 
     def scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
         options = {key: x for key, x in keywords.items() if key not in {"activation", "alpha"}}
@@ -148,13 +147,72 @@ def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
     return (np.abs(arguments[0]).sum(axis=0),)
 
 
-OWN: dict[str, Scale] = SCALES | {op: of_magnitudes(op) for op in TABLE if op.startswith("conv2d")}
+def add(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+    a, b = (np.abs(x) for x in arguments)
+    return (a + b,)
+
+
+def normalised(x: Array, gamma: Array, beta: Array, mean: Array, inverse: Array) -> Array:
+    return np.abs(gamma) * (np.abs(x) + np.abs(mean)) * inverse + np.abs(beta)
+
+
+def batch_norm(arguments: list[Array], _: dict[str, Any], outputs: Scales) -> Scales:
+    x, gamma, beta = arguments
+    _y, _mean, inverse, variance = outputs
+    magnitude = np.abs(x).mean(axis=tuple(range(x.ndim - 1)))
+    y = normalised(x, gamma, beta, magnitude, inverse)
+    return y, magnitude, inverse, variance
+
+
+def batch_norm_inference(arguments: list[Array], _: dict[str, Any], outputs: Scales) -> Scales:
+    x, gamma, beta, mean, _variance = arguments
+    return normalised(x, gamma, beta, mean, outputs[1]), outputs[1]
+
+
+def batch_norm_backward(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
+    dy, x, gamma, mean, inverse = (np.abs(each) for each in arguments)
+    samples = tuple(range(x.ndim - 1))
+    z = (x + mean) * inverse
+    dgamma, dbeta = (dy * z).sum(axis=samples), dy.sum(axis=samples)
+    m = x.size / gamma.size
+    rest = (dbeta + z * dgamma) / m if keywords.get("training", True) else 0
+    return gamma * inverse * (dy + rest), dgamma, dbeta
+
+
+def layer_norm(arguments: list[Array], _: dict[str, Any], outputs: Scales) -> Scales:
+    x, gamma, beta = arguments
+    features = tuple(range(-gamma.ndim, 0))
+    magnitude = np.abs(x).mean(axis=features)
+    inverse = outputs[2]
+    wide = [np.expand_dims(each, features) for each in (magnitude, inverse)]
+    return normalised(x, gamma, beta, *wide), magnitude, inverse
+
+
+def layer_norm_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+    dy, x, gamma, mean, inverse = (np.abs(each) for each in arguments)
+    features = tuple(range(-gamma.ndim, 0))
+    mean, inverse = np.expand_dims(mean, features), np.expand_dims(inverse, features)
+    z, g = (x + mean) * inverse, gamma * dy
+    shift = g.mean(axis=features, keepdims=True)
+    slope = (g * z).mean(axis=features, keepdims=True)
+    samples = tuple(range(x.ndim - gamma.ndim))
+    return inverse * (g + shift + z * slope), (dy * z).sum(axis=samples), dy.sum(axis=samples)
+
+
+def update_running(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
+    return reference.update_running(*map(np.abs, arguments), **keywords)
+
+
+ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward")
+OWN: dict[str, Scale] = {op: of_magnitudes(op) for op in TABLE if op.startswith(ADDS_UP)}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
         *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate),
+        *(add, batch_norm, batch_norm_inference, batch_norm_backward),
+        *(layer_norm, layer_norm_backward, update_running),
     )
 }
 

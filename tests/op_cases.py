@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from case import (
+from conv_cases import conv_cases
+from gather_cases import gather_cases, image_cases
+from norm_cases import norm_cases
+from numpy.random import Generator
+from op_case import (
     Array,
     Call,
     Case,
@@ -23,10 +27,6 @@ from case import (
     specials,
     sweep,
 )
-from conv_cases import conv_cases
-from gather_cases import gather_cases, image_cases
-from norm_cases import norm_cases
-from numpy.random import Generator
 from pool_cases import pool_cases
 
 from gyaku import reference
