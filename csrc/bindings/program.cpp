@@ -76,8 +76,8 @@ void begin(PyProgram& program) {
 std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
   std::vector<Operand> operands;
   for (const py::handle item : arrays) {
-    require(py::isinstance<py::array>(item), "Program",
-            "expected an array, got " + py::repr(item).cast<std::string>());
+    if (!py::isinstance<py::array>(item)) // or each call would pay for the repr of its arrays
+      require(false, "Program", "expected an array, got " + py::repr(item).cast<std::string>());
     const auto array = py::reinterpret_borrow<py::array>(item);
     operands.push_back({array.data(), array.nbytes(), access});
   }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
 
-__all__ = ["Evaluation", "Prediction"]
+__all__ = ["Evaluation", "Prediction", "predicted"]
 
 
 class Evaluation:
@@ -95,8 +95,30 @@ class Evaluation:
         return {name: float(value[0]) for name, value in found.items()}
 
 
+def predicted(model: Model, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Predict samples at once, which costs less than a program that would run once.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    x : sequence of ndarray
+        The inputs.
+
+    Returns
+    -------
+    list of ndarray
+        The outputs, (samples, ...), of which the model keeps nothing.
+    """
+    dtype = model.dtype
+    if any(each.dtype is not dtype for each in x):
+        count = len(x[0])
+        x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
+    return [y.copy() for y in model.run_forward(x)]
+
+
 class Prediction:
-    """The steps of a prediction.
+    """The steps of a prediction in several batches.
 
     Parameters
     ----------

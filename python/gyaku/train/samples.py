@@ -175,8 +175,8 @@ def inputs(
         If it is empty, has the wrong shape or holds a value that is not finite.
     """
     array = _real(owner, name, x)
-    hint = "" if shape is None else misfit(name, array.shape, shape)
     if array.ndim < 2:
+        hint = "" if shape is None else misfit(name, array.shape, shape)
         hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
         raise ValueError(
             f"{owner}: {name} must have a sample axis and at least one feature axis,"
@@ -187,11 +187,12 @@ def inputs(
     if shape is not None and array.shape[1:] != shape:
         raise ValueError(
             f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects"
-            f" {shape}{hint}"
+            f" {shape}{misfit(name, array.shape, shape)}"
         )
     if array.dtype != np.uint8:
         array = _floating(array, dtype)
-    array = np.require(array, requirements=["C", "A"])
+    if not array.flags.carray:  # a question that is cheaper than `require`
+        array = np.require(array, requirements=["C", "A"])
     check_finite(owner, name, array)
     return array
 
@@ -376,7 +377,7 @@ def _ragged(given: Any) -> str:
 
 def _floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return native float32 and float64 as they are, anything else converted to `dtype`."""
-    if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
+    if array.dtype.char in "fd" and array.dtype.isnative:
         return array
     return array.astype(dtype)
 

@@ -16,7 +16,7 @@ from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.capture import description
 from gyaku.train.criterion import Criterion, criterion
-from gyaku.train.evaluation import Evaluation, Prediction
+from gyaku.train.evaluation import Evaluation, Prediction, predicted
 from gyaku.train.progress import progress
 from gyaku.train.samples import Samples, inputs, targets
 from gyaku.train.steps import Training
@@ -179,7 +179,12 @@ def predict(model: Model, x: object, *, batch_size: int) -> Any:
         The outputs.
     """
     size = whole("predict", "batch_size", batch_size)
-    found = Prediction(model, _inputs("predict", model, x), size).run()
+    checked = _inputs("predict", model, x)
+    found = (
+        predicted(model, checked)
+        if len(checked[0]) <= size
+        else (Prediction(model, checked, size).run())
+    )
     return found[0] if len(found) == 1 else tuple(found)
 
 
