@@ -13,6 +13,7 @@ from recorded import numbers, record, same_as_eager
 
 import gyaku as gk
 from gyaku import _core, ops, reference
+from gyaku.layers.activation import activation
 from gyaku.ops.conv_backward import takes_maxima
 from gyaku.windows import conv_axes
 
@@ -225,19 +226,47 @@ def trained(model: gk.Sequential | gk.Model, dtype: str = "float32") -> str:
     return hashlib.sha256(model.flat_params.tobytes()).hexdigest()
 
 
-def pooled(activation: str | None, pool: gk.MaxPool2D, dtype: str = "float32") -> gk.Sequential:
+def program_of(model: gk.Sequential | gk.Model) -> str:
+    trained(model, str(model.dtype))
+    return str(model.program())
+
+
+def pooled(name: str | None, pool: gk.MaxPool2D, dtype: str = "float32") -> gk.Sequential:
     return gk.Sequential(
-        *(gk.Conv2D(6, 3, activation="relu"), gk.Conv2D(8, 3, padding=1, activation=activation)),
+        *(gk.Conv2D(6, 3, activation="relu"), gk.Conv2D(8, 3, padding=1, activation=name)),
         *(pool, gk.Flatten(), gk.Dense(3)),
         dtype=dtype,
     )
 
 
-@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "elu"])
-def test_a_model_hands_maxima_on(activation: str | None) -> None:
-    model = pooled(activation, gk.MaxPool2D(2))
-    trained(model)
-    assert "max_pool2d_backward" not in str(model.program())
+@pytest.mark.parametrize("name", [None, "relu", "tanh", "sigmoid", "elu"])
+def test_a_model_hands_maxima_on(name: str | None) -> None:
+    model = pooled(name, gk.MaxPool2D(2))
+    assert "max_pool2d_backward" not in program_of(model)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "elu", "leaky_relu"])
+def test_an_activation_counts_the_same_inside_the_convolution_and_behind_it(name: str) -> None:
+    def made(*layers: gk.Layer) -> gk.Sequential:
+        first = gk.Conv2D(6, 3, activation="relu"), gk.MaxPool2D(2)
+        return gk.Sequential(*first, *layers, gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3))
+
+    one = made(gk.Conv2D(8, 3, padding=1, activation=name, weight_init="he"))
+    apart = activation(name)
+    other = made(gk.Conv2D(8, 3, padding=1, weight_init="he"), apart)
+    for model in (one, other):
+        model.build((14, 13, 2))
+    other.flat_params[...] = one.flat_params
+    assert trained(one) == trained(other)
+    tasks = [
+        [
+            (task["name"].replace(f" + {name}", ""), task["bytes"], len(task["reads"]))
+            for task in model.captured["tasks"]
+        ]
+        for model in (one, other)
+    ]
+    assert tasks[0] == tasks[1]  # but that a fused activation is named
+    assert "max_pool2d_backward" not in str(one.program())
 
 
 class OtherPool(gk.MaxPool2D):
@@ -271,35 +300,84 @@ class OtherConv(gk.Conv2D):
         gk.Sequential(
             *(gk.Conv2D(8, 3), gk.BatchNorm(), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3))
         ),
+        *(
+            gk.Sequential(gk.Conv2D(6, 3), *between, gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3))
+            for between in (
+                (gk.Conv2D(8, 3), gk.BatchNorm(), gk.ReLU()),
+                (gk.Conv2D(8, 3), gk.GELU()),
+                (gk.Conv2D(8, 3, activation="relu"), gk.Tanh()),
+                (gk.Conv2D(8, 3), gk.ReLU(), gk.Tanh()),
+                (gk.Conv2D(8, 3), gk.Dropout(0.5)),
+            )
+        ),
         gk.Sequential(gk.Conv2D(8, 3, stride=2), gk.MaxPool2D(2), gk.Flatten(), gk.Dense(3)),
     ],
 )
 def test_other_models_hand_on_all_gradients(model: gk.Sequential) -> None:
-    trained(model, str(model.dtype))
-    assert "max_pool2d_backward" in str(model.program())
+    assert "max_pool2d_backward" in program_of(model)
 
 
-def test_a_value_that_others_use_has_all_its_gradients() -> None:
+@pytest.mark.parametrize("tapped", ["convolution", "activation"])
+def test_a_value_that_others_use_has_all_its_gradients(tapped: str) -> None:
     image = gk.Input((14, 13, 2))
-    y = gk.Conv2D(8, 3, padding=1)(image)
-    parts = gk.Flatten()(gk.MaxPool2D(2)(y)), gk.Flatten()(y)
-    model = gk.Model(image, gk.Dense(3)(gk.Concatenate()(*parts)))
-    trained(model)
+    y = gk.Conv2D(8, 3, padding=1)(gk.Conv2D(6, 3)(image))
+    z = gk.ReLU()(y)
+    parts = gk.MaxPool2D(2)(z), y if tapped == "convolution" else z
+    flat = [gk.Flatten()(part) for part in parts]
+    model = gk.Model(image, gk.Dense(3)(gk.Concatenate()(*flat)))
+    assert "max_pool2d_backward" in program_of(model)
+
+
+def test_a_value_that_is_an_output_has_all_its_gradients() -> None:
+    image = gk.Input((8, 8, 2))
+    y = gk.Conv2D(8, 3, padding=1)(gk.Conv2D(6, 3)(image))
+    model = gk.Model(image, [gk.Flatten()(gk.MaxPool2D(2)(y)), y])
+    x = numbers(4, 8, 8, 2)
+    targets = np.zeros((4, 72), np.float32), np.zeros((4, 6, 6, 8), np.float32)
+    model.fit(x, targets, loss="mean_squared_error", verbose=0)
     assert "max_pool2d_backward" in str(model.program())
 
 
-def test_handing_on_changes_roundings_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gradient() -> Array:
-        model = pooled("relu", gk.MaxPool2D(2))
+@pytest.mark.parametrize("shared", ["all", "convolution", "pooling"])
+def test_shared_layers_hand_maxima_on_at_each_use(shared: str) -> None:
+    image = gk.Input((14, 13, 2))
+    conv, relu, pool = gk.Conv2D(8, 3, padding=1), gk.ReLU(), gk.MaxPool2D(2)
+    maps = gk.Conv2D(6, 3)(image)
+    first = pool(relu(conv(maps)))
+    if shared != "all":
+        relu = gk.ReLU()
+    if shared == "convolution":
+        pool = gk.MaxPool2D(2)
+    if shared == "pooling":
+        conv = gk.Conv2D(8, 3, padding=1)
+    both = gk.Add()(first, pool(relu(conv(maps))))
+    model = gk.Model(image, gk.Dense(3)(gk.Flatten()(both)))
+    assert "max_pool2d_backward" not in program_of(model)
+
+
+def test_a_pooling_that_nobody_uses_has_gradients_of_zero() -> None:
+    image = gk.Input((8, 8, 16))
+    inner = gk.Model(image, [gk.MaxPool2D(2)(gk.Conv2D(4, 3)(image)), gk.Flatten()(image)])
+    x = gk.Input((8, 8, 16))
+    model = gk.Model(x, gk.Dense(3)(inner(x)[1]))
+    model.build()
+    model.flat_grads[...] = 1
+    model.forward(numbers(3, 8, 8, 16), training=True)
+    model.backward(np.ones((3, 3), np.float32))
+    assert not model.grads["model.conv2d.weight"].any()
+    assert model.grads["dense.weight"].any()
+
+
+def test_handing_on_changes_roundings_only() -> None:
+    def gradient(pool: gk.MaxPool2D) -> Array:
+        model = pooled("relu", pool)
         x = numbers(5, 14, 13, 2)
         model.build((14, 13, 2), seed=1)
         model.forward(x, training=True)
         model.backward(numbers(5, 3, seed=3))
         return model.flat_grads.copy()
 
-    ours = gradient()
-    monkeypatch.setattr(gk.MaxPool2D, "pools_pairs", False)
-    theirs = gradient()
+    ours, theirs = gradient(gk.MaxPool2D(2)), gradient(OtherPool(2))
     assert ours.tobytes() != theirs.tobytes()
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 

@@ -141,8 +141,6 @@ class Layer(Part, Block):
     stream: int = 0
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
-    maxima: tuple[NDArray[Any], NDArray[Any]]
-    """The outputs of a layer that `pools_pairs`, and which of the inputs each was."""
 
     def __init__(self, *, name: str = "") -> None:
         self.name = name
@@ -318,35 +316,6 @@ class Layer(Part, Block):
     def least_batch(self) -> int:
         """How many samples a training step needs."""
         return 1
-
-    @property
-    def pools_pairs(self) -> bool:
-        """Whether outputs are the largest of 2 × 2 inputs side by side; see `maxima`."""
-        return False
-
-    @property
-    def takes_maxima(self) -> bool:
-        """Whether `backward_by_maxima` pays, if only the maxima of 2 × 2 outputs are used."""
-        return False
-
-    def backward_by_maxima(
-        self, dy: NDArray[Any], y: NDArray[Any], argmax: NDArray[Any]
-    ) -> NDArray[Any] | None:
-        """Do what `backward` does, given the gradient by the maxima of 2 × 2 outputs.
-
-        Parameters
-        ----------
-        dy : ndarray
-            The gradient by the maxima.
-        y, argmax : ndarray
-            The maxima, and which output each was.
-
-        Returns
-        -------
-        ndarray or None
-            The gradient by the input.
-        """
-        raise NotImplementedError(f"{type(self).__name__} takes no maxima")
 
     def run_forward(self, *x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Do the forward pass so that it can be replayed.

@@ -9,7 +9,6 @@ from gyaku import ops
 from gyaku.arguments import whole
 from gyaku.layers.weighted import Weighted
 from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
-from gyaku.ops.conv_backward import takes_maxima
 from gyaku.windows import conv_axes, margins, sides
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ class Conv2D(Weighted):
                 dimensions=self.dimensions,
             )
         self.add_weights(shape, filters, groups=groups)
-        self._axes, self._groups = axes, groups
+        self.axes = axes
         self._options = {
             "stride": lifted(self._where["stride"]),
             "padding": lifted(self._where["padding"], (0, 0)),
@@ -147,11 +146,26 @@ class Conv2D(Weighted):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write the gradients of weight and bias, return dx; see `Layer.backward`."""
-        return self._backward(self.by_sums(dy.reshape(self.shape)))
+        return self.backward_from_sums(self.by_sums(dy.reshape(self.shape)))
 
-    def _backward(
+    def backward_from_sums(
         self, dz: NDArray[Any], argmax: NDArray[Any] | None = None
     ) -> NDArray[Any] | None:
+        """Write the gradients of weight and bias, return dx.
+
+        Parameters
+        ----------
+        dz : ndarray
+            The gradient with respect to the sums, before the activation.
+        argmax : ndarray of uint8, optional
+            Which of 2 × 2 sums `dz` belongs to, where the others have no gradient; see
+            `gyaku.ops.conv2d_backward_weights`.
+
+        Returns
+        -------
+        ndarray or None
+            The gradient with respect to the images, if it is needed.
+        """
         weight, size = _kernel(self.params["weight"]), self.x.shape[1:3]
         ops.conv2d_backward_weights(
             *(dz, self.x, weight.shape[:2]), **self._options, argmax=argmax, out=self._gradients
@@ -160,23 +174,6 @@ class Conv2D(Weighted):
             return None
         dx = ops.conv2d_backward_data(dz, weight, size, **self._options, argmax=argmax)
         return dx.reshape(len(dx), *self.input_shape)
-
-    @property
-    def takes_maxima(self) -> bool:
-        """Whether a `MaxPool2D` behind it leaves most outputs without a gradient."""
-        act = self._activation
-        return (
-            type(self) is Conv2D  # whatever a subclass does
-            and (act is None or self._fused)
-            and takes_maxima(self._axes, self.params["weight"].shape, self._groups, self.dtype)
-        )
-
-    def backward_by_maxima(
-        self, dy: NDArray[Any], y: NDArray[Any], argmax: NDArray[Any]
-    ) -> NDArray[Any] | None:
-        """Do the same with the gradient by the maxima; see `Layer.backward_by_maxima`."""
-        act = self._activation
-        return self._backward(act.derived(dy, y) if act else dy, argmax)
 
     @property
     def _gradients(self) -> tuple[NDArray[Any], NDArray[Any] | None]:

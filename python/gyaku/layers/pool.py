@@ -70,6 +70,7 @@ class _Pool(Layer):
                 f"Windows with dilation {self.dilation} see nothing but padding of an image of"
                 f" shape {input_shape}, choose a smaller dilation"
             )
+        self.axes = axes
         return (*(axis.windows for axis in axes), input_shape[-1])
 
     @property
@@ -135,22 +136,15 @@ class MaxPool2D(_Pool):
         """Return the largest number of each window; see `Layer.forward`."""
         x = image(x)
         self.size = x.shape[1:3]
-        y, self.argmax = ops.max_pool2d(x, lifted(self._window), **self._options)
-        self.shape, self.maxima = y.shape, (y, self.argmax)
-        return y.reshape(len(y), *self.output_shape)
+        self.y, self.argmax = ops.max_pool2d(x, lifted(self._window), **self._options)
+        self.shape = self.y.shape
+        return self.y.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Return the gradient at the pixels that were the largest; see `Layer.backward`."""
         dy, window = dy.reshape(self.shape), lifted(self._window)
         dx = ops.max_pool2d_backward(dy, self.argmax, self.size, window, **self._options)
         return dx.reshape(len(dx), *self.input_shape)
-
-    @property
-    def pools_pairs(self) -> bool:
-        """Whether windows are 2 × 2 side by side; see `Layer.pools_pairs`."""
-        plain = {"stride": (2, 2), "padding": ((0, 0), (0, 0)), "ceil_mode": False}
-        # Whatever a subclass does.
-        return type(self) is MaxPool2D and self._window == (2, 2) and self._where == plain
 
 
 class MaxPool1D(MaxPool2D):

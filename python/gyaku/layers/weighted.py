@@ -41,6 +41,8 @@ class Weighted(Layer):
 
     Attributes
     ----------
+    applied : Activation or None
+        The activation as a layer.
     epilogue : dict
         The keywords that let a product apply the activation, where it can.
     """
@@ -59,8 +61,8 @@ class Weighted(Layer):
         self.use_bias = bool(use_bias)
         self.weight_init = weight_init
         self.bias_init = bias_init
-        self._activation = None if activation is None else as_activation(activation)
-        act = self._activation
+        self.applied = None if activation is None else as_activation(activation)
+        act = self.applied
         self._fused = act is not None and act.elementwise and not act.saves_input
         self.epilogue: dict[str, Any] = {}
         if act and self._fused:
@@ -93,7 +95,7 @@ class Weighted(Layer):
         """
         initial = self.weight_init
         if initial == "auto":
-            follows = self._activation.op if self._activation else self.activation_after
+            follows = self.applied.op if self.applied else self.activation_after
             initial = "he" if follows in RECTIFIERS else "xavier"
         draw = initializer(initial)
 
@@ -128,7 +130,7 @@ class Weighted(Layer):
         ndarray
             The outputs.
         """
-        act = self._activation
+        act = self.applied
         if act is None:
             return y
         if self._fused:
@@ -149,7 +151,7 @@ class Weighted(Layer):
         ndarray
             The gradient by the sums.
         """
-        return self._activation.backward(dy) if self._activation else dy
+        return self.applied.backward(dy) if self.applied else dy
 
     def work(self, terms: int) -> int:
         """Return the floating-point operations of a sample.
@@ -165,4 +167,4 @@ class Weighted(Layer):
             A multiplication and an addition for each, one addition for a bias, the activation.
         """
         outputs = math.prod(self.output_shape)
-        return outputs * (2 * terms + self.use_bias) + (outputs if self._activation else 0)
+        return outputs * (2 * terms + self.use_bias) + (outputs if self.applied else 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gyaku import memory, ops
 from gyaku.arguments import check_bytes
 from gyaku.layers.base import Layer
+from gyaku.model.pairs import paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -14,55 +15,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.model.application import Application
+
     Arrays = Sequence[NDArray[Any]]
     Shape = tuple[int, ...]
 
-__all__ = ["Application", "Plan"]
-
-
-class Application:
-    """One use of a layer in a graph.
-
-    Parameters
-    ----------
-    layer : Layer
-        The layer that people made.
-    path : str
-        Its name, after those of the models that it is a part of.
-    inputs : tuple of int
-        The numbers of the values that it takes.
-    output : int
-        The number of the value that it gives.
-
-    Attributes
-    ----------
-    worker : Layer
-        What does the work: the layer, or where it is used several times, a twin for each use, which
-        has the same parameters but keeps its own inputs and gradients for the backward pass.
-    """
-
-    __slots__ = ("inputs", "layer", "output", "path", "run", "source", "worker")
-
-    def __init__(self, layer: Layer, path: str, inputs: tuple[int, ...], output: int) -> None:
-        self.layer = layer
-        self.path = path
-        self.inputs = inputs
-        self.output = output
-        self.source = inputs[0] if len(inputs) == 1 else -1
-        self.work_by(layer)
-
-    def work_by(self, worker: Layer) -> None:
-        """Let a layer or a twin of it do the work.
-
-        Parameters
-        ----------
-        worker : Layer
-            What does it.
-        """
-        self.worker = worker
-        self.run: Callable[..., NDArray[Any]] = (
-            worker.forward if worker.native else worker.run_forward
-        )
+__all__ = ["Plan"]
 
 
 class Plan:
@@ -96,7 +54,7 @@ class Plan:
         self.paths = {id(uses[0].layer): uses[0].path for uses in self.uses.values()}
         self._reached: set[int] = set()  # values that depend on a parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
-        self._pooled: dict[int, Layer] = {}  # values of which only maxima are used, by whom
+        self._backward = list(applications)
 
     def activation_after(self, value: int) -> str:
         """Return the activation that a value is about to go through.
@@ -166,14 +124,7 @@ class Plan:
         for uses in self.uses.values():
             if len(uses) > 1 and uses[0].layer.params:
                 self._shared.append((uses[0].layer, [use.worker for use in uses]))
-        self._pooled = {}
-        made = {use.output: use.worker for use in self.applications}
-        for use in self.applications:
-            users = sum(other.inputs.count(use.source) for other in self.applications)
-            if not use.worker.pools_pairs or users + self.outputs.count(use.source) > 1:
-                continue
-            if use.source in made and made[use.source].takes_maxima:
-                self._pooled[use.source] = use.worker
+        self._backward = paired(self.applications, self.outputs)
 
     def forward(
         self,
@@ -234,22 +185,15 @@ class Plan:
         for value, gradient in zip(self.outputs, gradients, strict=True):
             waiting.setdefault(value, []).append(gradient)
         samples = len(gradients[0])
-        for use in reversed(self.applications):
+        for use in reversed(self._backward):
             parts = waiting.pop(use.output, [])
             if not input_gradient and use.output not in self._reached:
                 continue
             worker = use.worker
             worker.needs_input_gradient = input_gradient or not self._reached.isdisjoint(use.inputs)
             if not parts:  # nobody asked for it
-                parts = [memory.zeros((samples, *worker.output_shape), worker.dtype)]
-            if worker is self._pooled.get(use.source):
-                waiting[use.source] = [_sum(parts)]
-                continue
-            pool, dy = self._pooled.get(use.output), _sum(parts)
-            found: tuple[NDArray[Any] | None, ...]
-            found = (
-                (worker.backward_by_maxima(dy, *pool.maxima),) if pool else worker.run_backward(dy)
-            )
+                parts = [memory.zeros((samples, *use.output_shape), worker.dtype)]
+            found = use.backward(_sum(parts))
             for value, part in zip(use.inputs, found, strict=True):
                 if part is not None:
                     waiting.setdefault(value, []).append(part)

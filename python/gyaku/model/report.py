@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from gyaku.model.application import Application
     from gyaku.model.graph import Model
-    from gyaku.model.plan import Application, Plan
+    from gyaku.model.plan import Plan
     from gyaku.train.steps import Training
 
 __all__ = ["Printed", "listing", "profile", "summary"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.history import History
-    from gyaku.model.plan import Application
+    from gyaku.model.application import Application
     from gyaku.train.steps import Training
 
 __all__ = ["Guard", "NonFiniteError", "Snapshot"]
