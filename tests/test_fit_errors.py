@@ -102,7 +102,21 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "unknown loss 'mse', known are cross_entropy, mean_squared_error",
     ),
-    ({"loss": None}, TypeError, "loss must be a name, a Loss or a function (y, t), got None"),
+    (
+        {"loss": None},
+        TypeError,
+        (
+            'fit: a loss is needed, as in loss="softmax_cross_entropy"; known are cross_entropy,'
+            " mean_squared_error"
+        ),
+    ),
+    ({"loss": 3}, TypeError, "loss must be a name, a Loss or a function (y, t), got 3"),
+    (
+        {"batchsize": 8},
+        TypeError,
+        "fit: unknown argument 'batchsize', did you mean 'batch_size'? Known are augment, batch_si",
+    ),
+    ({"self": 8}, TypeError, "fit: unknown argument 'self', "),
     ({"optimizer": "Adam"}, ValueError, "unknown optimizer 'Adam', did you mean 'adam'?"),
     ({"optimizer": None}, TypeError, "optimizer must be a name or an Optimizer, got None"),
     ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy', did you mean 'accuracy'?"),
@@ -232,7 +246,7 @@ def test_labels_need_outputs_in_a_row() -> None:
 
 
 def test_evaluate_wants_a_loss_that_it_knows() -> None:
-    message = "evaluate: this model was not trained yet; name a loss, as in loss='softmax_cross"
+    message = 'evaluate: a loss is needed, as in loss="softmax_cross_entropy"; known are cross_en'
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.Dense(3)).evaluate(X, LABELS)
 
@@ -273,3 +287,44 @@ def test_looking_for_nan_costs_little() -> None:
         check_finite("fit", "x", x)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.04  # 20 ms on a quiet machine
+
+
+def test_a_loss_that_was_left_out_is_asked_for() -> None:
+    with pytest.raises(TypeError, match="fit: a loss is needed, as in loss="):
+        gk.Sequential(gk.Dense(3)).fit(X, LABELS)
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict", "profile"])
+def test_no_message_names_an_internal_class(call: str) -> None:
+    model = gk.Sequential(gk.Dense(3))
+    data = (X,) if call == "predict" else (X, LABELS)
+    with pytest.raises(
+        TypeError, match=rf"^{call}: unknown argument 'batchsize', did you mean 'ba"
+    ):
+        getattr(model, call)(*data, batchsize=3)
+    with pytest.raises(TypeError) as caught:
+        getattr(model, call)()
+    assert str(caught.value).startswith((f"{call}() missing", f"Model.{call}() missing"))
+
+
+def test_a_refused_fit_leaves_a_new_model_as_it_was() -> None:
+    class Counting(gk.Dense):
+        """A layer that counts how often weights are drawn."""
+
+        drawn = 0
+
+        def add_weights(self, *arguments: Any, **options: Any) -> None:
+            Counting.drawn += not self.sketched
+            super().add_weights(*arguments, **options)
+
+    layer = Counting(3)
+    model = gk.Sequential(layer)
+    for change, _, _ in BAD[:-1]:
+        arguments = {"x": X, "y": LABELS, "loss": "softmax_cross_entropy", "verbose": 0, **change}
+        with pytest.raises((ValueError, TypeError)):
+            model.fit(**arguments)
+    assert (model.built, model.input_shape, dict(layer.params)) == (False, None, {})
+    assert layer.model is None
+    assert Counting.drawn == 0
+    model.fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
+    assert Counting.drawn == 1

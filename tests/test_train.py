@@ -112,6 +112,33 @@ def test_evaluate_is_loss_and_metrics_over_all_samples(size: int) -> None:
     assert total == pytest.approx(90 * found["loss"], rel=1e-13)
 
 
+def test_no_array_becomes_text_that_nobody_sees() -> None:
+    def explode(value: object) -> str:
+        raise AssertionError(f"{value} was made text")
+
+    with np.printoptions(formatter={"all": explode}):
+        model = net()
+        model.fit(X, LABELS, loss=ENTROPY, validation_split=0.2, epochs=2, verbose=0)
+        model.evaluate(X, LABELS)
+        for size in (512, 7):
+            model.predict(X, batch_size=size)
+
+
+def test_one_batch_is_predicted_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = net()
+    wanted = model.predict(X, batch_size=7)
+    monkeypatch.setattr("gyaku.train.capture._core.Program", None)
+    np.testing.assert_array_equal(model.predict(X), wanted)
+    np.testing.assert_array_equal(model.predict(X.astype(np.float64)), wanted)
+
+
+def test_a_prediction_is_the_callers_own() -> None:
+    model = gk.Sequential(gk.Identity())
+    x = np.ones((3, 2), np.float32)
+    model.predict(x)[...] = 0
+    assert x.all()
+
+
 @pytest.mark.parametrize("size", [1, 7, 90, 1000])
 @pytest.mark.parametrize("backend", ["native", "reference"])
 def test_predict_is_forward(size: int, backend: str) -> None:
@@ -356,7 +383,7 @@ def test_a_training_and_its_memory_are_gone_at_once(monkeypatch: pytest.MonkeyPa
             super().__init__(*arguments, **options)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr("gyaku.train.start.Training", Watched)
+    monkeypatch.setattr("gyaku.train.fit.Training", Watched)
     gc.disable()
     try:
         net().fit(X, LABELS, loss=ENTROPY, validation_split=0.1, epochs=3, verbose=0)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.model import Model
-
 __all__ = ["Callback", "Callbacks", "EarlyStopping"]
 
 
@@ -42,7 +40,7 @@ class Callback(Configured):
     'it is good enough'
     """
 
-    model: Model
+    model: Any  # a `Model`, which knows the callbacks and is unknown here
 
     def on_train_begin(self) -> object:
         """Be called before the first step."""
@@ -237,9 +235,7 @@ class Callbacks:
         Why one of them ended the training.
     """
 
-    def __init__(
-        self, given: Callback | Callable[..., object] | Iterable[Any], model: Model
-    ) -> None:
+    def __init__(self, given: Callback | Callable[..., object] | Iterable[Any], model: Any) -> None:
         listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
         for each in listed:
             no_class("fit: a callback", each)

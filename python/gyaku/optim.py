@@ -6,7 +6,7 @@ gradients, and keeps its own state in buffers of the same length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,19 +16,22 @@ from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from numpy.typing import NDArray
 
     from gyaku.schedules import Schedule
 
-    class Trainable(Protocol):
+    class Parametric(Protocol):
         """What an optimizer can train: a model, or anything with these two buffers."""
 
         @property
-        def flat_params(self) -> NDArray[Any]: ...
+        def flat_params(self) -> NDArray[Any]:
+            """All parameters, one after another."""
+
         @property
-        def flat_grads(self) -> NDArray[Any]: ...
+        def flat_grads(self) -> NDArray[Any]:
+            """All gradients, one after another."""
 
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "optimizer"]
@@ -95,7 +98,7 @@ class Optimizer(Part):
             self._schedule = schedule(given)
             self._fill()
 
-    def begin(self, model: Trainable, total_steps: int | None = None) -> None:
+    def begin(self, model: Parametric, total_steps: int | None = None) -> None:
         """Get ready for a model and for a training of known length.
 
         Parameters
@@ -160,7 +163,7 @@ class Optimizer(Part):
             )
         return steps
 
-    def step(self, model: Trainable) -> None:
+    def step(self, model: Parametric) -> None:
         """Change the parameters by the gradients of the last backward pass.
 
         Parameters

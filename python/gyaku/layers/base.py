@@ -141,6 +141,7 @@ class Layer(Part, Block):
     stream: int = 0
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
+    sketched: bool = False  # whether only shapes are wanted
 
     def __init__(self, *, name: str = "") -> None:
         self.name = name
@@ -288,6 +289,8 @@ class Layer(Part, Block):
     ) -> NDArray[Any]:
         given = f"input {self.input_shape}"
         check_bytes(str(self), f"the parameter {name!r}", shape, given)
+        if self.sketched:
+            return np.zeros(shape, self.dtype)
         if self.stored is None:
             # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)

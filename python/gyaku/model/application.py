@@ -60,6 +60,11 @@ class Application:
         )
 
     @property
+    def advice(self) -> str:
+        """A remedy if the output is not finite, where the layer knows one."""
+        return self.worker.advice
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of a sample of the output."""
         return self.worker.output_shape

@@ -6,39 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import init
-from gyaku.arguments import Configured, unknown
-from gyaku.model.graph import Model
-from gyaku.model.residual import Residual
-from gyaku.model.sequential import Sequential
-from gyaku.model.wiring import Wiring
+from gyaku.arguments import Configured
+from gyaku.losses import LOSSES
+from gyaku.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from gyaku.layers.graph import Block
 
-__all__ = ["Architecture", "described", "restored"]
-
-_INITIALIZERS = {
-    cls.__name__: cls
-    for cls in (init.Constant, init.He, init.Normal, init.Ones, init.Uniform, init.Xavier)
-} | {"Zeros": init.Zeros}
+__all__ = ["Architecture", "described", "save", "training_described"]
 
 
 class Architecture:
-    """Parts that were described or restored, so that a shared one stays one.
+    """Parts that were described, so that a shared one stays one."""
 
-    Parameters
-    ----------
-    table : mapping of str to type, optional
-        The layers that a description may name.
-    """
-
-    def __init__(self, table: Mapping[str, Any] | None = None) -> None:
-        self.table = table or {}
-        self.parts: list[Block | None] = []
+    def __init__(self) -> None:
+        self.parts: list[Block] = []
 
     def described(self, part: Block) -> dict[str, Any]:
         """Return what would make a part again.
@@ -62,70 +49,10 @@ class Architecture:
             if other is part:
                 return {"again": number}
         self.parts.append(part)
-        if isinstance(part, Residual):
-            shortcut = None if part.shortcut is None else self.described(part.shortcut)
-            found: dict[str, Any] = {"class": "Residual", "shortcut": shortcut}
-            layers = part.body
-        elif isinstance(part, Sequential):
-            found = {"class": "Sequential"}
-            layers = part.layers
-        elif isinstance(part, Model):
-            wires = part.wiring
-            found = {"class": "Model", "inputs": wires.inputs, "shapes": wires.shapes}
-            found |= {"calls": wires.calls, "outputs": wires.outputs}
-            layers = part.layers
-        else:
-            assert isinstance(part, Configured)
+        if isinstance(part, Configured):
             return described(part) | {"name": part.name}
-        return found | {"name": part.name, "layers": [self.described(each) for each in layers]}
-
-    def restored(self, description: Any, **options: Any) -> Block:
-        """Return the part that a description describes.
-
-        Parameters
-        ----------
-        description : dict
-            What `described` returned.
-        **options : object
-            More arguments of the constructor.
-
-        Returns
-        -------
-        Block
-            The layer or model.
-
-        Raises
-        ------
-        ValueError
-            If there is no such class.
-        """
-        if "again" in description:
-            known: Block | None = self.parts[description["again"]]
-            if known is None:
-                raise ValueError("a model is a part of itself")
-            return known
-        number = len(self.parts)
-        self.parts.append(None)
-        part = self._made(description, {"name": description["name"]} | options)
-        self.parts[number] = part
-        return part
-
-    def _made(self, description: Any, options: dict[str, Any]) -> Block:
-        kind = description["class"]
-        if kind == "Residual":
-            beside = description["shortcut"]
-            shortcut = None if beside is None else self.restored(beside)
-            return Residual(*self._layers(description), shortcut=shortcut, **options)
-        if kind == "Model":
-            wires = Wiring(*(description[key] for key in ("inputs", "shapes", "calls", "outputs")))
-            return Model._of((self._layers(description), wires), **options)
-        if "layers" in description:
-            return Sequential(*self._layers(description), **options)
-        layer: Block = restored(description, self.table)
-        return layer
-
-    def _layers(self, description: Any) -> list[Block]:
-        return [self.restored(each) for each in description["layers"]]
+        model: Any = part
+        return {**model.description(self.described), "name": part.name}
 
 
 def described(given: Any) -> dict[str, Any]:
@@ -164,38 +91,66 @@ def _plain(owner: Configured, name: str, value: object) -> object:
     raise TypeError(f"save: {owner!r} cannot be saved, its {name} is {value!r}")
 
 
-def restored(description: Any, table: Mapping[str, Any]) -> Any:
-    """Return the object that a description describes, if its class is in the table.
+def training_described(loss: Any, weights: Any, metrics: Any) -> dict[str, Any]:
+    """Return what `evaluate` takes after loading; functions that people wrote cannot be kept.
 
     Parameters
     ----------
-    description : dict
-        What `described` returned.
-    table : mapping of str to type
-        The classes that it may name.
+    loss, weights, metrics : object
+        Those of a model.
 
     Returns
     -------
-    object
-        The object.
-
-    Raises
-    ------
-    ValueError
-        If there is no such class.
+    dict
+        The description, empty if a loss cannot be kept.
     """
-    name = description["class"]
-    if name not in table:
-        raise ValueError(
-            unknown("layer", name, table)
-            + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
-        )
-    nested = {**table, **_INITIALIZERS}
-    config = {
-        key: restored(value, nested) if isinstance(value, dict) else value
-        for key, value in description["config"].items()
+    losses = loss if isinstance(loss, tuple) else (loss,)
+    if any(type(each) not in LOSSES.values() for each in losses):
+        return {}
+    return {
+        "loss": [described(each) for each in losses],
+        "loss_weights": weights,
+        "metrics": _names(metrics),
     }
-    made = table[name](**config)
-    if "name" in description:
-        made.name = description["name"]
-    return made
+
+
+def _names(metrics: Any) -> Any:
+    if isinstance(metrics, dict):
+        return {name: _names(each) for name, each in metrics.items()}
+    return [metric.name for metric in metrics if type(metric) in METRICS.values()]
+
+
+def save(
+    path: str | os.PathLike[str],
+    tensors: dict[str, NDArray[Any]],
+    architecture: dict[str, Any],
+    input_shape: Any,
+    dtype: np.dtype[Any],
+) -> None:
+    """Write a model to a file: safetensors with the architecture in the metadata, and no code.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    tensors : dict of str to ndarray
+        Parameters and buffers.
+    architecture : dict
+        The description of the model.
+    input_shape : object
+        Its `input_shape`.
+    dtype : numpy.dtype
+        Its dtype.
+    """
+    import json
+
+    from gyaku import _core
+    from gyaku.interop import safetensors
+
+    metadata = {
+        "gyaku.version": _core.__version__,
+        "gyaku.architecture": json.dumps(architecture),
+        "input_shape": json.dumps(input_shape),
+        "dtype": str(dtype),
+    }
+    safetensors.write(path, tensors, metadata)

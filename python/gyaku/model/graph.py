@@ -1,23 +1,21 @@
-"""Models: graphs of layers, and their parameters in one buffer."""
+"""Graphs of layers, and their parameters in one buffer."""
 
 from __future__ import annotations
 
-import copy
 import weakref
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import ops
-from gyaku.arguments import checked_dtype, each_of, whole
+from gyaku import memory, ops
+from gyaku.arguments import Documented, checked_dtype, each_of, whole
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block, Tensor, shape_of
+from gyaku.layers.graph import Block, shape_of
 from gyaku.model.application import Application
-from gyaku.model.base import Trainable
 from gyaku.model.flat import Flat
 from gyaku.model.plan import Plan
-from gyaku.model.wiring import Wiring, name_parts, stem_of, wired
-from gyaku.train.samples import misfit
+from gyaku.model.wiring import Wiring, name_parts, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,66 +25,36 @@ if TYPE_CHECKING:
 
     Shape: TypeAlias = tuple[int, ...]
 
-__all__ = ["Model"]
+__all__ = ["Graph"]
 
 
-class Model(Trainable):
-    """A graph of layers: branches, sums, shared layers, several inputs and outputs.
+class Graph(Documented, Block):
+    """Layers that are connected, built and run, on arrays that were checked.
 
     Parameters
     ----------
-    inputs : Tensor or sequence of Tensor
-        What `gyaku.Input` returned.
-    outputs : Tensor or sequence of Tensor
-        What the last layers returned that were called on them.
+    parts : sequence of Block
+        The layers and models.
+    wiring : Wiring
+        The connections.
     dtype : {"float32", "float64"}
         The dtype of parameters and outputs.
-    seed : int, optional
-        What the initial weights depend on; by default the seed of the first `fit`.
+    seed : int or None
+        The seed of the initial weights.
     name : str
-        The model's name.
-
-    Raises
-    ------
-    TypeError
-        If something is no symbolic tensor.
-    ValueError
-        If the outputs depend on something that is not among the inputs, or an input is not used.
-
-    Notes
-    -----
-    A layer that is called several times is shared: it has one set of parameters, and their
-    gradient is the sum over its uses. A model can be called like a layer, and is then a part of
-    another. Arrays for several inputs or outputs are given as a tuple in their order, or as a dict:
-    inputs by their names, outputs by those of the layers that return them.
-
-    Examples
-    --------
-    >>> import gyaku as gk
-    >>> x = gk.Input((8, 8, 1))
-    >>> features = gk.Conv2D(4, 3, padding="same", activation="relu")(x)
-    >>> sum_ = gk.Add()(features, gk.Conv2D(4, 3, padding="same")(features))
-    >>> model = gk.Model(x, gk.Dense(10)(gk.GlobalAvgPool2D()(sum_)))
-    >>> model.forward(np.zeros((2, 8, 8, 1))).shape
-    (2, 10)
+        The name.
     """
 
-    _batch: int | None = None  # the samples of the last forward pass
+    layers: tuple[Any, ...]
+    built: bool = False
+    input_shape: Any = None
+    output_shape: Any = ()
+    input_shapes: tuple[tuple[int, ...], ...] | None = None
+    output_shapes: tuple[tuple[int, ...], ...] = ()
     plan: Plan
+    _batch: int | None = None  # the samples of the last forward pass
 
     def __init__(
-        self,
-        inputs: Tensor | Sequence[Tensor],
-        outputs: Tensor | Sequence[Tensor],
-        *,
-        dtype: DTypeLike = "float32",
-        seed: int | None = None,
-        name: str = "",
-    ) -> None:
-        parts, wiring = wired(inputs, outputs)
-        self._set_up(parts, wiring, dtype, seed, name)
-
-    def _set_up(
         self,
         parts: Sequence[Block],
         wiring: Wiring,
@@ -94,23 +62,25 @@ class Model(Trainable):
         seed: int | None,
         name: str,
     ) -> None:
-        super().__init__(dtype=dtype, name=name)
+        self.dtype = checked_dtype(dtype)
+        self.name = name
         self.layers = tuple(parts)
         self.wiring = wiring
+        self.clock = memory.zeros((1,), np.int64)
+        self.params, self.grads, self.buffers = Views(), Views(), Views()
+        self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
+        self.flat_buffers = self.flat_params
+        self.captured: dict[str, Any] = {}
+        self.lock = RLock()
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
         name_parts(type(self).__name__, parts)
-        self.forget()
+        self.input_shapes = wiring.shapes
+        self.input_shape = self._one_or_all(wiring.shapes) if wiring.shapes else None
 
     @property
     def arity(self) -> tuple[int | None, int]:
         """How many inputs it takes and how many outputs it gives."""
         return len(self.wiring.inputs), len(self.wiring.outputs)
-
-    def forget(self) -> None:
-        """Be a model that is not built, whose next samples may have another shape."""
-        self.built = False
-        self.input_shapes = self.wiring.shapes
-        self.input_shape = self._one_or_all(self.wiring.shapes) if self.wiring.shapes else None
 
     def _one_or_all(self, of_each: Sequence[Any]) -> Any:
         return of_each[0] if len(of_each) == 1 else tuple(of_each)
@@ -119,6 +89,11 @@ class Model(Trainable):
     def title(self) -> str:
         """The name, or that of the class where there is none."""
         return self.name or stem_of(self)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return self.wiring.inputs
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -134,23 +109,23 @@ class Model(Trainable):
             known += apply(self.layers[part], tuple(known[value] for value in given))
         return tuple(known[value] for value in self.wiring.outputs)
 
-    def planned(self) -> tuple[Plan, list[tuple[Model, tuple[int, ...]]]]:
+    def planned(self) -> tuple[Plan, list[tuple[Graph, tuple[int, ...]]]]:
         """Return the layers of all parts in the order of their work.
 
         Returns
         -------
         plan : Plan
             The layers, not built yet.
-        nested : list of (Model, tuple of int)
+        nested : list of (Graph, tuple of int)
             The models that are parts, and the values that they take.
         """
         applications: list[Application] = []
-        nested: list[tuple[Model, tuple[int, ...]]] = []
+        nested: list[tuple[Graph, tuple[int, ...]]] = []
         count = len(self.wiring.inputs)
 
         def within(path: str) -> Callable[..., tuple[int, ...]]:
             def apply(part: Any, values: tuple[int, ...]) -> tuple[int, ...]:
-                if isinstance(part, Model):
+                if isinstance(part, Graph):
                     nested.append((part, values))
                     return part._route(within(f"{path}{part.name}."), values)
                 output = count + len(applications)
@@ -168,7 +143,23 @@ class Model(Trainable):
         dtype: DTypeLike | None = None,
         seed: int = 0,
     ) -> None:
-        """Make the parameters, layer by layer; see `Trainable.build`."""
+        """Make the parameters; `fit` and `predict` do it when they first see data.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            The shape of an input sample, without the batch axis; a tuple of shapes of several
+            inputs. Where it was said by `gyaku.Input`, it can be left out.
+        dtype : {"float32", "float64"}, optional
+            The dtype of parameters and outputs, instead of the constructor's.
+        seed : int
+            The seed of the initial weights, unless the constructor was given one.
+
+        Raises
+        ------
+        ValueError
+            If a layer cannot take what the one before it gives.
+        """
         if dtype is not None:
             self.dtype = checked_dtype(dtype)
         shapes = self._shapes(input_shape)
@@ -180,16 +171,53 @@ class Model(Trainable):
             layer.dtype, layer.clock = self.dtype, self.clock
             layer.seed = seed if self.seed is None else self.seed
             layer.stream = index
-        known = plan.build(shapes)
+        plan.build(shapes)
         self._flat = Flat(plan.layers, self.dtype)
         self.flat_params, self.flat_grads = self._flat["params"], self._flat["grads"]
         self.flat_buffers = self._flat["buffers"]
-        self._adopt(plan, known)
+        self._settle(plan)
         for model, values in nested:
-            model._join(self, [known[value] for value in values])
+            model._join(self, [plan.shapes[value] for value in values])
 
-    def _take(self, plan: Plan, nested: Sequence[Model]) -> None:
-        """Refuse layers of other models; keep the weights of models that are parts now."""
+    def passes(self, input_shapes: Sequence[Shape]) -> Plan:
+        """Return the plan of a model that is built, or a sketch of one that could be.
+
+        Parameters
+        ----------
+        input_shapes : sequence of tuple of int
+            The shapes of input samples.
+
+        Returns
+        -------
+        Plan
+            The plan; a model that is not built stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If a layer cannot take the output of the one before it.
+        """
+        if self.built:
+            return self.plan
+        plan, _ = self.planned()
+        plan.sketch(self._shapes(self._one_or_all(input_shapes)), self.dtype)
+        return plan
+
+    def adopt(self, passes: Plan, seed: int = 0) -> None:
+        """Be built for what `passes` returned, unless the model is built.
+
+        Parameters
+        ----------
+        passes : Plan
+            The plan.
+        seed : int
+            The seed of the initial weights.
+        """
+        if not self.built:
+            self.build(self._one_or_all(passes.input_shapes), seed=seed)
+
+    def _take(self, plan: Plan, nested: Sequence[Graph]) -> None:
+        """Raise if layers belong to other models; keep the weights of models that are parts now."""
         kept = {id(layer) for part in nested if part.built for layer in part.plan.layers}
         for layer in plan.layers:
             owner = layer.model() if layer.model else None
@@ -242,7 +270,7 @@ class Model(Trainable):
             )
         return shapes
 
-    def _adopt(self, plan: Plan, known: dict[int, Shape]) -> None:
+    def _settle(self, plan: Plan) -> None:
         """Work by a plan whose layers have their parameters where they are to stay."""
         plan.settle()
         self.plan = plan
@@ -251,23 +279,23 @@ class Model(Trainable):
             for name in ("params", "grads", "buffers"):
                 for key, view in getattr(layer, name).items():
                     getattr(self, name).place(f"{plan.paths[id(layer)]}.{key}", view)
-        self.input_shapes = tuple(known[value] for value in range(plan.inputs))
+        self.input_shapes = plan.input_shapes
         self.input_shape = self._one_or_all(self.input_shapes)
-        self.output_shapes = tuple(known[value] for value in plan.outputs)
+        self.output_shapes = plan.output_shapes
         self.output_shape = self._one_or_all(self.output_shapes)
         self._batch = None
         self.built = True
 
-    def _join(self, whole: Model, shapes: Sequence[Shape]) -> None:
+    def _join(self, whole: Graph, shapes: Sequence[Shape]) -> None:
         """Be a part of a model that was built: the same parameters, but passes of its own."""
         self.dtype, self.clock = whole.dtype, whole.clock
         plan, _ = self.planned()
-        known = plan.build(shapes, apart=True)
+        plan.build(shapes, apart=True)
         self._flat = whole._flat
         part = whole._flat.slice_of(plan.layers)
         self.flat_params, self.flat_grads = self._flat["params"][part], self._flat["grads"][part]
         self.flat_buffers = self._flat["buffers"]
-        self._adopt(plan, known)
+        self._settle(plan)
 
     def reseed(self, seed: int) -> None:
         """Let what is random in a training depend on another seed.
@@ -307,109 +335,18 @@ class Model(Trainable):
         self._batch = len(inputs[0])
         return self.plan.forward(inputs, training, seen)
 
-    def forward(self, x: object, training: bool = False) -> Any:
-        """Pass a batch through all layers; see `Trainable.forward`."""
-        batches = [self._floating(each) for each in each_of("forward", "x", x, self.wiring.inputs)]
-        shapes = tuple([batch.shape[1:] for batch in batches])
-        if not self.built:
-            self.build(self._one_or_all(shapes))
-        if shapes != self.input_shapes or len({len(batch) for batch in batches}) > 1:
-            self._refuse(batches)
-        outputs = self.run_forward(batches, training)
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    def run_backward(
+        self,
+        dy: Sequence[NDArray[Any]],
+        seen: Callable[[Application, Iterable[NDArray[Any]]], None] | None = None,
+    ) -> None:
+        """Do a backward pass on checked arrays.
 
-    def _floating(self, x: object) -> NDArray[Any]:
-        if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
-            return x
-        batch = np.asarray(x)
-        if batch.dtype == np.uint8:
-            batch = np.multiply(batch, self.dtype.type(1 / 255), dtype=self.dtype)
-        return np.require(batch, self.dtype, ["C", "A"])
-
-    def _refuse(self, batches: Sequence[NDArray[Any]]) -> None:
-        for place, batch in enumerate(batches):
-            name, shape = self._named("x", place), (self.input_shapes or ())[place]
-            if batch.shape[1:] != shape:
-                raise ValueError(
-                    f"forward: {name} has samples of shape {batch.shape[1:]}, the model expects"
-                    f" {shape}{misfit(name, batch.shape, shape)}"
-                )
-            if len(batch) != len(batches[0]):
-                raise ValueError(
-                    f"forward: {name} has {len(batch)} samples, the first input {len(batches[0])}"
-                )
-
-    def _named(self, name: str, place: int) -> str:
-        inputs = self.wiring.inputs
-        return name if len(inputs) == 1 else f"{name}[{inputs[place]!r}]"
-
-    def backward(self, dy: object, *, input_gradient: bool = False) -> Any:
-        """Pass a gradient back through all layers; see `Trainable.backward`."""
-        if self._batch is None:
-            raise RuntimeError("backward: call forward first, backward needs what it keeps")
-        gradients = []
-        for each, sample in zip(
-            each_of("backward", "dy", dy, self.output_names), self.output_shapes, strict=True
-        ):
-            given, shape = np.asarray(each), (self._batch, *sample)
-            if given.shape != shape:
-                raise ValueError(
-                    f"backward: dy has shape {given.shape}, the outputs of forward have {shape}"
-                )
-            gradients.append(np.require(given, self.dtype, ["C", "A"]))
-        found = self.plan.backward(gradients, input_gradient)
-        if not input_gradient:
-            return None
-        return self._one_or_all([found[value] for value in range(self.plan.inputs)])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle what a model file would hold: architecture, weights, loss, metrics."""
-        options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
-        state = {
-            "input_shape": self.input_shape if self.built else None,
-            "weights": {name: view.copy() for name, view in self._arrays()},
-            "clock": int(self.clock[0]),
-            "loss": self.loss,
-            "loss_weights": self.loss_weights,
-            "metrics": self.metrics,
-        }
-        return _made, (type(self), self._structure(), options), state
-
-    def _structure(self) -> tuple[Any, ...]:
-        """Return the arguments of `_of`."""
-        return self.layers, self.wiring
-
-    @classmethod
-    def _of(cls, structure: tuple[Any, ...], **options: Any) -> Model:
-        """Return a model from what `_structure` returned."""
-        model = object.__new__(cls)
-        parts, wiring = structure
-        model._set_up(parts, wiring, **{"dtype": "float32", "seed": None, "name": ""} | options)
-        return model
-
-    def _arrays(self) -> Iterable[tuple[str, NDArray[Any]]]:
-        """Return all that a file keeps."""
-        return (*self.params.items(), *self.buffers.items())
-
-    def __copy__(self) -> Model:
-        """Return a whole copy: a layer belongs to one model, so two cannot share their layers."""
-        return copy.deepcopy(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if state["input_shape"] is not None:
-            self.build(state["input_shape"])
-            for name, weights in state["weights"].items():
-                (self.params if name in self.params else self.buffers)[name] = weights
-        self.clock[0] = state["clock"]
-        self.loss, self.metrics = state["loss"], state["metrics"]
-        self.loss_weights = state["loss_weights"]
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
-
-    def __repr__(self) -> str:
-        return f"<{self}: {', '.join(part.name for part in self.layers)}>"
-
-
-def _made(cls: type[Model], structure: tuple[Any, ...], options: dict[str, Any]) -> Model:
-    return cls._of(structure, **options)
+        Parameters
+        ----------
+        dy : sequence of ndarray
+            The gradient with respect to each output.
+        seen : callable, optional
+            Called with each application and the gradients that it found.
+        """
+        self.plan.backward(dy, seen=seen)

@@ -53,7 +53,18 @@ class Pair(Application):
         return shape
 
     def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
-        """Return the gradient with respect to the images, given that to the maxima."""
+        """Write the gradients of the convolution's parameters.
+
+        Parameters
+        ----------
+        dy : ndarray
+            The gradient with respect to the maxima.
+
+        Returns
+        -------
+        tuple of ndarray or None
+            The gradient with respect to the images, if it is needed.
+        """
         dz = dy.reshape(self.pool.shape)
         for activation in self.activations:
             dz = activation.derived(dz, self.pool.y)

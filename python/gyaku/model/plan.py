@@ -8,11 +8,13 @@ from gyaku import memory, ops
 from gyaku.arguments import check_bytes
 from gyaku.layers.base import Layer
 from gyaku.model.pairs import paired
+from gyaku.windows import channels_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from gyaku.model.application import Application
@@ -39,6 +41,8 @@ class Plan:
     ----------
     layers : list of Layer
         The layers, each once.
+    shapes : dict of int to tuple of int
+        The shape of each value's samples, once the layers are built.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Plan:
         for each in applications:
             self.uses.setdefault(id(each.layer), []).append(each)
         self.layers = [uses[0].layer for uses in self.uses.values()]
+        self.shapes: dict[int, Shape] = {}
         self.paths = {id(uses[0].layer): uses[0].path for uses in self.uses.values()}
         self._reached: set[int] = set()  # values that depend on a parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
@@ -78,7 +83,70 @@ class Plan:
                 )
         return found.pop() if len(found) == 1 else ""
 
-    def build(self, shapes: Sequence[Shape], *, apart: bool = False) -> dict[int, Shape]:
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """The shapes of input samples."""
+        return tuple(self.shapes[value] for value in range(self.inputs))
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """The shapes of output samples."""
+        return tuple(self.shapes[value] for value in self.outputs)
+
+    @property
+    def final_operations(self) -> tuple[str, ...]:
+        """For each output the operation that it comes from, such as "softmax", or nothing."""
+        return tuple(self._operation(value) for value in self.outputs)
+
+    def _operation(self, value: int) -> str:
+        last: Any = next((use.layer for use in self.applications if use.output == value), None)
+        last = getattr(last, "applied", None) or last
+        return getattr(last, "op", "")
+
+    @property
+    def trains(self) -> bool:
+        """Whether any layer has parameters."""
+        return any(use.worker.params for use in self.applications)
+
+    @property
+    def least_batch(self) -> tuple[int, Layer]:
+        """The samples that a training step needs, and the layer that needs them."""
+        use = max(self.applications, key=lambda use: use.worker.least_batch)
+        return use.worker.least_batch, use.layer
+
+    @property
+    def doubts(self) -> list[str]:
+        """Sentences about inputs that are probably meant otherwise."""
+        found = []
+        for use in self.applications:
+            shape = self.shapes[use.source] if use.source in range(self.inputs) else ()
+            if getattr(use.layer, "dimensions", None) == 2 and channels_first(shape):
+                height, width, channels = shape
+                found.append(
+                    f"{use.layer} takes samples of shape {shape} for {height} x {width} pixels"
+                    f" of {channels} channels; if their channels come first,"
+                    " x.transpose(0, 2, 3, 1) puts them last"
+                )
+        return found
+
+    def sketch(self, shapes: Sequence[Shape], dtype: np.dtype[Any]) -> None:
+        """Find the shapes of all values by twins of the layers, which stay as they are.
+
+        Parameters
+        ----------
+        shapes : sequence of tuple of int
+            The shapes of the inputs' samples.
+        dtype : numpy.dtype
+            The model's dtype.
+        """
+        self.shapes = dict(enumerate(shapes))
+        for use in self.applications:
+            use.work_by(_twin(use.layer))
+            vars(use.worker).update(sketched=True, stored=None, dtype=dtype, path=use.path)
+            _build(use.worker, tuple(self.shapes[value] for value in use.inputs))
+            self.shapes[use.output] = use.worker.output_shape
+
+    def build(self, shapes: Sequence[Shape], *, apart: bool = False) -> None:
         """Let all layers declare their parameters.
 
         Parameters
@@ -87,13 +155,8 @@ class Plan:
             The shapes of the inputs' samples.
         apart : bool
             Whether all layers are built already, so that only twins are.
-
-        Returns
-        -------
-        dict of int to tuple of int
-            The shape of each value.
         """
-        known = dict(enumerate(shapes))
+        self.shapes = known = dict(enumerate(shapes))
         for use in self.applications:
             given = tuple(known[value] for value in use.inputs)
             several = len(self.uses[id(use.layer)]) > 1
@@ -105,7 +168,6 @@ class Plan:
                 use.worker.stream += len(self.layers) * self.uses[id(use.layer)].index(use)
                 _build(use.worker, given)
             known[use.output] = use.worker.output_shape
-        return known
 
     def settle(self) -> None:
         """Give twins the parameters of their layers, which lie where they are to stay."""

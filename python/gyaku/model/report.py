@@ -11,12 +11,36 @@ from gyaku.train.nonfinite import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gyaku.layers.base import Views
     from gyaku.model.application import Application
-    from gyaku.model.graph import Model
     from gyaku.model.plan import Plan
+    from gyaku.model.wiring import Wiring
     from gyaku.train.steps import Training
+
+    class Summarized(Protocol):
+        """What `summary` asks of a model."""
+
+        built: bool
+        plan: Plan
+        wiring: Wiring
+        params: Views
+        buffers: Views
+        flat_params: NDArray[Any]
+        dtype: np.dtype[Any]
+        input_shape: Any
+
+        @property
+        def title(self) -> str:
+            """The name, or that of the class where there is none."""
+
+        def planned(self) -> Any:
+            """Return the plan of a model that is not built, and more."""
+
 
 __all__ = ["Printed", "listing", "profile", "summary"]
 
@@ -30,12 +54,12 @@ class Printed(str):
         return ""
 
 
-def summary(model: Model) -> Table:
+def summary(model: Summarized) -> Table:
     """Return a model's layers as a table.
 
     Parameters
     ----------
-    model : Model
+    model : Summarized
         The model.
 
     Returns
@@ -72,7 +96,7 @@ def summary(model: Model) -> Table:
     return Table(f"{type(model).__name__} {model.title!r}{shape}", header, rows, footer)
 
 
-def _row(use: Application, model: Model, plan: Plan) -> list[str]:
+def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
     layer = use.worker
     given = getattr(layer, "activation", None)
     activation = "" if given is None else f", {getattr(given, 'op', given)}"

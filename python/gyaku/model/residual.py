@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.layers.merge import Add
-from gyaku.model.graph import Model
+from gyaku.model.graph import Graph
+from gyaku.model.model import Model
 from gyaku.model.sequential import checked_parts
 from gyaku.model.wiring import Wiring
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import DTypeLike
@@ -76,7 +78,7 @@ class Residual(Model):
             calls.append((end, (0,)))
         calls.append((len(calls), (end, end + 1 if beside else 0)))
         wiring = Wiring(["x"], None, calls, [len(calls)])
-        self._set_up((*body, *beside, Add(name="add")), wiring, dtype, seed, name)
+        Graph.__init__(self, (*body, *beside, Add(name="add")), wiring, dtype, seed, name)
 
     def _structure(self) -> tuple[Any, ...]:
         return self.body, self.shortcut
@@ -85,6 +87,12 @@ class Residual(Model):
     def _of(cls, structure: tuple[Any, ...], **options: Any) -> Model:
         body, shortcut = structure
         return cls(*body, shortcut=shortcut, **options)
+
+    def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
+        """Return class, shortcut and layers; see `Model.description`."""
+        shortcut = None if self.shortcut is None else described(self.shortcut)
+        layers = [described(part) for part in self.body]
+        return {"class": "Residual", "shortcut": shortcut, "layers": layers}
 
     def __repr__(self) -> str:
         shown = [*map(repr, self.body)]

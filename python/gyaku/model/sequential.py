@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.layers.graph import Block
-from gyaku.model.graph import Model
+from gyaku.model.graph import Graph
+from gyaku.model.model import Model
 from gyaku.model.wiring import chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import DTypeLike
@@ -65,7 +67,7 @@ class Sequential(Model):
         name: str = "",
     ) -> None:
         parts = checked_parts(type(self).__name__, layers)
-        self._set_up(parts, chain(len(parts)), dtype, seed, name)
+        Graph.__init__(self, parts, chain(len(parts)), dtype, seed, name)
 
     def _structure(self) -> tuple[Any, ...]:
         return self.layers
@@ -73,6 +75,10 @@ class Sequential(Model):
     @classmethod
     def _of(cls, structure: tuple[Any, ...], **options: Any) -> Model:
         return cls(*structure, **options)
+
+    def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
+        """Return class and layers; see `Model.description`."""
+        return {"class": "Sequential", "layers": [described(part) for part in self.layers]}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"

@@ -1,4 +1,4 @@
-"""Model files: safetensors with the architecture in the metadata, and no code."""
+"""Models from their files, which hold no code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from gyaku.layers import LAYERS
 from gyaku.losses import LOSSES
 from gyaku.metrics import METRICS
-from gyaku.model.architecture import Architecture, described, restored
-from gyaku.model.graph import Model
+from gyaku.model.model import Model
+from gyaku.model.restore import Restoration, restored
 
 if TYPE_CHECKING:
     import os
@@ -17,40 +17,7 @@ if TYPE_CHECKING:
 
     from gyaku.layers.base import Layer
 
-__all__ = ["load", "save"]
-
-
-def save(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model to a file; `Model.save` says how.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    path : str or path-like
-        The file.
-    """
-    import json
-
-    import gyaku
-    from gyaku.interop import safetensors
-
-    if not model.built:
-        raise ValueError("save: the model has no weights yet, call fit or build first")
-    architecture = Architecture().described(model)
-    # For `evaluate` after loading; functions that people wrote cannot be kept.
-    losses = model.loss if isinstance(model.loss, tuple) else (model.loss,)
-    if all(type(loss) in LOSSES.values() for loss in losses):
-        architecture["loss"] = [described(loss) for loss in losses if loss is not None]
-        architecture["loss_weights"] = model.loss_weights
-        architecture["metrics"] = _names(model.metrics)
-    metadata = {
-        "gyaku.version": gyaku.__version__,
-        "gyaku.architecture": json.dumps(architecture),
-        "input_shape": json.dumps(model.input_shape),
-        "dtype": str(model.dtype),
-    }
-    safetensors.write(path, {**model.params, **model.buffers}, metadata)
+__all__ = ["load"]
 
 
 def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | None = None) -> Model:
@@ -96,7 +63,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     table = {**LAYERS, **(layers or {})}
     try:
         architecture = json.loads(metadata["gyaku.architecture"])
-        model = Architecture(table).restored(architecture, dtype=metadata["dtype"])
+        model = Restoration(table).restored(architecture, dtype=metadata["dtype"])
         if not isinstance(model, Model):
             raise ValueError("it is a layer")
         # Checked against the architecture before memory is taken.
@@ -109,12 +76,6 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     if more:
         raise FileError(f"{path} holds what its architecture has no place for: {', '.join(more)}")
     return model
-
-
-def _names(metrics: Any) -> Any:
-    if isinstance(metrics, dict):
-        return {name: _names(each) for name, each in metrics.items()}
-    return [metric.name for metric in metrics if type(metric) in METRICS.values()]
 
 
 def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:

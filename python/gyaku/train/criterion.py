@@ -8,6 +8,7 @@ import numpy as np
 
 from gyaku import memory
 from gyaku.arguments import each_of, number
+from gyaku.losses import LOSSES
 from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
+    from gyaku.train.trainee import Trainee
 
     Arrays = Sequence[NDArray[Any]]
 
-__all__ = ["Criterion", "criterion"]
+__all__ = ["Criterion", "criterion", "last_criterion", "metrics_of"]
 
 
 class Criterion:
@@ -117,6 +119,8 @@ def criterion(
     TypeError
         If something is of the wrong kind.
     """
+    if loss is None:
+        raise TypeError(_needed(owner))
     several = len(outputs) > 1
     if several and isinstance(loss, (tuple, list, dict)):
         losses = [as_loss(each) for each in each_of(owner, "loss", loss, outputs)]
@@ -154,3 +158,60 @@ def criterion(
 
 def _listed(given: Any) -> Iterable[Any]:
     return [given] if isinstance(given, str) or callable(given) else list(given)
+
+
+def _needed(owner: str) -> str:
+    return (
+        f'{owner}: a loss is needed, as in loss="softmax_cross_entropy"; known are'
+        f" {', '.join(sorted(LOSSES))}"
+    )
+
+
+def last_criterion(owner: str, model: Trainee, loss: Any, metrics: Any) -> Criterion:
+    """Return the loss that was given, or else that of the last `fit`.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    model : Trainee
+        The model.
+    loss, metrics : object
+        See `Model.evaluate`.
+
+    Returns
+    -------
+    Criterion
+        The losses and metrics.
+
+    Raises
+    ------
+    ValueError
+        If there was no `fit`, or no such loss or metric.
+    TypeError
+        If something is of the wrong kind.
+    """
+    weights = None
+    if loss is None:
+        if model.loss is None:
+            raise ValueError(_needed(owner))
+        loss, weights = model.loss, model.loss_weights
+    return criterion(owner, model.output_names, loss, weights, metrics)
+
+
+def metrics_of(given: Any) -> Any:
+    """Return metrics as objects, in the form in which they were given.
+
+    Parameters
+    ----------
+    given : str or Metric or callable or sequence or dict
+        See `Model.fit`.
+
+    Returns
+    -------
+    tuple of Metric or dict of str to tuple of Metric
+        The metrics, those of each output where they were given by its name.
+    """
+    if isinstance(given, dict):
+        return {name: metrics_of(each) for name, each in given.items()}
+    return tuple(as_metric(each) for each in _listed(given))

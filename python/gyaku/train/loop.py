@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gyaku.callbacks import Callbacks
-    from gyaku.train.evaluation import Evaluation
+    from gyaku.train.evaluate import Evaluation
     from gyaku.train.progress import Progress
     from gyaku.train.steps import Training
 

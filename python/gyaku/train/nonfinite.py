@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.history import History
-    from gyaku.model.application import Application
     from gyaku.train.steps import Training
+    from gyaku.train.trainee import Use
 
 __all__ = ["Guard", "NonFiniteError", "Snapshot"]
 
@@ -203,11 +203,11 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
     """Do one step in Python and return where the first value that is not finite arises."""
     x, t = training.batch(training.seek())
 
-    def watch_output(use: Application, y: NDArray[Any]) -> None:
+    def watch_output(use: Use, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():
-            raise _Found(f"the output of {use.layer}", use.path, use.worker.advice)
+            raise _Found(f"the output of {use.layer}", use.path, use.advice)
 
-    def watch_gradient(use: Application, arrays: Iterable[NDArray[Any]]) -> None:
+    def watch_gradient(use: Use, arrays: Iterable[NDArray[Any]]) -> None:
         if not all(np.isfinite(array).all() for array in arrays):
             raise _Found(f"the gradient of {use.layer}", use.path, "")
 
@@ -217,7 +217,7 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
         for loss, value in zip(training.criterion.losses, losses, strict=True):
             if not np.isfinite(value):
                 raise _Found(f"the loss, {loss!r}", None, "")
-        training.model.plan.backward(dy, seen=watch_gradient)
+        training.model.run_backward(dy, watch_gradient)
     except _Found as found:
         where, layer, advice = found.args
         return where, layer, advice

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.data import Augment
-    from gyaku.model import Model
     from gyaku.optim import Optimizer
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
+    from gyaku.train.trainee import Trainee
 
 __all__ = ["Training"]
 
@@ -33,14 +33,14 @@ class Training:
 
     Parameters
     ----------
-    model : Model
-        What is trained.
+    model : Trainee
+        The model.
     samples : Samples
-        What it is trained on.
+        The data.
     criterion : Criterion
-        What is to become small, and what else is measured.
+        The loss to minimise, and the metrics.
     optimizer : Optimizer
-        What makes it small.
+        The optimizer.
     batch_size : int
         The samples of a step.
     epochs : int
@@ -64,7 +64,7 @@ class Training:
 
     def __init__(
         self,
-        model: Model,
+        model: Trainee,
         samples: Samples,
         criterion: Criterion,
         optimizer: Optimizer,
@@ -117,7 +117,7 @@ class Training:
         x, t = self.batch(size)
         y = self.model.run_forward(x, training=True)
         losses, dy = self.criterion(y, t)
-        self.model.plan.backward(dy)
+        self.model.run_backward(dy)
         self.optimizer.step(self.model)
         self.meters.add(losses, y, t)
         ops.advance(self.cursor, size)

@@ -1,0 +1,124 @@
+"""Models from their descriptions: classes by name, their arguments, and wires."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gyaku import init
+from gyaku.arguments import unknown
+from gyaku.model.model import Model
+from gyaku.model.residual import Residual
+from gyaku.model.sequential import Sequential
+from gyaku.model.wiring import Wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from gyaku.layers.graph import Block
+
+__all__ = ["Restoration", "restored"]
+
+_INITIALIZERS = {
+    cls.__name__: cls
+    for cls in (init.Constant, init.He, init.Normal, init.Ones, init.Uniform, init.Xavier)
+} | {"Zeros": init.Zeros}
+
+
+class Restoration:
+    """Parts that were restored, so that a shared one stays one.
+
+    Parameters
+    ----------
+    table : mapping of str to type
+        The layers that a description may name.
+    """
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.table = table
+        self.parts: list[Block | None] = []
+
+    def restored(self, description: Any, **options: Any) -> Block:
+        """Return the part that a description describes.
+
+        Parameters
+        ----------
+        description : dict
+            What `described` returned.
+        **options : object
+            More arguments of the constructor.
+
+        Returns
+        -------
+        Block
+            The layer or model.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class.
+        """
+        if "again" in description:
+            known: Block | None = self.parts[description["again"]]
+            if known is None:
+                raise ValueError("a model is a part of itself")
+            return known
+        number = len(self.parts)
+        self.parts.append(None)
+        part = self._made(description, {"name": description["name"]} | options)
+        self.parts[number] = part
+        return part
+
+    def _made(self, description: Any, options: dict[str, Any]) -> Block:
+        kind = description["class"]
+        if kind == "Residual":
+            beside = description["shortcut"]
+            shortcut = None if beside is None else self.restored(beside)
+            return Residual(*self._layers(description), shortcut=shortcut, **options)
+        if kind == "Model":
+            wires = Wiring(*(description[key] for key in ("inputs", "shapes", "calls", "outputs")))
+            return Model._of((self._layers(description), wires), **options)
+        if "layers" in description:
+            return Sequential(*self._layers(description), **options)
+        layer: Block = restored(description, self.table)
+        return layer
+
+    def _layers(self, description: Any) -> list[Block]:
+        return [self.restored(each) for each in description["layers"]]
+
+
+def restored(description: Any, table: Mapping[str, Any]) -> Any:
+    """Return the object that a description describes, if its class is in the table.
+
+    Parameters
+    ----------
+    description : dict
+        What `described` returned.
+    table : mapping of str to type
+        The classes that it may name.
+
+    Returns
+    -------
+    object
+        The object.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+    """
+    name = description["class"]
+    if name not in table:
+        raise ValueError(
+            unknown("layer", name, table)
+            + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
+        )
+    nested = {**table, **_INITIALIZERS}
+    config = {
+        key: restored(value, nested) if isinstance(value, dict) else value
+        for key, value in description["config"].items()
+    }
+    made = table[name](**config)
+    if "name" in description:
+        made.name = description["name"]
+    return made

@@ -1,0 +1,114 @@
+"""Prediction: outputs of any number of samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import memory
+from gyaku.arguments import whole
+from gyaku.train.capture import Step, repeat
+from gyaku.train.dataset import checked_inputs
+from gyaku.train.samples import gather
+from gyaku.train.verb import verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.train.trainee import Trainee
+
+__all__ = ["Prediction", "predict"]
+
+
+@verb
+def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
+    """Return the outputs of any number of samples.
+
+    Parameters
+    ----------
+    x : array_like
+        The inputs, (samples, ...).
+    batch_size : int
+        The samples of a batch, which does not change the outputs.
+
+    Returns
+    -------
+    ndarray or tuple of ndarray
+        The outputs, (samples, ...).
+
+    Raises
+    ------
+    ValueError
+        If the data do not make sense.
+    TypeError
+        If they do not hold real numbers.
+    """
+    size = whole("predict", "batch_size", batch_size)
+    given = checked_inputs("predict", self, x)
+    if not self.built:
+        self.adopt(self.passes([each.shape[1:] for each in given]))
+    found = _at_once(self, given) if len(given[0]) <= size else Prediction(self, given, size).run()
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Predict one batch, without a program that would run once."""
+    dtype = model.dtype
+    for each in x:
+        if each.dtype is not dtype:
+            count = len(x[0])
+            x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
+            break
+    return [y.copy() for y in model.run_forward(x)]  # layers may keep their outputs
+
+
+class Prediction:
+    """The steps of a prediction in several batches.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    x : sequence of ndarray
+        The inputs.
+    batch_size : int
+        The samples of a step.
+    """
+
+    def __init__(self, model: Trainee, x: Sequence[NDArray[Any]], batch_size: int) -> None:
+        self.model, self.x = model, x
+        self.count = len(x[0])
+        self.batch_size = min(batch_size, self.count)
+        self.order = np.arange(self.count)
+        self.cursor = memory.zeros((1,), np.int64)
+        self.full_step = Step(self._predict, self.batch_size)
+        self.tail_step = Step(self._predict, self.count % self.batch_size)
+        self.outputs: dict[int, list[NDArray[Any]]] = {}
+
+    def _predict(self, size: int) -> list[NDArray[Any]]:
+        """Predict one batch; replay fills the same outputs again."""
+        x = gather(self.x, self.order, self.cursor, size, self.model.dtype)
+        self.outputs[size] = y = self.model.run_forward(x)
+        return y
+
+    def run(self) -> list[NDArray[Any]]:
+        """Predict all samples.
+
+        Returns
+        -------
+        list of ndarray
+            The outputs, (samples, ...).
+        """
+        dtype = self.model.dtype
+        results = [np.empty((self.count, *shape), dtype) for shape in self.model.output_shapes]
+        for start in range(0, self.count, self.batch_size):
+            self.cursor[0] = start
+            size = min(self.batch_size, self.count - start)
+            repeat([(self.full_step if size == self.batch_size else self.tail_step, 1)])
+            for result, output in zip(results, self.outputs[size], strict=True):
+                result[start : start + size] = output
+        return results

@@ -1,0 +1,69 @@
+"""The steps that are profiled: whole batches on the data of a call, none of them done."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.arguments import whole
+from gyaku.optim import optimizer as as_optimizer
+from gyaku.train.criterion import last_criterion
+from gyaku.train.dataset import checked_inputs, checked_samples
+from gyaku.train.samples import Samples
+from gyaku.train.steps import Training
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gyaku.optim import Optimizer
+    from gyaku.train.trainee import Trainee
+
+__all__ = ["steps_to_profile"]
+
+
+def steps_to_profile(
+    model: Trainee,
+    x: object,
+    y: object,
+    *,
+    loss: Any,
+    optimizer: str | Optimizer | None,
+    batch_size: int,
+    steps: int,
+) -> Training:
+    """Prepare steps that are to be profiled.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    x, y, loss, optimizer, batch_size, steps : object
+        See `Model.profile`.
+
+    Returns
+    -------
+    Training
+        At least so many steps of whole batches, none of them done.
+    """
+    steps = whole("profile", "steps", steps)
+    size = whole("profile", "batch_size", batch_size)
+    measured = last_criterion("profile", model, loss, ())
+    learner = as_optimizer(optimizer or model.optimizer or "adam")
+    given = checked_inputs("profile", model, x)
+    passes = model.passes([each.shape[1:] for each in given])
+    samples = checked_samples("profile", model, passes, given, y, measured)
+    model.adopt(passes)
+    size = min(size, samples.count)
+    rows = np.arange((steps + 1) * size) % samples.count
+    return Training(
+        model,
+        Samples(samples.x, samples.y, rows),
+        measured,
+        copy.copy(learner),
+        batch_size=size,
+        epochs=1,
+        seed=0,
+        shuffle=False,
+    )

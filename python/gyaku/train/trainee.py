@@ -1,0 +1,173 @@
+"""What a training asks of the model that it trains: a protocol, so that it knows no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gyaku.losses import Loss
+    from gyaku.metrics import Metric
+    from gyaku.optim import Optimizer, Parametric
+
+    Shape = tuple[int, ...]
+
+    class Use(Protocol):
+        """One use of a layer in a pass."""
+
+        @property
+        def layer(self) -> object:
+            """The layer, whose text is how messages call it."""
+
+        @property
+        def path(self) -> str:
+            """The layer's name."""
+
+        @property
+        def advice(self) -> str:
+            """A remedy if the output is not finite, where the layer knows one."""
+
+    class Passes(Protocol):
+        """The passes of a model, whose layers know their shapes."""
+
+        @property
+        def input_shapes(self) -> tuple[Shape, ...]:
+            """The shapes of input samples."""
+
+        @property
+        def output_shapes(self) -> tuple[Shape, ...]:
+            """The shapes of output samples."""
+
+        @property
+        def final_operations(self) -> tuple[str, ...]:
+            """For each output the operation that it comes from, such as "softmax"."""
+
+        @property
+        def trains(self) -> bool:
+            """Whether any layer has parameters."""
+
+        @property
+        def least_batch(self) -> tuple[int, object]:
+            """The samples that a training step needs, and the layer that needs them."""
+
+        @property
+        def doubts(self) -> Sequence[str]:
+            """Sentences about inputs that are probably meant otherwise."""
+
+    class Trainee(Parametric, Protocol):
+        """A model, as far as `fit`, `evaluate`, `predict` and `profile` know it."""
+
+        lock: threading.RLock
+        dtype: np.dtype[Any]
+        clock: NDArray[np.int64]
+        flat_buffers: NDArray[Any]
+        captured: dict[str, Any]
+        loss: Loss | tuple[Loss, ...] | None
+        loss_weights: tuple[float, ...] | None
+        optimizer: Optimizer | None
+        metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]]
+
+        @property
+        def built(self) -> bool:
+            """Whether the parameters are there."""
+
+        @property
+        def params(self) -> Mapping[str, NDArray[Any]]:
+            """The parameters by name."""
+
+        @property
+        def input_names(self) -> tuple[str, ...]:
+            """The names of the inputs."""
+
+        @property
+        def output_names(self) -> tuple[str, ...]:
+            """The names of the outputs."""
+
+        @property
+        def input_shapes(self) -> tuple[Shape, ...] | None:
+            """The shapes of input samples, if they are known."""
+
+        @property
+        def output_shapes(self) -> tuple[Shape, ...]:
+            """The shapes of output samples."""
+
+        def passes(self, input_shapes: Sequence[Shape]) -> Passes:
+            """Return the passes of a model that is built, or of one that could be.
+
+            Parameters
+            ----------
+            input_shapes : sequence of tuple of int
+                The shapes of input samples.
+
+            Returns
+            -------
+            Passes
+                The passes; a model that is not built stays as it is.
+            """
+
+        def adopt(self, passes: Any, seed: int = 0) -> None:
+            """Be built for these passes, unless the model is built.
+
+            Parameters
+            ----------
+            passes : Passes
+                The result of `passes`.
+            seed : int
+                The seed of the initial weights.
+            """
+
+        def reseed(self, seed: int) -> None:
+            """Draw random numbers of a training from another seed.
+
+            Parameters
+            ----------
+            seed : int
+                The seed.
+            """
+
+        def run_forward(
+            self,
+            inputs: Sequence[NDArray[Any]],
+            training: bool = False,
+            seen: Callable[[Any, NDArray[Any]], None] | None = None,
+        ) -> list[NDArray[Any]]:
+            """Do a forward pass on checked arrays.
+
+            Parameters
+            ----------
+            inputs : sequence of ndarray
+                An array for each input, of the model's dtype.
+            training : bool
+                Whether the pass belongs to a training step.
+            seen : callable, optional
+                Called with each use of a layer and its output.
+
+            Returns
+            -------
+            list of ndarray
+                An array for each output.
+            """
+
+        def run_backward(
+            self,
+            dy: Sequence[NDArray[Any]],
+            seen: Callable[[Any, Iterable[NDArray[Any]]], None] | None = None,
+        ) -> None:
+            """Write the gradients of the parameters.
+
+            Parameters
+            ----------
+            dy : sequence of ndarray
+                The gradient with respect to each output.
+            seen : callable, optional
+                Called with each use of a layer and the gradients that it found.
+            """
+
+
+__all__ = ["Passes", "Trainee", "Use"]
