@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 import gyaku as gk
 from gyaku.optim import OPTIMIZERS, Optimizer
+from gyaku.train.capture import Steps, repeat
 
 STEPS = 30
 
@@ -200,3 +203,146 @@ def test_an_optimizer_without_update_says_so() -> None:
 def test_a_senseless_argument_is_refused(make: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         make()
+
+
+X = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+Y = (X[:, :1] * X[:, 1:2] + X[:, 2:3]).astype(np.float32)
+
+
+def trained(optimizer: Optimizer, *, backend: Any = "native", **options: Any) -> gk.Sequential:
+    with gk.use_backend(backend):
+        model = gk.Sequential(gk.Dense(5, "tanh"), gk.Dropout(0.2), gk.Dense(1))
+        arguments = {"epochs": 3, "batch_size": 16, "verbose": 0, **options}
+        model.fit(X, Y, loss="mean_squared_error", optimizer=optimizer, **arguments)
+    return model
+
+
+class Between(gk.Momentum):
+    """An optimizer that looks at the gradients."""
+
+    def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
+        gradients()
+        update()
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_step_in_parts_has_the_bits_of_a_whole_one(backend: Any) -> None:
+    whole = trained(gk.Momentum(0.1), backend=backend)
+    parts = trained(Between(0.1), backend=backend)
+    assert parts.flat_params.tobytes() == whole.flat_params.tobytes()
+
+
+def test_a_step_in_parts_counts_loss_and_epochs_like_a_whole_one() -> None:
+    histories = []
+    for optimizer in (gk.Momentum(0.1), Between(0.1)):
+        model = gk.Sequential(gk.Dense(5, "tanh"), gk.Dense(1))
+        histories.append(
+            model.fit(X, Y, loss="mean_squared_error", optimizer=optimizer, epochs=4, verbose=0)
+        )
+    assert histories[0]["loss"] == histories[1]["loss"]
+
+
+def test_the_parts_of_a_step_are_listed_and_profiled() -> None:
+    model = trained(Between(0.1))
+    assert "momentum" in str(model.program())
+    profiled = str(model.profile(X, Y, optimizer=Between(0.1), batch_size=10, steps=3))
+    assert "momentum" in profiled
+    assert "backward" in profiled
+
+
+def test_gradients_are_clipped_between() -> None:
+    class Clipped(gk.SGD):
+        def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
+            gradients()
+            self.grads /= np.float32(max(1.0, 20 * np.linalg.norm(self.grads)))
+            update()
+
+    class ClippedUpdate(Optimizer):
+        def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+            scaled = grads / np.float32(max(1.0, 20 * np.linalg.norm(grads)))
+            params -= np.float32(self.rate) * scaled
+
+    one, other = trained(Clipped(0.1)).flat_params, trained(ClippedUpdate(0.1)).flat_params
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    assert np.abs(one - trained(gk.SGD(0.1)).flat_params).max() > 1e-3
+
+
+def test_gradients_are_accumulated_between() -> None:
+    class Accumulated(gk.SGD):
+        """Add up the gradients of two batches."""
+
+        def __init__(self, learning_rate: float) -> None:
+            super().__init__(learning_rate)
+            self.steps: list[float] = []
+
+        def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
+            self.steps.append(gradients())
+            if len(self.steps) % 2:
+                self.first = self.grads.copy()
+            else:
+                self.grads[...] = (self.grads + self.first) / 2
+                update()
+
+    optimizer = Accumulated(0.1)
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dense(1))
+    other = copy.deepcopy(model)
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 3, "verbose": 0}
+    history = model.fit(X[:48], Y[:48], optimizer=optimizer, batch_size=8, **options)
+    other.fit(X[:48], Y[:48], optimizer=gk.SGD(0.1), batch_size=16, **options)
+    np.testing.assert_allclose(model.flat_params, other.flat_params, rtol=1e-5, atol=1e-6)
+    assert len(optimizer.steps) == 18
+    assert optimizer.clock[0] == 9
+    np.testing.assert_allclose(history["loss"][-1], np.mean(optimizer.steps[-6:]), rtol=1e-6)
+
+
+def test_gradients_can_be_asked_for_again() -> None:
+    class Searching(Optimizer):
+        """Halve the step until the loss goes down, as a line search does."""
+
+        def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
+            before, start = gradients(), self.params.copy()
+            direction, rate = self.grads.copy(), 8.0
+            self.params[...] = start - rate * direction
+            while gradients() > before:
+                rate /= 2
+                self.params[...] = start - np.float32(rate) * direction
+
+        def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+            raise AssertionError("it was not asked for")
+
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dense(1))
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 20, "verbose": 0}
+    losses = model.fit(X, Y, optimizer=Searching(1.0), batch_size=None, **options)["loss"]
+    assert all(after <= before for before, after in itertools.pairwise(losses))
+    assert losses[-1] < losses[0] / 2
+
+
+def test_steps_of_many_shapes_keep_a_bounded_number_of_programs() -> None:
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dense(1))
+    model.build((4,), seed=0)
+    again = copy.deepcopy(model)
+    lengths_of = Lengths(model)
+    steps = Steps(lengths_of.step, most=3)
+    lengths = [5, 7, 5, 9, 11, 5, 7, 9, 5]
+    for length in lengths:
+        repeat([(steps.of(length), 2)])
+    assert len(steps) == 3
+    assert steps.of(5).program is not None
+    assert steps.of(11).program is None  # it went, and is a new one
+    alone = Lengths(again)
+    for length in lengths:
+        for _ in range(2):
+            alone.step(length)
+    assert model.flat_params.tobytes() == again.flat_params.tobytes()
+
+
+class Lengths:
+    """Training steps on the first samples of a data set."""
+
+    def __init__(self, model: gk.Sequential) -> None:
+        self.model, self.optimizer = model, gk.Momentum(0.1)
+
+    def step(self, length: int) -> None:
+        y = self.model.forward(X[:length], training=True)
+        self.model.backward(y)
+        self.optimizer.step(self.model)

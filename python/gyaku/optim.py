@@ -54,6 +54,8 @@ class Optimizer(Part):
     ----------
     clock : ndarray of float64, of shape (4,)
         The step, its learning rate, and the powers of `beta1` and `beta2` by the step.
+    params, grads : ndarray
+        The parameters that it trains and their gradients, once it has begun.
     state : dict of str to ndarray
         The flat buffers that the optimizer keeps from step to step.
 
@@ -77,7 +79,8 @@ class Optimizer(Part):
     # Only Adam has use for them; here so that one clock serves all.
     beta1: float = 1.0
     beta2: float = 1.0
-    _params: NDArray[Any] | None = None
+    params: NDArray[Any] = np.zeros(0)
+    grads: NDArray[Any] = np.zeros(0)
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
@@ -94,7 +97,7 @@ class Optimizer(Part):
     @learning_rate.setter
     def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
         self._learning_rate = _checked_rate(type(self).__name__, given)
-        if self._params is not None:
+        if self.params.size:
             self._schedule = schedule(given)
             self._fill()
 
@@ -108,12 +111,12 @@ class Optimizer(Part):
         total_steps : int, optional
             How many steps are to come, for schedules that depend on it.
         """
-        if self._params is not model.flat_params:
-            self._params = model.flat_params
+        if self.params is not model.flat_params:
+            self.params, self.grads = model.flat_params, model.flat_grads
             self.clock = memory.zeros((4,), np.float64)
             self.clock[2:] = 1
             self.state = {
-                name: memory.zeros(self._params.shape, self._params.dtype)
+                name: memory.zeros(self.params.shape, self.params.dtype)
                 for name in self.state_names
             }
         self._schedule = schedule(self.learning_rate)
@@ -174,7 +177,7 @@ class Optimizer(Part):
         params, grads = model.flat_params, model.flat_grads
         if not params.size:
             raise ValueError("step: the model has no parameters yet, call forward or build first")
-        if self._params is not params:
+        if self.params is not params:
             self.begin(model)
         self.prepare(1)
         ops.optimizer_tick(self.clock, self._rates, beta1=self.beta1, beta2=self.beta2)
@@ -183,6 +186,40 @@ class Optimizer(Part):
         else:
             changed = [params, *self.state.values()]
             memory.host(lambda: self.update(params, grads), [grads, self.clock], changed)
+
+    def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
+        """Do a step of `fit` out of its two halves; override it to act between them.
+
+        Parameters
+        ----------
+        gradients : callable
+            Writes the gradients of the batch into `grads` and returns its loss; each call does
+            it anew, for the present parameters.
+        update : callable
+            Changes the parameters by `grads`; to be called at most once.
+
+        Notes
+        -----
+        This default is recorded as one program with what is around it. An override, for example
+        one that clips or exchanges gradients, costs each step a few calls from Python.
+
+        Examples
+        --------
+        >>> class Clipped(Adam):
+        ...     def run_step(self, gradients, update):
+        ...         gradients()
+        ...         self.grads /= max(1.0, np.linalg.norm(self.grads))
+        ...         update()
+        >>> Clipped(0.01).acts_between
+        True
+        """
+        gradients()
+        update()
+
+    @property
+    def acts_between(self) -> bool:
+        """Whether `run_step` is overridden."""
+        return type(self).run_step is not Optimizer.run_step
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Change `params` in place; `self.rate` is this step's learning rate.

@@ -177,18 +177,19 @@ def profile(training: Training, steps: int) -> Table:
     before = Snapshot(training.state)
     try:
         training.advance(1)
-        program = training.full_step.program
+        programs = [part.program for part in training.parts if part.program is not None]
         training.optimizer.prepare(steps)
-        seconds = program.profile(steps)
+        seconds = [taken for program in programs for taken in program.profile(steps)]
     finally:
         before.restore()
+    tasks = [task for program in programs for task in program.tasks()]
     threads = _core.num_threads()
     # One thread may reach more than all of them: where a task is small, or others are at work.
     counts = {1, threads}
     peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
     bandwidths: dict[int, float] = {}
     rows = []
-    for index, (task, taken) in enumerate(zip(program.tasks(), seconds, strict=True)):
+    for index, (task, taken) in enumerate(zip(tasks, seconds, strict=True)):
         # The bandwidth depends on the cache that the task's memory fits into: to a power of two.
         size = 1 << max(12, math.ceil(math.log2(max(1.0, task["bytes"] / 3))))
         if size not in bandwidths:
@@ -204,7 +205,7 @@ def profile(training: Training, steps: int) -> Table:
                 "" if task["host"] else f"{100 * least / max(taken, 1e-12):.0f} %",
             ]
         )
-    skipping = any("skips zeros" in task["name"] for task in program.tasks())
+    skipping = any("skips zeros" in task["name"] for task in tasks)
     return Table(
         f"A training step of {training.batch_size} samples, task by task",
         ["task", "time", "share", "GFLOP/s", "GB/s", "of the limit"],

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Step", "description", "repeat"]
+__all__ = ["Step", "Steps", "description", "repeat"]
+
+MOST = 8
+"""How many shapes of batches keep their programs."""
 
 
 class Step:
@@ -61,6 +64,53 @@ class Step:
         self.program = program
 
 
+class Steps:
+    """The steps of a method, one for each shape of a batch.
+
+    Parameters
+    ----------
+    method : bound method
+        The method of each step; see `Step`.
+    most : int
+        How many steps are kept: of more the least recently used goes.
+    """
+
+    __slots__ = ("_method", "_most", "_steps")
+
+    def __init__(
+        self, method: Callable[..., Sequence[NDArray[Any]] | None], most: int = MOST
+    ) -> None:
+        self._method = WeakMethod(method)
+        self._most = most
+        self._steps: dict[tuple[int, ...], Step] = {}  # the least recently used first
+
+    def of(self, *shape: int) -> Step:
+        """Return the step of a shape.
+
+        Parameters
+        ----------
+        *shape : int
+            The shape, with which the method is called.
+
+        Returns
+        -------
+        Step
+            The step, which is captured if it was run lately.
+        """
+        step = self._steps.pop(shape, None)
+        if step is None:
+            method = self._method()
+            assert method is not None
+            step = Step(method, *shape)
+        self._steps[shape] = step
+        if len(self._steps) > self._most:
+            del self._steps[next(iter(self._steps))]
+        return step
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
 def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
     """Run steps, each as often as the plan says, natively as far as they are captured.
 
@@ -89,25 +139,25 @@ def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
         _core.replay([(step.program, count) for step, count in plan], times)
 
 
-def description(step: Step) -> dict[str, Any]:
-    """Return what a step consists of.
+def description(steps: Sequence[Step]) -> dict[str, Any]:
+    """Return what steps consist of.
 
     Parameters
     ----------
-    step : Step
-        The step.
+    steps : sequence of Step
+        The steps, such as the parts of one.
 
     Returns
     -------
     dict
         ``tasks``, a dict for each; ``temporary_bytes``, what its intermediate results take, and
-        ``arena_bytes``, the memory they share. Empty if the step was not captured.
+        ``arena_bytes``, the memory they share. Empty if none was captured.
     """
-    program = step.program
-    if program is None:
+    programs = [step.program for step in steps if step.program is not None]
+    if not programs:
         return {}
     return {
-        "tasks": program.tasks(),
-        "temporary_bytes": program.temporary_bytes,
-        "arena_bytes": program.arena_bytes,
+        "tasks": [task for program in programs for task in program.tasks()],
+        "temporary_bytes": sum(program.temporary_bytes for program in programs),
+        "arena_bytes": sum(program.arena_bytes for program in programs),
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from gyaku import memory, ops
 from gyaku.arguments import whole
-from gyaku.train.capture import Step, repeat
+from gyaku.train.capture import Steps, repeat
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_samples
 from gyaku.train.meters import Meters, Pace
@@ -104,8 +104,7 @@ class Evaluation:
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, 1)
         self.pace = Pace()
-        self.full_step = Step(self._measure, self.batch_size)
-        self.tail_step = Step(self._measure, self.tail)
+        self.steps = Steps(self._measure)
 
     def _measure(self, size: int) -> None:
         """Measure one batch."""
@@ -134,10 +133,11 @@ class Evaluation:
         while left:
             steps = min(left, self.pace.steps)
             start = perf_counter()
-            repeat([(self.full_step, steps)])
+            repeat([(self.steps.of(self.batch_size), steps)])
             self.pace.took(steps, perf_counter() - start)
             left -= steps
             between()
-        repeat([(self.tail_step, int(self.tail > 0))])
+        if self.tail:
+            repeat([(self.steps.of(self.tail), 1)])
         found = self.meters.values(slice(0, 1), self.samples.count)
         return {name: float(value[0]) for name, value in found.items()}

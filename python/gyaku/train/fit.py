@@ -164,7 +164,7 @@ def fit(
         callbacks=told,
         progress=lambda: show(epochs, samples.count),
     )
-    self.captured = description(training.full_step)
+    self.captured = description(training.parts)
     return history
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gyaku import memory
 from gyaku.arguments import whole
-from gyaku.train.capture import Step, repeat
+from gyaku.train.capture import Steps, repeat
 from gyaku.train.dataset import checked_inputs
 from gyaku.train.samples import gather
 from gyaku.train.verb import verb
@@ -85,8 +85,7 @@ class Prediction:
         self.batch_size = min(batch_size, self.count)
         self.order = np.arange(self.count)
         self.cursor = memory.zeros((1,), np.int64)
-        self.full_step = Step(self._predict, self.batch_size)
-        self.tail_step = Step(self._predict, self.count % self.batch_size)
+        self.steps = Steps(self._predict)
         self.outputs: dict[int, list[NDArray[Any]]] = {}
 
     def _predict(self, size: int) -> list[NDArray[Any]]:
@@ -108,7 +107,7 @@ class Prediction:
         for start in range(0, self.count, self.batch_size):
             self.cursor[0] = start
             size = min(self.batch_size, self.count - start)
-            repeat([(self.full_step if size == self.batch_size else self.tail_step, 1)])
+            repeat([(self.steps.of(size), 1)])
             for result, output in zip(results, self.outputs[size], strict=True):
                 result[start : start + size] = output
         return results

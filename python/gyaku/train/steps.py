@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.train.capture import Step, repeat
+from gyaku.train.capture import Step, Steps, repeat
 from gyaku.train.meters import Meters
 from gyaku.train.samples import gather, same_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
     from gyaku.train.trainee import Trainee
+
+    Arrays = Sequence[NDArray[Any]]
 
 __all__ = ["Training"]
 
@@ -108,19 +111,40 @@ class Training:
         optimizer.begin(model, self.total)
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock]
-        self.full_step = Step(self._train, self.batch_size)
-        self.tail_step = Step(self._train, self.tail)
+        self.steps = Steps(self._train)
         self.epoch_end = Step(self._end_epoch)
+        # The parts of a step for an optimizer that acts between them.
+        self.gradient_steps = Steps(self._keep_gradients)
+        self.update_step = Step(self._update)
+        self.measure_steps = Steps(self._measure_kept)
+        self._kept: dict[int, tuple[Arrays, Arrays, Arrays]] = {}
 
     def _train(self, size: int) -> None:
         """Do one step on a batch of `size` samples: the whole of training, in Python."""
+        measured = self._gradients(size)
+        self._update()
+        self._measure(*measured)
+
+    def _gradients(self, size: int) -> tuple[Arrays, Arrays, Arrays]:
         x, t = self.batch(size)
         y = self.model.run_forward(x, training=True)
         losses, dy = self.criterion(y, t)
         self.model.run_backward(dy)
+        return losses, y, t
+
+    def _update(self) -> None:
         self.optimizer.step(self.model)
+
+    def _measure(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
         self.meters.add(losses, y, t)
-        ops.advance(self.cursor, size)
+        ops.advance(self.cursor, len(y[0]))
+
+    def _keep_gradients(self, size: int) -> list[NDArray[Any]]:
+        self._kept[size] = kept = self._gradients(size)
+        return [array for arrays in kept for array in arrays]
+
+    def _measure_kept(self, size: int) -> None:
+        self._measure(*self._kept[size])
 
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
@@ -191,24 +215,50 @@ class Training:
             How many.
         """
         while steps:
-            self.seek()
+            size = self.seek()
+            if self.optimizer.acts_between:
+                self._advance_in_parts(size)
+                steps -= 1
+                continue
             ready = self.optimizer.prepare(min(steps, self.room))
             position = self.step % self.per_epoch
             epochs = 0 if position else ready // self.per_epoch
             if epochs > 1:
-                epoch = [
-                    (self.full_step, self.full),
-                    (self.tail_step, int(self.tail > 0)),
-                    (self.epoch_end, 1),
-                ]
+                epoch = [*self._batches(self.full, int(self.tail > 0)), (self.epoch_end, 1)]
                 repeat(epoch, epochs)
                 done = epochs * self.per_epoch
             else:
                 done = min(ready, self.per_epoch - position)
                 full = min(done, max(0, self.full - position))
-                repeat([(self.full_step, full), (self.tail_step, done - full)])
+                repeat(self._batches(full, done - full))
             self.step += done
             steps -= done
+
+    def _batches(self, full: int, rest: int) -> list[tuple[Step, int]]:
+        counts = (self.batch_size, full), (self.tail, rest)
+        return [(self.steps.of(size), count) for size, count in counts if count]
+
+    def _advance_in_parts(self, size: int) -> None:
+        """Run one step, between whose parts the optimizer acts."""
+        weights = self.criterion.weights
+
+        def gradients() -> float:
+            repeat([(self.gradient_steps.of(size), 1)])
+            losses = self._kept[size][0]
+            return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
+
+        self.optimizer.prepare(1)
+        self.optimizer.run_step(gradients, lambda: repeat([(self.update_step, 1)]))
+        repeat([(self.measure_steps.of(size), 1)])
+        self.step += 1
+
+    @property
+    def parts(self) -> list[Step]:
+        """The step on a whole batch, in parts if the optimizer acts between them."""
+        size = self.batch_size
+        if self.optimizer.acts_between:
+            return [self.gradient_steps.of(size), self.update_step, self.measure_steps.of(size)]
+        return [self.steps.of(size)]
 
     def values(self, epochs: range) -> dict[str, NDArray[np.float64]]:
         """Return loss and metrics of finished epochs that `meters` still holds.
