@@ -200,7 +200,8 @@ class Graph(Documented, Block):
         if self.built:
             return self.plan
         plan, _ = self.planned()
-        plan.sketch(self._shapes(self._one_or_all(input_shapes)), self.dtype)
+        shapes = self._shapes(self._one_or_all(input_shapes))
+        plan.sketch(shapes, model=weakref.ref(self), dtype=self.dtype, clock=self.clock)
         return plan
 
     def adopt(self, passes: Plan, seed: int = 0) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gyaku.model.application import Application
@@ -129,20 +128,20 @@ class Plan:
                 )
         return found
 
-    def sketch(self, shapes: Sequence[Shape], dtype: np.dtype[Any]) -> None:
+    def sketch(self, shapes: Sequence[Shape], **known: Any) -> None:
         """Find the shapes of all values by twins of the layers, which stay as they are.
 
         Parameters
         ----------
         shapes : sequence of tuple of int
             The shapes of the inputs' samples.
-        dtype : numpy.dtype
-            The model's dtype.
+        **known : object
+            Attributes that the layers of a model have.
         """
         self.shapes = dict(enumerate(shapes))
         for use in self.applications:
             use.work_by(_twin(use.layer))
-            vars(use.worker).update(sketched=True, stored=None, dtype=dtype, path=use.path)
+            vars(use.worker).update(sketched=True, stored=None, path=use.path, **known)
             _build(use.worker, tuple(self.shapes[value] for value in use.inputs))
             self.shapes[use.output] = use.worker.output_shape
 
