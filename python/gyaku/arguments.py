@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["Configured", "Documented", "Part", "check_bytes"]
-__all__ += ["checked_dtype", "choose", "each_of", "no_class", "number", "unknown", "whole"]
+__all__ = ["Configured", "Documented", "Part", "check_bytes", "checked_dtype", "choose"]
+__all__ += ["each_of", "no_class", "number", "truth", "unknown", "whole"]
 
 T = TypeVar("T")
 
@@ -290,6 +290,33 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
     if result < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
     return result
+
+
+def truth(owner: str, name: str, value: object) -> bool:
+    """Return a bool argument, checked.
+
+    Parameters
+    ----------
+    owner : str
+        Whose argument it is, for the error.
+    name : str
+        The argument.
+    value : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is neither True nor False.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{owner}: {name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def number(

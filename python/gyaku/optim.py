@@ -107,10 +107,11 @@ class Optimizer(Part):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            What is to be trained. The state is kept if it was the same model before.
+            The model. The state is kept if it is the one before, with the same layers frozen.
         total_steps : int, optional
             How many steps are to come, for schedules that depend on it.
         """
+        model = _trained(model)
         if self.params is not model.flat_params:
             self.params, self.grads = model.flat_params, model.flat_grads
             self.clock = memory.zeros((4,), np.float64)
@@ -172,8 +173,9 @@ class Optimizer(Part):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            What is trained.
+            The model, whose frozen layers stay as they are.
         """
+        model = _trained(model)
         params, grads = model.flat_params, model.flat_grads
         if not params.size:
             raise ValueError("step: the model has no parameters yet, call forward or build first")
@@ -423,6 +425,12 @@ class Adam(Optimizer):
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
         )
+
+
+def _trained(model: Parametric) -> Parametric:
+    """Return the parameters that are trained, where a model tells them from frozen ones."""
+    trained: Parametric = getattr(model, "trained", model)
+    return trained
 
 
 def _checked_rate(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Part, check_bytes
+from gyaku.arguments import Part, check_bytes, truth
 from gyaku.init import initializer
 from gyaku.layers.graph import Block
 
@@ -96,9 +96,16 @@ class Layer(Part, Block):
         float32 or float64, that of all arrays.
     needs_input_gradient : bool
         Whether `backward` has to return anything.
+    trainable : bool
+        Whether training changes the parameters; see the notes.
 
     Notes
     -----
+    A layer with ``trainable = False`` is frozen: `fit` computes no gradients for its parameters and
+    leaves them alone, and gradients flow through it only if a layer before it is trained. A frozen
+    `BatchNorm` normalises by its running statistics, in training too. It takes effect from the next
+    `fit` on, and stays with the layer in files and copies.
+
     `forward` must not change its input. In training a layer written in NumPy is called once a
     step, on buffers that stay the same for the whole training. A layer of several inputs takes
     them as arguments, in `build` their shapes, and returns a tuple of gradients.
@@ -142,6 +149,7 @@ class Layer(Part, Block):
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
     sketched: bool = False  # whether only shapes are wanted
+    _frozen: bool = False
 
     def __init__(self, *, name: str = "") -> None:
         self.name = name
@@ -161,6 +169,18 @@ class Layer(Part, Block):
     def arity(self) -> tuple[int | None, int]:
         """How many inputs it takes, None for any number, and how many outputs it gives."""
         return self.takes, 1
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters; False freezes the layer."""
+        return not self._frozen
+
+    @trainable.setter
+    def trainable(self, given: bool) -> None:
+        self._frozen = not truth(str(self), "trainable", given)
+        model = self.model() if self.model else None
+        if model is not None:
+            model.refreeze()
 
     @cached_property
     def params(self) -> Views:
@@ -184,7 +204,8 @@ class Layer(Part, Block):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle a layer as it was made; its weights belong to its model."""
-        return _made, (type(self), self.config()), {"name": self.name}
+        state = {"name": self.name} | ({"_frozen": True} if self._frozen else {})
+        return _made, (type(self), self.config()), state
 
     def __str__(self) -> str:
         """Return class and name, as errors show them."""

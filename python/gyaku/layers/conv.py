@@ -167,9 +167,15 @@ class Conv2D(Weighted):
             The gradient with respect to the images, if it is needed.
         """
         weight, size = _kernel(self.params["weight"]), self.x.shape[1:3]
-        ops.conv2d_backward_weights(
-            *(dz, self.x, weight.shape[:2]), **self._options, argmax=argmax, out=self._gradients
-        )
+        if self.trainable:
+            ops.conv2d_backward_weights(
+                dz,
+                self.x,
+                weight.shape[:2],
+                **self._options,
+                argmax=argmax,
+                out=self._gradients,
+            )
         if not self.needs_input_gradient:
             return None
         dx = ops.conv2d_backward_data(dz, weight, size, **self._options, argmax=argmax)

@@ -128,7 +128,11 @@ class Conv2DTranspose(Conv2D):
         """Write the gradients of weight and bias, return dx; see `Layer.backward`."""
         dz = self.by_sums(dy)
         dx, _, _ = ops.conv2d_transpose_backward(
-            *(dz, self.x, self.params["weight"]), **self._options, out=(None, *self._gradients)
+            dz,
+            self.x,
+            self.params["weight"],
+            **self._options,
+            out=(None, *self._gradients) if self.trainable else None,
         )
         return dx
 

@@ -97,9 +97,10 @@ class Dense(Weighted):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write dW and db, return dx; see `Layer.backward`."""
         dz = self.by_sums(dy.reshape(-1, self.units))
-        ops.matmul(self.x, dz, transpose_a=True, out=self.grads["weight"])
-        if self.use_bias:
-            ops.sum_rows(dz, out=self.grads["bias"])
+        if self.trainable:
+            ops.matmul(self.x, dz, transpose_a=True, out=self.grads["weight"])
+            if self.use_bias:
+                ops.sum_rows(dz, out=self.grads["bias"])
         if not self.needs_input_gradient:
             return None
         return ops.matmul(dz, self.params["weight"], transpose_b=True).reshape(self.shape)

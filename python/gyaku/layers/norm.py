@@ -37,7 +37,8 @@ class BatchNorm(Layer):
     Notes
     -----
     ``y = γ (x - μ) / √(σ² + ε) + β`` for each number of the last axis, with mean and variance over
-    all others. `buffers` holds the running statistics, ``mean`` and ``variance``. S. Ioffe and
+    all others. `buffers` holds the running statistics, ``mean`` and ``variance``. With
+    ``trainable = False`` it normalises by these in training too, and they stay. S. Ioffe and
     C. Szegedy, Batch normalization (2015).
 
     Examples
@@ -69,6 +70,7 @@ class BatchNorm(Layer):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Normalise, in training by the statistics of the batch; see `Layer.forward`."""
         samples = math.prod(x.shape[:-1])
+        training = training and self.trainable
         if training and samples == 0:
             raise ValueError(f"{self}: the batch is empty, its shape is {x.shape}")
         if training and samples == 1:
@@ -91,14 +93,14 @@ class BatchNorm(Layer):
         dx, _, _ = ops.batch_norm_backward(
             *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
             training=self.training,
-            out=(None, self.grads["gamma"], self.grads["beta"]),
+            out=_gradients(self),
         )
         return dx
 
     @property
     def least_batch(self) -> int:
         """Two samples where a sample has one number a channel, since one has no variance."""
-        return 2 if math.prod(self.input_shape[:-1]) == 1 else 1
+        return 2 if self.trainable and math.prod(self.input_shape[:-1]) == 1 else 1
 
     @property
     def flops(self) -> int:
@@ -157,7 +159,7 @@ class LayerNorm(Layer):
         """Write the gradients of scale and shift, return dx; see `Layer.backward`."""
         dx, _, _ = ops.layer_norm_backward(
             *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
-            out=(None, self.grads["gamma"], self.grads["beta"]),
+            out=_gradients(self),
         )
         return dx
 
@@ -165,6 +167,13 @@ class LayerNorm(Layer):
     def flops(self) -> int:
         """The statistics, a subtraction, two products and an addition for each number."""
         return 8 * math.prod(self.output_shape)
+
+
+def _gradients(layer: Layer) -> tuple[None, NDArray[Any] | None, NDArray[Any] | None]:
+    """Return the outputs of a backward pass that are kept: none if the layer is frozen."""
+    if not layer.trainable:
+        return None, None, None
+    return None, layer.grads["gamma"], layer.grads["beta"]
 
 
 def _add_scale_and_shift(layer: Layer, input_shape: tuple[int, ...]) -> None:

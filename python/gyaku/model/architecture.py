@@ -50,7 +50,8 @@ class Architecture:
                 return {"again": number}
         self.parts.append(part)
         if isinstance(part, Configured):
-            return described(part) | {"name": part.name}
+            frozen = {} if getattr(part, "trainable", True) else {"trainable": False}
+            return described(part) | {"name": part.name} | frozen
         model: Any = part
         return {**model.description(self.described), "name": part.name}
 

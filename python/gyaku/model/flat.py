@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,26 @@ if TYPE_CHECKING:
 
     from gyaku.layers.base import Layer
 
-__all__ = ["Flat"]
+__all__ = ["Flat", "Trained"]
 
 _ALIGNMENT = 64
 """Bytes between which parameters begin, so that kernels meet whole cache lines."""
+
+
+class Trained(NamedTuple):
+    """The part of the buffers that an optimizer sees.
+
+    Parameters
+    ----------
+    flat_params, flat_grads : ndarray
+        The parameters that are trained, and their gradients.
+    part : slice
+        Where they lie.
+    """
+
+    flat_params: NDArray[Any]
+    flat_grads: NDArray[Any]
+    part: slice = slice(0)
 
 
 class Flat(dict[str, "NDArray[Any]"]):
@@ -65,7 +81,9 @@ class Flat(dict[str, "NDArray[Any]"]):
         slice
             Their part of the buffer; empty if there are others between them.
         """
-        places = [self._places[id(layer)] for layer in layers]
+        places = [self._places[id(layer)] for layer in layers if layer.params]
+        if not places:
+            return slice(0, 0)
         first, last = min(start for start, _ in places), max(stop for _, stop in places)
         together = sum(stop - start for start, stop in places) == last - first
         return slice(first, last if together else first)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Documented, checked_dtype, each_of, whole
+from gyaku.arguments import Documented, checked_dtype, each_of, truth, whole
 from gyaku.layers.base import Views
 from gyaku.layers.graph import Block, shape_of
 from gyaku.model.application import Application
-from gyaku.model.flat import Flat
+from gyaku.model.flat import Flat, Trained
 from gyaku.model.plan import Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from numpy.typing import DTypeLike, NDArray
+
+    from gyaku.layers.base import Layer
 
     Shape: TypeAlias = tuple[int, ...]
 
@@ -52,6 +54,9 @@ class Graph(Documented, Block):
     input_shapes: tuple[tuple[int, ...], ...] | None = None
     output_shapes: tuple[tuple[int, ...], ...] = ()
     plan: Plan
+    _flat: Flat
+    _is_part: bool = False  # of a model that was built
+    _trained: Trained | None = None
     _batch: int | None = None  # the samples of the last forward pass
 
     def __init__(
@@ -172,9 +177,7 @@ class Graph(Documented, Block):
             layer.seed = seed if self.seed is None else self.seed
             layer.stream = index
         plan.build(shapes)
-        self._flat = Flat(plan.layers, self.dtype)
-        self.flat_params, self.flat_grads = self._flat["params"], self._flat["grads"]
-        self.flat_buffers = self._flat["buffers"]
+        self._flat, self._is_part = Flat(plan.layers, self.dtype), False
         self._settle(plan)
         for model, values in nested:
             model._join(self, [plan.shapes[value] for value in values])
@@ -276,10 +279,7 @@ class Graph(Documented, Block):
         plan.settle()
         self.plan = plan
         self.params, self.grads, self.buffers = Views(), Views(), Views()
-        for layer in plan.layers:
-            for name in ("params", "grads", "buffers"):
-                for key, view in getattr(layer, name).items():
-                    getattr(self, name).place(f"{plan.paths[id(layer)]}.{key}", view)
+        self._show()
         self.input_shapes = plan.input_shapes
         self.input_shape = self._one_or_all(self.input_shapes)
         self.output_shapes = plan.output_shapes
@@ -292,11 +292,72 @@ class Graph(Documented, Block):
         self.dtype, self.clock = whole.dtype, whole.clock
         plan, _ = self.planned()
         plan.build(shapes, apart=True)
-        self._flat = whole._flat
-        part = whole._flat.slice_of(plan.layers)
-        self.flat_params, self.flat_grads = self._flat["params"][part], self._flat["grads"][part]
-        self.flat_buffers = self._flat["buffers"]
+        self._flat, self._is_part = whole._flat, True
         self._settle(plan)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer is trained; setting it freezes or frees all of them."""
+        return any(part.trainable for part in self.layers)
+
+    @trainable.setter
+    def trainable(self, given: bool) -> None:
+        truth(str(self), "trainable", given)
+        for part in self.layers:
+            part.trainable = given
+
+    def refreeze(self) -> None:
+        """Find out anew which gradients are needed, because a layer was frozen or freed."""
+        if not self.built:
+            return
+        self.plan.freeze()
+        for part in self.layers:
+            if isinstance(part, Graph):
+                part.refreeze()
+
+    @property
+    def trained(self) -> Trained:
+        """The parameters that an optimizer changes, and their gradients, as one range of each.
+
+        Where frozen layers lie between others, the arrays move: trained layers first. Of a part of
+        another model nothing moves, and the range is empty then.
+        """
+        layers = [each for each in self.plan.layers if each.params] if self.built else []
+        trained = [each for each in layers if each.trainable]
+        if not trained:
+            return Trained(self.flat_params[:0], self.flat_grads[:0])
+        part = self._flat.slice_of(trained)
+        if part.start == part.stop and not self._is_part:
+            self._lay(sorted(self.plan.layers, key=lambda layer: not layer.trainable))
+            part = self._flat.slice_of(trained)
+        if self._trained is None or self._trained.part != part:
+            whole = part.stop - part.start == self.flat_params.size
+            params, grads = self._flat["params"], self._flat["grads"]
+            both = (self.flat_params, self.flat_grads) if whole else (params[part], grads[part])
+            self._trained = Trained(*both, part)
+        return self._trained
+
+    def _lay(self, layers: Sequence[Layer]) -> None:
+        """Move all parameters into new buffers, in the order of `layers`."""
+        self._flat = Flat(layers, self.dtype)
+        self._show()
+
+    def _show(self) -> None:
+        """Let the attributes of this model and its parts show into the buffers."""
+        self._trained = None
+        part = self._flat.slice_of(self.plan.layers)
+        self.flat_params, self.flat_grads = self._flat["params"], self._flat["grads"]
+        if self._is_part:
+            self.flat_params, self.flat_grads = self.flat_params[part], self.flat_grads[part]
+        self.flat_buffers = self._flat["buffers"]
+        for layer in self.plan.layers:
+            for name in ("params", "grads", "buffers"):
+                for key, view in getattr(layer, name).items():
+                    getattr(self, name).place(f"{self.plan.paths[id(layer)]}.{key}", view)
+        for each in self.layers:
+            if isinstance(each, Graph) and each._is_part:
+                each._flat = self._flat
+                each._show()
 
     def reseed(self, seed: int) -> None:
         """Let what is random in a training depend on another seed.

@@ -56,7 +56,7 @@ class Plan:
         self.layers = [uses[0].layer for uses in self.uses.values()]
         self.shapes: dict[int, Shape] = {}
         self.paths = {id(uses[0].layer): uses[0].path for uses in self.uses.values()}
-        self._reached: set[int] = set()  # values that depend on a parameter
+        self._reached: set[int] = set()  # values that depend on a trained parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
         self._backward = list(applications)
 
@@ -104,8 +104,13 @@ class Plan:
 
     @property
     def trains(self) -> bool:
-        """Whether any layer has parameters."""
-        return any(use.worker.params for use in self.applications)
+        """Whether any layer has parameters that are trained."""
+        return any(use.worker.params and use.layer.trainable for use in self.applications)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether any layer with parameters is frozen."""
+        return any(use.worker.params and not use.layer.trainable for use in self.applications)
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
@@ -171,7 +176,6 @@ class Plan:
     def settle(self) -> None:
         """Give twins the parameters of their layers, which lie where they are to stay."""
         self._shared = []
-        self._reached = set()
         for use in self.applications:
             worker, layer = use.worker, use.layer
             layer.stored = None
@@ -180,12 +184,20 @@ class Plan:
                 if len(self.uses[id(layer)]) == 1:
                     vars(worker)["grads"] = layer.grads
             worker.clock = layer.clock
-            if layer.params or self._reached.intersection(use.inputs):
-                self._reached.add(use.output)
         for uses in self.uses.values():
             if len(uses) > 1 and uses[0].layer.params:
                 self._shared.append((uses[0].layer, [use.worker for use in uses]))
         self._backward = paired(self.applications, self.outputs)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Find the values that depend on trained parameters: only these need gradients."""
+        self._reached = set()
+        for use in self.applications:
+            vars(use.worker)["_frozen"] = not use.layer.trainable
+            trained = use.layer.params and use.layer.trainable
+            if trained or not self._reached.isdisjoint(use.inputs):
+                self._reached.add(use.output)
 
     def forward(
         self,
@@ -259,8 +271,11 @@ class Plan:
                 if part is not None:
                     waiting.setdefault(value, []).append(part)
             if seen:
-                seen(use, [*worker.grads.values(), *(p for p in found if p is not None)])
+                written = worker.grads.values() if worker.trainable else ()
+                seen(use, [*written, *(part for part in found if part is not None)])
         for layer, workers in self._shared:
+            if not layer.trainable:
+                continue
             for key, total in layer.grads.items():
                 _sum([worker.grads[key] for worker in workers], out=total)
         if not input_gradient:

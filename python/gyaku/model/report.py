@@ -74,11 +74,18 @@ def summary(model: Summarized) -> Table:
     footer = "not built yet: fit, predict or build((features,)) tell the shape of a sample"
     if model.built:
         count = sum(view.size for view in model.params.values())
+        frozen = sum(
+            view.size
+            for layer in plan.layers
+            if not layer.trainable
+            for view in layer.params.values()
+        )
+        held = f" ({count - frozen:,} trainable, {frozen:,} frozen)" if frozen else ""
         kept = sum(view.size for view in model.buffers.values())
         flops = sum(use.worker.flops for use in plan.applications)
         footer = (
-            f"{count:,} parameters in {quantity(model.flat_params.nbytes, 'B')} of {model.dtype},"
-            f" {quantity(flops, 'FLOP')} a sample"
+            f"{count:,} parameters{held} in {quantity(model.flat_params.nbytes, 'B')} of"
+            f" {model.dtype}, {quantity(flops, 'FLOP')} a sample"
         )
         if kept:
             footer += f"; {kept:,} more numbers that are not trained"
@@ -100,7 +107,8 @@ def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
     layer = use.worker
     given = getattr(layer, "activation", None)
     activation = "" if given is None else f", {getattr(given, 'op', given)}"
-    row = [f"{use.path} ({type(layer).__name__}{activation})"]
+    frozen = "" if use.layer.trainable or (model.built and not layer.params) else ", frozen"
+    row = [f"{use.path} ({type(layer).__name__}{activation}{frozen})"]
     if not model.built:
         return [*row, "?", "?", "?", "?"]
     again = use is not plan.uses[id(use.layer)][0]

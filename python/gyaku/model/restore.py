@@ -121,4 +121,6 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
     made = table[name](**config)
     if "name" in description:
         made.name = description["name"]
+    if not description.get("trainable", True):
+        made.trainable = False
     return made

@@ -134,12 +134,12 @@ def fit(
     passes = self.passes([each.shape[1:] for each in given])
     samples = checked_samples("fit", self, passes, given, y, measured)
     _check_augment(augment, samples)
-    _check_trains(self, passes)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     aside = _validation_data(self, passes, validation_data, measured)
     if fraction:
         samples, aside = samples.split(fraction, seed, shuffle)
     _check_batches(passes, samples.count, min(size, samples.count))
+    _check_trains(self, passes)
     told = Callbacks(callbacks, self)
     # All is checked: what follows changes the model.
     _warn(passes, measured)
@@ -194,8 +194,10 @@ def _check_augment(augment: Augment | None, samples: Samples) -> None:
 def _check_trains(model: Trainee, passes: Passes) -> None:
     """Raise if there is nothing to train, or no single range of parameters."""
     if not passes.trains:
+        if passes.frozen:
+            raise ValueError("fit: all layers are frozen, set trainable = True for some of them")
         raise ValueError("fit: the model has no parameters to train, add a Dense layer")
-    if model.built and not model.flat_params.size:
+    if model.built and not model.trained.flat_params.size:
         raise ValueError(
             f"fit: the parameters of {model} are not contiguous in the model that it is a part of,"
             " fit that model"

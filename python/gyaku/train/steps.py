@@ -108,7 +108,8 @@ class Training:
                 "seed": seed,
             }
 
-        optimizer.begin(model, self.total)
+        self.trained = model.trained  # in this training; layers may be frozen for the next
+        optimizer.begin(self.trained, self.total)
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock]
         self.steps = Steps(self._train)
@@ -133,7 +134,7 @@ class Training:
         return losses, y, t
 
     def _update(self) -> None:
-        self.optimizer.step(self.model)
+        self.optimizer.step(self.trained)
 
     def _measure(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
         self.meters.add(losses, y, t)

@@ -50,7 +50,11 @@ if TYPE_CHECKING:
 
         @property
         def trains(self) -> bool:
-            """Whether any layer has parameters."""
+            """Whether any layer has parameters that are trained."""
+
+        @property
+        def frozen(self) -> bool:
+            """Whether any layer with parameters is frozen."""
 
         @property
         def least_batch(self) -> tuple[int, object]:
@@ -76,6 +80,10 @@ if TYPE_CHECKING:
         @property
         def built(self) -> bool:
             """Whether the parameters are there."""
+
+        @property
+        def trained(self) -> Parametric:
+            """The parameters that are trained, and their gradients."""
 
         @property
         def params(self) -> Mapping[str, NDArray[Any]]:
