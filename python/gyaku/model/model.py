@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import each_of
+from gyaku.arguments import each_of, unknown
+from gyaku.layers.graph import Tensor
 from gyaku.model.architecture import Architecture, save, training_described
 from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
@@ -20,12 +21,12 @@ from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, TypeAlias
 
     from numpy.typing import DTypeLike, NDArray
 
-    from gyaku.layers.graph import Block, Tensor
+    from gyaku.layers.graph import Block
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.model.table import Table
@@ -118,6 +119,49 @@ class Model(Graph):
     ) -> None:
         parts, wiring = wired(inputs, outputs)
         super().__init__(parts, wiring, dtype, seed, name)
+
+    def __call__(self, *inputs: Any, training: bool = False) -> Any:
+        """Return the outputs of arrays; connect the model to symbolic tensors.
+
+        Parameters
+        ----------
+        *inputs : array_like or Tensor
+            The inputs. Arrays are passed to `forward`; what `gyaku.Input` and layers return makes
+            the model a part of another.
+        training : bool
+            Whether the pass belongs to a training step; of arrays alone.
+
+        Returns
+        -------
+        ndarray or Tensor, or tuple of these
+            The outputs.
+        """
+        given = inputs[0] if len(inputs) == 1 else inputs
+        listed = given if isinstance(given, (tuple, list)) else [given]
+        if any(isinstance(each, Tensor) for each in listed) or not inputs:
+            return super().__call__(*inputs)
+        return self.forward(given, training)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def __getitem__(self, which: int | slice | str) -> Any:
+        """Return layers by their place or their name."""
+        if isinstance(which, str):
+            for part in self.layers:
+                if part.name == which:
+                    return part
+            names = [part.name for part in self.layers]
+            raise KeyError(f"{self}: {unknown('layer', which, names)}")
+        try:
+            return self.layers[which]
+        except IndexError:
+            raise IndexError(
+                f"{self}: there is no layer {which}, the model has {len(self.layers)}"
+            ) from None
 
     def forward(self, x: object, training: bool = False) -> Any:
         """Return the outputs of a batch.
