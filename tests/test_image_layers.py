@@ -186,7 +186,7 @@ def test_a_small_lenet_reads_the_digits() -> None:
             *(gk.Conv2D(16, 3, activation="relu"), gk.Flatten(), gk.Dense(10)),
         )
 
-    assert learns(build, epochs=6, optimizer=gk.Adam(gk.OneCycle(0.01))) >= 0.96
+    assert learns(build, epochs=6, optimizer=gk.Adam(gk.schedules.OneCycle(0.01))) >= 0.96
 
 
 def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import gyaku as gk
-from gyaku.layers import LAYERS
 from gyaku.layers.activation import ACTIVATIONS
+from gyaku.layers.base import LAYERS
 
 EPS = np.finfo(np.float64).eps
 

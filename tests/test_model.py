@@ -14,7 +14,7 @@ import pytest
 import gyaku as gk
 from gyaku.files import FileError
 from gyaku.interop import safetensors
-from gyaku.layers import LAYERS
+from gyaku.layers.base import LAYERS
 
 
 class Scale(gk.Layer):

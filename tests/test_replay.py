@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 import gyaku as gk
 from gyaku import ops
-from gyaku.layers import LAYERS
 from gyaku.layers.activation import ACTIVATIONS
+from gyaku.layers.base import LAYERS
 from gyaku.losses import LOSSES, Loss
 from gyaku.optim import OPTIMIZERS, Optimizer
 
@@ -199,8 +199,8 @@ OPTIMIZER_CASES: dict[str, Callable[[], Optimizer]] = {
     "sgd, decay": lambda: gk.SGD(0.1, weight_decay=0.01),
     "momentum, decay": lambda: gk.Momentum(0.1, 0.8, weight_decay=0.01),
     "adam, decay": lambda: gk.Adam(0.01, beta1=0.7, beta2=0.9, weight_decay=0.01),
-    "inverse time": lambda: gk.SGD(gk.InverseTime(0.1, 3)),
-    "one cycle": lambda: gk.Adam(gk.OneCycle(0.01, total_steps=15)),
+    "inverse time": lambda: gk.SGD(gk.schedules.InverseTime(0.1, 3)),
+    "one cycle": lambda: gk.Adam(gk.schedules.OneCycle(0.01, total_steps=15)),
     "function": lambda: gk.SGD(lambda steps: 0.1 / (1 + steps)),
     "own": lambda: SignDescent(0.01),
     "own, by operations": lambda: OwnSGD(0.1),

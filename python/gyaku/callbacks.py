@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import Configured, no_class, number, whole
+from gyaku.checks import no_class, number, whole
+from gyaku.components import Configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from gyaku.model import Model
 
-__all__ = ["Callback", "Callbacks", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping"]
 
 
 class Callback(Configured):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Configured, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 
     Initialize: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], NDArray[np.floating]]
 
-__all__ = ["INITIALIZERS", "Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier"]
-__all__ += ["Zeros", "initializer"]
+__all__ = ["Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier", "Zeros"]
+
+INITIALIZERS: Table[Initializer] = Table()
 
 
-class Initializer(Configured):
+class Initializer(Configured, table=INITIALIZERS):
     """Base of the initialisers."""
 
     def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
@@ -171,16 +174,6 @@ def _inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:
     return window * shape[-2], window * shape[-1]
 
 
-INITIALIZERS: dict[str, Callable[[], Initializer]] = {
-    "he": He,
-    "normal": Normal,
-    "ones": Ones,
-    "uniform": Uniform,
-    "xavier": Xavier,
-    "zeros": Zeros,
-}
-
-
 def initializer(given: str | Initialize) -> Initialize:
     """Return an initialiser from its name or itself.
 
@@ -204,6 +197,6 @@ def initializer(given: str | Initialize) -> Initialize:
     if isinstance(given, str):
         return choose("initializer", given, INITIALIZERS)()
     no_class("an initializer", given)
-    if isinstance(given, Configured) > isinstance(given, Initializer) or not callable(given):
+    if not is_kind_or_function(Initializer, given):
         raise TypeError(f"an initializer must be a name or a callable, got {given!r}")
     return given

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Component, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LOSSES", "CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]
-__all__ += ["SumSquaredError", "loss"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy", "SumSquaredError"]
+
+LOSSES: Table[Loss] = Table()
 
 
-class Loss(Part):
+class Loss(Component, table=LOSSES):
     """Base of the losses.
 
     Parameters
@@ -234,14 +237,6 @@ class _Function(Loss):
         return value, dy
 
 
-LOSSES: dict[str, type[Loss]] = {
-    "cross_entropy": CrossEntropy,
-    "mean_squared_error": MeanSquaredError,
-    "softmax_cross_entropy": SoftmaxCrossEntropy,
-    "sum_squared_error": SumSquaredError,
-}
-
-
 def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     """Return a loss from its name, itself or a function.
 
@@ -268,6 +263,6 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     no_class("loss", given)
     if isinstance(given, Loss) and given.native:
         return given
-    if isinstance(given, Part) > isinstance(given, Loss) or not callable(given):
+    if not is_kind_or_function(Loss, given):
         raise TypeError(f"loss must be a name, a Loss or a function (y, t), got {given!r}")
     return _Function(given)

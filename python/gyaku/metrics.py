@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class
+from gyaku.checks import no_class
+from gyaku.components import Component, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Accuracy", "MeanSquaredError", "Metric", "metric"]
+__all__ = ["Accuracy", "MeanSquaredError", "Metric"]
+
+METRICS: Table[Metric] = Table()
 
 
-class Metric(Part):
+class Metric(Component, table=METRICS):
     """Base of the metrics, which are averaged over the samples of a data set.
 
     Attributes
@@ -110,12 +114,6 @@ class _Function(Metric):
         return value
 
 
-METRICS: dict[str, type[Metric]] = {
-    "accuracy": Accuracy,
-    "mean_squared_error": MeanSquaredError,
-}
-
-
 def metric(given: str | Metric | Callable[..., Any]) -> Metric:
     """Return a metric from its name, itself or a function.
 
@@ -142,6 +140,6 @@ def metric(given: str | Metric | Callable[..., Any]) -> Metric:
     no_class("a metric", given)
     if isinstance(given, Metric) and given.native:
         return given
-    if isinstance(given, Part) > isinstance(given, Metric) or not callable(given):
+    if not is_kind_or_function(Metric, given):
         raise TypeError(f"a metric must be a name or a function (y, t), got {given!r}")
     return _Function(given)

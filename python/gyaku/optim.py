@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Component, Table
+from gyaku.names import choose
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
@@ -31,13 +33,15 @@ if TYPE_CHECKING:
         def flat_grads(self) -> NDArray[Any]: ...
 
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "optimizer"]
+__all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer"]
+
+OPTIMIZERS: Table[Optimizer] = Table(lambda cls: cls.__name__.lower())
 
 RATES = 1 << 14
 """How many learning rates of a schedule are computed ahead."""
 
 
-class Optimizer(Part):
+class Optimizer(Component, table=OPTIMIZERS):
     """Base of the optimizers; one of your own defines `update`.
 
     Parameters
@@ -394,14 +398,6 @@ def _checked_rate(
     return given
 
 
-OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
-    "adam": Adam,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "sgd": SGD,
-}
-
-
 def optimizer(given: str | Optimizer) -> Optimizer:
     """Return an optimizer from its name or itself.
 
@@ -423,7 +419,8 @@ def optimizer(given: str | Optimizer) -> Optimizer:
         If it is neither.
     """
     if isinstance(given, str):
-        return choose("optimizer", given, OPTIMIZERS)()
+        kind: Callable[[], Optimizer] = choose("optimizer", given, OPTIMIZERS)
+        return kind()
     no_class("optimizer", given)
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or an Optimizer, got {given!r}")

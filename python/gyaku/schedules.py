@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured, number, whole
+from gyaku.checks import number, whole
+from gyaku.components import Configured, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["Constant", "InverseTime", "OneCycle", "Schedule", "schedule"]
+__all__ = ["Constant", "InverseTime", "OneCycle", "Schedule"]
+
+SCHEDULES: Table[Schedule] = Table()
 
 
-class Schedule(Configured):
+class Schedule(Configured, table=SCHEDULES):
     """Base of the schedules."""
 
     def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,26 +6,35 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.arguments import choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Table
 from gyaku.layers.base import Layer
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-__all__ = ["ACTIVATIONS", "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity"]
-__all__ += ["LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step"]
-__all__ += ["Tanh", "activation"]
+__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU"]
+__all__ += ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
+
+ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
 
-class Activation(Layer):
+class Activation(Layer, table=ACTIVATIONS):
     """Base of the activation functions: the operation of the same name, kept for its gradient.
 
     Parameters
     ----------
     name : str
         The layer's name.
+
+    Examples
+    --------
+    >>> from gyaku.layers import ReLU
+    >>> isinstance(ReLU(), Activation)
+    True
     """
 
     native = True
@@ -358,15 +367,6 @@ class LogSoftmax(Activation):
 
     op = "log_softmax"
     elementwise = False
-
-
-ACTIVATIONS: dict[str, type[Activation]] = {
-    cls.op: cls
-    for cls in (
-        *(Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Softplus),
-        *(HardSigmoid, Softmax, LogSoftmax),
-    )
-}
 
 
 def activation(given: str | Activation) -> Activation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Part
+from gyaku.components import Component, Table
 from gyaku.init import initializer
 from gyaku.layers.graph import Block
 from gyaku.ops.arrays import check_bytes
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from gyaku.init import Initialize
 
-__all__ = ["Layer", "Views"]
+__all__ = ["Layer"]
 
-
+LAYERS: Table[Layer] = Table(lambda cls: cls.__name__)
 _VARARGS = 4  # a bit of a function's flags: it has *args
 
 
@@ -69,7 +69,7 @@ class Views(dict[str, "NDArray[Any]"]):
         super().__setitem__(name, array)
 
 
-class Layer(Part, Block):
+class Layer(Component, Block, table=LAYERS):
     """Base of all layers, built in or written in NumPy by whoever needs one.
 
     A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.weighted import Weighted
 from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
 from gyaku.ops.conv_backward import takes_maxima

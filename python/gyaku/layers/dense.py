@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.weighted import Weighted
 
 if TYPE_CHECKING:

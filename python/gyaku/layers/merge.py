@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import number
+from gyaku.checks import number
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ __all__ = ["Weighted"]
 RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 
 
-class Weighted(Layer):
+class Weighted(Layer, abstract=True):
     """Base of the layers whose outputs are activated sums of weighted inputs.
 
     Parameters

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Documented, checked_dtype
+from gyaku.checks import checked_dtype
+from gyaku.components import Documented
 from gyaku.layers.base import Views
 from gyaku.layers.graph import Block
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import each_of, number, whole
 from gyaku.callbacks import Callbacks
+from gyaku.checks import each_of, number, whole
 from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.metrics import metric as as_metric
