@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gyaku.checks import no_class, number, whole
 from gyaku.components import Configured
 
@@ -29,10 +31,10 @@ class Callback(Configured):
 
     Notes
     -----
-    Callbacks are called in the order of the list. A method of an epoch or a batch that returns
-    something true ends the training, and if that is a string it is the reason that the history
-    keeps. Overriding a method of the batches makes each step a native call of its own, which
-    costs small networks most of their speed.
+    Callbacks are called in the order of the list. A method of an epoch or a batch ends the training
+    by returning True, or a string: the reason, which the history keeps. Any other value is ignored.
+    ``self.model.stop_training = True`` ends the training, too. Overriding a method of the batches
+    makes each step a native call of its own, which costs small networks most of their speed.
 
     Examples
     --------
@@ -61,8 +63,8 @@ class Callback(Configured):
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
@@ -77,8 +79,8 @@ class Callback(Configured):
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_train_batch_begin(self, batch: int) -> object:
@@ -91,8 +93,8 @@ class Callback(Configured):
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> object:
@@ -107,8 +109,8 @@ class Callback(Configured):
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_exception(self, error: BaseException) -> object:
@@ -150,6 +152,9 @@ class EarlyStopping(Callback):
     >>> EarlyStopping("val_accuracy", patience=3)
     EarlyStopping(monitor='val_accuracy', patience=3)
     """
+
+    best: float
+    best_epoch: int
 
     def __init__(
         self,
@@ -225,22 +230,24 @@ class Callbacks:
 
     Parameters
     ----------
-    given : Callback or callable or iterable of these
-        Functions are called with epoch and logs at the end of each epoch.
+    given : Callback or callable or iterable of these or None
+        The callbacks; a function is called with epoch and logs at the end of each epoch.
     model : Model
-        What is trained.
+        The model to train.
 
     Attributes
     ----------
     epochs, batches : bool
         Whether any of them has to be called at each epoch or at each step.
     stopped : str or None
-        Why one of them ended the training.
+        The reason for which one of them ended the training.
     """
 
     def __init__(
-        self, given: Callback | Callable[..., object] | Iterable[Any], model: Model
+        self, given: Callback | Callable[..., object] | Iterable[Any] | None, model: Model
     ) -> None:
+        if given is None:
+            given = ()
         listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
         for each in listed:
             no_class("fit: a callback", each)
@@ -252,12 +259,13 @@ class Callbacks:
         for each in self._all:
             each.model = model
         self.model = model
+        model.stop_training = False
         self.stopped: str | None = None
         self.epochs = self._any("on_epoch_begin", "on_epoch_end")
         self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
 
     def _any(self, *names: str) -> bool:
-        """Tell whether any callback has one of these methods of its own."""
+        """Return whether any callback has one of these methods of its own."""
         return any(
             getattr(type(each), name) is not getattr(Callback, name)
             for each in self._all
@@ -265,17 +273,26 @@ class Callbacks:
         )
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Call a method of each.
+        """Call a method of each, and keep the reason of the first that ends the training.
 
         Parameters
         ----------
         name : str
             The method.
         *arguments : object
-            What it is called with.
+            Its arguments.
         """
         for each in self._all:
             answer = getattr(each, name)(*arguments)
-            if answer and self.stopped is None:
-                who = getattr(getattr(each, "function", type(each)), "__name__", "a callback")
-                self.stopped = answer if isinstance(answer, str) else who
+            if self.stopped is None:
+                self.stopped = _reason(each, answer) or None
+
+
+def _reason(callback: Callback, answer: object) -> str:
+    """Return why a callback ends the training, or "" if it does not."""
+    if isinstance(answer, str):
+        return answer
+    # A comparison of NumPy's numbers is one of its bools.
+    if callback.model.stop_training or (isinstance(answer, (bool, np.bool_)) and answer):
+        return getattr(getattr(callback, "function", type(callback)), "__name__", "a callback")
+    return ""

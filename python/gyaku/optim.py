@@ -78,6 +78,8 @@ class Optimizer(Component, table=OPTIMIZERS):
     # Only Adam has use for them; here so that one clock serves all.
     beta1: float = 1.0
     beta2: float = 1.0
+    clock: NDArray[np.float64]
+    state: dict[str, NDArray[Any]]
     _params: NDArray[Any] | None = None
 
     def __init__(
@@ -398,13 +400,13 @@ def _checked_rate(
     return given
 
 
-def optimizer(given: str | Optimizer) -> Optimizer:
+def optimizer(given: str | Optimizer | None) -> Optimizer:
     """Return an optimizer from its name or itself.
 
     Parameters
     ----------
-    given : str or Optimizer
-        A name of `OPTIMIZERS`, or an optimizer.
+    given : str or Optimizer or None
+        A name of `OPTIMIZERS`, or an optimizer; None is `Adam`.
 
     Returns
     -------
@@ -418,6 +420,8 @@ def optimizer(given: str | Optimizer) -> Optimizer:
     TypeError
         If it is neither.
     """
+    if given is None:
+        return Adam()
     if isinstance(given, str):
         kind: Callable[[], Optimizer] = choose("optimizer", given, OPTIMIZERS)
         return kind()
