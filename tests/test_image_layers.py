@@ -262,7 +262,11 @@ def test_samples_that_do_not_fit_are_refused(
             ValueError,
             "Conv2DTranspose: 3 filters do not divide into 2 groups",
         ),
-        (lambda: gk.MaxPool2D(0, name="a"), ValueError, "MaxPool2D 'a': window must be at least 1"),
+        (
+            lambda: gk.MaxPool2D(0, name="a"),
+            ValueError,
+            "'a': kernel_size must be at least 1",
+        ),
         (lambda: gk.BatchNorm(momentum=1.5), ValueError, "momentum must be at most 1, got 1.5"),
         (lambda: gk.BatchNorm(epsilon=0), ValueError, "epsilon must be positive, got 0"),
         (lambda: gk.LayerNorm(epsilon=-1), ValueError, "epsilon must be positive, got -1"),

@@ -24,7 +24,7 @@ class Scale(gk.Layer):
     """A layer as a student writes it."""
 
     def build(self, input_shape):
-        self.add_param("scale", input_shape, gk.init.Uniform(0.5, 1.5))
+        self.add_param("scale", input_shape, gk.init.Uniform(low=0.5, high=1.5))
         return input_shape
 
     def forward(self, x, training=False):

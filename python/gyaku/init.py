@@ -87,19 +87,19 @@ class Normal(Initializer):
 
     Parameters
     ----------
+    std : float
+        The standard deviation.
     mean : float
         The mean.
-    deviation : float
-        The standard deviation.
     """
 
-    def __init__(self, mean: float = 0.0, deviation: float = 0.01) -> None:
+    def __init__(self, *, std: float = 0.01, mean: float = 0.0) -> None:
+        self.std = number("Normal", "std", std, least=0)
         self.mean = number("Normal", "mean", mean)
-        self.deviation = number("Normal", "deviation", deviation, least=0)
 
     def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
-        """Draw from N(mean, deviation²); see `Initializer`."""
-        return random.normal(self.mean, self.deviation, shape)
+        """Draw from N(mean, std²); see `Initializer`."""
+        return random.normal(self.mean, self.std, shape)
 
 
 class Uniform(Initializer):
@@ -111,7 +111,7 @@ class Uniform(Initializer):
         The interval [low, high).
     """
 
-    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
+    def __init__(self, *, low: float = -0.05, high: float = 0.05) -> None:
         self.low = number("Uniform", "low", low)
         self.high = number("Uniform", "high", high, least=self.low)
 

@@ -152,7 +152,7 @@ def choose(kind: str, given: str, table: Mapping[str, T]) -> T:
     raise ValueError(unknown(kind, given, table))
 
 
-def closest(given: str, names: Iterable[str]) -> str:
+def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
     """Return the name that was probably meant.
 
     Parameters
@@ -161,6 +161,8 @@ def closest(given: str, names: Iterable[str]) -> str:
         A name that does not exist.
     names : iterable of str
         The names that exist.
+    cutoff : float
+        The similarity, between 0 and 1, from which a spelling is close.
 
     Returns
     -------
@@ -179,7 +181,7 @@ def closest(given: str, names: Iterable[str]) -> str:
     for name in (given, FOREIGN.get(given, ""), ALIASES.get(given, ""), KEYWORDS.get(given, "")):
         if name.lower() in folded:
             return folded[name.lower()]
-    near = difflib.get_close_matches(given.lower(), sorted(folded), n=1, cutoff=0.65)
+    near = difflib.get_close_matches(given.lower(), sorted(folded), n=1, cutoff=cutoff)
     return folded[near[0]] if near else ""
 
 

@@ -27,7 +27,7 @@ class Activation(Layer, table=ACTIVATIONS):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -57,7 +57,8 @@ class Activation(Layer, table=ACTIVATIONS):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Apply the function; see `Layer.forward`."""
         y: NDArray[Any] = getattr(ops, self.op)(x, **self.options)
-        self.saved = x if self.saves_input else y
+        # Past the check of attributes, which small layers would feel.
+        vars(self)["saved"] = x if self.saves_input else y
         return y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
@@ -98,7 +99,7 @@ class Identity(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -115,7 +116,7 @@ class Step(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -132,7 +133,7 @@ class Sigmoid(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -149,7 +150,7 @@ class Tanh(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -166,7 +167,7 @@ class ReLU(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -185,7 +186,7 @@ class LeakyReLU(Activation):
     ----------
     alpha : float
         The slope on the negative side.
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -196,7 +197,7 @@ class LeakyReLU(Activation):
 
     op = "leaky_relu"
 
-    def __init__(self, alpha: float = 0.01, *, name: str = "") -> None:
+    def __init__(self, alpha: float = 0.01, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.alpha = number(str(self), "alpha", alpha, least=0)
 
@@ -213,7 +214,7 @@ class ELU(Activation):
     ----------
     alpha : float
         Minus the limit on the negative side.
-    name : str
+    name : str, optional
         The layer's name.
 
     Notes
@@ -229,7 +230,7 @@ class ELU(Activation):
 
     op = "elu"
 
-    def __init__(self, alpha: float = 1.0, *, name: str = "") -> None:
+    def __init__(self, alpha: float = 1.0, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.alpha = number(str(self), "alpha", alpha, least=0)
 
@@ -244,7 +245,7 @@ class SELU(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Notes
@@ -265,7 +266,7 @@ class GELU(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Notes
@@ -287,7 +288,7 @@ class SiLU(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -304,7 +305,7 @@ class Softplus(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -321,7 +322,7 @@ class HardSigmoid(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -338,7 +339,7 @@ class Softmax(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -356,7 +357,7 @@ class LogSoftmax(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples

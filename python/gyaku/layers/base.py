@@ -77,12 +77,12 @@ class Layer(Component, Block, table=LAYERS):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name; a model finds one for layers without.
 
     Attributes
     ----------
-    name : str
+    name : str, optional
         The layer's name.
     params, grads : Views
         Parameters and their gradients by name. The arrays belong to the model's two flat buffers:
@@ -121,6 +121,7 @@ class Layer(Component, Block, table=LAYERS):
     """
 
     passes = frozenset({"forward", "backward"})
+    _settings = ("trainable",)
     passes_sums: ClassVar[bool] = False
     """Whether an activation after this layer is one of the sums that come into it."""
     takes_training: ClassVar[bool] = True
@@ -145,8 +146,8 @@ class Layer(Component, Block, table=LAYERS):
     maxima: tuple[NDArray[Any], NDArray[Any]]
     """The outputs of a layer that `pools_pairs`, and which of the inputs each was."""
 
-    def __init__(self, *, name: str = "") -> None:
-        self.name = name
+    def __init__(self, *, name: str | None = "") -> None:
+        self.name = name or ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Look whether `forward` wants to know about training."""

@@ -49,7 +49,7 @@ class Conv2D(Weighted):
     weight_init, bias_init : str or callable
         Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -74,6 +74,8 @@ class Conv2D(Weighted):
     """
 
     native = True
+    x: NDArray[Any]
+    shape: tuple[int, ...]
     dimensions: ClassVar[int] = 2
     """How many axes of a sample the window slides along."""
 
@@ -90,7 +92,7 @@ class Conv2D(Weighted):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
             activation=activation,
@@ -213,7 +215,7 @@ class Conv1D(Conv2D):
     weight_init, bias_init : str or callable
         Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -257,7 +259,7 @@ class DepthwiseConv2D(Conv2D):
         Whether each filter has a number that is added.
     weight_init, bias_init : str or callable
         Initialisers by name or themselves, as in `Conv2D`.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -290,7 +292,7 @@ class DepthwiseConv2D(Conv2D):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
             *(1, kernel_size),

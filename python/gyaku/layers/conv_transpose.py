@@ -48,7 +48,7 @@ class Conv2DTranspose(Conv2D):
         Whether each filter has a number that is added.
     weight_init, bias_init : str or callable
         Initialisers by name or themselves, as in `Conv2D`.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -85,7 +85,7 @@ class Conv2DTranspose(Conv2D):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
             *(filters, kernel_size),

@@ -24,7 +24,7 @@ class Dropout(Layer):
     ----------
     rate : float
         The probability, at least 0 and below 1.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -46,8 +46,9 @@ class Dropout(Layer):
     """
 
     native = True
+    dropping: bool
 
-    def __init__(self, rate: float = 0.5, *, name: str = "") -> None:
+    def __init__(self, rate: float = 0.5, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.rate = number(str(self), "rate", rate, least=0, below=1)
 

@@ -25,7 +25,7 @@ class Add(Layer):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -37,6 +37,7 @@ class Add(Layer):
 
     native = True
     passes_sums = True
+    count: int
 
     def build(self, *input_shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of all inputs.
@@ -99,7 +100,7 @@ class Concatenate(Layer):
     axis : int
         The axis, not that of the samples: -1 is the last, the channels of images; 1 the first of
         a sample.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -118,7 +119,7 @@ class Concatenate(Layer):
 
     native = True
 
-    def __init__(self, axis: int = -1, *, name: str = "") -> None:
+    def __init__(self, axis: int = -1, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.axis = whole(str(self), "axis", axis, least=-(2**31))
         if axis == 0:

@@ -26,7 +26,7 @@ class BatchNorm(Layer):
         Share of a batch's statistics in the running ones, which are used in prediction.
     epsilon : float
         Small number that is added to the variance.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -51,8 +51,14 @@ class BatchNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    training: bool
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(
+        self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str | None = ""
+    ) -> None:
         super().__init__(name=name)
         self.momentum = number(str(self), "momentum", momentum, least=0)
         if self.momentum > 1:
@@ -113,7 +119,7 @@ class LayerNorm(Layer):
     ----------
     epsilon : float
         Small number that is added to the variance.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -135,8 +141,11 @@ class LayerNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(self, epsilon: float = 1e-5, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.epsilon = number(str(self), "epsilon", epsilon, above=0)
 

@@ -25,10 +25,13 @@ class _Pool(Layer):
     """What the windows of all poolings have in common."""
 
     dimensions: ClassVar[int] = 2
+    size: tuple[int, int]
+    shape: tuple[int, ...]
+    argmax: NDArray[Any]
 
     def _slide(
         self,
-        window: Sides,
+        kernel_size: Sides,
         stride: Sides | None,
         padding: Padding,
         ceil_mode: bool,
@@ -36,22 +39,21 @@ class _Pool(Layer):
     ) -> None:
         """Keep and check the arguments."""
         owner, axes = str(self), self.dimensions
-        self.window, self.stride = plain(window), plain(stride)
-        self.padding, self.dilation = plain(padding), plain(dilation)
+        self.kernel_size, self.stride = plain(kernel_size), plain(stride)
+        self.padding, self._dilation = plain(padding), plain(dilation)
         self.ceil_mode = bool(ceil_mode)
-        self._window = sides(owner, "window", self.window, axes)
-        self._where: dict[str, Any] = {
+        self._window = sides(owner, "kernel_size", self.kernel_size, axes)
+        places: dict[str, Any] = {
             "stride": self._window if stride is None else sides(owner, "stride", stride, axes),
             "padding": margins(owner, self.padding, axes),
-            "ceil_mode": self.ceil_mode,
         }
-        if sides(owner, "dilation", self.dilation, axes) != (1,) * axes:
-            self._where["dilation"] = sides(owner, "dilation", self.dilation, axes)
-        self._options: dict[str, Any] = {
-            key: value if isinstance(value, bool) else lifted(value, fill)
-            for key, value in self._where.items()
-            for fill in [(0, 0) if key == "padding" else 1]
-        }
+        steps = sides(owner, "dilation", self._dilation, axes)
+        if steps != (1,) * axes:
+            places["dilation"] = steps
+        self._where = places | {"ceil_mode": self.ceil_mode}
+        self._options = {
+            key: lifted(value, (0, 0) if key == "padding" else 1) for key, value in places.items()
+        } | {"ceil_mode": self.ceil_mode}
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the pooled images; see `Layer.build`."""
@@ -67,7 +69,7 @@ class _Pool(Layer):
         self.advice = ""
         if any(0 in axis.pixels(padded=False) for axis in long):
             self.advice = (
-                f"Windows with dilation {self.dilation} see nothing but padding of an image of"
+                f"Windows with dilation {self._dilation} see nothing but padding of an image of"
                 f" shape {input_shape}, choose a smaller dilation"
             )
         return (*(axis.windows for axis in axes), input_shape[-1])
@@ -83,10 +85,10 @@ class MaxPool2D(_Pool):
 
     Parameters
     ----------
-    window : int or pair of int
+    kernel_size : int or pair of int
         Height and width of the window.
     stride : int or pair of int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one window to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
         How far windows reach beyond the image, at most half of their size; what lies there never
         is the largest.
@@ -94,7 +96,7 @@ class MaxPool2D(_Pool):
         Step from one tap of the window to the next.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -120,16 +122,17 @@ class MaxPool2D(_Pool):
 
     def __init__(
         self,
-        window: Sides = 2,
+        kernel_size: Sides = 2,
         stride: Sides | None = None,
         *,
         padding: Padding = 0,
         dilation: Sides = 1,
         ceil_mode: bool = False,
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(name=name)
-        self._slide(window, stride, padding, ceil_mode, dilation)
+        self._slide(kernel_size, stride, padding, ceil_mode, dilation)
+        self.dilation = self._dilation
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the largest number of each window; see `Layer.forward`."""
@@ -158,17 +161,17 @@ class MaxPool1D(MaxPool2D):
 
     Parameters
     ----------
-    window : int
+    kernel_size : int
         Length of the window.
     stride : int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one window to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
         How far windows reach beyond the sequence, at most half of their size.
     dilation : int
         Step from one tap of the window to the next.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -192,17 +195,17 @@ class AvgPool2D(_Pool):
 
     Parameters
     ----------
-    window : int or pair of int
+    kernel_size : int or pair of int
         Height and width of the window.
     stride : int or pair of int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one window to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
         How far windows reach beyond the image, at most half of their size.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over pixels alone.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -222,16 +225,16 @@ class AvgPool2D(_Pool):
 
     def __init__(
         self,
-        window: Sides = 2,
+        kernel_size: Sides = 2,
         stride: Sides | None = None,
         *,
         padding: Padding = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = False,
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(name=name)
-        self._slide(window, stride, padding, ceil_mode)
+        self._slide(kernel_size, stride, padding, ceil_mode)
         self.count_include_pad = bool(count_include_pad)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
@@ -258,17 +261,17 @@ class AvgPool1D(AvgPool2D):
 
     Parameters
     ----------
-    window : int
+    kernel_size : int
         Length of the window.
     stride : int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one window to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
         How far windows reach beyond the sequence, at most half of their size.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over the sequence alone.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -290,6 +293,9 @@ class AvgPool1D(AvgPool2D):
 class _GlobalPool(Layer):
     """What both poolings of whole images have in common."""
 
+    size: tuple[int, int]
+    argmax: NDArray[Any]
+
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the number of channels; see `Layer.build`."""
         checked_shape(str(self), input_shape)
@@ -307,7 +313,7 @@ class GlobalMaxPool2D(_GlobalPool):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -334,7 +340,7 @@ class GlobalAvgPool2D(_GlobalPool):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples

@@ -22,7 +22,7 @@ class Flatten(Layer):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -33,6 +33,7 @@ class Flatten(Layer):
     """
 
     native = True
+    shape: tuple[int, ...]
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the number of features; see `Layer.build`."""
@@ -55,7 +56,7 @@ class Reshape(Layer):
     ----------
     shape : sequence of int
         The new shape of a sample, without the batch axis; one length may be -1, which fits it.
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -69,7 +70,7 @@ class Reshape(Layer):
 
     native = True
 
-    def __init__(self, shape: Sequence[int], *, name: str = "") -> None:
+    def __init__(self, shape: Sequence[int], *, name: str | None = "") -> None:
         super().__init__(name=name)
         lengths = [shape] if isinstance(shape, int) else shape
         self.shape = tuple(

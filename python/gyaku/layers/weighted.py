@@ -36,7 +36,7 @@ class Weighted(Layer, abstract=True):
     weight_init, bias_init : str or callable
         Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Attributes
@@ -45,6 +45,8 @@ class Weighted(Layer, abstract=True):
         The keywords that let a product apply the activation, where it can.
     """
 
+    epilogue: dict[str, Any]
+
     def __init__(
         self,
         *,
@@ -52,7 +54,7 @@ class Weighted(Layer, abstract=True):
         use_bias: bool,
         weight_init: str | Initialize,
         bias_init: str | Initialize,
-        name: str,
+        name: str | None,
     ) -> None:
         super().__init__(name=name)
         self.activation = activation
@@ -62,7 +64,7 @@ class Weighted(Layer, abstract=True):
         self._activation = None if activation is None else as_activation(activation)
         act = self._activation
         self._fused = act is not None and act.elementwise and not act.saves_input
-        self.epilogue: dict[str, Any] = {}
+        self.epilogue = {}
         if act and self._fused:
             self.epilogue = {"activation": act.op, "alpha": act.options.get("alpha")}
         initializer(bias_init)
@@ -132,7 +134,7 @@ class Weighted(Layer, abstract=True):
         if act is None:
             return y
         if self._fused:
-            act.saved = y
+            vars(act)["saved"] = y  # past the check of attributes, which small layers would feel
             return y
         return act.forward(y, training)
 
