@@ -210,7 +210,7 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
             (2, 2, 1),
             "Conv2DTranspose 'conv2d_transpose': padding 2 leaves nothing",
         ),
-        (lambda: gk.LayerNorm(), (), r"needs at least one number to normalise, got samples of sh"),
+        (lambda: gk.LayerNorm(), (), r"needs at least one element to normalise, got samples of sh"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(
@@ -238,7 +238,7 @@ def test_samples_that_do_not_fit_are_refused(
         (
             lambda: gk.Conv2DTranspose(3, 2, groups=2),
             ValueError,
-            "Conv2DTranspose: 3 filters do not divide into 2 groups",
+            r"Conv2DTranspose: filters \(3\) must be divisible by groups \(2\)",
         ),
         (
             lambda: gk.MaxPool2D(0, name="a"),

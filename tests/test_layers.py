@@ -203,7 +203,7 @@ def test_a_senseless_argument_is_refused(make: Any, kind: type[Exception], messa
 
 
 def test_reshape_refuses_samples_of_another_size() -> None:
-    message = r"Reshape 'reshape': cannot give samples of shape \(7,\) \(7 numbers\) the shape \(2"
+    message = r"Reshape 'reshape': cannot give samples of shape \(7,\) \(7 elements\) the shape \(2"
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.Reshape((2, 3))).build((7,))
     with pytest.raises(ValueError, match="cannot give samples"):

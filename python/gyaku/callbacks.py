@@ -1,4 +1,4 @@
-"""Callbacks: what happens between the epochs and steps of a training."""
+"""Callbacks: calls between the epochs and steps of a training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Callback(Configured):
     Attributes
     ----------
     model : Model
-        What is trained; ``model.optimizer`` trains it.
+        The model in training; ``model.optimizer`` is its optimizer.
 
     Notes
     -----
@@ -48,18 +48,18 @@ class Callback(Configured):
     model: Model
 
     def on_train_begin(self) -> object:
-        """Be called before the first step."""
+        """Run before the first step."""
 
     def on_train_end(self) -> object:
-        """Be called after the last step, however the training ended."""
+        """Run after the last step, however the training ended."""
 
     def on_epoch_begin(self, epoch: int) -> object:
-        """Be called before an epoch.
+        """Run before an epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number, from 0.
+            Index of the epoch, from 0.
 
         Returns
         -------
@@ -68,14 +68,14 @@ class Callback(Configured):
         """
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
-        """Be called after an epoch.
+        """Run after an epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number, from 0.
+            Index of the epoch, from 0.
         logs : mapping of str to float
-            Loss and metrics; what was not validated in this epoch is NaN.
+            Loss and metrics; NaN for those of a validation that this epoch had not.
 
         Returns
         -------
@@ -84,12 +84,12 @@ class Callback(Configured):
         """
 
     def on_train_batch_begin(self, batch: int) -> object:
-        """Be called before a step.
+        """Run before a step.
 
         Parameters
         ----------
         batch : int
-            Its number within the epoch, from 0.
+            Index of the step within the epoch, from 0.
 
         Returns
         -------
@@ -98,12 +98,12 @@ class Callback(Configured):
         """
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> object:
-        """Be called after a step.
+        """Run after a step.
 
         Parameters
         ----------
         batch : int
-            Its number within the epoch, from 0.
+            Index of the step within the epoch, from 0.
         logs : mapping of str to float
             Loss and metrics of the epoch so far.
 
@@ -114,28 +114,28 @@ class Callback(Configured):
         """
 
     def on_exception(self, error: BaseException) -> object:
-        """Be called when an error or Ctrl-C ends the training.
+        """Run when an error or Ctrl-C ends the training.
 
         Parameters
         ----------
         error : BaseException
-            What ended it.
+            The error, or KeyboardInterrupt.
         """
 
 
 class EarlyStopping(Callback):
-    """Stop when a number has not improved for some epochs.
+    """Stop when a metric has not improved for some epochs.
 
     Parameters
     ----------
     monitor : str
-        The name of the number in the history.
+        Name of the loss or metric in the history.
     mode : {"auto", "min", "max"}
-        Whether less or more is better; "auto" wants more of an accuracy and less of all else.
+        Whether less or more is better; "auto" maximises accuracies and minimises all else.
     patience : int
-        How many epochs may pass without an improvement.
+        Number of epochs without an improvement.
     min_delta : float
-        How much better counts as better.
+        Smallest change that counts as an improvement.
     restore_best : bool
         Whether the model gets the weights of its best epoch back at the end; not after Ctrl-C or
         an error.
@@ -143,9 +143,9 @@ class EarlyStopping(Callback):
     Attributes
     ----------
     best : float
-        The best number so far.
+        Best value so far.
     best_epoch : int
-        Its epoch, from 0; -1 before the first.
+        Epoch of the best value, from 0; -1 before the first.
 
     Examples
     --------

@@ -18,16 +18,16 @@ __all__ = ["checked_dtype", "each_of", "no_class", "number", "whole"]
 
 
 def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple[Any, ...]:
-    """Return what was given for each of several inputs or outputs.
+    """Return the values of several inputs or outputs in their order.
 
     Parameters
     ----------
     owner, name : str
         Function and argument, for errors.
     given : object
-        What was given: for one alone the thing itself, for several a tuple, a list or a dict.
+        The value: for one alone the thing itself, for several a tuple, a list or a dict.
     names : sequence of str
-        What the inputs or outputs are called.
+        Names of the inputs or outputs.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def no_class(kind: str, given: object) -> None:
     Parameters
     ----------
     kind : str
-        What is wanted, for the error.
+        Kind of thing wanted, for the error.
     given : object
-        What was given.
+        The value.
 
     Raises
     ------
@@ -103,11 +103,11 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
     Parameters
     ----------
     owner : str
-        Whose argument it is, for the error.
+        Owner of the argument, for the error.
     name : str
-        The argument.
+        Name of the argument.
     value : object
-        What was given: any integer type, but no bool.
+        The value: any integer type, but no bool.
     least : int
         The smallest value that makes sense.
 
@@ -148,11 +148,11 @@ def number(
     Parameters
     ----------
     owner : str
-        Whose argument it is, for the error.
+        Owner of the argument, for the error.
     name : str
-        The argument.
+        Name of the argument.
     value : object
-        What was given: any real number type, but no bool.
+        The value: any real number type, but no bool.
     least, above, below : float
         The range: least <= value, above < value < below.
 
@@ -188,7 +188,7 @@ def checked_dtype(given: DTypeLike) -> np.dtype[Any]:
     Parameters
     ----------
     given : dtype
-        What was asked for.
+        The dtype asked for.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Classes that people configure: made by name, remembered for `repr` and files, and strict.
+"""Configurable classes: chosen by name, remembered for `repr` and files, strict in their names.
 
 A component is built from the arguments of its constructor alone, keeps each in an attribute of the
 same name, and refuses arguments and attributes that it does not know.
@@ -90,20 +90,20 @@ class Documented:
         super().__init_subclass__(**options)
         for name, method in vars(cls).items():
             inherited = getattr(getattr(super(cls, cls), name, None), "__doc__", None)
-            said = method.__doc__
-            if callable(method) and inherited and said and "\n" not in said:
+            own = method.__doc__
+            if callable(method) and inherited and own and "\n" not in own:
                 sections = inherited.partition("Parameters\n")
                 if sections[1]:
                     body = "".join(sections[1:]).partition("Notes\n")[0].rstrip()
                     indent = sections[0].rpartition("\n")[2]
-                    method.__doc__ = f"{said}\n\n{indent}{body}\n{indent}"
+                    method.__doc__ = f"{own}\n\n{indent}{body}\n{indent}"
 
 
 class Table(dict[str, type[T]]):
-    """The built-in classes of a kind, by the names that people and files choose them by.
+    """Built-in classes of a kind, by name.
 
     A class enters the tables of its bases where it is defined, if its module exports it. Classes
-    that people write enter none: a file can name only what comes with the package.
+    of users enter none: a file can name built-in classes alone.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Configured(Documented):
 
     Every constructor keeps each of its arguments in an attribute of the same name; `config` and
     `repr` read them back. A built-in class has no attributes but these, those that it declares,
-    and private ones, so that a misspelt one is an error; classes that people write are free.
+    and private ones, so that a misspelt one is an error; classes of users are free.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Configured(Documented):
     _builtin: ClassVar[bool] = False
     _attributes: ClassVar[set[str]] = set()
     _settings: ClassVar[tuple[str, ...]] = ()
-    """Attributes of which a misspelling is refused in classes that people write, too."""
+    """Attributes of which a misspelling is refused in classes of users, too."""
 
     def __init_subclass__(
         cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
@@ -227,9 +227,8 @@ class Configured(Documented):
 class Component(Configured):
     """A component of a training step: a layer, a loss, a metric or an optimizer.
 
-    A component is native if all it does is call operations, which record themselves while a step
-    is captured. Those that people write are not, unless they say so, and are called back at each
-    step.
+    A native component calls operations alone, which record themselves while a step is captured.
+    Classes of users are not native, unless they say so, and are called back at each step.
     """
 
     native: ClassVar[bool] = False
@@ -252,7 +251,7 @@ def is_kind_or_function(kind: type, given: object) -> bool:
     kind : type
         The base of the kind.
     given : object
-        What was given.
+        The candidate.
 
     Returns
     -------

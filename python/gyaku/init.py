@@ -1,8 +1,8 @@
-"""Initialisers: the values that parameters have before training.
+"""Initialisers: values of parameters before training.
 
 An initialiser is called with the shape of a parameter and a random generator; a function of these
 two does as well. The last axis of a weight holds its outputs, the one before it its inputs, and
-further axes in front (a convolution's window) belong to both.
+further axes in front (a convolution's kernel) belong to both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Initializer(Configured, table=INITIALIZERS):
         shape : tuple of int
             The shape of the parameter.
         random : numpy.random.Generator
-            Where random numbers come from.
+            Source of randomness.
 
         Returns
         -------
@@ -52,7 +52,7 @@ class Initializer(Configured, table=INITIALIZERS):
 
 
 class Constant(Initializer):
-    """The same value everywhere.
+    """Constant value.
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ class Uniform(Initializer):
 
 
 class Xavier(Initializer):
-    """Values that keep the variance of signals and gradients through sigmoid and tanh layers.
+    """Uniform values that keep the variance of signals and gradients through sigmoid layers.
 
     Parameters
     ----------
     gain : float
-        A factor on all values.
+        Factor on all values.
 
     Notes
     -----
@@ -144,12 +144,12 @@ class Xavier(Initializer):
 
 
 class He(Initializer):
-    """Values that keep the variance of signals through ReLU layers.
+    """Normal values that keep the variance of signals through ReLU layers.
 
     Parameters
     ----------
     gain : float
-        A factor on all values.
+        Factor on all values.
 
     Notes
     -----
@@ -167,7 +167,7 @@ class He(Initializer):
 
 
 def _inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many numbers feed one output and how many outputs one input feeds."""
+    """Return fan-in and fan-out."""
     if len(shape) < 2:
         return math.prod(shape), math.prod(shape)
     window = math.prod(shape[:-2])

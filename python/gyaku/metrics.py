@@ -1,4 +1,4 @@
-"""Metrics: what people want to know about a model besides its loss."""
+"""Metrics: measures of a model besides its loss."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Metric(Component, table=METRICS):
     Attributes
     ----------
     name : str
-        What the metric is called in the history.
+        Name of the metric in the history.
     """
 
     passes = frozenset({"__call__"})
@@ -53,11 +53,11 @@ class Metric(Component, table=METRICS):
 
 
 class Accuracy(Metric):
-    """The share of samples whose largest output is that of the right class.
+    """Fraction of samples whose largest output is that of the right class.
 
     Notes
     -----
-    The target is a class number or a row whose largest number marks the class. With one output
+    The target is a class number or a row whose largest element marks the class. With one output
     alone, it and the target are on the same side of 1/2 where it is right.
 
     Examples
@@ -77,7 +77,7 @@ class Accuracy(Metric):
 
 
 class MeanSquaredError(Metric):
-    """The mean of the squared differences between output and target."""
+    """Mean of the squared differences between outputs and targets."""
 
     native = True
     name = "mean_squared_error"
@@ -88,7 +88,7 @@ class MeanSquaredError(Metric):
 
 
 class _Function(Metric):
-    """A metric that a person wrote in NumPy, called once a step."""
+    """A NumPy function as a metric, called once a step."""
 
     native = True
 

@@ -1,4 +1,4 @@
-"""Names that people write: classes and options chosen by name, aliases, and the closest match."""
+"""Choice by name, aliases, and the closest match of a name that does not exist."""
 
 from __future__ import annotations
 

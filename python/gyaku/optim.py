@@ -1,4 +1,4 @@
-"""Optimizers: how parameters follow their gradients.
+"""Optimizers: updates of parameters by their gradients.
 
 An optimizer works on the two flat buffers of a model, one of all parameters and one of all
 gradients, and keeps its own state in buffers of the same length.
@@ -54,9 +54,9 @@ class Optimizer(Component, table=OPTIMIZERS):
     Attributes
     ----------
     clock : ndarray of float64, of shape (4,)
-        The step, its learning rate, and the powers of `beta1` and `beta2` by the step.
+        Step counter, its learning rate, and the powers of `beta1` and `beta2`.
     state : dict of str to ndarray
-        The flat buffers that the optimizer keeps from step to step.
+        Flat buffers of the optimizer, by name.
 
     Raises
     ------
@@ -107,9 +107,9 @@ class Optimizer(Component, table=OPTIMIZERS):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            What is to be trained. The state is kept if it was the same model before.
+            The model to train. The state is kept if it trained this model before.
         total_steps : int, optional
-            How many steps are to come, for schedules that depend on it.
+            Number of steps to come, for schedules that depend on it.
         """
         if self._params is not model.flat_params:
             self._params = model.flat_params
@@ -136,17 +136,17 @@ class Optimizer(Component, table=OPTIMIZERS):
         self._rates[0] = 0 if isinstance(self._schedule, Constant) else now
 
     def prepare(self, steps: int) -> int:
-        """Make sure that learning rates are there for the steps to come.
+        """Compute the learning rates of the steps to come.
 
         Parameters
         ----------
         steps : int
-            How many steps are wanted.
+            Number of steps wanted.
 
         Returns
         -------
         int
-            For how many of them there are rates, at least one.
+            Number of steps for which there are rates, at least one.
         """
         if isinstance(self._schedule, Constant):
             return steps
@@ -172,7 +172,7 @@ class Optimizer(Component, table=OPTIMIZERS):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            What is trained.
+            The model to train.
         """
         params, grads = model.flat_params, model.flat_grads
         if not params.size:
@@ -206,7 +206,7 @@ class Optimizer(Component, table=OPTIMIZERS):
 
 
 class SGD(Optimizer):
-    """Gradient descent, the steepest way down.
+    """Stochastic gradient descent.
 
     Parameters
     ----------
@@ -244,14 +244,14 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with a velocity that remembers the way so far.
+    """Stochastic gradient descent with momentum.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     momentum : float
-        The share α of the velocity that a step keeps.
+        Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 
@@ -298,14 +298,14 @@ class Momentum(Optimizer):
 
 
 class Nesterov(Momentum):
-    """Momentum that looks at the gradient where the velocity will have led.
+    """Nesterov momentum: the gradient is that of the point ahead.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     momentum : float
-        The share α of the velocity that a step keeps.
+        Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 
@@ -329,16 +329,16 @@ class Nesterov(Momentum):
 
 
 class Adam(Optimizer):
-    """Gradient descent by a running mean of the gradient over the root of that of its square.
+    """Adam: running mean of the gradient over the root of that of its square.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     beta1, beta2 : float
-        The shares of the two running means that a step keeps.
+        Decay rates of the two running means.
     epsilon : float
-        A small number that keeps the division finite.
+        Small constant in the denominator.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 

@@ -1,4 +1,4 @@
-"""What a layer is: parameters, a forward pass, a backward pass."""
+"""The base of all layers: parameters, a forward pass, a backward pass."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Layer(Component, Block, table=LAYERS):
     passes = frozenset({"forward", "backward"})
     _settings = ("trainable",)
     passes_sums: ClassVar[bool] = False
-    """Whether an activation after this layer is one of the sums that come into it."""
+    """Whether the initialiser of the layer before looks through this one for the activation."""
     takes_training: ClassVar[bool] = True
     """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
     takes: ClassVar[int | None] = 1
@@ -182,7 +182,7 @@ class Layer(Component, Block, table=LAYERS):
 
     @cached_property
     def clock(self) -> NDArray[np.int64]:
-        """Number of the step, which random layers draw by; a model's layers share one."""
+        """Step counter, the key of random layers; the layers of a model share one."""
         return memory.zeros((1,), np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -243,13 +243,13 @@ class Layer(Component, Block, table=LAYERS):
         Parameters
         ----------
         dy : ndarray
-            The loss's gradient by the outputs of the last `forward`.
+            Gradient of the loss with respect to the outputs of the last `forward`.
 
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The loss's gradient by its input, or by each of several; None is enough where
-            `needs_input_gradient` is false.
+            Gradient of the loss with respect to the input, or to each of several; None is
+            enough where `needs_input_gradient` is false.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
@@ -293,7 +293,7 @@ class Layer(Component, Block, table=LAYERS):
         given = f"input {self.input_shape}"
         check_bytes(str(self), f"the parameter {name!r}", shape, given)
         if self.stored is None:
-            # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
+            # The values depend on seed, layer and parameter alone, not on earlier draws.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
             random = np.random.Generator(np.random.Philox(key=key))
             try:
@@ -313,7 +313,7 @@ class Layer(Component, Block, table=LAYERS):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations a sample in the forward pass; 0 where nobody counted."""
+        """Floating-point operations a sample in the forward pass; 0 where they are not counted."""
         return 0
 
     @property
@@ -383,12 +383,12 @@ class Layer(Component, Block, table=LAYERS):
         Parameters
         ----------
         dy : ndarray
-            The gradient by the outputs.
+            Gradient with respect to the outputs.
 
         Returns
         -------
         tuple of ndarray or None
-            The gradient by each input, if they are needed.
+            Gradient with respect to each input, if it is needed.
         """
         if self.native:
             dx = self.backward(dy)

@@ -1,4 +1,4 @@
-"""The dense layer: every output sees every input."""
+"""Dense layer: every output is a weighted sum of all inputs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Dense(Weighted):
     Parameters
     ----------
     units : int
-        The number of outputs.
+        Length of the output.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether there is a `b`.
+        Whether there is a bias `b`.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
     name : str, optional
         The layer's name.
@@ -46,8 +46,8 @@ class Dense(Weighted):
     Notes
     -----
     The weight has the shape (inputs, outputs). The gradients are ``dW = x' dz``, ``db = Σ dz`` over
-    the samples and ``dx = dz W'``, where ``dz`` is the gradient by the sums. A batch of sequences,
-    (samples, time, inputs), is worked on along its last axis.
+    the samples and ``dx = dz W'``, where ``dz`` is the gradient with respect to the sums. A batch
+    of sequences, (samples, time, inputs), is transformed along its last axis.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Dropout: a new random part of the network at each step."""
+"""Dropout: a new random sub-network at each step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Layer):
-    """Zero each number with a probability in training and scale the rest; else do nothing.
+    """Zero each element with a probability in training and scale the others; identity otherwise.
 
     Parameters
     ----------
     rate : float
-        The probability, at least 0 and below 1.
+        Probability, at least 0 and below 1.
     name : str, optional
         The layer's name.
 
@@ -72,5 +72,5 @@ class Dropout(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number."""
+        """One for each element."""
         return math.prod(self.output_shape)

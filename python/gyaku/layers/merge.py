@@ -21,7 +21,7 @@ __all__ = ["Add", "Concatenate"]
 
 
 class Add(Layer):
-    """The sum of inputs of the same shape.
+    """Sum of inputs of the same shape.
 
     Parameters
     ----------
@@ -88,18 +88,18 @@ class Add(Layer):
 
     @property
     def flops(self) -> int:
-        """An addition for each number of each input but the first."""
+        """An addition for each element of each input but the first."""
         return (len(self.input_shapes) - 1) * math.prod(self.output_shape)
 
 
 class Concatenate(Layer):
-    """Inputs side by side, one after another along an axis.
+    """Concatenation of inputs along an axis.
 
     Parameters
     ----------
     axis : int
-        The axis, not that of the samples: -1 is the last, the channels of images; 1 the first of
-        a sample.
+        Axis to concatenate along: -1 is the last, the channels of images; 1 the first of a
+        sample; 0, that of the samples, is refused.
     name : str, optional
         The layer's name.
 
@@ -158,7 +158,7 @@ class Concatenate(Layer):
     def forward(  # type: ignore[override]
         self, *x: NDArray[Any], training: bool = False
     ) -> NDArray[Any]:
-        """Return the inputs side by side.
+        """Return the concatenated inputs.
 
         Parameters
         ----------
