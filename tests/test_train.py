@@ -66,7 +66,7 @@ def test_many_epochs_in_one_call_are_the_same_epochs(backend: str, batch_size: i
         history = model.fit(
             *(XOR_X, XOR_Y),
             loss="sum_squared_error",
-            optimizer=gk.SGD(gk.InverseTime(0.5, 100)),
+            optimizer=gk.SGD(gk.schedules.InverseTime(0.5, 100)),
             epochs=50,
             batch_size=batch_size,
             callbacks=callback,

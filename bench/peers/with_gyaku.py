@@ -38,7 +38,7 @@ def network(workload: Workload) -> gk.Sequential:
     return gk.Sequential(*layers)
 
 
-def optimizer(how: SGD | Adam, rate: float | gk.OneCycle) -> gk.Optimizer:
+def optimizer(how: SGD | Adam, rate: float | gk.schedules.OneCycle) -> gk.Optimizer:
     """Return the optimizer with a learning rate."""
     if isinstance(how, Adam):
         return gk.Adam(rate, beta1=how.beta1, beta2=how.beta2, epsilon=how.epsilon)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers import (
     BatchNorm,
     Conv2D,

@@ -106,8 +106,8 @@ def stop_command(error: ImportError) -> None:
 
 
 def _run(given: list[str]) -> int:
-    from gyaku.arguments import unknown
     from gyaku.cli.parser import UsageError
+    from gyaku.names import unknown
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows a question mark

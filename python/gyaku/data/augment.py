@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 
 __all__ = ["Augment"]
 

@@ -1,4 +1,4 @@
-"""What a layer is: parameters, a forward pass, a backward pass."""
+"""The base of all layers: parameters, a forward pass, a backward pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Part, check_bytes
+from gyaku.checks import check_bytes
+from gyaku.components import Component, Table
 from gyaku.init import initializer
 from gyaku.layers.graph import Block
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from gyaku.init import Initialize
 
-__all__ = ["Layer", "Views"]
+__all__ = ["Layer"]
 
-
+LAYERS: Table[Layer] = Table(lambda cls: cls.__name__)
 _VARARGS = 4  # a bit of a function's flags: it has *args
 
 
@@ -68,7 +69,7 @@ class Views(dict[str, "NDArray[Any]"]):
         super().__setitem__(name, array)
 
 
-class Layer(Part, Block):
+class Layer(Component, Block, table=LAYERS):
     """Base of all layers, built in or written in NumPy by whoever needs one.
 
     A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or
@@ -76,12 +77,12 @@ class Layer(Part, Block):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name; a model finds one for layers without.
 
     Attributes
     ----------
-    name : str
+    name : str, optional
         The layer's name.
     params, grads : Views
         Parameters and their gradients by name. The arrays belong to the model's two flat buffers:
@@ -120,8 +121,9 @@ class Layer(Part, Block):
     """
 
     passes = frozenset({"forward", "backward"})
+    _settings = ("trainable",)
     passes_sums: ClassVar[bool] = False
-    """Whether an activation after this layer is one of the sums that come into it."""
+    """Whether the initialiser of the layer before looks through this one for the activation."""
     takes_training: ClassVar[bool] = True
     """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
     takes: ClassVar[int | None] = 1
@@ -144,8 +146,8 @@ class Layer(Part, Block):
     maxima: tuple[NDArray[Any], NDArray[Any]]
     """The outputs of a layer that `pools_pairs`, and which of the inputs each was."""
 
-    def __init__(self, *, name: str = "") -> None:
-        self.name = name
+    def __init__(self, *, name: str | None = "") -> None:
+        self.name = name or ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Look whether `forward` wants to know about training."""
@@ -180,7 +182,7 @@ class Layer(Part, Block):
 
     @cached_property
     def clock(self) -> NDArray[np.int64]:
-        """Number of the step, which random layers draw by; a model's layers share one."""
+        """Step counter, the key of random layers; the layers of a model share one."""
         return memory.zeros((1,), np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -241,13 +243,13 @@ class Layer(Part, Block):
         Parameters
         ----------
         dy : ndarray
-            The loss's gradient by the outputs of the last `forward`.
+            Gradient of the loss with respect to the outputs of the last `forward`.
 
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The loss's gradient by its input, or by each of several; None is enough where
-            `needs_input_gradient` is false.
+            Gradient of the loss with respect to the input, or to each of several; None is
+            enough where `needs_input_gradient` is false.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
@@ -291,7 +293,7 @@ class Layer(Part, Block):
         given = f"input {self.input_shape}"
         check_bytes(str(self), f"the parameter {name!r}", shape, given)
         if self.stored is None:
-            # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
+            # The values depend on seed, layer and parameter alone, not on earlier draws.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
             random = np.random.Generator(np.random.Philox(key=key))
             try:
@@ -311,7 +313,7 @@ class Layer(Part, Block):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations a sample in the forward pass; 0 where nobody counted."""
+        """Floating-point operations a sample in the forward pass; 0 where they are not counted."""
         return 0
 
     @property
@@ -381,12 +383,12 @@ class Layer(Part, Block):
         Parameters
         ----------
         dy : ndarray
-            The gradient by the outputs.
+            Gradient with respect to the outputs.
 
         Returns
         -------
         tuple of ndarray or None
-            The gradient by each input, if they are needed.
+            Gradient with respect to each input, if it is needed.
         """
         if self.native:
             dx = self.backward(dy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

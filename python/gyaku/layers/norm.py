@@ -1,4 +1,4 @@
-"""Normalisation: numbers brought to mean zero and variance one, then scaled and shifted."""
+"""Normalisation to mean zero and variance one, then scale and shift."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import number
+from gyaku.checks import number
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ __all__ = ["BatchNorm", "LayerNorm"]
 
 
 class BatchNorm(Layer):
-    """Bring each channel of a batch to mean zero and variance one, then scale and shift it.
+    """Normalise each channel over the batch to mean zero and variance one, scale and shift it.
 
     Parameters
     ----------
     momentum : float
-        Share of a batch's statistics in the running ones, which are used in prediction.
+        Fraction of a batch's statistics in the running ones, which are used in prediction.
     epsilon : float
-        Small number that is added to the variance.
-    name : str
+        Small constant added to the variance.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -36,7 +36,7 @@ class BatchNorm(Layer):
 
     Notes
     -----
-    ``y = γ (x - μ) / √(σ² + ε) + β`` for each number of the last axis, with mean and variance over
+    ``y = γ (x - μ) / √(σ² + ε) + β`` for each element of the last axis, with mean and variance over
     all others. `buffers` holds the running statistics, ``mean`` and ``variance``. S. Ioffe and
     C. Szegedy, Batch normalization (2015).
 
@@ -51,8 +51,14 @@ class BatchNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    training: bool
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(
+        self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str | None = ""
+    ) -> None:
         super().__init__(name=name)
         self.momentum = number(str(self), "momentum", momentum, least=0)
         if self.momentum > 1:
@@ -89,7 +95,11 @@ class BatchNorm(Layer):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Write the gradients of scale and shift, return dx; see `Layer.backward`."""
         dx, _, _ = ops.batch_norm_backward(
-            *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
+            dy,
+            self.x,
+            self.params["gamma"],
+            self.mean,
+            self.inverse,
             training=self.training,
             out=(None, self.grads["gamma"], self.grads["beta"]),
         )
@@ -97,23 +107,23 @@ class BatchNorm(Layer):
 
     @property
     def least_batch(self) -> int:
-        """Two samples where a sample has one number a channel, since one has no variance."""
+        """Two samples where a sample has one element a channel, which has no variance."""
         return 2 if math.prod(self.input_shape[:-1]) == 1 else 1
 
     @property
     def flops(self) -> int:
-        """A subtraction, two products and an addition for each number."""
+        """A subtraction, two products and an addition for each element."""
         return 4 * math.prod(self.output_shape)
 
 
 class LayerNorm(Layer):
-    """Bring each sample's last axis to mean zero and variance one, then scale and shift it.
+    """Normalise the last axis to mean zero and variance one, scale and shift it.
 
     Parameters
     ----------
     epsilon : float
-        Small number that is added to the variance.
-    name : str
+        Small constant added to the variance.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -135,8 +145,11 @@ class LayerNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(self, epsilon: float = 1e-5, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.epsilon = number(str(self), "epsilon", epsilon, above=0)
 
@@ -156,21 +169,25 @@ class LayerNorm(Layer):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Write the gradients of scale and shift, return dx; see `Layer.backward`."""
         dx, _, _ = ops.layer_norm_backward(
-            *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
+            dy,
+            self.x,
+            self.params["gamma"],
+            self.mean,
+            self.inverse,
             out=(None, self.grads["gamma"], self.grads["beta"]),
         )
         return dx
 
     @property
     def flops(self) -> int:
-        """The statistics, a subtraction, two products and an addition for each number."""
+        """The statistics, a subtraction, two products and an addition for each element."""
         return 8 * math.prod(self.output_shape)
 
 
 def _add_scale_and_shift(layer: Layer, input_shape: tuple[int, ...]) -> None:
     if not input_shape or not input_shape[-1]:
         raise ValueError(
-            f"{layer}: needs at least one number to normalise, got samples of shape {input_shape}"
+            f"{layer}: needs at least one element to normalise, got samples of shape {input_shape}"
         )
     layer.add_param("gamma", input_shape[-1:], "ones")
     layer.add_param("beta", input_shape[-1:], "zeros")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import init
-from gyaku.arguments import Configured, unknown
+from gyaku.components import Configured
+from gyaku.init import INITIALIZERS
 from gyaku.model.graph import Model
 from gyaku.model.residual import Residual
 from gyaku.model.sequential import Sequential
 from gyaku.model.wiring import Wiring
+from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from gyaku.layers.graph import Block
 
 __all__ = ["Architecture", "described", "restored"]
-
-_INITIALIZERS = {
-    cls.__name__: cls
-    for cls in (init.Constant, init.He, init.Normal, init.Ones, init.Uniform, init.Xavier)
-} | {"Zeros": init.Zeros}
 
 
 class Architecture:
@@ -190,7 +186,7 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
             unknown("layer", name, table)
             + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
         )
-    nested = {**table, **_INITIALIZERS}
+    nested = {**table, **{each.__name__: each for each in INITIALIZERS.values()}}
     config = {
         key: restored(value, nested) if isinstance(value, dict) else value
         for key, value in description["config"].items()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Documented, checked_dtype
+from gyaku.checks import checked_dtype
+from gyaku.components import Documented
 from gyaku.layers.base import Views
 from gyaku.layers.graph import Block
 
@@ -61,6 +62,8 @@ class Trainable(Documented, Block):
         The number of training steps, which random layers draw by.
     loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
+    stop_training : bool
+        Whether a callback wants the training to end; `fit` begins with False.
 
     Examples
     --------
@@ -81,12 +84,13 @@ class Trainable(Documented, Block):
     loss_weights: tuple[float, ...] | None = None
     optimizer: Optimizer | None = None
     metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
+    stop_training: bool = False
 
-    def __init__(self, *, dtype: DTypeLike = "float32", name: str = "") -> None:
+    def __init__(self, *, dtype: DTypeLike = "float32", name: str | None = "") -> None:
         from threading import RLock
 
         self.dtype = checked_dtype(dtype)
-        self.name = name
+        self.name = name or ""
         self.clock = memory.zeros((1,), np.int64)
         self.params, self.grads, self.buffers = Views(), Views(), Views()
         self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
@@ -166,17 +170,17 @@ class Trainable(Documented, Block):
         *,
         loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any],
         loss_weights: Sequence[float] | Mapping[str, float] | None = None,
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer | None = "adam",
         epochs: int = 1,
         batch_size: int | None = 32,
         validation_data: tuple[object, object] | None = None,
         validation_split: float = 0.0,
         validation_freq: int = 1,
-        metrics: str | Metric | Iterable[Any] = (),
+        metrics: str | Metric | Iterable[Any] | None = (),
         seed: int | None = 0,
         shuffle: bool = True,
         augment: Augment | None = None,
-        callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
+        callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
         verbose: int | str = "auto",
     ) -> History:
         """Train the model.
@@ -220,7 +224,7 @@ class Trainable(Documented, Block):
             batch is collected; a `gyaku.data.Augment`.
         callbacks : sequence of Callback or callable
             Whom to call between epochs and steps; a function is called with epoch and logs after
-            each epoch and stops the training by returning something true.
+            each epoch. Returning True, or a reason as text, ends the training.
         verbose : {0, 1, 2, "auto"}
             Nothing, a bar, a line an epoch; "auto" is a bar where somebody watches.
 

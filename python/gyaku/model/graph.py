@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import ops
-from gyaku.arguments import checked_dtype, each_of, whole
+from gyaku.checks import checked_dtype, each_of, whole
 from gyaku.layers.base import Views
 from gyaku.layers.graph import Block, Tensor, shape_of
 from gyaku.model.base import Trainable

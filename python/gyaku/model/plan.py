@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
-from gyaku.arguments import check_bytes
+from gyaku.checks import check_bytes
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:

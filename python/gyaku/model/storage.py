@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.layers import LAYERS
+from gyaku.layers.base import LAYERS
 from gyaku.losses import LOSSES
 from gyaku.metrics import METRICS
 from gyaku.model.architecture import Architecture, described, restored

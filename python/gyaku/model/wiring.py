@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from gyaku.layers.graph import Block, Node, Tensor
+from gyaku.names import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-# Where a word begins: LeakyReLU has two, Conv2DTranspose too.
-_WORDS = r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])"
 
 __all__ = ["Wiring", "chain", "name_parts", "stem_of", "wired"]
 
@@ -222,4 +219,4 @@ def stem_of(part: Block) -> str:
         Its class in small letters, such as "leaky_relu".
     """
     given = getattr(part, "op", "")
-    return given or re.sub(_WORDS, "_", type(part).__name__).lower()
+    return given or snake_case(type(part).__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import each_of, number
+from gyaku.checks import each_of, number
 from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import each_of, number, whole
 from gyaku.callbacks import Callbacks
+from gyaku.checks import each_of, number, whole
 from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.metrics import metric as as_metric
@@ -48,17 +48,17 @@ def fit(
     *,
     loss: Any,
     loss_weights: Any,
-    optimizer: str | Optimizer,
+    optimizer: str | Optimizer | None,
     epochs: int,
     batch_size: int | None,
     validation_data: object,
     validation_split: float,
     validation_freq: int,
-    metrics: str | Metric | Iterable[Any],
+    metrics: str | Metric | Iterable[Any] | None,
     seed: int | None,
     shuffle: bool,
     augment: Augment | None,
-    callbacks: Callback | Callable[..., object] | Iterable[Any],
+    callbacks: Callback | Callable[..., object] | Iterable[Any] | None,
     verbose: int | str,
 ) -> History:
     """Train a model; `Model.fit` says how.
@@ -367,6 +367,8 @@ def _warn_of_channels_first(model: Model) -> None:
 
 def _kept(metrics: Any) -> Any:
     """Return metrics so that they can be looked at again."""
+    if metrics is None:
+        return ()
     if isinstance(metrics, dict):
         return {name: _kept(each) for name, each in metrics.items()}
     listed = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics

@@ -1,0 +1,240 @@
+"""Arguments, checked: each error names the owner, the argument and the value that was given."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import DTypeLike
+
+__all__ = ["check_bytes", "checked_dtype", "each_of", "no_class", "number", "whole"]
+
+
+def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple[Any, ...]:
+    """Return the values of several inputs or outputs in their order.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    given : object
+        The value: for one alone the thing itself, for several a tuple, a list or a dict.
+    names : sequence of str
+        Names of the inputs or outputs.
+
+    Returns
+    -------
+    tuple
+        One for each name.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple, list or dict where there are several.
+    ValueError
+        If there are too many or too few, or a name is another.
+
+    Examples
+    --------
+    >>> each_of("fit", "x", {"b": 2, "a": 1}, ["a", "b"])
+    (1, 2)
+    >>> each_of("fit", "x", (1, 2, 3), ["a", "b"])
+    Traceback (most recent call last):
+    ...
+    ValueError: fit: x must hold one for each of a, b, got 3
+    """
+    if len(names) == 1 and not isinstance(given, dict):
+        return (given,)
+    if isinstance(given, dict):
+        if set(given) != set(names):
+            raise ValueError(
+                f"{owner}: {name} must have the keys {', '.join(names)}, got"
+                f" {', '.join(map(str, given)) or 'none'}"
+            )
+        return tuple(given[key] for key in names)
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(
+            f"{owner}: {name} must be a tuple or a dict, one for each of {', '.join(names)}, got"
+            f" {type(given).__name__}"
+        )
+    if len(given) != len(names):
+        raise ValueError(
+            f"{owner}: {name} must hold one for each of {', '.join(names)}, got {len(given)}"
+        )
+    return tuple(given)
+
+
+def no_class(kind: str, given: object) -> None:
+    """Refuse a class where one of its objects is wanted.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of thing wanted, for the error.
+    given : object
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is a class.
+
+    Examples
+    --------
+    >>> no_class("optimizer", dict)
+    Traceback (most recent call last):
+    ...
+    TypeError: optimizer is the class dict, write dict()
+    """
+    if isinstance(given, type):
+        raise TypeError(f"{kind} is the class {given.__name__}, write {given.__name__}()")
+
+
+def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
+    """Return an integer argument, checked.
+
+    Parameters
+    ----------
+    owner : str
+        Owner of the argument, for the error.
+    name : str
+        Name of the argument.
+    value : object
+        The value: any integer type, but no bool.
+    least : int
+        The smallest value that makes sense.
+
+    Returns
+    -------
+    int
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is too small.
+    """
+    try:
+        result = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        result = None
+    if result is None or isinstance(value, bool):
+        raise TypeError(f"{owner}: {name} must be an integer, got {value!r}")
+    if result < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
+    return result
+
+
+def number(
+    owner: str,
+    name: str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """Return a real argument, checked.
+
+    Parameters
+    ----------
+    owner : str
+        Owner of the argument, for the error.
+    name : str
+        Name of the argument.
+    value : object
+        The value: any real number type, but no bool.
+    least, above, below : float
+        The range: least <= value, above < value < below.
+
+    Returns
+    -------
+    float
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it lies outside the range.
+    """
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
+    result = float(value)
+    if math.isfinite(result) and result >= least and above < result < below:
+        return result
+    if below < math.inf:
+        wanted = f"at least {least:g} and below {below:g}"
+    elif above == 0:
+        wanted = "positive"
+    else:
+        wanted = "finite" if least == -math.inf else f"at least {least:g}"
+    raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
+
+
+def check_bytes(owner: str, name: str, shape: tuple[int, ...], beside: str) -> None:
+    """Raise if a shape is too large for 64-bit arithmetic, whatever the dtype.
+
+    Parameters
+    ----------
+    owner : str
+        Operation or layer, for the error.
+    name : str
+        Array of this shape, for the error.
+    shape : tuple of int
+        The shape.
+    beside : str
+        Shapes that it follows from, for the error.
+
+    Raises
+    ------
+    ValueError
+        If its size in bytes is beyond 64 bits.
+
+    Examples
+    --------
+    >>> check_bytes("Dense", "the output", (2**60,), "input (3,)")
+    Traceback (most recent call last):
+    ...
+    ValueError: Dense: the output of shape (1152921504606846976,) would be beyond 2^63 bytes
+    (input (3,))
+    """
+    if 8 * math.prod(max(length, 1) for length in shape) >= 2**63:
+        raise ValueError(f"{owner}: {name} of shape {shape} would be beyond 2^63 bytes ({beside})")
+
+
+def checked_dtype(given: DTypeLike) -> np.dtype[Any]:
+    """Return a model's dtype.
+
+    Parameters
+    ----------
+    given : dtype
+        The dtype asked for.
+
+    Returns
+    -------
+    numpy.dtype
+        Either float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"a model's dtype must be float32 or float64, got {given!r}")
+    return dtype
