@@ -43,8 +43,9 @@ IMPORTS = {
     "reference": [],
     "ops": ["_core", "backend", "reference"],
     "init": ["arguments"],
+    "symbolic": ["arguments"],
     "schedules": ["arguments"],
-    "layers": ["arguments", "init", "memory", "ops"],
+    "layers": ["arguments", "init", "memory", "ops", "symbolic"],
     "losses": ["arguments", "memory", "ops"],
     "metrics": ["arguments", "memory", "ops"],
     "optim": ["arguments", "memory", "ops", "schedules"],
@@ -59,9 +60,9 @@ IMPORTS = {
     ],
     "model": [
         *["arguments", "backend", "files", "init", "interop", "layers", "losses", "memory"],
-        *["metrics", "ops", "train"],
+        *["metrics", "ops", "symbolic", "train"],
     ],
-    "models": ["arguments", "layers", "model", "optim", "schedules"],
+    "models": ["arguments", "layers", "model", "optim", "schedules", "symbolic"],
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gyaku.layers import Layer
-    from gyaku.layers.graph import Block
     from gyaku.optim import Optimizer
     from gyaku.schedules import Schedule
+    from gyaku.symbolic import Block
 
 __all__ = ["MODELS", "Recipe", "deep_convnet", "fast", "lenet", "linear", "mlp", "resnet"]
 __all__ += ["simple_convnet"]

@@ -22,7 +22,6 @@ from gyaku.layers.conv import Conv1D, Conv2D, DepthwiseConv2D
 from gyaku.layers.conv_transpose import Conv2DTranspose
 from gyaku.layers.dense import Dense
 from gyaku.layers.dropout import Dropout
-from gyaku.layers.graph import Input
 from gyaku.layers.merge import Add, Concatenate
 from gyaku.layers.norm import BatchNorm, LayerNorm
 from gyaku.layers.pool import (
@@ -34,6 +33,7 @@ from gyaku.layers.pool import (
     MaxPool2D,
 )
 from gyaku.layers.shape import Flatten, Reshape
+from gyaku.symbolic import Input
 
 __all__ = [
     "ELU",

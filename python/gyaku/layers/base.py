@@ -10,8 +10,8 @@ import numpy as np
 from gyaku import memory
 from gyaku.arguments import Part
 from gyaku.init import initializer
-from gyaku.layers.graph import Block
 from gyaku.ops.arrays import check_bytes
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     import weakref

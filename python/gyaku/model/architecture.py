@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from gyaku.layers.graph import Block
+    from gyaku.symbolic import Block
 
 __all__ = ["Architecture", "described", "restored"]
 

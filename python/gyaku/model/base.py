@@ -10,7 +10,7 @@ import numpy as np
 from gyaku import memory
 from gyaku.arguments import Documented, checked_dtype
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     import os

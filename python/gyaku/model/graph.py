@@ -11,11 +11,11 @@ import numpy as np
 from gyaku import ops
 from gyaku.arguments import checked_dtype, each_of, whole
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block, Tensor, shape_of
 from gyaku.model.base import Trainable
 from gyaku.model.flat import Flat
 from gyaku.model.plan import Application, Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of, wired
+from gyaku.symbolic import Block, Tensor, shape_of
 from gyaku.train.samples import misfit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gyaku.layers.graph import Block, Node, Tensor
+from gyaku.symbolic import Block, Node, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
