@@ -24,7 +24,7 @@ from case import (
     sweep,
 )
 from conv_cases import conv_cases
-from gather_cases import gather_cases, image_cases
+from gather_cases import gather_cases, image_cases, rescale_cases
 from norm_cases import norm_cases
 from numpy.random import Generator
 from pool_cases import pool_cases
@@ -353,6 +353,7 @@ CASES = [
     *count_cases(),
     *gather_cases(),
     *image_cases(),
+    *rescale_cases(),
     *random_cases(),
     *optimizer_cases(),
 ]

@@ -135,6 +135,11 @@ def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> S
     return (np.abs(totals) + abs(keywords["weight"] * value[0]),)
 
 
+def rescale(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
+    product = np.abs(arguments[0] * keywords["scale"])
+    return (product + abs(keywords.get("offset", 0.0)),)
+
+
 def hard_sigmoid(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
     return (np.minimum(np.abs(arguments[0]) / 6, 1) + 0.5,)
 
@@ -176,7 +181,7 @@ OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
-        *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate),
+        *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate, rescale),
         *(hard_sigmoid, tanh_backward, elu_backward, selu_backward, gelu_backward, silu_backward),
     )
 }

@@ -46,7 +46,7 @@ from gyaku.ops.conv_backward import (
     conv2d_backward_weights,
     conv2d_transpose_backward,
 )
-from gyaku.ops.gather import advance, gather, gather_images
+from gyaku.ops.gather import advance, gather, gather_images, rescale
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.loss import (
     accumulate,
@@ -134,6 +134,7 @@ __all__ = [
     "permutation",
     "relu",
     "relu_backward",
+    "rescale",
     "selu",
     "selu_backward",
     "sgd",

@@ -9,7 +9,7 @@ from gyaku import reference
 from gyaku.ops import activation as forward
 from gyaku.ops import activation_backward as backward
 from gyaku.ops import conv_table, merge_table, norm_table, pool_table
-from gyaku.ops.gather import advance, gather, gather_images
+from gyaku.ops.gather import advance, gather, gather_images, rescale
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.loss import (
     accumulate,
@@ -284,6 +284,17 @@ _COUNTS = [
         numbers=lambda _inputs, outputs: 2 * math.prod(outputs[0]) + outputs[0][0] + 2,
         in_place=True,
         no_gradient="data are not trained",
+        roundings=3,
+    ),
+    Op(
+        rescale,
+        kernel="rescale",
+        equation=reference.rescale,
+        inputs="x",
+        outputs="y",
+        shapes=_like_first,
+        flops=_per_element(2),
+        gradient="rescale",
         roundings=3,
     ),
     Op(

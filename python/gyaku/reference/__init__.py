@@ -45,7 +45,7 @@ from gyaku.reference.conv import (
     conv2d_transpose,
     conv2d_transpose_backward,
 )
-from gyaku.reference.gather import advance, gather, gather_images
+from gyaku.reference.gather import advance, gather, gather_images, rescale
 from gyaku.reference.gemm import matmul, sum_rows
 from gyaku.reference.loss import (
     accumulate,
@@ -135,6 +135,7 @@ __all__ = [
     "random_words",
     "relu",
     "relu_backward",
+    "rescale",
     "selu",
     "selu_backward",
     "sgd",

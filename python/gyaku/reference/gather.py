@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order, and the counter that walks through it."""
+"""Rows of a data set in a given order and on another scale, and the counter that walks through."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gyaku.reference.random import DATA_STREAM, random_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["advance", "gather", "gather_images"]
+__all__ = ["advance", "gather", "gather_images", "rescale"]
 
 
 def gather(
@@ -131,6 +131,36 @@ def gather_images(
             max(-down, 0) : height - down, max(-right, 0) : width - right
         ]
     return moved
+
+
+def rescale(x: NDArray[Any], *, scale: float, offset: float = 0.0) -> NDArray[Any]:
+    """Multiply an array by a number and add another one.
+
+    Parameters
+    ----------
+    x : ndarray
+        Input.
+    scale : float
+        The factor.
+    offset : float, default 0.0
+        The number that is added to the products.
+
+    Returns
+    -------
+    ndarray
+        The result, of the shape of x.
+
+    Notes
+    -----
+    y = scale x + offset; its gradient with respect to x is scale dy.
+
+    Examples
+    --------
+    >>> rescale(np.array([0.0, 127.5, 255.0]), scale=2 / 255, offset=-1.0)
+    array([-1.,  0.,  1.])
+    """
+    scaled: NDArray[Any] = x * scale
+    return scaled + offset if offset else scaled
 
 
 def advance(counter: NDArray[Any], amount: int) -> NDArray[Any]:
