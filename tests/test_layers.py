@@ -61,6 +61,8 @@ CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[Any, ...]]] = {
     "Dense with a layer": (lambda: gk.Dense(3, gk.LeakyReLU(0.3)), (4,)),
     "Flatten": (gk.Flatten, (2, 3)),
     "Reshape": (lambda: gk.Reshape((3, -1)), (6,)),
+    "Rescaling": (lambda: gk.Rescaling(0.3), (2, 3)),
+    "Rescaling with an offset": (lambda: gk.Rescaling(-0.3, 2.0), (7,)),
     "Dropout": (lambda: gk.Dropout(0.4), (50,)),
     **{cls.__name__: (cls, (7,)) for cls in ACTIVATIONS.values()},
     "LeakyReLU with alpha": (lambda: gk.LeakyReLU(0.3), (7,)),

@@ -127,6 +127,7 @@ LAYERS_CASES: dict[str, Build] = {
     "Dense": lambda: [gk.Dense(7), gk.Dense(6, use_bias=False), gk.Dense(CLASSES)],
     "Flatten": lambda: [gk.Reshape((3, 4)), gk.Dense(4), gk.Flatten(), gk.Dense(CLASSES)],
     "Reshape": lambda: [gk.Dense(6), gk.Reshape((2, 3)), gk.Flatten(), gk.Dense(CLASSES)],
+    "Rescaling": lambda: [gk.Rescaling(0.3), gk.Dense(6), gk.Rescaling(2, 1), gk.Dense(CLASSES)],
     "Dropout": lambda: [gk.Dense(40), gk.Dropout(0.4), gk.Dense(CLASSES), gk.Dropout(0.1)],
     "Conv2D": lambda: images(gk.Conv2D(5, 2, padding=1, activation="relu"), gk.Conv2D(4, 2)),
     "Conv1D": lambda: sequences(gk.Conv1D(5, 3, padding="same"), gk.Conv1D(4, 2, stride=2)),

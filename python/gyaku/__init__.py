@@ -7,7 +7,9 @@ Examples
 --------
 >>> import gyaku as gk
 >>> (x_train, y_train), (x_test, y_test) = gk.data.digits()
->>> model = gk.Sequential(gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10))
+>>> model = gk.Sequential(
+...     gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10)
+... )
 >>> history = model.fit(
 ...     x_train,
 ...     y_train,
@@ -76,6 +78,7 @@ if TYPE_CHECKING:  # what `__getattr__` does, for those that read and do not run
     from gyaku.layers import MaxPool1D as MaxPool1D
     from gyaku.layers import MaxPool2D as MaxPool2D
     from gyaku.layers import ReLU as ReLU
+    from gyaku.layers import Rescaling as Rescaling
     from gyaku.layers import Reshape as Reshape
     from gyaku.layers import Sigmoid as Sigmoid
     from gyaku.layers import SiLU as SiLU
@@ -149,6 +152,7 @@ _NAMES = {
         "MaxPool1D",
         "MaxPool2D",
         "ReLU",
+        "Rescaling",
         "Reshape",
         "Sigmoid",
         "SiLU",

@@ -32,6 +32,7 @@ from gyaku.layers.pool import (
     MaxPool1D,
     MaxPool2D,
 )
+from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.shape import Flatten, Reshape
 from gyaku.symbolic import Input
 
@@ -65,6 +66,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "ReLU",
+    "Rescaling",
     "Reshape",
     "SiLU",
     "Sigmoid",
@@ -77,7 +79,7 @@ __all__ = [
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (
-        *(Dense, Dropout, Flatten, Reshape),
+        *(Dense, Dropout, Flatten, Rescaling, Reshape),
         *(Conv2D, Conv1D, Conv2DTranspose, DepthwiseConv2D, BatchNorm, LayerNorm),
         *(MaxPool2D, MaxPool1D, AvgPool2D, AvgPool1D, GlobalMaxPool2D, GlobalAvgPool2D),
         *(Add, Concatenate),
