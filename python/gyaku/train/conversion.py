@@ -1,12 +1,14 @@
-"""Whatever holds numbers as an array of them: lists, indices."""
+"""Whatever holds numbers as an array of them: lists, tables, indices."""
 
 from __future__ import annotations
 
+import numbers
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     owner, name : str
         Function and argument, for errors.
     given : object
-        The data.
+        The data; a table whose columns are of several dtypes, such as bool and float, too.
     names : str
         The end of the sentence if they are names, for example of classes.
 
@@ -48,8 +50,12 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
         ) from None
     if array.dtype.kind in "biuf":
         return array
-    hint = names if array.dtype.kind in "USTO" else ""
-    raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
+    if array.dtype.kind != "O":
+        hint = names if array.dtype.kind in "UST" else ""
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
+    if not array.ndim:
+        raise TypeError(f"{owner}: {name} must be an array of samples, {_instead(name, given)}")
+    return _of_objects(owner, name, array, getattr(given, "columns", None), names)
 
 
 def _ragged(given: Any) -> str:
@@ -60,6 +66,51 @@ def _ragged(given: Any) -> str:
         return ""
     odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
     return "" if odd is None else f"row {odd} has the shape {shapes[odd]}, row 0 {shapes[0]}"
+
+
+def _instead(name: str, given: object) -> str:
+    """Return what was given instead of an array, and what makes an array of it."""
+    kind = type(given).__name__
+    if hasattr(given, "toarray"):
+        return f"got a sparse {kind}; {name}.toarray() makes it one"
+    if hasattr(given, "__next__"):
+        return f"got a {kind}, which yields them one by one; np.array(list({name})) collects them"
+    if isinstance(given, (set, frozenset)):
+        return f"got a {kind}, which has no order; a list has"
+    return f"got {'None' if given is None else kind}"
+
+
+def _of_objects(
+    owner: str, name: str, array: NDArray[Any], columns: Iterable[object] | None, names: str
+) -> NDArray[Any]:
+    """Return objects as integers if all of them are, else as floats if all are numbers."""
+    flat = array.reshape(-1)
+    kinds = {type(each) for each in flat}
+    odd = {kind for kind in kinds if not issubclass(kind, (numbers.Real, np.bool_))}
+    if odd:
+        place = next(i for i, each in enumerate(flat) if type(each) in odd)
+        raise TypeError(
+            f"{owner}: {name} must hold real numbers, but"
+            f" {_found(flat[place], np.unravel_index(place, array.shape), columns, names)}"
+        )
+    whole = all(issubclass(kind, (numbers.Integral, np.bool_)) for kind in kinds)
+    try:
+        return array.astype(np.int64 if whole else np.float64)
+    except OverflowError:
+        return array.astype(np.float64)
+
+
+def _found(
+    value: object, where: tuple[Any, ...], columns: Iterable[object] | None, names: str
+) -> str:
+    """Return where something stands that is no number, and what to do if it is a name."""
+    row, *inner = where
+    found = f"row {row} holds {value!r}"
+    if inner:
+        column = inner[-1] if columns is None else repr([*columns][inner[-1]])
+        found = f"column {column} holds {value!r} in row {row}"
+        names = names or "; pandas.get_dummies makes numbers of a column of names"
+    return found + names if isinstance(value, str) else found
 
 
 def floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
