@@ -83,6 +83,8 @@ LAYER_CASES: dict[str, LayerCase] = {
     },
     "Dense with a layer": LayerCase(lambda: gk.Dense(3, gk.LeakyReLU(0.3)), (4,)),
     "Flatten": LayerCase(gk.Flatten, (2, 3)),
+    "Rescaling": LayerCase(lambda: gk.Rescaling(0.3), (2, 3)),
+    "Rescaling with an offset": LayerCase(lambda: gk.Rescaling(-0.3, 2.0), (7,)),
     "Reshape": LayerCase(lambda: gk.Reshape((3, -1)), (6,)),
     "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
     **{cls.__name__: LayerCase(cls, (7,), flops=7) for cls in ACTIVATIONS.values()},

@@ -48,7 +48,8 @@ IMPORTS = {
     "ops": ["_core", "backend", "checks", "reference", "windows"],
     "init": ["checks", "components", "names"],
     "schedules": ["checks", "components"],
-    "layers": ["checks", "components", "init", "memory", "names", "ops", "windows"],
+    "symbolic": ["checks"],
+    "layers": ["checks", "components", "init", "memory", "names", "ops", "symbolic", "windows"],
     "losses": ["checks", "components", "memory", "names", "ops"],
     "metrics": ["checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
@@ -63,9 +64,9 @@ IMPORTS = {
     ],
     "model": [
         *["backend", "checks", "components", "files", "init", "interop", "layers", "losses"],
-        *["memory", "metrics", "names", "ops", "train"],
+        *["memory", "metrics", "names", "ops", "symbolic", "train"],
     ],
-    "models": ["checks", "layers", "model", "optim", "schedules"],
+    "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,11 +205,11 @@ def own_files(folder: Path) -> dict[str, str]:
     image = x[3, ..., 0]
     np.save(folder / "pixels.npy", x[3])
     np.save(folder / "row.npy", image.ravel())
-    np.save(folder / "shares.npy", (image / 255).astype(np.float64))
+    np.save(folder / "floats.npy", image.astype(np.float64))
     np.savez(folder / "x.npz", x=x[3:4], y=np.array([7]))
     np.savetxt(folder / "row.csv", image.reshape(1, -1), fmt="%d", delimiter=",")
     np.savetxt(folder / "grid.txt", image, fmt="%d")
-    np.savetxt(folder / "counts.csv", np.round(image.reshape(1, -1) / 255 * 16), "%d", ";")
+    np.savetxt(folder / "semicolons.csv", image.reshape(1, -1), "%d", ";")
     (folder / "images-idx3-ubyte").write_bytes(
         bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8]) + image.tobytes()
     )
@@ -227,6 +228,40 @@ def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path, here: Co
     assert done.returncode == 0, done.stderr
     answers = {row["input"]: str(row["prediction"]) for row in json.loads(done.stdout)}
     assert answers == files
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype", "largest"),
+    [(257, np.uint16, "65535"), (1 / 255, np.float64, "1"), (16 / 255, np.uint8, "16")],
+    ids=["16 bits", "shares", "counts"],
+)
+def test_pixels_on_another_scale_are_taken_at_their_value_with_advice(
+    model: Path, tmp_path: Path, factor: float, dtype: Any, largest: str
+) -> None:
+    _, (x, _) = gk.data.digits()
+    values = (x[3] * np.float64(factor)).round(6).astype(dtype)
+    np.save(tmp_path / "own.npy", values)
+    done = gyaku("predict", model, "own.npy", "--json", cwd=tmp_path)
+    assert done.stderr == (
+        f"gyaku predict: own.npy holds values up to {largest}, but the model takes values from 0 to"
+        " 255\n"
+    )
+    outputs = gk.load(model).predict(values[np.newaxis]).astype(float)
+    sure = np.exp(outputs - outputs.max())
+    found = json.loads(done.stdout)[0]["probabilities"]
+    np.testing.assert_allclose(found, (sure / sure.sum())[0], atol=1e-6)
+
+
+def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
+    _, (_x, _) = gk.data.digits()
+    plain = gk.Sequential(gk.Flatten(), gk.Dense(10))
+    plain.build((8, 8, 1))
+    plain.save(tmp_path / "plain.safetensors")
+    done = gyaku("predict", "plain.safetensors", "--index", "3", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("gyaku predict: x holds bytes up to 255, which are")
+    assert done.stderr.count("\n") == 1
 
 
 def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path, here: Command) -> None:

@@ -160,6 +160,7 @@ def learns(build: Callable[[], gk.Sequential], **options: Any) -> float:
 def test_a_small_lenet_reads_the_digits() -> None:
     def build() -> gk.Sequential:
         return gk.Sequential(
+            gk.Rescaling(1 / 255),
             *(gk.Conv2D(8, 3, padding="same", activation="relu"), gk.MaxPool2D(2)),
             *(gk.Conv2D(16, 3, activation="relu"), gk.Flatten(), gk.Dense(10)),
         )

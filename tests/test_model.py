@@ -121,14 +121,6 @@ def test_no_gradient_reaches_behind_the_first_parameters(x: np.ndarray) -> None:
     assert asked == ["b", "b", "a"]
 
 
-def test_bytes_are_scaled_in_forward_and_predict_alike() -> None:
-    x = np.random.default_rng(0).integers(0, 256, (5, 2, 4), np.uint8)
-    model = small()
-    scaled = model.forward(x.astype(np.float32) * np.float32(1 / 255))
-    np.testing.assert_array_equal(model.forward(x), scaled)
-    np.testing.assert_array_equal(model.predict(x), scaled)
-
-
 def test_a_model_shows_itself(x: np.ndarray) -> None:
     model = small()
     assert repr(gk.Sequential(gk.Dense(2), gk.ReLU())) == (

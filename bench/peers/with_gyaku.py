@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def network(workload: Workload) -> gk.Sequential:
     """Return the layers."""
     layers: list[gk.Layer] = []
+    if workload.data == "mnist":  # the images are bytes
+        layers.append(gk.Rescaling(1 / 255))
     for before, layer, _ in workload.traced:
         if isinstance(layer, Dropout):
             layers.append(gk.Dropout(layer.rate))

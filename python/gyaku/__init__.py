@@ -7,7 +7,9 @@ Examples
 --------
 >>> import gyaku as gk
 >>> (x_train, y_train), (x_test, y_test) = gk.data.digits()
->>> model = gk.Sequential(gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10))
+>>> model = gk.Sequential(
+...     gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10)
+... )
 >>> history = model.fit(
 ...     x_train,
 ...     y_train,

@@ -8,11 +8,12 @@ from gyaku.layers.conv import *
 from gyaku.layers.conv_transpose import *
 from gyaku.layers.dense import *
 from gyaku.layers.dropout import *
-from gyaku.layers.graph import Input as Input
 from gyaku.layers.merge import *
 from gyaku.layers.norm import *
 from gyaku.layers.pool import *
+from gyaku.layers.rescaling import *
 from gyaku.layers.shape import *
+from gyaku.symbolic import Input as Input
 
 if not TYPE_CHECKING:  # type checkers follow the stars, to what each module exports
     __all__ = sorted(name for name, value in globals().items() if callable(value))

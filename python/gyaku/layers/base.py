@@ -11,7 +11,7 @@ from gyaku import memory
 from gyaku.checks import check_bytes
 from gyaku.components import Component, Table
 from gyaku.init import initializer
-from gyaku.layers.graph import Block
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     import weakref
@@ -102,7 +102,8 @@ class Layer(Component, Block, table=LAYERS):
     -----
     `forward` must not change its input. In training a layer written in NumPy is called once a
     step, on buffers that stay the same for the whole training. A layer of several inputs takes
-    them as arguments, in `build` their shapes, and returns a tuple of gradients.
+    them as arguments, in `build` their shapes, and returns a tuple of gradients. A layer that says
+    ``takes_indices = True`` is given integers, which have no gradient.
 
     Examples
     --------
@@ -128,6 +129,10 @@ class Layer(Component, Block, table=LAYERS):
     """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
     takes: ClassVar[int | None] = 1
     """How many inputs `forward` takes, None for any number."""
+    takes_indices: ClassVar[bool] = False
+    """Whether inputs are integers, such as rows of a table: they stay int32 or int64."""
+    draws: ClassVar[bool] = True
+    """Whether the layer has a stream of random numbers, for initial weights or in training."""
 
     # Defaults of the class, so that a subclass need not call this constructor.
     name: str = ""
@@ -214,7 +219,8 @@ class Layer(Component, Block, table=LAYERS):
         shapes = self.input_shapes or (input_shape,)
         for shape in shapes:
             check_bytes(str(self), "the input", shape, "which build passes through forward")
-        x = [np.zeros((1, *shape), self.dtype) for shape in shapes]
+        dtype = np.dtype(np.int64) if self.takes_indices else self.dtype
+        x = [np.zeros((1, *shape), dtype) for shape in shapes]
         y = self._forward(*x, training=False)
         if np.ndim(y) == 0:
             raise ValueError(f"{self}: forward must return the outputs, got {y!r}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from gyaku.layers.graph import Block
+    from gyaku.symbolic import Block
 
 __all__ = ["Architecture", "described", "restored"]
 
@@ -69,6 +69,8 @@ class Architecture:
             wires = part.wiring
             found = {"class": "Model", "inputs": wires.inputs, "shapes": wires.shapes}
             found |= {"calls": wires.calls, "outputs": wires.outputs}
+            if any(wires.dtypes):
+                found["dtypes"] = wires.dtypes
             layers = part.layers
         else:
             assert isinstance(part, Configured)
@@ -113,7 +115,8 @@ class Architecture:
             shortcut = None if beside is None else self.restored(beside)
             return Residual(*self._layers(description), shortcut=shortcut, **options)
         if kind == "Model":
-            wires = Wiring(*(description[key] for key in ("inputs", "shapes", "calls", "outputs")))
+            names = ("inputs", "shapes", "calls", "outputs", "dtypes")
+            wires = Wiring(*(description.get(name) for name in names))
             return Model._of((self._layers(description), wires), **options)
         if "layers" in description:
             return Sequential(*self._layers(description), **options)

@@ -11,7 +11,7 @@ from gyaku import memory
 from gyaku.checks import checked_dtype
 from gyaku.components import Documented
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     import os
@@ -64,6 +64,9 @@ class Trainable(Documented, Block):
         Those of the last `fit`.
     stop_training : bool
         Whether a callback wants the training to end; `fit` begins with False.
+    scales_bytes : bool
+        Whether inputs of uint8 are divided by 255, as in models from files of format 1; others
+        take them at their value, and begin with `Rescaling` where they are to be scaled.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Trainable(Documented, Block):
 
     layers: tuple[Any, ...]
     built: bool = False
+    scales_bytes: bool = False
     input_shape: Any = None
     output_shape: Any = ()
     input_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -129,8 +133,8 @@ class Trainable(Documented, Block):
         Parameters
         ----------
         x : array_like
-            The inputs, (samples, ...); uint8 is scaled to numbers from 0 to 1. Several are given
-            as a tuple or by their names.
+            The inputs, (samples, ...), at their value. Several are given as a tuple or by their
+            names.
         training : bool
             Whether this belongs to a training step: dropout then drops.
 
@@ -159,7 +163,7 @@ class Trainable(Documented, Block):
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The gradient by the inputs, if wanted.
+            The gradient by the inputs, if wanted; None for inputs that are indices.
         """
         raise NotImplementedError
 
@@ -188,9 +192,9 @@ class Trainable(Documented, Block):
         Parameters
         ----------
         x : array_like
-            The inputs, (samples, ...). float32, float64 and uint8 are used where they lie, and
-            uint8 is scaled to numbers from 0 to 1 while a batch is collected. Several inputs are
-            given as a tuple, or as a dict by their names.
+            The inputs, (samples, ...), at their value. float32, float64 and uint8 are used where
+            they lie; a model that begins with `Rescaling` scales bytes while a batch is gathered.
+            Several inputs are given as a tuple, or as a dict by their names.
         y : array_like
             The targets: rows like the outputs, or class numbers for a cross-entropy; of several
             outputs a tuple or a dict.

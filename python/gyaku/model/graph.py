@@ -11,11 +11,12 @@ import numpy as np
 from gyaku import ops
 from gyaku.checks import checked_dtype, each_of, whole
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block, Tensor, shape_of
 from gyaku.model.base import Trainable
 from gyaku.model.flat import Flat
 from gyaku.model.plan import Application, Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of, wired
+from gyaku.symbolic import Block, Tensor, shape_of
+from gyaku.train.conversion import indices, scaled
 from gyaku.train.samples import misfit
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ class Model(Trainable):
         self.layers = tuple(parts)
         self.wiring = wiring
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
+        self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
         name_parts(type(self).__name__, parts)
+        self.input_dtypes = self.planned()[0].input_dtypes(wiring.dtypes)
         self.forget()
 
     @property
@@ -173,12 +176,14 @@ class Model(Trainable):
         shapes = self._shapes(input_shape)
         plan, nested = self.planned()
         self._take(plan, [model for model, _ in nested])
-        for index, layer in enumerate(plan.layers):
+        stream = 0
+        for layer in plan.layers:
             layer.model = weakref.ref(self)
             layer.path = plan.paths[id(layer)]
             layer.dtype, layer.clock = self.dtype, self.clock
             layer.seed = seed if self.seed is None else self.seed
-            layer.stream = index
+            layer.stream = stream
+            stream += layer.draws
         known = plan.build(shapes)
         self._flat = Flat(plan.layers, self.dtype)
         self.flat_params, self.flat_grads = self._flat["params"], self._flat["grads"]
@@ -308,7 +313,8 @@ class Model(Trainable):
 
     def forward(self, x: object, training: bool = False) -> Any:
         """Pass a batch through all layers; see `Trainable.forward`."""
-        batches = [self._floating(each) for each in each_of("forward", "x", x, self.wiring.inputs)]
+        given = each_of("forward", "x", x, self.wiring.inputs)
+        batches = [self._batch_of(each, place) for place, each in enumerate(given)]
         shapes = tuple([batch.shape[1:] for batch in batches])
         if not self.built:
             self.build(self._one_or_all(shapes))
@@ -317,12 +323,15 @@ class Model(Trainable):
         outputs = self.run_forward(batches, training)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _floating(self, x: object) -> NDArray[Any]:
+    def _batch_of(self, x: object, place: int) -> NDArray[Any]:
+        """Return an input at its value, in the dtype that the layers behind it take."""
+        if kind := self.input_dtypes[place]:
+            return indices("forward", self._named("x", place), np.asarray(x), kind)
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
             return x
         batch = np.asarray(x)
-        if batch.dtype == np.uint8:
-            batch = np.multiply(batch, self.dtype.type(1 / 255), dtype=self.dtype)
+        if self.scales_bytes and batch.dtype == np.uint8:
+            batch = scaled(batch, self.dtype)
         return np.require(batch, self.dtype, ["C", "A"])
 
     def _refuse(self, batches: Sequence[NDArray[Any]]) -> None:
@@ -359,7 +368,7 @@ class Model(Trainable):
         found = self.plan.backward(gradients, input_gradient)
         if not input_gradient:
             return None
-        return self._one_or_all([found[value] for value in range(self.plan.inputs)])
+        return self._one_or_all([found.get(value) for value in range(self.plan.inputs)])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle what a model file would hold: architecture, weights, loss, metrics."""
@@ -371,6 +380,7 @@ class Model(Trainable):
             "loss": self.loss,
             "loss_weights": self.loss_weights,
             "metrics": self.metrics,
+            "scales_bytes": self.scales_bytes,
         }
         return _made, (type(self), self._structure(), options), state
 
@@ -402,6 +412,7 @@ class Model(Trainable):
         self.clock[0] = state["clock"]
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
+        self.scales_bytes = state.get("scales_bytes", True)  # as the first version of all did
 
     def __str__(self) -> str:
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from gyaku import memory, ops
 from gyaku.checks import check_bytes
 from gyaku.layers.base import Layer
+from gyaku.layers.rescaling import Rescaling
+from gyaku.layers.weighted import Weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -98,6 +100,79 @@ class Plan:
         self._shared: list[tuple[Layer, list[Layer]]] = []
         self._pooled: dict[int, Layer] = {}  # values of which only maxima are used, by whom
 
+    def input_dtypes(self, declared: Sequence[str]) -> tuple[str, ...]:
+        """Return the dtypes of the inputs.
+
+        Parameters
+        ----------
+        declared : sequence of str
+            Those that `gyaku.Input` was given, "" where it was given none.
+
+        Returns
+        -------
+        tuple of str
+            "int32" or "int64" as declared, "integer" for either of them if it is read by layers
+            that take indices, and "" for the model's own.
+
+        Raises
+        ------
+        ValueError
+            If an input of indices is read by a layer that takes none.
+        """
+        found = []
+        for value, dtype in enumerate(declared):
+            users = [use.layer for use in self.applications if value in use.inputs]
+            wanted = dtype or ("integer" if any(layer.takes_indices for layer in users) else "")
+            for layer in users:
+                if wanted and not layer.takes_indices:
+                    raise ValueError(
+                        f"{layer}: takes no indices, but its input holds some; a layer of your own"
+                        " takes them with takes_indices = True"
+                    )
+            found.append(wanted)
+        return tuple(found)
+
+    def meets_weights(self, value: int) -> bool:
+        """Return whether a value is multiplied by weights on the scale that it comes on.
+
+        Parameters
+        ----------
+        value : int
+            The value.
+
+        Returns
+        -------
+        bool
+            False behind a normalisation, a `Rescaling` or a layer that somebody wrote in Python.
+        """
+        return any(
+            isinstance(use.layer, Weighted)
+            or (
+                use.layer.native
+                and not (use.worker.params or isinstance(use.layer, Rescaling))
+                and self.meets_weights(use.output)
+            )
+            for use in self.applications
+            if value in use.inputs
+        )
+
+    def is_rescaled(self, value: int) -> bool:
+        """Return whether a value comes out of a `Rescaling`.
+
+        Parameters
+        ----------
+        value : int
+            The value.
+
+        Returns
+        -------
+        bool
+            Whether a layer of this class returns it.
+        """
+        return any(
+            use.output == value and isinstance(use.layer, Rescaling) for use in self.applications
+        )
+
     def activation_after(self, value: int) -> str:
         """Return the activation that a value is about to go through.
 
@@ -144,7 +219,8 @@ class Plan:
                 _build(use.layer, given)
             if several or apart:
                 use.work_by(_twin(use.layer))
-                use.worker.stream += len(self.layers) * self.uses[id(use.layer)].index(use)
+                streams = sum(layer.draws for layer in self.layers)
+                use.worker.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.worker, given)
             known[use.output] = use.worker.output_shape
         return known
@@ -239,7 +315,9 @@ class Plan:
             if not input_gradient and use.output not in self._reached:
                 continue
             worker = use.worker
-            worker.needs_input_gradient = input_gradient or not self._reached.isdisjoint(use.inputs)
+            worker.needs_input_gradient = not worker.takes_indices and (
+                input_gradient or not self._reached.isdisjoint(use.inputs)
+            )
             if not parts:  # nobody asked for it
                 parts = [memory.zeros((samples, *worker.output_shape), worker.dtype)]
             if worker is self._pooled.get(use.source):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save"]
 
+FORMAT = 2
+"""The version of the files. Models of the first, which did not name it, scale bytes to 0...1."""
+
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model to a file; `Model.save` says how.
@@ -38,6 +41,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     if not model.built:
         raise ValueError("save: the model has no weights yet, call fit or build first")
     architecture = Architecture().described(model)
+    if model.scales_bytes:
+        architecture["scales_bytes"] = True
     # For `evaluate` after loading; functions that people wrote cannot be kept.
     losses = model.loss if isinstance(model.loss, tuple) else (model.loss,)
     if all(type(loss) in LOSSES.values() for loss in losses):
@@ -46,6 +51,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         architecture["metrics"] = _names(model.metrics)
     metadata = {
         "gyaku.version": gyaku.__version__,
+        "gyaku.format": str(FORMAT),
         "gyaku.architecture": json.dumps(architecture),
         "input_shape": json.dumps(model.input_shape),
         "dtype": str(model.dtype),
@@ -93,12 +99,18 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     tensors, metadata = safetensors.read(path)
     if "gyaku.architecture" not in metadata:
         raise FileError(f"{path} holds tensors, but no model of gyaku's")
+    written = metadata.get("gyaku.format", "1")
+    if written not in map(str, range(1, FORMAT + 1)):
+        raise FileError(
+            f"{path} is a model file of format {written}, this version of gyaku reads 1 to {FORMAT}"
+        )
     table = {**LAYERS, **(layers or {})}
     try:
         architecture = json.loads(metadata["gyaku.architecture"])
         model = Architecture(table).restored(architecture, dtype=metadata["dtype"])
         if not isinstance(model, Model):
             raise ValueError("it is a layer")
+        model.scales_bytes = written == "1" or architecture.get("scales_bytes", False)
         # Checked against the architecture before memory is taken.
         model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:

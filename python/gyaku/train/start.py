@@ -14,11 +14,13 @@ from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.metrics import metric as as_metric
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
+from gyaku.train.advice import advise_on_bytes, advise_on_targets
 from gyaku.train.capture import description
+from gyaku.train.conversion import scaled
 from gyaku.train.criterion import Criterion, criterion
 from gyaku.train.evaluation import Evaluation, Prediction
 from gyaku.train.progress import progress
-from gyaku.train.samples import Samples, inputs, targets
+from gyaku.train.samples import Samples, inputs, same_memory, targets
 from gyaku.train.steps import Training
 from gyaku.windows import channels_first
 
@@ -103,6 +105,8 @@ def fit(
     _check_batches(model, samples.count, min(size, samples.count))
     _warn_of_two_softmaxes(model, measured)
     _warn_of_channels_first(model)
+    advise_on_bytes("fit", model, samples.x)
+    advise_on_targets(model, samples.x, samples.y)
     several = len(measured.losses) > 1
     model.loss = tuple(measured.losses) if several else measured.losses[0]
     model.loss_weights = tuple(measured.weights) if several else None
@@ -160,6 +164,7 @@ def evaluate(
     measures = model.metrics if metrics is None else metrics
     measured = _known("evaluate", model, loss, measures)
     samples = _samples("evaluate", model, x, y, measured)
+    advise_on_bytes("evaluate", model, samples.x)
     return Evaluation(model, samples, measured, size).run()
 
 
@@ -179,7 +184,9 @@ def predict(model: Model, x: object, *, batch_size: int) -> Any:
         The outputs.
     """
     size = whole("predict", "batch_size", batch_size)
-    found = Prediction(model, _inputs("predict", model, x), size).run()
+    checked = _inputs("predict", model, x)
+    advise_on_bytes("predict", model, checked)
+    found = Prediction(model, checked, size).run()
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -250,9 +257,11 @@ def _inputs(
     shapes = model.input_shapes or [None] * len(names)
     several = len(names) > 1
     found = []
-    for name, each, shape in zip(names, given, shapes, strict=True):
+    for name, each, shape, kind in zip(names, given, shapes, model.input_dtypes, strict=True):
         shown = f"{part}x[{name!r}]" if several else f"{part}x"
-        found.append(inputs(owner, shown, each, shape, model.dtype))
+        found.append(inputs(owner, shown, each, shape, model.dtype, kind))
+        if model.scales_bytes and found[-1].dtype == np.uint8:
+            found[-1] = scaled(found[-1], model.dtype)
         if len(found[-1]) != len(found[0]):
             raise ValueError(
                 f"{owner}: {shown} has {len(found[-1])} samples, the first input {len(found[0])}"
@@ -284,14 +293,24 @@ def _samples(
             strict=True,
         ):
             shown = f"{part}y[{name!r}]" if len(names) > 1 else f"{part}y"
-            # An autoencoder's targets may be one of its inputs, as bytes.
-            like = next((each_x for each_x in checked if each_x is each), checked[0])
-            wanted.append(targets(owner, shown, each, like, outputs, loss, model.dtype))
+            if loss.takes != "classes":
+                each = _as_input(each, x, model, checked)
+            wanted.append(targets(owner, shown, each, checked[0], outputs, loss, model.dtype))
     except (TypeError, ValueError):
         if fresh:  # the inputs may have been meant otherwise too
             model.forget()
         raise
     return Samples(checked, wanted)
+
+
+def _as_input(y: object, x: object, model: Model, checked: list[NDArray[Any]]) -> object:
+    """Return the input that an autoencoder is to return, in the form that it has as an input."""
+    for each, found in zip(each_of("fit", "x", x, model.wiring.inputs), checked, strict=True):
+        if isinstance(each, np.ndarray) and isinstance(y, np.ndarray):
+            both = each.flags.c_contiguous and y.flags.c_contiguous
+            if both and same_memory(each, y):
+                return found.reshape(y.shape)
+    return y
 
 
 def _check_augment(augment: Augment | None, samples: Samples) -> None:
@@ -353,7 +372,8 @@ def _warn_of_two_softmaxes(model: Model, measured: Criterion) -> None:
 
 def _warn_of_channels_first(model: Model) -> None:
     for use in model.plan.applications:
-        shapes = [use.worker.input_shape] if use.source in range(model.plan.inputs) else []
+        is_first = use.source in range(model.plan.inputs) or model.plan.is_rescaled(use.source)
+        shapes = [use.worker.input_shape] if is_first else []
         for shape in filter(channels_first, shapes):
             if getattr(use.layer, "dimensions", None) == 2:
                 height, width, channels = shape
