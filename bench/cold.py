@@ -118,7 +118,9 @@ def with_gyaku(recipe: Recipe, data: Path, layout: str, seed: int) -> dict[str, 
         x.reshape(-1, *workload.inputs),
         y,
         loss=workload.loss,
-        optimizer=optimizer(how, top if warmup is None else gk.OneCycle(top, warmup=warmup)),
+        optimizer=optimizer(
+            how, top if warmup is None else gk.schedules.OneCycle(top, warmup=warmup)
+        ),
         epochs=workload.epochs,
         batch_size=workload.batch,
         seed=seed,

@@ -52,6 +52,8 @@ def load(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return inputs and targets of a workload; images stay uint8 if they may be `raw`.
 
+    Targets that are the images themselves are compared as they are, so both are floats then.
+
     `folder` is where `store_mnist` put its files.
     """
     random = np.random.default_rng(0)
@@ -65,10 +67,10 @@ def load(
     if folder is None:
         raise ValueError(f"{workload.name} is trained on MNIST: say where it is with --data")
     images = mnist_part("x_train", folder, workload.samples).reshape(-1, *workload.inputs)
-    x = images if raw else floats(images)
     if workload.data == "mnist_images":
+        x = floats(images)
         return x, x
-    return x, mnist_part("y_train", folder, workload.samples)
+    return images if raw else floats(images), mnist_part("y_train", folder, workload.samples)
 
 
 def initial_weights(workload: Workload, seed: int = 0) -> Weights:

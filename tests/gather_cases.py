@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from op_case import FLOAT32, FLOAT64, Call, Case, DType, Make
+from op_case import FLOAT32, FLOAT64, Call, Case, DType, Make, arrays, integers, normal, specials
 
 
 def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
@@ -19,7 +19,7 @@ def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
         else:
             source = rng.integers(0, 256, shape).astype(kind)
         order = rng.permutation(np.concatenate([np.arange(23), np.arange(23)]))
-        out = np.full((rows, *trailing), -1, np.int64 if kind == "int64" else dtype)
+        out = np.full((rows, *trailing), -1, kind if kind.startswith("int") else dtype)
         return [source, order, np.array([5]), out], {}
 
     return call
@@ -34,7 +34,8 @@ def gather_cases() -> Iterator[Case]:
         yield Case("gather", f"uint8-{label}-scaled", rows_of("uint8", trailing, 9), scale=1 / 255)
         make = rows_of("uint8", trailing, 9)
         yield Case("gather", f"uint8-{label}-exact", make, exact=True, scale=0.5)
-        yield Case("gather", f"int64-{label}", rows_of("int64", trailing, 9), exact=True)
+        for kind in ("int32", "int64"):
+            yield Case("gather", f"{kind}-{label}", rows_of(kind, trailing, 9), exact=True)
 
 
 IMAGES = ((3, 3, 1), (5, 17, 1), (28, 28, 1), (8, 9, 3), (2, 33, 2))
@@ -69,3 +70,13 @@ def image_cases() -> Iterator[Case]:
         make = images_of("uint8", shape, 9, epoch=0)
         yield Case(name, f"{label}-still", make, exact=True)
         yield Case(name, f"{label}-mirrored", make, exact=True, flip=True)
+
+
+def rescale_cases() -> Iterator[Case]:
+    for shape in ((), (0,), (1,), (17,), (1031,), (7, 3), (8, 0), (9, 28, 28, 1), (307, 101)):
+        label = "x".join(map(str, shape)) or "number"
+        make = arrays(normal(shape, scale=100))
+        yield Case("rescale", label, make, scale=1 / 255)
+        yield Case("rescale", label, make, scale=-2 / 255, offset=0.75)
+        yield Case("rescale", f"{label}-exact", arrays(integers(shape)), exact=True, scale=0.5)
+    yield Case("rescale", "specials", arrays(lambda _rng, dtype: specials(dtype)), scale=1 / 255)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from conv_cases import conv_cases
-from gather_cases import gather_cases, image_cases
+from gather_cases import gather_cases, image_cases, rescale_cases
 from norm_cases import norm_cases
 from numpy.random import Generator
 from op_case import (
@@ -354,6 +354,7 @@ CASES = [
     *count_cases(),
     *gather_cases(),
     *image_cases(),
+    *rescale_cases(),
     *random_cases(),
     *optimizer_cases(),
 ]

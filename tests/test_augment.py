@@ -21,7 +21,9 @@ LABELS = RNG.integers(0, 3, 90)
 
 
 def net(dtype: Any = np.float32) -> gk.Sequential:
-    return gk.Sequential(gk.Flatten(), gk.Dense(8, "relu"), gk.Dense(3), dtype=dtype)
+    return gk.Sequential(
+        gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(8, "relu"), gk.Dense(3), dtype=dtype
+    )
 
 
 def train(model: gk.Sequential, x: NDArray[Any] = X, **options: Any) -> tuple[bytes, list[float]]:
@@ -140,7 +142,6 @@ def test_replay_is_the_reference_step_by_step(dtype: Any, source: Any, size: int
     for epoch in range(3):
         wanted = reference.gather_images(
             *(x, order, np.array([90 * epoch]), np.array([epoch]), np.empty(X.shape, dtype)),
-            scale=1 / 255 if source == np.uint8 else 1.0,
             shift=2,
             flip=True,
             seed=1,
@@ -174,7 +175,7 @@ import numpy as np
 import gyaku as gk
 rng = np.random.default_rng(0)
 x, y = rng.integers(0, 256, (600, 28, 28, 1), np.uint8), rng.integers(0, 10, 600)
-model = gk.Sequential(gk.Flatten(), gk.Dense(32, "relu"), gk.Dense(10))
+model = gk.Sequential(gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(32, "relu"), gk.Dense(10))
 model.fit(x, y, loss="softmax_cross_entropy", batch_size=100, epochs=2, verbose=0,
           augment=gk.data.Augment(3, flip=True))
 print(hashlib.sha256(model.flat_params.tobytes()).hexdigest())
@@ -217,7 +218,7 @@ def test_only_training_moves_images() -> None:
     assert found["val_loss"][-1] == pytest.approx(plain["loss"], rel=1e-6)
     assert found["loss"][-1] != plain["loss"]
     names = [row["name"] for row in model.captured["tasks"]]
-    assert "gather_images" in names
+    assert any(name.startswith("gather_images") for name in names)
 
 
 def test_an_autoencoder_is_to_return_the_image_as_it_was_moved() -> None:

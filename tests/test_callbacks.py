@@ -67,6 +67,41 @@ def test_a_callback_can_stop_the_training() -> None:
     assert history.stopped
 
 
+@pytest.mark.parametrize(
+    ("answer", "epochs"),
+    [(True, 1), (np.True_, 1), ("enough", 1)]
+    + [(value, 3) for value in (None, False, np.False_, "", 1, {"loss": 0.5}, np.ones(3))],
+    ids=repr,
+)
+def test_only_true_or_a_reason_ends_the_training(answer: object, epochs: int) -> None:
+    history = net().fit(
+        X, LABELS, loss=ENTROPY, epochs=3, callbacks=lambda epoch, logs: answer, verbose=0
+    )
+    assert history.epochs == epochs
+    assert history.stopped == (
+        None if epochs == 3 else answer if answer == "enough" else "<lambda>"
+    )
+
+
+def test_a_callback_can_stop_the_training_by_an_attribute_of_the_model() -> None:
+    class Stop(gk.Callback):
+        def on_train_batch_end(self, batch, logs):
+            self.model.stop_training = self.model.optimizer.clock[0] == 4
+
+    model = net()
+    fit = {"loss": ENTROPY, "epochs": 9, "batch_size": 30, "verbose": 0}
+    history = model.fit(X, LABELS, callbacks=Stop(), **fit)
+    assert model.optimizer
+    assert (model.optimizer.clock[0], history.stopped) == (4, "Stop")
+    assert model.fit(X, LABELS, **fit).epochs == 9  # the next one begins anew
+
+    def first(epoch, logs):
+        model.stop_training = True
+
+    history = model.fit(X, LABELS, callbacks=[first, Diary()], **fit)
+    assert (history.epochs, history.stopped) == (1, "first")
+
+
 def test_a_function_that_stops_the_training_is_named_and_the_next_is_still_called() -> None:
     def good_enough(epoch, logs):
         return epoch == 1

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +37,24 @@ def gyaku(
         timeout=timeout,
         check=False,
     )
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Return what runs a command in `tmp_path`, without a process of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -100,37 +120,37 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_way_to_train_leaves_a_model_that_can_be_evaluated(
-    variant: str, tmp_path: Path
+    variant: str, tmp_path: Path, here: Command
 ) -> None:
-    done = gyaku(*QUICK, *VARIANTS[variant], "--json", "--output", "m", cwd=tmp_path)
+    done = here(*QUICK, *VARIANTS[variant], "--json", "--output", "m")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["epochs"] == (1 if variant == "residual" else 2)
     assert result["files"] == {"model": "m.safetensors", "history": "m-history.csv"}
     assert {path.name for path in tmp_path.iterdir()} == set(result["files"].values())
-    measured = json.loads(gyaku("evaluate", "m.safetensors", "--json", cwd=tmp_path).stdout)
+    measured = json.loads(here("evaluate", "m.safetensors", "--json").stdout)
     assert measured["accuracy"] == pytest.approx(result["test_accuracy"])
 
 
-def test_the_same_command_gives_the_same_model(tmp_path: Path) -> None:
+def test_the_same_command_gives_the_same_model(tmp_path: Path, here: Command) -> None:
     for name in ("a", "b"):
-        gyaku(*QUICK, "--quiet", "--seed", "5", "--output", name, cwd=tmp_path)
-    gyaku(*QUICK, "--quiet", "--seed", "6", "--output", "c", cwd=tmp_path)
+        here(*QUICK, "--quiet", "--seed", "5", "--output", name)
+    here(*QUICK, "--quiet", "--seed", "6", "--output", "c")
     a, b, c = (gk.load(tmp_path / f"{name}.safetensors").flat_params for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
 
 
-def test_quiet_says_one_line(tmp_path: Path) -> None:
-    done = gyaku(*QUICK, "--quiet", cwd=tmp_path)
+def test_quiet_says_one_line(here: Command) -> None:
+    done = here(*QUICK, "--quiet")
     assert done.stdout.startswith("test accuracy ")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 
 
-def test_output_may_be_a_folder(tmp_path: Path) -> None:
+def test_output_may_be_a_folder(tmp_path: Path, here: Command) -> None:
     (tmp_path / "runs").mkdir()
-    assert gyaku(*QUICK, "--output", "runs", cwd=tmp_path).returncode == 0
+    assert here(*QUICK, "--output", "runs").returncode == 0
     assert (tmp_path / "runs" / MODEL).is_file()
 
 
@@ -150,18 +170,18 @@ def test_ctrl_c_keeps_what_was_learnt(tmp_path: Path) -> None:
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".csv", ".png"}
 
 
-def test_evaluate_prints_accuracy_and_confusions(model: Path, tmp_path: Path) -> None:
-    done = gyaku("evaluate", model, cwd=tmp_path)
+def test_evaluate_prints_accuracy_and_confusions(model: Path, here: Command) -> None:
+    done = here("evaluate", model)
     assert done.returncode == 0
     assert "on the 359 test images of digits:" in done.stdout
     counts = [line.split()[1:] for line in done.stdout.splitlines()[-10:]]
     assert sum(int(count) for row in counts for count in row if count != ".") == 359
-    train = gyaku("evaluate", model, "--split", "train", "--json", cwd=tmp_path)
+    train = here("evaluate", model, "--split", "train", "--json")
     assert json.loads(train.stdout)["images"] == 1438
 
 
-def test_predict_draws_the_image_and_says_how_sure_it_is(model: Path, tmp_path: Path) -> None:
-    done = gyaku("predict", model, "--dataset", "digits", "--index", "3", cwd=tmp_path)
+def test_predict_draws_the_image_and_says_how_sure_it_is(model: Path, here: Command) -> None:
+    done = here("predict", model, "--dataset", "digits", "--index", "3")
     assert done.returncode == 0
     assert "test image of digits, number 3:" in done.stdout
     assert "--@@####%%..\n" in done.stdout  # the upper edge of a seven
@@ -169,12 +189,12 @@ def test_predict_draws_the_image_and_says_how_sure_it_is(model: Path, tmp_path: 
     assert "The model says 7: right." in done.stdout
 
 
-def test_predict_takes_several_indices_and_prints_json(model: Path, tmp_path: Path) -> None:
-    done = gyaku("predict", model, "--index", "0", "1", "2", cwd=tmp_path)
+def test_predict_takes_several_indices_and_prints_json(model: Path, here: Command) -> None:
+    done = here("predict", model, "--index", "0", "1", "2")
     assert [line.split()[4:6] for line in done.stdout.splitlines()] == [
         *(["number", "0"], ["number", "1"], ["number", "2"])
     ]
-    rows = json.loads(gyaku("predict", model, "--index", "0", "1", "--json", cwd=tmp_path).stdout)
+    rows = json.loads(here("predict", model, "--index", "0", "1", "--json").stdout)
     assert [row["truth"] for row in rows] == [8, 1]
     assert all(sum(row["probabilities"]) == pytest.approx(1, abs=1e-4) for row in rows)
 
@@ -185,11 +205,11 @@ def own_files(folder: Path) -> dict[str, str]:
     image = x[3, ..., 0]
     np.save(folder / "pixels.npy", x[3])
     np.save(folder / "row.npy", image.ravel())
-    np.save(folder / "shares.npy", (image / 255).astype(np.float64))
+    np.save(folder / "floats.npy", image.astype(np.float64))
     np.savez(folder / "x.npz", x=x[3:4], y=np.array([7]))
     np.savetxt(folder / "row.csv", image.reshape(1, -1), fmt="%d", delimiter=",")
     np.savetxt(folder / "grid.txt", image, fmt="%d")
-    np.savetxt(folder / "counts.csv", np.round(image.reshape(1, -1) / 255 * 16), "%d", ";")
+    np.savetxt(folder / "semicolons.csv", image.reshape(1, -1), "%d", ";")
     (folder / "images-idx3-ubyte").write_bytes(
         bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8]) + image.tobytes()
     )
@@ -202,30 +222,64 @@ def own_files(folder: Path) -> dict[str, str]:
     return {path.name: "7" for path in folder.iterdir()}
 
 
-def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path) -> None:
+def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path, here: Command) -> None:
     files = own_files(tmp_path)
-    done = gyaku("predict", model, *files, "--json", cwd=tmp_path)
+    done = here("predict", model, *files, "--json")
     assert done.returncode == 0, done.stderr
     answers = {row["input"]: str(row["prediction"]) for row in json.loads(done.stdout)}
     assert answers == files
+    assert done.stderr == ""
 
 
-def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("factor", "dtype", "largest"),
+    [(257, np.uint16, "65535"), (1 / 255, np.float64, "1"), (16 / 255, np.uint8, "16")],
+    ids=["16 bits", "shares", "counts"],
+)
+def test_pixels_on_another_scale_are_taken_at_their_value_with_advice(
+    model: Path, tmp_path: Path, factor: float, dtype: Any, largest: str
+) -> None:
+    _, (x, _) = gk.data.digits()
+    values = (x[3] * np.float64(factor)).round(6).astype(dtype)
+    np.save(tmp_path / "own.npy", values)
+    done = gyaku("predict", model, "own.npy", "--json", cwd=tmp_path)
+    assert done.stderr == (
+        f"gyaku predict: own.npy holds values up to {largest}, but the model takes values from 0 to"
+        " 255\n"
+    )
+    outputs = gk.load(model).predict(values[np.newaxis]).astype(float)
+    sure = np.exp(outputs - outputs.max())
+    found = json.loads(done.stdout)[0]["probabilities"]
+    np.testing.assert_allclose(found, (sure / sure.sum())[0], atol=1e-6)
+
+
+def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
+    _, (_x, _) = gk.data.digits()
+    plain = gk.Sequential(gk.Flatten(), gk.Dense(10))
+    plain.build((8, 8, 1))
+    plain.save(tmp_path / "plain.safetensors")
+    done = gyaku("predict", "plain.safetensors", "--index", "3", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("gyaku predict: x holds bytes up to 255, which are")
+    assert done.stderr.count("\n") == 1
+
+
+def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path, here: Command) -> None:
     _, (x, y) = gk.data.digits()
     np.save(tmp_path / "many.npy", x[:20])
-    done = gyaku("predict", model, "many.npy", "--index", "4", "7", cwd=tmp_path)
+    done = here("predict", model, "many.npy", "--index", "4", "7")
     assert [line.split()[3] for line in done.stdout.splitlines()] == [str(y[4]), str(y[7])]
 
 
 @pytest.mark.parametrize("name", gk.models.MODELS)
-def test_summary_knows_models_by_name(name: str, tmp_path: Path) -> None:
-    done = gyaku("summary", name, cwd=tmp_path)
+def test_summary_knows_models_by_name(name: str, here: Command) -> None:
+    done = here("summary", name)
     assert done.returncode == 0
     assert "Dense" in done.stdout
 
 
-def test_summary_shows_the_layers_of_a_file(model: Path, tmp_path: Path) -> None:
-    assert "19,210 parameters" in gyaku("summary", model, cwd=tmp_path).stdout
+def test_summary_shows_the_layers_of_a_file(model: Path, here: Command) -> None:
+    assert "19,210 parameters" in here("summary", model).stdout
 
 
 def test_info_shows_the_machine(tmp_path: Path) -> None:

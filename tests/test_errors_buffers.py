@@ -98,13 +98,13 @@ MISTAKES: list[Mistake] = [
     # rows of a data set
     (
         TypeError,
-        "gather: source must be uint8, float32 or float64, got int32",
-        gather(source=zeros(5, 3, dtype=np.int32)),
+        "gather: source must be uint8, float32 or float64, got int16",
+        gather(source=zeros(5, 3, dtype=np.int16)),
     ),
     (TypeError, "gather: source must be an array, got list", gather(source=[[1.0, 2.0, 3.0]])),
     (
         TypeError,
-        "gather: out must be float32, float64 or int64, got float16",
+        "gather: out must be float32, float64, int32 or int64, got float16",
         gather(out=zeros(2, 3, dtype=np.float16)),
     ),
     (

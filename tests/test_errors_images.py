@@ -270,7 +270,8 @@ def test_images_that_do_not_fit_are_refused(call: Callable[[], object], message:
         call()
 
 
-def test_channels_that_seem_to_come_first_are_warned_of() -> None:
+@pytest.mark.parametrize("first", [(), (1 / 255,)], ids=["a convolution", "a rescaling"])
+def test_channels_that_seem_to_come_first_are_warned_of(first: tuple[float, ...]) -> None:
     message = (
         "fit: Conv2D 'conv2d' takes samples of shape (3, 8, 8) for 3 x 8 pixels of 8 channels; if"
         " their channels come first, x.transpose(0, 2, 3, 1) puts them last"
@@ -278,6 +279,7 @@ def test_channels_that_seem_to_come_first_are_warned_of() -> None:
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         fitted(
             *(IMAGES.transpose(0, 3, 1, 2), LABELS),
+            *map(gk.Rescaling, first),
             *(gk.Conv2D(2, 3), gk.Reshape((1, 6, 2)), gk.Flatten(), gk.Dense(2)),
         )()
 

@@ -35,7 +35,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         ),
     ),
     ({"x": 3.0}, ValueError, "fit: x must have a sample axis and at least one feature axis, got"),
-    ({"x": None}, TypeError, "fit: x must hold real numbers, got dtype object"),
+    ({"x": None}, TypeError, "fit: x must be an array of samples, got None"),
     ({"x": [["a"]]}, TypeError, "fit: x must hold real numbers, got dtype <U1"),
     ({"x": X + 1j}, TypeError, "fit: x must hold real numbers, got dtype complex64"),
     ({"x": [[1, 2], [3]]}, ValueError, "fit: x cannot be made an array: "),

@@ -205,6 +205,43 @@ def test_a_squared_error_whose_gradient_is_read_elsewhere_stays() -> None:
     assert "squared_error" in names(same_as_eager(step, z))
 
 
+def gather_and_rescale(data: Array, *, scale: float, offset: float = 0.0) -> list[Array]:
+    order, cursor = np.arange(M)[::-1].copy(), np.zeros(1, np.int64)
+    batch = fresh(M // 2, K)
+    ops.gather(data, order, cursor, batch)
+    return [ops.rescale(batch, scale=scale, offset=offset)]
+
+
+def test_a_gather_scales_what_it_converts(a: Array) -> None:
+    program = same_as_eager(lambda: gather_and_rescale(a, scale=1 / 255), a)
+    assert names(program) == ["gather + rescale"]
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1 / 255, 1.0), (-1.0, 0.0), (0.0, 0.0)])
+def test_what_a_gather_would_do_otherwise_stays(scale: float, offset: float, a: Array) -> None:
+    program = same_as_eager(lambda: gather_and_rescale(a, scale=scale, offset=offset), a)
+    assert names(program) == ["gather", "rescale"]
+
+
+def test_a_batch_that_is_scaled_already_stays(a: Array) -> None:
+    def step() -> list[Array]:
+        batch = fresh(M, K)
+        ops.gather(a, np.arange(M), np.zeros(1, np.int64), batch, scale=0.3)
+        return [ops.rescale(batch, scale=0.7)]
+
+    assert names(same_as_eager(step, a)) == ["gather", "rescale"]
+
+
+@pytest.mark.parametrize("elsewhere", [ops.tanh, lambda x: ops.rescale(x, scale=2.0)])
+def test_a_batch_that_is_read_elsewhere_stays(elsewhere: Any, a: Array) -> None:
+    def step() -> list[Array]:
+        batch = fresh(M, K)
+        ops.gather(a, np.arange(M), np.zeros(1, np.int64), batch)
+        return [ops.rescale(batch, scale=0.5), elsewhere(batch)]
+
+    assert names(same_as_eager(step, a))[0] == "gather"
+
+
 def gather_twice(data: Array, *, scales: tuple[float, float]) -> list[Array]:
     order, cursor = np.arange(M)[::-1].copy(), np.zeros(1, np.int64)
     x, t = fresh(M, K), fresh(M, K)

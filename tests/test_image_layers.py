@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import gyaku as gk
 
@@ -51,27 +50,6 @@ def test_float32_and_float64_begin_alike() -> None:
         model.build((6, 6, 2))
         weights.append(model.params["conv2d.weight"].astype(np.float32))
     np.testing.assert_array_equal(*weights)
-
-
-@pytest.mark.parametrize(
-    ("layer", "shape", "flops"),
-    [
-        (gk.Conv2D(20, 5), (28, 28, 1), 24 * 24 * 20 * (2 * 25 + 1)),
-        (gk.Conv2D(8, 3, groups=2, use_bias=False), (6, 6, 4), 4 * 4 * 8 * 2 * 9 * 2),
-        (gk.Conv1D(8, 3, activation="relu"), (10, 4), 8 * 8 * (2 * 12 + 2)),
-        (gk.DepthwiseConv2D(3), (6, 6, 4), 4 * 4 * 4 * (2 * 9 + 1)),
-        (gk.Conv2DTranspose(8, 2, stride=2), (3, 3, 4), 9 * 4 * 8 * 4 * 2 + 36 * 8),
-        (gk.MaxPool2D(2), (6, 6, 4), 9 * 4 * 4),
-        (gk.AvgPool1D(3), (6, 4), 2 * 4 * 3),
-        (gk.GlobalAvgPool2D(), (6, 6, 4), 144),
-    ],
-    ids=repr,
-)
-def test_a_layer_counts_its_work(layer: gk.Layer, shape: tuple[int, ...], flops: int) -> None:
-    gk.Sequential(copy.copy(layer)).build(shape)
-    model = gk.Sequential(layer)
-    model.build(shape)
-    assert layer.flops == flops
 
 
 def test_a_sequence_is_an_image_of_one_row() -> None:
@@ -182,11 +160,12 @@ def learns(build: Callable[[], gk.Sequential], **options: Any) -> float:
 def test_a_small_lenet_reads_the_digits() -> None:
     def build() -> gk.Sequential:
         return gk.Sequential(
+            gk.Rescaling(1 / 255),
             *(gk.Conv2D(8, 3, padding="same", activation="relu"), gk.MaxPool2D(2)),
             *(gk.Conv2D(16, 3, activation="relu"), gk.Flatten(), gk.Dense(10)),
         )
 
-    assert learns(build, epochs=6, optimizer=gk.Adam(gk.OneCycle(0.01))) >= 0.96
+    assert learns(build, epochs=6, optimizer=gk.Adam(gk.schedules.OneCycle(0.01))) >= 0.96
 
 
 def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
@@ -240,7 +219,7 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
             (2, 2, 1),
             "Conv2DTranspose 'conv2d_transpose': padding 2 leaves nothing",
         ),
-        (lambda: gk.LayerNorm(), (), r"needs at least one number to normalise, got samples of sh"),
+        (lambda: gk.LayerNorm(), (), r"needs at least one element to normalise, got samples of sh"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(
@@ -268,9 +247,13 @@ def test_samples_that_do_not_fit_are_refused(
         (
             lambda: gk.Conv2DTranspose(3, 2, groups=2),
             ValueError,
-            "Conv2DTranspose: 3 filters do not divide into 2 groups",
+            r"Conv2DTranspose: filters \(3\) must be divisible by groups \(2\)",
         ),
-        (lambda: gk.MaxPool2D(0, name="a"), ValueError, "MaxPool2D 'a': window must be at least 1"),
+        (
+            lambda: gk.MaxPool2D(0, name="a"),
+            ValueError,
+            "'a': kernel_size must be at least 1",
+        ),
         (lambda: gk.BatchNorm(momentum=1.5), ValueError, "momentum must be at most 1, got 1.5"),
         (lambda: gk.BatchNorm(epsilon=0), ValueError, "epsilon must be positive, got 0"),
         (lambda: gk.LayerNorm(epsilon=-1), ValueError, "epsilon must be positive, got -1"),
@@ -281,27 +264,3 @@ def test_a_senseless_argument_is_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         make()
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        gk.Conv2D(4, [3, 2], padding=[[1, 0], [0, 1]], stride=[1, 2], activation=gk.LeakyReLU(0.2)),
-        gk.Conv2D(2, 3, padding="same", dilation=2, groups=2, use_bias=False, weight_init="he"),
-        gk.Conv2DTranspose(4, 3, stride=2, output_padding=(1, 0)),
-        gk.DepthwiseConv2D(3, 2, padding=1),
-        gk.MaxPool2D([3, 2], padding=1, dilation=1, ceil_mode=True),
-        gk.AvgPool2D(2, 1, count_include_pad=True),
-        gk.BatchNorm(0.2, 1e-3),
-        gk.LayerNorm(1e-3),
-    ],
-    ids=repr,
-)
-def test_a_file_remembers_how_a_layer_was_made(layer: gk.Layer, tmp_path: Path) -> None:
-    model = gk.Sequential(copy.copy(layer))
-    model.build((6, 6, 2))
-    model.save(tmp_path / "model.safetensors")
-    again = gk.load(tmp_path / "model.safetensors")
-    assert repr(again) == repr(model)
-    x: NDArray[Any] = X[:3]
-    np.testing.assert_array_equal(again.predict(x), model.predict(x))

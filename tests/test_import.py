@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 import gyaku
+import gyaku as gk
 from child import output
+from gyaku.layers.base import LAYERS
 
 
 def seconds_to_import(names: str) -> float:
@@ -55,31 +58,56 @@ def test_a_model_on_kernels_imports_no_equation() -> None:
     assert printed.strip() == "[]"
 
 
-def test_type_checkers_see_the_names_that_there_are() -> None:
+def test_type_checkers_are_told_of_the_modules_that_there_are() -> None:
     tree = ast.parse(Path(gyaku.__file__).read_text(encoding="utf-8"))
-    told = {
-        (node.module, alias.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-        if alias.asname == alias.name
-    }
-    there = {
-        (name if name == "gyaku" else f"gyaku.{name}", part)
-        for name, parts in {
-            **gyaku._NAMES,
-            "gyaku": gyaku._MODULES,
-            "_core": ("__version__",),
-        }.items()
-        for part in parts
-    }
-    assert told == there
-    assert set(gyaku.__all__) == {name for _, name in there} <= set(dir(gyaku))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules = {a.name for node in imports if node.module == "gyaku" for a in node.names}
+    stars = {str(node.module) for node in imports if node.names[0].name == "*"}
+    assert modules == set(gyaku._MODULES)
+    assert stars == {f"gyaku.{name}" for name in gyaku._EXPORTED}
 
 
-def test_a_name_that_there_is_not() -> None:
-    with pytest.raises(AttributeError, match="module 'gyaku' has no attribute 'Dens'"):
-        gyaku.Dens  # noqa: B018
+def test_a_name_is_exported_once() -> None:
+    modules = [importlib.import_module(f"gyaku.{name}") for name in gyaku._EXPORTED]
+    names = [name for module in modules for name in module.__all__]
+    assert len(names) == len(set(names))
+    assert set(gyaku.__all__) == {*names, *gyaku._MODULES, "__version__"} <= set(dir(gyaku))
+    for path in Path(gyaku.layers.__path__[0]).glob("*.py"):
+        stem = importlib.import_module(f"gyaku.layers.{path.stem}")
+        layers = {n for n in stem.__all__ if n in LAYERS}
+        assert layers <= set(gyaku.layers.__all__) <= set(gyaku.__all__)
+
+
+def test_what_people_write_enters_no_table() -> None:
+    class Dense(gk.Layer):
+        pass
+
+    class Adam(gk.Adam):
+        pass
+
+    Scale = type("Scale", (gk.Layer,), {"__module__": "gyaku.layers.dense"})
+    assert LAYERS["Dense"] is gk.Dense is not Dense
+    assert gk.optim.OPTIMIZERS["adam"] is gk.Adam is not Adam
+    assert Scale not in LAYERS.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Dnse", ", did you mean 'Dense'?"),
+        ("Conv2d", ", did you mean 'Conv2D'?"),
+        ("Linear", ", did you mean 'Dense'?"),
+        ("MaxPooling2D", ", did you mean 'MaxPool2D'?"),
+        ("CrossEntropyLoss", ", did you mean 'losses.SoftmaxCrossEntropy'?"),
+        ("CrossEntropy", "; there is gyaku.losses.CrossEntropy"),
+        ("Constant", "; there is gyaku.init.Constant and gyaku.schedules.Constant"),
+        ("nonsense", ""),
+    ],
+)
+def test_a_name_that_there_is_not(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(gk, name)
+    assert str(caught.value) == f"module 'gyaku' has no attribute {name!r}{hint}"
 
 
 def test_import_loads_only_numpy() -> None:

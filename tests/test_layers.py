@@ -3,129 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from layer_cases import LAYER_CASES, Scale
 from numpy.typing import NDArray
 
 import gyaku as gk
-from gyaku.layers import LAYERS
-from gyaku.layers.activation import ACTIVATIONS
+from gyaku.layers.base import LAYERS
 
 EPS = np.finfo(np.float64).eps
 
 
-class Scale(gk.Layer):
-    def build(self, input_shape):
-        self.add_param("scale", input_shape, "ones")
-        return input_shape
-
-    def forward(self, x, training=False):
-        self.x = x
-        return x * self.params["scale"]
-
-    def backward(self, dy):
-        self.grads["scale"] = (dy * self.x).sum(axis=0)
-        return dy * self.params["scale"]
-
-
-class Sum(gk.Layer):
-    """Neither a constructor, nor `build`, nor `training`."""
-
-    def forward(self, x):
-        self.shape = x.shape
-        return x.sum(axis=1, keepdims=True)
-
-    def backward(self, dy):
-        return np.broadcast_to(dy, self.shape)
-
-
-class Product(gk.Layer):
-    """Two inputs, as a student writes it."""
-
-    def forward(self, a, b):
-        self.a, self.b = a, b
-        return a * b
-
-    def backward(self, dy):
-        return dy * self.b, dy * self.a
-
-
-# How a layer is made, and the shape of a sample, or of several inputs' samples.
-CASES: dict[str, tuple[Callable[[], gk.Layer], tuple[Any, ...]]] = {
-    "Dense": (lambda: gk.Dense(3), (4,)),
-    "Dense without bias": (lambda: gk.Dense(3, use_bias=False), (4,)),
-    "Dense on sequences": (lambda: gk.Dense(3, "tanh"), (5, 4)),
-    **{f"Dense with {name}": (lambda name=name: gk.Dense(3, name), (4,)) for name in ACTIVATIONS},
-    "Dense with a layer": (lambda: gk.Dense(3, gk.LeakyReLU(0.3)), (4,)),
-    "Flatten": (gk.Flatten, (2, 3)),
-    "Reshape": (lambda: gk.Reshape((3, -1)), (6,)),
-    "Dropout": (lambda: gk.Dropout(0.4), (50,)),
-    **{cls.__name__: (cls, (7,)) for cls in ACTIVATIONS.values()},
-    "LeakyReLU with alpha": (lambda: gk.LeakyReLU(0.3), (7,)),
-    "ELU with alpha": (lambda: gk.ELU(0.5), (7,)),
-    "Softmax on images": (gk.Softmax, (2, 3)),
-    "Conv2D": (lambda: gk.Conv2D(3, 3), (5, 4, 2)),
-    "Conv2D with all it takes": (
-        lambda: gk.Conv2D(
-            *(4, (3, 2)),
-            stride=(1, 2),
-            padding=((1, 0), (2, 1)),
-            dilation=(2, 1),
-            groups=2,
-            activation="tanh",
-        ),
-        (5, 4, 2),
-    ),
-    "Conv2D with padding": (
-        lambda: gk.Conv2D(2, 3, stride=2, padding="same", activation="gelu", use_bias=False),
-        (5, 4, 1),
-    ),
-    "Conv1D": (lambda: gk.Conv1D(3, 3, stride=2, padding=(2, 1), activation="elu"), (7, 2)),
-    "Conv1D with groups": (lambda: gk.Conv1D(4, 2, dilation=3, groups=2), (7, 2)),
-    "Conv2DTranspose": (lambda: gk.Conv2DTranspose(3, 3), (3, 2, 2)),
-    "Conv2DTranspose with all it takes": (
-        lambda: gk.Conv2DTranspose(
-            *(4, 3),
-            stride=2,
-            padding=1,
-            output_padding=(1, 0),
-            groups=2,
-            activation="sigmoid",
-        ),
-        (3, 2, 2),
-    ),
-    "DepthwiseConv2D": (lambda: gk.DepthwiseConv2D(3, multiplier=2, padding=1), (3, 4, 3)),
-    "MaxPool2D": (gk.MaxPool2D, (4, 5, 2)),
-    "MaxPool2D overlapping": (
-        lambda: gk.MaxPool2D(3, 2, padding=1, dilation=(1, 2), ceil_mode=True),
-        (6, 6, 2),
-    ),
-    "MaxPool1D": (lambda: gk.MaxPool1D(3, 2, padding=(1, 0)), (7, 2)),
-    "AvgPool2D": (lambda: gk.AvgPool2D((2, 3)), (4, 5, 2)),
-    "AvgPool2D overlapping": (
-        lambda: gk.AvgPool2D(3, 2, padding=1, ceil_mode=True, count_include_pad=True),
-        (4, 4, 2),
-    ),
-    "AvgPool1D": (lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2)),
-    "GlobalMaxPool2D": (gk.GlobalMaxPool2D, (3, 4, 2)),
-    "GlobalAvgPool2D": (gk.GlobalAvgPool2D, (3, 4, 2)),
-    "BatchNorm": (gk.BatchNorm, (4,)),
-    "BatchNorm on images": (lambda: gk.BatchNorm(epsilon=0.1), (2, 3, 2)),
-    "LayerNorm": (gk.LayerNorm, (4,)),
-    "LayerNorm on sequences": (lambda: gk.LayerNorm(epsilon=0.1), (2, 3)),
-    "Add": (gk.Add, ((3,), (3,), (3,))),
-    "Concatenate": (gk.Concatenate, ((2, 1), (2, 3))),
-    "Concatenate along the first axis": (lambda: gk.Concatenate(1), ((2, 3), (1, 3), (1, 3))),
-    "Product": (Product, ((3,), (3,))),
-    "Scale": (Scale, (7,)),
-    "Sum": (Sum, (7,)),
-}
-
-
 def test_every_layer_has_a_case() -> None:
-    assert {name.split()[0] for name in CASES} == {*LAYERS, "Product", "Scale", "Sum"}
+    assert {name.split()[0] for name in LAYER_CASES} == {*LAYERS, "Product", "Scale", "Sum"}
+
+
+@pytest.mark.parametrize("name", [name for name in LAYER_CASES if LAYER_CASES[name].flops])
+def test_a_layer_counts_its_work(name: str) -> None:
+    model = LAYER_CASES[name].model()
+    model.build()
+    assert model.layers[0].flops == LAYER_CASES[name].flops
+
+
+@pytest.mark.parametrize("name", [name for name in LAYER_CASES if name.split()[0] in LAYERS])
+def test_a_file_remembers_how_a_layer_was_made(name: str, tmp_path: Path) -> None:
+    case = LAYER_CASES[name]
+    model = case.model()
+    model.build()
+    model.save(tmp_path / "model.safetensors")
+    again = gk.load(tmp_path / "model.safetensors")
+    assert repr(again) == repr(model)
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in case.shapes]
+    x = inputs if len(inputs) > 1 else inputs[0]
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 def numerical_gradient(function: Callable[[], float], x: NDArray[np.float64]) -> NDArray[Any]:
@@ -144,20 +58,18 @@ def numerical_gradient(function: Callable[[], float], x: NDArray[np.float64]) ->
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", LAYER_CASES)
 def test_backward_is_the_numerical_gradient(name: str, backend: str) -> None:
     gk.use_backend(backend)
-    make, shape = CASES[name]
+    case = LAYER_CASES[name]
     rng = np.random.default_rng(0)
-    shapes = shape if isinstance(shape[0], tuple) else (shape,)
-    tensors = [gk.Input(each) for each in shapes]
-    model = gk.Model(tensors, make()(*tensors), dtype="float64")
+    model = case.model(dtype="float64")
     model.build()
     for view in model.params.values():
         view[...] = rng.normal(size=view.shape)
     # Away from the kinks at 0 and ±3, where there is no derivative, and no two alike.
     inputs = []
-    for each in shapes:
+    for each in case.shapes:
         x = rng.choice([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], (3, *each)) + rng.uniform(-0.3, 0.3)
         inputs.append(x + rng.uniform(-0.1, 0.1, x.shape))
     y = model.forward(inputs if len(inputs) > 1 else inputs[0], training=True)
@@ -291,7 +203,7 @@ def test_a_senseless_argument_is_refused(make: Any, kind: type[Exception], messa
 
 
 def test_reshape_refuses_samples_of_another_size() -> None:
-    message = r"Reshape 'reshape': cannot give samples of shape \(7,\) \(7 numbers\) the shape \(2"
+    message = r"Reshape 'reshape': cannot give samples of shape \(7,\) \(7 elements\) the shape \(2"
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.Reshape((2, 3))).build((7,))
     with pytest.raises(ValueError, match="cannot give samples"):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import gyaku as gk
 from gyaku.optim import OPTIMIZERS, Optimizer
+from gyaku.schedules import InverseTime, OneCycle, schedule
 from gyaku.train.capture import Steps, repeat
 
 STEPS = 30
@@ -94,12 +95,12 @@ def test_an_optimizer_is_its_equation(name: str, dtype: Any, backend: str) -> No
 @pytest.mark.parametrize("optimizer", [gk.SGD, gk.Momentum, gk.Nesterov])
 def test_a_schedule_is_followed(optimizer: type[Optimizer]) -> None:
     point, rates = valley(), []
-    learner = optimizer(gk.InverseTime(0.1, 4))
+    learner = optimizer(InverseTime(0.1, 4))
     for _ in range(STEPS):
         point.flat_grads[:] = point.flat_params / [10, 0.5]
         learner.step(point)
         rates.append(learner.rate)
-    np.testing.assert_array_equal(rates, gk.InverseTime(0.1, 4)(np.arange(STEPS)))
+    np.testing.assert_array_equal(rates, InverseTime(0.1, 4)(np.arange(STEPS)))
 
 
 def test_a_schedule_goes_on_beyond_what_was_computed_ahead(
@@ -108,15 +109,15 @@ def test_a_schedule_goes_on_beyond_what_was_computed_ahead(
     monkeypatch.setattr(gk.optim, "RATES", 4)
     point, rates = valley(), []
     point.flat_grads[:] = 0
-    learner = gk.SGD(gk.InverseTime(0.1, 10))
+    learner = gk.SGD(InverseTime(0.1, 10))
     for _ in range(STEPS):
         learner.step(point)
         rates.append(learner.rate)
-    np.testing.assert_array_equal(rates, gk.InverseTime(0.1, 10)(np.arange(STEPS)))
+    np.testing.assert_array_equal(rates, InverseTime(0.1, 10)(np.arange(STEPS)))
 
 
-@pytest.mark.parametrize("first", [0.1, gk.InverseTime(0.1, 3)], ids=["number", "schedule"])
-@pytest.mark.parametrize("second", [0.02, gk.InverseTime(0.5, 3)], ids=["number", "schedule"])
+@pytest.mark.parametrize("first", [0.1, InverseTime(0.1, 3)], ids=["number", "schedule"])
+@pytest.mark.parametrize("second", [0.02, InverseTime(0.5, 3)], ids=["number", "schedule"])
 def test_the_learning_rate_can_be_changed(first: Any, second: Any) -> None:
     point = valley()
     point.flat_grads[:] = 0
@@ -127,7 +128,7 @@ def test_the_learning_rate_can_be_changed(first: Any, second: Any) -> None:
     for _ in range(4):
         learner.step(point)
         rates.append(learner.rate)
-    np.testing.assert_array_equal(rates, gk.schedules.schedule(second)(np.arange(1, 5)))
+    np.testing.assert_array_equal(rates, schedule(second)(np.arange(1, 5)))
 
 
 @pytest.mark.parametrize("rate", [-1.0, np.nan, np.inf])
@@ -139,7 +140,7 @@ def test_a_schedule_that_gives_no_rate_is_refused_when_it_does(rate: float) -> N
     with pytest.raises(ValueError, match=f"SGD: the schedule .* learning rate {rate:g} in step 2"):
         optimizer.step(model)
     with pytest.raises(TypeError, match="Adam: learning_rate is the class OneCycle, write OneCyc"):
-        gk.Adam(gk.OneCycle)
+        gk.Adam(OneCycle)
 
 
 def test_the_state_belongs_to_a_model() -> None:

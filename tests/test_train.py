@@ -66,7 +66,7 @@ def test_many_epochs_in_one_call_are_the_same_epochs(backend: str, batch_size: i
         history = model.fit(
             *(XOR_X, XOR_Y),
             loss="sum_squared_error",
-            optimizer=gk.SGD(gk.InverseTime(0.5, 100)),
+            optimizer=gk.SGD(gk.schedules.InverseTime(0.5, 100)),
             epochs=50,
             batch_size=batch_size,
             callbacks=callback,
@@ -216,28 +216,6 @@ def test_data_are_never_changed() -> None:
     model.evaluate(x, labels)
     model.predict(x)
     np.testing.assert_array_equal(x, X)
-
-
-def test_bytes_are_scaled_while_they_are_gathered() -> None:
-    x = RNG.integers(0, 256, (40, 2, 3), np.uint8)
-    scaled = x.astype(np.float32) * np.float32(1 / 255)
-    losses = [
-        gk.Sequential(gk.Flatten(), gk.Dense(2)).fit(
-            each, np.arange(40) % 2, loss=ENTROPY, epochs=3, verbose=0
-        )["loss"]
-        for each in (x, scaled)
-    ]
-    assert losses[0] == losses[1]
-
-
-def test_an_autoencoder_of_bytes_has_scaled_targets() -> None:
-    x = RNG.integers(0, 256, (40, 6), np.uint8)
-    scaled = x.astype(np.float32) * np.float32(1 / 255)
-    by_bytes, by_floats = (
-        gk.Sequential(gk.Dense(6)).fit(each, each, loss="mean_squared_error", verbose=0)["loss"]
-        for each in (x, scaled)
-    )
-    assert by_bytes == by_floats
 
 
 def test_validation_data_are_measured_after_the_epoch() -> None:

@@ -132,6 +132,11 @@ def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> S
     return (np.abs(totals) + abs(keywords["weight"] * value[0]),)
 
 
+def rescale(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
+    product = np.abs(arguments[0] * keywords["scale"])
+    return (product + abs(keywords.get("offset", 0.0)),)
+
+
 def of_activation(name: str) -> Scale:
     """Return the scale of an activation, or of its gradient."""
     facts = FACTS[name.removesuffix("_backward")]
@@ -210,7 +215,7 @@ OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
-        *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate),
+        *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate, rescale),
         *(add, batch_norm, batch_norm_inference, batch_norm_backward),
         *(layer_norm, layer_norm_backward, update_running),
     )

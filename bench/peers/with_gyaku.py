@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def network(workload: Workload) -> gk.Sequential:
     """Return the layers."""
     layers: list[gk.Layer] = []
+    if workload.data == "mnist":  # the images are bytes
+        layers.append(gk.Rescaling(1 / 255))
     for before, layer, _ in workload.traced:
         if isinstance(layer, Dropout):
             layers.append(gk.Dropout(layer.rate))
@@ -38,7 +40,7 @@ def network(workload: Workload) -> gk.Sequential:
     return gk.Sequential(*layers)
 
 
-def optimizer(how: SGD | Adam, rate: float | gk.OneCycle) -> gk.Optimizer:
+def optimizer(how: SGD | Adam, rate: float | gk.schedules.OneCycle) -> gk.Optimizer:
     """Return the optimizer with a learning rate."""
     if isinstance(how, Adam):
         return gk.Adam(rate, beta1=how.beta1, beta2=how.beta2, epsilon=how.epsilon)

@@ -10,10 +10,14 @@ namespace {
 
 Source source_of(const Call& call, const Tensor& source) {
   if (source.kind == 'u' && source.item_bytes == 1) return Source::uint8;
+  if (source.kind == 'i' && source.item_bytes == 4) return Source::int32;
   if (source.kind == 'i' && source.item_bytes == 8) return Source::int64;
-  call.require(source.is_float(), "source must be uint8, float32, float64 or int64");
+  call.require(source.is_float(), "source must be uint8, float32, float64, int32 or int64");
   return source.item_bytes == 4 ? Source::float32 : Source::float64;
 }
+
+// Labels and indices are copied.
+bool is_integer(Source type) { return type == Source::int32 || type == Source::int64; }
 
 // A batch of rows, checked: what the kernel needs, and what it touches.
 struct Rows {
@@ -37,8 +41,8 @@ Rows rows_of(Call& call, py::handle source_array, py::handle order_array, py::ha
   const auto cursor = call.int64_buffer(cursor_array, "cursor", 1, false);
   GatherArgs& args = rows.args;
   args.type = source_of(call, source);
-  call.require(args.type == Source::int64 ? out.is_int64() && scale == 1 : out.is_float(),
-               "out must be float32 or float64, or int64 like the source and not scaled");
+  call.require(is_integer(args.type) ? out.same_type(source) && scale == 1 : out.is_float(),
+               "out must be float32 or float64, or integers like the source's and not scaled");
   call.require(!source.shape.empty() && !out.shape.empty() &&
                    std::ranges::equal(source.shape.subspan(1), out.shape.subspan(1)),
                "rows of source and out differ in shape");
@@ -80,7 +84,7 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   Rows rows = rows_of(call, source, order, cursor, out, scale);
   const auto epoch = call.int64_buffer(epoch_array, "epoch", 1, false);
   const Shape shape = rows.out.shape;
-  call.require(shape.size() == 4 && rows.args.type != Source::int64,
+  call.require(shape.size() == 4 && !is_integer(rows.args.type),
                "source must hold images of shape (height, width, channels)");
   call.require(rows.args.source_rows <= std::int64_t{1} << 32,
                "source has more images than one stream has draws");
@@ -90,6 +94,20 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   const GatherImagesArgs args{rows.args, epoch.data(), shape[1], shape[2],
                               shape[3],  seed,         shift,    flip};
   call.run(rows.task("gather_images", KernelId::gather_images, args));
+}
+
+py::object rescale(py::handle x_array, double scale, double offset) {
+  Call call("rescale");
+  const Tensor x = call.real_input(x_array, "x");
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "y");
+  const std::int64_t line = 64 / y.item_bytes;
+  const bool by_sample = y.rows() >= enough_samples;
+  const RescaleArgs args{x.data, y.data, y.size, by_sample ? y.columns() : line, scale, offset};
+  call.run(make_task("rescale", KernelId::rescale, y.scalar(), args,
+                     by_sample ? y.rows() : (y.size + line - 1) / line, 1,
+                     2 * static_cast<double>(y.size), {x.read(by_sample), y.write(by_sample)}));
+  return y_array;
 }
 
 void advance(py::handle counter_array, std::int64_t amount) {
@@ -124,6 +142,7 @@ void register_gather(py::module_& module) {
   module.def("gather_images", &gather_images, py::arg("source"), py::arg("order"),
              py::arg("cursor"), py::arg("epoch"), py::arg("out"), py::arg("scale"),
              py::arg("shift"), py::arg("flip"), py::arg("seed"));
+  module.def("rescale", &rescale, py::arg("x"), py::arg("scale"), py::arg("offset"));
   module.def("advance", &advance, py::arg("counter"), py::arg("amount"));
   module.def("accumulate", &accumulate, py::arg("value"), py::arg("totals"), py::arg("slot"),
              py::arg("weight"));

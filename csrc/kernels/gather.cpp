@@ -1,4 +1,4 @@
-// A batch taken out of the data by an index list, and the counters that go with it.
+// A batch taken out of the data by an index list and rescaled, and the counters that go with it.
 #include "kernels/philox.h"
 #include "kernels/register.h"
 
@@ -55,7 +55,7 @@ template <class T, class From> void gather_converted(const GatherArgs& args, Sli
 template <class T> void gather_copied(const GatherArgs& args, Slice slice) {
   const std::size_t bytes = static_cast<std::size_t>(args.columns) * sizeof(T);
   gather_rows<T, T>(args, slice, [=](T* out, const T* from, std::int64_t) {
-    if (bytes == sizeof(T)) // labels
+    if (bytes == sizeof(T)) // a label
       *out = *from;
     else
       __builtin_memcpy(out, from, bytes);
@@ -70,6 +70,8 @@ template <class T> void gather(const GatherArgs& args, Slice slice) noexcept {
     return gather_converted<T, float>(args, slice);
   case Source::float64:
     return gather_converted<T, double>(args, slice);
+  case Source::int32:
+    return gather_copied<std::int32_t>(args, slice);
   case Source::int64:
     return gather_copied<std::int64_t>(args, slice);
   }
@@ -176,9 +178,22 @@ template <class T> void gather_images(const GatherImagesArgs& args, Slice slice)
     return gather_placed<T, float>(args, slice);
   case Source::float64:
     return gather_placed<T, double>(args, slice);
-  case Source::int64: // no image has labels for pixels
+  case Source::int32: // no image has labels for pixels
+  case Source::int64:
     return;
   }
+}
+
+template <class T> void rescale(const RescaleArgs& args, Slice slice) noexcept {
+  const std::int64_t begin = slice.begin * args.unit, end = slice.end * args.unit;
+  const std::int64_t count = (end < args.size ? end : args.size) - begin;
+  const T* __restrict x = static_cast<const T*>(args.x) + begin;
+  T* __restrict y = static_cast<T*>(args.y) + begin;
+  const T scale = static_cast<T>(args.scale), offset = static_cast<T>(args.offset);
+  if (offset == 0) // a gather that scales does the same, and -0 stays -0
+    convert_row(y, x, count, scale);
+  else
+    for (std::int64_t i = 0; i < count; ++i) y[i] = x[i] * scale + offset;
 }
 
 void advance(const AdvanceArgs& args, Slice) noexcept { *args.counter += args.amount; }
@@ -195,6 +210,7 @@ void register_gather(KernelTable& table) noexcept {
   enter<GatherArgs, gather<float>, gather<double>>(table, KernelId::gather);
   enter<GatherImagesArgs, gather_images<float>, gather_images<double>>(table,
                                                                        KernelId::gather_images);
+  enter<RescaleArgs, rescale<float>, rescale<double>>(table, KernelId::rescale);
   enter<AdvanceArgs, advance, advance>(table, KernelId::advance);
   enter<AccumulateArgs, accumulate, accumulate>(table, KernelId::accumulate);
 }

@@ -41,7 +41,7 @@ enum class Activation : std::int32_t {
 enum class Function : std::int32_t { exp, expm1, log, log1p, tanh, sigmoid, erf };
 
 // What a batch's rows are made of before they are gathered.
-enum class Source : std::int32_t { uint8, float32, float64, int64 };
+enum class Source : std::int32_t { uint8, float32, float64, int32, int64 };
 
 // One entry for every kernel of the table; a slice counts what the comment says.
 enum class KernelId : int {
@@ -92,6 +92,7 @@ enum class KernelId : int {
   dropout,               // units of DropoutArgs::unit elements
   gather,                // rows
   gather_images,         // rows
+  rescale,               // elements, in units of RescaleArgs::unit
   advance,               // one
   accumulate,            // one
   count_correct,         // one
@@ -351,6 +352,13 @@ struct GatherImagesArgs { // each image mirrored and moved as a function of seed
   std::uint64_t seed;
   std::int32_t shift; // the most pixels in each direction, less than the image has
   bool flip;
+};
+
+struct RescaleArgs { // y = x * scale + offset; a slice counts units of `unit` elements
+  const void* x;
+  void* y;
+  std::int64_t size, unit;
+  double scale, offset;
 };
 
 struct AdvanceArgs {

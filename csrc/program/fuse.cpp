@@ -372,6 +372,29 @@ bool fuse_loss_derivative(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
+// b = gather(x); y = scale b  ->  y = scale gather(x), which the gather does as it converts
+bool fuse_rescale(std::vector<Task>& tasks, std::size_t first,
+                  std::span<const Temporary> temporaries) {
+  Task& gather = tasks[first];
+  GatherArgs& args =
+      gather.is(KernelId::gather) ? gather.as<GatherArgs>() : gather.as<GatherImagesArgs>().rows;
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    return task.is(KernelId::rescale) && task.scalar == gather.scalar &&
+           task.as<RescaleArgs>().x == args.out &&
+           task.as<RescaleArgs>().size == args.rows * args.columns;
+  });
+  if (!second || args.scale != 1) return false;
+  const RescaleArgs& rescale = tasks[*second].as<RescaleArgs>();
+  // Pixels that move in from outside are +0 whatever the scale.
+  if (rescale.offset != 0 || !(rescale.scale > 0)) return false;
+  Operand& batch = operand_of(gather, args.out);
+  if (!can_finish(tasks, first, *second, batch, temporaries)) return false;
+  args.scale = rescale.scale;
+  batch.memory = args.out = rescale.y;
+  join(tasks, first, *second);
+  return true;
+}
+
 // The same rows gathered twice, as inputs and as targets of an autoencoder  ->  once
 bool share_gathered(std::vector<Task>& tasks, std::size_t first,
                     std::span<const Temporary> temporaries) {
@@ -437,6 +460,9 @@ void skip_zeros(std::vector<Task>& tasks, std::size_t gather) {
 } // namespace
 
 void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries) {
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].is(KernelId::gather) || tasks[i].is(KernelId::gather_images))
+      fuse_rescale(tasks, i, temporaries);
   for (std::size_t i = 0; i < tasks.size(); ++i)
     if (tasks[i].is(KernelId::gather)) share_gathered(tasks, i, temporaries);
   for (std::size_t i = 0; i < tasks.size();)

@@ -7,7 +7,9 @@ Examples
 --------
 >>> import gyaku as gk
 >>> (x_train, y_train), (x_test, y_test) = gk.data.digits()
->>> model = gk.Sequential(gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10))
+>>> model = gk.Sequential(
+...     gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(64), gk.ReLU(), gk.Dense(10)
+... )
 >>> history = model.fit(
 ...     x_train,
 ...     y_train,
@@ -22,6 +24,8 @@ Examples
 True
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,8 @@ except ImportError as error:
     raise
 
 if TYPE_CHECKING:  # what `__getattr__` does, for those that read and do not run
+    from types import ModuleType
+
     from gyaku import callbacks as callbacks
     from gyaku import data as data
     from gyaku import init as init
@@ -46,157 +52,64 @@ if TYPE_CHECKING:  # what `__getattr__` does, for those that read and do not run
     from gyaku import plots as plots
     from gyaku import reference as reference
     from gyaku import schedules as schedules
-    from gyaku.backend import use_backend as use_backend
-    from gyaku.callbacks import Callback as Callback
-    from gyaku.callbacks import EarlyStopping as EarlyStopping
-    from gyaku.layers import ELU as ELU
-    from gyaku.layers import GELU as GELU
-    from gyaku.layers import SELU as SELU
-    from gyaku.layers import Add as Add
-    from gyaku.layers import AvgPool1D as AvgPool1D
-    from gyaku.layers import AvgPool2D as AvgPool2D
-    from gyaku.layers import BatchNorm as BatchNorm
-    from gyaku.layers import Concatenate as Concatenate
-    from gyaku.layers import Conv1D as Conv1D
-    from gyaku.layers import Conv2D as Conv2D
-    from gyaku.layers import Conv2DTranspose as Conv2DTranspose
-    from gyaku.layers import Dense as Dense
-    from gyaku.layers import DepthwiseConv2D as DepthwiseConv2D
-    from gyaku.layers import Dropout as Dropout
-    from gyaku.layers import Flatten as Flatten
-    from gyaku.layers import GlobalAvgPool2D as GlobalAvgPool2D
-    from gyaku.layers import GlobalMaxPool2D as GlobalMaxPool2D
-    from gyaku.layers import HardSigmoid as HardSigmoid
-    from gyaku.layers import Identity as Identity
-    from gyaku.layers import Input as Input
-    from gyaku.layers import Layer as Layer
-    from gyaku.layers import LayerNorm as LayerNorm
-    from gyaku.layers import LeakyReLU as LeakyReLU
-    from gyaku.layers import LogSoftmax as LogSoftmax
-    from gyaku.layers import MaxPool1D as MaxPool1D
-    from gyaku.layers import MaxPool2D as MaxPool2D
-    from gyaku.layers import ReLU as ReLU
-    from gyaku.layers import Reshape as Reshape
-    from gyaku.layers import Sigmoid as Sigmoid
-    from gyaku.layers import SiLU as SiLU
-    from gyaku.layers import Softmax as Softmax
-    from gyaku.layers import Softplus as Softplus
-    from gyaku.layers import Step as Step
-    from gyaku.layers import Tanh as Tanh
-    from gyaku.model import Model as Model
-    from gyaku.model import Residual as Residual
-    from gyaku.model import Sequential as Sequential
-    from gyaku.model import load as load
-    from gyaku.optim import SGD as SGD
-    from gyaku.optim import Adam as Adam
-    from gyaku.optim import Momentum as Momentum
-    from gyaku.optim import Nesterov as Nesterov
-    from gyaku.optim import Optimizer as Optimizer
-    from gyaku.schedules import Constant as Constant
-    from gyaku.schedules import InverseTime as InverseTime
-    from gyaku.schedules import OneCycle as OneCycle
-    from gyaku.threads import num_threads as num_threads
-    from gyaku.threads import set_num_threads as set_num_threads
-    from gyaku.train import NonFiniteError as NonFiniteError
+    from gyaku.backend import *
+    from gyaku.callbacks import *
+    from gyaku.layers import *
+    from gyaku.model import *
+    from gyaku.optim import *
+    from gyaku.threads import *
+    from gyaku.train import *
 
-# What is imported when it is first asked for, so that `import gyaku` takes no time from those who
-# need a part of it only: the modules, and the names of others that are found here, too.
+# Modules are imported when they are first asked for, so that `import gyaku` takes no time from
+# those who need a part of it only.
 _MODULES = (
-    "callbacks",
-    "data",
-    "init",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optim",
-    "plots",
-    "reference",
-    "schedules",
+    *("callbacks", "data", "init", "layers", "losses", "metrics", "models", "ops", "optim"),
+    *("plots", "reference", "schedules"),
 )
-_NAMES = {
-    "backend": ("use_backend",),
-    "callbacks": (
-        "Callback",
-        "EarlyStopping",
-    ),
-    "layers": (
-        "ELU",
-        "GELU",
-        "SELU",
-        "Add",
-        "AvgPool1D",
-        "AvgPool2D",
-        "BatchNorm",
-        "Concatenate",
-        "Conv1D",
-        "Conv2D",
-        "Conv2DTranspose",
-        "Dense",
-        "DepthwiseConv2D",
-        "Dropout",
-        "Flatten",
-        "GlobalAvgPool2D",
-        "GlobalMaxPool2D",
-        "HardSigmoid",
-        "Identity",
-        "Input",
-        "Layer",
-        "LayerNorm",
-        "LeakyReLU",
-        "LogSoftmax",
-        "MaxPool1D",
-        "MaxPool2D",
-        "ReLU",
-        "Reshape",
-        "Sigmoid",
-        "SiLU",
-        "Softmax",
-        "Softplus",
-        "Step",
-        "Tanh",
-    ),
-    "model": (
-        "Model",
-        "Residual",
-        "Sequential",
-        "load",
-    ),
-    "optim": (
-        "SGD",
-        "Adam",
-        "Momentum",
-        "Nesterov",
-        "Optimizer",
-    ),
-    "schedules": (
-        "Constant",
-        "InverseTime",
-        "OneCycle",
-    ),
-    "threads": (
-        "num_threads",
-        "set_num_threads",
-    ),
-    "train": ("NonFiniteError",),
-}
-_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+# The modules whose names are found here, too, in the order of the search: light ones first.
+_EXPORTED = ("threads", "backend", "callbacks", "layers", "optim", "model", "train")
 
-__all__ = sorted([*_MODULES, *_HOMES, "__version__"])
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")  # this sets the attribute
+
+
+def _exports() -> list[str]:
+    names = {name for module in _EXPORTED for name in _module(module).__all__}
+    return sorted({"__version__", *_MODULES, *names})
+
+
+def _hint(name: str) -> str:
+    """Return where a name is, or which one was probably meant."""
+    from gyaku.names import suggestion
+
+    within = {each: getattr(_module(each), "__all__", ()) for each in _MODULES}
+    homes = [f"gyaku.{each}.{name}" for each, names in within.items() if name in names]
+    if homes:
+        return f"; there is {' and '.join(homes)}"
+    deeper = (f"{each}.{one}" for each, names in within.items() for one in names)
+    return suggestion(name, [*_exports(), *deeper])
 
 
 if not TYPE_CHECKING:  # to those that read, a name that is not above is a mistake
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
-            return import_module(f"gyaku.{name}")  # the import sets the attribute
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"gyaku.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
+            return _module(name)
+        if name == "__all__":
+            return _exports()
+        from importlib.util import find_spec
+
+        hint = ""
+        # `from gyaku import memory` asks here before it imports a module that is not listed.
+        if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
+            for module in map(_module, _EXPORTED):
+                if name in module.__all__:
+                    globals()[name] = value = getattr(module, name)
+                    return value
+            hint = _hint(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_exports()})

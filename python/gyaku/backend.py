@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku import _core
+from gyaku import _core as _core
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Literal
 
-__all__ = ["_core", "active", "active_backend", "reference", "use_backend"]
+__all__ = ["use_backend"]
 
 NAMES = ("native", "reference")
 
@@ -38,7 +38,7 @@ class _Late:
 
 
 if TYPE_CHECKING:
-    from gyaku import reference
+    from gyaku import reference as reference
 else:
     reference = _Late()
 

@@ -1,11 +1,14 @@
-"""Callbacks: what happens between the epochs and steps of a training."""
+"""Callbacks: calls between the epochs and steps of a training."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import Configured, no_class, number, whole
+import numpy as np
+
+from gyaku.checks import no_class, number, whole
+from gyaku.components import Configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Callback", "Callbacks", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping"]
 
 
 class Callback(Configured):
@@ -22,14 +25,14 @@ class Callback(Configured):
     Attributes
     ----------
     model : Model
-        What is trained; ``model.optimizer`` trains it.
+        The model in training; ``model.optimizer`` is its optimizer.
 
     Notes
     -----
-    Callbacks are called in the order of the list. A method of an epoch or a batch that returns
-    something true ends the training, and if that is a string it is the reason that the history
-    keeps. Overriding a method of the batches makes each step a native call of its own, which
-    costs small networks most of their speed.
+    Callbacks are called in the order of the list. A method of an epoch or a batch ends the training
+    by returning True, or a string: the reason, which the history keeps. Any other value is ignored.
+    ``self.model.stop_training = True`` ends the training, too. Overriding a method of the batches
+    makes each step a native call of its own, which costs small networks most of their speed.
 
     Examples
     --------
@@ -43,94 +46,94 @@ class Callback(Configured):
     model: Any  # a `Model`, which knows the callbacks and is unknown here
 
     def on_train_begin(self) -> object:
-        """Be called before the first step."""
+        """Run before the first step."""
 
     def on_train_end(self) -> object:
-        """Be called after the last step, however the training ended."""
+        """Run after the last step, however the training ended."""
 
     def on_epoch_begin(self, epoch: int) -> object:
-        """Be called before an epoch.
+        """Run before an epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number, from 0.
+            Index of the epoch, from 0.
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
-        """Be called after an epoch.
+        """Run after an epoch.
 
         Parameters
         ----------
         epoch : int
-            Its number, from 0.
+            Index of the epoch, from 0.
         logs : mapping of str to float
-            Loss and metrics; what was not validated in this epoch is NaN.
+            Loss and metrics; NaN for those of a validation that this epoch had not.
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_train_batch_begin(self, batch: int) -> object:
-        """Be called before a step.
+        """Run before a step.
 
         Parameters
         ----------
         batch : int
-            Its number within the epoch, from 0.
+            Index of the step within the epoch, from 0.
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> object:
-        """Be called after a step.
+        """Run after a step.
 
         Parameters
         ----------
         batch : int
-            Its number within the epoch, from 0.
+            Index of the step within the epoch, from 0.
         logs : mapping of str to float
             Loss and metrics of the epoch so far.
 
         Returns
         -------
-        object
-            Something true to end the training, a string to say why.
+        bool or str or None
+            True or a reason to end the training.
         """
 
     def on_exception(self, error: BaseException) -> object:
-        """Be called when an error or Ctrl-C ends the training.
+        """Run when an error or Ctrl-C ends the training.
 
         Parameters
         ----------
         error : BaseException
-            What ended it.
+            The error, or KeyboardInterrupt.
         """
 
 
 class EarlyStopping(Callback):
-    """Stop when a number has not improved for some epochs.
+    """Stop when a metric has not improved for some epochs.
 
     Parameters
     ----------
     monitor : str
-        The name of the number in the history.
+        Name of the loss or metric in the history.
     mode : {"auto", "min", "max"}
-        Whether less or more is better; "auto" wants more of an accuracy and less of all else.
+        Whether less or more is better; "auto" maximises accuracies and minimises all else.
     patience : int
-        How many epochs may pass without an improvement.
+        Number of epochs without an improvement.
     min_delta : float
-        How much better counts as better.
+        Smallest change that counts as an improvement.
     restore_best : bool
         Whether the model gets the weights of its best epoch back at the end; not after Ctrl-C or
         an error.
@@ -138,15 +141,18 @@ class EarlyStopping(Callback):
     Attributes
     ----------
     best : float
-        The best number so far.
+        Best value so far.
     best_epoch : int
-        Its epoch, from 0; -1 before the first.
+        Epoch of the best value, from 0; -1 before the first.
 
     Examples
     --------
     >>> EarlyStopping("val_accuracy", patience=3)
     EarlyStopping(monitor='val_accuracy', patience=3)
     """
+
+    best: float
+    best_epoch: int
 
     def __init__(
         self,
@@ -222,20 +228,24 @@ class Callbacks:
 
     Parameters
     ----------
-    given : Callback or callable or iterable of these
-        Functions are called with epoch and logs at the end of each epoch.
+    given : Callback or callable or iterable of these or None
+        The callbacks; a function is called with epoch and logs at the end of each epoch.
     model : Model
-        What is trained.
+        The model to train.
 
     Attributes
     ----------
     epochs, batches : bool
         Whether any of them has to be called at each epoch or at each step.
     stopped : str or None
-        Why one of them ended the training.
+        The reason for which one of them ended the training.
     """
 
-    def __init__(self, given: Callback | Callable[..., object] | Iterable[Any], model: Any) -> None:
+    def __init__(
+        self, given: Callback | Callable[..., object] | Iterable[Any] | None, model: Any
+    ) -> None:
+        if given is None:
+            given = ()
         listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
         for each in listed:
             no_class("fit: a callback", each)
@@ -247,12 +257,13 @@ class Callbacks:
         for each in self._all:
             each.model = model
         self.model = model
+        model.stop_training = False
         self.stopped: str | None = None
         self.epochs = self._any("on_epoch_begin", "on_epoch_end")
         self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
 
     def _any(self, *names: str) -> bool:
-        """Tell whether any callback has one of these methods of its own."""
+        """Return whether any callback has one of these methods of its own."""
         return any(
             getattr(type(each), name) is not getattr(Callback, name)
             for each in self._all
@@ -260,17 +271,26 @@ class Callbacks:
         )
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Call a method of each.
+        """Call a method of each, and keep the reason of the first that ends the training.
 
         Parameters
         ----------
         name : str
             The method.
         *arguments : object
-            What it is called with.
+            Its arguments.
         """
         for each in self._all:
             answer = getattr(each, name)(*arguments)
-            if answer and self.stopped is None:
-                who = getattr(getattr(each, "function", type(each)), "__name__", "a callback")
-                self.stopped = answer if isinstance(answer, str) else who
+            if self.stopped is None:
+                self.stopped = _reason(each, answer) or None
+
+
+def _reason(callback: Callback, answer: object) -> str:
+    """Return why a callback ends the training, or "" if it does not."""
+    if isinstance(answer, str):
+        return answer
+    # A comparison of NumPy's numbers is one of its bools.
+    if callback.model.stop_training or (isinstance(answer, (bool, np.bool_)) and answer):
+        return getattr(getattr(callback, "function", type(callback)), "__name__", "a callback")
+    return ""

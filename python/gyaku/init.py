@@ -1,8 +1,8 @@
-"""Initialisers: the values that parameters have before training.
+"""Initialisers: values of parameters before training.
 
 An initialiser is called with the shape of a parameter and a random generator; a function of these
 two does as well. The last axis of a weight holds its outputs, the one before it its inputs, and
-further axes in front (a convolution's window) belong to both.
+further axes in front (a convolution's kernel) belong to both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Configured, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 
     Initialize: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], NDArray[np.floating]]
 
-__all__ = ["INITIALIZERS", "Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier"]
-__all__ += ["Zeros", "initializer"]
+__all__ = ["Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier", "Zeros"]
+
+INITIALIZERS: Table[Initializer] = Table()
 
 
-class Initializer(Configured):
+class Initializer(Configured, table=INITIALIZERS):
     """Base of the initialisers."""
 
     def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
@@ -37,7 +40,7 @@ class Initializer(Configured):
         shape : tuple of int
             The shape of the parameter.
         random : numpy.random.Generator
-            Where random numbers come from.
+            Source of randomness.
 
         Returns
         -------
@@ -49,7 +52,7 @@ class Initializer(Configured):
 
 
 class Constant(Initializer):
-    """The same value everywhere.
+    """Constant value.
 
     Parameters
     ----------
@@ -84,19 +87,19 @@ class Normal(Initializer):
 
     Parameters
     ----------
+    std : float
+        The standard deviation.
     mean : float
         The mean.
-    deviation : float
-        The standard deviation.
     """
 
-    def __init__(self, mean: float = 0.0, deviation: float = 0.01) -> None:
+    def __init__(self, *, std: float = 0.01, mean: float = 0.0) -> None:
+        self.std = number("Normal", "std", std, least=0)
         self.mean = number("Normal", "mean", mean)
-        self.deviation = number("Normal", "deviation", deviation, least=0)
 
     def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
-        """Draw from N(mean, deviation²); see `Initializer`."""
-        return random.normal(self.mean, self.deviation, shape)
+        """Draw from N(mean, std²); see `Initializer`."""
+        return random.normal(self.mean, self.std, shape)
 
 
 class Uniform(Initializer):
@@ -108,7 +111,7 @@ class Uniform(Initializer):
         The interval [low, high).
     """
 
-    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
+    def __init__(self, *, low: float = -0.05, high: float = 0.05) -> None:
         self.low = number("Uniform", "low", low)
         self.high = number("Uniform", "high", high, least=self.low)
 
@@ -118,12 +121,12 @@ class Uniform(Initializer):
 
 
 class Xavier(Initializer):
-    """Values that keep the variance of signals and gradients through sigmoid and tanh layers.
+    """Uniform values that keep the variance of signals and gradients through sigmoid layers.
 
     Parameters
     ----------
     gain : float
-        A factor on all values.
+        Factor on all values.
 
     Notes
     -----
@@ -141,12 +144,12 @@ class Xavier(Initializer):
 
 
 class He(Initializer):
-    """Values that keep the variance of signals through ReLU layers.
+    """Normal values that keep the variance of signals through ReLU layers.
 
     Parameters
     ----------
     gain : float
-        A factor on all values.
+        Factor on all values.
 
     Notes
     -----
@@ -164,21 +167,11 @@ class He(Initializer):
 
 
 def _inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many numbers feed one output and how many outputs one input feeds."""
+    """Return fan-in and fan-out."""
     if len(shape) < 2:
         return math.prod(shape), math.prod(shape)
     window = math.prod(shape[:-2])
     return window * shape[-2], window * shape[-1]
-
-
-INITIALIZERS: dict[str, Callable[[], Initializer]] = {
-    "he": He,
-    "normal": Normal,
-    "ones": Ones,
-    "uniform": Uniform,
-    "xavier": Xavier,
-    "zeros": Zeros,
-}
 
 
 def initializer(given: str | Initialize) -> Initialize:
@@ -204,6 +197,6 @@ def initializer(given: str | Initialize) -> Initialize:
     if isinstance(given, str):
         return choose("initializer", given, INITIALIZERS)()
     no_class("an initializer", given)
-    if isinstance(given, Configured) > isinstance(given, Initializer) or not callable(given):
+    if not is_kind_or_function(Initializer, given):
         raise TypeError(f"an initializer must be a name or a callable, got {given!r}")
     return given

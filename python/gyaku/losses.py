@@ -1,7 +1,6 @@
-"""Losses: how far outputs are from targets, and the gradient of that by the outputs.
+"""Losses of outputs and targets, and their gradients with respect to the outputs.
 
-A loss is called with outputs and targets of a batch and returns both; a function that does this
-is a loss too.
+A loss is called with outputs and targets of a batch and returns both; so can a function.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Component, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LOSSES", "CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]
-__all__ += ["SumSquaredError", "loss"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy", "SumSquaredError"]
+
+LOSSES: Table[Loss] = Table()
 
 
-class Loss(Part):
+class Loss(Component, table=LOSSES):
     """Base of the losses.
 
     Parameters
     ----------
     reduction : {"mean", "sum"}
-        Whether the losses of a batch's samples are averaged or added.
+        Mean or sum of the losses of a batch's samples.
 
     Raises
     ------
@@ -39,9 +41,9 @@ class Loss(Part):
 
     passes = frozenset({"__call__", "compute"})
     takes: str = "rows"
-    """What a target is: "rows" like the outputs, "classes" (numbers or rows), or "anything"."""
+    """Kind of target: "rows" like the outputs, "classes" (numbers or rows), or "anything"."""
     advice: str = ""
-    """What to try if the loss is not finite although the outputs are."""
+    """Advice for a loss that is not finite although the outputs are."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum"):
@@ -65,9 +67,9 @@ class Loss(Part):
         Returns
         -------
         loss : ndarray of float64, of shape ()
-            The loss, which prints and counts like a number.
+            The loss, which prints and compares like a number.
         dy : ndarray
-            The loss's gradient by `y`.
+            Gradient of the loss with respect to `y`.
         """
         value, dy = self.compute(y, t)
         return np.asarray(value).reshape(()), dy
@@ -85,18 +87,18 @@ class Loss(Part):
         loss : ndarray of float64, of shape (1,)
             The loss.
         dy : ndarray
-            Its gradient by `y`.
+            Gradient with respect to `y`.
         """
         raise NotImplementedError
 
 
 class SumSquaredError(Loss):
-    """Half the squared distance between output and target.
+    """Half the squared distance between outputs and targets.
 
     Parameters
     ----------
     reduction : {"mean", "sum"}
-        Whether the losses of a batch's samples are averaged or added.
+        Mean or sum of the losses of a batch's samples.
 
     Notes
     -----
@@ -117,16 +119,16 @@ class SumSquaredError(Loss):
 
 
 class MeanSquaredError(Loss):
-    """The mean of the squared differences between output and target.
+    """Mean of the squared differences between outputs and targets.
 
     Parameters
     ----------
     reduction : {"mean", "sum"}
-        Whether the losses of a batch's samples are averaged or added.
+        Mean or sum of the losses of a batch's samples.
 
     Notes
     -----
-    ``E = 1/K Σ_k (y_k - t_k)²`` a sample of K numbers, ``dE/dy = 2/K (y - t)``.
+    ``E = 1/K Σ_k (y_k - t_k)²`` a sample of K elements, ``dE/dy = 2/K (y - t)``.
     """
 
     native = True
@@ -137,14 +139,14 @@ class MeanSquaredError(Loss):
 
 
 class CrossEntropy(Loss):
-    """Cross-entropy of probabilities, the outputs of a softmax or sigmoid layer.
+    """Cross-entropy of probabilities, the outputs of a softmax layer.
 
     Parameters
     ----------
     reduction : {"mean", "sum"}
-        Whether the losses of a batch's samples are averaged or added.
+        Mean or sum of the losses of a batch's samples.
     delta : float
-        A small number that keeps the logarithm away from zero.
+        Small constant in the logarithm.
 
     Notes
     -----
@@ -171,9 +173,9 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
-        Whether the losses of a batch's samples are averaged or added.
+        Mean or sum of the losses of a batch's samples.
     label_smoothing : float
-        The share of the target that is spread evenly over all classes.
+        Fraction of the target that is spread evenly over all classes.
 
     Notes
     -----
@@ -204,7 +206,7 @@ class SoftmaxCrossEntropy(Loss):
 
 
 class _Function(Loss):
-    """A loss that a person wrote in NumPy, called once a step."""
+    """A NumPy function as a loss, called once a step."""
 
     native = True
 
@@ -234,14 +236,6 @@ class _Function(Loss):
         return value, dy
 
 
-LOSSES: dict[str, type[Loss]] = {
-    "cross_entropy": CrossEntropy,
-    "mean_squared_error": MeanSquaredError,
-    "softmax_cross_entropy": SoftmaxCrossEntropy,
-    "sum_squared_error": SumSquaredError,
-}
-
-
 def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     """Return a loss from its name, itself or a function.
 
@@ -249,7 +243,7 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     ----------
     given : str or Loss or callable
         A name of `LOSSES`, a loss, or a function of outputs and targets that returns the mean
-        loss and its gradient by the outputs.
+        loss and its gradient with respect to the outputs.
 
     Returns
     -------
@@ -268,6 +262,6 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     no_class("loss", given)
     if isinstance(given, Loss) and given.native:
         return given
-    if isinstance(given, Part) > isinstance(given, Loss) or not callable(given):
+    if not is_kind_or_function(Loss, given):
         raise TypeError(f"loss must be a name, a Loss or a function (y, t), got {given!r}")
     return _Function(given)

@@ -1,4 +1,4 @@
-"""Metrics: what people want to know about a model besides its loss."""
+"""Metrics: measures of a model besides its loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class
+from gyaku.checks import no_class
+from gyaku.components import Component, Table, is_kind_or_function
+from gyaku.names import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,16 +17,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Accuracy", "MeanSquaredError", "Metric", "metric"]
+__all__ = ["Accuracy", "MeanSquaredError", "Metric"]
+
+METRICS: Table[Metric] = Table()
 
 
-class Metric(Part):
+class Metric(Component, table=METRICS):
     """Base of the metrics, which are averaged over the samples of a data set.
 
     Attributes
     ----------
     name : str
-        What the metric is called in the history.
+        Name of the metric in the history.
     """
 
     passes = frozenset({"__call__"})
@@ -49,11 +53,11 @@ class Metric(Part):
 
 
 class Accuracy(Metric):
-    """The share of samples whose largest output is that of the right class.
+    """Fraction of samples whose largest output is that of the right class.
 
     Notes
     -----
-    The target is a class number or a row whose largest number marks the class. With one output
+    The target is a class number or a row whose largest element marks the class. With one output
     alone, it and the target are on the same side of 1/2 where it is right.
 
     Examples
@@ -73,7 +77,7 @@ class Accuracy(Metric):
 
 
 class MeanSquaredError(Metric):
-    """The mean of the squared differences between output and target."""
+    """Mean of the squared differences between outputs and targets."""
 
     native = True
     name = "mean_squared_error"
@@ -84,7 +88,7 @@ class MeanSquaredError(Metric):
 
 
 class _Function(Metric):
-    """A metric that a person wrote in NumPy, called once a step."""
+    """A NumPy function as a metric, called once a step."""
 
     native = True
 
@@ -108,12 +112,6 @@ class _Function(Metric):
 
         memory.host(call, [y, t], [value])
         return value
-
-
-METRICS: dict[str, type[Metric]] = {
-    "accuracy": Accuracy,
-    "mean_squared_error": MeanSquaredError,
-}
 
 
 def metric(given: str | Metric | Callable[..., Any]) -> Metric:
@@ -142,6 +140,6 @@ def metric(given: str | Metric | Callable[..., Any]) -> Metric:
     no_class("a metric", given)
     if isinstance(given, Metric) and given.native:
         return given
-    if isinstance(given, Part) > isinstance(given, Metric) or not callable(given):
+    if not is_kind_or_function(Metric, given):
         raise TypeError(f"a metric must be a name or a function (y, t), got {given!r}")
     return _Function(given)

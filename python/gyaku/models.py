@@ -1,11 +1,14 @@
-"""Models by name, each with the settings that train it well."""
+"""Models by name, each with the settings that train it well.
+
+Their inputs are images of bytes, 0 to 255, which the first layer brings to the range of 0 to 1.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers import (
     BatchNorm,
     Conv2D,
@@ -15,6 +18,7 @@ from gyaku.layers import (
     GlobalAvgPool2D,
     MaxPool2D,
     ReLU,
+    Rescaling,
 )
 from gyaku.model import Residual, Sequential
 from gyaku.optim import Adam
@@ -24,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gyaku.layers import Layer
-    from gyaku.layers.graph import Block
     from gyaku.optim import Optimizer
     from gyaku.schedules import Schedule
+    from gyaku.symbolic import Block
 
 __all__ = ["MODELS", "Recipe", "deep_convnet", "fast", "lenet", "linear", "mlp", "resnet"]
 __all__ += ["simple_convnet"]
@@ -52,7 +56,7 @@ def linear(*, classes: int = 10) -> Sequential:
     >>> [array.shape for array in model.params.values()]
     [(64, 10), (10,)]
     """
-    return Sequential(Flatten(), Dense(classes), name="linear")
+    return Sequential(_from_bytes(), Flatten(), Dense(classes), name="linear")
 
 
 def mlp(
@@ -92,7 +96,7 @@ def mlp(
     >>> [array.shape for array in model.params.values()]
     [(784, 100), (100,), (100, 10), (10,)]
     """
-    stack: list[Layer] = [Flatten()]
+    stack: list[Layer] = [_from_bytes(), Flatten()]
     for units in hidden:
         stack.append(Dense(units, activation))
         if dropout:
@@ -128,6 +132,7 @@ def lenet(*, classes: int = 10, padding: str = "valid") -> Sequential:
     (800, 500)
     """
     return Sequential(
+        _from_bytes(),
         *(Conv2D(20, 5, padding=padding, activation="relu"), MaxPool2D(2)),
         *(Conv2D(50, 5, padding=padding, activation="relu"), MaxPool2D(2)),
         *(Flatten(), Dense(500, "relu"), Dense(classes)),
@@ -160,6 +165,7 @@ def simple_convnet(*, classes: int = 10) -> Sequential:
     (5, 5, 1, 30)
     """
     return Sequential(
+        _from_bytes(),
         *(Conv2D(30, 5, activation="relu"), MaxPool2D(2)),
         *(Flatten(), Dense(100, "relu"), Dense(classes)),
         name="simple_convnet",
@@ -190,7 +196,7 @@ def deep_convnet(*, classes: int = 10) -> Sequential:
     >>> model.params["dense.weight"].shape
     (1024, 50)
     """
-    stack: list[Layer] = []
+    stack: list[Layer] = [_from_bytes()]
     for filters, padding in ((16, 1), (32, 2), (64, 1)):
         stack += [
             Conv2D(filters, 3, padding=1, activation="relu"),
@@ -231,6 +237,7 @@ def fast(*, classes: int = 10, padding: str = "valid") -> Sequential:
     # ReLU commutes with max-pooling; before it, it is one step with the convolution, and its
     # gradient is taken of the pooling's fewer numbers.
     return Sequential(
+        _from_bytes(),
         *(Conv2D(24, 5, padding=padding, activation="relu"), MaxPool2D(2)),
         *(Conv2D(32, 3, padding=padding, activation="relu"), MaxPool2D(2)),
         *(Flatten(), Dense(256, "relu"), Dense(classes)),
@@ -276,7 +283,7 @@ def resnet(depth: int = 8, width: int = 16, *, classes: int = 10) -> Sequential:
     if depth < 8 or depth % 6 != 2:
         raise ValueError(f"resnet: depth must be 6 n + 2, such as 8, 14 or 20, got {depth}")
     width = whole("resnet", "width", width)
-    stack: list[Block] = [*_normalised(width, 3), ReLU()]
+    stack: list[Block] = [_from_bytes(), *_normalised(width, 3), ReLU()]
     for stage in range(3):
         filters = width << stage
         for block in range(depth // 6):
@@ -285,6 +292,10 @@ def resnet(depth: int = 8, width: int = 16, *, classes: int = 10) -> Sequential:
             layers = [*_normalised(filters, 3, stride), ReLU(), *_normalised(filters, 3)]
             stack += [Residual(*layers, shortcut=shortcut), ReLU()]
     return Sequential(*stack, GlobalAvgPool2D(), Dense(classes), name="resnet")
+
+
+def _from_bytes() -> Layer:
+    return Rescaling(1 / 255)
 
 
 def _normalised(filters: int, size: int, stride: int = 1) -> list[Layer]:

@@ -1,4 +1,4 @@
-"""Optimizers: how parameters follow their gradients.
+"""Optimizers: updates of parameters by their gradients.
 
 An optimizer works on the two flat buffers of a model, one of all parameters and one of all
 gradients, and keeps its own state in buffers of the same length.
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Part, choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Component, Table
+from gyaku.names import choose
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
@@ -34,13 +36,15 @@ if TYPE_CHECKING:
             """All gradients, one after another."""
 
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "optimizer"]
+__all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer"]
+
+OPTIMIZERS: Table[Optimizer] = Table(lambda cls: cls.__name__.lower())
 
 RATES = 1 << 14
 """How many learning rates of a schedule are computed ahead."""
 
 
-class Optimizer(Part):
+class Optimizer(Component, table=OPTIMIZERS):
     """Base of the optimizers; one of your own defines `update`.
 
     Parameters
@@ -53,11 +57,11 @@ class Optimizer(Part):
     Attributes
     ----------
     clock : ndarray of float64, of shape (4,)
-        The step, its learning rate, and the powers of `beta1` and `beta2` by the step.
+        Step counter, its learning rate, and the powers of `beta1` and `beta2`.
     params, grads : ndarray
         The parameters that it trains and their gradients, once it has begun.
     state : dict of str to ndarray
-        The flat buffers that the optimizer keeps from step to step.
+        Flat buffers of the optimizer, by name.
 
     Raises
     ------
@@ -81,6 +85,8 @@ class Optimizer(Part):
     beta2: float = 1.0
     params: NDArray[Any] = np.zeros(0)
     grads: NDArray[Any] = np.zeros(0)
+    clock: NDArray[np.float64]
+    state: dict[str, NDArray[Any]]
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
@@ -107,9 +113,10 @@ class Optimizer(Part):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            The model. The state is kept if it is the one before, with the same layers frozen.
+            The model to train. The state is kept if it trained this model before, with the same
+            layers frozen.
         total_steps : int, optional
-            How many steps are to come, for schedules that depend on it.
+            Number of steps to come, for schedules that depend on it.
         """
         model = _trained(model)
         if self.params is not model.flat_params:
@@ -137,17 +144,17 @@ class Optimizer(Part):
         self._rates[0] = 0 if isinstance(self._schedule, Constant) else now
 
     def prepare(self, steps: int) -> int:
-        """Make sure that learning rates are there for the steps to come.
+        """Compute the learning rates of the steps to come.
 
         Parameters
         ----------
         steps : int
-            How many steps are wanted.
+            Number of steps wanted.
 
         Returns
         -------
         int
-            For how many of them there are rates, at least one.
+            Number of steps for which there are rates, at least one.
         """
         if isinstance(self._schedule, Constant):
             return steps
@@ -242,7 +249,7 @@ class Optimizer(Part):
 
 
 class SGD(Optimizer):
-    """Gradient descent, the steepest way down.
+    """Stochastic gradient descent.
 
     Parameters
     ----------
@@ -280,14 +287,14 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with a velocity that remembers the way so far.
+    """Stochastic gradient descent with momentum.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     momentum : float
-        The share α of the velocity that a step keeps.
+        Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 
@@ -334,14 +341,14 @@ class Momentum(Optimizer):
 
 
 class Nesterov(Momentum):
-    """Momentum that looks at the gradient where the velocity will have led.
+    """Nesterov momentum: the gradient is that of the point ahead.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     momentum : float
-        The share α of the velocity that a step keeps.
+        Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 
@@ -365,16 +372,16 @@ class Nesterov(Momentum):
 
 
 class Adam(Optimizer):
-    """Gradient descent by a running mean of the gradient over the root of that of its square.
+    """Adam: running mean of the gradient over the root of that of its square.
 
     Parameters
     ----------
     learning_rate : float or Schedule or callable
         The learning rate η, or a schedule of it.
     beta1, beta2 : float
-        The shares of the two running means that a step keeps.
+        Decay rates of the two running means.
     epsilon : float
-        A small number that keeps the division finite.
+        Small constant in the denominator.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
 
@@ -442,21 +449,13 @@ def _checked_rate(
     return given
 
 
-OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
-    "adam": Adam,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "sgd": SGD,
-}
-
-
-def optimizer(given: str | Optimizer) -> Optimizer:
+def optimizer(given: str | Optimizer | None) -> Optimizer:
     """Return an optimizer from its name or itself.
 
     Parameters
     ----------
-    given : str or Optimizer
-        A name of `OPTIMIZERS`, or an optimizer.
+    given : str or Optimizer or None
+        A name of `OPTIMIZERS`, or an optimizer; None is `Adam`.
 
     Returns
     -------
@@ -470,8 +469,11 @@ def optimizer(given: str | Optimizer) -> Optimizer:
     TypeError
         If it is neither.
     """
+    if given is None:
+        return Adam()
     if isinstance(given, str):
-        return choose("optimizer", given, OPTIMIZERS)()
+        kind: Callable[[], Optimizer] = choose("optimizer", given, OPTIMIZERS)
+        return kind()
     no_class("optimizer", given)
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or an Optimizer, got {given!r}")

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured, number, whole
+from gyaku.checks import number, whole
+from gyaku.components import Configured, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["Constant", "InverseTime", "OneCycle", "Schedule", "schedule"]
+__all__ = ["Constant", "InverseTime", "OneCycle", "Schedule"]
+
+SCHEDULES: Table[Schedule] = Table()
 
 
-class Schedule(Configured):
+class Schedule(Configured, table=SCHEDULES):
     """Base of the schedules."""
 
     def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -40,24 +43,24 @@ class Schedule(Configured):
         raise NotImplementedError
 
     def spanning(self, total_steps: int) -> Schedule:
-        """Return this schedule for a training of so many steps.
+        """Return this schedule for a training of known length.
 
         Parameters
         ----------
         total_steps : int
-            The length of the training, which `fit` knows.
+            Length of the training.
 
         Returns
         -------
         Schedule
-            A schedule that has all it needs; itself unless it depends on the length.
+            The schedule itself, unless it depends on the length.
         """
         del total_steps
         return self
 
 
 class Constant(Schedule):
-    """The same learning rate for ever.
+    """Constant learning rate.
 
     Parameters
     ----------
@@ -79,14 +82,14 @@ class Constant(Schedule):
 
 
 class InverseTime(Schedule):
-    """A learning rate that falls with the inverse of time.
+    """Learning rate that decays with the inverse of time.
 
     Parameters
     ----------
     rate : float
-        The learning rate η₀ of step 0.
+        Learning rate η₀ of step 0.
     steps : float
-        The number of steps τ after which it has halved.
+        Number of steps τ after which it has halved.
 
     Notes
     -----
@@ -110,16 +113,16 @@ class InverseTime(Schedule):
 
 
 class OneCycle(Schedule):
-    """A learning rate that rises to a maximum and falls to almost nothing, along half cosines.
+    """One-cycle policy: the rate rises to a maximum and decays to almost zero along half cosines.
 
     Parameters
     ----------
     max_rate : float
         The highest learning rate.
     total_steps : int, optional
-        The length of the cycle; by default that of the training, which `fit` fills in.
+        Length of the cycle; by default that of the training, which `fit` fills in.
     warmup : float
-        The share of the steps in which it rises.
+        Fraction of the steps in which the rate rises.
     start_factor, end_factor : float
         ``max_rate`` divided by these is the rate of the first and of the last step.
 
@@ -175,12 +178,12 @@ class OneCycle(Schedule):
         return type(self)(**{**self.config(), "total_steps": total_steps})
 
 
-def _half_cosine(start: float, end: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    return end + (start - end) * (1 + np.cos(math.pi * np.clip(share, 0, 1))) / 2
+def _half_cosine(start: float, end: float, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    return end + (start - end) * (1 + np.cos(math.pi * np.clip(fraction, 0, 1))) / 2
 
 
 class _Function(Schedule):
-    """A schedule that a person wrote as a function."""
+    """A function as a schedule."""
 
     def __init__(self, function: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> None:
         self.function = function

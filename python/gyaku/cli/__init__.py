@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -106,8 +107,8 @@ def stop_command(error: ImportError) -> None:
 
 
 def _run(given: list[str]) -> int:
-    from gyaku.arguments import unknown
     from gyaku.cli.parser import UsageError
+    from gyaku.names import unknown
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows a question mark
@@ -122,7 +123,9 @@ def _run(given: list[str]) -> int:
         if "run" not in arguments:
             parser.print_help()
             return 2
-        code: int = arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _advise(given[0], message)
+            code: int = arguments.run(arguments)
     except UsageError as error:
         verb = given[0] if given[0] in _VERBS else ""
         page = f"gyaku {verb} --help".replace("  ", " ")
@@ -150,6 +153,11 @@ def _say(verb: str, sentence: str, code: int) -> int:
     """Write a sentence where errors go, and return the exit code."""
     print(f"gyaku {verb}".strip() + f": {sentence}", file=sys.stderr)
     return code
+
+
+def _advise(verb: str, message: Warning | str) -> None:
+    """Write a warning as one sentence, without the place that it comes from."""
+    _say(verb, str(message).removeprefix(f"{verb}: "), 0)
 
 
 def _sentence(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import unknown
+from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from gyaku.cli import model_file
 from gyaku.cli.parser import UsageError, whole
 from gyaku.cli.samples import ascii_picture, read_samples
+from gyaku.layers import Rescaling
 from gyaku.model import load
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ Let a trained model read digits: an image of its data set, or your own.
 
 A FILE is a picture (PNG, JPEG and so on) of one digit, dark on light or light on dark, which is
 cut out and made as small as the images that the model was trained on; or .npy, .npz or an IDX
-file with many; or a table (.csv, .txt) with one image a row, its pixels from 0 to 255.
+file with many; or a table (.csv, .txt) with one image a row. Numbers are taken at their value: the
+models of 'gyaku train' take pixels from 0 to 255.
 """
 
 _EXAMPLES = """\
@@ -81,18 +84,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.files and arguments.dataset:
         raise UsageError("give files or --dataset, not both")
     if arguments.files:
-        names, x, y = _from_files(arguments, model.input_shape or ())
+        names, parts, y = _from_files(arguments, model)
     else:
         names, x, y = _from_data_set(arguments, model)
-    sure = model_file.probabilities(model, x)
+        parts = [x]
+    sure = np.concatenate([model_file.probabilities(model, part) for part in parts])
     if arguments.json:
         import json
 
         rows = zip(names, sure, y, strict=True)
         print(json.dumps([_as_json(name, row, digit) for name, row, digit in rows]))
         return 0
-    if len(x) == 1:
-        print(_one(names[0], x[0], sure[0], y[0]))
+    if len(names) == 1:
+        print(_one(names[0], parts[0][0], sure[0], y[0]))
     else:
         width = max(map(len, names))
         for name, row, digit in zip(names, sure, y, strict=True):
@@ -120,20 +124,36 @@ def _from_data_set(
 
 
 def _from_files(
-    arguments: argparse.Namespace, shape: tuple[int, ...]
-) -> tuple[list[str], NDArray[Any], list[int | None]]:
+    arguments: argparse.Namespace, model: Model
+) -> tuple[list[str], list[NDArray[Any]], list[int | None]]:
     names, parts = [], []
     for file in arguments.files:
-        samples = read_samples(Path(file), shape)
+        samples = read_samples(Path(file), model.input_shape or ())
+        _advise_on_scale(file, samples, model)
         rows = list(range(len(samples)))
         if arguments.index:
             rows = _chosen(arguments, len(samples), f"images in {file}")
         names += [file if len(samples) == 1 else f"{file}, number {row}" for row in rows]
         parts.append(samples[rows])
-    if len({part.dtype for part in parts}) > 1:  # pixels of one file beside shares of another
-        scaled = [p / np.float32(255) if p.dtype == np.uint8 else p for p in parts]
-        parts = [part.astype(np.float32) for part in scaled]
-    return names, np.concatenate(parts), [None] * len(names)
+    return names, parts, [None] * len(names)
+
+
+def _advise_on_scale(file: str, samples: NDArray[Any], model: Model) -> None:
+    """Say if the values in a file are far from those that the model takes."""
+    first, largest = model.layers[0], float(samples.max())
+    least, most = 0.0, 255.0  # the bytes of a picture, as far as anybody knows
+    if isinstance(first, Rescaling) and first.scale:
+        most = (1 - first.offset) / first.scale
+        least = most / 10
+    elif model.scales_bytes:
+        most = 255.0 if samples.dtype == np.uint8 else 1.0
+        least = most / 10
+    if not least <= largest <= 1.01 * most:
+        print(
+            f"gyaku predict: {file} holds values up to {largest:g}, but the model takes values from"
+            f" 0 to {most:g}",
+            file=sys.stderr,
+        )
 
 
 def _verdict(answer: int, digit: int) -> str:

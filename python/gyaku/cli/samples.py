@@ -63,7 +63,8 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        The samples, (n, *shape); whole numbers from 0 to 255 as uint8, which models scale.
+        The samples, (n, *shape), at their value: whole numbers from 0 to 255 as uint8, others as
+        float32.
 
     Raises
     ------
@@ -108,8 +109,6 @@ def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray
         raise FileError(f"{path} holds values that are not finite")
     whole = samples.dtype.kind in "iu" or (samples == np.round(samples)).all()
     if whole and samples.min() >= 0 and 1 < samples.max() <= 255:
-        if shape[:2] == (8, 8) and samples.max() <= 16:  # counts, as the digits have elsewhere
-            samples = np.round(samples * (255 / 16))
         return samples.astype(np.uint8)
     return samples.astype(np.float32)
 

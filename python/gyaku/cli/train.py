@@ -345,7 +345,7 @@ def _layers(model: Sequential) -> str:
             words.append(f"{layer.filters} filters of {layer.kernel_size} x {layer.kernel_size}")
         elif isinstance(layer, layers.Dense):
             words.append(f"{layer.units} {layer.activation or 'outputs'}")
-        elif not isinstance(layer, layers.Flatten):
+        elif not isinstance(layer, (layers.Flatten, layers.Rescaling)):
             words.append(type(layer).__name__.lower())
     return ", ".join(words)
 

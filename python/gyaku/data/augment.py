@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 
 __all__ = ["Augment"]
 
@@ -37,7 +37,7 @@ class Augment:
     --------
     >>> import gyaku as gk
     >>> (x, y), _ = gk.data.digits()
-    >>> model = gk.Sequential(gk.Flatten(), gk.Dense(10))
+    >>> model = gk.Sequential(gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(10))
     >>> moved = gk.data.Augment(shift=1)
     >>> history = model.fit(x, y, loss="softmax_cross_entropy", augment=moved, verbose=0)
     >>> history.epochs

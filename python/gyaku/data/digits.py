@@ -50,8 +50,8 @@ def digits(test_size: float = 0.2) -> tuple[Set, Set]:
     Notes
     -----
     Each pixel counts the inked points of a 4 x 4 field of the scanned digit, from 0 to 16. The
-    counts are stretched to 0..255, so that scaling by 1/255, which `fit` does with all uint8
-    images, gives 0 to 1.
+    counts are stretched to 0..255, as the pixels of most images, so that ``Rescaling(1 / 255)``
+    brings them to 0..1.
 
     References
     ----------

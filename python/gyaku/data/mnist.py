@@ -98,6 +98,8 @@ def mnist(
 
     Notes
     -----
+    A model that begins with ``Rescaling(1 / 255)`` takes them as they are.
+
     The first call unpacks the files, holds their SHA-256 against the known ones and keeps the
     arrays in the cache; later calls take some 20 ms. The kept copy is checked by size and CRC,
     and made anew when the files in ``$GYAKU_DATA`` have changed. If the cache cannot be written,

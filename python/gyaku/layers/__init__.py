@@ -1,88 +1,19 @@
 """Layers: each a forward pass, a backward pass and the parameters between them."""
 
-from gyaku.layers.activation import (
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    HardSigmoid,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Step,
-    Tanh,
-)
-from gyaku.layers.base import Layer
-from gyaku.layers.conv import Conv1D, Conv2D, DepthwiseConv2D
-from gyaku.layers.conv_transpose import Conv2DTranspose
-from gyaku.layers.dense import Dense
-from gyaku.layers.dropout import Dropout
-from gyaku.layers.graph import Input
-from gyaku.layers.merge import Add, Concatenate
-from gyaku.layers.norm import BatchNorm, LayerNorm
-from gyaku.layers.pool import (
-    AvgPool1D,
-    AvgPool2D,
-    GlobalAvgPool2D,
-    GlobalMaxPool2D,
-    MaxPool1D,
-    MaxPool2D,
-)
-from gyaku.layers.shape import Flatten, Reshape
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "LAYERS",
-    "SELU",
-    "Activation",
-    "Add",
-    "AvgPool1D",
-    "AvgPool2D",
-    "BatchNorm",
-    "Concatenate",
-    "Conv1D",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "DepthwiseConv2D",
-    "Dropout",
-    "Flatten",
-    "GlobalAvgPool2D",
-    "GlobalMaxPool2D",
-    "HardSigmoid",
-    "Identity",
-    "Input",
-    "Layer",
-    "LayerNorm",
-    "LeakyReLU",
-    "LogSoftmax",
-    "MaxPool1D",
-    "MaxPool2D",
-    "ReLU",
-    "Reshape",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Step",
-    "Tanh",
-]
+from gyaku.layers.activation import *
+from gyaku.layers.base import *
+from gyaku.layers.conv import *
+from gyaku.layers.conv_transpose import *
+from gyaku.layers.dense import *
+from gyaku.layers.dropout import *
+from gyaku.layers.merge import *
+from gyaku.layers.norm import *
+from gyaku.layers.pool import *
+from gyaku.layers.rescaling import *
+from gyaku.layers.shape import *
+from gyaku.symbolic import Input as Input
 
-LAYERS: dict[str, type[Layer]] = {
-    cls.__name__: cls
-    for cls in (
-        *(Dense, Dropout, Flatten, Reshape),
-        *(Conv2D, Conv1D, Conv2DTranspose, DepthwiseConv2D, BatchNorm, LayerNorm),
-        *(MaxPool2D, MaxPool1D, AvgPool2D, AvgPool1D, GlobalMaxPool2D, GlobalAvgPool2D),
-        *(Add, Concatenate),
-        *(Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Softplus),
-        *(HardSigmoid, Softmax, LogSoftmax),
-    )
-}
-"""The layers that a model file may name."""
+if not TYPE_CHECKING:  # type checkers follow the stars, to what each module exports
+    __all__ = sorted(name for name, value in globals().items() if callable(value))

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.arguments import choose, no_class, number
+from gyaku.checks import no_class, number
+from gyaku.components import Table
 from gyaku.layers.base import Layer
+from gyaku.names import choose
 from gyaku.ops.activation import ACTIVATIONS as ROWS
 
 if TYPE_CHECKING:
@@ -15,18 +17,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ACTIVATIONS", "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity"]
-__all__ += ["LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step"]
-__all__ += ["Tanh", "activation"]
+__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU"]
+__all__ += ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
+
+ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
 
-class Activation(Layer):
+class Activation(Layer, table=ACTIVATIONS):
     """Base of the activation functions: the operation of the same name, kept for its gradient.
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
+
+    Examples
+    --------
+    >>> from gyaku.layers import ReLU
+    >>> isinstance(ReLU(), Activation)
+    True
     """
 
     native = True
@@ -49,7 +58,8 @@ class Activation(Layer):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Apply the function; see `Layer.forward`."""
         y: NDArray[Any] = getattr(ops, self.op)(x, **self.options)
-        self.saved = x if self.saves_input else y
+        # Past the check of attributes, which small layers would feel.
+        vars(self)["saved"] = x if self.saves_input else y
         return y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
@@ -99,11 +109,11 @@ class Parametric(Activation):
     ----------
     alpha : float or None, optional
         The parameter; None is the default of the operation.
-    name : str
+    name : str, optional
         The layer's name.
     """
 
-    def __init__(self, alpha: float | None = None, *, name: str = "") -> None:
+    def __init__(self, alpha: float | None = None, *, name: str | None = "") -> None:
         super().__init__(name=name)
         default = ROWS[self.op].alpha
         self.alpha = number(str(self), "alpha", default if alpha is None else alpha, least=0)
@@ -191,7 +201,7 @@ class Softmax(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -209,7 +219,7 @@ class LogSoftmax(Activation):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -220,15 +230,6 @@ class LogSoftmax(Activation):
 
     op = "log_softmax"
     elementwise = False
-
-
-ACTIVATIONS: dict[str, type[Activation]] = {
-    cls.op: cls
-    for cls in (
-        *(Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Softplus),
-        *(HardSigmoid, Softmax, LogSoftmax),
-    )
-}
 
 
 def activation(given: str | Activation) -> Activation:

@@ -1,4 +1,4 @@
-"""What a layer is: parameters, a forward pass, a backward pass."""
+"""The base of all layers: parameters, a forward pass, a backward pass."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import Part, check_bytes, truth
+from gyaku.checks import check_bytes, truth
+from gyaku.components import Component, Table
 from gyaku.init import initializer
-from gyaku.layers.graph import Block
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     import weakref
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from gyaku.init import Initialize
 
-__all__ = ["Layer", "Views"]
+__all__ = ["Layer"]
 
-
+LAYERS: Table[Layer] = Table(lambda cls: cls.__name__)
 _VARARGS = 4  # a bit of a function's flags: it has *args
 
 
@@ -68,7 +69,7 @@ class Views(dict[str, "NDArray[Any]"]):
         super().__setitem__(name, array)
 
 
-class Layer(Part, Block):
+class Layer(Component, Block, table=LAYERS):
     """Base of all layers, built in or written in NumPy by whoever needs one.
 
     A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or
@@ -76,12 +77,12 @@ class Layer(Part, Block):
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name; a model finds one for layers without.
 
     Attributes
     ----------
-    name : str
+    name : str, optional
         The layer's name.
     params, grads : Views
         Parameters and their gradients by name. The arrays belong to the model's two flat buffers:
@@ -108,7 +109,8 @@ class Layer(Part, Block):
 
     `forward` must not change its input. In training a layer written in NumPy is called once a
     step, on buffers that stay the same for the whole training. A layer of several inputs takes
-    them as arguments, in `build` their shapes, and returns a tuple of gradients.
+    them as arguments, in `build` their shapes, and returns a tuple of gradients. A layer that says
+    ``takes_indices = True`` is given integers, which have no gradient.
 
     Examples
     --------
@@ -127,12 +129,17 @@ class Layer(Part, Block):
     """
 
     passes = frozenset({"forward", "backward"})
+    _settings = ("trainable",)
     passes_sums: ClassVar[bool] = False
-    """Whether an activation after this layer is one of the sums that come into it."""
+    """Whether the initialiser of the layer before looks through this one for the activation."""
     takes_training: ClassVar[bool] = True
     """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
     takes: ClassVar[int | None] = 1
     """How many inputs `forward` takes, None for any number."""
+    takes_indices: ClassVar[bool] = False
+    """Whether inputs are integers, such as rows of a table: they stay int32 or int64."""
+    draws: ClassVar[bool] = True
+    """Whether the layer has a stream of random numbers, for initial weights or in training."""
 
     # Defaults of the class, so that a subclass need not call this constructor.
     name: str = ""
@@ -151,8 +158,8 @@ class Layer(Part, Block):
     sketched: bool = False  # whether only shapes are wanted
     _frozen: bool = False
 
-    def __init__(self, *, name: str = "") -> None:
-        self.name = name
+    def __init__(self, *, name: str | None = "") -> None:
+        self.name = name or ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Look whether `forward` wants to know about training."""
@@ -199,7 +206,7 @@ class Layer(Part, Block):
 
     @cached_property
     def clock(self) -> NDArray[np.int64]:
-        """Number of the step, which random layers draw by; a model's layers share one."""
+        """Step counter, the key of random layers; the layers of a model share one."""
         return memory.zeros((1,), np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -232,7 +239,8 @@ class Layer(Part, Block):
         shapes = self.input_shapes or (input_shape,)
         for shape in shapes:
             check_bytes(str(self), "the input", shape, "which build passes through forward")
-        x = [np.zeros((1, *shape), self.dtype) for shape in shapes]
+        dtype = np.dtype(np.int64) if self.takes_indices else self.dtype
+        x = [np.zeros((1, *shape), dtype) for shape in shapes]
         y = self._forward(*x, training=False)
         if np.ndim(y) == 0:
             raise ValueError(f"{self}: forward must return the outputs, got {y!r}")
@@ -261,13 +269,13 @@ class Layer(Part, Block):
         Parameters
         ----------
         dy : ndarray
-            The loss's gradient by the outputs of the last `forward`.
+            Gradient of the loss with respect to the outputs of the last `forward`.
 
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The loss's gradient by its input, or by each of several; None is enough where
-            `needs_input_gradient` is false.
+            Gradient of the loss with respect to the input, or to each of several; None is
+            enough where `needs_input_gradient` is false.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
@@ -313,7 +321,7 @@ class Layer(Part, Block):
         if self.sketched:
             return np.zeros(shape, self.dtype)
         if self.stored is None:
-            # The numbers depend on seed, layer and parameter alone, not on what was drawn before.
+            # The values depend on seed, layer and parameter alone, not on earlier draws.
             key = np.array([self.seed, self.stream << 32 | len(self.params)], np.uint64)
             random = np.random.Generator(np.random.Philox(key=key))
             try:
@@ -333,7 +341,7 @@ class Layer(Part, Block):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations a sample in the forward pass; 0 where nobody counted."""
+        """Floating-point operations a sample in the forward pass; 0 where they are not counted."""
         return 0
 
     @property
@@ -374,12 +382,12 @@ class Layer(Part, Block):
         Parameters
         ----------
         dy : ndarray
-            The gradient by the outputs.
+            Gradient with respect to the outputs.
 
         Returns
         -------
         tuple of ndarray or None
-            The gradient by each input, if they are needed.
+            Gradient with respect to each input, if it is needed.
         """
         if self.native:
             dx = self.backward(dy)

@@ -1,4 +1,4 @@
-"""Convolutions: every output sees a window of the image, and all windows share their weights."""
+"""Convolutions in two dimensions and one, and depthwise."""
 
 from __future__ import annotations
 
@@ -6,49 +6,50 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.weighted import Weighted
-from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
+from gyaku.layers.window import as_image, as_tuples, channels_last, checked_shape, for_two_axes
 from gyaku.windows import conv_axes, margins, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.init import Initialize
     from gyaku.layers.activation import Activation
-    from gyaku.windows import Padding, Sides
+    from gyaku.windows import Axis, Padding, Sides
 
 __all__ = ["Conv1D", "Conv2D", "DepthwiseConv2D"]
 
 
 class Conv2D(Weighted):
-    """A window that slides over images and gives a weighted sum of what it sees for each filter.
+    """Convolution of images: each filter is a kernel that slides over all channels.
 
     Parameters
     ----------
     filters : int
-        The number of filters, which are the channels of the output.
+        The number of filters: the channels of the output.
     kernel_size : int or pair of int
-        Height and width of the window.
+        Height and width of the kernel.
     stride : int or pair of int
-        Step from one window to the next.
+        Step from one position of the kernel to the next.
     padding : int, pair, pair of pairs, "same" or "valid"
         Zeros around the image: for all sides, for each axis, or before and after each axis.
-        ``"same"`` is as many as make size / stride windows, rounded up.
+        ``"same"`` makes size / stride outputs, rounded up.
     dilation : int or pair of int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     groups : int
-        Number of groups that channels and filters are divided into; a filter sees its own group.
+        Number of groups of channels and filters; a filter reads the channels of its group.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether each filter has a number that is added.
+        Whether each filter has a bias.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -73,8 +74,11 @@ class Conv2D(Weighted):
     """
 
     native = True
+    x: NDArray[Any]
+    shape: tuple[int, ...]
+    axes: Sequence[Axis]
     dimensions: ClassVar[int] = 2
-    """How many axes of a sample the window slides along."""
+    """The number of axes of a sample that the kernel slides along."""
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class Conv2D(Weighted):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
             activation=activation,
@@ -101,8 +105,8 @@ class Conv2D(Weighted):
         owner, axes = str(self), self.dimensions
         self.filters = whole(owner, "filters", filters)
         self.groups = whole(owner, "groups", groups)
-        self.kernel_size, self.stride = plain(kernel_size), plain(stride)
-        self.padding, self.dilation = plain(padding), plain(dilation)
+        self.kernel_size, self.stride = as_tuples(kernel_size), as_tuples(stride)
+        self.padding, self.dilation = as_tuples(padding), as_tuples(dilation)
         self._window = sides(owner, "kernel_size", self.kernel_size, axes)
         self._where: dict[str, Any] = {
             "stride": sides(owner, "stride", self.stride, axes),
@@ -119,7 +123,9 @@ class Conv2D(Weighted):
         shape = (*self._window, input_shape[-1] // groups, filters)
         with channels_last(input_shape):
             axes = conv_axes(
-                *(str(self), (1, *input_shape), shape),
+                str(self),
+                (1, *input_shape),
+                shape,
                 **self._where,
                 groups=groups,
                 dimensions=self.dimensions,
@@ -127,16 +133,16 @@ class Conv2D(Weighted):
         self.add_weights(shape, filters, groups=groups)
         self.axes = axes
         self._options = {
-            "stride": lifted(self._where["stride"]),
-            "padding": lifted(self._where["padding"], (0, 0)),
-            "dilation": lifted(self._where["dilation"]),
+            "stride": for_two_axes(self._where["stride"]),
+            "padding": for_two_axes(self._where["padding"], (0, 0)),
+            "dilation": for_two_axes(self._where["dilation"]),
             "groups": groups,
         }
         return (*(axis.windows for axis in axes), filters)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the activated sums of all windows; see `Layer.forward`."""
-        self.x = image(x)
+        """Return the activated convolution; see `Layer.forward`."""
+        self.x = as_image(x)
         weight, bias = _kernel(self.params["weight"]), self.params.get("bias")
         y = self.activated(
             ops.conv2d(self.x, weight, bias, **self._options, **self.epilogue), training
@@ -187,36 +193,35 @@ class Conv2D(Weighted):
 
     @property
     def flops(self) -> int:
-        """A multiplication and an addition for each tap that a filter sees at each place."""
+        """A multiplication and an addition for each kernel element at each position."""
         return self.work(math.prod(self.params["weight"].shape[:-1]))
 
 
 class Conv1D(Conv2D):
-    """A window that slides along sequences, the one-dimensional `Conv2D`.
+    """Convolution of sequences, the one-dimensional `Conv2D`.
 
     Parameters
     ----------
     filters : int
-        The number of filters, which are the channels of the output.
+        The number of filters: the channels of the output.
     kernel_size : int
-        Length of the window.
+        Length of the kernel.
     stride : int
-        Step from one window to the next.
+        Step from one position of the kernel to the next.
     padding : int, pair, "same" or "valid"
-        Zeros before and after the sequence. ``"same"`` is as many as make time / stride windows,
-        rounded up.
+        Zeros before and after the sequence. ``"same"`` makes time / stride outputs, rounded up.
     dilation : int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     groups : int
-        Number of groups that channels and filters are divided into; a filter sees its own group.
+        Number of groups of channels and filters; a filter reads the channels of its group.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether each filter has a number that is added.
+        Whether each filter has a bias.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -240,27 +245,27 @@ class Conv1D(Conv2D):
 
 
 class DepthwiseConv2D(Conv2D):
-    """A convolution with filters of its own for each channel, which they alone see.
+    """Depthwise convolution: each channel has filters of its own.
 
     Parameters
     ----------
     kernel_size : int or pair of int
-        Height and width of the window.
+        Height and width of the kernel.
     multiplier : int
         The number of filters for each channel.
     stride : int or pair of int
-        Step from one window to the next.
+        Step from one position of the kernel to the next.
     padding : int, pair, pair of pairs, "same" or "valid"
         Zeros around the image, as in `Conv2D`.
     dilation : int or pair of int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether each filter has a number that is added.
+        Whether each filter has a bias.
     weight_init, bias_init : str or callable
         Initialisers by name or themselves, as in `Conv2D`.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -293,10 +298,11 @@ class DepthwiseConv2D(Conv2D):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
-            *(1, kernel_size),
+            1,
+            kernel_size,
             stride=stride,
             padding=padding,
             dilation=dilation,

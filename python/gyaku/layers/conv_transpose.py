@@ -1,4 +1,4 @@
-"""The transposed convolution, which makes images larger."""
+"""Transposed convolution, which upsamples images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gyaku import ops
 from gyaku.layers.conv import Conv2D
-from gyaku.layers.window import checked_shape, plain
+from gyaku.layers.window import as_tuples, checked_shape
 from gyaku.windows import sides, transposed_conv_axes
 
 if TYPE_CHECKING:
@@ -23,32 +23,32 @@ __all__ = ["Conv2DTranspose"]
 
 
 class Conv2DTranspose(Conv2D):
-    """A convolution turned round: each pixel paints a weighted window, and windows add up.
+    """Transposed convolution, the adjoint of `Conv2D`: each pixel adds a weighted kernel.
 
     Parameters
     ----------
     filters : int
-        The number of filters, which are the channels of the output.
+        The number of filters: the channels of the output.
     kernel_size : int or pair of int
-        Height and width of the window.
+        Height and width of the kernel.
     stride : int or pair of int
-        Step from the window of one pixel to that of the next.
+        Step from the kernel of one pixel to that of the next.
     padding : int, pair, pair of pairs, "same" or "valid"
-        What is cut off around the output: on all sides, for each axis, or before and after each
-        axis. ``"same"`` leaves size times stride.
+        Rows and columns cut off the output: on all sides, for each axis, or before and after
+        each axis. ``"same"`` leaves size times stride.
     output_padding : int or pair of int
         Rows and columns that are added at the end of the output.
     dilation : int or pair of int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     groups : int
-        Number of groups that channels and filters are divided into; a filter sees its own group.
+        Number of groups of channels and filters; a filter reads the channels of its group.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether each filter has a number that is added.
+        Whether each filter has a bias.
     weight_init, bias_init : str or callable
         Initialisers by name or themselves, as in `Conv2D`.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -85,10 +85,11 @@ class Conv2DTranspose(Conv2D):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(
-            *(filters, kernel_size),
+            filters,
+            kernel_size,
             stride=stride,
             padding=padding,
             dilation=dilation,
@@ -99,14 +100,11 @@ class Conv2DTranspose(Conv2D):
             bias_init=bias_init,
             name=name,
         )
-        self.output_padding = plain(output_padding)
+        self.output_padding = as_tuples(output_padding)
         extra = sides(str(self), "output_padding", self.output_padding, least=0)
         self._where["output_padding"] = extra
         if self.filters % self.groups:
-            raise ValueError(
-                f"{self}: {filters} filters do not divide into {groups} groups, filters must be a"
-                " multiple of groups"
-            )
+            raise ValueError(f"{self}: filters ({filters}) must be divisible by groups ({groups})")
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare ``weight`` and ``bias``; see `Layer.build`."""
@@ -118,7 +116,7 @@ class Conv2DTranspose(Conv2D):
         return (*(axis.size for axis in axes), self.filters)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the activated sums of the painted windows; see `Layer.forward`."""
+        """Return the activated transposed convolution; see `Layer.forward`."""
         self.x = x
         weight, bias = self.params["weight"], self.params.get("bias")
         y = ops.conv2d_transpose(x, weight, bias, **self._options, **self.epilogue)
@@ -138,7 +136,7 @@ class Conv2DTranspose(Conv2D):
 
     @property
     def flops(self) -> int:
-        """A multiplication and an addition for each number of each window, and the bias."""
+        """A multiplication and an addition for each kernel element of each pixel, and the bias."""
         pixels = math.prod(self.input_shape[:-1])
         extra = self.use_bias + (self.applied is not None)
         return 2 * pixels * self.params["weight"].size + math.prod(self.output_shape) * extra

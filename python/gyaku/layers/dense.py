@@ -1,11 +1,11 @@
-"""The dense layer: every output sees every input."""
+"""Dense layer: every output is a weighted sum of all inputs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.weighted import Weighted
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ class Dense(Weighted):
     Parameters
     ----------
     units : int
-        The number of outputs.
+        Length of the output.
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
-        Whether there is a `b`.
+        Whether there is a bias `b`.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -46,8 +46,8 @@ class Dense(Weighted):
     Notes
     -----
     The weight has the shape (inputs, outputs). The gradients are ``dW = x' dz``, ``db = Σ dz`` over
-    the samples and ``dx = dz W'``, where ``dz`` is the gradient by the sums. A batch of sequences,
-    (samples, time, inputs), is worked on along its last axis.
+    the samples and ``dx = dz W'``, where ``dz`` is the gradient with respect to the sums. A batch
+    of sequences, (samples, time, inputs), is transformed along its last axis.
 
     Examples
     --------
@@ -60,6 +60,8 @@ class Dense(Weighted):
     """
 
     native = True
+    x: NDArray[Any]
+    shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -69,8 +71,14 @@ class Dense(Weighted):
         use_bias: bool = True,
         weight_init: str | Initialize = "auto",
         bias_init: str | Initialize = "zeros",
-        name: str = "",
+        name: str | None = "",
     ) -> None:
+        second: object = activation
+        if isinstance(second, int) and not isinstance(second, bool):  # as other libraries have it
+            raise TypeError(
+                f"Dense: activation must be a name or an Activation, got {second}; the number of"
+                f" inputs is found when the model is built, write Dense({second})"
+            )
         super().__init__(
             activation=activation,
             use_bias=use_bias,
@@ -89,9 +97,10 @@ class Dense(Weighted):
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return ``activation(x W + b)``; see `Layer.forward`."""
-        self.shape = x.shape
-        self.x = x.reshape(-1, x.shape[-1])
-        y = ops.matmul(self.x, self.params["weight"], bias=self.params.get("bias"), **self.epilogue)
+        rows = x.reshape(-1, x.shape[-1])
+        kept = vars(self)  # past the check of attributes, which small layers would feel
+        kept["x"], kept["shape"] = rows, x.shape
+        y = ops.matmul(rows, self.params["weight"], bias=self.params.get("bias"), **self.epilogue)
         return self.activated(y, training).reshape(*x.shape[:-1], self.units)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:

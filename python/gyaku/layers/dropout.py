@@ -1,4 +1,4 @@
-"""Dropout: a new random part of the network at each step."""
+"""Dropout: a new random sub-network at each step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import number
+from gyaku.checks import number
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Layer):
-    """Zero each number with a probability in training and scale the rest; else do nothing.
+    """Zero each element with a probability in training and scale the others; identity otherwise.
 
     Parameters
     ----------
     rate : float
-        The probability, at least 0 and below 1.
-    name : str
+        Probability, at least 0 and below 1.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -46,8 +46,9 @@ class Dropout(Layer):
     """
 
     native = True
+    dropping: bool
 
-    def __init__(self, rate: float = 0.5, *, name: str = "") -> None:
+    def __init__(self, rate: float = 0.5, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.rate = number(str(self), "rate", rate, least=0, below=1)
 
@@ -71,5 +72,5 @@ class Dropout(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number."""
+        """One for each element."""
         return math.prod(self.output_shape)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ __all__ = ["Add", "Concatenate"]
 
 
 class Add(Layer):
-    """The sum of inputs of the same shape.
+    """Sum of inputs of the same shape.
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -37,6 +37,7 @@ class Add(Layer):
 
     native = True
     passes_sums = True
+    count: int
 
     def build(self, *input_shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of all inputs.
@@ -87,19 +88,19 @@ class Add(Layer):
 
     @property
     def flops(self) -> int:
-        """An addition for each number of each input but the first."""
+        """An addition for each element of each input but the first."""
         return (len(self.input_shapes) - 1) * math.prod(self.output_shape)
 
 
 class Concatenate(Layer):
-    """Inputs side by side, one after another along an axis.
+    """Concatenation of inputs along an axis.
 
     Parameters
     ----------
     axis : int
-        The axis, not that of the samples: -1 is the last, the channels of images; 1 the first of
-        a sample.
-    name : str
+        Axis to concatenate along: -1 is the last, the channels of images; 1 the first of a
+        sample; 0, that of the samples, is refused.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -118,7 +119,7 @@ class Concatenate(Layer):
 
     native = True
 
-    def __init__(self, axis: int = -1, *, name: str = "") -> None:
+    def __init__(self, axis: int = -1, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.axis = whole(str(self), "axis", axis, least=-(2**31))
         if axis == 0:
@@ -157,7 +158,7 @@ class Concatenate(Layer):
     def forward(  # type: ignore[override]
         self, *x: NDArray[Any], training: bool = False
     ) -> NDArray[Any]:
-        """Return the inputs side by side.
+        """Return the concatenated inputs.
 
         Parameters
         ----------

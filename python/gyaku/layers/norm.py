@@ -1,4 +1,4 @@
-"""Normalisation: numbers brought to mean zero and variance one, then scaled and shifted."""
+"""Normalisation to mean zero and variance one, then scale and shift."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
-from gyaku.arguments import number
+from gyaku.checks import number
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ __all__ = ["BatchNorm", "LayerNorm"]
 
 
 class BatchNorm(Layer):
-    """Bring each channel of a batch to mean zero and variance one, then scale and shift it.
+    """Normalise each channel over the batch to mean zero and variance one, scale and shift it.
 
     Parameters
     ----------
     momentum : float
-        Share of a batch's statistics in the running ones, which are used in prediction.
+        Fraction of a batch's statistics in the running ones, which are used in prediction.
     epsilon : float
-        Small number that is added to the variance.
-    name : str
+        Small constant added to the variance.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -36,7 +36,7 @@ class BatchNorm(Layer):
 
     Notes
     -----
-    ``y = γ (x - μ) / √(σ² + ε) + β`` for each number of the last axis, with mean and variance over
+    ``y = γ (x - μ) / √(σ² + ε) + β`` for each element of the last axis, with mean and variance over
     all others. `buffers` holds the running statistics, ``mean`` and ``variance``. With
     ``trainable = False`` it normalises by these in training too, and they stay. S. Ioffe and
     C. Szegedy, Batch normalization (2015).
@@ -52,8 +52,14 @@ class BatchNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    training: bool
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(
+        self, momentum: float = 0.1, epsilon: float = 1e-5, *, name: str | None = ""
+    ) -> None:
         super().__init__(name=name)
         self.momentum = number(str(self), "momentum", momentum, least=0)
         if self.momentum > 1:
@@ -91,7 +97,11 @@ class BatchNorm(Layer):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Write the gradients of scale and shift, return dx; see `Layer.backward`."""
         dx, _, _ = ops.batch_norm_backward(
-            *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
+            dy,
+            self.x,
+            self.params["gamma"],
+            self.mean,
+            self.inverse,
             training=self.training,
             out=_gradients(self),
         )
@@ -99,23 +109,23 @@ class BatchNorm(Layer):
 
     @property
     def least_batch(self) -> int:
-        """Two samples where a sample has one number a channel, since one has no variance."""
+        """Two samples where a sample has one element a channel, which has no variance."""
         return 2 if self.trainable and math.prod(self.input_shape[:-1]) == 1 else 1
 
     @property
     def flops(self) -> int:
-        """A subtraction, two products and an addition for each number."""
+        """A subtraction, two products and an addition for each element."""
         return 4 * math.prod(self.output_shape)
 
 
 class LayerNorm(Layer):
-    """Bring each sample's last axis to mean zero and variance one, then scale and shift it.
+    """Normalise the last axis to mean zero and variance one, scale and shift it.
 
     Parameters
     ----------
     epsilon : float
-        Small number that is added to the variance.
-    name : str
+        Small constant added to the variance.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -137,8 +147,11 @@ class LayerNorm(Layer):
 
     native = True
     passes_sums = True
+    x: NDArray[Any]
+    mean: NDArray[Any]
+    inverse: NDArray[Any]
 
-    def __init__(self, epsilon: float = 1e-5, *, name: str = "") -> None:
+    def __init__(self, epsilon: float = 1e-5, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.epsilon = number(str(self), "epsilon", epsilon, above=0)
 
@@ -158,14 +171,18 @@ class LayerNorm(Layer):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Write the gradients of scale and shift, return dx; see `Layer.backward`."""
         dx, _, _ = ops.layer_norm_backward(
-            *(dy, self.x, self.params["gamma"], self.mean, self.inverse),
+            dy,
+            self.x,
+            self.params["gamma"],
+            self.mean,
+            self.inverse,
             out=_gradients(self),
         )
         return dx
 
     @property
     def flops(self) -> int:
-        """The statistics, a subtraction, two products and an addition for each number."""
+        """The statistics, a subtraction, two products and an addition for each element."""
         return 8 * math.prod(self.output_shape)
 
 
@@ -179,7 +196,7 @@ def _gradients(layer: Layer) -> tuple[None, NDArray[Any] | None, NDArray[Any] | 
 def _add_scale_and_shift(layer: Layer, input_shape: tuple[int, ...]) -> None:
     if not input_shape or not input_shape[-1]:
         raise ValueError(
-            f"{layer}: needs at least one number to normalise, got samples of shape {input_shape}"
+            f"{layer}: needs at least one element to normalise, got samples of shape {input_shape}"
         )
     layer.add_param("gamma", input_shape[-1:], "ones")
     layer.add_param("beta", input_shape[-1:], "zeros")

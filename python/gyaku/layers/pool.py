@@ -1,4 +1,4 @@
-"""Pooling: one number for all that a window sees."""
+"""Pooling: the maximum or mean of each window, channel by channel."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
 from gyaku.layers.base import Layer
-from gyaku.layers.window import channels_last, checked_shape, image, lifted, plain
+from gyaku.layers.window import as_image, as_tuples, channels_last, checked_shape, for_two_axes
 from gyaku.windows import margins, pool_axes, sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from gyaku.windows import Padding, Sides
+    from gyaku.windows import Axis, Padding, Sides
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool1D"]
 __all__ += ["MaxPool2D"]
 
 
 class _Pool(Layer):
-    """What the windows of all poolings have in common."""
+    """Base of the poolings that slide a window."""
 
     dimensions: ClassVar[int] = 2
+    size: tuple[int, int]
+    shape: tuple[int, ...]
+    axes: Sequence[Axis]
+    y: NDArray[Any]
+    argmax: NDArray[Any]
 
     def _slide(
         self,
-        window: Sides,
+        kernel_size: Sides,
         stride: Sides | None,
         padding: Padding,
         ceil_mode: bool,
@@ -36,38 +42,39 @@ class _Pool(Layer):
     ) -> None:
         """Keep and check the arguments."""
         owner, axes = str(self), self.dimensions
-        self.window, self.stride = plain(window), plain(stride)
-        self.padding, self.dilation = plain(padding), plain(dilation)
+        self.kernel_size, self.stride = as_tuples(kernel_size), as_tuples(stride)
+        self.padding, self._dilation = as_tuples(padding), as_tuples(dilation)
         self.ceil_mode = bool(ceil_mode)
-        self._window = sides(owner, "window", self.window, axes)
-        self._where: dict[str, Any] = {
+        self._window = sides(owner, "kernel_size", self.kernel_size, axes)
+        places: dict[str, Any] = {
             "stride": self._window if stride is None else sides(owner, "stride", stride, axes),
             "padding": margins(owner, self.padding, axes),
-            "ceil_mode": self.ceil_mode,
         }
-        if sides(owner, "dilation", self.dilation, axes) != (1,) * axes:
-            self._where["dilation"] = sides(owner, "dilation", self.dilation, axes)
-        self._options: dict[str, Any] = {
-            key: value if isinstance(value, bool) else lifted(value, fill)
-            for key, value in self._where.items()
-            for fill in [(0, 0) if key == "padding" else 1]
-        }
+        steps = sides(owner, "dilation", self._dilation, axes)
+        if steps != (1,) * axes:
+            places["dilation"] = steps
+        self._where = places | {"ceil_mode": self.ceil_mode}
+        self._options = dict(self._where)
+        for name, value in places.items():
+            self._options[name] = for_two_axes(value, (0, 0) if name == "padding" else 1)
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the pooled images; see `Layer.build`."""
         checked_shape(str(self), input_shape, self.dimensions)
         with channels_last(input_shape):
             axes = pool_axes(
-                *(str(self), (1, *input_shape), self._window),
+                str(self),
+                (1, *input_shape),
+                self._window,
                 **self._where,
                 dimensions=self.dimensions,
             )
-        # Only taps further apart than the image is long can miss it.
+        # Only a window whose elements are further apart than the image is long can miss it.
         long = [axis for axis in axes if axis.dilation > axis.size]
         self.advice = ""
         if any(0 in axis.pixels(padded=False) for axis in long):
             self.advice = (
-                f"Windows with dilation {self.dilation} see nothing but padding of an image of"
+                f"Windows with dilation {self._dilation} see nothing but padding of an image of"
                 f" shape {input_shape}, choose a smaller dilation"
             )
         self.axes = axes
@@ -75,27 +82,27 @@ class _Pool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number that a window sees."""
+        """One for each element of a window."""
         return math.prod(self.output_shape) * math.prod(self._window)
 
 
 class MaxPool2D(_Pool):
-    """The largest number that a window sees, channel by channel.
+    """Maximum pooling of images, channel by channel.
 
     Parameters
     ----------
-    window : int or pair of int
-        Height and width of the window.
+    kernel_size : int or pair of int
+        Height and width of the kernel.
     stride : int or pair of int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        How far windows reach beyond the image, at most half of their size; what lies there never
-        is the largest.
+        How far windows reach beyond the image, at most half of their size; the padding is never
+        the maximum.
     dilation : int or pair of int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -107,7 +114,7 @@ class MaxPool2D(_Pool):
 
     Notes
     -----
-    The gradient goes to the pixel that was the largest, the first of several: see
+    The gradient goes to the pixel of the maximum, the first of several: see
     `gyaku.ops.max_pool2d`.
 
     Examples
@@ -121,48 +128,49 @@ class MaxPool2D(_Pool):
 
     def __init__(
         self,
-        window: Sides = 2,
+        kernel_size: Sides = 2,
         stride: Sides | None = None,
         *,
         padding: Padding = 0,
         dilation: Sides = 1,
         ceil_mode: bool = False,
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(name=name)
-        self._slide(window, stride, padding, ceil_mode, dilation)
+        self._slide(kernel_size, stride, padding, ceil_mode, dilation)
+        self.dilation = self._dilation
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the largest number of each window; see `Layer.forward`."""
-        x = image(x)
+        """Return the maximum of each window; see `Layer.forward`."""
+        x = as_image(x)
         self.size = x.shape[1:3]
-        self.y, self.argmax = ops.max_pool2d(x, lifted(self._window), **self._options)
+        self.y, self.argmax = ops.max_pool2d(x, for_two_axes(self._window), **self._options)
         self.shape = self.y.shape
         return self.y.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient at the pixels that were the largest; see `Layer.backward`."""
-        dy, window = dy.reshape(self.shape), lifted(self._window)
+        """Scatter the gradient to the maxima; see `Layer.backward`."""
+        dy, window = dy.reshape(self.shape), for_two_axes(self._window)
         dx = ops.max_pool2d_backward(dy, self.argmax, self.size, window, **self._options)
         return dx.reshape(len(dx), *self.input_shape)
 
 
 class MaxPool1D(MaxPool2D):
-    """The largest number that a window sees of a sequence, channel by channel.
+    """Maximum pooling of sequences, channel by channel.
 
     Parameters
     ----------
-    window : int
-        Length of the window.
+    kernel_size : int
+        Length of the kernel.
     stride : int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
         How far windows reach beyond the sequence, at most half of their size.
     dilation : int
-        Step from one tap of the window to the next.
+        Distance between neighbouring kernel elements.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -182,21 +190,21 @@ class MaxPool1D(MaxPool2D):
 
 
 class AvgPool2D(_Pool):
-    """The mean of the numbers that a window sees, channel by channel.
+    """Mean pooling of images, channel by channel.
 
     Parameters
     ----------
-    window : int or pair of int
-        Height and width of the window.
+    kernel_size : int or pair of int
+        Height and width of the kernel.
     stride : int or pair of int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
         How far windows reach beyond the image, at most half of their size.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over pixels alone.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -216,31 +224,31 @@ class AvgPool2D(_Pool):
 
     def __init__(
         self,
-        window: Sides = 2,
+        kernel_size: Sides = 2,
         stride: Sides | None = None,
         *,
         padding: Padding = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = False,
-        name: str = "",
+        name: str | None = "",
     ) -> None:
         super().__init__(name=name)
-        self._slide(window, stride, padding, ceil_mode)
+        self._slide(kernel_size, stride, padding, ceil_mode)
         self.count_include_pad = bool(count_include_pad)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the mean of each window; see `Layer.forward`."""
-        x = image(x)
+        x = as_image(x)
         self.size = x.shape[1:3]
         y = ops.avg_pool2d(
-            *(x, lifted(self._window)), **self._options, count_include_pad=self.count_include_pad
+            x, for_two_axes(self._window), **self._options, count_include_pad=self.count_include_pad
         )
         self.shape = y.shape
         return y.reshape(len(y), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient, shared by the pixels of each window; see `Layer.backward`."""
-        dy, window = dy.reshape(self.shape), lifted(self._window)
+        """Scatter the gradient evenly to each window; see `Layer.backward`."""
+        dy, window = dy.reshape(self.shape), for_two_axes(self._window)
         dx = ops.avg_pool2d_backward(
             dy, self.size, window, **self._options, count_include_pad=self.count_include_pad
         )
@@ -248,21 +256,21 @@ class AvgPool2D(_Pool):
 
 
 class AvgPool1D(AvgPool2D):
-    """The mean of the numbers that a window sees of a sequence, channel by channel.
+    """Mean pooling of sequences, channel by channel.
 
     Parameters
     ----------
-    window : int
-        Length of the window.
+    kernel_size : int
+        Length of the kernel.
     stride : int, optional
-        Step from one window to the next; by default the window's size.
+        Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
         How far windows reach beyond the sequence, at most half of their size.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over the sequence alone.
-    name : str
+    name : str, optional
         The layer's name.
 
     Raises
@@ -282,7 +290,10 @@ class AvgPool1D(AvgPool2D):
 
 
 class _GlobalPool(Layer):
-    """What both poolings of whole images have in common."""
+    """Base of the poolings of whole images."""
+
+    size: tuple[int, int]
+    argmax: NDArray[Any]
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the number of channels; see `Layer.build`."""
@@ -292,16 +303,16 @@ class _GlobalPool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number of the image."""
+        """One for each element of the image."""
         return math.prod(self.input_shape)
 
 
 class GlobalMaxPool2D(_GlobalPool):
-    """The largest number of each channel of an image.
+    """Maximum of each channel of an image.
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -313,22 +324,22 @@ class GlobalMaxPool2D(_GlobalPool):
     native = True
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the largest number of each channel; see `Layer.forward`."""
+        """Return the maximum of each channel; see `Layer.forward`."""
         self.size = x.shape[1:3]
         y, self.argmax = ops.global_max_pool2d(x)
         return y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient at the pixels that were the largest; see `Layer.backward`."""
+        """Scatter the gradient to the maxima; see `Layer.backward`."""
         return ops.global_max_pool2d_backward(dy, self.argmax, self.size)
 
 
 class GlobalAvgPool2D(_GlobalPool):
-    """The mean of each channel of an image.
+    """Mean of each channel of an image.
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -345,5 +356,5 @@ class GlobalAvgPool2D(_GlobalPool):
         return ops.global_avg_pool2d(x)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient, shared by all pixels; see `Layer.backward`."""
+        """Scatter the gradient evenly to all pixels; see `Layer.backward`."""
         return ops.global_avg_pool2d_backward(dy, self.size)

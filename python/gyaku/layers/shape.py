@@ -1,11 +1,11 @@
-"""Layers that only look at the same numbers in another shape."""
+"""Layers that change the shape of a sample and no element."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ __all__ = ["Flatten", "Reshape"]
 
 
 class Flatten(Layer):
-    """Each sample as one row of numbers: (samples, ...) becomes (samples, features).
+    """Flatten each sample to a row: (samples, ...) becomes (samples, features).
 
     Parameters
     ----------
-    name : str
+    name : str, optional
         The layer's name.
 
     Examples
@@ -33,29 +33,30 @@ class Flatten(Layer):
     """
 
     native = True
+    shape: tuple[int, ...]
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the number of features; see `Layer.build`."""
         return (math.prod(input_shape),)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the same numbers, one row a sample; see `Layer.forward`."""
+        """Return the inputs, one row a sample; see `Layer.forward`."""
         self.shape = x.shape
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the same numbers in the inputs' shape; see `Layer.backward`."""
+        """Return the gradient in the shape of the inputs; see `Layer.backward`."""
         return dy.reshape(self.shape)
 
 
 class Reshape(Layer):
-    """Each sample in another shape: ``(samples, ...)`` becomes ``(samples, *shape)``.
+    """Reshape each sample: ``(samples, ...)`` becomes ``(samples, *shape)``.
 
     Parameters
     ----------
     shape : sequence of int
-        The new shape of a sample, without the batch axis; one length may be -1, which fits it.
-    name : str
+        New shape of a sample, without the batch axis; one length may be -1 and is inferred.
+    name : str, optional
         The layer's name.
 
     Examples
@@ -69,7 +70,7 @@ class Reshape(Layer):
 
     native = True
 
-    def __init__(self, shape: Sequence[int], *, name: str = "") -> None:
+    def __init__(self, shape: Sequence[int], *, name: str | None = "") -> None:
         super().__init__(name=name)
         lengths = [shape] if isinstance(shape, int) else shape
         self.shape = tuple(
@@ -84,15 +85,15 @@ class Reshape(Layer):
         size, known = math.prod(input_shape), math.prod(n for n in self.shape if n != -1)
         if size % known or (-1 not in self.shape and size != known):
             raise ValueError(
-                f"{self}: cannot give samples of shape {input_shape} ({size} numbers)"
+                f"{self}: cannot give samples of shape {input_shape} ({size} elements)"
                 f" the shape {self.shape}"
             )
         return tuple(size // known if n == -1 else n for n in self.shape)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Return the same numbers in the new shape; see `Layer.forward`."""
+        """Return the inputs in the new shape; see `Layer.forward`."""
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the same numbers in the inputs' shape; see `Layer.backward`."""
+        """Return the gradient in the shape of the inputs; see `Layer.backward`."""
         return dy.reshape(len(dy), *self.input_shape)

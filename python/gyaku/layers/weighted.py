@@ -1,4 +1,4 @@
-"""What dense layers and convolutions share: weights, a bias and an activation after the sums."""
+"""Base of dense layers and convolutions: weights, a bias and an activation of the sums."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["Weighted"]
 RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 
 
-class Weighted(Layer):
+class Weighted(Layer, abstract=True):
     """Base of the layers whose outputs are activated sums of weighted inputs.
 
     Parameters
     ----------
     activation : str or Activation, optional
-        What is applied to the sums, by name or as a layer; by default nothing.
+        The activation of the sums, by name or as a layer; by default none.
     use_bias : bool
         Whether a bias is added.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves. ``"auto"`` is `He` before a rectifier and `Xavier`
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
         otherwise; the activation may also be the model's next layer.
-    name : str
+    name : str, optional
         The layer's name.
 
     Attributes
@@ -44,8 +44,11 @@ class Weighted(Layer):
     applied : Activation or None
         The activation as a layer.
     epilogue : dict
-        The keywords that let a product apply the activation, where it can.
+        Keywords of a product that applies the activation itself, where it can.
     """
+
+    applied: Activation | None
+    epilogue: dict[str, Any]
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class Weighted(Layer):
         use_bias: bool,
         weight_init: str | Initialize,
         bias_init: str | Initialize,
-        name: str,
+        name: str | None,
     ) -> None:
         super().__init__(name=name)
         self.activation = activation
@@ -64,7 +67,7 @@ class Weighted(Layer):
         self.applied = None if activation is None else as_activation(activation)
         act = self.applied
         self._fused = act is not None and act.elementwise and not act.saves_input
-        self.epilogue: dict[str, Any] = {}
+        self.epilogue = {}
         if act and self._fused:
             self.epilogue = {"activation": act.op, "alpha": act.options.get("alpha")}
         initializer(bias_init)
@@ -86,10 +89,9 @@ class Weighted(Layer):
         shape : tuple of int
             The weight's shape; its last axis holds the outputs, the one before it the inputs.
         outputs : int
-            The number of numbers in the bias.
+            Length of the bias.
         groups : int
-            The number of groups that the outputs are divided into, each a layer of its own with
-            inputs of its own.
+            Number of groups of outputs, each with inputs of its own.
         transposed : bool
             Whether the last two axes change places.
         """
@@ -100,7 +102,7 @@ class Weighted(Layer):
         draw = initializer(initial)
 
         def by_groups(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
-            # An initialiser reads the numbers of inputs and outputs from the shape.
+            # An initialiser reads fan-in and fan-out from the shape.
             inputs, outputs = shape[:-3:-1] if transposed else shape[-2:]
             if transposed:
                 inputs //= groups
@@ -116,14 +118,14 @@ class Weighted(Layer):
             self.add_param("bias", (outputs,), self.bias_init)
 
     def activated(self, y: NDArray[Any], training: bool) -> NDArray[Any]:
-        """Return the outputs from what a product with `epilogue` returned.
+        """Return the outputs, given the result of a product with `epilogue`.
 
         Parameters
         ----------
         y : ndarray
-            What the product returned.
+            Result of the product.
         training : bool
-            Whether this belongs to a training step.
+            Whether this pass belongs to a training step.
 
         Returns
         -------
@@ -134,22 +136,22 @@ class Weighted(Layer):
         if act is None:
             return y
         if self._fused:
-            act.saved = y
+            vars(act)["saved"] = y  # past the check of attributes, which small layers would feel
             return y
         return act.forward(y, training)
 
     def by_sums(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient by the sums from that by the outputs.
+        """Return the gradient with respect to the sums.
 
         Parameters
         ----------
         dy : ndarray
-            The gradient by the outputs, in the shape that `activated` was given.
+            Gradient with respect to the outputs, in the shape of `y` of `activated`.
 
         Returns
         -------
         ndarray
-            The gradient by the sums.
+            Gradient with respect to the sums.
         """
         return self.applied.backward(dy) if self.applied else dy
 

@@ -1,4 +1,4 @@
-"""Windows that slide over images, or over sequences as images of one row."""
+"""Kernels that slide over images, or over sequences as images of one row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["channels_last", "checked_shape", "image", "lifted", "plain"]
+__all__ = ["as_image", "as_tuples", "channels_last", "checked_shape", "for_two_axes"]
 
 
-def plain(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """Return an argument with tuples for lists, as model files hold them.
 
     Parameters
@@ -31,10 +31,10 @@ def plain(value: Any) -> Any:
 
     Examples
     --------
-    >>> plain([[1, 2], [3, 4]]), plain(5)
+    >>> as_tuples([[1, 2], [3, 4]]), as_tuples(5)
     (((1, 2), (3, 4)), 5)
     """
-    return tuple(map(plain, value)) if isinstance(value, (tuple, list)) else value
+    return tuple(map(as_tuples, value)) if isinstance(value, (tuple, list)) else value
 
 
 def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tu
 
 @contextmanager
 def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
-    """Say where channels belong, if what goes wrong within looks as if they came first.
+    """Add to an error where channels belong, if they seem to come first.
 
     Parameters
     ----------
@@ -90,12 +90,12 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
     Yields
     ------
     None
-        What is done within may raise ValueError.
+        Its block may raise ValueError.
 
     Raises
     ------
     ValueError
-        What was raised, with more in the sentence.
+        The error of the block, with the hint.
 
     Examples
     --------
@@ -114,30 +114,30 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
         raise
 
 
-def lifted(numbers: Any, fill: Any = 1) -> Any:
-    """Return what is said of one axis or two as it is said of two, the first of them of length 1.
+def for_two_axes(numbers: Any, fill: Any = 1) -> Any:
+    """Return the options of one axis or two for two, as if the first had length 1.
 
     Parameters
     ----------
     numbers : str or tuple
-        A word, or something for each axis.
+        A word, or an option for each axis.
     fill : object
-        What holds for the axis that is added.
+        Option of the axis that is added.
 
     Returns
     -------
     str or tuple
-        The word, or something for each of two axes.
+        The word, or an option for each of two axes.
 
     Examples
     --------
-    >>> lifted((3,)), lifted((3, 5)), lifted("same")
+    >>> for_two_axes((3,)), for_two_axes((3, 5)), for_two_axes("same")
     ((1, 3), (3, 5), 'same')
     """
     return numbers if isinstance(numbers, str) else (fill,) * (2 - len(numbers)) + numbers
 
 
-def image(x: NDArray[Any]) -> NDArray[Any]:
+def as_image(x: NDArray[Any]) -> NDArray[Any]:
     """Return images as they are, and sequences as images of one row.
 
     Parameters
@@ -148,6 +148,6 @@ def image(x: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        The same numbers with four axes.
+        The same elements with four axes.
     """
     return x if x.ndim == 4 else x.reshape(len(x), 1, *x.shape[1:])

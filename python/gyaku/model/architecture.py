@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import Configured
+from gyaku.components import Configured
 from gyaku.losses import LOSSES
 from gyaku.metrics import METRICS
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.layers.graph import Block
+    from gyaku.symbolic import Block
 
 __all__ = ["Architecture", "described", "save", "training_described"]
+
+FORMAT = 2
+"""The version of the files. Models of the first, which did not name it, scale bytes to 0...1."""
 
 
 class Architecture:
@@ -150,6 +153,7 @@ def save(
 
     metadata = {
         "gyaku.version": _core.__version__,
+        "gyaku.format": str(FORMAT),
         "gyaku.architecture": json.dumps(architecture),
         "input_shape": json.dumps(input_shape),
         "dtype": str(dtype),

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import Documented, checked_dtype, each_of, truth, whole
+from gyaku.checks import checked_dtype, each_of, truth, whole
+from gyaku.components import Documented
 from gyaku.layers.base import Views
-from gyaku.layers.graph import Block, shape_of
 from gyaku.model.application import Application
 from gyaku.model.flat import Flat, Trained
 from gyaku.model.plan import Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of
+from gyaku.symbolic import Block, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,6 +50,7 @@ class Graph(Documented, Block):
 
     layers: tuple[Any, ...]
     built: bool = False
+    scales_bytes: bool = False
     input_shape: Any = None
     output_shape: Any = ()
     input_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -65,10 +67,10 @@ class Graph(Documented, Block):
         wiring: Wiring,
         dtype: DTypeLike,
         seed: int | None,
-        name: str,
+        name: str | None,
     ) -> None:
         self.dtype = checked_dtype(dtype)
-        self.name = name
+        self.name = name or ""
         self.layers = tuple(parts)
         self.wiring = wiring
         self.clock = memory.zeros((1,), np.int64)
@@ -78,7 +80,9 @@ class Graph(Documented, Block):
         self.captured: dict[str, Any] = {}
         self.lock = RLock()
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
+        self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
         name_parts(type(self).__name__, parts)
+        self.input_dtypes = self.planned()[0].input_dtypes(wiring.dtypes)
         self.input_shapes = wiring.shapes
         self.input_shape = self._one_or_all(wiring.shapes) if wiring.shapes else None
 
@@ -170,12 +174,14 @@ class Graph(Documented, Block):
         shapes = self._shapes(input_shape)
         plan, nested = self.planned()
         self._take(plan, [model for model, _ in nested])
-        for index, layer in enumerate(plan.layers):
+        stream = 0
+        for layer in plan.layers:
             layer.model = weakref.ref(self)
             layer.path = plan.paths[id(layer)]
             layer.dtype, layer.clock = self.dtype, self.clock
             layer.seed = seed if self.seed is None else self.seed
-            layer.stream = index
+            layer.stream = stream
+            stream += layer.draws
         plan.build(shapes)
         self._flat, self._is_part = Flat(plan.layers, self.dtype), False
         self._settle(plan)

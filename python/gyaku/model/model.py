@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import each_of, unknown
-from gyaku.layers.graph import Tensor
+from gyaku.checks import each_of
 from gyaku.model.architecture import Architecture, save, training_described
 from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
+from gyaku.names import unknown
+from gyaku.symbolic import Tensor
+from gyaku.train.conversion import indices, scaled
 from gyaku.train.evaluate import evaluate as _evaluate
 from gyaku.train.fit import fit as _fit
 from gyaku.train.predict import predict as _predict
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from gyaku.layers.graph import Block
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.model.table import Table
     from gyaku.optim import Optimizer
+    from gyaku.symbolic import Block
 
     Shape: TypeAlias = tuple[int, ...]
 
@@ -73,6 +75,11 @@ class Model(Graph):
         The step counter, which random layers draw by.
     loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
+    stop_training : bool
+        Whether a callback wants the training to end; `fit` begins with False.
+    scales_bytes : bool
+        Whether inputs of uint8 are divided by 255, as in models from files of format 1; others
+        take them at their value, and begin with `Rescaling` where they are to be scaled.
 
     Raises
     ------
@@ -103,6 +110,7 @@ class Model(Graph):
     loss_weights: tuple[float, ...] | None = None
     optimizer: Optimizer | None = None
     metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
+    stop_training: bool = False
 
     fit = _fit
     evaluate = _evaluate
@@ -169,8 +177,8 @@ class Model(Graph):
         Parameters
         ----------
         x : array_like
-            The inputs, (samples, ...); uint8 is scaled to numbers from 0 to 1. Several are given
-            as a tuple or by their names.
+            The inputs, (samples, ...), at their value. Several are given as a tuple or by their
+            names.
         training : bool
             Whether the pass belongs to a training step: dropout then drops.
 
@@ -184,7 +192,8 @@ class Model(Graph):
         ValueError
             If the samples' shape is not what the model expects.
         """
-        batches = [self._floating(each) for each in each_of("forward", "x", x, self.wiring.inputs)]
+        given = each_of("forward", "x", x, self.wiring.inputs)
+        batches = [self._batch_of(each, place) for place, each in enumerate(given)]
         shapes = tuple([batch.shape[1:] for batch in batches])
         if not self.built:
             self.build(self._one_or_all(shapes))
@@ -193,12 +202,15 @@ class Model(Graph):
         outputs = self.run_forward(batches, training)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _floating(self, x: object) -> NDArray[Any]:
+    def _batch_of(self, x: object, place: int) -> NDArray[Any]:
+        """Return an input at its value, in the dtype that the layers behind it take."""
+        if kind := self.input_dtypes[place]:
+            return indices("forward", self._named("x", place), np.asarray(x), kind)
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
             return x
         batch = np.asarray(x)
-        if batch.dtype == np.uint8:
-            batch = np.multiply(batch, self.dtype.type(1 / 255), dtype=self.dtype)
+        if self.scales_bytes and batch.dtype == np.uint8:
+            batch = scaled(batch, self.dtype)
         return np.require(batch, self.dtype, ["C", "A"])
 
     def _refuse(self, batches: Sequence[NDArray[Any]]) -> None:
@@ -232,7 +244,7 @@ class Model(Graph):
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The gradient with respect to the inputs, if wanted.
+            The gradient with respect to the inputs, if wanted; None for inputs that are indices.
         """
         if self._batch is None:
             raise RuntimeError("backward: call forward first, backward needs what it keeps")
@@ -249,7 +261,7 @@ class Model(Graph):
         found = self.plan.backward(gradients, input_gradient)
         if not input_gradient:
             return None
-        return self._one_or_all([found[value] for value in range(self.plan.inputs)])
+        return self._one_or_all([found.get(value) for value in range(self.plan.inputs)])
 
     def summary(self) -> str:
         """Print a table of the layers: shapes, parameters, work and memory.
@@ -352,6 +364,8 @@ class Model(Graph):
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
         architecture = Architecture().described(self)
+        if self.scales_bytes:
+            architecture["scales_bytes"] = True
         architecture |= training_described(self.loss, self.loss_weights, self.metrics)
         tensors = {**self.params, **self.buffers}
         save(path, tensors, architecture, self.input_shape, self.dtype)
@@ -376,6 +390,7 @@ class Model(Graph):
             "shapes": wires.shapes,
             "calls": wires.calls,
             "outputs": wires.outputs,
+            **({"dtypes": wires.dtypes} if any(wires.dtypes) else {}),
             "layers": [described(part) for part in self.layers],
         }
 
@@ -389,6 +404,7 @@ class Model(Graph):
             "loss": self.loss,
             "loss_weights": self.loss_weights,
             "metrics": self.metrics,
+            "scales_bytes": self.scales_bytes,
         }
         return _made, (type(self), self._structure(), options), state
 
@@ -422,6 +438,7 @@ class Model(Graph):
         self.clock[0] = state["clock"]
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
+        self.scales_bytes = state.get("scales_bytes", True)  # as the first version of all did
 
     def __str__(self) -> str:
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__

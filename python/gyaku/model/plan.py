@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
-from gyaku.arguments import check_bytes
+from gyaku.checks import check_bytes
 from gyaku.layers.base import Layer
+from gyaku.layers.rescaling import Rescaling
+from gyaku.layers.weighted import Weighted
 from gyaku.model.pairs import paired
 from gyaku.windows import channels_first
 
@@ -59,6 +61,79 @@ class Plan:
         self._reached: set[int] = set()  # values that depend on a trained parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
         self._backward = list(applications)
+
+    def input_dtypes(self, declared: Sequence[str]) -> tuple[str, ...]:
+        """Return the dtypes of the inputs.
+
+        Parameters
+        ----------
+        declared : sequence of str
+            Those that `gyaku.Input` was given, "" where it was given none.
+
+        Returns
+        -------
+        tuple of str
+            "int32" or "int64" as declared, "integer" for either of them if it is read by layers
+            that take indices, and "" for the model's own.
+
+        Raises
+        ------
+        ValueError
+            If an input of indices is read by a layer that takes none.
+        """
+        found = []
+        for value, dtype in enumerate(declared):
+            users = [use.layer for use in self.applications if value in use.inputs]
+            wanted = dtype or ("integer" if any(layer.takes_indices for layer in users) else "")
+            for layer in users:
+                if wanted and not layer.takes_indices:
+                    raise ValueError(
+                        f"{layer}: takes no indices, but its input holds some; a layer of your own"
+                        " takes them with takes_indices = True"
+                    )
+            found.append(wanted)
+        return tuple(found)
+
+    def meets_weights(self, value: int) -> bool:
+        """Return whether a value is multiplied by weights on the scale that it comes on.
+
+        Parameters
+        ----------
+        value : int
+            The value.
+
+        Returns
+        -------
+        bool
+            False behind a normalisation, a `Rescaling` or a layer that somebody wrote in Python.
+        """
+        return any(
+            isinstance(use.layer, Weighted)
+            or (
+                use.layer.native
+                and not (use.worker.params or isinstance(use.layer, Rescaling))
+                and self.meets_weights(use.output)
+            )
+            for use in self.applications
+            if value in use.inputs
+        )
+
+    def is_rescaled(self, value: int) -> bool:
+        """Return whether a value comes out of a `Rescaling`.
+
+        Parameters
+        ----------
+        value : int
+            The value.
+
+        Returns
+        -------
+        bool
+            Whether a layer of this class returns it.
+        """
+        return any(
+            use.output == value and isinstance(use.layer, Rescaling) for use in self.applications
+        )
 
     def activation_after(self, value: int) -> str:
         """Return the activation that a value is about to go through.
@@ -123,7 +198,8 @@ class Plan:
         """Sentences about inputs that are probably meant otherwise."""
         found = []
         for use in self.applications:
-            shape = self.shapes[use.source] if use.source in range(self.inputs) else ()
+            is_first = use.source in range(self.inputs) or self.is_rescaled(use.source)
+            shape = self.shapes[use.source] if is_first else ()
             if getattr(use.layer, "dimensions", None) == 2 and channels_first(shape):
                 height, width, channels = shape
                 found.append(
@@ -169,7 +245,8 @@ class Plan:
                 _build(use.layer, given)
             if several or apart:
                 use.work_by(_twin(use.layer))
-                use.worker.stream += len(self.layers) * self.uses[id(use.layer)].index(use)
+                streams = sum(layer.draws for layer in self.layers)
+                use.worker.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.worker, given)
             known[use.output] = use.worker.output_shape
 
@@ -263,7 +340,9 @@ class Plan:
             if not input_gradient and use.output not in self._reached:
                 continue
             worker = use.worker
-            worker.needs_input_gradient = input_gradient or not self._reached.isdisjoint(use.inputs)
+            worker.needs_input_gradient = not worker.takes_indices and (
+                input_gradient or not self._reached.isdisjoint(use.inputs)
+            )
             if not parts:  # nobody asked for it
                 parts = [memory.zeros((samples, *use.output_shape), worker.dtype)]
             found = use.backward(_sum(parts))

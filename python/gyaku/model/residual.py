@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from gyaku.layers.graph import Block
+    from gyaku.symbolic import Block
 
 __all__ = ["Residual"]
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku import init
-from gyaku.arguments import unknown
+from gyaku.init import INITIALIZERS
 from gyaku.model.model import Model
 from gyaku.model.residual import Residual
 from gyaku.model.sequential import Sequential
 from gyaku.model.wiring import Wiring
+from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from gyaku.layers.graph import Block
+    from gyaku.symbolic import Block
 
 __all__ = ["Restoration", "restored"]
-
-_INITIALIZERS = {
-    cls.__name__: cls
-    for cls in (init.Constant, init.He, init.Normal, init.Ones, init.Uniform, init.Xavier)
-} | {"Zeros": init.Zeros}
 
 
 class Restoration:
@@ -76,7 +71,8 @@ class Restoration:
             shortcut = None if beside is None else self.restored(beside)
             return Residual(*self._layers(description), shortcut=shortcut, **options)
         if kind == "Model":
-            wires = Wiring(*(description[key] for key in ("inputs", "shapes", "calls", "outputs")))
+            names = ("inputs", "shapes", "calls", "outputs", "dtypes")
+            wires = Wiring(*(description.get(name) for name in names))
             return Model._of((self._layers(description), wires), **options)
         if "layers" in description:
             return Sequential(*self._layers(description), **options)
@@ -113,7 +109,7 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
             unknown("layer", name, table)
             + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
         )
-    nested = {**table, **_INITIALIZERS}
+    nested = {**table, **{each.__name__: each for each in INITIALIZERS.values()}}
     config = {
         key: restored(value, nested) if isinstance(value, dict) else value
         for key, value in description["config"].items()

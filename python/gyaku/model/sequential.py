@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.layers.graph import Block
 from gyaku.model.graph import Graph
 from gyaku.model.model import Model
 from gyaku.model.wiring import chain
+from gyaku.symbolic import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.layers import LAYERS
+from gyaku.layers.base import LAYERS
 from gyaku.losses import LOSSES
 from gyaku.metrics import METRICS
+from gyaku.model.architecture import FORMAT
 from gyaku.model.model import Model
 from gyaku.model.restore import Restoration, restored
 
@@ -60,12 +61,18 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     tensors, metadata = safetensors.read(path)
     if "gyaku.architecture" not in metadata:
         raise FileError(f"{path} holds tensors, but no model of gyaku's")
+    written = metadata.get("gyaku.format", "1")
+    if written not in map(str, range(1, FORMAT + 1)):
+        raise FileError(
+            f"{path} is a model file of format {written}, this version of gyaku reads 1 to {FORMAT}"
+        )
     table = {**LAYERS, **(layers or {})}
     try:
         architecture = json.loads(metadata["gyaku.architecture"])
         model = Restoration(table).restored(architecture, dtype=metadata["dtype"])
         if not isinstance(model, Model):
             raise ValueError("it is a layer")
+        model.scales_bytes = written == "1" or architecture.get("scales_bytes", False)
         # Checked against the architecture before memory is taken.
         model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:

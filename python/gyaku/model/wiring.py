@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from gyaku.layers.graph import Block, Node, Tensor
+from gyaku.names import snake_case
+from gyaku.symbolic import Block, Node, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-# Where a word begins: LeakyReLU has two, Conv2DTranspose too.
-_WORDS = r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])"
 
 __all__ = ["Wiring", "chain", "name_parts", "stem_of", "wired"]
 
@@ -31,9 +28,11 @@ class Wiring:
         gives are the next ones.
     outputs : sequence of int
         The values that are the outputs.
+    dtypes : sequence of str, optional
+        The dtypes of the inputs that hold indices, "" for the others.
     """
 
-    __slots__ = ("calls", "inputs", "outputs", "shapes")
+    __slots__ = ("calls", "dtypes", "inputs", "outputs", "shapes")
 
     def __init__(
         self,
@@ -41,14 +40,16 @@ class Wiring:
         shapes: Sequence[Sequence[int]] | None,
         calls: Sequence[tuple[int, Sequence[int]]],
         outputs: Sequence[int],
+        dtypes: Sequence[str] | None = None,
     ) -> None:
         self.inputs = tuple(inputs)
         self.shapes = None if shapes is None else tuple(tuple(shape) for shape in shapes)
         self.calls = tuple((part, tuple(values)) for part, values in calls)
         self.outputs = tuple(outputs)
+        self.dtypes = tuple(dtypes or [""] * len(self.inputs))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Wiring, (self.inputs, self.shapes, self.calls, self.outputs)
+        return Wiring, (self.inputs, self.shapes, self.calls, self.outputs, self.dtypes)
 
     def output_names(self, parts: Sequence[Block]) -> tuple[str, ...]:
         """Return the names of the outputs.
@@ -153,7 +154,8 @@ def wired(
     names = [each.name or f"x{number}" for number, each in enumerate(starts, 1)]
     if len(set(names)) < len(names):
         raise ValueError(f"Model: two inputs have the same name, got {', '.join(names)}")
-    return parts, Wiring(names, [each.shape for each in starts], listed, results)
+    dtypes = [each.dtype for each in starts]
+    return parts, Wiring(names, [each.shape for each in starts], listed, results, dtypes)
 
 
 def _tensors(name: str, given: object) -> list[Tensor]:
@@ -222,4 +224,4 @@ def stem_of(part: Block) -> str:
         Its class in small letters, such as "leaky_relu".
     """
     given = getattr(part, "op", "")
-    return given or re.sub(_WORDS, "_", type(part).__name__).lower()
+    return given or snake_case(type(part).__name__)

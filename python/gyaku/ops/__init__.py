@@ -7,18 +7,18 @@ dtypes, else float64. Operations that update an array in place return nothing. `
 each operation, and `gyaku.use_backend` chooses the implementation.
 """
 
-from gyaku.ops.activation import *  # noqa: F403
-from gyaku.ops.bookkeeping import *  # noqa: F403
-from gyaku.ops.conv import *  # noqa: F403
-from gyaku.ops.conv_backward import *  # noqa: F403
-from gyaku.ops.gather import *  # noqa: F403
-from gyaku.ops.gemm import *  # noqa: F403
-from gyaku.ops.loss import *  # noqa: F403
-from gyaku.ops.merge import *  # noqa: F403
-from gyaku.ops.norm import *  # noqa: F403
+from gyaku.ops.activation import *
+from gyaku.ops.bookkeeping import *
+from gyaku.ops.conv import *
+from gyaku.ops.conv_backward import *
+from gyaku.ops.gather import *
+from gyaku.ops.gemm import *
+from gyaku.ops.loss import *
+from gyaku.ops.merge import *
+from gyaku.ops.norm import *
 from gyaku.ops.op import TABLE as TABLE
 from gyaku.ops.op import Op as Op
-from gyaku.ops.optimizer import *  # noqa: F403
-from gyaku.ops.pool import *  # noqa: F403
-from gyaku.ops.random import *  # noqa: F403
-from gyaku.ops.softmax import *  # noqa: F403
+from gyaku.ops.optimizer import *
+from gyaku.ops.pool import *
+from gyaku.ops.random import *
+from gyaku.ops.softmax import *

@@ -7,7 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, cast
 
 from gyaku import _core
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.ops.arrays import UINT8, floats, result, results, shape_of
 from gyaku.ops.conv import adjoint_terms, flops
 from gyaku.ops.op import operation, prepared

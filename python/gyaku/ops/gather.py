@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order."""
+"""Rows of a data set in a given order, and their values on another scale."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import FLOAT32, FLOAT64, INT64, UINT8, buffer
-from gyaku.ops.op import operation, per_element
+from gyaku.ops.arrays import FLOAT32, FLOAT64, INT32, INT64, UINT8, buffer, floating
+from gyaku.ops.op import like_first, operation, per_element, prepared
 from gyaku.ops.random import check_seed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gather", "gather_images"]
+__all__ = ["gather", "gather_images", "rescale"]
 
 _NUMBERS = (UINT8, FLOAT32, FLOAT64)
 
@@ -49,14 +49,14 @@ def _check_source(op: str, source: NDArray[Any], out: NDArray[Any], scale: float
     for name, x in (("source", source), ("out", out)):
         if not isinstance(x, np.ndarray):
             raise TypeError(f"{op}: {name} must be an array, got {type(x).__name__}")
-    if out.dtype == INT64:
-        buffer(op, "source", source, INT64, written=False)
+    if out.dtype in (INT32, INT64):
+        buffer(op, "source", source, out.dtype, written=False)
         if scale != 1:
             raise ValueError(f"{op}: scale must be 1 for labels, got {scale}")
     elif source.dtype not in _NUMBERS:
         raise TypeError(f"{op}: source must be uint8, float32 or float64, got {source.dtype}")
     elif out.dtype not in _NUMBERS[1:]:
-        raise TypeError(f"{op}: out must be float32, float64 or int64, got {out.dtype}")
+        raise TypeError(f"{op}: out must be float32, float64, int32 or int64, got {out.dtype}")
     else:
         buffer(op, "source", source, source.dtype, written=False)
     buffer(op, "out", out, out.dtype)
@@ -91,15 +91,16 @@ def gather(
     Parameters
     ----------
     source : ndarray
-        Data set of shape (m, ...): uint8, float32 or float64, or int64 for labels.
+        Data set of shape (m, ...): uint8, float32 or float64, or int32 or int64 for labels and
+        indices, which are copied.
     order : ndarray
         Row indices, int64 of shape (k,).
     cursor : ndarray
         Position in the order of the first row, int64 of shape (1,).
     out : ndarray
-        Array for the rows, of shape (n, ...): float32 or float64, or int64 for labels.
+        Array for the rows, of shape (n, ...): float32 or float64, or integers like the source's.
     scale : float, default 1.0
-        Factor of the elements; 1 for labels.
+        Factor of the elements; 1 for integers that are copied.
 
     Raises
     ------
@@ -202,7 +203,7 @@ def gather_images(
     op = "gather_images"
     _check(op, source, order, cursor, out, scale)
     buffer(op, "epoch", epoch, INT64, (1,), written=False)
-    if source.ndim != 4 or source.dtype == INT64:
+    if source.ndim != 4 or source.dtype in (INT32, INT64):
         raise ValueError(
             f"{op}: source must hold images of shape (height, width, channels), got"
             f" {source.dtype} of shape {source.shape[1:]}"
@@ -213,3 +214,48 @@ def gather_images(
             f" {shift} for {source.shape[1]} x {source.shape[2]} pixels"
         )
     check_seed(op, seed)
+
+
+@operation(
+    lambda x, *, scale, offset: _core.rescale(x, scale, offset),
+    inputs="x",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(2),
+    gradient="rescale",
+    roundings=3,
+)
+def rescale(x: ArrayLike, *, scale: float, offset: float = 0.0) -> NDArray[Any]:
+    """Multiply an array by a number and add another one.
+
+    Parameters
+    ----------
+    x : array_like
+        Input.
+    scale : float
+        The factor.
+    offset : float, default 0.0
+        The number that is added to the products.
+
+    Returns
+    -------
+    ndarray
+        The result, of the shape of x: float64 if x is, else float32.
+
+    Raises
+    ------
+    TypeError
+        If x does not hold real numbers.
+
+    Notes
+    -----
+    y = scale x + offset; its gradient with respect to x is scale dy, which is the same operation
+    without an offset. In a program, the `gather` that x comes from multiplies as it converts.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.rescale([0.0, 127.5, 255.0], scale=2 / 255, offset=-1.0)
+    array([-1.,  0.,  1.])
+    """
+    return prepared(x=floating("rescale", "x", x))

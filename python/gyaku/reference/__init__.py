@@ -6,16 +6,16 @@ differentiates them. What the compiled kernels compute is tested against these f
 `gyaku.use_backend("reference")` runs whole models on them.
 """
 
-from gyaku.reference.activation import *  # noqa: F403
-from gyaku.reference.bookkeeping import *  # noqa: F403
-from gyaku.reference.conv import *  # noqa: F403
-from gyaku.reference.gather import *  # noqa: F403
-from gyaku.reference.gaussian import *  # noqa: F403
-from gyaku.reference.gemm import *  # noqa: F403
-from gyaku.reference.loss import *  # noqa: F403
-from gyaku.reference.merge import *  # noqa: F403
-from gyaku.reference.norm import *  # noqa: F403
-from gyaku.reference.optimizer import *  # noqa: F403
-from gyaku.reference.pool import *  # noqa: F403
-from gyaku.reference.random import *  # noqa: F403
-from gyaku.reference.softmax import *  # noqa: F403
+from gyaku.reference.activation import *
+from gyaku.reference.bookkeeping import *
+from gyaku.reference.conv import *
+from gyaku.reference.gather import *
+from gyaku.reference.gaussian import *
+from gyaku.reference.gemm import *
+from gyaku.reference.loss import *
+from gyaku.reference.merge import *
+from gyaku.reference.norm import *
+from gyaku.reference.optimizer import *
+from gyaku.reference.pool import *
+from gyaku.reference.random import *
+from gyaku.reference.softmax import *

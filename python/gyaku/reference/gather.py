@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order."""
+"""Rows of a data set in a given order, and their values on another scale."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gyaku.reference.random import DATA_STREAM, random_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["gather", "gather_images"]
+__all__ = ["gather", "gather_images", "rescale"]
 
 
 def gather(
@@ -58,3 +58,9 @@ def gather_images(
             max(-down, 0) : height - down, max(-right, 0) : width - right
         ]
     return moved
+
+
+def rescale(x: NDArray[Any], *, scale: float, offset: float = 0.0) -> NDArray[Any]:
+    """y = scale x + offset."""
+    scaled: NDArray[Any] = x * scale
+    return scaled + offset if offset else scaled

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import each_of, number
+from gyaku.checks import each_of, number
 from gyaku.losses import LOSSES
 from gyaku.losses import loss as as_loss
 from gyaku.metrics import metric as as_metric
@@ -212,6 +212,8 @@ def metrics_of(given: Any) -> Any:
     tuple of Metric or dict of str to tuple of Metric
         The metrics, those of each output where they were given by its name.
     """
+    if given is None:
+        return ()
     if isinstance(given, dict):
         return {name: metrics_of(each) for name, each in given.items()}
     return tuple(as_metric(each) for each in _listed(given))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import each_of
-from gyaku.train.samples import Samples, inputs, targets
+import numpy as np
+
+from gyaku.checks import each_of
+from gyaku.train.conversion import scaled
+from gyaku.train.samples import Samples, inputs, same_memory, targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,14 +57,14 @@ def checked_inputs(
         If one does not hold real numbers.
     """
     names, shapes = model.input_names, shapes or model.input_shapes
-    if len(names) == 1:
-        (given,) = each_of(owner, part + "x", x, names)
-        shape = None if shapes is None else shapes[0]
-        return [inputs(owner, part + "x", given, shape, model.dtype)]
     found = []
     for place, given in enumerate(each_of(owner, part + "x", x, names)):
-        name, shape = f"{part}x[{names[place]!r}]", None if shapes is None else shapes[place]
-        found.append(inputs(owner, name, given, shape, model.dtype))
+        name = f"{part}x[{names[place]!r}]" if len(names) > 1 else f"{part}x"
+        shape = None if shapes is None else shapes[place]
+        array = inputs(owner, name, given, shape, model.dtype, model.input_dtypes[place])
+        if model.scales_bytes and array.dtype == np.uint8:
+            array = scaled(array, model.dtype)
+        found.append(array)
         if len(found[-1]) != len(found[0]):
             raise ValueError(
                 f"{owner}: {name} has {len(found[-1])} samples, the first input {len(found[0])}"
@@ -73,7 +76,7 @@ def checked_samples(
     owner: str,
     model: Trainee,
     passes: Passes,
-    x: list[NDArray[Any]],
+    x: tuple[object, list[NDArray[Any]]],
     y: object,
     criterion: Criterion,
     part: str = "",
@@ -88,8 +91,8 @@ def checked_samples(
         The model.
     passes : Passes
         Its passes, which need not be adopted yet.
-    x : list of ndarray
-        The inputs, from `checked_inputs`.
+    x : pair of array_like and list of ndarray
+        The inputs as they were given, and from `checked_inputs`.
     y : array_like
         The targets, several as a tuple or a dict.
     criterion : Criterion
@@ -114,8 +117,18 @@ def checked_samples(
     wanted = []
     for place, (each, shape) in enumerate(zip(given, passes.output_shapes, strict=True)):
         name = f"{part}y[{names[place]!r}]" if len(names) > 1 else f"{part}y"
-        # An autoencoder's targets may be one of its inputs, as bytes.
-        like = next((each_x for each_x in x if each_x is each), x[0])
         loss = criterion.losses[place]
-        wanted.append(targets(owner, name, each, like, shape, loss, model.dtype))
-    return Samples(x, wanted)
+        if loss.takes != "classes":
+            each = _as_input(model, each, *x)
+        wanted.append(targets(owner, name, each, x[1][0], shape, loss, model.dtype))
+    return Samples(x[1], wanted)
+
+
+def _as_input(model: Trainee, y: object, x: object, checked: list[NDArray[Any]]) -> object:
+    """Return the input that an autoencoder is to return, in the form that it has as an input."""
+    for each, found in zip(each_of("fit", "x", x, model.input_names), checked, strict=True):
+        if isinstance(each, np.ndarray) and isinstance(y, np.ndarray):
+            both = each.flags.c_contiguous and y.flags.c_contiguous
+            if both and same_memory(each, y):
+                return found.reshape(y.shape)
+    return y

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.arguments import whole
+from gyaku.checks import whole
+from gyaku.train.advice import advise_on_bytes
 from gyaku.train.capture import Steps, repeat
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_samples
@@ -68,7 +69,8 @@ def evaluate(
     measured = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("evaluate", self, passes, given, y, measured)
+    samples = checked_samples("evaluate", self, passes, (x, given), y, measured)
+    advise_on_bytes("evaluate", self, passes, samples.x)
     self.adopt(passes)
     return Evaluation(self, samples, measured, size).run()
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import number, whole
 from gyaku.callbacks import Callbacks
+from gyaku.checks import number, whole
 from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
+from gyaku.train.advice import advise_on_bytes, advise_on_targets
 from gyaku.train.capture import description
 from gyaku.train.criterion import Criterion, criterion, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_samples
@@ -47,17 +48,17 @@ def fit(
     *,
     loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None = None,
     loss_weights: Sequence[float] | Mapping[str, float] | None = None,
-    optimizer: str | Optimizer = "adam",
+    optimizer: str | Optimizer | None = "adam",
     epochs: int = 1,
     batch_size: int | None = 32,
     validation_data: tuple[object, object] | None = None,
     validation_split: float = 0.0,
     validation_freq: int = 1,
-    metrics: str | Metric | Iterable[Any] = (),
+    metrics: str | Metric | Iterable[Any] | None = (),
     seed: int | None = 0,
     shuffle: bool = True,
     augment: Augment | None = None,
-    callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
+    callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
     verbose: int | str = "auto",
 ) -> History:
     """Train the model.
@@ -65,9 +66,9 @@ def fit(
     Parameters
     ----------
     x : array_like
-        The inputs, (samples, ...). float32, float64 and uint8 are used where they lie, and
-        uint8 is scaled to numbers from 0 to 1 while a batch is collected. Several inputs are
-        given as a tuple, or as a dict by their names.
+        The inputs, (samples, ...), at their value. float32, float64 and uint8 are used where
+        they lie; a model that begins with `Rescaling` scales bytes while a batch is gathered.
+        Several inputs are given as a tuple, or as a dict by their names.
     y : array_like
         The targets: rows like the outputs, or class numbers for a cross-entropy; of several
         outputs a tuple or a dict.
@@ -101,7 +102,7 @@ def fit(
         batch is collected; a `gyaku.data.Augment`.
     callbacks : sequence of Callback or callable
         Callbacks between epochs and steps; a function is called with epoch and logs after
-        each epoch and stops the training by returning something true.
+        each epoch. Returning True, or a reason as text, ends the training.
     verbose : {0, 1, 2, "auto"}
         Nothing, a bar, a line an epoch; "auto" is a bar in terminals and notebooks.
 
@@ -132,7 +133,7 @@ def fit(
     measured = criterion("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("fit", self, passes, given, y, measured)
+    samples = checked_samples("fit", self, passes, (x, given), y, measured)
     _check_augment(augment, samples)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     aside = _validation_data(self, passes, validation_data, measured)
@@ -143,6 +144,8 @@ def fit(
     told = Callbacks(callbacks, self)
     # All is checked: what follows changes the model.
     _warn(passes, measured)
+    advise_on_bytes("fit", self, passes, samples.x)
+    advise_on_targets(passes, samples.x, samples.y)
     self.adopt(passes, seed)
     _remember(self, measured, learner, measures)
     self.reseed(seed)
@@ -214,7 +217,7 @@ def _validation_data(
         raise TypeError("fit: validation_data must be a pair (x, y)")
     part = "validation_data's "
     x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
-    return checked_samples("fit", model, passes, x, given[1], measured, part)
+    return checked_samples("fit", model, passes, (given[0], x), given[1], measured, part)
 
 
 def _check_batches(passes: Passes, samples: int, size: int) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory
-from gyaku.arguments import whole
+from gyaku.checks import whole
+from gyaku.train.advice import advise_on_bytes
 from gyaku.train.capture import Steps, repeat
 from gyaku.train.dataset import checked_inputs
 from gyaku.train.samples import gather
@@ -49,8 +50,9 @@ def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
     """
     size = whole("predict", "batch_size", batch_size)
     given = checked_inputs("predict", self, x)
-    if not self.built:
-        self.adopt(self.passes([each.shape[1:] for each in given]))
+    passes = self.passes([each.shape[1:] for each in given])
+    advise_on_bytes("predict", self, passes, given)
+    self.adopt(passes)
     found = _at_once(self, given) if len(given[0]) <= size else Prediction(self, given, size).run()
     return found[0] if len(found) == 1 else tuple(found)
 
@@ -59,7 +61,7 @@ def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """Predict one batch, without a program that would run once."""
     dtype = model.dtype
     for each in x:
-        if each.dtype is not dtype:
+        if each.dtype is not dtype and each.dtype.kind != "i":  # indices stay
             count = len(x[0])
             x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
             break

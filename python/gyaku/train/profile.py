@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.arguments import whole
+from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_samples
@@ -53,7 +53,7 @@ def steps_to_profile(
     learner = as_optimizer(optimizer or model.optimizer or "adam")
     given = checked_inputs("profile", model, x)
     passes = model.passes([each.shape[1:] for each in given])
-    samples = checked_samples("profile", model, passes, given, y, measured)
+    samples = checked_samples("profile", model, passes, (x, given), y, measured)
     model.adopt(passes)
     size = min(size, samples.count)
     rows = np.arange((steps + 1) * size) % samples.count

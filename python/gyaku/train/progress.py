@@ -6,7 +6,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import Documented
+from gyaku.components import Documented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

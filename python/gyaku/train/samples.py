@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.train.conversion import floating, indices, real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,11 @@ class Samples:
     Parameters
     ----------
     x : sequence of ndarray
-        The inputs, each (samples, ...), of dtype uint8, float32 or float64.
+        The inputs, each (samples, ...), of dtype uint8, float32 or float64, or int32 or int64 if
+        they are indices.
     y : sequence of ndarray
-        The targets, each (samples, ...), floating, or int64 class numbers, (samples,), or uint8 if
-        they are the inputs themselves.
+        The targets, each (samples, ...), of dtype uint8, float32 or float64, or int64 class
+        numbers, (samples,).
     rows : ndarray of int64
         Which samples are meant, by default all.
 
@@ -115,8 +117,8 @@ def gather(
     Parameters
     ----------
     sources : sequence of ndarray
-        The data, each (samples, ...): class numbers as int64, or floating, or bytes that become
-        numbers from 0 to 1.
+        The data, each (samples, ...): class numbers and indices stay integers, bytes and floats
+        become `dtype`, at their value.
     order : ndarray of int64
         The samples' order.
     cursor : ndarray of int64, of shape (1,)
@@ -137,19 +139,23 @@ def gather(
     """
     batches = []
     for source in sources:
-        labels = source.dtype == np.int64
-        batch = memory.empty((size, *source.shape[1:]), np.int64 if labels else dtype)
-        scale = 1 / 255 if source.dtype == np.uint8 else 1.0
+        kept = source.dtype.kind == "i"
+        batch = memory.empty((size, *source.shape[1:]), source.dtype if kept else dtype)
         if any(source is each for each in moved):
-            ops.gather_images(source, order, cursor, out=batch, scale=scale, **moves)
+            ops.gather_images(source, order, cursor, out=batch, **moves)
         else:
-            ops.gather(source, order, cursor, batch, scale=scale)
+            ops.gather(source, order, cursor, batch)
         batches.append(batch)
     return batches
 
 
 def inputs(
-    owner: str, name: str, x: object, shape: tuple[int, ...] | None, dtype: np.dtype[Any]
+    owner: str,
+    name: str,
+    x: object,
+    shape: tuple[int, ...] | None,
+    dtype: np.dtype[Any],
+    kind: str = "",
 ) -> NDArray[Any]:
     """Return inputs in a form that can be gathered from, the same array if possible.
 
@@ -163,20 +169,23 @@ def inputs(
         The shape of a sample that the model expects, if it is built.
     dtype : numpy.dtype
         What integers other than uint8 are converted to.
+    kind : {"", "int32", "int64", "integer"}
+        The dtype of indices, "integer" for either; nothing if the inputs are no indices.
 
     Returns
     -------
     ndarray
-        C-contiguous uint8, float32 or float64.
+        C-contiguous uint8, float32 or float64, or int32 or int64 if they are indices.
 
     Raises
     ------
     TypeError
         If `x` does not hold real numbers.
     ValueError
-        If it is empty, has the wrong shape or holds a value that is not finite.
+        If it is empty, has the wrong shape or holds a value that is not finite, or an index that is
+        not whole.
     """
-    array = _real(owner, name, x)
+    array = real(owner, name, x)
     if array.ndim < 2:
         hint = "" if shape is None else misfit(name, array.shape, shape)
         hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
@@ -191,8 +200,15 @@ def inputs(
             f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects"
             f" {shape}{misfit(name, array.shape, shape)}"
         )
+    if kind:
+        return indices(owner, name, array, kind)
+    return _at_value(owner, name, array, dtype)
+
+
+def _at_value(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers as a gather takes them: bytes as they are, the others as floats."""
     if array.dtype != np.uint8:
-        array = _floating(array, dtype)
+        array = floating(array, dtype)
     if not array.flags.carray:  # a question that is cheaper than `require`
         array = np.require(array, requirements=["C", "A"])
     check_finite(owner, name, array)
@@ -262,7 +278,7 @@ def targets(
     Returns
     -------
     ndarray
-        Class numbers, int64 of shape (samples,), or floating rows; uint8 if they are `x` itself.
+        Class numbers, int64 of shape (samples,), or rows of uint8, float32 or float64.
 
     Raises
     ------
@@ -271,14 +287,13 @@ def targets(
     ValueError
         If it does not fit inputs, outputs and loss, or holds a value that is not finite.
     """
-    array = _real(
+    array = real(
         *(owner, name, y),
         names=f"; class names become numbers by np.unique({name}, return_inverse=True)[1]",
     )
     if array.ndim == 0 or len(array) != len(x):
         count = len(array) if array.ndim else "no"
         raise ValueError(f"{owner}: there are {len(x)} samples but {count} targets in {name}")
-    is_input = array.dtype == np.uint8 and same_memory(array, x)
     if array.shape[1:] == (1,) and outputs != (1,):
         array = array.reshape(-1)
     if loss.takes == "classes" and outputs[-1:] == (1,):
@@ -309,9 +324,7 @@ def targets(
             f"{owner}: {name} has targets of shape {array.shape[1:]}, the model's outputs have"
             f" {outputs}{hint}"
         )
-    array = np.require(array if is_input else _floating(array, dtype), requirements=["C", "A"])
-    check_finite(owner, name, array)
-    return array
+    return _at_value(owner, name, array, dtype)
 
 
 def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
@@ -351,39 +364,6 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
                 raise ValueError(
                     f"{owner}: {name} must be finite, but row {row} holds {flat[position]}"
                 )
-
-
-def _real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[Any]:
-    """Return `given` as an array of real numbers; `names` is what to do if it holds text."""
-    if isinstance(given, np.ma.MaskedArray):
-        raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise ValueError(
-            f"{owner}: {name} cannot be made an array: {_ragged(given) or error}"
-        ) from None
-    if array.dtype.kind not in "biuf":
-        hint = names if array.dtype.kind in "USTO" else ""
-        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
-    return array
-
-
-def _ragged(given: Any) -> str:
-    """Return which sample has another shape than the first."""
-    try:
-        shapes = [np.shape(sample) for sample in given]
-    except (TypeError, ValueError):
-        return ""
-    odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
-    return "" if odd is None else f"row {odd} has the shape {shapes[odd]}, row 0 {shapes[0]}"
-
-
-def _floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return native float32 and float64 as they are, anything else converted to `dtype`."""
-    if array.dtype.char in "fd" and array.dtype.isnative:
-        return array
-    return array.astype(dtype)
 
 
 def _labels(

@@ -45,6 +45,16 @@ if TYPE_CHECKING:
             """The shapes of output samples."""
 
         @property
+        def outputs(self) -> Sequence[int]:
+            """The numbers of the values that are outputs."""
+
+        def meets_weights(self, value: int) -> bool:
+            """Return whether a value is multiplied by weights on its scale."""
+
+        def is_rescaled(self, value: int) -> bool:
+            """Return whether a value comes out of a `Rescaling`."""
+
+        @property
         def final_operations(self) -> tuple[str, ...]:
             """For each output the operation that it comes from, such as "softmax"."""
 
@@ -92,6 +102,14 @@ if TYPE_CHECKING:
         @property
         def input_names(self) -> tuple[str, ...]:
             """The names of the inputs."""
+
+        @property
+        def input_dtypes(self) -> tuple[str, ...]:
+            """The integers that inputs hold, "" for the model's own dtype."""
+
+        @property
+        def scales_bytes(self) -> bool:
+            """Whether bytes are divided by 255, as models from files of format 1 do."""
 
         @property
         def output_names(self) -> tuple[str, ...]:

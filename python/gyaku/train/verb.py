@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from gyaku.arguments import unknown
+from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,5 +4,5 @@ Both implementations of an operation take their windows from here, and layers ch
 same functions when a model is built.
 """
 
-from gyaku.windows.axis import *  # noqa: F403
-from gyaku.windows.layout import *  # noqa: F403
+from gyaku.windows.axis import *
+from gyaku.windows.layout import *

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from gyaku.arguments import check_bytes, whole
+from gyaku.checks import check_bytes, whole
 from gyaku.windows.axis import Axis
 
 if TYPE_CHECKING:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from gyaku.arguments import whole
+import numpy as np
+
+from gyaku.checks import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from numpy.typing import DTypeLike
 
 __all__ = ["Block", "Input", "Node", "Tensor", "shape_of"]
 
@@ -29,6 +33,8 @@ class Tensor:
         The shape of an input sample; () for results, which have none before a model is built.
     name : str
         The name of an input.
+    dtype : {"", "int32", "int64"}
+        The dtype of an input that holds indices; nothing for the model's own.
 
     Examples
     --------
@@ -36,7 +42,7 @@ class Tensor:
     Input((28, 28, 1))
     """
 
-    __slots__ = ("name", "node", "position", "shape")
+    __slots__ = ("dtype", "name", "node", "position", "shape")
 
     def __init__(
         self,
@@ -45,16 +51,19 @@ class Tensor:
         *,
         shape: tuple[int, ...] = (),
         name: str = "",
+        dtype: str = "",
     ) -> None:
         self.node = node
         self.position = position
         self.shape = shape
         self.name = name
+        self.dtype = dtype
 
     def __repr__(self) -> str:
         if self.node:
             return f"<output of {self.node.part}>"
-        return f"Input({self.shape}{f', name={self.name!r}' if self.name else ''})"
+        shown = [f", {key}={value!r}" for key in ("dtype", "name") if (value := getattr(self, key))]
+        return f"Input({self.shape}{''.join(shown)})"
 
 
 class Node:
@@ -132,15 +141,18 @@ class Block:
         return results[0] if gives == 1 else results
 
 
-def Input(shape: Sequence[int], *, name: str = "") -> Tensor:
+def Input(shape: Sequence[int], dtype: DTypeLike | None = None, *, name: str = "") -> Tensor:
     """Return an input of a graph.
 
     Parameters
     ----------
     shape : sequence of int
         The shape of a sample, without the batch axis.
+    dtype : {"int32", "int64"}, optional
+        The dtype of indices, which reach layers such as a table of words as integers; by default
+        the model's own, float32 or float64.
     name : str
-        What it is called where inputs are given by name.
+        The name, where inputs are given by name.
 
     Returns
     -------
@@ -152,7 +164,7 @@ def Input(shape: Sequence[int], *, name: str = "") -> Tensor:
     TypeError
         If `shape` holds something else than integers.
     ValueError
-        If a length is below 1.
+        If a length is below 1, or `dtype` is another.
 
     Examples
     --------
@@ -164,7 +176,22 @@ def Input(shape: Sequence[int], *, name: str = "") -> Tensor:
     >>> model.predict([[0.0] * 8]).shape
     (1, 3)
     """
-    return Tensor(None, shape=shape_of("Input", "shape", shape), name=name)
+    checked = shape_of("Input", "shape", shape)
+    return Tensor(None, shape=checked, name=name, dtype="" if dtype is None else _index(dtype))
+
+
+def _index(given: DTypeLike) -> str:
+    """Return the name of a dtype of indices."""
+    try:
+        name = np.dtype(given).name
+    except TypeError:
+        name = ""
+    if name not in ("int32", "int64"):
+        raise ValueError(
+            f"Input: dtype must be 'int32' or 'int64' for indices, or None for the model's own, got"
+            f" {given!r}"
+        )
+    return name
 
 
 def shape_of(owner: str, name: str, given: object) -> tuple[int, ...]:

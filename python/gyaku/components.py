@@ -1,0 +1,276 @@
+"""Configurable classes: chosen by name, remembered for `repr` and files, strict in their names.
+
+A component is built from the arguments of its constructor alone, keeps each in an attribute of the
+same name, and refuses arguments and attributes that it does not know.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from gyaku.names import KEYWORDS, closest, snake_case, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+__all__ = ["Component", "Configured", "Documented", "Table", "is_kind_or_function"]
+
+T = TypeVar("T")
+
+# Bits of a function's flags: it has *args, it has **kwargs.
+_VARARGS, _VARKEYWORDS = 4, 8
+
+
+def _names(init: Any) -> tuple[tuple[str, ...], int]:
+    """Return the arguments of a constructor, and how many can be given by position."""
+    code = getattr(getattr(init, "__wrapped__", init), "__code__", None)
+    if code is None:
+        return (), 0
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return names, code.co_argcount - 1
+
+
+def _checking(init: Any) -> Any:
+    """Return a constructor whose errors name the class and the argument that was meant."""
+    names, places = _names(init)
+    flags = init.__code__.co_flags
+    optional = len(init.__defaults__ or ())
+    needed = {*names[: places - optional], *names[places:]} - {*(init.__kwdefaults__ or ())}
+
+    @wraps(init)
+    def construct(self: Any, *given: Any, **options: Any) -> None:
+        owner = type(self).__name__
+        for name in options.keys() - {*names}:
+            meant = KEYWORDS.get(name, "")
+            if meant in options:
+                raise TypeError(f"{owner}: {meant} is given twice, as {name} too")
+            if meant in names:
+                options[meant] = options.pop(name)
+            elif not flags & _VARKEYWORDS:
+                hint = suggestion(name, names) or f"; it takes {', '.join(names) or 'none'}"
+                raise TypeError(f"{owner} has no argument {name!r}{hint}")
+        if len(given) > places and not flags & _VARARGS:
+            raise TypeError(_too_many(owner, names, places, len(given)))
+        taken = names[: min(len(given), places)]
+        for name in taken:
+            if name in options:
+                raise TypeError(f"{owner}: {name} is given twice, by position and by name")
+        missing = needed - {*taken} - options.keys()
+        if missing:
+            listed = [name for name in names if name in missing]
+            raise TypeError(f"{owner} needs {' and '.join(listed)}")
+        init(self, *given, **options)
+
+    return construct
+
+
+def _too_many(owner: str, names: tuple[str, ...], places: int, given: int) -> str:
+    by_place, by_name = ", ".join(names[:places]), ", ".join(names[places:])
+    limit = f"at most {places}" if places else "no"
+    return (
+        f"{owner} takes {limit} argument{'s' * (places != 1)} by position"
+        f"{f' ({by_place})' if places else ''}, got {given}"
+        f"{f'; by name it takes {by_name}' if by_name else ''}"
+    )
+
+
+class Documented:
+    """A class whose methods inherit what their own docstrings leave out.
+
+    An override that has only a summary gets parameters, returns and errors from the method that
+    it overrides.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Complete the docstrings of the new class."""
+        super().__init_subclass__(**options)
+        for name, method in vars(cls).items():
+            inherited = getattr(getattr(super(cls, cls), name, None), "__doc__", None)
+            own = method.__doc__
+            if callable(method) and inherited and own and "\n" not in own:
+                sections = inherited.partition("Parameters\n")
+                if sections[1]:
+                    body = "".join(sections[1:]).partition("Notes\n")[0].rstrip()
+                    indent = sections[0].rpartition("\n")[2]
+                    method.__doc__ = f"{own}\n\n{indent}{body}\n{indent}"
+
+
+class Table(dict[str, type[T]]):
+    """Built-in classes of a kind, by name.
+
+    A class enters the tables of its bases where it is defined, if its module exports it. Classes
+    of users enter none: a file can name built-in classes alone.
+
+    Parameters
+    ----------
+    key : callable
+        The name of a class; by default its own in small letters, such as "cross_entropy".
+    """
+
+    def __init__(self, key: Callable[[Any], str] = lambda cls: snake_case(cls.__name__)) -> None:
+        super().__init__()
+        self.key = key
+
+
+class Configured(Documented):
+    """An object that can say how it was made.
+
+    Every constructor keeps each of its arguments in an attribute of the same name; `config` and
+    `repr` read them back. A built-in class has no attributes but these, those that it declares,
+    and private ones, so that a misspelt one is an error; classes of users are free.
+
+    Examples
+    --------
+    >>> from gyaku.init import Normal
+    >>> Normal(std=0.1)
+    Normal(std=0.1)
+    >>> Normal(sdt=0.1)
+    Traceback (most recent call last):
+    ...
+    TypeError: Normal has no argument 'sdt', did you mean 'std'?
+    """
+
+    _tables: ClassVar[tuple[Table[Any], ...]] = ()
+    _builtin: ClassVar[bool] = False
+    _attributes: ClassVar[set[str]] = set()
+    _settings: ClassVar[tuple[str, ...]] = ()
+    """Attributes of which a misspelling is refused in classes of users, too."""
+
+    def __init_subclass__(
+        cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
+    ) -> None:
+        """Let the class check its arguments and attributes, and enter it into its tables.
+
+        Parameters
+        ----------
+        table : Table, optional
+            Makes the class the base of a kind, whose built-in classes enter this table.
+        abstract : bool
+            Whether the class is a base only.
+        **options : object
+            Options of other bases.
+        """
+        super().__init_subclass__(**options)
+        init = vars(cls).get("__init__")
+        if isinstance(init, FunctionType):
+            cls.__init__ = _checking(init)  # type: ignore[method-assign]
+        exported = getattr(sys.modules.get(cls.__module__), "__all__", ())
+        cls._builtin = cls.__module__.startswith("gyaku.") and cls.__qualname__ in exported
+        cls._attributes = {name for base in cls.__mro__ for name in vars(base)}
+        cls._attributes.update(
+            *(getattr(base, "__annotations__", ()) for base in cls.__mro__),
+            *(_names(base.__init__)[0] for base in cls.__mro__ if issubclass(base, Configured)),
+        )
+        if table is not None:
+            cls._tables = (*cls._tables, table)
+        elif cls._builtin and not abstract:
+            for each in cls._tables:
+                each[each.key(cls)] = cls
+
+    if not TYPE_CHECKING:  # to those that read, an attribute that is not declared is a mistake
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in self._attributes:
+                self._admit(name)
+            object.__setattr__(self, name, value)
+
+    def _admit(self, name: str) -> None:
+        """Allow a new attribute, or raise if it must be a mistake."""
+        cls = type(self)
+        if not name.startswith("_"):
+            close = closest(name, cls._settings, cutoff=0.8)
+            if cls._builtin and not close:
+                close = closest(name, [each for each in cls._attributes if each[0] != "_"])
+            if cls._builtin or close:
+                hint = f", did you mean {close!r}?" if close else ""
+                raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint}")
+        cls._attributes.add(name)
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would make this object again.
+
+        Returns
+        -------
+        dict
+            Argument names and values, in the constructor's order.
+
+        Raises
+        ------
+        TypeError
+            If the constructor did not keep one of its arguments.
+        """
+        found = {}
+        for name in _parameters(type(self)):
+            if not hasattr(self, name):
+                raise TypeError(
+                    f"{type(self).__name__} does not keep its argument {name!r}: store it as"
+                    f" self.{name} in the constructor, or override config()"
+                )
+            found[name] = getattr(self, name)
+        return found
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, parameter in _parameters(type(self)).items():
+            value = getattr(self, name, parameter.default)
+            if parameter.default is parameter.empty:
+                shown.append(repr(value))
+            elif value is not parameter.default and repr(value) != repr(parameter.default):
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Component(Configured):
+    """A component of a training step: a layer, a loss, a metric or an optimizer.
+
+    A native component calls operations alone, which record themselves while a step is captured.
+    Classes of users are not native, unless they say so, and are called back at each step.
+    """
+
+    native: ClassVar[bool] = False
+    """Whether `passes` consist of operations alone."""
+    passes: ClassVar[frozenset[str]] = frozenset()
+    """The methods that do the work."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Take a class for native only if it says so beside its own passes."""
+        super().__init_subclass__(**options)
+        if cls.passes & vars(cls).keys() and "native" not in vars(cls):
+            cls.native = False
+
+
+def is_kind_or_function(kind: type, given: object) -> bool:
+    """Return whether something can serve as a component of a kind: one of it, or a function.
+
+    Parameters
+    ----------
+    kind : type
+        The base of the kind.
+    given : object
+        The candidate.
+
+    Returns
+    -------
+    bool
+        Whether it is of this kind, or callable and no component of another.
+
+    Examples
+    --------
+    >>> from gyaku.losses import Loss
+    >>> from gyaku.metrics import Accuracy
+    >>> is_kind_or_function(Loss, print), is_kind_or_function(Loss, Accuracy())
+    (True, False)
+    """
+    return isinstance(given, kind) or (callable(given) and not isinstance(given, Configured))
+
+
+def _parameters(cls: type) -> Mapping[str, Any]:
+    import inspect  # 5 ms, which `import gyaku` need not pay
+
+    kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    parameters = inspect.signature(cls).parameters
+    return {name: each for name, each in parameters.items() if each.kind not in kinds}

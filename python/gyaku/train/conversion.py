@@ -1,0 +1,195 @@
+"""Whatever holds numbers as an array of them: lists, tables, indices."""
+
+from __future__ import annotations
+
+import numbers
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["floating", "indices", "real", "scaled"]
+
+
+def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[Any]:
+    """Return an array of real numbers.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    given : object
+        The data; a table whose columns are of several dtypes, such as bool and float, too.
+    names : str
+        The end of the sentence if they are names, for example of classes.
+
+    Returns
+    -------
+    ndarray
+        The same array if possible, of any dtype of booleans, integers or floats.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else, or is no array.
+    ValueError
+        If its rows differ in shape.
+    """
+    if isinstance(given, np.ma.MaskedArray):
+        raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(
+            f"{owner}: {name} cannot be made an array: {_ragged(given) or error}"
+        ) from None
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind != "O":
+        hint = names if array.dtype.kind in "UST" else ""
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
+    if not array.ndim:
+        raise TypeError(f"{owner}: {name} must be an array of samples, {_instead(name, given)}")
+    return _of_objects(owner, name, array, getattr(given, "columns", None), names)
+
+
+def _ragged(given: Any) -> str:
+    """Return which sample has another shape than the first."""
+    try:
+        shapes = [np.shape(sample) for sample in given]
+    except (TypeError, ValueError):
+        return ""
+    odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+    return "" if odd is None else f"row {odd} has the shape {shapes[odd]}, row 0 {shapes[0]}"
+
+
+def _instead(name: str, given: object) -> str:
+    """Return what was given instead of an array, and what makes an array of it."""
+    kind = type(given).__name__
+    if hasattr(given, "toarray"):
+        return f"got a sparse {kind}; {name}.toarray() makes it one"
+    if hasattr(given, "__next__"):
+        return f"got a {kind}, which yields them one by one; np.array(list({name})) collects them"
+    if isinstance(given, (set, frozenset)):
+        return f"got a {kind}, which has no order; a list has"
+    return f"got {'None' if given is None else kind}"
+
+
+def _of_objects(
+    owner: str, name: str, array: NDArray[Any], columns: Iterable[object] | None, names: str
+) -> NDArray[Any]:
+    """Return objects as integers if all of them are, else as floats if all are numbers."""
+    flat = array.reshape(-1)
+    kinds = {type(each) for each in flat}
+    odd = {kind for kind in kinds if not issubclass(kind, (numbers.Real, np.bool_))}
+    if odd:
+        place = next(i for i, each in enumerate(flat) if type(each) in odd)
+        raise TypeError(
+            f"{owner}: {name} must hold real numbers, but"
+            f" {_found(flat[place], np.unravel_index(place, array.shape), columns, names)}"
+        )
+    whole = all(issubclass(kind, (numbers.Integral, np.bool_)) for kind in kinds)
+    try:
+        return array.astype(np.int64 if whole else np.float64)
+    except OverflowError:
+        return array.astype(np.float64)
+
+
+def _found(
+    value: object, where: tuple[Any, ...], columns: Iterable[object] | None, names: str
+) -> str:
+    """Return where something stands that is no number, and what to do if it is a name."""
+    row, *inner = where
+    found = f"row {row} holds {value!r}"
+    if inner:
+        column = inner[-1] if columns is None else repr([*columns][inner[-1]])
+        found = f"column {column} holds {value!r} in row {row}"
+        names = names or "; pandas.get_dummies makes numbers of a column of names"
+    return found + names if isinstance(value, str) else found
+
+
+def floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers as floats.
+
+    Parameters
+    ----------
+    array : ndarray
+        The numbers.
+    dtype : numpy.dtype
+        What all but native float32 and float64 are converted to.
+
+    Returns
+    -------
+    ndarray
+        The same array if possible.
+    """
+    if array.dtype.char in "fd" and array.dtype.isnative:
+        return array
+    return array.astype(dtype)
+
+
+def scaled(array: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return bytes divided by 255, as models from files of format 1 take them.
+
+    Parameters
+    ----------
+    array : ndarray of uint8
+        The bytes.
+    dtype : numpy.dtype
+        The dtype of the quotients.
+
+    Returns
+    -------
+    ndarray
+        Numbers from 0 to 1.
+    """
+    quotients: NDArray[Any] = np.multiply(array, dtype.type(1 / 255), dtype=dtype)
+    return quotients
+
+
+def indices(owner: str, name: str, array: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return whole numbers as integers that layers can take for indices.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    array : ndarray
+        The numbers: integers, or floats that are whole.
+    kind : {"int32", "int64", "integer"}
+        The dtype, "integer" for int32 or int64 as they come, and int32 for shorter ones.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous int32 or int64, the same array if possible.
+
+    Raises
+    ------
+    TypeError
+        If `array` does not hold real numbers.
+    ValueError
+        If a number is not whole or beyond the dtype.
+    """
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{owner}: {name} must hold integers, got dtype {array.dtype}")
+    short = np.can_cast(array.dtype, np.int32)
+    dtype = np.dtype({"integer": "int32" if short else "int64"}.get(kind, kind))
+    if not np.can_cast(array.dtype, dtype):
+        limits = np.iinfo(dtype)
+        # What rounds to 2^63 as a float is beyond int64 itself.
+        fits = (array >= limits.min) & (array < limits.max + 1)
+        if array.dtype.kind == "f":
+            fits &= array == np.floor(array)
+        if not fits.all():
+            row = int(np.argwhere(~fits)[0, 0])
+            raise ValueError(
+                f"{owner}: {name} must hold indices that are whole numbers of {dtype}, but row"
+                f" {row} holds {array[~fits][0]}"
+            )
+    return np.require(array, dtype, ["C", "A"])

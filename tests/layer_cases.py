@@ -1,0 +1,172 @@
+"""A row for each way to make a layer; the tests of layers, of replay and of files walk them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gyaku as gk
+from gyaku.layers.activation import ACTIVATIONS
+
+
+class LayerCase(NamedTuple):
+    """How a layer is made, the shape of a sample (or of each input's), and its work, if counted."""
+
+    make: Callable[[], gk.Layer]
+    shape: tuple[Any, ...]
+    flops: int | None = None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of all inputs."""
+        return self.shape if isinstance(self.shape[0], tuple) else (self.shape,)
+
+    def model(self, **options: Any) -> gk.Model:
+        """Return a model that is this layer alone."""
+        inputs = [gk.Input(each) for each in self.shapes]
+        return gk.Model(inputs, self.make()(*inputs), **options)
+
+    def within(self, features: int) -> gk.Model:
+        """Return a model that is this layer behind dense ones, which make its inputs of rows."""
+        x = gk.Input((features,))
+        made = [gk.Reshape(each)(gk.Dense(math.prod(each))(x)) for each in self.shapes]
+        return gk.Model(x, self.make()(*made))
+
+
+class Scale(gk.Layer):
+    def build(self, input_shape):
+        self.add_param("scale", input_shape, "ones")
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.x = x
+        return x * self.params["scale"]
+
+    def backward(self, dy):
+        self.grads["scale"] = (dy * self.x).sum(axis=0)
+        return dy * self.params["scale"]
+
+
+class Sum(gk.Layer):
+    """Neither a constructor, nor `build`, nor `training`."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.sum(axis=1, keepdims=True)
+
+    def backward(self, dy):
+        return np.broadcast_to(dy, self.shape)
+
+
+class Product(gk.Layer):
+    """Two inputs, as a student writes it."""
+
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return a * b
+
+    def backward(self, dy):
+        return dy * self.b, dy * self.a
+
+
+# The first word of a name is the layer's class.
+LAYER_CASES: dict[str, LayerCase] = {
+    "Dense": LayerCase(lambda: gk.Dense(3), (4,), flops=3 * (2 * 4 + 1)),
+    "Dense without bias": LayerCase(lambda: gk.Dense(3, use_bias=False), (4,)),
+    "Dense on sequences": LayerCase(lambda: gk.Dense(3, "tanh"), (5, 4)),
+    **{
+        f"Dense with {name}": LayerCase(lambda name=name: gk.Dense(3, name), (4,))
+        for name in ACTIVATIONS
+    },
+    "Dense with a layer": LayerCase(lambda: gk.Dense(3, gk.LeakyReLU(0.3)), (4,)),
+    "Flatten": LayerCase(gk.Flatten, (2, 3)),
+    "Rescaling": LayerCase(lambda: gk.Rescaling(0.3), (2, 3)),
+    "Rescaling with an offset": LayerCase(lambda: gk.Rescaling(-0.3, 2.0), (7,)),
+    "Reshape": LayerCase(lambda: gk.Reshape((3, -1)), (6,)),
+    "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
+    **{cls.__name__: LayerCase(cls, (7,), flops=7) for cls in ACTIVATIONS.values()},
+    "LeakyReLU with alpha": LayerCase(lambda: gk.LeakyReLU(0.3), (7,)),
+    "ELU with alpha": LayerCase(lambda: gk.ELU(0.5), (7,)),
+    "Softmax on images": LayerCase(gk.Softmax, (2, 3)),
+    "Conv2D": LayerCase(lambda: gk.Conv2D(3, 3), (5, 4, 2), flops=3 * 2 * 3 * (2 * 18 + 1)),
+    "Conv2D with all it takes": LayerCase(
+        lambda: gk.Conv2D(
+            *(4, (3, 2)),
+            stride=(1, 2),
+            padding=((1, 0), (2, 1)),
+            dilation=(2, 1),
+            groups=2,
+            activation="tanh",
+        ),
+        (5, 4, 2),
+    ),
+    "Conv2D with padding": LayerCase(
+        lambda: gk.Conv2D(2, 3, stride=2, padding="same", activation="gelu", use_bias=False),
+        (5, 4, 1),
+    ),
+    "Conv1D": LayerCase(
+        lambda: gk.Conv1D(3, 3, stride=2, padding=(2, 1), activation="elu"),
+        (7, 2),
+        flops=4 * 3 * (2 * 6 + 2),
+    ),
+    "Conv2D of lists": LayerCase(
+        lambda: gk.Conv2D(
+            *(4, [3, 2]), stride=[1, 2], padding=[[1, 0], [0, 1]], activation=gk.LeakyReLU(0.2)
+        ),
+        (5, 4, 2),
+    ),
+    "Conv2D of groups without bias": LayerCase(
+        lambda: gk.Conv2D(4, 2, groups=2, use_bias=False, weight_init="he"),
+        (3, 3, 4),
+        flops=2 * 2 * 4 * 2 * 4 * 2,
+    ),
+    "Conv1D with groups": LayerCase(lambda: gk.Conv1D(4, 2, dilation=3, groups=2), (7, 2)),
+    "Conv2DTranspose": LayerCase(
+        lambda: gk.Conv2DTranspose(3, 3), (3, 2, 2), flops=6 * 9 * 3 * 2 * 2 + 5 * 4 * 3
+    ),
+    "Conv2DTranspose with all it takes": LayerCase(
+        lambda: gk.Conv2DTranspose(
+            *(4, 3),
+            stride=2,
+            padding=1,
+            output_padding=(1, 0),
+            groups=2,
+            activation="sigmoid",
+        ),
+        (3, 2, 2),
+    ),
+    "DepthwiseConv2D": LayerCase(
+        lambda: gk.DepthwiseConv2D(3, multiplier=2, padding=1),
+        (3, 4, 3),
+        flops=12 * 6 * (2 * 9 + 1),
+    ),
+    "MaxPool2D": LayerCase(gk.MaxPool2D, (4, 5, 2), flops=4 * 2 * 4),
+    "MaxPool2D overlapping": LayerCase(
+        lambda: gk.MaxPool2D(3, 2, padding=1, dilation=(1, 2), ceil_mode=True),
+        (6, 6, 2),
+    ),
+    "MaxPool1D": LayerCase(lambda: gk.MaxPool1D(3, 2, padding=(1, 0)), (7, 2)),
+    "AvgPool2D": LayerCase(lambda: gk.AvgPool2D((2, 3)), (4, 5, 2)),
+    "AvgPool2D overlapping": LayerCase(
+        lambda: gk.AvgPool2D(3, 2, padding=1, ceil_mode=True, count_include_pad=True),
+        (4, 4, 2),
+    ),
+    "AvgPool1D": LayerCase(lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2), flops=3 * 2 * 3),
+    "GlobalMaxPool2D": LayerCase(gk.GlobalMaxPool2D, (3, 4, 2)),
+    "GlobalAvgPool2D": LayerCase(gk.GlobalAvgPool2D, (3, 4, 2), flops=3 * 4 * 2),
+    "BatchNorm": LayerCase(gk.BatchNorm, (4,)),
+    "BatchNorm on images": LayerCase(lambda: gk.BatchNorm(epsilon=0.1), (2, 3, 2)),
+    "LayerNorm": LayerCase(gk.LayerNorm, (4,)),
+    "LayerNorm on sequences": LayerCase(lambda: gk.LayerNorm(epsilon=0.1), (2, 3)),
+    "Add": LayerCase(gk.Add, ((3,), (3,), (3,)), flops=2 * 3),
+    "Concatenate": LayerCase(gk.Concatenate, ((2, 1), (2, 3))),
+    "Concatenate along the first axis": LayerCase(
+        lambda: gk.Concatenate(1), ((2, 3), (1, 3), (1, 3))
+    ),
+    "Product": LayerCase(Product, ((3,), (3,))),
+    "Scale": LayerCase(Scale, (7,)),
+    "Sum": LayerCase(Sum, (7,)),
+}
