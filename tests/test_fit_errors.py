@@ -98,13 +98,13 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     # names and numbers
     (
-        {"loss": "mse"},
+        {"loss": "mze"},
         ValueError,
-        "unknown loss 'mse', known are cross_entropy, mean_squared_error",
+        "unknown loss 'mze', known are cross_entropy, mean_squared_error",
     ),
     ({"loss": None}, TypeError, "loss must be a name, a Loss or a function (y, t), got None"),
-    ({"optimizer": "Adam"}, ValueError, "unknown optimizer 'Adam', did you mean 'adam'?"),
-    ({"optimizer": None}, TypeError, "optimizer must be a name or an Optimizer, got None"),
+    ({"optimizer": "Adan"}, ValueError, "unknown optimizer 'Adan', did you mean 'adam'?"),
+    ({"optimizer": 0.1}, TypeError, "optimizer must be a name or an Optimizer, got 0.1"),
     ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy', did you mean 'accuracy'?"),
     ({"metrics": [3]}, TypeError, "a metric must be a name or a function (y, t), got 3"),
     ({"metrics": ["accuracy"] * 2}, ValueError, "two numbers would be called 'accuracy'"),
