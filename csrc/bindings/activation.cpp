@@ -10,31 +10,11 @@ namespace gyaku::bindings {
 
 namespace {
 
-struct Entry {
-  const char* name;
-  const char* backward; // the gradient's name in a program's listing
-  Activation activation;
+constexpr std::array activations{
+#define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
+  NamedActivation{#name, #name "_backward", Activation::name, flops, backward_flops},
+#include "kernels/activations.inc"
 };
-constexpr std::array<Entry, 12> entries{{
-    {"identity", "identity_backward", Activation::identity},
-    {"step", "step_backward", Activation::step},
-    {"sigmoid", "sigmoid_backward", Activation::sigmoid},
-    {"tanh", "tanh_backward", Activation::tanh},
-    {"relu", "relu_backward", Activation::relu},
-    {"leaky_relu", "leaky_relu_backward", Activation::leaky_relu},
-    {"elu", "elu_backward", Activation::elu},
-    {"selu", "selu_backward", Activation::selu},
-    {"gelu", "gelu_backward", Activation::gelu},
-    {"silu", "silu_backward", Activation::silu},
-    {"softplus", "softplus_backward", Activation::softplus},
-    {"hard_sigmoid", "hard_sigmoid_backward", Activation::hard_sigmoid},
-}};
-
-const Entry& find(const std::string& name) {
-  for (const Entry& entry : entries)
-    if (name == entry.name) return entry;
-  throw py::value_error("activation: no activation is called '" + name + "'");
-}
 
 // Rough floating-point operations for each element: for the choice of the team, not for reports.
 constexpr double flops_per_element = 20;
@@ -53,8 +33,8 @@ void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, Elem
 }
 
 py::object activation(py::handle x_array, py::handle out, const std::string& name, double alpha) {
-  const Entry& entry = find(name);
-  Call call(entry.name);
+  const NamedActivation& named = find_activation(name);
+  Call call(named.name);
   call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor x = call.real_input(x_array, "x");
   const py::object y_array = call.result(out, x.shape, x.scalar());
@@ -64,15 +44,15 @@ py::object activation(py::handle x_array, py::handle out, const std::string& nam
   args.x = x.data;
   args.y = y.data;
   args.alpha = alpha;
-  args.activation = entry.activation;
-  run(call, KernelId::activation, entry.name, x, args, {x.read(), y.write()});
+  args.activation = named.function;
+  run(call, KernelId::activation, named.name, x, args, {x.read(), y.write()});
   return y_array;
 }
 
 py::object activation_backward(py::handle dy_array, py::handle saved_array, py::handle out,
                                const std::string& name, double alpha) {
-  const Entry& entry = find(name);
-  Call call(entry.backward);
+  const NamedActivation& named = find_activation(name);
+  Call call(named.backward);
   call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor dy = call.real_input(dy_array, "dy"), saved = call.real_input(saved_array, "saved");
   const py::object dx_array = call.result(out, saved.shape, saved.scalar());
@@ -84,8 +64,8 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
   args.saved = saved.data;
   args.y = dx.data;
   args.alpha = alpha;
-  args.activation = entry.activation;
-  run(call, KernelId::activation_backward, entry.backward, dy, args,
+  args.activation = named.function;
+  run(call, KernelId::activation_backward, named.backward, dy, args,
       {dy.read(), saved.read(), dx.write()});
   return dx_array;
 }
@@ -115,7 +95,11 @@ void elementary(py::handle x_array, py::handle out, const std::string& name) {
 
 } // namespace
 
-Activation to_activation(const std::string& name) { return find(name).activation; }
+const NamedActivation& find_activation(const std::string& name) {
+  for (const NamedActivation& row : activations)
+    if (name == row.name) return row;
+  throw py::value_error("activation: no activation is called '" + name + "'");
+}
 
 void register_activation(py::module_& module) {
   module.def("activation", &activation, py::arg("x"), py::arg("out"), py::arg("name"),

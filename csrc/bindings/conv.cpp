@@ -278,8 +278,8 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
 py::object conv2d(py::handle x, py::handle w, py::handle b, py::handle out, const Axis& rows,
                   const Axis& columns, std::int64_t groups, const std::string& activation,
                   double alpha) {
-  return slide("conv2d", false, x, w, b, out, {rows, columns, groups}, to_activation(activation),
-               alpha);
+  return slide("conv2d", false, x, w, b, out, {rows, columns, groups},
+               find_activation(activation).function, alpha);
 }
 
 py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, const Axis& rows,
@@ -301,7 +301,7 @@ py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle
                             const Axis& rows, const Axis& columns, std::int64_t groups,
                             const std::string& activation, double alpha) {
   return slide("conv2d_transpose", true, x, w, b, out, {rows, columns, groups},
-               to_activation(activation), alpha);
+               find_activation(activation).function, alpha);
 }
 
 // How many partial sums the images are shared out among: the problem says it, so that neither the

@@ -91,7 +91,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   call.require(args.n != 1 || transpose_b || b.leading == 1, "a column of b must be contiguous");
   const bool is_row_transposed = args.n == 1 && !transpose_a && !transpose_b;
   transpose_b = transpose_b || is_row_transposed;
-  args.activation = to_activation(activation);
+  args.activation = find_activation(activation).function;
   args.alpha = alpha;
   call.require(alpha >= 0, "alpha must be at least 0");
   std::vector<Operand> operands{a.read(), b.read()};

@@ -21,18 +21,8 @@ enum class Scalar : std::uint8_t { float32, float64 };
 constexpr int scalar_count = 2;
 
 enum class Activation : std::int32_t {
-  identity,
-  step,
-  sigmoid,
-  tanh,
-  relu,
-  leaky_relu,
-  elu,
-  selu,
-  gelu,
-  silu,
-  softplus,
-  hard_sigmoid,
+#define GYAKU_ACTIVATION(name, flops, backward_flops) name,
+#include "kernels/activations.inc"
   dropped_relu, // only as a derivative: that of dropout after relu, whose output is saved; alpha is
                 // what dropout multiplied by
 };
