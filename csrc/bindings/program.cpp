@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "program/access_index.h"
+
 namespace gyaku::bindings {
 
 namespace {
@@ -36,8 +38,9 @@ public:
   void keep_alive(const py::array& array) { alive_.push_back(array); }
   // Lets go what fusion and the memory plan have made superfluous.
   void release_unused() {
+    const AccessIndex used(tasks());
     std::erase_if(alive_, [&](const py::array& array) {
-      return !points_to({array.data(), array.nbytes(), Access::read});
+      return !used.is_touched({array.data(), array.nbytes(), Access::read});
     });
   }
   void add_host(const py::object& function, std::vector<Operand> operands) {

@@ -138,13 +138,6 @@ void Program::share_memory() {
   });
 }
 
-bool Program::points_to(const Operand& memory) const {
-  return std::any_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
-    return std::any_of(task.operands.begin(), task.operands.end(),
-                       [&](const Operand& operand) { return operand.overlaps(memory); });
-  });
-}
-
 bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   const auto any_stretch = [&](auto holds) {
     return std::any_of(schedule.begin(), schedule.end(), [&](const Repeat& repeat) {

@@ -52,9 +52,6 @@ public:
   // if a host call failed.
   std::vector<double> profile(int repeats);
 
-  // Whether any task, once recording has ended, reads or writes there.
-  bool points_to(const Operand& memory) const;
-
 private:
   friend bool replay(std::span<const struct Repeat>, std::int64_t);
 
