@@ -87,8 +87,8 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   call.require(shift >= 0 && shift < std::min(shape[1], shape[2]),
                "shift must be at least 0 and less than height and width");
   rows.operands.push_back(Operand{epoch.data(), sizeof(std::int64_t), Access::read});
-  const GatherImagesArgs args{rows.args, epoch.data(), shape[1], shape[2],
-                              shape[3],  seed,         shift,    flip};
+  const GatherImagesArgs args{epoch.data(), rows.args, shape[1], shape[2],
+                              shape[3],     seed,      shift,    flip};
   call.run(rows.task("gather_images", KernelId::gather_images, args));
 }
 

@@ -1,8 +1,8 @@
 // What a kernel is, the arguments of each, and the table that one instruction set fills.
 //
 // A kernel is serial: it does the slice [begin, end) of its parallel dimension and knows nothing of
-// threads. Argument structs are plain data; pointers are to C-contiguous memory of the kernel's
-// scalar type unless their declared type says otherwise.
+// threads. Argument structs are plain data, pointers first; these are to C-contiguous memory of the
+// kernel's scalar type unless their declared type says otherwise.
 #pragma once
 
 #include <cstddef>
@@ -335,8 +335,8 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
 };
 
 struct GatherImagesArgs { // each image mirrored and moved as a function of seed, epoch and row
-  GatherArgs rows;
   const std::int64_t* epoch;
+  GatherArgs rows;
   std::int64_t height, width, channels;
   std::uint64_t seed;
   std::int32_t shift; // the most pixels in each direction, less than the image has

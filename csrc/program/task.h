@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/table.h"
+#include "program/pointers.h"
 
 namespace gyaku {
 
@@ -53,6 +54,7 @@ struct Task {
   std::int64_t grain = 1;  // slices begin at multiples of it
   double flops = 0;
   std::vector<Operand> operands;
+  std::size_t pointers = 0; // that the arguments begin with
   alignas(std::max_align_t) std::array<std::byte, 160> args{};
 
   bool is_host() const { return kernel == nullptr; }
@@ -73,14 +75,14 @@ struct Task {
   template <class Args> const Args& as() const {
     return *reinterpret_cast<const Args*>(args.data());
   }
-  // Every pointer to `from` points there. What equals an address in the arguments is one: sizes and
-  // factors are far smaller.
+  // Every pointer to `from` points to `to` instead.
   void redirect(const void* from, const void* to) {
     for (Operand& operand : operands)
       if (operand.memory == from) operand.memory = to;
-    for (std::size_t at = 0; at + sizeof from <= args.size(); at += sizeof from)
-      if (std::memcmp(args.data() + at, &from, sizeof from) == 0)
-        std::memcpy(args.data() + at, &to, sizeof to);
+    for (std::size_t i = 0; i < pointers; ++i) {
+      std::byte* const pointer = args.data() + i * sizeof from;
+      if (std::memcmp(pointer, &from, sizeof from) == 0) std::memcpy(pointer, &to, sizeof to);
+    }
   }
   double bytes() const {
     double sum = 0;
@@ -104,6 +106,7 @@ Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, s
   task.grain = grain;
   task.flops = flops;
   task.operands = std::move(operands);
+  task.pointers = leading_pointers<Args>;
   std::memcpy(task.args.data(), &args, sizeof args);
   return task;
 }
