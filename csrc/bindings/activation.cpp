@@ -16,11 +16,10 @@ constexpr std::array activations{
 #include "kernels/activations.inc"
 };
 
-// Rough floating-point operations for each element: for the choice of the team, not for reports.
-constexpr double flops_per_element = 20;
+constexpr double weight = 20; // of an element, whatever the function
 
-void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, ElementwiseArgs args,
-         std::vector<Operand> operands) {
+void run(Call& call, KernelId id, const char* name, double flops, const Tensor& shape_of,
+         ElementwiseArgs args, std::vector<Operand> operands) {
   // Cut by rows, as its neighbours are, where there are rows enough; else by cache lines.
   const std::int64_t rows = shape_of.rows();
   const bool by_rows = rows >= 8;
@@ -29,7 +28,7 @@ void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, Elem
   const std::int64_t extent = by_rows ? rows : (args.size + args.unit - 1) / args.unit;
   for (Operand& operand : operands) operand.by_slice = by_rows;
   call.run(make_task(name, id, shape_of.scalar(), args, extent, 1,
-                     flops_per_element * static_cast<double>(args.size), std::move(operands)));
+                     Work{flops, weight} * static_cast<double>(args.size), std::move(operands)));
 }
 
 py::object activation(py::handle x_array, py::handle out, const std::string& name, double alpha) {
@@ -45,7 +44,7 @@ py::object activation(py::handle x_array, py::handle out, const std::string& nam
   args.y = y.data;
   args.alpha = alpha;
   args.activation = named.function;
-  run(call, KernelId::activation, named.name, x, args, {x.read(), y.write()});
+  run(call, KernelId::activation, named.name, named.flops, x, args, {x.read(), y.write()});
   return y_array;
 }
 
@@ -65,7 +64,7 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
   args.y = dx.data;
   args.alpha = alpha;
   args.activation = named.function;
-  run(call, KernelId::activation_backward, named.backward, dy, args,
+  run(call, KernelId::activation_backward, named.backward, named.backward_flops, dy, args,
       {dy.read(), saved.read(), dx.write()});
   return dx_array;
 }
@@ -87,7 +86,7 @@ void elementary(py::handle x_array, py::handle out, const std::string& name) {
     if (name == known) {
       const ElementaryArgs args{x.data, y.data, x.size, function};
       call.run(make_task(known, KernelId::elementary, x.scalar(), args, x.size, 64,
-                         flops_per_element * static_cast<double>(x.size), {x.read(), y.write()}));
+                         Work{1, weight} * static_cast<double>(x.size), {x.read(), y.write()}));
       return;
     }
   throw py::value_error("elementary: no function is called '" + name + "'");

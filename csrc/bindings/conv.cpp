@@ -78,9 +78,14 @@ struct Problem {
   bool is_depthwise() const {
     return shape.groups > 1 && shape.channels == 1 && shape.filters == 1;
   }
-  double flops() const {
-    return 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
-           static_cast<double>(taps()) * shape.groups * shape.channels * shape.filters;
+  // Of products and sums, if `given` has a number for each window: those of pooled windows are
+  // fewer.
+  Work work(const Tensor& given) const {
+    const double weight = 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
+                          static_cast<double>(taps()) * shape.groups * shape.channels *
+                          shape.filters;
+    return {2.0 * static_cast<double>(given.size) * static_cast<double>(taps()) * shape.channels,
+            weight};
   }
   std::int64_t lanes() const { return kernels().lanes[static_cast<int>(scalar)]; }
   std::int64_t whole_vectors(std::int64_t numbers) const {
@@ -205,11 +210,13 @@ struct Packing {
 // y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image.
 // Or x has one for each 2 x 2 windows, and argmax says which it is from.
 py::object slide(const char* name, bool backward, py::handle x_array, py::handle w_array,
-                 py::handle b_array, py::handle out, const Windows& windows, Activation activation,
-                 double alpha, py::handle argmax_array = py::none()) {
+                 py::handle b_array, py::handle out, const Windows& windows,
+                 const std::string& activation, double alpha,
+                 py::handle argmax_array = py::none()) {
   Call call(name);
   const Tensor x = image_input(call, x_array, "images"), w = image_input(call, w_array, "w");
   call.require(alpha >= 0, "alpha must be at least 0");
+  const NamedActivation& named = find_activation(activation);
   Problem problem(call, windows, x.rows(), w.shape[2], w.shape[3], x);
   const Tensor argmax = argmax_input(call, argmax_array, problem);
   const bool of_maxima = !argmax_array.is_none();
@@ -249,7 +256,7 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
   args.unit = static_cast<std::int32_t>(by_image ? rows : 1);
   args.images = problem.images;
   args.alpha = alpha;
-  args.activation = activation;
+  args.activation = named.function;
   args.backward = backward;
 
   std::vector<Task> tasks;
@@ -265,11 +272,13 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
     const Operand packed{scratch.get(), scratch_bytes, Access::write};
     tasks.push_back(make_task("pack", packing.id, problem.scalar,
                               ConvPackArgs{w.data, scratch.get(), shape, backward}, packing.extent,
-                              1, 0, {w.read(), packed}));
+                              1, {}, {w.read(), packed}));
     operands[1] = {scratch.get(), scratch_bytes, Access::read};
   }
+  Work work = problem.work(backward ? x : y);
+  work.flops += ((bias.data == nullptr ? 0 : 1) + named.flops) * static_cast<double>(y.size);
   tasks.push_back(make_task(name, id, problem.scalar, args,
-                            by_image ? problem.images : problem.images * rows, 1, problem.flops(),
+                            by_image ? problem.images : problem.images * rows, 1, work,
                             std::move(operands)));
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
   return y_array;
@@ -278,14 +287,13 @@ py::object slide(const char* name, bool backward, py::handle x_array, py::handle
 py::object conv2d(py::handle x, py::handle w, py::handle b, py::handle out, const Axis& rows,
                   const Axis& columns, std::int64_t groups, const std::string& activation,
                   double alpha) {
-  return slide("conv2d", false, x, w, b, out, {rows, columns, groups},
-               find_activation(activation).function, alpha);
+  return slide("conv2d", false, x, w, b, out, {rows, columns, groups}, activation, alpha);
 }
 
 py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, const Axis& rows,
                                 const Axis& columns, std::int64_t groups, py::handle argmax) {
   return slide("conv2d_backward_data", true, dy, w, py::none(), out, {rows, columns, groups},
-               Activation::identity, 0, argmax);
+               "identity", 0, argmax);
 }
 
 // Whether the gradients can be had from those of the maxima of 2 x 2 windows, and should.
@@ -300,8 +308,7 @@ bool takes_maxima(const Axis& rows, const Axis& columns, std::int64_t channels,
 py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle out,
                             const Axis& rows, const Axis& columns, std::int64_t groups,
                             const std::string& activation, double alpha) {
-  return slide("conv2d_transpose", true, x, w, b, out, {rows, columns, groups},
-               find_activation(activation).function, alpha);
+  return slide("conv2d_transpose", true, x, w, b, out, {rows, columns, groups}, activation, alpha);
 }
 
 // How many partial sums the images are shared out among: the problem says it, so that neither the
@@ -372,10 +379,12 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
     id = KernelId::depthwise_weights;
     extent = args.parts;
   }
+  Work work = problem.work(dy);
+  work.flops += static_cast<double>(dy.size); // the sums of biases
   std::vector<Task> tasks;
-  tasks.push_back(make_task("conv2d_backward_weights", id, problem.scalar, args, extent, 1,
-                            problem.flops(), operands));
-  const double sums = static_cast<double>(args.parts * args.stride);
+  tasks.push_back(
+      make_task("conv2d_backward_weights", id, problem.scalar, args, extent, 1, work, operands));
+  const Work sums{0, static_cast<double>(args.parts * args.stride)};
   operands = {Operand{scratch.get(), scratch_bytes, Access::read}, dw.write(), db.write()};
   if (of_maxima && problem.shape.channels >= few_channels) {
     constexpr std::int64_t block = 16; // rows of a square

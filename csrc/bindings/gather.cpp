@@ -24,7 +24,7 @@ struct Rows {
   // Hands the operands over.
   Task task(const char* name, KernelId id, const auto& all_args) {
     return make_task(name, id, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, all_args,
-                     args.rows, 1, static_cast<double>(out.size), std::move(operands));
+                     args.rows, 1, Work{1, 1} * static_cast<double>(out.size), std::move(operands));
   }
 };
 
@@ -96,7 +96,7 @@ void advance(py::handle counter_array, std::int64_t amount) {
   Call call("advance");
   const auto counter = call.int64_buffer(counter_array, "counter", 1, true);
   const AdvanceArgs args{counter.data(), amount};
-  call.run(make_task("advance", KernelId::advance, Scalar::float64, args, 1, 1, 1,
+  call.run(make_task("advance", KernelId::advance, Scalar::float64, args, 1, 1, {0, 1},
                      {Operand{args.counter, sizeof(std::int64_t), Access::update}}));
 }
 
@@ -109,7 +109,7 @@ void accumulate(py::handle value_array, py::handle totals_array, py::handle slot
   const auto slots = static_cast<std::int64_t>(totals.size());
   call.require(slot.front() >= 0 && slot.front() < slots, "the slot is not in totals");
   const AccumulateArgs args{value.data(), totals.data(), slot.data(), slots, weight};
-  call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, 2,
+  call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, {2, 2},
                      {Operand{args.value, sizeof(double), Access::read},
                       Operand{args.totals, slots * static_cast<std::int64_t>(sizeof(double)),
                               Access::update, false, sizeof(double)},

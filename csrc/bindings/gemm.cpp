@@ -91,7 +91,8 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   call.require(args.n != 1 || transpose_b || b.leading == 1, "a column of b must be contiguous");
   const bool is_row_transposed = args.n == 1 && !transpose_a && !transpose_b;
   transpose_b = transpose_b || is_row_transposed;
-  args.activation = find_activation(activation).function;
+  const NamedActivation& named = find_activation(activation);
+  args.activation = named.function;
   args.alpha = alpha;
   call.require(alpha >= 0, "alpha must be at least 0");
   std::vector<Operand> operands{a.read(), b.read()};
@@ -118,8 +119,10 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   args.transpose_a = transpose_a;
   args.transpose_b = transpose_b;
 
-  const double flops =
-      2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
+  const double elements = static_cast<double>(args.m) * static_cast<double>(args.n),
+               products = 2.0 * elements * static_cast<double>(args.k);
+  const double ending = (args.bias == nullptr ? 0 : 1) + named.flops; // of an element
+  const Work work{products + ending * elements, products};
   const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
   const Path path = path_of(args, tile, c.item_bytes);
   args.copies_a = path == Path::large;
@@ -133,7 +136,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     operands[0] = a.read(a_by_slice);
     operands.push_back(c.write(c_by_slice));
     tasks.push_back(
-        make_task("matmul", id, c.scalar(), args, extent, grain, flops, std::move(operands)));
+        make_task("matmul", id, c.scalar(), args, extent, grain, work, std::move(operands)));
   };
   constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
   switch (path) {
@@ -173,7 +176,7 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
     const PackArgs pack{b.data,   scratch.get(), args.k,     args.n,
                         args.ldb, args.k_block,  tile.panel, transpose_b};
     tasks.push_back(make_task("pack", KernelId::pack, c.scalar(), pack,
-                              panels * ceil_div(args.k, args.k_block), 1, 0,
+                              panels * ceil_div(args.k, args.k_block), 1, {},
                               {b.read(), Operand{scratch.get(), scratch_bytes, Access::write}}));
     operands[1] = {scratch.get(), scratch_bytes, args.copies_a ? Access::update : Access::read};
     [[fallthrough]];
@@ -198,7 +201,7 @@ py::object sum_rows(py::handle x_array, py::handle out) {
   const SumRowsArgs args{x.data, y.data, x.shape[0], x.shape[1]};
   const std::int64_t cache_line = 64 / y.item_bytes;
   call.run(make_task("sum_rows", KernelId::sum_rows, x.scalar(), args, y.size, cache_line,
-                     static_cast<double>(x.size), {x.read(), y.write()}));
+                     Work{1, 1} * static_cast<double>(x.size), {x.read(), y.write()}));
   return y_array;
 }
 

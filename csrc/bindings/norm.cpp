@@ -43,23 +43,23 @@ public:
 
   // Sums over the batch, chunk by chunk, for `finish`.
   void add_sums(KernelId id, const char* name, std::vector<Operand> operands, KernelId finish,
-                const char* finish_name, std::vector<Operand> finished, double flops) {
+                const char* finish_name, std::vector<Operand> finished, Work work) {
     const std::int64_t chunks = (args.rows + args.chunk - 1) / args.chunk;
     bytes_ = chunks * 2 * args.columns * static_cast<std::int64_t>(sizeof(double));
     scratch_ = allocate(bytes_);
     args.partial = reinterpret_cast<double*>(scratch_.get());
     operands.push_back({args.partial, bytes_, Access::write, true});
     finished.push_back({args.partial, bytes_, Access::read});
-    add(id, name, std::move(operands), chunks, flops);
+    add(id, name, std::move(operands), chunks, work);
     add_columns(finish, finish_name, std::move(finished));
   }
   void add_columns(KernelId id, const char* name, std::vector<Operand> operands) {
     constexpr std::int64_t line = 16; // so that no two members write to one
     tasks_.push_back(
-        make_task(name, id, x_.scalar(), args, args.columns, line, 0, std::move(operands)));
+        make_task(name, id, x_.scalar(), args, args.columns, line, {}, std::move(operands)));
   }
-  void add_rows(KernelId id, std::vector<Operand> operands, double flops) {
-    add(id, name_, std::move(operands), cut_.extent, flops);
+  void add_rows(KernelId id, std::vector<Operand> operands, Work work) {
+    add(id, name_, std::move(operands), cut_.extent, work);
   }
   // What one sample owns is in its slice.
   Operand own(Operand operand) const {
@@ -72,9 +72,9 @@ public:
 
 private:
   void add(KernelId id, const char* name, std::vector<Operand> operands, std::int64_t extent,
-           double flops) {
+           Work work) {
     tasks_.push_back(make_task(name, id, x_.scalar(), args, extent, 1,
-                               flops * static_cast<double>(x_.size), std::move(operands)));
+                               work * static_cast<double>(x_.size), std::move(operands)));
   }
 
   Call& call_;
@@ -116,11 +116,11 @@ py::tuple batch_norm(py::handle x_array, py::handle gamma_array, py::handle beta
   args.variance = variance.data;
   args.epsilon = epsilon;
   norm.add_sums(KernelId::batch_statistics, "batch_statistics", {x.read()}, KernelId::batch_finish,
-                "batch_finish", {mean.write(), inverse.write(), variance.write()}, 4);
+                "batch_finish", {mean.write(), inverse.write(), variance.write()}, {4, 4});
   norm.add_rows(KernelId::batch_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
                  norm.own(y.write())},
-                4);
+                {4, 4});
   norm.run();
   return py::make_tuple(y_array, mean_array, inverse_array, variance_array);
 }
@@ -151,7 +151,7 @@ py::tuple batch_norm_inference(py::handle x_array, py::handle gamma_array, py::h
   norm.add_rows(KernelId::batch_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
                  norm.own(y.write())},
-                4);
+                {4, 4});
   norm.run();
   return py::make_tuple(y_array, inverse_array);
 }
@@ -208,7 +208,7 @@ py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handl
   args.by_row = by_row;
   norm.add_sums(KernelId::norm_sums, "norm_sums",
                 {dy.read(), x.read(), mean.read(), inverse.read()}, KernelId::norm_sums_finish,
-                "norm_sums_finish", {inverse.read(), to.dgamma.write(), to.dbeta.write()}, 4);
+                "norm_sums_finish", {inverse.read(), to.dgamma.write(), to.dbeta.write()}, {4, 4});
   std::vector<Operand> operands{norm.own(dy.read()), norm.own(x.read()), gamma.read(),
                                 norm.own(to.dx.write())};
   for (const Tensor& statistic : {mean, inverse})
@@ -220,7 +220,7 @@ py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handl
     args.dgamma = args.dbeta = nullptr;
   }
   norm.add_rows(by_row ? KernelId::layer_norm_backward : KernelId::batch_norm_backward,
-                std::move(operands), 6);
+                std::move(operands), {by_row ? 10.0 : 6.0, 6});
   norm.run();
   return to.arrays();
 }
@@ -267,7 +267,7 @@ py::tuple layer_norm(py::handle x_array, py::handle gamma_array, py::handle beta
   norm.add_rows(KernelId::layer_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), norm.own(y.write()),
                  norm.own(mean.write()), norm.own(inverse.write())},
-                8);
+                {8, 8});
   norm.run();
   return py::make_tuple(y_array, mean_array, inverse_array);
 }
@@ -295,7 +295,7 @@ void update_running(py::handle running_mean_array, py::handle running_var_array,
   args.unbiased =
       static_cast<double>(samples) / static_cast<double>(std::max<std::int64_t>(samples - 1, 1));
   call.run(make_task("update_running", KernelId::update_running, running_mean.scalar(), args,
-                     args.size, 64, 6 * static_cast<double>(args.size),
+                     args.size, 64, Work{7, 6} * static_cast<double>(args.size),
                      {mean.read(), variance.read(), running_mean.update(), running_var.update()}));
 }
 

@@ -18,12 +18,12 @@ void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1
   const TickArgs args{clock.data(), rates.data(), static_cast<std::int64_t>(rates.size()), beta1,
                       beta2};
   call.run(make_task(
-      "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, 4,
+      "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, {3, 4},
       {Operand{args.clock, 4 * sizeof(double), Access::update},
        Operand{args.rates, static_cast<std::int64_t>(rates.size_bytes()), Access::read}}));
 }
 
-// The parts that all updates share; `flops` counts one element.
+// The parts that all updates share.
 class Update {
 public:
   Update(const char* name, py::handle params, py::handle grads, py::handle clock)
@@ -50,11 +50,12 @@ public:
     return tensor.data;
   }
 
-  void run(KernelId id, double flops) {
+  // `work` is that of an element.
+  void run(KernelId id, Work work) {
     // Whole cache lines of float32, so that no two members write to one.
     constexpr std::int64_t grain = 64;
     call_.run(make_task(name_, id, params_.scalar(), args, args.size, grain,
-                        flops * static_cast<double>(args.size), std::move(operands_)));
+                        work * static_cast<double>(args.size), std::move(operands_)));
   }
 
   UpdateArgs args{};
@@ -69,7 +70,7 @@ private:
 void sgd(py::handle params, py::handle grads, py::handle clock, double weight_decay) {
   Update update("sgd", params, grads, clock);
   update.args.weight_decay = weight_decay;
-  update.run(KernelId::sgd, 4);
+  update.run(KernelId::sgd, {2, 4});
 }
 
 void momentum(py::handle params, py::handle grads, py::handle velocity, py::handle clock,
@@ -79,7 +80,7 @@ void momentum(py::handle params, py::handle grads, py::handle velocity, py::hand
   update.args.beta1 = factor;
   update.args.nesterov = nesterov;
   update.args.weight_decay = weight_decay;
-  update.run(KernelId::momentum, 8);
+  update.run(KernelId::momentum, {4, 8});
 }
 
 void adam(py::handle params, py::handle grads, py::handle m, py::handle v, py::handle clock,
@@ -91,7 +92,7 @@ void adam(py::handle params, py::handle grads, py::handle m, py::handle v, py::h
   update.args.beta2 = beta2;
   update.args.epsilon = epsilon;
   update.args.weight_decay = weight_decay;
-  update.run(KernelId::adam, 14);
+  update.run(KernelId::adam, {14, 14});
 }
 
 } // namespace

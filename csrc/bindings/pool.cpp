@@ -77,10 +77,11 @@ public:
       args.argmax = argmax->data;
       operands.push_back(writes_argmax ? argmax->write(true) : argmax->read(cut.by_sample));
     }
-    const double windows = static_cast<double>(std::min(from.size, to.size));
-    call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1,
-                        windows * static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20)),
-                        std::move(operands)));
+    const auto [windows, pixels] = std::minmax(from.size, to.size);
+    const Work work{static_cast<double>(pixels),
+                    static_cast<double>(windows) *
+                        static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20))};
+    call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1, work, std::move(operands)));
   }
 
   PoolArgs args{};

@@ -161,7 +161,7 @@ py::list tasks_of(const PyProgram& program) {
     }
     py::dict row;
     row["name"] = task.name;
-    row["flops"] = task.flops;
+    row["flops"] = task.work.flops;
     row["bytes"] = task.bytes();
     row["extent"] = task.extent;
     row["host"] = task.is_host();

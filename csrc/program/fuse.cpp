@@ -116,7 +116,7 @@ std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_
 // The task at `first` does the work of the one at `second` as well, which goes.
 void join(std::vector<Task>& tasks, std::size_t first, std::size_t second) {
   tasks[first].name += " + " + tasks[second].name;
-  tasks[first].flops += tasks[second].flops;
+  tasks[first].work += tasks[second].work;
   tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(second));
 }
 
@@ -328,6 +328,7 @@ bool commute_pool_backward(std::vector<Task>& tasks, std::size_t pool,
   Task mask = tasks[*second];
   auto& mask_args = mask.as<ElementwiseArgs>();
   mask_args.size = mask_args.size * gradient.bytes / unmasked.bytes;
+  mask.work.flops *= static_cast<double>(gradient.bytes) / static_cast<double>(unmasked.bytes);
   if (mask_args.size % mask.extent == 0)
     mask_args.unit = mask_args.size / mask.extent;
   else

@@ -14,7 +14,7 @@ namespace {
 
 // Seconds that a task is expected to take on one thread, from a machine of 100 GFLOP/s and 50 GB/s:
 // near enough to tell a task that is worth sharing from one that is not.
-double cost(const Task& task) { return std::max(task.flops / 100e9, task.bytes() / 50e9); }
+double cost(const Task& task) { return std::max(task.work.weight / 100e9, task.bytes() / 50e9); }
 
 // Below this a barrier and a second core's cold cache cost more than the second core gains.
 constexpr double worth_sharing = 3e-6;

@@ -44,6 +44,20 @@ struct HostCall {
   void* context;
 };
 
+// What a task computes. `flops` are the floating-point operations that the operation's row in
+// gyaku.ops counts, for reports; `weight` is the time that they take, in operations of a product:
+// for the choice of the team.
+struct Work {
+  double flops = 0, weight = 0;
+
+  Work operator*(double factor) const { return {flops * factor, weight * factor}; }
+  Work& operator+=(const Work& other) {
+    flops += other.flops;
+    weight += other.weight;
+    return *this;
+  }
+};
+
 struct Task {
   std::string name;
   KernelId id{};
@@ -52,7 +66,7 @@ struct Task {
   HostCall host{};
   std::int64_t extent = 1; // of the parallel dimension
   std::int64_t grain = 1;  // slices begin at multiples of it
-  double flops = 0;
+  Work work;
   std::vector<Operand> operands;
   std::size_t pointers = 0; // that the arguments begin with
   alignas(std::max_align_t) std::array<std::byte, 160> args{};
@@ -95,7 +109,7 @@ struct Task {
 
 template <class Args>
 Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, std::int64_t extent,
-               std::int64_t grain, double flops, std::vector<Operand> operands) {
+               std::int64_t grain, Work work, std::vector<Operand> operands) {
   static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) <= sizeof(Task::args));
   Task task;
   task.name = std::move(name);
@@ -104,7 +118,7 @@ Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, s
   task.kernel = kernel(id, scalar);
   task.extent = extent;
   task.grain = grain;
-  task.flops = flops;
+  task.work = work;
   task.operands = std::move(operands);
   task.pointers = leading_pointers<Args>;
   std::memcpy(task.args.data(), &args, sizeof args);

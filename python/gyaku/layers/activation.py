@@ -79,9 +79,14 @@ class Activation(Layer):
         return ops.TABLE[self.op].saves == "input"
 
     @property
+    def element_flops(self) -> int:
+        """Floating-point operations of one element, an elementary function being one."""
+        return ops.TABLE[self.op].flops([(1,)], [(1,)])
+
+    @property
     def flops(self) -> int:
-        """One for each number."""
-        return math.prod(self.output_shape)
+        """Those of each element."""
+        return math.prod(self.output_shape) * self.element_flops
 
 
 class Identity(Activation):

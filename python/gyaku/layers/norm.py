@@ -102,8 +102,8 @@ class BatchNorm(Layer):
 
     @property
     def flops(self) -> int:
-        """A subtraction, two products and an addition for each number."""
-        return 4 * math.prod(self.output_shape)
+        """The statistics, a subtraction, two products and an addition for each element."""
+        return 8 * math.prod(self.output_shape)
 
 
 class LayerNorm(Layer):
@@ -163,7 +163,7 @@ class LayerNorm(Layer):
 
     @property
     def flops(self) -> int:
-        """The statistics, a subtraction, two products and an addition for each number."""
+        """The statistics, a subtraction, two products and an addition for each element."""
         return 8 * math.prod(self.output_shape)
 
 

@@ -74,8 +74,8 @@ class _Pool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number that a window sees."""
-        return math.prod(self.output_shape) * math.prod(self._window)
+        """One for each element of the inputs or the outputs, whichever are more."""
+        return max(math.prod(self.input_shape), math.prod(self.output_shape))
 
 
 class MaxPool2D(_Pool):
@@ -298,7 +298,7 @@ class _GlobalPool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each number of the image."""
+        """One for each element of the image."""
         return math.prod(self.input_shape)
 
 
