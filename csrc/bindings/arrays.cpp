@@ -32,7 +32,7 @@ bool is_exactly_array(py::handle object) {
   return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
 }
 
-// How far apart the rows of a matrix are, in numbers; nothing if it has no contiguous rows.
+// The row stride of a matrix in elements; nothing if it has no contiguous rows.
 std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t columns,
                                               py::ssize_t row_stride, py::ssize_t column_stride,
                                               py::ssize_t item) {

@@ -1,6 +1,7 @@
 // Pooling: one task each. Where the windows lie is found out, and checked, by gyaku.ops.windows.
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "bindings/windows.h"
 
 #include <algorithm>
 #include <array>
@@ -10,9 +11,6 @@
 namespace gyaku::bindings {
 
 namespace {
-
-// As gyaku.reference.windows.Axis says: size, taps, stride, dilation, before, after, windows.
-using Axis = std::array<std::int64_t, 7>;
 
 WindowAxis window_axis(const Call& call, const Axis& axis) {
   const auto [size, taps, stride, dilation, before, after, windows] = axis;
