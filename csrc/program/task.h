@@ -27,7 +27,7 @@ struct Operand {
   std::int64_t bytes;
   Access access;
   bool by_slice = false;
-  // How many of the bytes one run touches, where that is fewer than all: which ones, only it knows.
+  // Bytes that one run touches, if fewer than all: any of them.
   std::int64_t touched = INT64_MAX;
 
   bool writes() const { return access != Access::read; }
@@ -58,6 +58,12 @@ struct Work {
   }
 };
 
+// What a task has to know of the type of its arguments.
+struct ArgsType {
+  std::size_t pointers; // that they begin with
+};
+template <class Args> inline constexpr ArgsType args_type{leading_pointers<Args>};
+
 struct Task {
   std::string name;
   KernelId id{};
@@ -68,22 +74,15 @@ struct Task {
   std::int64_t grain = 1;  // slices begin at multiples of it
   Work work;
   std::vector<Operand> operands;
-  std::size_t pointers = 0; // that the arguments begin with
+  const ArgsType* type = nullptr;
   alignas(std::max_align_t) std::array<std::byte, 160> args{};
 
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }
-  bool is_product() const {
-    return is(KernelId::matmul) || is(KernelId::matmul_small) || is(KernelId::matmul_rows) ||
-           is(KernelId::matmul_dot) || is(KernelId::matvec);
-  }
-  bool is_convolution() const {
-    return is(KernelId::conv) || is(KernelId::conv_narrow) || is(KernelId::depthwise) ||
-           is(KernelId::conv_maxima);
-  }
-  bool is_update() const {
-    return is(KernelId::sgd) || is(KernelId::momentum) || is(KernelId::adam);
-  }
+  template <class Args> bool takes() const { return type == &args_type<Args>; }
+  bool is_product() const { return takes<MatmulArgs>(); }
+  bool is_convolution() const { return takes<ConvArgs>(); }
+  bool is_update() const { return takes<UpdateArgs>(); }
   // The arguments, as the kernel will read them.
   template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
   template <class Args> const Args& as() const {
@@ -93,7 +92,7 @@ struct Task {
   void redirect(const void* from, const void* to) {
     for (Operand& operand : operands)
       if (operand.memory == from) operand.memory = to;
-    for (std::size_t i = 0; i < pointers; ++i) {
+    for (std::size_t i = 0; type != nullptr && i < type->pointers; ++i) {
       std::byte* const pointer = args.data() + i * sizeof from;
       if (std::memcmp(pointer, &from, sizeof from) == 0) std::memcpy(pointer, &to, sizeof to);
     }
@@ -120,7 +119,7 @@ Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, s
   task.grain = grain;
   task.work = work;
   task.operands = std::move(operands);
-  task.pointers = leading_pointers<Args>;
+  task.type = &args_type<Args>;
   std::memcpy(task.args.data(), &args, sizeof args);
   return task;
 }
