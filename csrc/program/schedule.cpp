@@ -135,7 +135,7 @@ std::int64_t rows_in_cache(const Task& a, const Task& b) {
 
 } // namespace
 
-std::vector<Step> schedule(std::span<const Task* const> tasks) {
+std::vector<ScheduledTask> schedule(std::span<const Task* const> tasks) {
   const Dependences dependences = dependences_of(tasks);
   const std::vector<bool> shared = shared_of(tasks, dependences);
   const std::vector<int> levels = levels_of(dependences, shared);
@@ -143,7 +143,7 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
     return levels[a] == levels[b] && shared[a] && shared[b] && follows_rows(*tasks[a], *tasks[b]);
   };
   const std::vector<std::size_t> sequence = sequence_of(tasks, levels, follows);
-  std::vector<Step> steps;
+  std::vector<ScheduledTask> steps;
   steps.reserve(sequence.size());
   for (std::size_t place = 0; place < sequence.size(); ++place) {
     const std::size_t i = sequence[place];
@@ -156,8 +156,9 @@ std::vector<Step> schedule(std::span<const Task* const> tasks) {
   return steps;
 }
 
-bool wants_team(std::span<const Step> steps) {
-  return std::any_of(steps.begin(), steps.end(), [](const Step& step) { return step.shared; });
+bool wants_team(std::span<const ScheduledTask> steps) {
+  return std::any_of(steps.begin(), steps.end(),
+                     [](const ScheduledTask& step) { return step.shared; });
 }
 
 double expected_seconds(std::span<const Task> tasks) {
