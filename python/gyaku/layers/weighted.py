@@ -165,5 +165,9 @@ class Weighted(Layer, abstract=True):
         int
             A multiplication and an addition for each, one addition for a bias, the activation.
         """
-        outputs = math.prod(self.output_shape)
-        return outputs * (2 * terms + self.use_bias) + (outputs if self._activation else 0)
+        return math.prod(self.output_shape) * (2 * terms + self.ending_flops)
+
+    @property
+    def ending_flops(self) -> int:
+        """Floating-point operations of one element after its sum: the bias and the activation."""
+        return self.use_bias + (self._activation.element_flops if self._activation else 0)
