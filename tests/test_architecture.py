@@ -27,6 +27,7 @@ INCLUDES = {
     "program/*": ["<*>", "runtime/*", "kernels/kernels.h", "kernels/table.h", "program/*"],
     "bindings/*": [
         *["<*>", "<pybind11/*>", "runtime/*", "kernels/kernels.h", "kernels/table.h"],
+        "kernels/activations.inc",
         *["program/*", "bindings/*"],
     ],
 }

@@ -266,7 +266,7 @@ def test_all_names_every_row_and_table() -> None:
 def test_the_peers_learning_rates_are_those_of_gyakus_cycle() -> None:
     import numpy as np
 
-    from gyaku import OneCycle
+    from gyaku.schedules import OneCycle
 
     steps = 101
     own = OneCycle(0.005, total_steps=steps, warmup=0.15)(np.arange(steps))

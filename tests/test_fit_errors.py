@@ -98,9 +98,9 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     # names and numbers
     (
-        {"loss": "mse"},
+        {"loss": "mze"},
         ValueError,
-        "unknown loss 'mse', known are cross_entropy, mean_squared_error",
+        "unknown loss 'mze', known are cross_entropy, mean_squared_error",
     ),
     (
         {"loss": None},
@@ -117,8 +117,8 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         "fit: unknown argument 'batchsize', did you mean 'batch_size'? Known are augment, batch_si",
     ),
     ({"self": 8}, TypeError, "fit: unknown argument 'self', "),
-    ({"optimizer": "Adam"}, ValueError, "unknown optimizer 'Adam', did you mean 'adam'?"),
-    ({"optimizer": None}, TypeError, "optimizer must be a name or an Optimizer, got None"),
+    ({"optimizer": "Adan"}, ValueError, "unknown optimizer 'Adan', did you mean 'adam'?"),
+    ({"optimizer": 0.1}, TypeError, "optimizer must be a name or an Optimizer, got 0.1"),
     ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy', did you mean 'accuracy'?"),
     ({"metrics": [3]}, TypeError, "a metric must be a name or a function (y, t), got 3"),
     ({"metrics": ["accuracy"] * 2}, ValueError, "two numbers would be called 'accuracy'"),

@@ -146,6 +146,22 @@ def test_a_sum_is_accumulated_before_it_is_read() -> None:
     assert written == [totals.nbytes, copy.nbytes]
 
 
+# Pointers.
+
+
+def test_a_number_that_equals_an_address_stays_as_it_is() -> None:
+    x, clock = numbers(500, 40), np.zeros(1, np.int64)
+    seeds: list[int] = []
+
+    def step() -> list[Array]:
+        z = ops.tanh(x)
+        seeds.append(z.ctypes.data)  # which moves into the arena, but the seed must not
+        return [ops.sigmoid(ops.dropout(z, clock, rate=0.5, seed=seeds[0], stream=0))]
+
+    program = same_as_eager(step, x)
+    assert program.arena_bytes > 0
+
+
 # Life.
 
 

@@ -10,37 +10,16 @@ namespace gyaku::bindings {
 
 namespace {
 
-struct Entry {
-  const char* name;
-  const char* backward; // the gradient's name in a program's listing
-  Activation activation;
+constexpr std::array activations{
+#define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
+  NamedActivation{#name, #name "_backward", Activation::name, flops, backward_flops},
+#include "kernels/activations.inc"
 };
-constexpr std::array<Entry, 12> entries{{
-    {"identity", "identity_backward", Activation::identity},
-    {"step", "step_backward", Activation::step},
-    {"sigmoid", "sigmoid_backward", Activation::sigmoid},
-    {"tanh", "tanh_backward", Activation::tanh},
-    {"relu", "relu_backward", Activation::relu},
-    {"leaky_relu", "leaky_relu_backward", Activation::leaky_relu},
-    {"elu", "elu_backward", Activation::elu},
-    {"selu", "selu_backward", Activation::selu},
-    {"gelu", "gelu_backward", Activation::gelu},
-    {"silu", "silu_backward", Activation::silu},
-    {"softplus", "softplus_backward", Activation::softplus},
-    {"hard_sigmoid", "hard_sigmoid_backward", Activation::hard_sigmoid},
-}};
 
-const Entry& find(const std::string& name) {
-  for (const Entry& entry : entries)
-    if (name == entry.name) return entry;
-  throw py::value_error("activation: no activation is called '" + name + "'");
-}
+constexpr double weight = 20; // of an element, whatever the function
 
-// Rough floating-point operations for each element: for the choice of the team, not for reports.
-constexpr double flops_per_element = 20;
-
-void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, ElementwiseArgs args,
-         std::vector<Operand> operands) {
+void run(Call& call, KernelId id, const char* name, double flops, const Tensor& shape_of,
+         ElementwiseArgs args, std::vector<Operand> operands) {
   // Cut by rows, as its neighbours are, where there are rows enough; else by cache lines.
   const std::int64_t rows = shape_of.rows();
   const bool by_rows = rows >= 8;
@@ -49,12 +28,12 @@ void run(Call& call, KernelId id, const char* name, const Tensor& shape_of, Elem
   const std::int64_t extent = by_rows ? rows : (args.size + args.unit - 1) / args.unit;
   for (Operand& operand : operands) operand.by_slice = by_rows;
   call.run(make_task(name, id, shape_of.scalar(), args, extent, 1,
-                     flops_per_element * static_cast<double>(args.size), std::move(operands)));
+                     Work{flops, weight} * static_cast<double>(args.size), std::move(operands)));
 }
 
 py::object activation(py::handle x_array, py::handle out, const std::string& name, double alpha) {
-  const Entry& entry = find(name);
-  Call call(entry.name);
+  const NamedActivation& named = find_activation(name);
+  Call call(named.name);
   call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor x = call.real_input(x_array, "x");
   const py::object y_array = call.result(out, x.shape, x.scalar());
@@ -64,15 +43,15 @@ py::object activation(py::handle x_array, py::handle out, const std::string& nam
   args.x = x.data;
   args.y = y.data;
   args.alpha = alpha;
-  args.activation = entry.activation;
-  run(call, KernelId::activation, entry.name, x, args, {x.read(), y.write()});
+  args.activation = named.function;
+  run(call, KernelId::activation, named.name, named.flops, x, args, {x.read(), y.write()});
   return y_array;
 }
 
 py::object activation_backward(py::handle dy_array, py::handle saved_array, py::handle out,
                                const std::string& name, double alpha) {
-  const Entry& entry = find(name);
-  Call call(entry.backward);
+  const NamedActivation& named = find_activation(name);
+  Call call(named.backward);
   call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor dy = call.real_input(dy_array, "dy"), saved = call.real_input(saved_array, "saved");
   const py::object dx_array = call.result(out, saved.shape, saved.scalar());
@@ -84,8 +63,8 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
   args.saved = saved.data;
   args.y = dx.data;
   args.alpha = alpha;
-  args.activation = entry.activation;
-  run(call, KernelId::activation_backward, entry.backward, dy, args,
+  args.activation = named.function;
+  run(call, KernelId::activation_backward, named.backward, named.backward_flops, dy, args,
       {dy.read(), saved.read(), dx.write()});
   return dx_array;
 }
@@ -107,7 +86,7 @@ void elementary(py::handle x_array, py::handle out, const std::string& name) {
     if (name == known) {
       const ElementaryArgs args{x.data, y.data, x.size, function};
       call.run(make_task(known, KernelId::elementary, x.scalar(), args, x.size, 64,
-                         flops_per_element * static_cast<double>(x.size), {x.read(), y.write()}));
+                         Work{1, weight} * static_cast<double>(x.size), {x.read(), y.write()}));
       return;
     }
   throw py::value_error("elementary: no function is called '" + name + "'");
@@ -115,7 +94,11 @@ void elementary(py::handle x_array, py::handle out, const std::string& name) {
 
 } // namespace
 
-Activation to_activation(const std::string& name) { return find(name).activation; }
+const NamedActivation& find_activation(const std::string& name) {
+  for (const NamedActivation& row : activations)
+    if (name == row.name) return row;
+  throw py::value_error("activation: no activation is called '" + name + "'");
+}
 
 void register_activation(py::module_& module) {
   module.def("activation", &activation, py::arg("x"), py::arg("out"), py::arg("name"),

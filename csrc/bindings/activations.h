@@ -1,4 +1,4 @@
-// Activations by the names that people write.
+// Activations by their names.
 #pragma once
 
 #include <string>
@@ -7,6 +7,14 @@
 
 namespace gyaku::bindings {
 
-Activation to_activation(const std::string& name); // throws ValueError
+// A row of kernels/activations.inc.
+struct NamedActivation {
+  const char* name;
+  const char* backward; // the gradient's name in a program's listing
+  Activation function;
+  double flops, backward_flops; // of an element
+};
+
+const NamedActivation& find_activation(const std::string& name); // throws ValueError
 
 } // namespace gyaku::bindings

@@ -12,7 +12,7 @@ namespace gyaku::bindings {
 namespace {
 
 // Below this, giving up the GIL costs more than it lets others do.
-constexpr double long_enough_to_release = 5e5; // FLOPs or bytes
+constexpr double long_enough_to_release = 5e5; // weight or bytes
 
 std::string described(Shape shape, const py::dtype& dtype) {
   py::tuple lengths(shape.size());
@@ -32,7 +32,7 @@ bool is_exactly_array(py::handle object) {
   return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
 }
 
-// How far apart the rows of a matrix are, in numbers; nothing if it has no contiguous rows.
+// The row stride of a matrix in elements; nothing if it has no contiguous rows.
 std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t columns,
                                               py::ssize_t row_stride, py::ssize_t column_stride,
                                               py::ssize_t item) {
@@ -172,7 +172,7 @@ py::object Call::number() const {
 void Call::run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
-  for (const Task& task : tasks) work += task.flops + task.bytes();
+  for (const Task& task : tasks) work += task.work.weight + task.bytes();
   std::optional<py::gil_scoped_release> release;
   if (work > long_enough_to_release) release.emplace();
   submit(tasks, std::move(scratch), scratch_bytes);

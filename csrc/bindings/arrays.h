@@ -52,8 +52,8 @@ struct Tensor {
   Operand update(bool by_slice = false) const { return {data, bytes(), Access::update, by_slice}; }
 };
 
-// A matrix whose rows are contiguous and lie `leading` numbers apart. Of a transposed view it is
-// the matrix that was transposed.
+// A matrix of contiguous rows, `leading` elements from the start of one to the next. Of a
+// transposed view it is the matrix that was transposed.
 struct Matrix {
   void* data = nullptr;
   std::int64_t rows = 0, columns = 0, leading = 0;
@@ -61,7 +61,7 @@ struct Matrix {
   bool transposed = false;
 
   Scalar scalar() const { return item_bytes == 4 ? Scalar::float32 : Scalar::float64; }
-  // From the first number to the last, with what lies between the rows.
+  // From the first element to the last, with the gaps between the rows.
   std::int64_t bytes() const {
     return rows == 0 || columns == 0 ? 0 : ((rows - 1) * leading + columns) * item_bytes;
   }
@@ -75,32 +75,32 @@ struct Matrix {
   }
 };
 
-// What one call needs of its arrays: checks them one by one and keeps them alive for a program.
+// The arrays of one call: checks them one by one and keeps them alive for a program.
 class Call {
 public:
   explicit Call(const char* operation)
       : operation_(operation), is_recorded_(Program::recording() != nullptr) {}
 
-  // What is read, and may be a conversion of what was given: an ndarray itself. A subclass may mean
-  // something else by its numbers.
+  // Inputs, which may be conversions of what was given: exactly ndarrays, since a subclass may mean
+  // something else by its elements.
   Tensor input(py::handle array, const char* name);
   Tensor real_input(py::handle array, const char* name); // float32 or float64
   Matrix real_matrix(py::handle array, const char* name);
-  // What is used in place, whatever the class.
+  // Arrays used in place, subclasses included.
   Tensor buffer(py::handle array, const char* name);
   Tensor output(py::handle array, const char* name);
   Tensor real_output(py::handle array, const char* name);
   Matrix real_matrix_output(py::handle array, const char* name);
-  // counters, clocks and sums: `count` numbers, or any number if negative
+  // Counters and sums: `count` elements, or any length if that is negative.
   std::span<std::int64_t> int64_buffer(py::handle array, const char* name, std::int64_t count,
                                        bool writes);
   std::span<double> float64_buffer(py::handle array, const char* name, std::int64_t count,
                                    bool writes);
 
-  // Where a result goes: `out`, or a new array if that is None.
+  // The array of a result: `out`, or a new one if that is None.
   py::object result(py::handle out, Shape shape, Scalar scalar) const;
   py::object result(Shape shape, Scalar scalar) const { return result(py::none(), shape, scalar); }
-  py::object number() const; // a new float64 array of one number
+  py::object number() const; // a new float64 array of one element
 
   void require(bool holds, const char* message) const {
     if (!holds) bindings::require(false, operation_, message);
@@ -124,9 +124,11 @@ private:
 // A new array that starts on a cache line; throws ValueError or MemoryError for the operation.
 py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed = false);
 
-// From here on the samples of a batch are what a team shares: what works on the same samples one
-// task after the other needs no barrier in between.
+// Least batch whose samples are shared out to a team: tasks that work on the same samples one after
+// the other need no barrier in between.
 constexpr std::int64_t enough_samples = 8;
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // How the rows of all samples are cut into slices.
 struct Cut {

@@ -2,9 +2,11 @@
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "bindings/windows.h"
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,16 +15,12 @@ namespace gyaku::bindings {
 
 namespace {
 
-// As gyaku.reference.windows.Axis has it: size, taps, stride, dilation, before, after, windows.
-using Axis = std::array<std::int64_t, 7>;
 using Shape4 = std::array<py::ssize_t, 4>;
 
 struct Windows {
   Axis rows, columns;
   std::int64_t groups;
 };
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A kernel reads nothing outside of the image, wherever the windows lie; it counts in 32 bits.
 ConvAxis axis_of(const Call& call, const Axis& axis) {
@@ -38,7 +36,7 @@ ConvAxis axis_of(const Call& call, const Axis& axis) {
           narrow(stride), narrow(dilation), narrow(before)};
 }
 
-// What a convolution is, whichever of its three products is asked for.
+// The shape of a convolution, whichever of its three products is asked for.
 struct Problem {
   ConvShape shape;
   std::int64_t images;
@@ -78,23 +76,28 @@ struct Problem {
   bool is_depthwise() const {
     return shape.groups > 1 && shape.channels == 1 && shape.filters == 1;
   }
-  double flops() const {
-    return 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
-           static_cast<double>(taps()) * shape.groups * shape.channels * shape.filters;
+  // Of products and sums, if `given` has a number for each window: those of pooled windows are
+  // fewer.
+  Work work(const Tensor& given) const {
+    const double weight = 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
+                          static_cast<double>(taps()) * shape.groups * shape.channels *
+                          shape.filters;
+    return {2.0 * static_cast<double>(given.size) * static_cast<double>(taps()) * shape.channels,
+            weight};
   }
   std::int64_t lanes() const { return kernels().lanes[static_cast<int>(scalar)]; }
-  std::int64_t whole_vectors(std::int64_t numbers) const {
-    return ceil_div(numbers, lanes()) * lanes();
+  std::int64_t whole_vectors(std::int64_t elements) const {
+    return ceil_div(elements, lanes()) * lanes();
   }
 
-  // What has a number for each 2 x 2 windows.
+  // Of an array with an element for each 2 x 2 windows.
   Shape4 pooled_shape() const {
     return {images, shape.rows.windows / 2, shape.columns.windows / 2,
             std::int64_t{shape.groups} * shape.filters};
   }
-  // Numbers of a window row, side by side in the image.
+  // Elements of a window row, side by side in the image.
   std::int64_t run() const { return std::int64_t{shape.columns.taps} * shape.channels; }
-  // Whether gradients by the maxima of 2 x 2 windows need not be made to those of all windows
+  // Whether the gradient behind a 2 x 2 max-pooling is taken as it is, not scattered to all windows
   // first: there must be room for what a row of windows sees, and vectors must be filled.
   bool takes_maxima() const {
     const ConvAxis &rows = shape.rows, &columns = shape.columns;
@@ -144,7 +147,7 @@ Tensor image_input(Call& call, py::handle array, const char* name) {
   return found;
 }
 
-// Which of 2 x 2 windows was the largest, for each number of a gradient; or null.
+// Which of 2 x 2 windows was the largest, for each element of a gradient; or null.
 Tensor argmax_input(Call& call, py::handle array, const Problem& problem) {
   if (array.is_none()) return {};
   call.require(problem.takes_maxima(), "there is no way from maxima for this convolution");
@@ -160,135 +163,178 @@ Tensor argmax_input(Call& call, py::handle array, const Problem& problem) {
 // few images, rows.
 constexpr std::int64_t enough_images = 32;
 
-// Whether what a pixel of dy gives to a row of dx fills vectors better than dx's channels do.
-bool is_narrow(const Problem& problem) {
-  const ConvShape& shape = problem.shape;
-  const auto use = [&](std::int64_t numbers) {
-    return static_cast<double>(numbers) / static_cast<double>(problem.whole_vectors(numbers));
-  };
-  // Nor do a few channels beyond whole vectors need one of their own.
-  const std::int64_t few = 4, rest = shape.channels % problem.lanes();
-  if (problem.scalar == Scalar::float32 && few < problem.lanes() &&
-      shape.channels > problem.lanes() && rest <= few)
-    return false;
-  constexpr double cost_of_adding_up = 0.8;
-  return shape.groups == 1 && problem.run() <= 8 * problem.lanes() &&
-         cost_of_adding_up * use(problem.run()) > use(shape.channels);
-}
+// A convolution, or its gradient with respect to the images, to do: checked.
+struct Convolution {
+  Problem problem;
+  bool backward, is_pooled;
+  Tensor x, w, bias, argmax, y;
+  double alpha;
+  const NamedActivation& activation;
 
-// The weights as a kernel reads them.
-struct Packing {
-  KernelId id = KernelId::conv_pack, reader = KernelId::conv;
-  std::int64_t numbers, extent;
-
-  Packing(const Problem& problem, bool backward, bool of_maxima) {
-    const ConvShape& shape = problem.shape;
-    const std::int64_t run_weights =
-        std::int64_t{shape.rows.taps} * shape.filters * problem.whole_vectors(problem.run());
-    extent = shape.rows.taps;
-    numbers = run_weights;
-    if (of_maxima) {
-      id = KernelId::conv_maxima_pack;
-      reader = KernelId::conv_maxima;
-    } else if (backward && is_narrow(problem)) {
-      id = KernelId::conv_narrow_pack;
-      reader = KernelId::conv_narrow;
-    } else {
-      const std::int64_t inputs = backward ? shape.filters : shape.channels;
-      numbers = shape.groups * problem.taps() * inputs *
-                problem.whole_vectors(backward ? shape.channels : shape.filters);
-      extent = shape.groups * problem.taps();
-    }
+  // As many slices as images, so that what comes before and after may be carried image by image; of
+  // a few images, rows.
+  bool by_image() const {
+    constexpr std::int64_t enough_images = 32;
+    return is_pooled || problem.images >= enough_images;
+  }
+  std::int64_t rows() const {
+    return backward ? problem.shape.rows.size : problem.shape.rows.windows;
+  }
+  Work work() const {
+    Work work = problem.work(backward ? x : y);
+    const double ending = (bias.data == nullptr ? 0 : 1) + activation.flops; // of an element
+    work.flops += ending * static_cast<double>(y.size);
+    return work;
   }
 };
 
+bool is_depthwise(const Convolution& convolution) { return convolution.problem.is_depthwise(); }
+
+// Whether what a pixel of dy contributes to a row of dx fills vectors better than dx's channels do.
+bool is_narrow(const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const ConvShape& shape = problem.shape;
+  const auto use = [&](std::int64_t elements) {
+    return static_cast<double>(elements) / static_cast<double>(problem.whole_vectors(elements));
+  };
+  // Nor does a remainder of few channels need a vector of its own.
+  const std::int64_t few = 4, remainder = shape.channels % problem.lanes();
+  const bool is_shared = problem.scalar == Scalar::float32 && few < problem.lanes() &&
+                         shape.channels > problem.lanes() && remainder <= few;
+  constexpr double cost_of_adding_up = 0.8;
+  return convolution.backward && !is_shared && shape.groups == 1 &&
+         problem.run() <= 8 * problem.lanes() &&
+         cost_of_adding_up * use(problem.run()) > use(shape.channels);
+}
+
+// The weights as a kernel reads them: elements, and what slices of the packing count.
+struct Packed {
+  std::int64_t elements, extent;
+};
+Packed packed_by_rows(const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const ConvShape& shape = problem.shape;
+  return {std::int64_t{shape.rows.taps} * shape.filters * problem.whole_vectors(problem.run()),
+          shape.rows.taps};
+}
+Packed packed_by_taps(const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const ConvShape& shape = problem.shape;
+  const std::int64_t extent = shape.groups * problem.taps();
+  const auto [inputs, outputs] = convolution.backward ? std::pair(shape.filters, shape.channels)
+                                                      : std::pair(shape.channels, shape.filters);
+  return {extent * inputs * problem.whole_vectors(outputs), extent};
+}
+
+// The ways through the kernels: the first one that applies is taken.
+struct Way {
+  bool (*applies)(const Convolution&);
+  KernelId kernel;
+  KernelId pack = KernelId::count;
+  Packed (*packed)(const Convolution&) = nullptr; // null: weights in place
+};
+constexpr std::array ways{
+    Way{[](const Convolution& convolution) { return convolution.is_pooled; }, KernelId::conv_maxima,
+        KernelId::conv_maxima_pack, packed_by_rows},
+    Way{is_depthwise, KernelId::depthwise},
+    Way{is_narrow, KernelId::conv_narrow, KernelId::conv_narrow_pack, packed_by_rows},
+    Way{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
+        packed_by_taps},
+};
+
+ConvArgs args_of(const Convolution& convolution) {
+  ConvArgs args{};
+  args.x = convolution.x.data;
+  args.packed = convolution.w.data;
+  args.bias = convolution.bias.data;
+  args.y = convolution.y.data;
+  args.argmax = const_cast<void*>(convolution.argmax.data);
+  args.shape = convolution.problem.shape;
+  args.unit = static_cast<std::int32_t>(convolution.by_image() ? convolution.rows() : 1);
+  args.images = convolution.problem.images;
+  args.alpha = convolution.alpha;
+  args.activation = convolution.activation.function;
+  args.backward = convolution.backward;
+  return args;
+}
+
+void run(Call& call, const char* name, const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const Way& way =
+      *std::ranges::find_if(ways, [&](const Way& each) { return each.applies(convolution); });
+  ConvArgs args = args_of(convolution);
+  Operand weights = convolution.w.read();
+  std::vector<Task> tasks;
+  Block scratch;
+  std::int64_t scratch_bytes = 0;
+  if (way.packed != nullptr) {
+    const auto [elements, extent] = way.packed(convolution);
+    scratch_bytes = elements * problem.item_bytes;
+    scratch = allocate(scratch_bytes);
+    args.packed = scratch.get();
+    const ConvPackArgs pack{convolution.w.data, scratch.get(), problem.shape, convolution.backward};
+    tasks.push_back(make_task("pack", way.pack, problem.scalar, pack, extent, 1, {},
+                              {weights, {scratch.get(), scratch_bytes, Access::write}}));
+    weights = {scratch.get(), scratch_bytes, Access::read};
+  }
+  std::vector<Operand> operands{convolution.x.read(convolution.by_image()), weights};
+  if (convolution.bias.data != nullptr) operands.push_back(convolution.bias.read());
+  if (convolution.is_pooled) operands.push_back(convolution.argmax.read(true));
+  operands.push_back(convolution.y.write(true));
+  const std::int64_t extent = problem.images * (convolution.by_image() ? 1 : convolution.rows());
+  tasks.push_back(make_task(name, way.kernel, problem.scalar, args, extent, 1, convolution.work(),
+                            std::move(operands)));
+  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+}
+
 // y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image.
 // Or x has one for each 2 x 2 windows, and argmax says which it is from.
-py::object slide(const char* name, bool backward, py::handle x_array, py::handle w_array,
-                 py::handle b_array, py::handle out, const Windows& windows, Activation activation,
-                 double alpha, py::handle argmax_array = py::none()) {
+py::object convolve(const char* name, bool backward, py::handle x_array, py::handle w_array,
+                    py::handle b_array, py::handle out, const Windows& windows,
+                    const std::string& activation, double alpha,
+                    py::handle argmax_array = py::none()) {
   Call call(name);
   const Tensor x = image_input(call, x_array, "images"), w = image_input(call, w_array, "w");
   call.require(alpha >= 0, "alpha must be at least 0");
-  Problem problem(call, windows, x.rows(), w.shape[2], w.shape[3], x);
+  const Problem problem(call, windows, x.rows(), w.shape[2], w.shape[3], x);
   const Tensor argmax = argmax_input(call, argmax_array, problem);
-  const bool of_maxima = !argmax_array.is_none();
+  const bool is_pooled = !argmax_array.is_none();
   const Shape4 image = problem.image_shape();
-  const Shape4 window = of_maxima ? problem.pooled_shape() : problem.window_shape();
+  const Shape4 window = is_pooled ? problem.pooled_shape() : problem.window_shape();
   const Shape4& result = backward ? image : window;
   require_fit(call, x, backward ? window : image, x, "the images do not fit the windows");
   require_fit(call, w, problem.weight_shape(), x, "w does not fit the images");
-  std::vector<Operand> operands{x.read(), w.read()};
   Tensor bias;
   if (!b_array.is_none()) {
     bias = call.real_input(b_array, "b");
     call.require(bias.shape.size() == 1 && bias.size == result[3] && bias.same_type(x),
                  "b must hold one number for each channel of the result");
-    operands.push_back(bias.read());
   }
-  if (of_maxima) operands.push_back(argmax.read(true));
   const py::object y_array = call.result(out, result, problem.scalar);
   const Tensor y = call.real_output(y_array, "out");
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
-  for (const Operand& operand : operands)
-    call.require(!operand.overlaps(y.write()), "out must not share memory with an input");
-
-  const bool by_image = of_maxima || problem.images >= enough_images;
-  if (by_image && !of_maxima) problem.join_rows();
-  const ConvShape& shape = problem.shape;
-  const std::int64_t rows = backward ? shape.rows.size : shape.rows.windows;
-  operands[0] = x.read(by_image);
-  operands.push_back(y.write(true));
-  ConvArgs args{};
-  args.x = x.data;
-  args.packed = w.data;
-  args.bias = bias.data;
-  args.y = y.data;
-  args.argmax = const_cast<void*>(argmax.data);
-  args.shape = shape;
-  args.unit = static_cast<std::int32_t>(by_image ? rows : 1);
-  args.images = problem.images;
-  args.alpha = alpha;
-  args.activation = activation;
-  args.backward = backward;
-
-  std::vector<Task> tasks;
-  Block scratch;
-  std::int64_t scratch_bytes = 0;
-  KernelId id = KernelId::depthwise;
-  if (!problem.is_depthwise()) {
-    const Packing packing(problem, backward, of_maxima);
-    id = packing.reader;
-    scratch_bytes = packing.numbers * problem.item_bytes;
-    scratch = allocate(scratch_bytes);
-    args.packed = scratch.get();
-    const Operand packed{scratch.get(), scratch_bytes, Access::write};
-    tasks.push_back(make_task("pack", packing.id, problem.scalar,
-                              ConvPackArgs{w.data, scratch.get(), shape, backward}, packing.extent,
-                              1, 0, {w.read(), packed}));
-    operands[1] = {scratch.get(), scratch_bytes, Access::read};
-  }
-  tasks.push_back(make_task(name, id, problem.scalar, args,
-                            by_image ? problem.images : problem.images * rows, 1, problem.flops(),
-                            std::move(operands)));
-  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+  for (const Tensor& input : {x, w, bias, argmax})
+    call.require(!input.read().overlaps(y.write()), "out must not share memory with an input");
+  Convolution convolution{problem, backward, is_pooled, x,     w,
+                          bias,    argmax,   y,         alpha, find_activation(activation)};
+  if (convolution.by_image() && !is_pooled) convolution.problem.join_rows();
+  run(call, name, convolution);
   return y_array;
 }
 
 py::object conv2d(py::handle x, py::handle w, py::handle b, py::handle out, const Axis& rows,
                   const Axis& columns, std::int64_t groups, const std::string& activation,
                   double alpha) {
-  return slide("conv2d", false, x, w, b, out, {rows, columns, groups}, to_activation(activation),
-               alpha);
+  return convolve("conv2d", false, x, w, b, out, {rows, columns, groups}, activation, alpha);
 }
 
 py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, const Axis& rows,
                                 const Axis& columns, std::int64_t groups, py::handle argmax) {
-  return slide("conv2d_backward_data", true, dy, w, py::none(), out, {rows, columns, groups},
-               Activation::identity, 0, argmax);
+  return convolve("conv2d_backward_data", true, dy, w, py::none(), out, {rows, columns, groups},
+                  "identity", 0, argmax);
 }
 
-// Whether the gradients can be had from those of the maxima of 2 x 2 windows, and should.
+// Whether the gradients are computed from those behind a 2 x 2 max-pooling.
 bool takes_maxima(const Axis& rows, const Axis& columns, std::int64_t channels,
                   std::int64_t filters, std::int64_t item_bytes) {
   Tensor like;
@@ -300,17 +346,103 @@ bool takes_maxima(const Axis& rows, const Axis& columns, std::int64_t channels,
 py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle out,
                             const Axis& rows, const Axis& columns, std::int64_t groups,
                             const std::string& activation, double alpha) {
-  return slide("conv2d_transpose", true, x, w, b, out, {rows, columns, groups},
-               to_activation(activation), alpha);
+  return convolve("conv2d_transpose", true, x, w, b, out, {rows, columns, groups}, activation,
+                  alpha);
 }
 
-// How many partial sums the images are shared out among: the problem says it, so that neither the
-// threads nor the instruction set do. Few where they would be large or quickly made.
+// Number of partial sums over the images: a function of the problem alone, not of the threads or
+// the instruction set. Few where they would be large or quickly computed.
 std::int64_t parts_of(const Problem& problem, std::int64_t weight_bytes) {
   constexpr std::int64_t at_most = 16, memory = 2 << 20, pixels_a_part = 1024;
   const std::int64_t pixels = problem.images * problem.windows();
   return std::clamp(std::min(memory / weight_bytes, pixels / pixels_a_part), std::int64_t{1},
                     std::clamp(problem.images, std::int64_t{1}, at_most));
+}
+
+// The gradients with respect to the weights and the biases to compute: checked.
+struct WeightGradients {
+  Problem problem;
+  Tensor dy, x, argmax, dw, db;
+  bool is_pooled;
+
+  std::int64_t parts() const { return parts_of(problem, dw.bytes()); }
+  std::int64_t stride() const { return dw.size + db.size; } // elements of a part
+  std::int64_t rows() const {                               // of dw
+    return problem.taps() * problem.shape.channels * problem.shape.groups;
+  }
+  // Parts are added up; those of a filter at a time lie the other way round.
+  bool has_parts() const { return parts() > 1 || is_pooled; }
+  bool is_turned() const { return is_pooled && problem.shape.channels >= few_channels; }
+};
+
+// The ways through the kernels: the first one that applies is taken.
+struct WeightsWay {
+  bool (*applies)(const WeightGradients&);
+  KernelId kernel;
+  std::int64_t (*extent_of_part)(const WeightGradients&);
+};
+constexpr std::array weights_ways{
+    WeightsWay{[](const WeightGradients& g) { return g.is_pooled; }, KernelId::conv_maxima_weights,
+               [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
+    WeightsWay{[](const WeightGradients& g) { return g.problem.is_depthwise(); },
+               KernelId::depthwise_weights, [](const WeightGradients&) { return std::int64_t{1}; }},
+    WeightsWay{[](const WeightGradients&) { return true; }, KernelId::conv_weights,
+               [](const WeightGradients& g) { return g.rows(); }},
+};
+
+// The task that adds the parts up.
+Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t bytes) {
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  const std::int64_t parts = gradients.parts(), stride = gradients.stride();
+  const Work work{0, static_cast<double>(parts * stride)};
+  std::vector<Operand> operands{{parts_memory, bytes, Access::read}, dw.write(), db.write()};
+  if (gradients.is_turned()) {
+    constexpr std::int64_t block = 16; // rows of a square
+    const TurnPartsArgs args{parts_memory, dw.data, db.data, parts, gradients.rows(), db.size};
+    return make_task("add_parts", KernelId::turn_parts, problem.scalar, args, gradients.rows(),
+                     block, work, std::move(operands));
+  }
+  constexpr std::int64_t strip = 64; // whole cache lines for each member
+  const AddPartsArgs args{parts_memory, dw.data, db.data, parts, dw.size, stride};
+  return make_task("add_parts", KernelId::add_parts, problem.scalar, args, stride, strip, work,
+                   std::move(operands));
+}
+
+void run(Call& call, const WeightGradients& gradients) {
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  ConvWeightsArgs args{};
+  args.x = x.data;
+  args.dy = dy.data;
+  args.argmax = argmax.data;
+  args.dw = dw.data;
+  args.db = db.data;
+  args.shape = problem.shape;
+  args.images = problem.images;
+  args.parts = static_cast<std::int32_t>(gradients.parts());
+  args.stride = gradients.stride();
+  std::vector<Operand> operands{x.read(), dy.read()};
+  if (is_pooled) operands.push_back(argmax.read());
+  Block scratch;
+  std::int64_t scratch_bytes = 0;
+  if (gradients.has_parts()) {
+    scratch_bytes = args.parts * args.stride * dw.item_bytes;
+    scratch = allocate(scratch_bytes);
+    args.dw = scratch.get();
+    args.db = nullptr;
+    operands.push_back({scratch.get(), scratch_bytes, Access::write});
+  } else {
+    operands.insert(operands.end(), {dw.write(), db.write()});
+  }
+  const WeightsWay& way = *std::ranges::find_if(
+      weights_ways, [&](const WeightsWay& each) { return each.applies(gradients); });
+  Work work = problem.work(dy);
+  work.flops += static_cast<double>(dy.size); // the sums of biases
+  std::vector<Task> tasks;
+  tasks.push_back(make_task("conv2d_backward_weights", way.kernel, problem.scalar, args,
+                            args.parts * way.extent_of_part(gradients), 1, work,
+                            std::move(operands)));
+  if (gradients.has_parts()) tasks.push_back(sum_of(gradients, scratch.get(), scratch_bytes));
+  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
 }
 
 py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::handle dw_out,
@@ -322,8 +454,8 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
   Problem problem(call, {rows, columns, groups}, x.rows(), x.shape[3] / groups, dy.shape[3], x);
   require_fit(call, x, problem.image_shape(), x, "the images do not fit the windows");
   const Tensor argmax = argmax_input(call, argmax_array, problem);
-  const bool of_maxima = !argmax_array.is_none();
-  require_fit(call, dy, of_maxima ? problem.pooled_shape() : problem.window_shape(), x,
+  const bool is_pooled = !argmax_array.is_none();
+  require_fit(call, dy, is_pooled ? problem.pooled_shape() : problem.window_shape(), x,
               "dy does not fit the windows");
   const Shape4 weights = problem.weight_shape();
   const py::object dw_array = call.result(dw_out, weights, problem.scalar);
@@ -337,60 +469,8 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
     call.require(!x.read().overlaps(result) && !dy.read().overlaps(result),
                  "a result must not share memory with an input");
   call.require(!db.read().overlaps(dw.write()), "dw and db must not share memory");
-
-  if (!of_maxima) problem.join_rows();
-  ConvWeightsArgs args{};
-  args.x = x.data;
-  args.dy = dy.data;
-  args.argmax = argmax.data;
-  args.dw = dw.data;
-  args.db = db.data;
-  args.shape = problem.shape;
-  args.images = problem.images;
-  args.parts = static_cast<std::int32_t>(parts_of(problem, dw.bytes()));
-  args.stride = dw.size + db.size;
-  std::vector<Operand> operands{x.read(), dy.read()};
-  if (of_maxima) operands.push_back(argmax.read());
-  Block scratch;
-  std::int64_t scratch_bytes = 0;
-  if (args.parts > 1 || of_maxima) {
-    scratch_bytes = args.parts * args.stride * dw.item_bytes;
-    scratch = allocate(scratch_bytes);
-    args.dw = scratch.get();
-    args.db = nullptr;
-    operands.push_back({scratch.get(), scratch_bytes, Access::write});
-  } else {
-    operands.insert(operands.end(), {dw.write(), db.write()});
-  }
-  const std::int64_t dw_rows = problem.taps() * problem.shape.channels * problem.shape.groups;
-  KernelId id = KernelId::conv_weights;
-  std::int64_t extent = args.parts * dw_rows;
-  if (of_maxima) {
-    id = KernelId::conv_maxima_weights;
-    extent = args.parts * weights[3];
-  } else if (problem.is_depthwise()) {
-    id = KernelId::depthwise_weights;
-    extent = args.parts;
-  }
-  std::vector<Task> tasks;
-  tasks.push_back(make_task("conv2d_backward_weights", id, problem.scalar, args, extent, 1,
-                            problem.flops(), operands));
-  const double sums = static_cast<double>(args.parts * args.stride);
-  operands = {Operand{scratch.get(), scratch_bytes, Access::read}, dw.write(), db.write()};
-  if (of_maxima && problem.shape.channels >= few_channels) {
-    constexpr std::int64_t block = 16; // rows of a square
-    tasks.push_back(
-        make_task("add_parts", KernelId::turn_parts, problem.scalar,
-                  TurnPartsArgs{scratch.get(), dw.data, db.data, args.parts, dw_rows, weights[3]},
-                  dw_rows, block, sums, std::move(operands)));
-  } else if (args.parts > 1 || of_maxima) {
-    constexpr std::int64_t strip = 64; // whole cache lines for each member
-    tasks.push_back(
-        make_task("add_parts", KernelId::add_parts, problem.scalar,
-                  AddPartsArgs{scratch.get(), dw.data, db.data, args.parts, dw.size, args.stride},
-                  args.stride, strip, sums, std::move(operands)));
-  }
-  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+  if (!is_pooled) problem.join_rows();
+  run(call, {problem, dy, x, argmax, dw, db, is_pooled});
   return py::make_tuple(dw_array, db_array);
 }
 

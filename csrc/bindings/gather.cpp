@@ -28,7 +28,7 @@ struct Rows {
   // Hands the operands over.
   Task task(const char* name, KernelId id, const auto& all_args) {
     return make_task(name, id, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, all_args,
-                     args.rows, 1, static_cast<double>(out.size), std::move(operands));
+                     args.rows, 1, Work{1, 1} * static_cast<double>(out.size), std::move(operands));
   }
 };
 
@@ -91,8 +91,8 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   call.require(shift >= 0 && shift < std::min(shape[1], shape[2]),
                "shift must be at least 0 and less than height and width");
   rows.operands.push_back(Operand{epoch.data(), sizeof(std::int64_t), Access::read});
-  const GatherImagesArgs args{rows.args, epoch.data(), shape[1], shape[2],
-                              shape[3],  seed,         shift,    flip};
+  const GatherImagesArgs args{epoch.data(), rows.args, shape[1], shape[2],
+                              shape[3],     seed,      shift,    flip};
   call.run(rows.task("gather_images", KernelId::gather_images, args));
 }
 
@@ -106,7 +106,8 @@ py::object rescale(py::handle x_array, double scale, double offset) {
   const RescaleArgs args{x.data, y.data, y.size, by_sample ? y.columns() : line, scale, offset};
   call.run(make_task("rescale", KernelId::rescale, y.scalar(), args,
                      by_sample ? y.rows() : (y.size + line - 1) / line, 1,
-                     2 * static_cast<double>(y.size), {x.read(by_sample), y.write(by_sample)}));
+                     Work{2, 2} * static_cast<double>(y.size),
+                     {x.read(by_sample), y.write(by_sample)}));
   return y_array;
 }
 
@@ -114,7 +115,7 @@ void advance(py::handle counter_array, std::int64_t amount) {
   Call call("advance");
   const auto counter = call.int64_buffer(counter_array, "counter", 1, true);
   const AdvanceArgs args{counter.data(), amount};
-  call.run(make_task("advance", KernelId::advance, Scalar::float64, args, 1, 1, 1,
+  call.run(make_task("advance", KernelId::advance, Scalar::float64, args, 1, 1, {0, 1},
                      {Operand{args.counter, sizeof(std::int64_t), Access::update}}));
 }
 
@@ -127,7 +128,7 @@ void accumulate(py::handle value_array, py::handle totals_array, py::handle slot
   const auto slots = static_cast<std::int64_t>(totals.size());
   call.require(slot.front() >= 0 && slot.front() < slots, "the slot is not in totals");
   const AccumulateArgs args{value.data(), totals.data(), slot.data(), slots, weight};
-  call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, 2,
+  call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, {2, 2},
                      {Operand{args.value, sizeof(double), Access::read},
                       Operand{args.totals, slots * static_cast<std::int64_t>(sizeof(double)),
                               Access::update, false, sizeof(double)},

@@ -14,51 +14,60 @@ namespace gyaku::bindings {
 
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+// A product to do, checked, and its properties that decide how.
+struct Product {
+  Matrix a, b, c;
+  std::vector<Operand> operands; // that are read: a, b and the bias, if any
+  Work work;
+  MatmulArgs args{};
 
-// Which kernel does a product, and how.
-enum class Path {
-  small,  // a number at a time: tiles would spend their time on being set up
-  rows,   // up to four rows, B read once in long strips
-  dot,    // few rows, B transposed: inner products
-  column, // one column
-  panels, // panels of columns, packed on the spot: few rows, or B transposed
-  tiles,  // B in place
-  packed, // B packed into panels beforehand
-  large,  // and A copied in chunks
+  std::int64_t item_bytes() const { return c.item_bytes; }
+  const Tile& tile() const { return kernels().tile[static_cast<int>(c.scalar())]; }
+  std::int64_t row_tiles() const { return ceil_div(args.m, tile().rows); }
+  std::int64_t panels() const { return ceil_div(args.n, tile().panel); }
+  std::int64_t b_bytes() const { return args.k * args.n * item_bytes(); }
+
+  bool is_tiny() const { return args.m * args.n * args.k <= 128; }
+  // Inner products either way: side by side, or each in a row of its own.
+  bool is_column() const { return args.n == 1 && !args.transpose_a && args.ldc == 1; }
+  bool is_inner() const {
+    return !args.transpose_a && (args.n == 1 || (args.m <= 8 && args.transpose_b));
+  }
+  bool has_few_rows() const { return args.m <= 4 && !args.transpose_b; }
+  // A large B that many rows are multiplied by is worth a copy: its rows lie in as many pages. So
+  // is A then, but for rows of moderate length that are summed along.
+  bool is_large() const { return b_bytes() > tile().large_b && row_tiles() > 20; }
+  bool is_huge() const { return is_large() && b_bytes() > huge; }
+  bool copies_both() const { return is_huge() || (is_large() && args.transpose_a); }
+  bool copies_b() const { return is_large() || args.transpose_b; }
+  // A transposed B is packed anyway: better on the fly than beforehand if a block of A stays in the
+  // second-level cache meanwhile and B is not huge. Low tiles have no time to read B where it lies
+  // if they are short as well.
+  bool is_short() const {
+    if (args.m <= 56 && b_bytes() > huge) return true;
+    if (args.transpose_b)
+      return args.m * columns_k_block * item_bytes() <= 512 * 1024 && !is_huge();
+    return row_tiles() <= (tile().rows <= 6 && args.k <= 64 ? 20 : 4);
+  }
+  // There must be columns for a team, unless those of one cache line are done before a larger team
+  // would be worth while.
+  bool is_wide() const {
+    if (panels() > row_tiles()) return true;
+    const bool is_quick = args.m * args.k * 64 / item_bytes() <= 640 * 1024;
+    return args.transpose_b && (args.n * item_bytes() >= 1024 || is_quick);
+  }
+  bool goes_by_columns() const { return is_short() && is_wide(); }
+  bool always() const { return true; }
+
+private:
+  static constexpr std::int64_t huge = 2 * 1024 * 1024;
 };
 
-Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
-  if (args.m * args.n * args.k <= 128) return Path::small;
-  // Inner products either way: side by side, or each in a row of its own.
-  if (args.n == 1 && !args.transpose_a) return args.ldc == 1 ? Path::column : Path::dot;
-  if (args.m <= 4 && !args.transpose_b) return Path::rows;
-  if (args.m <= 8 && args.transpose_b && !args.transpose_a) return Path::dot;
-  const std::int64_t row_tiles = ceil_div(args.m, tile.rows);
-  const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
-  const bool is_large = b_bytes > tile.large_b && row_tiles > 20,
-             is_huge = is_large && b_bytes > huge;
-  // A transposed B is packed anyway: better on the spot than beforehand if a block of A stays in
-  // the second-level cache meanwhile and B is not huge. There must be columns for a team, unless
-  // those of one cache line are done before a larger team would be worth while. Low tiles have no
-  // time to read B where it lies if they are short as well.
-  const bool is_near = args.m * columns_k_block * item_bytes <= 512 * 1024 && !is_huge;
-  const bool is_quick = args.m * args.k * 64 / item_bytes <= 640 * 1024;
-  const bool is_short = tile.rows <= 6 && args.k <= 64;
-  const bool is_few = (args.transpose_b ? is_near : row_tiles <= (is_short ? 20 : 4)) ||
-                      (args.m <= 56 && b_bytes > huge);
-  const bool is_wide = ceil_div(args.n, tile.panel) > row_tiles ||
-                       (args.transpose_b && (args.n * item_bytes >= 1024 || is_quick));
-  if (is_few && is_wide) return Path::panels;
-  // A large B that many rows pass by is worth a copy: its rows lie in as many pages. So is A then,
-  // but for rows of moderate length that are summed along.
-  if (is_huge || (is_large && args.transpose_a)) return Path::large;
-  return args.transpose_b || is_large ? Path::packed : Path::tiles;
-}
-
-// How the loops around the micro-kernel are cut. Blocks of terms have nearly the same length, and
-// that length is the only thing here that a result depends on.
-void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
+// How the loops around the micro-kernel are cut. Blocks of k have nearly the same length, and that
+// length is the only thing here that a result depends on.
+void cut_loops(Product& product) {
+  MatmulArgs& args = product.args;
+  const Tile& tile = product.tile();
   const CacheSizes& caches = usual_caches();
   const std::int64_t longest = args.by_columns ? columns_k_block
                                : args.copies_a ? 2 * tile.k_block
@@ -66,22 +75,113 @@ void cut_loops(MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) {
   const std::int64_t blocks = std::max(ceil_div(args.k, longest), std::int64_t{1});
   args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
   const auto fitting = [&](std::int64_t share, std::int64_t width) {
-    return std::max(share / (args.k_block * width * item_bytes), std::int64_t{1});
+    return std::max(share / (args.k_block * width * product.item_bytes()), std::int64_t{1});
   };
-  // A chunk of A stays in the second level while a group passes by, a group of B in the third while
-  // all chunks do. Where A is copied anew for each group, there are as few as can be.
+  // A chunk of A stays in the second level while it meets a group of panels of B, the group in the
+  // third while it meets all chunks. Where A is copied anew for each group, there are as few as can
+  // be.
   args.group_panels = fitting(caches.l3 / (args.copies_a ? 2 : 16), tile.panel);
   args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
 }
 
-py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array, py::handle out,
-                  bool transpose_a, bool transpose_b, const std::string& activation, double alpha) {
-  Call call("matmul");
-  const Matrix a = call.real_matrix(a_array, "a"), b = call.real_matrix(b_array, "b");
+// The tasks of a product, and the scratch memory that they share.
+class Tasks {
+public:
+  explicit Tasks(Product& product) : product_(product), args_(product.args) {}
+
+  void small() { add(KernelId::matmul_small, args_.m, 1, !args_.transpose_a, true); }
+  void column() { add(KernelId::matvec, args_.m, 1, true, true); }
+  void rows() { add(KernelId::matmul_rows, args_.n, strip, false, args_.m == 1); }
+  void inner() { add(KernelId::matmul_dot, args_.n, strip, false, args_.m == 1); }
+  void tiles() { add(KernelId::matmul, args_.m, 1, !args_.transpose_a, true); }
+  // A B that is larger than the cache is packed, a block of k at a time, before it is multiplied.
+  void columns() {
+    const std::int64_t item = product_.item_bytes(), line = 64 / item;
+    const Tile& tile = product_.tile();
+    const bool is_packed = !args_.transpose_b && product_.b_bytes() > tile.large_b;
+    if (is_packed) {
+      reserve(product_.panels() * tile.panel * args_.k_block * item);
+      product_.operands.push_back(scratch(Access::write, panels_bytes * args_.k_block));
+    }
+    add(KernelId::matmul, args_.n, is_packed ? std::max(tile.panel, line) : line, false, false);
+  }
+  void packed() {
+    constexpr std::int64_t cache_line = 64;
+    const std::int64_t panels = product_.panels(), panel = product_.tile().panel,
+                       item = product_.item_bytes();
+    const std::int64_t a_bytes = args_.copies_a ? args_.m * (args_.k_block * item + cache_line) : 0;
+    reserve(panels * panel * args_.k * item + a_bytes);
+    const PackArgs pack{product_.b.data, scratch_.get(), args_.k, args_.n,
+                        args_.ldb,       args_.k_block,  panel,   args_.transpose_b};
+    tasks_.push_back(make_task("pack", KernelId::pack, product_.c.scalar(), pack,
+                               panels * ceil_div(args_.k, args_.k_block), 1, {},
+                               {product_.b.read(), scratch(Access::write)}));
+    product_.operands[1] = scratch(args_.copies_a ? Access::update : Access::read);
+    tiles();
+  }
+
+  void run(Call& call) { call.run(std::move(tasks_), std::move(scratch_), scratch_bytes_); }
+
+private:
+  static constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
+
+  void reserve(std::int64_t bytes) {
+    scratch_ = allocate(bytes);
+    scratch_bytes_ = bytes;
+    args_.packed = scratch_.get();
+  }
+  Operand scratch(Access access, std::int64_t touched = INT64_MAX) const {
+    return {scratch_.get(), scratch_bytes_, access, false, touched};
+  }
+  void add(KernelId id, std::int64_t extent, std::int64_t grain, bool a_by_slice, bool c_by_slice) {
+    std::vector<Operand> operands = std::move(product_.operands);
+    operands[0] = product_.a.read(a_by_slice);
+    operands.push_back(product_.c.write(c_by_slice));
+    tasks_.push_back(make_task("matmul", id, product_.c.scalar(), args_, extent, grain,
+                               product_.work, std::move(operands)));
+  }
+
+  Product& product_;
+  MatmulArgs& args_;
+  std::vector<Task> tasks_;
+  Block scratch_;
+  std::int64_t scratch_bytes_ = 0;
+};
+
+// The ways through the kernels: the first one that applies is taken.
+struct Way {
+  bool (Product::*applies)() const;
+  void (Tasks::*build)();
+  bool by_columns = false, copies_a = false;
+};
+constexpr std::array ways{
+    Way{&Product::is_tiny, &Tasks::small},     // tiles would spend their time on being set up
+    Way{&Product::is_column, &Tasks::column},  //
+    Way{&Product::has_few_rows, &Tasks::rows}, // B read once in long strips
+    Way{&Product::is_inner, &Tasks::inner},    //
+    Way{&Product::goes_by_columns, &Tasks::columns, true},
+    Way{&Product::copies_both, &Tasks::packed, false, true},
+    Way{&Product::copies_b, &Tasks::packed},
+    Way{&Product::always, &Tasks::tiles}, // B in place
+};
+
+void build(Product& product, Tasks& tasks) {
+  const auto& way =
+      *std::ranges::find_if(ways, [&](const Way& each) { return (product.*each.applies)(); });
+  product.args.by_columns = way.by_columns;
+  product.args.copies_a = way.copies_a;
+  cut_loops(product);
+  (tasks.*way.build)();
+}
+
+// The arguments of a product of these matrices, of which c is still to come.
+Product product_of(const Call& call, const Matrix& a, const Matrix& b, bool transpose_a,
+                   bool transpose_b) {
   // The transpose of a transposed view is what it is a view of.
   transpose_a = transpose_a != a.transposed;
   transpose_b = transpose_b != b.transposed;
-  MatmulArgs args{};
+  Product product{a, b, {}, {a.read(), b.read()}, {}, {}};
+  MatmulArgs& args = product.args;
   args.m = transpose_a ? a.columns : a.rows;
   args.k = transpose_a ? a.rows : a.columns;
   args.n = transpose_b ? b.rows : b.columns;
@@ -90,100 +190,62 @@ py::object matmul(py::handle a_array, py::handle b_array, py::handle bias_array,
   // The kernels of one column read it as a vector.
   call.require(args.n != 1 || transpose_b || b.leading == 1, "a column of b must be contiguous");
   const bool is_row_transposed = args.n == 1 && !transpose_a && !transpose_b;
-  transpose_b = transpose_b || is_row_transposed;
-  args.activation = to_activation(activation);
-  args.alpha = alpha;
-  call.require(alpha >= 0, "alpha must be at least 0");
-  std::vector<Operand> operands{a.read(), b.read()};
-  if (!bias_array.is_none()) {
-    const Tensor bias = call.real_input(bias_array, "bias");
-    call.require(bias.shape.size() == 1 && bias.size == args.n && bias.item_bytes == a.item_bytes,
-                 "bias must be a row like one of the result");
-    args.bias = bias.data;
-    operands.push_back(bias.read());
-  }
-  const py::object c_array =
-      call.result(out, std::array<py::ssize_t, 2>{args.m, args.n}, a.scalar());
-  const Matrix c = call.real_matrix_output(c_array, "out");
-  call.require(c.rows == args.m && c.columns == args.n && c.item_bytes == a.item_bytes,
-               "the shape or dtype of out does not fit");
-  for (const Operand& operand : operands)
-    call.require(!operand.overlaps(c.write()), "out must not share memory with an input");
   args.a = a.data;
   args.b = b.data;
-  args.c = c.data;
   args.lda = a.leading;
   args.ldb = is_row_transposed ? args.k : b.leading;
-  args.ldc = c.leading;
   args.transpose_a = transpose_a;
-  args.transpose_b = transpose_b;
+  args.transpose_b = transpose_b || is_row_transposed;
+  return product;
+}
 
-  const double flops =
-      2.0 * static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k);
-  const Tile& tile = kernels().tile[static_cast<int>(c.scalar())];
-  const Path path = path_of(args, tile, c.item_bytes);
-  args.copies_a = path == Path::large;
-  args.by_columns = path == Path::panels;
-  cut_loops(args, tile, c.item_bytes);
-  std::vector<Task> tasks;
-  Block scratch;
-  std::int64_t scratch_bytes = 0;
-  const auto add = [&](KernelId id, std::int64_t extent, std::int64_t grain, bool a_by_slice,
-                       bool c_by_slice) {
-    operands[0] = a.read(a_by_slice);
-    operands.push_back(c.write(c_by_slice));
-    tasks.push_back(
-        make_task("matmul", id, c.scalar(), args, extent, grain, flops, std::move(operands)));
-  };
-  constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
-  switch (path) {
-  case Path::small:
-    add(KernelId::matmul_small, args.m, 1, !transpose_a, true);
-    break;
-  case Path::column:
-    add(KernelId::matvec, args.m, 1, true, true);
-    break;
-  case Path::rows:
-    add(KernelId::matmul_rows, args.n, strip, false, args.m == 1);
-    break;
-  case Path::dot:
-    add(KernelId::matmul_dot, args.n, strip, false, args.m == 1);
-    break;
-  case Path::panels: {
-    const std::int64_t item = c.item_bytes, line_columns = 64 / item;
-    const bool is_far = !transpose_b && args.k * args.n * item > tile.large_b;
-    if (is_far) {
-      scratch_bytes = ceil_div(args.n, tile.panel) * tile.panel * args.k_block * item;
-      scratch = allocate(scratch_bytes);
-      args.packed = scratch.get();
-      operands.push_back(
-          Operand{scratch.get(), scratch_bytes, Access::write, false, panels_bytes * args.k_block});
-    }
-    const std::int64_t grain = is_far ? std::max(tile.panel, line_columns) : line_columns;
-    add(KernelId::matmul, args.n, grain, false, false);
-    break;
-  }
-  case Path::large:
-  case Path::packed: {
-    const std::int64_t panels = ceil_div(args.n, tile.panel), cache_line = 64;
-    scratch_bytes = panels * tile.panel * args.k * c.item_bytes;
-    if (args.copies_a) scratch_bytes += args.m * (args.k_block * c.item_bytes + cache_line);
-    scratch = allocate(scratch_bytes);
-    args.packed = scratch.get();
-    const PackArgs pack{b.data,   scratch.get(), args.k,     args.n,
-                        args.ldb, args.k_block,  tile.panel, transpose_b};
-    tasks.push_back(make_task("pack", KernelId::pack, c.scalar(), pack,
-                              panels * ceil_div(args.k, args.k_block), 1, 0,
-                              {b.read(), Operand{scratch.get(), scratch_bytes, Access::write}}));
-    operands[1] = {scratch.get(), scratch_bytes, args.copies_a ? Access::update : Access::read};
-    [[fallthrough]];
-  }
-  case Path::tiles:
-    add(KernelId::matmul, args.m, 1, !transpose_a, true);
-    break;
-  }
-  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
-  return c_array;
+void set_bias(Call& call, Product& product, py::handle array) {
+  if (array.is_none()) return;
+  const Tensor bias = call.real_input(array, "bias");
+  call.require(bias.shape.size() == 1 && bias.size == product.args.n &&
+                   bias.item_bytes == product.a.item_bytes,
+               "bias must be a row like one of the result");
+  product.args.bias = bias.data;
+  product.operands.push_back(bias.read());
+}
+
+void set_result(const Call& call, Product& product, const Matrix& c) {
+  MatmulArgs& args = product.args;
+  call.require(c.rows == args.m && c.columns == args.n && c.item_bytes == product.a.item_bytes,
+               "the shape or dtype of out does not fit");
+  for (const Operand& operand : product.operands)
+    call.require(!operand.overlaps(c.write()), "out must not share memory with an input");
+  product.c = c;
+  args.c = c.data;
+  args.ldc = c.leading;
+}
+
+Work work_of(const Product& product, const NamedActivation& activation) {
+  const MatmulArgs& args = product.args;
+  const double elements = static_cast<double>(args.m) * static_cast<double>(args.n),
+               products = 2.0 * elements * static_cast<double>(args.k);
+  const double ending = (args.bias == nullptr ? 0 : 1) + activation.flops; // of an element
+  return {products + ending * elements, products};
+}
+
+py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, bool transpose_a,
+                  bool transpose_b, const std::string& activation, double alpha) {
+  Call call("matmul");
+  Product product = product_of(call, call.real_matrix(a, "a"), call.real_matrix(b, "b"),
+                               transpose_a, transpose_b);
+  const NamedActivation& named = find_activation(activation);
+  product.args.activation = named.function;
+  product.args.alpha = alpha;
+  call.require(alpha >= 0, "alpha must be at least 0");
+  set_bias(call, product, bias);
+  const std::array<py::ssize_t, 2> shape{product.args.m, product.args.n};
+  const py::object c = call.result(out, shape, product.a.scalar());
+  set_result(call, product, call.real_matrix_output(c, "out"));
+  product.work = work_of(product, named);
+  Tasks tasks(product);
+  build(product, tasks);
+  tasks.run(call);
+  return c;
 }
 
 py::object sum_rows(py::handle x_array, py::handle out) {
@@ -198,7 +260,7 @@ py::object sum_rows(py::handle x_array, py::handle out) {
   const SumRowsArgs args{x.data, y.data, x.shape[0], x.shape[1]};
   const std::int64_t cache_line = 64 / y.item_bytes;
   call.run(make_task("sum_rows", KernelId::sum_rows, x.scalar(), args, y.size, cache_line,
-                     static_cast<double>(x.size), {x.read(), y.write()}));
+                     Work{1, 1} * static_cast<double>(x.size), {x.read(), y.write()}));
   return y_array;
 }
 

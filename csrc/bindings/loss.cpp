@@ -10,7 +10,7 @@ namespace gyaku::bindings {
 
 namespace {
 
-constexpr double flops_per_element = 30;
+constexpr double weight = 30; // of an element, whatever the loss
 
 // Either int64 labels, one a row, or a matrix like `y`.
 struct Target {
@@ -47,7 +47,7 @@ double per_sample(const Call& call, std::int64_t samples, const std::string& red
 
 // Loss and gradient.
 py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const Target& target,
-                   LossArgs args, double loss_factor) {
+                   LossArgs args, double loss_factor, double flops) {
   const py::object loss_array = call.number(), dy_array = call.result(y.shape, y.scalar());
   const Tensor loss = call.output(loss_array, "loss"), dy = call.output(dy_array, "gradient");
   args.y = y.data;
@@ -64,17 +64,17 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
   std::vector<Task> tasks;
   tasks.reserve(2);
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
-                            flops_per_element * static_cast<double>(y.size),
+                            Work{flops, weight} * static_cast<double>(y.size),
                             {y.read(true), target.operand, dy.write(true), losses}));
   tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
-                            static_cast<double>(args.rows),
+                            {0, static_cast<double>(args.rows)},
                             {Operand{args.row_loss, bytes, Access::read}, loss.write()}));
   call.run(std::move(tasks), std::move(scratch), bytes);
   return py::make_tuple(loss_array, dy_array);
 }
 
 py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::handle target,
-                     double parameter, const std::string& reduction) {
+                     double parameter, const std::string& reduction, double flops) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y");
   call.require(y.shape.size() == 2, "the outputs must be a matrix");
@@ -82,7 +82,7 @@ py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::hand
   args.parameter = parameter;
   args.gradient_factor = per_sample(call, y.rows(), reduction);
   return run_loss(call, name, id, y, target_for(call, y, target, y.columns()), args,
-                  args.gradient_factor);
+                  args.gradient_factor, flops);
 }
 
 py::tuple softmax_cross_entropy(py::handle logits, py::handle target, double label_smoothing,
@@ -90,13 +90,13 @@ py::tuple softmax_cross_entropy(py::handle logits, py::handle target, double lab
   require(label_smoothing >= 0 && label_smoothing <= 1, "softmax_cross_entropy",
           "label_smoothing must be 0 to 1");
   return class_loss("softmax_cross_entropy", KernelId::softmax_cross_entropy, logits, target,
-                    label_smoothing, reduction);
+                    label_smoothing, reduction, 10);
 }
 
 py::tuple cross_entropy(py::handle p, py::handle target, double delta,
                         const std::string& reduction) {
   require(delta > 0, "cross_entropy", "delta must be above 0");
-  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, delta, reduction);
+  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, delta, reduction, 6);
 }
 
 py::tuple squared_error(py::handle y_array, py::handle t_array, bool mean_over_features,
@@ -110,7 +110,7 @@ py::tuple squared_error(py::handle y_array, py::handle t_array, bool mean_over_f
       mean_over_features ? 2 * share / static_cast<double>(std::max<std::int64_t>(y.columns(), 1))
                          : share;
   return run_loss(call, "squared_error", KernelId::squared_error, y,
-                  {t.data, nullptr, t.read(true)}, args, args.gradient_factor / 2);
+                  {t.data, nullptr, t.read(true)}, args, args.gradient_factor / 2, 4);
 }
 
 py::object count_correct(py::handle scores_array, py::handle target_array) {
@@ -129,7 +129,8 @@ py::object count_correct(py::handle scores_array, py::handle target_array) {
   Operand whole = target.operand;
   whole.by_slice = false;
   call.run(make_task("count_correct", KernelId::count_correct, scores.scalar(), args, 1, 1,
-                     static_cast<double>(scores.size), {scores.read(), whole, correct.write()}));
+                     Work{1, 1} * static_cast<double>(scores.size),
+                     {scores.read(), whole, correct.write()}));
   return count;
 }
 

@@ -27,9 +27,10 @@ py::object add(py::handle a_array, py::handle b_array, py::handle out) {
   const std::int64_t line = 64 / y.item_bytes;
   const bool by_sample = y.rows() >= enough_samples;
   args.unit = by_sample ? y.columns() : line;
-  call.run(make_task(
-      "add", KernelId::add, y.scalar(), args, by_sample ? y.rows() : (y.size + line - 1) / line, 1,
-      static_cast<double>(y.size), {a.read(by_sample), b.read(by_sample), y.write(by_sample)}));
+  call.run(make_task("add", KernelId::add, y.scalar(), args,
+                     by_sample ? y.rows() : (y.size + line - 1) / line, 1,
+                     Work{1, 1} * static_cast<double>(y.size),
+                     {a.read(by_sample), b.read(by_sample), y.write(by_sample)}));
   return y_array;
 }
 
@@ -53,7 +54,8 @@ void copy(Call& call, const char* name, const Tensor& x, const Tensor& y, std::i
   from.touched = to.touched = rows * columns * x.item_bytes;
   // The first columns make the matrix, the others are added to it.
   if (y_start > 0) to.access = Access::update;
-  call.run(make_task(name, KernelId::copy_columns, x.scalar(), args, cut.extent, 1, 0, {from, to}));
+  call.run(
+      make_task(name, KernelId::copy_columns, x.scalar(), args, cut.extent, 1, {}, {from, to}));
 }
 
 bool same_rows(const Tensor& x, const Tensor& y) {

@@ -15,8 +15,14 @@ namespace {
 
 // Long enough that few partial sums are left, short enough that a chunk stays in the second-level
 // cache while it is read twice.
-constexpr std::int64_t chunk_size = 32768; // numbers
+constexpr std::int64_t chunk_size = 32768; // elements
 constexpr std::int64_t fewest_rows = 64;
+
+// A result: the array, and what is known of it.
+struct Result {
+  py::object array;
+  Tensor tensor;
+};
 
 // x as rows by columns; the samples' rows are what slices count.
 class Normalisation {
@@ -33,6 +39,22 @@ public:
     args.unit = cut_.unit;
   }
 
+  // The arrays, one by one, each the member of the arguments that is given.
+  template <class T> Tensor read(py::handle array, const char* name, T NormArgs::* member) {
+    const Tensor tensor = call_.real_input(array, name);
+    args.*member = tensor.data;
+    return tensor;
+  }
+  Result write(py::handle out, Shape shape, const char* name, void* NormArgs::* member) {
+    Result result{call_.result(out, shape, x_.scalar()), {}};
+    result.tensor = call_.real_output(result.array, name);
+    args.*member = result.tensor.data;
+    return result;
+  }
+  Result write(Shape shape, const char* name, void* NormArgs::* member) {
+    return write(py::none(), shape, name, member);
+  }
+
   std::int64_t columns() const { return args.columns; }
   bool fits(const Tensor& parameter) const {
     return parameter.same_type(x_) && parameter.size == args.columns;
@@ -43,23 +65,23 @@ public:
 
   // Sums over the batch, chunk by chunk, for `finish`.
   void add_sums(KernelId id, const char* name, std::vector<Operand> operands, KernelId finish,
-                const char* finish_name, std::vector<Operand> finished, double flops) {
+                const char* finish_name, std::vector<Operand> finished, Work work) {
     const std::int64_t chunks = (args.rows + args.chunk - 1) / args.chunk;
     bytes_ = chunks * 2 * args.columns * static_cast<std::int64_t>(sizeof(double));
     scratch_ = allocate(bytes_);
     args.partial = reinterpret_cast<double*>(scratch_.get());
     operands.push_back({args.partial, bytes_, Access::write, true});
     finished.push_back({args.partial, bytes_, Access::read});
-    add(id, name, std::move(operands), chunks, flops);
+    add(id, name, std::move(operands), chunks, work);
     add_columns(finish, finish_name, std::move(finished));
   }
   void add_columns(KernelId id, const char* name, std::vector<Operand> operands) {
     constexpr std::int64_t line = 16; // so that no two members write to one
     tasks_.push_back(
-        make_task(name, id, x_.scalar(), args, args.columns, line, 0, std::move(operands)));
+        make_task(name, id, x_.scalar(), args, args.columns, line, {}, std::move(operands)));
   }
-  void add_rows(KernelId id, std::vector<Operand> operands, double flops) {
-    add(id, name_, std::move(operands), cut_.extent, flops);
+  void add_rows(KernelId id, std::vector<Operand> operands, Work work) {
+    add(id, name_, std::move(operands), cut_.extent, work);
   }
   // What one sample owns is in its slice.
   Operand own(Operand operand) const {
@@ -72,9 +94,9 @@ public:
 
 private:
   void add(KernelId id, const char* name, std::vector<Operand> operands, std::int64_t extent,
-           double flops) {
+           Work work) {
     tasks_.push_back(make_task(name, id, x_.scalar(), args, extent, 1,
-                               flops * static_cast<double>(x_.size), std::move(operands)));
+                               work * static_cast<double>(x_.size), std::move(operands)));
   }
 
   Call& call_;
@@ -94,33 +116,24 @@ std::int64_t last(const Call& call, const Tensor& x) {
 py::tuple batch_norm(py::handle x_array, py::handle gamma_array, py::handle beta_array,
                      double epsilon) {
   Call call("batch_norm");
-  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
-               beta = call.real_input(beta_array, "beta");
+  const Tensor x = call.real_input(x_array, "x");
   Normalisation norm(call, "batch_norm", x, last(call, x));
+  const Tensor gamma = norm.read(gamma_array, "gamma", &NormArgs::gamma),
+               beta = norm.read(beta_array, "beta", &NormArgs::beta);
   call.require(norm.fits(gamma) && norm.fits(beta), "gamma or beta does not fit x");
   call.require(norm.args.rows > 0, "an empty batch has no statistics");
   const std::array<py::ssize_t, 1> columns{norm.columns()};
-  const py::object y_array = call.result(x.shape, x.scalar());
-  const py::object mean_array = call.result(columns, x.scalar());
-  const py::object inverse_array = call.result(columns, x.scalar());
-  const py::object variance_array = call.result(columns, x.scalar());
-  const Tensor y = call.output(y_array, "y"), mean = call.output(mean_array, "mean"),
-               inverse = call.output(inverse_array, "inverse"),
-               variance = call.output(variance_array, "variance");
-  NormArgs& args = norm.args;
-  args.gamma = gamma.data;
-  args.beta = beta.data;
-  args.y = y.data;
-  args.mean = mean.data;
-  args.inverse = inverse.data;
-  args.variance = variance.data;
-  args.epsilon = epsilon;
+  const auto [y_array, y] = norm.write(x.shape, "y", &NormArgs::y);
+  const auto [mean_array, mean] = norm.write(columns, "mean", &NormArgs::mean);
+  const auto [inverse_array, inverse] = norm.write(columns, "inverse", &NormArgs::inverse);
+  const auto [variance_array, variance] = norm.write(columns, "variance", &NormArgs::variance);
+  norm.args.epsilon = epsilon;
   norm.add_sums(KernelId::batch_statistics, "batch_statistics", {x.read()}, KernelId::batch_finish,
-                "batch_finish", {mean.write(), inverse.write(), variance.write()}, 4);
+                "batch_finish", {mean.write(), inverse.write(), variance.write()}, {4, 4});
   norm.add_rows(KernelId::batch_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
                  norm.own(y.write())},
-                4);
+                {4, 4});
   norm.run();
   return py::make_tuple(y_array, mean_array, inverse_array, variance_array);
 }
@@ -128,101 +141,78 @@ py::tuple batch_norm(py::handle x_array, py::handle gamma_array, py::handle beta
 py::tuple batch_norm_inference(py::handle x_array, py::handle gamma_array, py::handle beta_array,
                                py::handle mean_array, py::handle variance_array, double epsilon) {
   Call call("batch_norm_inference");
-  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
-               beta = call.real_input(beta_array, "beta"),
-               mean = call.real_input(mean_array, "mean"),
-               variance = call.real_input(variance_array, "variance");
+  const Tensor x = call.real_input(x_array, "x");
   Normalisation norm(call, "batch_norm_inference", x, last(call, x));
+  const Tensor gamma = norm.read(gamma_array, "gamma", &NormArgs::gamma),
+               beta = norm.read(beta_array, "beta", &NormArgs::beta),
+               mean = norm.read(mean_array, "mean", &NormArgs::mean),
+               variance = norm.read(variance_array, "variance", &NormArgs::variance);
   call.require(norm.fits(gamma) && norm.fits(beta) && norm.fits(mean) && norm.fits(variance),
                "gamma, beta, mean or variance does not fit x");
   const std::array<py::ssize_t, 1> columns{norm.columns()};
-  const py::object y_array = call.result(x.shape, x.scalar());
-  const py::object inverse_array = call.result(columns, x.scalar());
-  const Tensor y = call.output(y_array, "y"), inverse = call.output(inverse_array, "inverse");
-  NormArgs& args = norm.args;
-  args.gamma = gamma.data;
-  args.beta = beta.data;
-  args.y = y.data;
-  args.mean = mean.data;
-  args.inverse = inverse.data;
-  args.variance = variance.data;
-  args.epsilon = epsilon;
+  const auto [y_array, y] = norm.write(x.shape, "y", &NormArgs::y);
+  const auto [inverse_array, inverse] = norm.write(columns, "inverse", &NormArgs::inverse);
+  norm.args.epsilon = epsilon;
   norm.add_columns(KernelId::batch_finish, "batch_finish", {variance.read(), inverse.write()});
   norm.add_rows(KernelId::batch_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
                  norm.own(y.write())},
-                4);
+                {4, 4});
   norm.run();
   return py::make_tuple(y_array, inverse_array);
 }
 
-// What both gradients share: dx, dgamma and dbeta, new or where they are wanted.
-struct Gradients {
-  py::object dx_array, dgamma_array, dbeta_array;
-  Tensor dx, dgamma, dbeta;
-
-  Gradients(Call& call, const Tensor& x, const Tensor& gamma, py::handle dx_out,
-            py::handle dgamma_out, py::handle dbeta_out)
-      : dx_array(call.result(dx_out, x.shape, x.scalar())),
-        dgamma_array(call.result(dgamma_out, gamma.shape, x.scalar())),
-        dbeta_array(call.result(dbeta_out, gamma.shape, x.scalar())),
-        dx(call.real_output(dx_array, "dx")), dgamma(call.real_output(dgamma_array, "dgamma")),
-        dbeta(call.real_output(dbeta_array, "dbeta")) {
-    call.require(dx.like(x) && dgamma.like(gamma) && dbeta.like(gamma),
-                 "an array of out differs from its argument in shape or dtype");
-  }
-  py::tuple arrays() const { return py::make_tuple(dx_array, dgamma_array, dbeta_array); }
-};
-
-py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handle x_array,
-                   py::handle gamma_array, py::handle mean_array, py::handle inverse_array,
-                   bool training, py::handle dx_out, py::handle dgamma_out, py::handle dbeta_out) {
-  Call call(name);
-  const Tensor dy = call.real_input(dy_array, "dy"), x = call.real_input(x_array, "x"),
-               gamma = call.real_input(gamma_array, "gamma"),
-               mean = call.real_input(mean_array, "mean"),
-               inverse = call.real_input(inverse_array, "inverse");
-  Normalisation norm(call, name, x, by_row ? gamma.size : last(call, x));
-  const auto is_statistic = [&](const Tensor& each) {
-    return by_row ? norm.is_row_statistic(each) : norm.fits(each);
-  };
-  call.require(dy.like(x) && norm.fits(gamma) && is_statistic(mean) && is_statistic(inverse),
-               "dy, gamma, mean or inverse does not fit x");
-  const Gradients to(call, x, gamma, dx_out, dgamma_out, dbeta_out);
-  const std::array read{dy.read(), x.read(), gamma.read(), mean.read(), inverse.read()};
-  const std::array written{to.dx.write(), to.dgamma.write(), to.dbeta.write()};
+// Results are apart from what is read, and from each other.
+void require_apart(const Call& call, std::span<const Operand> read,
+                   std::span<const Operand> written) {
   for (std::size_t i = 0; i < written.size(); ++i) {
     for (const Operand& operand : read)
       call.require(!operand.overlaps(written[i]), "out must not share memory with an input");
     for (std::size_t j = 0; j < i; ++j)
       call.require(!written[j].overlaps(written[i]), "the arrays of out must not share memory");
   }
+}
+
+py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handle x_array,
+                   py::handle gamma_array, py::handle mean_array, py::handle inverse_array,
+                   bool training, py::handle dx_out, py::handle dgamma_out, py::handle dbeta_out) {
+  Call call(name);
+  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma");
+  Normalisation norm(call, name, x, by_row ? gamma.size : last(call, x));
   NormArgs& args = norm.args;
-  args.dy = dy.data;
   args.gamma = gamma.data;
-  args.mean = mean.data;
-  args.inverse = inverse.data;
-  args.y = to.dx.data;
-  args.dgamma = to.dgamma.data;
-  args.dbeta = to.dbeta.data;
   args.by_row = by_row;
+  const Tensor dy = norm.read(dy_array, "dy", &NormArgs::dy),
+               mean = norm.read(mean_array, "mean", &NormArgs::mean),
+               inverse = norm.read(inverse_array, "inverse", &NormArgs::inverse);
+  const auto is_statistic = [&](const Tensor& each) {
+    return by_row ? norm.is_row_statistic(each) : norm.fits(each);
+  };
+  call.require(dy.like(x) && norm.fits(gamma) && is_statistic(mean) && is_statistic(inverse),
+               "dy, gamma, mean or inverse does not fit x");
+  const auto [dx_array, dx] = norm.write(dx_out, x.shape, "dx", &NormArgs::y);
+  const auto [dgamma_array, dgamma] =
+      norm.write(dgamma_out, gamma.shape, "dgamma", &NormArgs::dgamma);
+  const auto [dbeta_array, dbeta] = norm.write(dbeta_out, gamma.shape, "dbeta", &NormArgs::dbeta);
+  call.require(dx.like(x) && dgamma.like(gamma) && dbeta.like(gamma),
+               "an array of out differs from its argument in shape or dtype");
+  require_apart(call, std::array{dy.read(), x.read(), gamma.read(), mean.read(), inverse.read()},
+                std::array{dx.write(), dgamma.write(), dbeta.write()});
   norm.add_sums(KernelId::norm_sums, "norm_sums",
                 {dy.read(), x.read(), mean.read(), inverse.read()}, KernelId::norm_sums_finish,
-                "norm_sums_finish", {inverse.read(), to.dgamma.write(), to.dbeta.write()}, 4);
+                "norm_sums_finish", {inverse.read(), dgamma.write(), dbeta.write()}, {4, 4});
   std::vector<Operand> operands{norm.own(dy.read()), norm.own(x.read()), gamma.read(),
-                                norm.own(to.dx.write())};
+                                norm.own(dx.write())};
   for (const Tensor& statistic : {mean, inverse})
     operands.push_back(by_row ? norm.own(statistic.read()) : statistic.read());
-  if (!by_row && training) {
-    operands.push_back(to.dgamma.read());
-    operands.push_back(to.dbeta.read());
-  } else {
+  if (!by_row && training)
+    operands.insert(operands.end(), {dgamma.read(), dbeta.read()});
+  else
     args.dgamma = args.dbeta = nullptr;
-  }
   norm.add_rows(by_row ? KernelId::layer_norm_backward : KernelId::batch_norm_backward,
-                std::move(operands), 6);
+                std::move(operands), {by_row ? 10.0 : 6.0, 6});
   norm.run();
-  return to.arrays();
+  return py::make_tuple(dx_array, dgamma_array, dbeta_array);
 }
 
 py::tuple batch_norm_backward(py::handle dy, py::handle x, py::handle gamma, py::handle mean,
@@ -242,32 +232,25 @@ py::tuple layer_norm_backward(py::handle dy, py::handle x, py::handle gamma, py:
 py::tuple layer_norm(py::handle x_array, py::handle gamma_array, py::handle beta_array,
                      double epsilon) {
   Call call("layer_norm");
-  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma"),
-               beta = call.real_input(beta_array, "beta");
+  const Tensor x = call.real_input(x_array, "x"), gamma = call.real_input(gamma_array, "gamma");
   call.require(gamma.shape.size() <= x.shape.size() && !gamma.shape.empty() &&
                    std::equal(gamma.shape.begin(), gamma.shape.end(),
                               x.shape.end() - static_cast<std::ptrdiff_t>(gamma.shape.size())),
                "the axes of gamma must be the last ones of x");
   Normalisation norm(call, "layer_norm", x, gamma.size);
+  norm.args.gamma = gamma.data;
+  norm.args.epsilon = epsilon;
+  const Tensor beta = norm.read(beta_array, "beta", &NormArgs::beta);
   call.require(norm.fits(gamma) && beta.like(gamma), "gamma or beta does not fit x");
   call.require(gamma.size > 0, "a sample without features has no statistics");
   const Shape samples = x.shape.first(x.shape.size() - gamma.shape.size());
-  const py::object y_array = call.result(x.shape, x.scalar());
-  const py::object mean_array = call.result(samples, x.scalar());
-  const py::object inverse_array = call.result(samples, x.scalar());
-  const Tensor y = call.output(y_array, "y"), mean = call.output(mean_array, "mean"),
-               inverse = call.output(inverse_array, "inverse");
-  NormArgs& args = norm.args;
-  args.gamma = gamma.data;
-  args.beta = beta.data;
-  args.y = y.data;
-  args.mean = mean.data;
-  args.inverse = inverse.data;
-  args.epsilon = epsilon;
+  const auto [y_array, y] = norm.write(x.shape, "y", &NormArgs::y);
+  const auto [mean_array, mean] = norm.write(samples, "mean", &NormArgs::mean);
+  const auto [inverse_array, inverse] = norm.write(samples, "inverse", &NormArgs::inverse);
   norm.add_rows(KernelId::layer_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), norm.own(y.write()),
                  norm.own(mean.write()), norm.own(inverse.write())},
-                8);
+                {8, 8});
   norm.run();
   return py::make_tuple(y_array, mean_array, inverse_array);
 }
@@ -295,7 +278,7 @@ void update_running(py::handle running_mean_array, py::handle running_var_array,
   args.unbiased =
       static_cast<double>(samples) / static_cast<double>(std::max<std::int64_t>(samples - 1, 1));
   call.run(make_task("update_running", KernelId::update_running, running_mean.scalar(), args,
-                     args.size, 64, 6 * static_cast<double>(args.size),
+                     args.size, 64, Work{7, 6} * static_cast<double>(args.size),
                      {mean.read(), variance.read(), running_mean.update(), running_var.update()}));
 }
 

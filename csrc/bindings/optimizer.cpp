@@ -2,6 +2,8 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
+#include <array>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -18,12 +20,12 @@ void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1
   const TickArgs args{clock.data(), rates.data(), static_cast<std::int64_t>(rates.size()), beta1,
                       beta2};
   call.run(make_task(
-      "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, 4,
+      "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, {3, 4},
       {Operand{args.clock, 4 * sizeof(double), Access::update},
        Operand{args.rates, static_cast<std::int64_t>(rates.size_bytes()), Access::read}}));
 }
 
-// The parts that all updates share; `flops` counts one element.
+// A call of an update: parameters, gradients, state and step counter, checked.
 class Update {
 public:
   Update(const char* name, py::handle params, py::handle grads, py::handle clock)
@@ -43,18 +45,19 @@ public:
     args.unit = 1;
   }
 
-  void* state(py::handle array, const char* name) {
+  void set_state(void* UpdateArgs::* member, py::handle array, const char* name) {
     const Tensor tensor = call_.output(array, name);
     call_.require(tensor.like(params_), "the state must be like params");
     operands_.push_back(tensor.update(true));
-    return tensor.data;
+    args.*member = tensor.data;
   }
 
-  void run(KernelId id, double flops) {
+  // `work` is that of an element.
+  void run(KernelId id, Work work) {
     // Whole cache lines of float32, so that no two members write to one.
     constexpr std::int64_t grain = 64;
     call_.run(make_task(name_, id, params_.scalar(), args, args.size, grain,
-                        flops * static_cast<double>(args.size), std::move(operands_)));
+                        work * static_cast<double>(args.size), std::move(operands_)));
   }
 
   UpdateArgs args{};
@@ -66,32 +69,32 @@ private:
   std::vector<Operand> operands_;
 };
 
-void sgd(py::handle params, py::handle grads, py::handle clock, double weight_decay) {
-  Update update("sgd", params, grads, clock);
-  update.args.weight_decay = weight_decay;
-  update.run(KernelId::sgd, 4);
-}
+// An argument of an update, by the member that it becomes.
+template <class T> struct Argument {
+  const char* name;
+  T UpdateArgs::* member;
+};
+using State = Argument<void*>;
 
-void momentum(py::handle params, py::handle grads, py::handle velocity, py::handle clock,
-              double factor, bool nesterov, double weight_decay) {
-  Update update("momentum", params, grads, clock);
-  update.args.first = update.state(velocity, "velocity");
-  update.args.beta1 = factor;
-  update.args.nesterov = nesterov;
-  update.args.weight_decay = weight_decay;
-  update.run(KernelId::momentum, 8);
-}
+template <std::size_t> using Handle = py::handle;
 
-void adam(py::handle params, py::handle grads, py::handle m, py::handle v, py::handle clock,
-          double beta1, double beta2, double epsilon, double weight_decay) {
-  Update update("adam", params, grads, clock);
-  update.args.first = update.state(m, "m");
-  update.args.second = update.state(v, "v");
-  update.args.beta1 = beta1;
-  update.args.beta2 = beta2;
-  update.args.epsilon = epsilon;
-  update.args.weight_decay = weight_decay;
-  update.run(KernelId::adam, 14);
+// An optimizer: its kernel, the work of an element, the arrays that it keeps and its numbers.
+template <std::size_t count, class... T>
+void add(py::module_& module, const char* name, KernelId id, Work work,
+         const std::array<State, count>& states, Argument<T>... numbers) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    module.def(
+        name,
+        [=](py::handle params, py::handle grads, Handle<i>... arrays, py::handle clock,
+            T... values) {
+          Update update(name, params, grads, clock);
+          (update.set_state(states[i].member, arrays, states[i].name), ...);
+          ((update.args.*numbers.member = values), ...);
+          update.run(id, work);
+        },
+        py::arg("params"), py::arg("grads"), py::arg(states[i].name)..., py::arg("clock"),
+        py::arg(numbers.name)...);
+  }(std::make_index_sequence<count>());
 }
 
 } // namespace
@@ -99,13 +102,15 @@ void adam(py::handle params, py::handle grads, py::handle m, py::handle v, py::h
 void register_optimizer(py::module_& module) {
   module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
              py::arg("beta1"), py::arg("beta2"));
-  module.def("sgd", &sgd, py::arg("params"), py::arg("grads"), py::arg("clock"),
-             py::arg("weight_decay"));
-  module.def("momentum", &momentum, py::arg("params"), py::arg("grads"), py::arg("velocity"),
-             py::arg("clock"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
-  module.def("adam", &adam, py::arg("params"), py::arg("grads"), py::arg("m"), py::arg("v"),
-             py::arg("clock"), py::arg("beta1"), py::arg("beta2"), py::arg("epsilon"),
-             py::arg("weight_decay"));
+  const Argument weight_decay{"weight_decay", &UpdateArgs::weight_decay};
+  add(module, "sgd", KernelId::sgd, {2, 4}, std::array<State, 0>{}, weight_decay);
+  add(module, "momentum", KernelId::momentum, {4, 8},
+      std::array{State{"velocity", &UpdateArgs::first}}, Argument{"momentum", &UpdateArgs::beta1},
+      Argument{"nesterov", &UpdateArgs::nesterov}, weight_decay);
+  add(module, "adam", KernelId::adam, {14, 14},
+      std::array{State{"m", &UpdateArgs::first}, State{"v", &UpdateArgs::second}},
+      Argument{"beta1", &UpdateArgs::beta1}, Argument{"beta2", &UpdateArgs::beta2},
+      Argument{"epsilon", &UpdateArgs::epsilon}, weight_decay);
 }
 
 } // namespace gyaku::bindings

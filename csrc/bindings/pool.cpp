@@ -1,6 +1,7 @@
 // Pooling: one task each. Where the windows lie is found out, and checked, by gyaku.ops.windows.
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "bindings/windows.h"
 
 #include <algorithm>
 #include <array>
@@ -10,9 +11,6 @@
 namespace gyaku::bindings {
 
 namespace {
-
-// As gyaku.reference.windows.Axis says: size, taps, stride, dilation, before, after, windows.
-using Axis = std::array<std::int64_t, 7>;
 
 WindowAxis window_axis(const Call& call, const Axis& axis) {
   const auto [size, taps, stride, dilation, before, after, windows] = axis;
@@ -77,10 +75,11 @@ public:
       args.argmax = argmax->data;
       operands.push_back(writes_argmax ? argmax->write(true) : argmax->read(cut.by_sample));
     }
-    const double windows = static_cast<double>(std::min(from.size, to.size));
-    call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1,
-                        windows * static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20)),
-                        std::move(operands)));
+    const auto [windows, pixels] = std::minmax(from.size, to.size);
+    const Work work{static_cast<double>(pixels),
+                    static_cast<double>(windows) *
+                        static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20))};
+    call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1, work, std::move(operands)));
   }
 
   PoolArgs args{};

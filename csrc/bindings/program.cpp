@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "program/access_index.h"
+
 namespace gyaku::bindings {
 
 namespace {
@@ -36,8 +38,9 @@ public:
   void keep_alive(const py::array& array) { alive_.push_back(array); }
   // Lets go what fusion and the memory plan have made superfluous.
   void release_unused() {
+    const AccessIndex used(tasks());
     std::erase_if(alive_, [&](const py::array& array) {
-      return !points_to({array.data(), array.nbytes(), Access::read});
+      return !used.is_touched({array.data(), array.nbytes(), Access::read});
     });
   }
   void add_host(const py::object& function, std::vector<Operand> operands) {
@@ -158,7 +161,7 @@ py::list tasks_of(const PyProgram& program) {
     }
     py::dict row;
     row["name"] = task.name;
-    row["flops"] = task.flops;
+    row["flops"] = task.work.flops;
     row["bytes"] = task.bytes();
     row["extent"] = task.extent;
     row["host"] = task.is_host();

@@ -10,7 +10,7 @@ namespace gyaku::bindings {
 
 namespace {
 
-constexpr double flops_per_element = 20;
+constexpr Work work_per_element{2, 20};
 
 py::object dropout(py::handle x_array, py::handle clock_array, py::handle out, double rate,
                    std::uint64_t seed, std::uint32_t stream) {
@@ -38,7 +38,7 @@ py::object dropout(py::handle x_array, py::handle clock_array, py::handle out, d
   args.scale = 1 / (1 - rate);
   const std::int64_t extent = (args.size + args.unit - 1) / args.unit;
   call.run(make_task("dropout", KernelId::dropout, x.scalar(), args, extent, 1,
-                     flops_per_element * static_cast<double>(x.size),
+                     work_per_element * static_cast<double>(x.size),
                      {x.read(by_rows), y.write(by_rows),
                       Operand{args.clock, sizeof(std::int64_t), Access::read}}));
   return y_array;

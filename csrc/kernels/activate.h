@@ -89,30 +89,10 @@ template <Activation function> struct Chosen {};
 // Calls f(Chosen<function>{}): the choice is made once, outside the loop over elements.
 template <class F> GYAKU_INLINE void choose(Activation function, F f) {
   switch (function) {
-  case Activation::identity:
-    return f(Chosen<Activation::identity>{});
-  case Activation::step:
-    return f(Chosen<Activation::step>{});
-  case Activation::sigmoid:
-    return f(Chosen<Activation::sigmoid>{});
-  case Activation::tanh:
-    return f(Chosen<Activation::tanh>{});
-  case Activation::relu:
-    return f(Chosen<Activation::relu>{});
-  case Activation::leaky_relu:
-    return f(Chosen<Activation::leaky_relu>{});
-  case Activation::elu:
-    return f(Chosen<Activation::elu>{});
-  case Activation::selu:
-    return f(Chosen<Activation::selu>{});
-  case Activation::gelu:
-    return f(Chosen<Activation::gelu>{});
-  case Activation::silu:
-    return f(Chosen<Activation::silu>{});
-  case Activation::softplus:
-    return f(Chosen<Activation::softplus>{});
-  case Activation::hard_sigmoid:
-    return f(Chosen<Activation::hard_sigmoid>{});
+#define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
+  case Activation::name:                                                                           \
+    return f(Chosen<Activation::name>{});
+#include "kernels/activations.inc"
   case Activation::dropped_relu:
     return f(Chosen<Activation::dropped_relu>{});
   }

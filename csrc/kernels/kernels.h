@@ -1,8 +1,8 @@
 // What a kernel is, the arguments of each, and the table that one instruction set fills.
 //
 // A kernel is serial: it does the slice [begin, end) of its parallel dimension and knows nothing of
-// threads. Argument structs are plain data; pointers are to C-contiguous memory of the kernel's
-// scalar type unless their declared type says otherwise.
+// threads. Argument structs are plain data, pointers first; these are to C-contiguous memory of the
+// kernel's scalar type unless their declared type says otherwise.
 #pragma once
 
 #include <cstddef>
@@ -21,18 +21,8 @@ enum class Scalar : std::uint8_t { float32, float64 };
 constexpr int scalar_count = 2;
 
 enum class Activation : std::int32_t {
-  identity,
-  step,
-  sigmoid,
-  tanh,
-  relu,
-  leaky_relu,
-  elu,
-  selu,
-  gelu,
-  silu,
-  softplus,
-  hard_sigmoid,
+#define GYAKU_ACTIVATION(name, flops, backward_flops) name,
+#include "kernels/activations.inc"
   dropped_relu, // only as a derivative: that of dropout after relu, whose output is saved; alpha is
                 // what dropout multiplied by
 };
@@ -346,8 +336,8 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
 };
 
 struct GatherImagesArgs { // each image mirrored and moved as a function of seed, epoch and row
-  GatherArgs rows;
   const std::int64_t* epoch;
+  GatherArgs rows;
   std::int64_t height, width, channels;
   std::uint64_t seed;
   std::int32_t shift; // the most pixels in each direction, less than the image has

@@ -18,20 +18,20 @@ namespace {
 thread_local Program* recording_here = nullptr;
 
 // One step, or some that work on the same rows, a few rows at a time.
-void run_together(std::span<const Step> steps, Slice slice) noexcept {
+void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
   const std::int64_t most = steps.size() > 1 ? steps.front().rows_with_next : rows;
   const std::int64_t pieces = (rows + most - 1) / most;
   for (std::int64_t piece = 0; piece < pieces; ++piece)
-    for (const Step& step : steps)
+    for (const ScheduledTask& step : steps)
       step.kernel(step.args,
                   {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
 }
 
 // The steps between two waits are one round. What is shared is cut into as many slots as the team
 // has members; the rest is done in the first slot.
-void run_steps(Member& me, std::span<const Step> steps) noexcept {
+void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
     for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)
@@ -40,7 +40,7 @@ void run_steps(Member& me, std::span<const Step> steps) noexcept {
     me.round(slots, [&](int slot) noexcept {
       for (std::size_t i = begin, next; i < end; i = next) {
         for (next = i + 1; next < end && steps[next - 1].rows_with_next > 0;) ++next;
-        const Step& step = steps[i];
+        const ScheduledTask& step = steps[i];
         const Slice slice = step.shared ? share(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
         run_together(steps.subspan(i, next - i), slice);
@@ -138,13 +138,6 @@ void Program::share_memory() {
   });
 }
 
-bool Program::points_to(const Operand& memory) const {
-  return std::any_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
-    return std::any_of(task.operands.begin(), task.operands.end(),
-                       [&](const Operand& operand) { return operand.overlaps(memory); });
-  });
-}
-
 bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   const auto any_stretch = [&](auto holds) {
     return std::any_of(schedule.begin(), schedule.end(), [&](const Repeat& repeat) {
@@ -193,7 +186,7 @@ std::vector<Program::Placed> Program::order() const {
       ++level;
       continue;
     }
-    for (const Step& step : stretch.steps)
+    for (const ScheduledTask& step : stretch.steps)
       placed.push_back({first + step.task, step.shared, level += step.wait_before ? 1 : 0});
     first += stretch.steps.size();
   }
@@ -253,7 +246,7 @@ void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   } else {
     std::vector<const Task*> pointers;
     for (const Task& task : tasks) pointers.push_back(&task);
-    const std::vector<Step> steps = schedule(pointers);
+    const std::vector<ScheduledTask> steps = schedule(pointers);
     auto together = [&](Member& me) noexcept { run_steps(me, steps); };
     run_team(threads_for(wants_team(steps)), together);
   }

@@ -19,9 +19,9 @@ public:
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // From now on every task submitted by this thread is kept here as well as run.
+  // Record every task that this thread submits from now on, as well as run it.
   void begin();
-  // Makes the program ready for replay. `outputs` is memory that somebody will read after it.
+  // Make the program ready for replay. `outputs` is memory that is read after it.
   void end(std::span<const Operand> outputs);
   void abort(); // forgets what was recorded
   bool is_recording() const;
@@ -30,7 +30,7 @@ public:
   void append(Task task);
   // Scratch memory that the recorded tasks point to.
   void keep(Block block, std::int64_t bytes);
-  // Memory that nobody but the tasks recorded here will use, unless it is among the outputs.
+  // Memory private to the tasks recorded here, unless it is among the outputs.
   void add_temporary(const void* memory, std::int64_t bytes);
 
   // As recorded while recording, then as fused.
@@ -48,19 +48,16 @@ public:
   std::int64_t temporary_bytes() const { return plan_.moved_bytes; }
   std::int64_t arena_bytes() const { return plan_.arena_bytes; }
 
-  // Mean seconds of each task over `repeats` runs of the whole program, or fewer numbers than tasks
-  // if a host call failed.
+  // Mean seconds of each task over `repeats` runs of the whole program; empty if a host call
+  // failed.
   std::vector<double> profile(int repeats);
-
-  // Whether any task, once recording has ended, reads or writes there.
-  bool points_to(const Operand& memory) const;
 
 private:
   friend bool replay(std::span<const struct Repeat>, std::int64_t);
 
   // A host call, or a stretch of kernels between two of them.
   struct Stretch {
-    std::vector<Step> steps;
+    std::vector<ScheduledTask> steps;
     HostCall host{};
     bool shared = false;
   };

@@ -10,7 +10,7 @@
 namespace gyaku {
 
 // A task as the team meets it.
-struct Step {
+struct ScheduledTask {
   Kernel kernel;
   const void* args;
   std::int64_t extent;
@@ -26,10 +26,10 @@ struct Step {
 // The steps of a stretch of kernels, which must outlive them. Their order differs from that of the
 // tasks where that saves waiting: each task comes as early as what it depends on allows, and
 // members carry their own rows through as many tasks as they can before they wait for each other.
-std::vector<Step> schedule(std::span<const Task* const> tasks);
+std::vector<ScheduledTask> schedule(std::span<const Task* const> tasks);
 
 // Whether any step is worth a second thread.
-bool wants_team(std::span<const Step> steps);
+bool wants_team(std::span<const ScheduledTask> steps);
 
 // How long the tasks may take on one thread: the right order of magnitude, no more.
 double expected_seconds(std::span<const Task> tasks);

@@ -12,7 +12,7 @@ namespace gyaku {
 namespace {
 
 // Below this a task costs more than its place in the cache is worth.
-constexpr std::int64_t worth_a_task = 4096; // numbers
+constexpr std::int64_t worth_a_task = 4096; // elements
 
 std::int64_t item_bytes(const Task& task) { return task.scalar == Scalar::float32 ? 4 : 8; }
 
@@ -21,7 +21,7 @@ template <class T> T* moved(T* pointer, std::int64_t bytes) {
   return pointer == nullptr ? nullptr : static_cast<T*>(static_cast<Byte*>(pointer) + bytes);
 }
 
-// Numbers [begin, end) of the update, `unit` of them a row.
+// Elements [begin, end) of the update, `unit` of them a row.
 Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t unit) {
   Task task = update;
   auto& args = task.as<UpdateArgs>();
@@ -36,7 +36,7 @@ Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t
   args.gradients = moved(args.gradients, offset);
   args.first = moved(args.first, offset);
   args.second = moved(args.second, offset);
-  task.flops *= static_cast<double>(end - begin) / static_cast<double>(args.size);
+  task.work = task.work * (static_cast<double>(end - begin) / static_cast<double>(args.size));
   args.size = end - begin;
   args.unit = unit;
   task.extent = args.size / unit;
@@ -44,7 +44,7 @@ Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t
   return task;
 }
 
-// Where in the update's numbers the rows begin that this product writes, if it writes such.
+// First element of the update among the rows that this product writes, if it writes any.
 std::optional<std::int64_t> gradient_of(const Task& update, const Task& product) {
   if (!product.is(KernelId::matmul) || product.scalar != update.scalar) return std::nullopt;
   const auto& args = product.as<MatmulArgs>();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/table.h"
+#include "program/pointers.h"
 
 namespace gyaku {
 
@@ -26,7 +27,7 @@ struct Operand {
   std::int64_t bytes;
   Access access;
   bool by_slice = false;
-  // How many of the bytes one run touches, where that is fewer than all: which ones, only it knows.
+  // Bytes that one run touches, if fewer than all: any of them.
   std::int64_t touched = INT64_MAX;
 
   bool writes() const { return access != Access::read; }
@@ -43,6 +44,26 @@ struct HostCall {
   void* context;
 };
 
+// What a task computes. `flops` are the floating-point operations that the operation's row in
+// gyaku.ops counts, for reports; `weight` is the time that they take, in operations of a product:
+// for the choice of the team.
+struct Work {
+  double flops = 0, weight = 0;
+
+  Work operator*(double factor) const { return {flops * factor, weight * factor}; }
+  Work& operator+=(const Work& other) {
+    flops += other.flops;
+    weight += other.weight;
+    return *this;
+  }
+};
+
+// What a task has to know of the type of its arguments.
+struct ArgsType {
+  std::size_t pointers; // that they begin with
+};
+template <class Args> inline constexpr ArgsType args_type{leading_pointers<Args>};
+
 struct Task {
   std::string name;
   KernelId id{};
@@ -51,36 +72,30 @@ struct Task {
   HostCall host{};
   std::int64_t extent = 1; // of the parallel dimension
   std::int64_t grain = 1;  // slices begin at multiples of it
-  double flops = 0;
+  Work work;
   std::vector<Operand> operands;
+  const ArgsType* type = nullptr;
   alignas(std::max_align_t) std::array<std::byte, 160> args{};
 
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }
-  bool is_product() const {
-    return is(KernelId::matmul) || is(KernelId::matmul_small) || is(KernelId::matmul_rows) ||
-           is(KernelId::matmul_dot) || is(KernelId::matvec);
-  }
-  bool is_convolution() const {
-    return is(KernelId::conv) || is(KernelId::conv_narrow) || is(KernelId::depthwise) ||
-           is(KernelId::conv_maxima);
-  }
-  bool is_update() const {
-    return is(KernelId::sgd) || is(KernelId::momentum) || is(KernelId::adam);
-  }
+  template <class Args> bool takes() const { return type == &args_type<Args>; }
+  bool is_product() const { return takes<MatmulArgs>(); }
+  bool is_convolution() const { return takes<ConvArgs>(); }
+  bool is_update() const { return takes<UpdateArgs>(); }
   // The arguments, as the kernel will read them.
   template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
   template <class Args> const Args& as() const {
     return *reinterpret_cast<const Args*>(args.data());
   }
-  // Every pointer to `from` points there. What equals an address in the arguments is one: sizes and
-  // factors are far smaller.
+  // Every pointer to `from` points to `to` instead.
   void redirect(const void* from, const void* to) {
     for (Operand& operand : operands)
       if (operand.memory == from) operand.memory = to;
-    for (std::size_t at = 0; at + sizeof from <= args.size(); at += sizeof from)
-      if (std::memcmp(args.data() + at, &from, sizeof from) == 0)
-        std::memcpy(args.data() + at, &to, sizeof to);
+    for (std::size_t i = 0; type != nullptr && i < type->pointers; ++i) {
+      std::byte* const pointer = args.data() + i * sizeof from;
+      if (std::memcmp(pointer, &from, sizeof from) == 0) std::memcpy(pointer, &to, sizeof to);
+    }
   }
   double bytes() const {
     double sum = 0;
@@ -93,7 +108,7 @@ struct Task {
 
 template <class Args>
 Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, std::int64_t extent,
-               std::int64_t grain, double flops, std::vector<Operand> operands) {
+               std::int64_t grain, Work work, std::vector<Operand> operands) {
   static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) <= sizeof(Task::args));
   Task task;
   task.name = std::move(name);
@@ -102,8 +117,9 @@ Task make_task(std::string name, KernelId id, Scalar scalar, const Args& args, s
   task.kernel = kernel(id, scalar);
   task.extent = extent;
   task.grain = grain;
-  task.flops = flops;
+  task.work = work;
   task.operands = std::move(operands);
+  task.type = &args_type<Args>;
   std::memcpy(task.args.data(), &args, sizeof args);
   return task;
 }

@@ -90,9 +90,14 @@ class Activation(Layer, table=ACTIVATIONS):
         return ops.TABLE[self.op].saves == "input"
 
     @property
+    def element_flops(self) -> int:
+        """Floating-point operations of one element, an elementary function being one."""
+        return ops.TABLE[self.op].flops([(1,)], [(1,)])
+
+    @property
     def flops(self) -> int:
-        """One for each element."""
-        return math.prod(self.output_shape)
+        """Those of each element."""
+        return math.prod(self.output_shape) * self.element_flops
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Complete the docstring of a class whose operation is a row of `gyaku.ops.activation`."""

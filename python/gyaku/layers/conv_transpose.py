@@ -138,5 +138,5 @@ class Conv2DTranspose(Conv2D):
     def flops(self) -> int:
         """A multiplication and an addition for each kernel element of each pixel, and the bias."""
         pixels = math.prod(self.input_shape[:-1])
-        extra = self.use_bias + (self.applied is not None)
-        return 2 * pixels * self.params["weight"].size + math.prod(self.output_shape) * extra
+        ending = math.prod(self.output_shape) * self.ending_flops
+        return 2 * pixels * self.params["weight"].size + ending

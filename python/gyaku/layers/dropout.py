@@ -72,5 +72,5 @@ class Dropout(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each element."""
-        return math.prod(self.output_shape)
+        """A comparison and a product for each element, when training."""
+        return 2 * math.prod(self.output_shape)

@@ -114,8 +114,8 @@ class BatchNorm(Layer):
 
     @property
     def flops(self) -> int:
-        """A subtraction, two products and an addition for each element."""
-        return 4 * math.prod(self.output_shape)
+        """The statistics, a subtraction, two products and an addition for each element."""
+        return 8 * math.prod(self.output_shape)
 
 
 class LayerNorm(Layer):

@@ -82,8 +82,8 @@ class _Pool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each element of a window."""
-        return math.prod(self.output_shape) * math.prod(self._window)
+        """One for each element of the inputs or the outputs, whichever are more."""
+        return max(math.prod(self.input_shape), math.prod(self.output_shape))
 
 
 class MaxPool2D(_Pool):

@@ -23,10 +23,10 @@ class Rescaling(Layer):
     Parameters
     ----------
     scale : float
-        The factor, such as ``1 / 255`` for the bytes of images.
+        Factor, such as ``1 / 255`` for the bytes of images.
     offset : float
-        The number that is added to the products.
-    name : str
+        Constant added to the products.
+    name : str, optional
         The layer's name.
 
     Raises
@@ -53,7 +53,7 @@ class Rescaling(Layer):
     native = True
     draws = False
 
-    def __init__(self, scale: float, offset: float = 0.0, *, name: str = "") -> None:
+    def __init__(self, scale: float, offset: float = 0.0, *, name: str | None = "") -> None:
         super().__init__(name=name)
         self.scale = number(str(self), "scale", scale)
         self.offset = number(str(self), "offset", offset)

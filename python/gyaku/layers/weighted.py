@@ -168,5 +168,9 @@ class Weighted(Layer, abstract=True):
         int
             A multiplication and an addition for each, one addition for a bias, the activation.
         """
-        outputs = math.prod(self.output_shape)
-        return outputs * (2 * terms + self.use_bias) + (outputs if self.applied else 0)
+        return math.prod(self.output_shape) * (2 * terms + self.ending_flops)
+
+    @property
+    def ending_flops(self) -> int:
+        """Floating-point operations of one element after its sum: the bias and the activation."""
+        return self.use_bias + (self.applied.element_flops if self.applied else 0)

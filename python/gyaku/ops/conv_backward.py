@@ -477,7 +477,10 @@ def _transpose_backward(
     inputs="dy x w",
     outputs="dx dw db",
     shapes=_gradient_shapes,
-    flops=lambda inputs, _outputs: 2 * flops(inputs[1], inputs[2]) + math.prod(inputs[0]),
+    # The product for the weights adds up x as well.
+    flops=lambda inputs, _outputs: (
+        2 * flops(inputs[1], inputs[2]) + math.prod(inputs[0]) + math.prod(inputs[1])
+    ),
     no_gradient="it is a gradient",
     roundings=3,
     terms=lambda inputs, _outputs: max(math.prod(inputs[2][:3]), _pixels(inputs[0])),

@@ -1,0 +1,63 @@
+// What every rewrite of tasks asks: who touches which memory, and may a task be done earlier.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "program/plan.h"
+#include "program/task.h"
+
+namespace gyaku {
+
+bool touches(const Task& task, const Operand& memory);
+bool writes_to(const Task& task, const Operand& memory);
+bool reads_from(const Task& task, const Operand& memory);
+bool is_temporary(const Operand& memory, std::span<const Temporary> temporaries);
+
+// What the task writes, if that is one stretch of memory.
+std::optional<Operand> written_by(const Task& task);
+
+// The operand that begins there.
+Operand& operand_of(Task& task, const void* memory);
+
+// Whether nobody but the tasks at `first` and `second` knows this memory.
+bool is_private(const std::vector<Task>& tasks, std::size_t first, std::size_t second,
+                const Operand& memory);
+
+// Whether the work of the task at `second` may be done at `first` already: nobody in between writes
+// what it reads or touches what it writes.
+bool may_move_up(const std::vector<Task>& tasks, std::size_t first, std::size_t second);
+
+// Whether the elementwise task at `second` can be done to the result of the one at `first` before
+// it is stored.
+bool can_finish(const std::vector<Task>& tasks, std::size_t first, std::size_t second,
+                const Operand& result, std::span<const Temporary> temporaries);
+
+// The first task in [begin, end) that `fits`, if any.
+template <class F>
+std::optional<std::size_t> find_from(const std::vector<Task>& tasks, std::size_t begin,
+                                     std::size_t end, F fits) {
+  for (std::size_t i = begin; i < end; ++i)
+    if (fits(tasks[i])) return i;
+  return std::nullopt;
+}
+template <class F>
+std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_t first, F fits) {
+  return find_from(tasks, first + 1, tasks.size(), fits);
+}
+
+// The task at `first` does the work of the one at `second` as well, which goes.
+void join(std::vector<Task>& tasks, std::size_t first, std::size_t second);
+
+// The rewrites. Each looks for tasks that belong to the one at `first`, and says whether it has
+// rewritten them.
+using Rewrite = bool(std::vector<Task>& tasks, std::size_t first,
+                     std::span<const Temporary> temporaries);
+Rewrite fuse_rescale, share_gathered, skip_zeros;           // rewrite_gather.cpp
+Rewrite fuse_dropout_backward, fuse_loss_derivative;        // rewrite_elementwise.cpp
+Rewrite fuse_pool, commute_pool_backward;                   // rewrite_pool.cpp
+Rewrite fuse_activation, fuse_derivative, fuse_column_sums; // rewrite_product.cpp
+
+} // namespace gyaku

@@ -1,0 +1,99 @@
+// Batches that are gathered once, and products that pass over their zeros.
+#include "program/rewrite.h"
+
+#include <cstring>
+
+namespace gyaku {
+
+namespace {
+
+// What the product multiplies by, which may have been packed by a task before.
+std::optional<Operand> right_of(std::vector<Task>& tasks, Task& product) {
+  const auto& args = product.as<MatmulArgs>();
+  if (args.packed == nullptr) return operand_of(product, args.b);
+  for (Task& task : tasks)
+    if (task.is(KernelId::pack) && task.as<PackArgs>().packed == args.packed)
+      return operand_of(task, task.as<PackArgs>().b);
+  return std::nullopt;
+}
+
+} // namespace
+
+// b = gather(x); y = scale b  ->  y = scale gather(x), which the gather does as it converts
+bool fuse_rescale(std::vector<Task>& tasks, std::size_t first,
+                  std::span<const Temporary> temporaries) {
+  Task& gather = tasks[first];
+  GatherArgs& args =
+      gather.is(KernelId::gather) ? gather.as<GatherArgs>() : gather.as<GatherImagesArgs>().rows;
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    return task.is(KernelId::rescale) && task.scalar == gather.scalar &&
+           task.as<RescaleArgs>().x == args.out &&
+           task.as<RescaleArgs>().size == args.rows * args.columns;
+  });
+  if (!second || args.scale != 1) return false;
+  const RescaleArgs& rescale = tasks[*second].as<RescaleArgs>();
+  // Pixels that move in from outside are +0 whatever the scale.
+  if (rescale.offset != 0 || !(rescale.scale > 0)) return false;
+  Operand& batch = operand_of(gather, args.out);
+  if (!can_finish(tasks, first, *second, batch, temporaries)) return false;
+  args.scale = rescale.scale;
+  batch.memory = args.out = rescale.y;
+  join(tasks, first, *second);
+  return true;
+}
+
+// The same rows gathered twice, as inputs and as targets of an autoencoder  ->  once
+bool share_gathered(std::vector<Task>& tasks, std::size_t first,
+                    std::span<const Temporary> temporaries) {
+  const auto& args = tasks[first].as<GatherArgs>();
+  const auto second = find_after(tasks, first, [&](const Task& task) {
+    if (!task.is(KernelId::gather) || task.scalar != tasks[first].scalar) return false;
+    GatherArgs other = task.as<GatherArgs>();
+    other.out = args.out;
+    return std::memcmp(&other, &args, sizeof other) == 0;
+  });
+  if (!second) return false;
+  const void* const copy = tasks[*second].as<GatherArgs>().out;
+  const std::optional<Operand> kept = written_by(tasks[first]);
+  const std::optional<Operand> gone = written_by(tasks[*second]);
+  if (!kept || !gone || !is_temporary(*kept, temporaries) || !is_temporary(*gone, temporaries) ||
+      kept->overlaps(*gone))
+    return false;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (i == first || i == *second) continue;
+    // Neither is ever changed, and the second one is known by its beginning alone.
+    if (tasks[i].is_host() || writes_to(tasks[i], *kept) || writes_to(tasks[i], *gone))
+      return false;
+    for (const Operand& operand : tasks[i].operands)
+      if (operand.overlaps(*gone) && (operand.memory != copy || i < *second)) return false;
+    for (const Operand& read : tasks[*second].operands)
+      if (i > first && i < *second && !read.writes() && writes_to(tasks[i], read)) return false;
+  }
+  for (Task& task : tasks)
+    if (touches(task, *gone) && &task != &tasks[*second]) task.redirect(copy, args.out);
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*second));
+  return true;
+}
+
+// Many data are mostly zero: the margins of images, counts of words. Products of a gathered batch
+// look for that; those of what layers made of it would seldom find any.
+bool skip_zeros(std::vector<Task>& tasks, std::size_t gather, std::span<const Temporary>) {
+  constexpr std::int64_t least_k = 16;
+  bool any = false;
+  const std::optional<Operand> batch = written_by(tasks[gather]);
+  for (Task& task : tasks) {
+    if (!batch || !task.is(KernelId::matmul) || task.scalar != Scalar::float32) continue;
+    auto& args = task.as<MatmulArgs>();
+    if (args.a != batch->memory || args.by_columns || args.transpose_b || args.k < least_k)
+      continue;
+    const std::optional<Operand> right = right_of(tasks, task);
+    // What was packed may be written over by the product itself.
+    if (!right || writes_to(task, *right)) continue;
+    if (args.packed != nullptr) task.operands.push_back(*right);
+    any = args.skips_zeros = true;
+    task.name += " (skips zeros)";
+  }
+  return any;
+}
+
+} // namespace gyaku
