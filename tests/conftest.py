@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# NumPy's products are only expectations; threads of its own would fight with those that are tested.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from child import FEW_THREADS
+
+os.environ |= FEW_THREADS | os.environ  # before NumPy and the extension are loaded
 
 import numpy as np
 import pytest

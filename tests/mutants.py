@@ -117,7 +117,7 @@ def passes(tree: Path, tests: Path, number: int, arguments: Sequence[str]) -> bo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", nargs="*", type=int, help="only these mistakes")
-    parser.add_argument("--isa", default="avx512", help="the instruction set that is built")
+    parser.add_argument("--isa", default="avx2", help="the instruction set that is built")
     parser.add_argument("--tests", type=Path, default=ROOT, help="the tree whose tests are run")
     parser.add_argument("--keep", type=Path, help="where the build is kept, and found again")
     options = parser.parse_args()
@@ -127,6 +127,9 @@ def main() -> int:
             skipped = shutil.ignore_patterns(".*", "build", "dist", "*.so", "__pycache__")
             shutil.copytree(ROOT, tree, ignore=skipped)
             build(tree, tree / "build", options.isa)
+        for argument in sorted({test for mutant in mutants() for test in mutant.tests}):
+            if not passes(tree, options.tests, 0, [argument]):
+                raise SystemExit(f"{argument} fails without any mistake")
         survivors = 0
         for number, mutant in enumerate(mutants(), 1):
             if options.numbers and number not in options.numbers:
