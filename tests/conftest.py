@@ -29,7 +29,14 @@ MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
 # Files that give the same under each instruction set; every other one is marked `isa`.
 ANY_ISA = {
     *("test_architecture", "test_backend", "test_bench", "test_bench_tables", "test_callbacks"),
-    *("test_cli", "test_cli_errors", "test_digits", "test_dispatch", "test_docstrings"),
+    *(
+        "test_cli",
+        "test_cli_errors",
+        "test_components",
+        "test_digits",
+        "test_dispatch",
+        "test_docstrings",
+    ),
     *("test_errors_buffers", "test_errors_conv", "test_errors_images", "test_errors_ops"),
     *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols", "test_mnist"),
