@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# For the process of the tests, not for its children: threads of NumPy, and those of OpenMP that
+# spin while they wait, would take the cores from what is tested.
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+
 # Big enough that every product is shared by the threads; prints what the weights are, bit for bit.
 TRAIN = """
 import hashlib
@@ -29,13 +33,18 @@ def train(*callbacks):
 """
 
 
+def without(variables: dict[str, str]) -> dict[str, str]:
+    """Return the environment but for these variables, where they have these values."""
+    return {name: x for name, x in os.environ.items() if variables.get(name) != x}
+
+
 def run(
     code: str, *, timeout: float = 120, prefix: tuple[str, ...] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `code` and return what became of it; a process that hangs fails the test."""
     return subprocess.run(
         [*prefix, sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, **environment},
+        env={**without(FEW_THREADS), **environment},
         capture_output=True,
         text=True,
         timeout=timeout,

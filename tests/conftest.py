@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# NumPy's products are only expectations; threads of its own would fight with those that are tested.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from child import FEW_THREADS
+
+os.environ |= FEW_THREADS | os.environ  # before NumPy and the extension are loaded
 
 import numpy as np
 import pytest
@@ -28,7 +29,14 @@ MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
 # Files that give the same under each instruction set; every other one is marked `isa`.
 ANY_ISA = {
     *("test_architecture", "test_backend", "test_bench", "test_bench_tables", "test_callbacks"),
-    *("test_cli", "test_cli_errors", "test_digits", "test_dispatch", "test_docstrings"),
+    *(
+        "test_cli",
+        "test_cli_errors",
+        "test_components",
+        "test_digits",
+        "test_dispatch",
+        "test_docstrings",
+    ),
     *("test_errors_buffers", "test_errors_conv", "test_errors_images", "test_errors_ops"),
     *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols", "test_mnist"),

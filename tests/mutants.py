@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,23 +47,28 @@ class Mutant:
 
     def make(self, number: int, tree: Path) -> None:
         """Write the mistake into a copy of the sources, beside what is right."""
-        before, old, behind = (part for half in self.at.split("«") for part in half.split("»"))
-        path = self.find(before + old + behind, tree)
-        text = path.read_text()
-        choice = (PYTHON if path.suffix == ".py" else CPP).format(
-            number=number, new=self.new, old=old
-        )
-        path.write_text(text.replace(before + old + behind, before + choice + behind))
+        path, found = self.find(tree)
+        text, (begin, end) = path.read_text(), found.span("old")
+        choice = PYTHON if path.suffix == ".py" else CPP
+        wrong = choice.format(number=number, new=self.new, old=text[begin:end])
+        path.write_text(text[:begin] + wrong + text[end:])
 
-    def find(self, text: str, tree: Path) -> Path:
-        """Return the one file that has the text once; it may have been renamed."""
+    def find(self, tree: Path) -> tuple[Path, re.Match[str]]:
+        """Return the one place that looks like `at`, in the file or, if it was renamed, another."""
+        before, old, behind = (
+            r"\s+".join(map(re.escape, part.split()))
+            for part in re.split("[«»]", re.sub(r"\s*([«»])\s*", r"\1", self.at))
+        )
+        place = re.compile(rf"{before}\s*(?P<old>{old})\s*{behind}")
         named = tree / self.file
-        others = (tree / Path(self.file).parts[0]).rglob(f"*{named.suffix[0]}*")
-        for paths in ([named], sorted(others)):
-            found = [p for p in paths if p.is_file() and p.read_text().count(text) == 1]
+        folder = tree / Path(self.file).parts[0]
+        kinds = {".py"} if named.suffix == ".py" else {".h", ".cpp"}
+        for paths in ([named], (path for path in folder.rglob("*") if path.suffix in kinds)):
+            texts = [(path, path.read_text()) for path in paths if path.exists()]
+            found = [(path, match) for path, text in texts for match in place.finditer(text)]
             if len(found) == 1:
                 return found[0]
-        raise SystemExit(f"{self.name}: {self.file} has no longer, or more than once: {text}")
+        raise SystemExit(f"{self.name}: {self.file} has not, or more than once: {self.at}")
 
 
 def mutants() -> list[Mutant]:
@@ -117,7 +123,7 @@ def passes(tree: Path, tests: Path, number: int, arguments: Sequence[str]) -> bo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", nargs="*", type=int, help="only these mistakes")
-    parser.add_argument("--isa", default="avx512", help="the instruction set that is built")
+    parser.add_argument("--isa", default="avx2", help="the instruction set that is built")
     parser.add_argument("--tests", type=Path, default=ROOT, help="the tree whose tests are run")
     parser.add_argument("--keep", type=Path, help="where the build is kept, and found again")
     options = parser.parse_args()
@@ -127,6 +133,9 @@ def main() -> int:
             skipped = shutil.ignore_patterns(".*", "build", "dist", "*.so", "__pycache__")
             shutil.copytree(ROOT, tree, ignore=skipped)
             build(tree, tree / "build", options.isa)
+        for argument in sorted({test for mutant in mutants() for test in mutant.tests}):
+            if not passes(tree, options.tests, 0, [argument]):
+                raise SystemExit(f"{argument} fails without any mistake")
         survivors = 0
         for number, mutant in enumerate(mutants(), 1):
             if options.numbers and number not in options.numbers:

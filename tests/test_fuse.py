@@ -160,6 +160,37 @@ def test_dropout_after_relu_is_undone_in_one_pass_without_drawing_again() -> Non
     assert names(program).count("dropout") == 1
 
 
+def test_column_sums_do_not_overtake_who_reads_what_they_overwrite() -> None:
+    a, b, sums = numbers(M, K), numbers(K, N, seed=1), numbers(N, seed=2)
+
+    def step() -> list[Array]:
+        y, before = ops.matmul(a, b), ops.tanh(sums)
+        ops.sum_rows(b, out=sums)
+        return [y, before]
+
+    program, (_, before) = record(step)
+    sums[...] = 0.5
+    _core.replay([(program, 1)])
+    np.testing.assert_array_equal(before, ops.tanh(np.full(N, 0.5, np.float32)))
+    assert sums.tobytes() == ops.sum_rows(b).tobytes()
+
+
+def test_dropout_and_relu_are_undone_before_the_product_is_stored() -> None:
+    x, clock = numbers(M, N), np.zeros(1, np.int64)
+    gradient, weights = numbers(M, K, seed=1), numbers(K, N, seed=2)
+
+    def step() -> list[Array]:
+        y = ops.relu(x)
+        kept = ops.dropout(y, clock, rate=0.4, seed=3, stream=7)
+        dropped = ops.matmul(gradient, weights)
+        return [
+            kept,
+            ops.relu_backward(ops.dropout(dropped, clock, rate=0.4, seed=3, stream=7), y),
+        ]
+
+    assert "matmul + dropout + relu_backward" in names(same_as_eager(step, x))
+
+
 def test_dropout_of_another_layer_is_not_taken_for_this_one() -> None:
     x, dy, clock = numbers(M, N), numbers(M, N, seed=1), np.array([5])
     program = same_as_eager(lambda: relu_then_dropout(x, dy, clock, stream=8), x)

@@ -100,6 +100,10 @@ def test_a_transposed_window_leads_back() -> None:
             back = Axis.sliding(found.size, *kernel)
             assert back == found
             assert margin != "same" or found.size == line["size"] * line["stride"]
+            for extra in range(line["stride"] if margin != "same" else 0):
+                longer = Axis.transposed(line["size"], *kernel, output_padding=extra)
+                assert longer.size == found.size + extra
+                assert Axis.sliding(longer.size, *kernel) == longer
 
 
 @pytest.mark.parametrize(
