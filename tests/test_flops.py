@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case import FLOAT32, Case
-from cases import CASES
+from op_case import FLOAT32, Case
+from op_cases import CASES
 from recorded import numbers, record
 
 import gyaku as gk
