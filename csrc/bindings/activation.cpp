@@ -2,8 +2,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "kernels/args/activation.h"
 
-#include <array>
 #include <utility>
 
 namespace gyaku::bindings {
@@ -15,20 +15,10 @@ struct Entry {
   const char* backward; // the gradient's name in a program's listing
   Activation activation;
 };
-constexpr std::array<Entry, 12> entries{{
-    {"identity", "identity_backward", Activation::identity},
-    {"step", "step_backward", Activation::step},
-    {"sigmoid", "sigmoid_backward", Activation::sigmoid},
-    {"tanh", "tanh_backward", Activation::tanh},
-    {"relu", "relu_backward", Activation::relu},
-    {"leaky_relu", "leaky_relu_backward", Activation::leaky_relu},
-    {"elu", "elu_backward", Activation::elu},
-    {"selu", "selu_backward", Activation::selu},
-    {"gelu", "gelu_backward", Activation::gelu},
-    {"silu", "silu_backward", Activation::silu},
-    {"softplus", "softplus_backward", Activation::softplus},
-    {"hard_sigmoid", "hard_sigmoid_backward", Activation::hard_sigmoid},
-}};
+constexpr Entry entries[] = {
+#define ACTIVATION(name) {#name, #name "_backward", Activation::name},
+#include "kernels/args/activations.inc"
+};
 
 const Entry& find(const std::string& name) {
   for (const Entry& entry : entries)
@@ -90,29 +80,6 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
   return dx_array;
 }
 
-void elementary(py::handle x_array, py::handle out, const std::string& name) {
-  constexpr std::array<std::pair<const char*, Function>, 7> functions{{
-      {"exp", Function::exp},
-      {"expm1", Function::expm1},
-      {"log", Function::log},
-      {"log1p", Function::log1p},
-      {"tanh", Function::tanh},
-      {"sigmoid", Function::sigmoid},
-      {"erf", Function::erf},
-  }};
-  Call call("elementary");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(out, "out");
-  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
-  for (const auto& [known, function] : functions)
-    if (name == known) {
-      const ElementaryArgs args{x.data, y.data, x.size, function};
-      call.run(make_task(known, KernelId::elementary, x.scalar(), args, x.size, 64,
-                         flops_per_element * static_cast<double>(x.size), {x.read(), y.write()}));
-      return;
-    }
-  throw py::value_error("elementary: no function is called '" + name + "'");
-}
-
 } // namespace
 
 Activation to_activation(const std::string& name) { return find(name).activation; }
@@ -122,7 +89,6 @@ void register_activation(py::module_& module) {
              py::arg("alpha"));
   module.def("activation_backward", &activation_backward, py::arg("dy"), py::arg("saved"),
              py::arg("out"), py::arg("name"), py::arg("alpha"));
-  module.def("elementary", &elementary, py::arg("x"), py::arg("out"), py::arg("name"));
 }
 
 } // namespace gyaku::bindings

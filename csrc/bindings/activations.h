@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "kernels/kernels.h"
+#include "kernels/args/activation.h"
 
 namespace gyaku::bindings {
 

@@ -1,4 +1,5 @@
 // Matrix products: which way through the kernels a problem takes.
+#include "kernels/args/gemm.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -22,7 +23,7 @@ enum class Path {
   rows,   // up to four rows, B read once in long strips
   dot,    // few rows, B transposed: inner products
   column, // one column
-  panels, // panels of columns, packed on the spot: few rows, or B transposed
+  panels, // panels of columns, packed on the fly: few rows, or B transposed
   tiles,  // B in place
   packed, // B packed into panels beforehand
   large,  // and A copied in chunks
@@ -38,7 +39,7 @@ Path path_of(const MatmulArgs& args, const Tile& tile, std::int64_t item_bytes) 
   const std::int64_t b_bytes = args.k * args.n * item_bytes, huge = 2 * 1024 * 1024;
   const bool is_large = b_bytes > tile.large_b && row_tiles > 20,
              is_huge = is_large && b_bytes > huge;
-  // A transposed B is packed anyway: better on the spot than beforehand if a block of A stays in
+  // A transposed B is packed anyway: better on the fly than beforehand if a block of A stays in
   // the second-level cache meanwhile and B is not huge. There must be columns for a team, unless
   // those of one cache line are done before a larger team would be worth while. Low tiles have no
   // time to read B where it lies if they are short as well.

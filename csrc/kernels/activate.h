@@ -1,7 +1,7 @@
-// The activation functions and their gradients, on one vector at a time.
+// The activation functions and their derivatives, on one vector at a time.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/args/activation.h"
 #include "simd/math.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -84,68 +84,24 @@ GYAKU_INLINE vec<T> differentiate(vec<T> dy, vec<T> saved, vec<T> alpha) {
   }
 }
 
+// What tiles do to their sums in registers. Other functions would push the sums out of theirs.
+constexpr bool is_rectifier(Activation function) {
+  return function == Activation::identity || function == Activation::relu ||
+         function == Activation::dropped_relu;
+}
+
 template <Activation function> struct Chosen {};
 
 // Calls f(Chosen<function>{}): the choice is made once, outside the loop over elements.
 template <class F> GYAKU_INLINE void choose(Activation function, F f) {
   switch (function) {
-  case Activation::identity:
-    return f(Chosen<Activation::identity>{});
-  case Activation::step:
-    return f(Chosen<Activation::step>{});
-  case Activation::sigmoid:
-    return f(Chosen<Activation::sigmoid>{});
-  case Activation::tanh:
-    return f(Chosen<Activation::tanh>{});
-  case Activation::relu:
-    return f(Chosen<Activation::relu>{});
-  case Activation::leaky_relu:
-    return f(Chosen<Activation::leaky_relu>{});
-  case Activation::elu:
-    return f(Chosen<Activation::elu>{});
-  case Activation::selu:
-    return f(Chosen<Activation::selu>{});
-  case Activation::gelu:
-    return f(Chosen<Activation::gelu>{});
-  case Activation::silu:
-    return f(Chosen<Activation::silu>{});
-  case Activation::softplus:
-    return f(Chosen<Activation::softplus>{});
-  case Activation::hard_sigmoid:
-    return f(Chosen<Activation::hard_sigmoid>{});
+#define ACTIVATION(name)                                                                           \
+  case Activation::name:                                                                           \
+    return f(Chosen<Activation::name>{});
+#include "kernels/args/activations.inc"
   case Activation::dropped_relu:
     return f(Chosen<Activation::dropped_relu>{});
   }
-}
-
-template <class T> GYAKU_INLINE vec<T> activate(Activation function, vec<T> x, vec<T> alpha) {
-  vec<T> y = x;
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) { y = activate<chosen>(x, alpha); });
-  return y;
-}
-
-// In place on a row of n numbers.
-template <class T>
-[[gnu::noinline]] void activate_row(Activation function, T alpha, T* row, std::int64_t n) {
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) {
-    if constexpr (chosen != Activation::identity)
-      for_each_vector<T>(0, n, [&](std::int64_t i, int count) {
-        store(row + i, activate<chosen>(load(row + i, count), broadcast(alpha)), count);
-      });
-  });
-}
-
-// dy, a row of n numbers, times the derivative, in place.
-template <class T>
-[[gnu::noinline]] void differentiate_row(Activation function, T alpha, const T* saved, T* dy,
-                                         std::int64_t n) {
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) {
-    for_each_vector<T>(0, n, [&](std::int64_t i, int count) {
-      store(dy + i,
-            differentiate<chosen>(load(dy + i, count), load(saved + i, count), broadcast(alpha)),
-            count);
-    });
-  });
 }
 
 } // namespace

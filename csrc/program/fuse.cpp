@@ -5,6 +5,14 @@
 #include <cstring>
 #include <optional>
 
+#include "kernels/args/activation.h"
+#include "kernels/args/conv.h"
+#include "kernels/args/gather.h"
+#include "kernels/args/gemm.h"
+#include "kernels/args/loss.h"
+#include "kernels/args/pool.h"
+#include "kernels/args/random.h"
+
 namespace gyaku {
 
 namespace {
