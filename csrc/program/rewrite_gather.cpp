@@ -1,6 +1,9 @@
 // Batches that are gathered once, and products that pass over their zeros.
 #include "program/rewrite.h"
 
+#include "kernels/args/gather.h"
+#include "kernels/args/gemm.h"
+
 #include <cstring>
 
 namespace gyaku {

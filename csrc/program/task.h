@@ -12,6 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/args/conv.h"
+#include "kernels/args/gemm.h"
+#include "kernels/args/optimizer.h"
 #include "kernels/table.h"
 #include "program/pointers.h"
 
