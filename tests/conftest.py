@@ -50,7 +50,7 @@ QUICK = {
     "test_conv": 10,
     "test_conv_maxima": 20,
     "test_errors_ops": 4,
-    "test_fuse": 1,
+    "test_fuse": 2,
     "test_layers": 3,
     "test_leading_dimension": 20,
     "test_losses": 4,
@@ -60,12 +60,12 @@ QUICK = {
     "test_optim": 4,
     "test_pool": 8,
     "test_product_specials": 30,
-    "test_products": 12,
+    "test_products": 17,
     "test_program": 3,
     "test_reference": 10,
     "test_registry": 20,
     "test_replay": 10,
-    "test_skipped_zeros": 20,
+    "test_skipped_zeros": 35,
     "test_train": 4,
 }
 
