@@ -10,6 +10,7 @@ import numpy as np
 
 import gyaku as gk
 from gyaku.layers.activation import ACTIVATIONS
+from gyaku.ops import TABLE
 
 
 class LayerCase(NamedTuple):
@@ -87,7 +88,10 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Rescaling with an offset": LayerCase(lambda: gk.Rescaling(-0.3, 2.0), (7,)),
     "Reshape": LayerCase(lambda: gk.Reshape((3, -1)), (6,)),
     "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
-    **{cls.__name__: LayerCase(cls, (7,), flops=7) for cls in ACTIVATIONS.values()},
+    **{
+        cls.__name__: LayerCase(cls, (7,), flops=TABLE[cls.op].flops([(7,)], [(7,)]))
+        for cls in ACTIVATIONS.values()
+    },
     "LeakyReLU with alpha": LayerCase(lambda: gk.LeakyReLU(0.3), (7,)),
     "ELU with alpha": LayerCase(lambda: gk.ELU(0.5), (7,)),
     "Softmax on images": LayerCase(gk.Softmax, (2, 3)),
@@ -110,7 +114,7 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Conv1D": LayerCase(
         lambda: gk.Conv1D(3, 3, stride=2, padding=(2, 1), activation="elu"),
         (7, 2),
-        flops=4 * 3 * (2 * 6 + 2),
+        flops=4 * 3 * (2 * 6 + 1 + TABLE["elu"].flops([(1,)], [(1,)])),
     ),
     "Conv2D of lists": LayerCase(
         lambda: gk.Conv2D(
@@ -143,7 +147,7 @@ LAYER_CASES: dict[str, LayerCase] = {
         (3, 4, 3),
         flops=12 * 6 * (2 * 9 + 1),
     ),
-    "MaxPool2D": LayerCase(gk.MaxPool2D, (4, 5, 2), flops=4 * 2 * 4),
+    "MaxPool2D": LayerCase(gk.MaxPool2D, (4, 5, 2), flops=4 * 5 * 2),
     "MaxPool2D overlapping": LayerCase(
         lambda: gk.MaxPool2D(3, 2, padding=1, dilation=(1, 2), ceil_mode=True),
         (6, 6, 2),
@@ -154,7 +158,7 @@ LAYER_CASES: dict[str, LayerCase] = {
         lambda: gk.AvgPool2D(3, 2, padding=1, ceil_mode=True, count_include_pad=True),
         (4, 4, 2),
     ),
-    "AvgPool1D": LayerCase(lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2), flops=3 * 2 * 3),
+    "AvgPool1D": LayerCase(lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2), flops=6 * 2),
     "GlobalMaxPool2D": LayerCase(gk.GlobalMaxPool2D, (3, 4, 2)),
     "GlobalAvgPool2D": LayerCase(gk.GlobalAvgPool2D, (3, 4, 2), flops=3 * 4 * 2),
     "BatchNorm": LayerCase(gk.BatchNorm, (4,)),
