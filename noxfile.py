@@ -49,7 +49,7 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("isa", INSTRUCTION_SETS)
 def forced(session: nox.Session, isa: str) -> None:
     """Run the tests that depend on the instruction set under one of them."""
-    session.install(".[test]")
+    session.install(".[test]", "-C", "cmake.define.GYAKU_TESTING=ON")
     session.run("python", "-m", "pytest", "-m", "isa", *session.posargs, env={"GYAKU_ISA": isa})
 
 

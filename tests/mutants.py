@@ -85,7 +85,7 @@ def build(tree: Path, folder: Path, isa: str) -> None:
     definitions = {
         "CMAKE_BUILD_TYPE": "Release",
         "CMAKE_CXX_FLAGS": f"-include {header}",
-        "GYAKU_ISAS": isa.replace("-", "_"),
+        "GYAKU_ISAS": isa,
         "SKBUILD_PROJECT_NAME": "gyaku",
         "SKBUILD_PROJECT_VERSION": "0",
         "Python_EXECUTABLE": sys.executable,

@@ -21,14 +21,14 @@ INTRINSICS = ["<immintrin.h>", "<arm_neon.h>"]
 INCLUDES = {
     "simd/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*"],
     "kernels/table.*": ["<*>", "runtime/cpu.h", "kernels/*.h", "isas.inc"],
+    "kernels/isa.cpp": ["kernels/kernels.h", "kernels.inc"],
     "kernels/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*", "kernels/*"],
     "runtime/*": ["<*>", "runtime/*"],
-    "program/team.*": ["<*>", "<omp.h>", "runtime/*", "kernels/kernels.h", "program/*"],
-    "program/*": ["<*>", "runtime/*", "kernels/kernels.h", "kernels/table.h", "program/*"],
+    "program/team.*": ["<*>", "<omp.h>", "runtime/*", "kernels/kernel.h", "program/*"],
+    "program/*": ["<*>", "runtime/*", "kernels/args/*", "kernels/table.h", "program/*"],
     "bindings/*": [
-        *["<*>", "<pybind11/*>", "runtime/*", "kernels/kernels.h", "kernels/table.h"],
-        "kernels/activations.inc",
-        *["program/*", "bindings/*"],
+        *["<*>", "<pybind11/*>", "runtime/*", "kernels/args/*", "kernels/families.inc"],
+        *["kernels/table.h", "program/*", "bindings/*", "bindings.inc"],
     ],
 }
 # Headers that only the row which names them may include.

@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 
 from gyaku import _core
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(_core, "elementary"),
+    reason="needs a build with -C cmake.define.GYAKU_TESTING=ON, which has these kernels",
+)
+
 Array = NDArray[Any]
 
 EXHAUSTIVE = os.environ.get("GYAKU_EXHAUSTIVE") == "1"

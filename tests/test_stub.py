@@ -87,7 +87,8 @@ FUNCTIONS = sorted(n for n, v in BUILT.items() if inspect.isroutine(v) and n in 
 
 
 def test_stub_and_module_have_the_same_names() -> None:
-    assert set(STUBBED) == set(BUILT)
+    # `elementary` is for tests, in a build for them.
+    assert set(STUBBED) == set(BUILT) - {"elementary"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

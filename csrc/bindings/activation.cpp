@@ -2,8 +2,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "kernels/args/activation.h"
 
-#include <array>
 #include <utility>
 
 namespace gyaku::bindings {
@@ -13,7 +13,7 @@ namespace {
 constexpr std::array activations{
 #define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
   NamedActivation{#name, #name "_backward", Activation::name, flops, backward_flops},
-#include "kernels/activations.inc"
+#include "kernels/args/activations.inc"
 };
 
 constexpr double weight = 20; // of an element, whatever the function
@@ -69,29 +69,6 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
   return dx_array;
 }
 
-void elementary(py::handle x_array, py::handle out, const std::string& name) {
-  constexpr std::array<std::pair<const char*, Function>, 7> functions{{
-      {"exp", Function::exp},
-      {"expm1", Function::expm1},
-      {"log", Function::log},
-      {"log1p", Function::log1p},
-      {"tanh", Function::tanh},
-      {"sigmoid", Function::sigmoid},
-      {"erf", Function::erf},
-  }};
-  Call call("elementary");
-  const Tensor x = call.real_input(x_array, "x"), y = call.real_output(out, "out");
-  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
-  for (const auto& [known, function] : functions)
-    if (name == known) {
-      const ElementaryArgs args{x.data, y.data, x.size, function};
-      call.run(make_task(known, KernelId::elementary, x.scalar(), args, x.size, 64,
-                         Work{1, weight} * static_cast<double>(x.size), {x.read(), y.write()}));
-      return;
-    }
-  throw py::value_error("elementary: no function is called '" + name + "'");
-}
-
 } // namespace
 
 const NamedActivation& find_activation(const std::string& name) {
@@ -105,7 +82,6 @@ void register_activation(py::module_& module) {
              py::arg("alpha"));
   module.def("activation_backward", &activation_backward, py::arg("dy"), py::arg("saved"),
              py::arg("out"), py::arg("name"), py::arg("alpha"));
-  module.def("elementary", &elementary, py::arg("x"), py::arg("out"), py::arg("name"));
 }
 
 } // namespace gyaku::bindings

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include "kernels/kernels.h"
+#include "kernels/args/activation.h"
 
 namespace gyaku::bindings {
 
-// A row of kernels/activations.inc.
+// A row of kernels/args/activations.inc.
 struct NamedActivation {
   const char* name;
   const char* backward; // the gradient's name in a program's listing

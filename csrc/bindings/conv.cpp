@@ -1,4 +1,5 @@
 // Convolutions: which way through the kernels a problem takes, and memory for packed weights.
+#include "kernels/args/conv.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"

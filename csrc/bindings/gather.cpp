@@ -1,4 +1,5 @@
 // Batches out of data sets, and the counters and sums that a program carries along.
+#include "kernels/args/gather.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

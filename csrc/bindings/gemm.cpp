@@ -1,4 +1,5 @@
 // Matrix products: which way through the kernels a problem takes.
+#include "kernels/args/gemm.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"

@@ -1,4 +1,5 @@
 // Losses: one task for the rows, one that adds them up.
+#include "kernels/args/loss.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

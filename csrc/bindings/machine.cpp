@@ -1,4 +1,5 @@
 // The machine: instruction sets, threads, measured limits; and memory for results.
+#include "kernels/args/machine.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

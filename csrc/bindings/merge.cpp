@@ -1,6 +1,8 @@
 // Branches that meet: one task each.
+#include "kernels/args/merge.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "kernels/args/activation.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,5 +1,6 @@
 // Normalisation: statistics are sums over the batch by chunks, then a task that puts these
 // together, then the rows.
+#include "kernels/args/norm.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

@@ -1,4 +1,5 @@
 // The flat updates: one pass over parameters, gradients and state.
+#include "kernels/args/optimizer.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

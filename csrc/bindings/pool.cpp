@@ -1,4 +1,5 @@
 // Pooling: one task each. Where the windows lie is found out, and checked, by gyaku.ops.windows.
+#include "kernels/args/pool.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "bindings/windows.h"

@@ -1,3 +1,4 @@
+#include "kernels/args/random.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

@@ -1,3 +1,4 @@
+#include "kernels/args/softmax.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 

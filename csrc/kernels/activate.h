@@ -1,7 +1,7 @@
-// The activation functions and their gradients, on one vector at a time.
+// The activation functions and their derivatives, on one vector at a time.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "kernels/args/activation.h"
 #include "simd/math.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -84,6 +84,12 @@ GYAKU_INLINE vec<T> differentiate(vec<T> dy, vec<T> saved, vec<T> alpha) {
   }
 }
 
+// What tiles do to their sums in registers. Other functions would push the sums out of theirs.
+constexpr bool is_rectifier(Activation function) {
+  return function == Activation::identity || function == Activation::relu ||
+         function == Activation::dropped_relu;
+}
+
 template <Activation function> struct Chosen {};
 
 // Calls f(Chosen<function>{}): the choice is made once, outside the loop over elements.
@@ -92,40 +98,10 @@ template <class F> GYAKU_INLINE void choose(Activation function, F f) {
 #define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
   case Activation::name:                                                                           \
     return f(Chosen<Activation::name>{});
-#include "kernels/activations.inc"
+#include "kernels/args/activations.inc"
   case Activation::dropped_relu:
     return f(Chosen<Activation::dropped_relu>{});
   }
-}
-
-template <class T> GYAKU_INLINE vec<T> activate(Activation function, vec<T> x, vec<T> alpha) {
-  vec<T> y = x;
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) { y = activate<chosen>(x, alpha); });
-  return y;
-}
-
-// In place on a row of n numbers.
-template <class T>
-[[gnu::noinline]] void activate_row(Activation function, T alpha, T* row, std::int64_t n) {
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) {
-    if constexpr (chosen != Activation::identity)
-      for_each_vector<T>(0, n, [&](std::int64_t i, int count) {
-        store(row + i, activate<chosen>(load(row + i, count), broadcast(alpha)), count);
-      });
-  });
-}
-
-// dy, a row of n numbers, times the derivative, in place.
-template <class T>
-[[gnu::noinline]] void differentiate_row(Activation function, T alpha, const T* saved, T* dy,
-                                         std::int64_t n) {
-  choose(function, [&]<Activation chosen>(Chosen<chosen>) {
-    for_each_vector<T>(0, n, [&](std::int64_t i, int count) {
-      store(dy + i,
-            differentiate<chosen>(load(dy + i, count), load(saved + i, count), broadcast(alpha)),
-            count);
-    });
-  });
 }
 
 } // namespace

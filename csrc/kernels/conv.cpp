@@ -7,18 +7,20 @@
 // zero. What a pixel sums in which order depends on its place in the image alone.
 #include "kernels/conv.h"
 #include "kernels/activate.h"
-#include "kernels/conv_narrow.h"
+#include "kernels/activation_rows.h"
+#include "kernels/args/conv.h"
+#include "kernels/conv_depthwise.h"
+#include "kernels/conv_few_channels.h"
 #include "kernels/conv_tile.h"
-#include "kernels/depthwise.h"
+#include "kernels/entry.h"
 #include "kernels/pool.h"
-#include "kernels/register.h"
-#include "kernels/transpose.h"
+#include "simd/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
 // The tiles that do a row of pixels.
-template <class T> struct Way {
+template <class T> struct TileSet {
   const ConvTile<T>* tiles;
   int pixels;    // of the widest
   bool is_fused; // and the weights lie accordingly
@@ -27,23 +29,23 @@ template <class T> struct Way {
 };
 
 template <class T, int vectors, int window, int depth>
-constexpr Way<T> fused_way{fused_tiles<T, vectors, window, depth>.of,
-                           fused_pixels<T, vectors, window, depth>, true};
+constexpr TileSet<T> fused_set{fused_tiles<T, vectors, window, depth>.of,
+                               fused_pixels<T, vectors, window, depth>, true};
 
-template <class T, int vectors, int depth = 1> Way<T> way_of(const Phase& columns) {
+template <class T, int vectors, int depth = 1> TileSet<T> tile_set_of(const Phase& columns) {
   // No more padding than a window less one column, or a pixel would see nothing else.
   const bool is_dense = columns.source_step == 1 && columns.tap_step == 1 &&
                         columns.origin > -columns.taps &&
                         columns.origin + columns.count <= columns.sources;
   if constexpr (fused_pixels<T, vectors, 3> > 0)
-    if (is_dense && columns.taps == 3) return fused_way<T, vectors, 3, depth>;
+    if (is_dense && columns.taps == 3) return fused_set<T, vectors, 3, depth>;
   if constexpr (fused_pixels<T, vectors, 5> > 0)
-    if (is_dense && columns.taps == 5) return fused_way<T, vectors, 5, depth>;
+    if (is_dense && columns.taps == 5) return fused_set<T, vectors, 5, depth>;
   return {plain_tiles<T, vectors, depth>.of, plain_pixels<vectors, depth>, false};
 }
 
 // Some channels of the result: those of a few vectors, or the rest of them, see `most_rest`.
-struct Panel {
+struct OutputPanel {
   std::int64_t first;
   int vectors; // 0: the rest
   int channels;
@@ -56,25 +58,25 @@ struct Panel {
   }
 };
 
-template <class T> Way<T> way_of(const Phase& columns, const Panel& panel) {
+template <class T> TileSet<T> tile_set_of(const Phase& columns, const OutputPanel& panel) {
   if constexpr (most_rest<T> > 0) {
     constexpr int depth = rest_depth<T>;
     if (panel.is_slim) return {slim_tiles<T>.of, slim_vectors * depth, false, depth};
-    if (panel.vectors == 0) return way_of<T, 1, depth>(columns);
+    if (panel.vectors == 0) return tile_set_of<T, 1, depth>(columns);
   }
-  return panel.vectors == 1   ? way_of<T, 1>(columns)
-         : panel.vectors == 2 ? way_of<T, 2>(columns)
-                              : way_of<T, 4>(columns);
+  return panel.vectors == 1   ? tile_set_of<T, 1>(columns)
+         : panel.vectors == 2 ? tile_set_of<T, 2>(columns)
+                              : tile_set_of<T, 4>(columns);
 }
 
 // The channels of the result, cut into panels of 4, 2 or 1 vectors, and the rest.
-template <class T> struct Panels {
+template <class T> struct OutputPanels {
   std::int64_t channels, vectors;
   int widest;
   bool has_rest, is_slim;
 
   // `is_one`: the source has no more than these terms.
-  Panels(std::int64_t outputs, const Phase& columns, std::int64_t terms, bool is_one)
+  OutputPanels(std::int64_t outputs, const Phase& columns, std::int64_t terms, bool is_one)
       : channels(outputs) {
     constexpr int width = vec<T>::width;
     const std::int64_t rest = channels % width;
@@ -86,15 +88,15 @@ template <class T> struct Panels {
     widest = vectors < 2 ? 1 : 2;
     // A few pixels alone would not keep the arithmetic busy.
     if (columns.count <= 4 && vectors > 2 &&
-        way_of<T, 4>(columns).is_fused == way_of<T, 2>(columns).is_fused)
+        tile_set_of<T, 4>(columns).is_fused == tile_set_of<T, 2>(columns).is_fused)
       widest = 4;
   }
   template <class F> GYAKU_INLINE void each(F f) const {
     constexpr int width = vec<T>::width;
     std::int64_t first = 0;
     const auto panel = [&](int size, std::int64_t numbers) {
-      f(Panel{first, size, static_cast<int>(least(numbers, channels - first)),
-              is_slim && size == 0});
+      f(OutputPanel{first, size, static_cast<int>(least(numbers, channels - first)),
+                    is_slim && size == 0});
       first += numbers;
     };
     for (int size = widest; size > 0; size /= 2)
@@ -145,10 +147,11 @@ template <class T> struct ConvPlan {
     for (std::int64_t begin = 0; begin < inputs; begin += block) {
       const Range terms{begin, least(begin + block, inputs)};
       const bool is_one = shape.groups * inputs == terms.size();
-      Panels<T>(outputs, pass.columns, terms.size(), is_one).each([&](const Panel& panel) {
-        f(terms, panel,
-          pass.weights + pass.taps() * (begin * padded_outputs() + terms.size() * panel.first));
-      });
+      OutputPanels<T>(outputs, pass.columns, terms.size(), is_one)
+          .each([&](const OutputPanel& panel) {
+            f(terms, panel,
+              pass.weights + pass.taps() * (begin * padded_outputs() + terms.size() * panel.first));
+          });
     }
   }
 };
@@ -156,12 +159,12 @@ template <class T> struct ConvPlan {
 // Tap `tap` of a window row, for the last channels of the result. What fills up the vectors is zero
 // where it counts.
 template <class T>
-void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const Panel& panel,
+void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const OutputPanel& panel,
                const Phase& columns, std::int64_t tap, T* to) noexcept {
   constexpr int depth = rest_depth<T>;
   const std::int64_t filters = std::int64_t{plan.shape.groups} * plan.shape.filters;
   const std::int64_t vectors = ceil_div(terms.size(), depth);
-  const bool is_fused = way_of<T>(columns, panel).is_fused;
+  const bool is_fused = tile_set_of<T>(columns, panel).is_fused;
   for (std::int64_t v = 0; v < vectors; ++v) {
     T* vector = to + (is_fused ? v * columns.taps + tap : tap * vectors + v) * vec<T>::width;
     for (int lane = 0; lane < vec<T>::width; ++lane) {
@@ -213,10 +216,10 @@ template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcep
           if (g * taps + tap < slice.begin || g * taps + tap >= slice.end) continue;
           const T* w =
               static_cast<const T*>(args.w) + tap * shape.channels * filters + g * shape.filters;
-          plan.for_each_panel(pass, [&](Range terms, const Panel& panel, T* to) {
+          plan.for_each_panel(pass, [&](Range terms, const OutputPanel& panel, T* to) {
             to += i * columns.taps * panel.weights<T>(terms.size());
             if (panel.vectors == 0) return pack_rest(plan, w, terms, panel, columns, j, to);
-            const bool is_fused = way_of<T>(columns, panel).is_fused;
+            const bool is_fused = tile_set_of<T>(columns, panel).is_fused;
             const std::int64_t size = panel.vectors * vec<T>::width;
             pack_tap(plan, w, terms, panel.first, panel.vectors,
                      to + (is_fused ? j : j * terms.size()) * size,
@@ -259,8 +262,8 @@ private:
   void group_rows(Range range, std::int64_t group, const Pass<const T>& pass, T* to,
                   Ahead& ahead) const {
     constexpr int width = vec<T>::width;
-    plan.for_each_panel(pass, [&](Range terms, const Panel& panel, const T* w) {
-      const Way<T> way = way_of<T>(pass.columns, panel);
+    plan.for_each_panel(pass, [&](Range terms, const OutputPanel& panel, const T* w) {
+      const TileSet<T> way = tile_set_of<T>(pass.columns, panel);
       const std::int64_t output = group * plan.outputs + panel.first;
       const T* bias = static_cast<const T*>(args.bias);
       if (bias != nullptr) bias += output;
@@ -301,7 +304,7 @@ private:
   }
 
   // x is where column 0 of the source is, y the first pixel.
-  GYAKU_INLINE void row(const Phase& columns, const Way<T>& way, Walk<T>& walk, const T* from,
+  GYAKU_INLINE void row(const Phase& columns, const TileSet<T>& way, Walk<T>& walk, const T* from,
                         const T* w, T* to, const T* bias, std::int64_t channels,
                         Ahead& ahead) const {
     const bool accumulate = walk.accumulate, rectifies = walk.rectifies;
@@ -322,7 +325,7 @@ private:
     });
   }
 
-  GYAKU_INLINE void plain(const Phase& columns, const Way<T>& way, Walk<T>& walk, Range pixels,
+  GYAKU_INLINE void plain(const Phase& columns, const TileSet<T>& way, Walk<T>& walk, Range pixels,
                           const T* from, const T* w, T* to, const T* bias,
                           std::int64_t channels) const {
     const std::int64_t terms = walk.terms;
@@ -430,17 +433,23 @@ template <class T> void conv(const ConvArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_conv(KernelTable& table) noexcept {
-  enter<ConvPackArgs, conv_pack<float>, conv_pack<double>>(table, KernelId::conv_pack);
-  enter<ConvArgs, conv<float>, conv<double>>(table, KernelId::conv);
-  enter<ConvPackArgs, conv_narrow_pack<float>, conv_narrow_pack<double>>(
-      table, KernelId::conv_narrow_pack);
-  enter<ConvArgs, conv_narrow<float>, conv_narrow<double>>(table, KernelId::conv_narrow);
-  enter<ConvArgs, depthwise<float>, depthwise<double>>(table, KernelId::depthwise);
-  enter<ConvWeightsArgs, depthwise_weights<float>, depthwise_weights<double>>(
-      table, KernelId::depthwise_weights);
-  table.lanes[static_cast<int>(Scalar::float32)] = vec<float>::width;
-  table.lanes[static_cast<int>(Scalar::float64)] = vec<double>::width;
+Entry conv_pack_kernel() noexcept {
+  return entry<ConvPackArgs, conv_pack<float>, conv_pack<double>>;
+}
+Entry conv_kernel() noexcept { return entry<ConvArgs, conv<float>, conv<double>>; }
+Entry conv_narrow_pack_kernel() noexcept {
+  return entry<ConvPackArgs, conv_narrow_pack<float>, conv_narrow_pack<double>>;
+}
+Entry conv_narrow_kernel() noexcept {
+  return entry<ConvArgs, conv_narrow<float>, conv_narrow<double>>;
+}
+Entry depthwise_kernel() noexcept { return entry<ConvArgs, depthwise<float>, depthwise<double>>; }
+Entry depthwise_weights_kernel() noexcept {
+  return entry<ConvWeightsArgs, depthwise_weights<float>, depthwise_weights<double>>;
+}
+void conv_limits(Limits& limits) noexcept {
+  limits.lanes[static_cast<int>(Scalar::float32)] = vec<float>::width;
+  limits.lanes[static_cast<int>(Scalar::float64)] = vec<double>::width;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,8 +1,11 @@
 // What the convolutions have in common: where windows lie, and how the work is cut.
 #pragma once
 
-#include "kernels/kernels.h"
-#include "kernels/product.h"
+#include "kernels/args/conv.h"
+#include "kernels/kernel.h"
+#include "kernels/range.h"
+#include "simd/registers.h"
+#include "simd/repeat.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -20,29 +23,6 @@ template <class T> GYAKU_INLINE vec<T> load_some(const T* p, int n) {
 // lanes. 0 where that would gain nothing, and in float64, which is there for checks.
 template <class T> constexpr int most_rest = sizeof(T) == 4 && vec<T>::width > 4 ? 4 : 0;
 template <class T> constexpr int rest_depth = most_rest<T> > 0 ? vec<T>::width / most_rest<T> : 1;
-
-// `rest_depth` numbers over and over, of which all or only the first n are in memory.
-#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
-GYAKU_INLINE vec<float> spread(const float* p) {
-  return vec<float>::native(_mm512_maskz_broadcast_f32x4(__mmask16(-1), _mm_loadu_ps(p)));
-}
-GYAKU_INLINE vec<float> spread(const float* p, std::int64_t n) {
-  const auto some = static_cast<__mmask8>(n < 4 ? (1u << n) - 1 : 15u);
-  const __m128 numbers = _mm_maskz_loadu_ps(some, p);
-  return vec<float>::native(_mm512_maskz_broadcast_f32x4(__mmask16(-1), numbers));
-}
-#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
-GYAKU_INLINE vec<float> spread(const float* p) {
-  double pair;
-  __builtin_memcpy(&pair, p, sizeof pair);
-  return vec<float>::native(_mm256_set1_pd(pair));
-}
-GYAKU_INLINE vec<float> spread(const float* p, std::int64_t n) {
-  const __m128i some = _mm_set_epi32(0, 0, n > 1 ? -1 : 0, -1);
-  const __m128 pair = _mm_maskload_ps(p, some);
-  return vec<float>::native(_mm256_broadcastsd_pd(_mm_castps_pd(pair)));
-}
-#endif
 
 // Each filter's number is the sum of the lanes that it has; they come to the front.
 template <class T, int... i> GYAKU_INLINE vec<T> add_lanes(vec<T> sum, Integers<i...> lanes) {

@@ -101,13 +101,13 @@ template <int depth, class T> GYAKU_INLINE vec<T> some_terms(const T* p) {
   if constexpr (depth == 1)
     return broadcast(*p);
   else
-    return spread(p);
+    return repeat(p);
 }
 template <int depth, class T> GYAKU_INLINE vec<T> some_terms(const T* p, std::int64_t left) {
   if constexpr (depth == 1)
     return broadcast(*p);
   else
-    return spread(p, left);
+    return repeat(p, left);
 }
 
 // Any stride and dilation: all pixels of the tile see all taps of the walk. The weights of a tap
@@ -161,7 +161,7 @@ void plain_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias
           const vec<T> row = load(b);
 #pragma GCC unroll 32
           for (int i = 0; i < pixels; ++i)
-            sum[i][0] = fma(spread(a + i * step, terms - c), row, sum[i][0]);
+            sum[i][0] = fma(repeat(a + i * step, terms - c), row, sum[i][0]);
         }
       x_tap += walk.tap_x;
       w_tap += walk.tap_w;
@@ -233,7 +233,7 @@ void slim_tile(const Walk<T>& walk, const T* x, const T* w, T* y, const T* bias)
 #pragma GCC unroll 8
     for (int i = 0; i < vectors; ++i) {
       const T* p = a + i * depth;
-      const vec<T> pixels = i + 1 < vectors ? spread(p) : spread(p, walk.pixels - i * depth);
+      const vec<T> pixels = i + 1 < vectors ? repeat(p) : repeat(p, walk.pixels - i * depth);
       to[i] = fma(pixels, row, to[i]);
     }
   };

@@ -4,9 +4,10 @@
 // summed in registers over the pixels of a chunk and added to dw. The chunks follow from the
 // problem; within one all tiles are visited, so that its pixels stay in the caches. Pixels that see
 // padding through a tap are left out.
+#include "kernels/args/conv.h"
 #include "kernels/conv.h"
-#include "kernels/conv_outer.h"
-#include "kernels/register.h"
+#include "kernels/conv_weights_tile.h"
+#include "kernels/entry.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -445,9 +446,11 @@ template <class T> void add_parts(const AddPartsArgs& args, Slice slice) noexcep
 
 } // namespace
 
-void register_conv_weights(KernelTable& table) noexcept {
-  enter<ConvWeightsArgs, conv_weights<float>, conv_weights<double>>(table, KernelId::conv_weights);
-  enter<AddPartsArgs, add_parts<float>, add_parts<double>>(table, KernelId::add_parts);
+Entry conv_weights_kernel() noexcept {
+  return entry<ConvWeightsArgs, conv_weights<float>, conv_weights<double>>;
+}
+Entry add_parts_kernel() noexcept {
+  return entry<AddPartsArgs, add_parts<float>, add_parts<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

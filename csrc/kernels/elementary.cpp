@@ -1,5 +1,6 @@
 // The elementary functions over arrays, as they are: for their tests.
-#include "kernels/register.h"
+#include "kernels/args/elementary.h"
+#include "kernels/entry.h"
 #include "simd/math.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -33,8 +34,8 @@ template <class T> void elementary(const ElementaryArgs& args, Slice slice) noex
 
 } // namespace
 
-void register_elementary(KernelTable& table) noexcept {
-  enter<ElementaryArgs, elementary<float>, elementary<double>>(table, KernelId::elementary);
+Entry elementary_kernel() noexcept {
+  return entry<ElementaryArgs, elementary<float>, elementary<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

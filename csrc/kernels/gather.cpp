@@ -1,6 +1,7 @@
 // A batch taken out of the data by an index list and rescaled, and the counters that go with it.
+#include "kernels/args/gather.h"
+#include "kernels/entry.h"
 #include "kernels/philox.h"
-#include "kernels/register.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -206,13 +207,12 @@ void accumulate(const AccumulateArgs& args, Slice) noexcept {
 
 } // namespace
 
-void register_gather(KernelTable& table) noexcept {
-  enter<GatherArgs, gather<float>, gather<double>>(table, KernelId::gather);
-  enter<GatherImagesArgs, gather_images<float>, gather_images<double>>(table,
-                                                                       KernelId::gather_images);
-  enter<RescaleArgs, rescale<float>, rescale<double>>(table, KernelId::rescale);
-  enter<AdvanceArgs, advance, advance>(table, KernelId::advance);
-  enter<AccumulateArgs, accumulate, accumulate>(table, KernelId::accumulate);
+Entry gather_kernel() noexcept { return entry<GatherArgs, gather<float>, gather<double>>; }
+Entry gather_images_kernel() noexcept {
+  return entry<GatherImagesArgs, gather_images<float>, gather_images<double>>;
 }
+Entry rescale_kernel() noexcept { return entry<RescaleArgs, rescale<float>, rescale<double>>; }
+Entry advance_kernel() noexcept { return entry<AdvanceArgs, advance, advance>; }
+Entry accumulate_kernel() noexcept { return entry<AccumulateArgs, accumulate, accumulate>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,14 +1,14 @@
 // How the loops of a matrix product cut it: blocks of terms, tiles of rows, panels of columns.
 #pragma once
 
-#include "kernels/product.h"
+#include "kernels/args/gemm.h"
+#include "kernels/gemm_tile.h"
+#include "kernels/kernel.h"
+#include "kernels/range.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-constexpr int tile_vectors = 2;
-constexpr int tile_rows = accumulators / tile_vectors;
-template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
 template <class T> constexpr int cache_line = 64 / sizeof(T);
 template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_line<T>);
 

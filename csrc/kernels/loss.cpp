@@ -1,8 +1,9 @@
 // Losses and their gradients, one loss a row, and the metric that goes with them.
 //
 // A label outside [0, columns) never reaches memory: its row's loss and gradient are NaN.
+#include "kernels/args/loss.h"
 #include "kernels/activate.h"
-#include "kernels/register.h"
+#include "kernels/entry.h"
 #include "kernels/rows.h"
 #include "simd/math.h"
 
@@ -234,14 +235,18 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
 
 } // namespace
 
-void register_loss(KernelTable& table) noexcept {
-  enter<LossArgs, softmax_cross_entropy<float>, softmax_cross_entropy<double>>(
-      table, KernelId::softmax_cross_entropy);
-  enter<LossArgs, cross_entropy<float>, cross_entropy<double>>(table, KernelId::cross_entropy);
-  enter<LossArgs, squared_error<float>, squared_error<double>>(table, KernelId::squared_error);
-  enter<SumLossesArgs, sum_losses, sum_losses>(table, KernelId::sum_losses);
-  enter<CountCorrectArgs, count_correct<float>, count_correct<double>>(table,
-                                                                       KernelId::count_correct);
+Entry softmax_cross_entropy_kernel() noexcept {
+  return entry<LossArgs, softmax_cross_entropy<float>, softmax_cross_entropy<double>>;
+}
+Entry cross_entropy_kernel() noexcept {
+  return entry<LossArgs, cross_entropy<float>, cross_entropy<double>>;
+}
+Entry squared_error_kernel() noexcept {
+  return entry<LossArgs, squared_error<float>, squared_error<double>>;
+}
+Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }
+Entry count_correct_kernel() noexcept {
+  return entry<CountCorrectArgs, count_correct<float>, count_correct<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

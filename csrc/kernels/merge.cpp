@@ -1,5 +1,7 @@
 // Branches that meet: their sum, and columns copied from one matrix to another.
-#include "kernels/register.h"
+#include "kernels/args/merge.h"
+#include "kernels/args/activation.h"
+#include "kernels/entry.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -27,9 +29,9 @@ template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) n
 
 } // namespace
 
-void register_merge(KernelTable& table) noexcept {
-  enter<ElementwiseArgs, add<float>, add<double>>(table, KernelId::add);
-  enter<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>(table, KernelId::copy_columns);
+Entry add_kernel() noexcept { return entry<ElementwiseArgs, add<float>, add<double>>; }
+Entry copy_columns_kernel() noexcept {
+  return entry<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

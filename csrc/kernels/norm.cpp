@@ -2,8 +2,9 @@
 //
 // Sums over the batch are taken by chunks of rows, which the problem fixes, and put together in
 // float64 afterwards.
+#include "kernels/args/norm.h"
+#include "kernels/entry.h"
 #include "kernels/range.h"
-#include "kernels/register.h"
 #include "kernels/rows.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -316,21 +317,30 @@ template <class T> void update_running(const RunningArgs& args, Slice slice) noe
 
 } // namespace
 
-void register_norm(KernelTable& table) noexcept {
-  enter<NormArgs, batch_statistics<float>, batch_statistics<double>>(table,
-                                                                     KernelId::batch_statistics);
-  enter<NormArgs, batch_finish<float>, batch_finish<double>>(table, KernelId::batch_finish);
-  enter<NormArgs, batch_norm<float>, batch_norm<double>>(table, KernelId::batch_norm);
-  enter<NormArgs, batch_norm_backward<float>, batch_norm_backward<double>>(
-      table, KernelId::batch_norm_backward);
-  enter<NormArgs, norm_sums<float>, norm_sums<double>>(table, KernelId::norm_sums);
-  enter<NormArgs, norm_sums_finish<float>, norm_sums_finish<double>>(table,
-                                                                     KernelId::norm_sums_finish);
-  enter<NormArgs, layer_norm<float>, layer_norm<double>>(table, KernelId::layer_norm);
-  enter<NormArgs, layer_norm_backward<float>, layer_norm_backward<double>>(
-      table, KernelId::layer_norm_backward);
-  enter<RunningArgs, update_running<float>, update_running<double>>(table,
-                                                                    KernelId::update_running);
+Entry batch_statistics_kernel() noexcept {
+  return entry<NormArgs, batch_statistics<float>, batch_statistics<double>>;
+}
+Entry batch_finish_kernel() noexcept {
+  return entry<NormArgs, batch_finish<float>, batch_finish<double>>;
+}
+Entry batch_norm_kernel() noexcept {
+  return entry<NormArgs, batch_norm<float>, batch_norm<double>>;
+}
+Entry batch_norm_backward_kernel() noexcept {
+  return entry<NormArgs, batch_norm_backward<float>, batch_norm_backward<double>>;
+}
+Entry norm_sums_kernel() noexcept { return entry<NormArgs, norm_sums<float>, norm_sums<double>>; }
+Entry norm_sums_finish_kernel() noexcept {
+  return entry<NormArgs, norm_sums_finish<float>, norm_sums_finish<double>>;
+}
+Entry layer_norm_kernel() noexcept {
+  return entry<NormArgs, layer_norm<float>, layer_norm<double>>;
+}
+Entry layer_norm_backward_kernel() noexcept {
+  return entry<NormArgs, layer_norm_backward<float>, layer_norm_backward<double>>;
+}
+Entry update_running_kernel() noexcept {
+  return entry<RunningArgs, update_running<float>, update_running<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,5 +1,6 @@
 // The optimizers' updates of the flat parameters, and the clock that they read.
-#include "kernels/register.h"
+#include "kernels/args/optimizer.h"
+#include "kernels/entry.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -92,11 +93,9 @@ template <class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_optimizer(KernelTable& table) noexcept {
-  enter<TickArgs, optimizer_tick, optimizer_tick>(table, KernelId::optimizer_tick);
-  enter<UpdateArgs, sgd<float>, sgd<double>>(table, KernelId::sgd);
-  enter<UpdateArgs, momentum<float>, momentum<double>>(table, KernelId::momentum);
-  enter<UpdateArgs, adam<float>, adam<double>>(table, KernelId::adam);
-}
+Entry optimizer_tick_kernel() noexcept { return entry<TickArgs, optimizer_tick, optimizer_tick>; }
+Entry sgd_kernel() noexcept { return entry<UpdateArgs, sgd<float>, sgd<double>>; }
+Entry momentum_kernel() noexcept { return entry<UpdateArgs, momentum<float>, momentum<double>>; }
+Entry adam_kernel() noexcept { return entry<UpdateArgs, adam<float>, adam<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,7 +1,8 @@
 // Pooling of channels-last images, and its gradients: each pixel asks the windows that show it, so
 // that rows are independent.
 #include "kernels/pool.h"
-#include "kernels/register.h"
+#include "kernels/args/pool.h"
+#include "kernels/entry.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -296,13 +297,15 @@ template <class T> void max_pool_backward(const PoolArgs& args, Slice slice) noe
 
 } // namespace
 
-void register_pool(KernelTable& table) noexcept {
-  enter<PoolArgs, max_pool<float>, max_pool<double>>(table, KernelId::max_pool);
-  enter<PoolArgs, max_pool_backward<float>, max_pool_backward<double>>(table,
-                                                                       KernelId::max_pool_backward);
-  enter<PoolArgs, pool<float, Mean<float>>, pool<double, Mean<double>>>(table, KernelId::avg_pool);
-  enter<PoolArgs, pool_backward<float, ToAll<float>>, pool_backward<double, ToAll<double>>>(
-      table, KernelId::avg_pool_backward);
+Entry max_pool_kernel() noexcept { return entry<PoolArgs, max_pool<float>, max_pool<double>>; }
+Entry max_pool_backward_kernel() noexcept {
+  return entry<PoolArgs, max_pool_backward<float>, max_pool_backward<double>>;
+}
+Entry avg_pool_kernel() noexcept {
+  return entry<PoolArgs, pool<float, Mean<float>>, pool<double, Mean<double>>>;
+}
+Entry avg_pool_backward_kernel() noexcept {
+  return entry<PoolArgs, pool_backward<float, ToAll<float>>, pool_backward<double, ToAll<double>>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

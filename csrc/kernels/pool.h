@@ -3,10 +3,10 @@
 // Vectors run along the channels; where a vector holds several pixels, along pixels and channels.
 #pragma once
 
-#include "kernels/kernels.h"
-#include "kernels/lanes.h"
+#include "kernels/args/pool.h"
 #include "kernels/range.h"
 #include "simd/math.h"
+#include "simd/narrow.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {

@@ -1,6 +1,7 @@
 // Dropout, whose mask Philox draws.
+#include "kernels/args/random.h"
+#include "kernels/entry.h"
 #include "kernels/philox.h"
-#include "kernels/register.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -96,8 +97,6 @@ template <class T> void dropout(const DropoutArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_random(KernelTable& table) noexcept {
-  enter<DropoutArgs, dropout<float>, dropout<double>>(table, KernelId::dropout);
-}
+Entry dropout_kernel() noexcept { return entry<DropoutArgs, dropout<float>, dropout<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,7 +1,8 @@
 // Softmax and its logarithm over rows, and their gradients.
 //
 // A sum runs over vectors first and over lanes last: its order depends on the row's length alone.
-#include "kernels/register.h"
+#include "kernels/args/softmax.h"
+#include "kernels/entry.h"
 #include "kernels/rows.h"
 #include "simd/math.h"
 
@@ -78,15 +79,19 @@ void backward(const SoftmaxArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_softmax(KernelTable& table) noexcept {
-  enter<SoftmaxArgs, forward<float, softmax_row>, forward<double, softmax_row>>(table,
-                                                                                KernelId::softmax);
-  enter<SoftmaxArgs, backward<float, softmax_backward_row>, backward<double, softmax_backward_row>>(
-      table, KernelId::softmax_backward);
-  enter<SoftmaxArgs, forward<float, log_softmax_row>, forward<double, log_softmax_row>>(
-      table, KernelId::log_softmax);
-  enter<SoftmaxArgs, backward<float, log_softmax_backward_row>,
-        backward<double, log_softmax_backward_row>>(table, KernelId::log_softmax_backward);
+Entry softmax_kernel() noexcept {
+  return entry<SoftmaxArgs, forward<float, softmax_row>, forward<double, softmax_row>>;
+}
+Entry softmax_backward_kernel() noexcept {
+  return entry<SoftmaxArgs, backward<float, softmax_backward_row>,
+               backward<double, softmax_backward_row>>;
+}
+Entry log_softmax_kernel() noexcept {
+  return entry<SoftmaxArgs, forward<float, log_softmax_row>, forward<double, log_softmax_row>>;
+}
+Entry log_softmax_backward_kernel() noexcept {
+  return entry<SoftmaxArgs, backward<float, log_softmax_backward_row>,
+               backward<double, log_softmax_backward_row>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -7,13 +7,14 @@
 
 namespace gyaku {
 
-// isas.inc, which the build writes, says X(name) for each instruction set, lowest first.
-#define X(name)                                                                                    \
+// isas.inc, which the build writes, says ISA(name, feature of the CPU, listed) for each instruction
+// set, lowest first.
+#define ISA(name, feature, listed)                                                                 \
   namespace name {                                                                                 \
   void fill(KernelTable&) noexcept;                                                                \
   }
 #include "isas.inc"
-#undef X
+#undef ISA
 
 namespace {
 
@@ -22,17 +23,12 @@ std::string active_name;
 
 struct Isa {
   std::string name;
-  bool available;
+  bool available; // on this CPU
+  bool listed;    // or taken only if it is asked for
   void (*fill)(KernelTable&) noexcept;
-};
 
-bool runs_on(const CpuFeatures& cpu, const std::string& name) {
-  if (name == "scalar") return true;
-  if (name == "x86-64-v2") return cpu.x86_64_v2;
-  if (name == "avx2") return cpu.avx2;
-  if (name == "avx512") return cpu.avx512;
-  return name == "neon" && cpu.neon;
-}
+  bool is_choice() const { return available && listed; }
+};
 
 // The namespace's identifier as people write it: x86_64_v2 is x86-64-v2.
 std::string public_name(std::string identifier) {
@@ -43,10 +39,33 @@ std::string public_name(std::string identifier) {
 std::vector<Isa> compiled_isas() {
   const CpuFeatures cpu = cpu_features();
   std::vector<Isa> isas;
-#define X(name) isas.push_back({public_name(#name), runs_on(cpu, public_name(#name)), name::fill});
+#define ISA(name, feature, listed)                                                                 \
+  isas.push_back({public_name(#name), cpu.feature, listed, name::fill});
 #include "isas.inc"
-#undef X
+#undef ISA
   return isas;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
+void choose(const Isa& isa) {
+  isa.fill(active);
+  active_name = isa.name;
+}
+
+std::string choose_forced(const std::vector<Isa>& isas, const std::string& name) {
+  const auto found =
+      std::find_if(isas.begin(), isas.end(), [&](const Isa& isa) { return isa.name == name; });
+  const std::string choices = "; choose one of " + join(available_isas());
+  if (found == isas.end())
+    return "GYAKU_ISA: '" + name + "' is no instruction set of this build" + choices;
+  if (!found->available) return "GYAKU_ISA: this CPU lacks " + found->name + choices;
+  choose(*found);
+  return "";
 }
 
 } // namespace
@@ -54,33 +73,21 @@ std::vector<Isa> compiled_isas() {
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (const Isa& isa : compiled_isas())
-    if (isa.available) names.push_back(isa.name);
+    if (isa.is_choice()) names.push_back(isa.name);
   return names;
 }
 
 std::string choose_isa() {
   const std::vector<Isa> isas = compiled_isas();
-  std::string choices;
-  for (const Isa& isa : isas)
-    if (isa.available) choices += (choices.empty() ? "" : ", ") + isa.name;
   const char* forced = std::getenv("GYAKU_ISA");
-  if (forced != nullptr && *forced != '\0') {
-    const auto found =
-        std::find_if(isas.begin(), isas.end(), [&](const Isa& isa) { return isa.name == forced; });
-    if (found == isas.end())
-      return std::string("GYAKU_ISA: '") + forced +
-             "' is no instruction set of this build; choose " + "one of " + choices;
-    if (!found->available)
-      return "GYAKU_ISA: this CPU lacks " + found->name + "; choose one of " + choices;
-    found->fill(active);
-    active_name = found->name;
-    return "";
-  }
-  for (const Isa& isa : isas)
-    if (isa.available) {
-      isa.fill(active);
-      active_name = isa.name;
-    }
+  if (forced != nullptr && *forced != '\0') return choose_forced(isas, forced);
+  const auto best =
+      std::find_if(isas.rbegin(), isas.rend(), [](const Isa& isa) { return isa.is_choice(); });
+  if (best == isas.rend())
+    return "gyaku: this CPU (" + cpu_name() + ") lacks " + isas.front().name +
+           ", which this build needs; build gyaku for it: "
+           "pip install --no-binary gyaku -C cmake.define.GYAKU_ISAS=scalar gyaku";
+  choose(*best);
   return "";
 }
 

@@ -19,7 +19,7 @@ const KernelTable& kernels();
 const std::string& active_isa();
 
 inline Kernel kernel(KernelId id, Scalar scalar) {
-  return kernels().kernel[static_cast<int>(id)][static_cast<int>(scalar)];
+  return kernels().entry[static_cast<int>(id)].kernel[static_cast<int>(scalar)];
 }
 
 } // namespace gyaku

@@ -1,6 +1,10 @@
 // Derivatives that are computed where their factor is.
 #include "program/rewrite.h"
 
+#include "kernels/args/activation.h"
+#include "kernels/args/loss.h"
+#include "kernels/args/random.h"
+
 namespace gyaku {
 
 // y = dropout(relu(x)); dx = dropout(dy) * relu'(x)  ->  dx = y > 0 ? dy * scale : 0

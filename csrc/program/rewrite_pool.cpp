@@ -1,6 +1,10 @@
 // Poolings that are done earlier: by the convolution before, or after the mask of ReLU.
 #include "program/rewrite.h"
 
+#include "kernels/args/activation.h"
+#include "kernels/args/conv.h"
+#include "kernels/args/pool.h"
+
 namespace gyaku {
 
 namespace {

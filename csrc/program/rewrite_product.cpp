@@ -1,6 +1,10 @@
 // Products and convolutions that finish their results before they store them.
 #include "program/rewrite.h"
 
+#include "kernels/args/activation.h"
+#include "kernels/args/conv.h"
+#include "kernels/args/gemm.h"
+
 namespace gyaku {
 
 namespace {

@@ -7,6 +7,9 @@
 #include <optional>
 #include <type_traits>
 
+#include "kernels/args/gemm.h"
+#include "kernels/args/optimizer.h"
+
 namespace gyaku {
 
 namespace {

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "kernels/kernels.h"
+#include "kernels/kernel.h"
 
 namespace gyaku {
 

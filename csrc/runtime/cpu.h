@@ -9,6 +9,7 @@
 namespace gyaku {
 
 struct CpuFeatures {
+  bool scalar = true; // every CPU
   bool x86_64_v2 = false;
   bool avx2 = false;   // x86-64-v3: AVX2, FMA, BMI, F16C, and the system saves the registers
   bool avx512 = false; // x86-64-v4: F, BW, CD, DQ, VL

@@ -1,6 +1,9 @@
 // Products with few rows or one column: bound by reading the matrix once, so nothing is packed.
-#include "kernels/product.h"
-#include "kernels/register.h"
+#include "kernels/args/gemm.h"
+#include "kernels/entry.h"
+#include "kernels/gemm_epilogue.h"
+#include "kernels/range.h"
+#include "simd/registers.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -155,10 +158,12 @@ template <class T> void matvec(const MatmulArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_gemv(KernelTable& table) noexcept {
-  enter<MatmulArgs, matmul_rows<float>, matmul_rows<double>>(table, KernelId::matmul_rows);
-  enter<MatmulArgs, matmul_dot<float>, matmul_dot<double>>(table, KernelId::matmul_dot);
-  enter<MatmulArgs, matvec<float>, matvec<double>>(table, KernelId::matvec);
+Entry matmul_rows_kernel() noexcept {
+  return entry<MatmulArgs, matmul_rows<float>, matmul_rows<double>>;
 }
+Entry matmul_dot_kernel() noexcept {
+  return entry<MatmulArgs, matmul_dot<float>, matmul_dot<double>>;
+}
+Entry matvec_kernel() noexcept { return entry<MatmulArgs, matvec<float>, matvec<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -221,8 +221,8 @@ void slim_shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noe
       const T* b = dy + n * sweep.image_dy + r * sweep.row_dy;
       std::int64_t left = sweep.columns;
       for (; left >= depth; left -= depth, a += depth, b += vec<T>::width)
-        add(a, b, [](const T* p) { return spread(p); });
-      if (left > 0) add(a, b, [=](const T* p) { return spread(p, left); });
+        add(a, b, [](const T* p) { return repeat(p); });
+      if (left > 0) add(a, b, [=](const T* p) { return repeat(p, left); });
     }
 #pragma GCC unroll 8
   for (int t = 0; t < window; ++t)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/activate.h"
+#include "kernels/activation_rows.h"
 #include "kernels/conv.h"
 
 namespace gyaku::GYAKU_ISA_NAME {

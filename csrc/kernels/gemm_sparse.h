@@ -6,28 +6,29 @@
 // here as elsewhere and twice as wide.
 #pragma once
 
+#include "kernels/gemm_epilogue.h"
 #include "kernels/gemm_loops.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-constexpr int live_vectors = accumulators == 12 ? 3 : 4;
-constexpr int live_rows = accumulators / live_vectors;
-constexpr int least_live_rows = (live_rows + 1) / 2; // of slices that have enough of them
+constexpr int sparse_vectors = accumulators == 12 ? 3 : 4;
+constexpr int sparse_rows = accumulators / sparse_vectors;
+constexpr int least_sparse_rows = (sparse_rows + 1) / 2; // of slices that have enough of them
 
 // Which terms a tile adds, in rising order.
-struct TermList {
+struct ColumnList {
   const std::uint16_t* terms;
   std::int64_t count;
 };
 
 // Neither 0 nor -0.
-template <class T> GYAKU_INLINE mask<T> is_live(vec<integer<T>> any) {
+template <class T> GYAKU_INLINE mask<T> is_nonzero(vec<integer<T>> any) {
   return mask<T>((any + any != zero<integer<T>>()).v);
 }
 
 // The lists of some tiles in one block of terms.
-class LiveTerms {
+class NonzeroColumns {
 public:
   // How many tiles of k terms there is room for.
   static std::int64_t room(std::int64_t k) { return least(capacity / (k + slack), most_tiles); }
@@ -57,7 +58,7 @@ public:
         for_each_vector<T>(0, block.k, [&](std::int64_t p, int n) {
           lanes any = zero<integer<T>>();
           for (int r = 0; r < height; ++r) any = any | bits(load(a.data + r * a.ld + p, n));
-          to += store_set(to, is_live<T>(any), static_cast<int>(p));
+          to += store_set(to, is_nonzero<T>(any), static_cast<int>(p));
         });
         count_[t] = static_cast<std::int16_t>(to - (lists_ + t * length_));
       });
@@ -69,7 +70,9 @@ public:
     for (std::int64_t p = 0; p < block.k; ++p) lists_[p] = static_cast<std::uint16_t>(p);
     count_[0] = static_cast<std::int16_t>(block.k);
   }
-  TermList of(std::int64_t t) const { return {lists_ + t * length_, count_[length_ == 0 ? 0 : t]}; }
+  ColumnList of(std::int64_t t) const {
+    return {lists_ + t * length_, count_[length_ == 0 ? 0 : t]};
+  }
 
 private:
   // Bits that tell which numbers of A are not zero, where rows of a tile lie side by side: for each
@@ -78,14 +81,14 @@ private:
   template <class T>
   void mark(const T* a, std::int64_t lda, std::int64_t k, std::int64_t rows) noexcept {
     constexpr int width = vec<T>::width;
-    static_assert(word_bits % width == 0 && word_bits + live_rows <= 32);
+    static_assert(word_bits % width == 0 && word_bits + sparse_rows <= 32);
     for (std::int64_t p = 0; p < k; ++p, a += lda) {
       std::uint32_t before = 0;
       for (std::int64_t i = 0; i < rows; i += word_bits) {
         std::uint32_t set = 0;
         for (int j = 0; j < word_bits && i + j < rows; j += width) {
           const int n = static_cast<int>(least(width, rows - i - j));
-          set |= set_lanes(is_live<T>(bits(load(a + i + j, n)))) << j;
+          set |= set_lanes(is_nonzero<T>(bits(load(a + i + j, n)))) << j;
         }
         std::int32_t* const at = marks_ + i / word_bits * k + p;
         if (i > 0) at[-k] = static_cast<std::int32_t>(before | set << word_bits);
@@ -99,7 +102,7 @@ private:
   static constexpr int word_bits = 16;
   static constexpr std::int64_t most_terms = 2 * max_k_block<float>;
   static_assert(most_terms + slack <= capacity);
-  std::int32_t marks_[capacity * live_rows / word_bits + most_terms];
+  std::int32_t marks_[capacity * sparse_rows / word_bits + most_terms];
   std::uint16_t lists_[capacity];
   std::int16_t count_[most_tiles];
   std::int64_t length_ = 0;
@@ -107,15 +110,15 @@ private:
 
 // Whether there are enough zeros to be worth a look: a few tiles tell.
 template <class T, bool transpose_a>
-bool has_dead_terms(const MatmulArgs& args, Slice rows, LiveTerms& live) noexcept {
+bool has_zero_columns(const MatmulArgs& args, Slice rows, NonzeroColumns& nonzero) noexcept {
   const std::int64_t k = least(args.k, args.k_block), looks = 4;
-  const std::int64_t tiles = ceil_div(rows.end - rows.begin, live_rows);
-  if (rows.end - rows.begin < live_rows) return false;
+  const std::int64_t tiles = ceil_div(rows.end - rows.begin, sparse_rows);
+  if (rows.end - rows.begin < sparse_rows) return false;
   std::int64_t count = 0;
   for (std::int64_t look = 0; look < looks; ++look) {
     const std::int64_t t = (tiles - 1) * look / (looks - 1);
-    live.find<T, transpose_a>(args, {0, k, true, true}, {rows, tiles, t, t + 1});
-    count += live.of(0).count;
+    nonzero.find<T, transpose_a>(args, {0, k, true, true}, {rows, tiles, t, t + 1});
+    count += nonzero.of(0).count;
   }
   return count < looks * k * 7 / 8;
 }
@@ -140,7 +143,7 @@ bool is_finite(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t column
   return reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3])) == 0;
 }
 
-template <class T> struct LiveShape {
+template <class T> struct SparseShape {
   std::int64_t lda, ldb, ldc;
   int columns;    // valid ones
   const T* ahead; // rows that are read soon, ldb apart: a cache line of as many as terms are added
@@ -148,8 +151,8 @@ template <class T> struct LiveShape {
 
 // c[rows][columns] (+)= a b, the terms of a list.
 template <class T, int rows, int vectors, bool transpose_a>
-void live_tile(const LiveShape<T>& shape, const TermList& list, const T* a, const T* b, T* c,
-               const T* bias, bool accumulate) noexcept {
+void sparse_tile(const SparseShape<T>& shape, const ColumnList& list, const T* a, const T* b, T* c,
+                 const T* bias, bool accumulate) noexcept {
   constexpr int width = vec<T>::width;
   const std::int64_t lda = shape.lda, ldb = shape.ldb, ldc = shape.ldc;
   const int last = shape.columns - (vectors - 1) * width; // valid lanes of the last vector
@@ -189,57 +192,59 @@ void live_tile(const LiveShape<T>& shape, const TermList& list, const T* a, cons
 }
 
 template <class T>
-using LiveKernel = void (*)(const LiveShape<T>&, const TermList&, const T*, const T*, T*, const T*,
-                            bool) noexcept;
+using SparseKernel = void (*)(const SparseShape<T>&, const ColumnList&, const T*, const T*, T*,
+                              const T*, bool) noexcept;
 
-constexpr int live_heights = live_rows + 1 - least_live_rows;
-template <class T> struct LiveKernels {
-  LiveKernel<T> entry[live_vectors][live_heights];
+constexpr int sparse_heights = sparse_rows + 1 - least_sparse_rows;
+template <class T> struct SparseKernels {
+  SparseKernel<T> entry[sparse_vectors][sparse_heights];
 };
 
 template <class T, bool transpose_a, int vectors, int... i>
-constexpr void fill_live(LiveKernel<T> (&entry)[live_heights], Integers<i...>) {
-  ((entry[i] = live_tile<T, least_live_rows + i, vectors, transpose_a>), ...);
+constexpr void fill_sparse(SparseKernel<T> (&entry)[sparse_heights], Integers<i...>) {
+  ((entry[i] = sparse_tile<T, least_sparse_rows + i, vectors, transpose_a>), ...);
 }
-template <class T, bool transpose_a, int... j> constexpr LiveKernels<T> make_live(Integers<j...>) {
-  LiveKernels<T> kernels{};
-  (fill_live<T, transpose_a, j + 1>(kernels.entry[j], typename Count<live_heights>::type{}), ...);
+template <class T, bool transpose_a, int... j>
+constexpr SparseKernels<T> make_sparse(Integers<j...>) {
+  SparseKernels<T> kernels{};
+  (fill_sparse<T, transpose_a, j + 1>(kernels.entry[j], typename Count<sparse_heights>::type{}),
+   ...);
   return kernels;
 }
 template <class T, bool transpose_a>
-constexpr LiveKernels<T> live_tiles =
-    make_live<T, transpose_a>(typename Count<live_vectors>::type{});
+constexpr SparseKernels<T> sparse_tiles =
+    make_sparse<T, transpose_a>(typename Count<sparse_vectors>::type{});
 
 // A slice of the rows of C's first columns, B in place.
 template <class T, bool transpose_a>
-void multiply_live(const MatmulArgs& args, Slice rows, std::int64_t columns,
-                   LiveTerms& live) noexcept {
+void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
+                     NonzeroColumns& nonzero) noexcept {
   constexpr int width = vec<T>::width;
-  constexpr std::int64_t panel = live_vectors * width, lines = ceil_div(panel, cache_line<T>);
+  constexpr std::int64_t panel = sparse_vectors * width, lines = ceil_div(panel, cache_line<T>);
   const T* const bias = static_cast<const T*>(args.bias);
   for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
     const T* const b = static_cast<const T*>(args.b) + block.begin * args.ldb;
-    for_each_chunk<live_rows>(rows, LiveTerms::room(block.k), [&](const RowTiles& chunk) {
+    for_each_chunk<sparse_rows>(rows, NonzeroColumns::room(block.k), [&](const RowTiles& chunk) {
       bool is_found = false;
       for (std::int64_t column = 0; column < columns; column += panel) {
         const int here = static_cast<int>(least(panel, columns - column));
         const bool finite = is_finite(b + column, args.ldb, block.k, here);
         if (!finite)
-          live.take_all(block);
+          nonzero.take_all(block);
         else if (!is_found)
-          live.find<T, transpose_a>(args, block, chunk);
+          nonzero.find<T, transpose_a>(args, block, chunk);
         is_found = finite;
         const T* const next = b + column + (column + panel < columns ? panel : 0);
-        const LiveKernel<T>* const kernels =
-            live_tiles<T, transpose_a>.entry[ceil_div(here, width) - 1];
+        const SparseKernel<T>* const kernels =
+            sparse_tiles<T, transpose_a>.entry[ceil_div(here, width) - 1];
         chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
           // The next panel is fetched line by line, half of the rows at a time.
           const std::int64_t half = t / lines % 2;
-          const LiveShape<T> shape{args.lda, args.ldb, args.ldc, here,
-                                   next + half * (block.k / 2) * args.ldb +
-                                       t % lines * cache_line<T>};
-          kernels[height - least_live_rows](
-              shape, live.of(t), a_at<T, transpose_a>(args, i, block.begin), b + column,
+          const SparseShape<T> shape{args.lda, args.ldb, args.ldc, here,
+                                     next + half * (block.k / 2) * args.ldb +
+                                         t % lines * cache_line<T>};
+          kernels[height - least_sparse_rows](
+              shape, nonzero.of(t), a_at<T, transpose_a>(args, i, block.begin), b + column,
               static_cast<T*>(args.c) + i * args.ldc + column,
               bias == nullptr ? nullptr : bias + column, !block.first);
           if (block.last)

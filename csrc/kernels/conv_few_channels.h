@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/activate.h"
+#include "kernels/activation_rows.h"
 #include "kernels/conv.h"
 #include "kernels/conv_tile.h"
 
@@ -18,12 +19,12 @@ template <class T> constexpr std::int64_t stretch_numbers = 16 * 1024 / sizeof(T
 template <class T> struct Narrow {
   static constexpr int width = vec<T>::width;
   const ConvShape& shape;
-  std::int64_t gifts;   // numbers that a pixel of dy gives to a row of dx
-  std::int64_t vectors; // of them
+  std::int64_t contributions; // numbers that a pixel of dy gives to a row of dx
+  std::int64_t vectors;       // of them
 
   explicit Narrow(const ConvShape& s)
-      : shape(s), gifts(std::int64_t{s.columns.taps} * s.channels),
-        vectors(ceil_div(gifts, width)) {}
+      : shape(s), contributions(std::int64_t{s.columns.taps} * s.channels),
+        vectors(ceil_div(contributions, width)) {}
 
   // Weights lie [window row][panel][filter][vectors of the panel * width].
   std::int64_t row_weights() const { return shape.filters * vectors * width; }
@@ -37,8 +38,8 @@ template <class T> struct Narrow {
   // Pixels of dy in one stretch.
   std::int64_t stretch() const { return stretch_numbers<T> / (vectors * width); }
 
-  // gift[pixel][vectors * width] for a stretch of dy's row.
-  void give(const T* dy, const T* w, std::int64_t pixels, T* gift) const {
+  // contribution[pixel][vectors * width] for a stretch of dy's row.
+  void contribute(const T* dy, const T* w, std::int64_t pixels, T* contribution) const {
     Walk<T> walk{};
     walk.rows = walk.taps = 1;
     walk.terms = walk.pixel_x = shape.filters;
@@ -49,13 +50,13 @@ template <class T> struct Narrow {
       for_each_piece(pixels, size == 2 ? plain_pixels<2> : plain_pixels<1>, [&](Range some) {
         tiles[some.size() - 1](walk, dy + some.begin * walk.pixel_x,
                                w + first * width * shape.filters,
-                               gift + some.begin * walk.pixel_y + first * width, nullptr);
+                               contribution + some.begin * walk.pixel_y + first * width, nullptr);
       });
     });
   }
 
   // dx += what a stretch has given, in the order of its pixels; `pixels` of dy's row.
-  void take(const T* gift, Range pixels, T* dx) const {
+  void add_overlaps(const T* contribution, Range pixels, T* dx) const {
     const std::int64_t channels = shape.channels;
     for (std::int64_t r = 0; r < shape.columns.stride; ++r) {
       Phase phase = backward_phase(shape.columns, r);
@@ -65,7 +66,7 @@ template <class T> struct Narrow {
       const std::int64_t end = phase.results_of(0).end;
       for (std::int64_t q = phase.results_of(phase.taps - 1).begin; q < end; ++q) {
         const Range seen = phase.taps_of(q);
-        const T* from = gift + (phase.origin + q) * vectors * width + phase.tap * channels;
+        const T* from = contribution + (phase.origin + q) * vectors * width + phase.tap * channels;
         const std::int64_t step = phase.tap_step * vectors * width + phase.tap_skip * channels;
         T* to = dx + (phase.first + q * phase.step) * channels;
         if (channels < 3) { // the parts of a vector cost more than the few numbers in it
@@ -98,13 +99,13 @@ template <class T> void conv_narrow_pack(const ConvPackArgs& args, Slice slice) 
       T* to = static_cast<T*>(args.packed) + i * plan.row_weights() + first * width * filters;
       for (std::int64_t k = 0; k < filters; ++k)
         for (std::int64_t j = first * width; j < (first + size) * width; ++j, ++to)
-          *to = j < plan.gifts ? w[(i * plan.gifts + j) * filters + k] : T(0);
+          *to = j < plan.contributions ? w[(i * plan.contributions + j) * filters + k] : T(0);
     });
 }
 
 // A slice counts units of rows of dx, of all images.
 template <class T> void conv_narrow(const ConvArgs& args, Slice slice) noexcept {
-  alignas(64) T gift[stretch_numbers<T>];
+  alignas(64) T contribution[stretch_numbers<T>];
   const Narrow<T> plan(args.shape);
   const ConvAxis &rows = args.shape.rows, &columns = args.shape.columns;
   const T* dy = static_cast<const T*>(args.x);
@@ -125,8 +126,8 @@ template <class T> void conv_narrow(const ConvArgs& args, Slice slice) noexcept 
       const T* w = static_cast<const T*>(args.packed) +
                    (phase.tap + t * phase.tap_skip) * plan.row_weights();
       for_each_piece(columns.windows, plan.stretch(), [&](Range pixels) {
-        plan.give(from + pixels.begin * args.shape.filters, w, pixels.size(), gift);
-        plan.take(gift, pixels, dx);
+        plan.contribute(from + pixels.begin * args.shape.filters, w, pixels.size(), contribution);
+        plan.add_overlaps(contribution, pixels, dx);
       });
     }
     if (args.activation != Activation::identity) activate_row(args.activation, alpha, dx, dx_row);

@@ -1,5 +1,6 @@
 // What the machine can do at most: fused multiply-adds in registers, and a triad through memory.
-#include "kernels/register.h"
+#include "kernels/args/machine.h"
+#include "kernels/entry.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -37,12 +38,14 @@ template <class T> void triad(const TriadArgs& args, Slice slice) noexcept {
 
 } // namespace
 
-void register_peak(KernelTable& table) noexcept {
-  enter<PeakArgs, peak_flops<float>, peak_flops<double>>(table, KernelId::peak_flops);
-  enter<TriadArgs, triad<float>, triad<double>>(table, KernelId::triad);
+Entry peak_flops_kernel() noexcept {
+  return entry<PeakArgs, peak_flops<float>, peak_flops<double>>;
+}
+Entry triad_kernel() noexcept { return entry<TriadArgs, triad<float>, triad<double>>; }
+void machine_limits(Limits& limits) noexcept {
   constexpr double fmas = 2.0 * chains * steps_per_round;
-  table.peak_flops_per_round[static_cast<int>(Scalar::float32)] = fmas * vec<float>::width;
-  table.peak_flops_per_round[static_cast<int>(Scalar::float64)] = fmas * vec<double>::width;
+  limits.peak_flops_per_round[static_cast<int>(Scalar::float32)] = fmas * vec<float>::width;
+  limits.peak_flops_per_round[static_cast<int>(Scalar::float64)] = fmas * vec<double>::width;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

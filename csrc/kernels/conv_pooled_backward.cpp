@@ -8,9 +8,11 @@
 // few, vectors run along the filters. Stride and dilation are 1, numbers float32: for all else the
 // gradient by all pixels is made first.
 #include "kernels/activate.h"
-#include "kernels/conv_maxima_tile.h"
-#include "kernels/register.h"
-#include "kernels/transpose.h"
+#include "kernels/activation_rows.h"
+#include "kernels/args/conv.h"
+#include "kernels/conv_pooled_backward_tile.h"
+#include "kernels/entry.h"
+#include "simd/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -221,7 +223,7 @@ template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept 
         problem.each_part([&](const Part& part) {
           const std::int64_t weights = part.rows * part.vectors * problem.width;
           for (std::int64_t k = some.begin; k < some.end; ++k)
-            tiles<T>.spread[part.rows - 1][part.vectors - 1](
+            tiles<T>.scatter[part.rows - 1][part.vectors - 1](
                 lists.of(k - some.begin), w + k * weights,
                 sums + part.row * row + part.first * problem.width, row, problem.last(part));
           w += filters * weights;
@@ -485,14 +487,13 @@ template <class T> void turn_parts(const TurnPartsArgs& args, Slice slice) noexc
 
 } // namespace
 
-void register_conv_maxima(KernelTable& table) noexcept {
-  const auto put = [&](KernelId id, Kernel kernel) {
-    table.kernel[static_cast<int>(id)][static_cast<int>(Scalar::float32)] = kernel;
-  };
-  put(KernelId::conv_maxima_pack, erased<ConvPackArgs, conv_maxima_pack<float>>);
-  put(KernelId::conv_maxima, erased<ConvArgs, conv_maxima<float>>);
-  put(KernelId::conv_maxima_weights, erased<ConvWeightsArgs, conv_maxima_weights<float>>);
-  put(KernelId::turn_parts, erased<TurnPartsArgs, turn_parts<float>>);
+Entry conv_maxima_pack_kernel() noexcept {
+  return float32_entry<ConvPackArgs, conv_maxima_pack<float>>;
 }
+Entry conv_maxima_kernel() noexcept { return float32_entry<ConvArgs, conv_maxima<float>>; }
+Entry conv_maxima_weights_kernel() noexcept {
+  return float32_entry<ConvWeightsArgs, conv_maxima_weights<float>>;
+}
+Entry turn_parts_kernel() noexcept { return float32_entry<TurnPartsArgs, turn_parts<float>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -5,22 +5,22 @@
 // along the terms, and their lanes are added up at the end.
 #pragma once
 
-#include "kernels/product.h"
-#include "kernels/transpose.h"
+#include "simd/registers.h"
+#include "simd/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-template <class T> constexpr int max_rest = vec<T>::width / 4;
+template <class T> constexpr int max_tail = vec<T>::width / 4;
 
 // How many vectors meet all columns at once, registers permitting: operands need some as well.
 template <int columns>
-constexpr int rest_vectors = accumulators / columns > 9   ? 8
+constexpr int tail_vectors = accumulators / columns > 9   ? 8
                              : accumulators / columns > 2 ? accumulators / columns - 1
                                                           : 1;
 
 // Where a product's last columns are in memory: `rows` rows of C, k terms of a block.
-template <class T> struct Rest {
+template <class T> struct Tail {
   const T* a;
   const T* b; // k rows of `columns` numbers, ldb apart
   T* c;
@@ -29,22 +29,22 @@ template <class T> struct Rest {
   bool accumulate;
 };
 
-template <class T> GYAKU_INLINE T begin_with(const Rest<T>& rest, std::int64_t i, int j) {
-  return rest.accumulate ? rest.c[i * rest.ldc + j] : rest.bias != nullptr ? rest.bias[j] : T(0);
+template <class T> GYAKU_INLINE T begin_with(const Tail<T>& tail, std::int64_t i, int j) {
+  return tail.accumulate ? tail.c[i * tail.ldc + j] : tail.bias != nullptr ? tail.bias[j] : T(0);
 }
 
 // A transposed: the sums of `vectors` vectors of rows, the last of `last` rows.
 template <class T, int columns, int vectors>
-void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
+void tail_down(const Tail<T>& tail, std::int64_t i, int last) noexcept {
   constexpr int width = vec<T>::width, together = columns == 3 ? 4 : columns;
   vec<T> sum[vectors][columns];
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v)
 #pragma GCC unroll 4
     for (int j = 0; j < columns; ++j) sum[v][j] = zero<T>();
-  const T* a = rest.a + i;
-  const T* b = rest.b;
-  for (std::int64_t p = 0; p < rest.k; ++p, a += rest.lda, b += rest.ldb) {
+  const T* a = tail.a + i;
+  const T* b = tail.b;
+  for (std::int64_t p = 0; p < tail.k; ++p, a += tail.lda, b += tail.ldb) {
     vec<T> y[columns];
 #pragma GCC unroll 4
     for (int j = 0; j < columns; ++j) y[j] = broadcast(b[j]);
@@ -55,26 +55,26 @@ void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
       for (int j = 0; j < columns; ++j) sum[v][j] = fma(x, y[j], sum[v][j]);
     }
   }
-  T* c = rest.c + i * rest.ldc;
+  T* c = tail.c + i * tail.ldc;
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v) {
     vec<T> turned[together];
 #pragma GCC unroll 4
     for (int j = 0; j < together; ++j)
       turned[j] = j >= columns                              ? zero<T>()
-                  : rest.accumulate || rest.bias == nullptr ? sum[v][j]
-                                                            : sum[v][j] + broadcast(rest.bias[j]);
+                  : tail.accumulate || tail.bias == nullptr ? sum[v][j]
+                                                            : sum[v][j] + broadcast(tail.bias[j]);
     interleave_all(turned);
     alignas(64) T lanes[together * width];
 #pragma GCC unroll 4
     for (int j = 0; j < together; ++j) store(lanes + j * width, turned[j]);
     const T* from = lanes;
     const T* const end = lanes + together * (v + 1 < vectors ? width : last);
-    if (!rest.accumulate)
-      for (; from < end; from += together, c += rest.ldc)
+    if (!tail.accumulate)
+      for (; from < end; from += together, c += tail.ldc)
         __builtin_memcpy(c, from, columns * sizeof(T));
     else
-      for (; from < end; from += together, c += rest.ldc)
+      for (; from < end; from += together, c += tail.ldc)
         for (int j = 0; j < columns; ++j) c[j] += from[j];
   }
 }
@@ -82,53 +82,53 @@ void rest_down(const Rest<T>& rest, std::int64_t i, int last) noexcept {
 // A not transposed: inner products of `rows` rows with the columns, which lie k numbers apart in
 // `turned`.
 template <class T, int columns, int rows>
-void rest_across(const Rest<T>& rest, std::int64_t i, const T* turned) noexcept {
+void tail_across(const Tail<T>& tail, std::int64_t i, const T* turned) noexcept {
   vec<T> sum[rows][columns];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < columns; ++j) sum[r][j] = zero<T>();
-  const T* a = rest.a + i * rest.lda;
-  for_each_vector<T>(0, rest.k, [&](std::int64_t p, int n) {
+  const T* a = tail.a + i * tail.lda;
+  for_each_vector<T>(0, tail.k, [&](std::int64_t p, int n) {
     vec<T> y[columns];
 #pragma GCC unroll 4
-    for (int j = 0; j < columns; ++j) y[j] = load(turned + j * rest.k + p, n);
+    for (int j = 0; j < columns; ++j) y[j] = load(turned + j * tail.k + p, n);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
-      const vec<T> x = load(a + r * rest.lda + p, n);
+      const vec<T> x = load(a + r * tail.lda + p, n);
 #pragma GCC unroll 4
       for (int j = 0; j < columns; ++j) sum[r][j] = fma(x, y[j], sum[r][j]);
     }
   });
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < columns; ++j)
-      rest.c[(i + r) * rest.ldc + j] = reduce_add(sum[r][j]) + begin_with(rest, i + r, j);
+      tail.c[(i + r) * tail.ldc + j] = reduce_add(sum[r][j]) + begin_with(tail, i + r, j);
 }
 
 template <class T, int columns, bool transpose_a, std::int64_t max_k>
-void multiply_rest(const Rest<T>& rest) noexcept {
-  constexpr int vectors = rest_vectors<columns>, width = vec<T>::width;
+void multiply_tail(const Tail<T>& tail) noexcept {
+  constexpr int vectors = tail_vectors<columns>, width = vec<T>::width;
   std::int64_t i = 0;
   if constexpr (transpose_a) {
-    for (; i + vectors * width <= rest.rows; i += vectors * width)
-      rest_down<T, columns, vectors>(rest, i, width);
-    for_each_vector<T>(i, rest.rows,
-                       [&](std::int64_t at, int n) { rest_down<T, columns, 1>(rest, at, n); });
+    for (; i + vectors * width <= tail.rows; i += vectors * width)
+      tail_down<T, columns, vectors>(tail, i, width);
+    for_each_vector<T>(i, tail.rows,
+                       [&](std::int64_t at, int n) { tail_down<T, columns, 1>(tail, at, n); });
   } else {
     T turned[columns * max_k];
-    for (std::int64_t p = 0; p < rest.k; ++p)
-      for (int j = 0; j < columns; ++j) turned[j * rest.k + p] = rest.b[p * rest.ldb + j];
-    for (; i + vectors <= rest.rows; i += vectors)
-      rest_across<T, columns, vectors>(rest, i, turned);
-    for (; i < rest.rows; ++i) rest_across<T, columns, 1>(rest, i, turned);
+    for (std::int64_t p = 0; p < tail.k; ++p)
+      for (int j = 0; j < columns; ++j) turned[j * tail.k + p] = tail.b[p * tail.ldb + j];
+    for (; i + vectors <= tail.rows; i += vectors)
+      tail_across<T, columns, vectors>(tail, i, turned);
+    for (; i < tail.rows; ++i) tail_across<T, columns, 1>(tail, i, turned);
   }
 }
 
 template <class T, bool transpose_a, std::int64_t max_k, int columns = 1>
-void multiply_rest(int count, const Rest<T>& rest) noexcept {
-  if (count == columns) return multiply_rest<T, columns, transpose_a, max_k>(rest);
-  if constexpr (columns < max_rest<T>)
-    multiply_rest<T, transpose_a, max_k, columns + 1>(count, rest);
+void multiply_tail(int count, const Tail<T>& tail) noexcept {
+  if (count == columns) return multiply_tail<T, columns, transpose_a, max_k>(tail);
+  if constexpr (columns < max_tail<T>)
+    multiply_tail<T, transpose_a, max_k, columns + 1>(count, tail);
 }
 
 } // namespace

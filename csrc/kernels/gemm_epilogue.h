@@ -1,34 +1,12 @@
-// What the paths of a matrix product have in common.
+// What products do beside their sums: activations of rows of C, and the column sums of B.
 #pragma once
 
-#include "kernels/activate.h"
-#include "kernels/kernels.h"
-#include "kernels/range.h"
+#include "kernels/activation_rows.h"
+#include "kernels/args/gemm.h"
+#include "simd/vec.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
-
-// Registers for accumulators: 32 vectors with AVX-512 and NEON, 16 before, less what operands take.
-#if !defined(GYAKU_SCALAR) && (defined(__AVX512F__) || defined(__aarch64__))
-constexpr int accumulators = 28;
-#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
-constexpr int accumulators = 12;
-#else
-constexpr int accumulators = 8;
-#endif
-
-// Loading a part of a vector costs no more than loading all of it.
-#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
-constexpr bool partial_is_free = true;
-#else
-constexpr bool partial_is_free = false;
-#endif
-
-// What tiles do to their sums in registers. Other functions would push the sums out of theirs.
-constexpr bool is_rectifier(Activation function) {
-  return function == Activation::identity || function == Activation::relu ||
-         function == Activation::dropped_relu;
-}
 
 // What comes after the sum: `columns` numbers of row i of C, still in the first-level cache.
 template <class T>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/conv.h"
-#include "kernels/lanes.h"
+#include "simd/narrow.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -61,8 +61,8 @@ void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* su
 
 // The windows that a filter's numbers of dy come from get its weights, times these.
 template <class T, int rows, int vectors, bool whole>
-GYAKU_INLINE void spread(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
-                         int last) {
+GYAKU_INLINE void scatter(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+                          int last) {
   constexpr int width = vec<T>::width;
   const auto [places, values, count] = shares;
   vec<T> weight[rows][vectors];
@@ -86,10 +86,10 @@ GYAKU_INLINE void spread(const Shares<T>& shares, const T* w, T* to, std::int64_
   }
 }
 template <class T, int rows, int vectors>
-void spread_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
-                 int last) noexcept {
-  if (last == vec<T>::width) return spread<T, rows, vectors, true>(shares, w, to, to_row, last);
-  spread<T, rows, vectors, false>(shares, w, to, to_row, last);
+void scatter_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+                  int last) noexcept {
+  if (last == vec<T>::width) return scatter<T, rows, vectors, true>(shares, w, to, to_row, last);
+  scatter<T, rows, vectors, false>(shares, w, to, to_row, last);
 }
 
 // Some numbers of dy, window after window, and for each number of the image that the first window
@@ -161,18 +161,18 @@ template <class T>
 using CollectTile = void (*)(const Shares<T>&, const T*, std::int64_t, T*, std::int64_t,
                              int) noexcept;
 template <class T>
-using SpreadTile = void (*)(const Shares<T>&, const T*, T*, std::int64_t, int) noexcept;
+using ScatterTile = void (*)(const Shares<T>&, const T*, T*, std::int64_t, int) noexcept;
 
 template <class T> struct Tiles {
   CollectTile<T> collect[most_tile_rows][most_tile_vectors];
-  SpreadTile<T> spread[most_tile_rows][most_tile_vectors];
+  ScatterTile<T> scatter[most_tile_rows][most_tile_vectors];
 };
 template <class T, int rows, int... vectors>
 constexpr void fill_tiles(Tiles<T>& tiles, Integers<vectors...>) {
   const auto fill = [&]<int v>() {
     if constexpr (has_tile(rows, v)) {
       tiles.collect[rows - 1][v - 1] = collect_tile<T, rows, v>;
-      tiles.spread[rows - 1][v - 1] = spread_tile<T, rows, v>;
+      tiles.scatter[rows - 1][v - 1] = scatter_tile<T, rows, v>;
     }
   };
   (fill.template operator()<vectors + 1>(), ...);

@@ -1,0 +1,51 @@
+// Arguments of the gather of batches, and of its bookkeeping.
+#pragma once
+
+#include <cstdint>
+
+namespace gyaku {
+
+// What a batch's rows are made of before they are gathered.
+enum class Source : std::int32_t { uint8, float32, float64, int32, int64 };
+
+struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
+  const void* source;
+  const std::int64_t* order;
+  const std::int64_t* cursor;
+  void* out;
+  std::int64_t rows, columns;        // of out
+  std::int64_t source_rows, indices; // bounds: an index outside them gives a row of zeros
+  double scale;
+  Source type;
+};
+
+struct GatherImagesArgs { // each image mirrored and moved as a function of seed, epoch and row
+  const std::int64_t* epoch;
+  GatherArgs rows;
+  std::int64_t height, width, channels;
+  std::uint64_t seed;
+  std::int32_t shift; // the most pixels in each direction, less than the image has
+  bool flip;
+};
+
+struct RescaleArgs { // y = x * scale + offset; a slice counts units of `unit` elements
+  const void* x;
+  void* y;
+  std::int64_t size, unit;
+  double scale, offset;
+};
+
+struct AdvanceArgs {
+  std::int64_t* counter;
+  std::int64_t amount;
+};
+
+struct AccumulateArgs { // totals[slot[0]] += weight * value[0], if the slot exists
+  const double* value;
+  double* totals;
+  const std::int64_t* slot;
+  std::int64_t slots;
+  double weight;
+};
+
+} // namespace gyaku

@@ -1,0 +1,56 @@
+// Arguments of the matrix products.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/args/activation.h"
+
+namespace gyaku {
+
+// B or B^T (k x n) into panels: panel p holds columns [p * panel, ...) of each block of k_block
+// rows, row by row, zero beyond n: packed[block][p][row][panel].
+struct PackArgs {
+  const void* b;
+  void* packed;
+  std::int64_t k, n, ldb;
+  std::int64_t k_block, panel;
+  bool transpose;
+};
+
+// Most terms of a block where panels are packed on the fly, see MatmulArgs::by_columns, and bytes
+// of a term of all panels that are packed together.
+constexpr std::int64_t columns_k_block = 256, panels_bytes = 512;
+
+// C = activation(op(A) op(B) + bias) * derivative'(saved), C is m x n.
+struct MatmulArgs {
+  const void* a;
+  const void* b;
+  const void* packed; // panels made by `pack`, or null: B in place (then not transposed);
+                      // by_columns: room for a block of terms of each panel (slices are
+                      // whole panels then), or null
+  const void* bias;   // n numbers or null
+  const void* saved;  // m x n, what `derivative` needs of the forward pass
+  void* c;
+  void* column_sums; // of B (not transposed): n numbers or null
+  std::int64_t m, n, k;
+  std::int64_t lda, ldb, ldc;
+  std::int64_t k_block;
+  std::int64_t chunk_tiles;  // row tiles that pass by a panel before the next one
+  std::int64_t group_panels; // panels that all rows pass by before the next ones
+  double alpha;
+  Activation activation;
+  Activation derivative; // identity: none
+  bool transpose_a;
+  bool transpose_b;
+  bool copies_a;    // behind `packed` is room for k_block terms and a cache line of each row of A
+  bool by_columns;  // a slice counts C's columns instead of its rows; B is packed on the fly
+  bool skips_zeros; // terms of A that are zero in all rows of a tile may be left out; reads `b`
+};
+
+struct SumRowsArgs { // y[j] = sum over i of x[i][j]
+  const void* x;
+  void* y;
+  std::int64_t rows, columns;
+};
+
+} // namespace gyaku

@@ -1,0 +1,17 @@
+// Arguments of the kernels that join branches; `add` takes ElementwiseArgs.
+#pragma once
+
+#include <cstdint>
+
+namespace gyaku {
+
+struct CopyColumnsArgs { // y[i][y_start + j] = x[i][x_start + j]
+  const void* x;
+  void* y;
+  std::int64_t x_start, y_start;
+  std::int64_t x_columns, y_columns; // of the matrices
+  std::int64_t columns;              // to copy
+  std::int64_t unit;                 // a slice counts this many rows
+};
+
+} // namespace gyaku

@@ -1,0 +1,29 @@
+// Arguments of the optimizers.
+#pragma once
+
+#include <cstdint>
+
+namespace gyaku {
+
+struct TickArgs { // see ops.optimizer_tick
+  double* clock;
+  const double* rates;
+  std::int64_t rate_count;
+  double beta1, beta2;
+};
+
+// The flat updates; clock[1] is the learning rate, clock[2] and clock[3] are beta^step. A slice
+// [b, e) covers numbers [b * unit, e * unit).
+struct UpdateArgs {
+  void* parameters;
+  const void* gradients;
+  void* first;  // velocity, or Adam's m
+  void* second; // Adam's v
+  const double* clock;
+  std::int64_t size, unit;
+  double weight_decay;
+  double beta1, beta2, epsilon; // momentum is beta1
+  bool nesterov;
+};
+
+} // namespace gyaku

@@ -1,0 +1,102 @@
+// The register tile of the matrix product and the panels that it reads: one symbol each of the
+// instruction set, for whoever multiplies (`gemm_tile.cpp`, `gemm_pack.cpp`).
+#pragma once
+
+#include "simd/registers.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+
+constexpr int tile_vectors = 2;
+constexpr int tile_rows = accumulators / tile_vectors;
+
+// A cache line for each of some steps along k, `step` elements apart, which is read soon: it may
+// lie in another core's cache, from where it comes too late if asked for when needed.
+template <class T> struct Prefetch {
+  const T* data;
+  std::int64_t step;
+};
+
+// What a tile does to its sums before it writes them.
+template <class T> struct Epilogue {
+  bool rectifies; // sum = max(sum, 0)
+  const T* saved; // or null: sum = saved > 0 ? alpha sum : 0
+  T alpha;
+};
+
+// The addresses a tile walks: k steps, `columns` valid columns.
+template <class T> struct TileShape {
+  std::int64_t k, lda, ldb, ldc;
+  int columns;
+  Prefetch<T> ahead;
+  Epilogue<T> epilogue;
+};
+
+// c[rows][columns] (+)= a b (+ bias). A is read one element at a time (row i, step p at
+// a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
+// written. The bias, or null, is ignored where the sums are added to C.
+template <class T>
+using TileKernel = void (*)(const TileShape<T>&, const T* a, const T* b, T* c, const T* bias,
+                            bool accumulate) noexcept;
+
+// Which lanes a tile loads of its last vector of B: all of them, or those of valid columns.
+enum class Last { whole, partial };
+
+// One for each number of rows and vectors; null for heights that are put together of two.
+template <class T> struct TileKernels {
+  TileKernel<T> of[2][2][tile_vectors][tile_rows]; // transpose_a, Last
+};
+extern const TileKernels<float> float_tiles;
+extern const TileKernels<double> double_tiles;
+
+// B or B^T (n columns) in rows [row, row + rows): panels [first, last) of `panel_width` columns,
+// row by row, zero beyond n.
+void pack_panels(const float* b, std::int64_t ldb, std::int64_t n, bool transposed,
+                 std::int64_t row, std::int64_t rows, std::int64_t first, std::int64_t last,
+                 float* to) noexcept;
+void pack_panels(const double* b, std::int64_t ldb, std::int64_t n, bool transposed,
+                 std::int64_t row, std::int64_t rows, std::int64_t first, std::int64_t last,
+                 double* to) noexcept;
+
+namespace {
+
+template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
+
+// Whether there is a tile of this height. Float64 is for checks: there most heights beyond half of
+// a tile are put together of two, which still keep all multipliers busy.
+template <class T> constexpr bool is_tile_height(int rows) {
+  return sizeof(T) == 4 || tile_rows < 14 || rows == tile_rows || rows <= tile_rows / 2;
+}
+
+// The tiles of a panel of `columns` columns, by their height less one.
+template <class T>
+GYAKU_INLINE const TileKernel<T>* tile_kernels(int columns, bool transpose_a, bool is_padded) {
+  const int vectors = columns > vec<T>::width ? 2 : 1;
+  const bool is_whole = !partial_is_free && (is_padded || columns == vectors * vec<T>::width);
+  const Last lanes = is_whole ? Last::whole : Last::partial;
+  const auto pick = [&](const auto& tiles) {
+    return tiles.of[transpose_a][static_cast<int>(lanes)][vectors - 1];
+  };
+  if constexpr (sizeof(T) == sizeof(float))
+    return pick(float_tiles);
+  else
+    return pick(double_tiles);
+}
+
+// A tile of `height` rows, at most `tile_rows`. `is_padded`: B may be read up to the panel's width.
+template <class T>
+GYAKU_INLINE void multiply_tile(const TileShape<T>& shape, int height, bool transpose_a,
+                                bool is_padded, const T* a, const T* b, T* c, const T* bias,
+                                bool accumulate) noexcept {
+  const TileKernel<T>* const tiles = tile_kernels<T>(shape.columns, transpose_a, is_padded);
+  if (is_tile_height<T>(height)) return tiles[height - 1](shape, a, b, c, bias, accumulate);
+  const int upper = height / 2, lower = height - upper;
+  tiles[upper - 1](shape, a, b, c, bias, accumulate);
+  TileShape<T> below = shape;
+  below.ahead = {b, 0};
+  if (below.epilogue.saved != nullptr) below.epilogue.saved += upper * shape.ldc;
+  tiles[lower - 1](below, a + upper * (transpose_a ? 1 : shape.lda), b, c + upper * shape.ldc, bias,
+                   accumulate);
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

@@ -1,0 +1,26 @@
+// How many vectors a kernel may keep in registers, and what loading a part of one costs.
+#pragma once
+
+#include "simd/vec.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// Registers for accumulators: 32 vectors with AVX-512 and NEON, 16 before, less what operands take.
+#if !defined(GYAKU_SCALAR) && (defined(__AVX512F__) || defined(__aarch64__))
+constexpr int accumulators = 28;
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+constexpr int accumulators = 12;
+#else
+constexpr int accumulators = 8;
+#endif
+
+// Loading a part of a vector costs no more than loading all of it.
+#if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
+constexpr bool partial_is_free = true;
+#else
+constexpr bool partial_is_free = false;
+#endif
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME
