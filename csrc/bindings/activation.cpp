@@ -4,7 +4,6 @@
 #include "bindings/register.h"
 #include "kernels/args/activation.h"
 
-#include <array>
 #include <utility>
 
 namespace gyaku::bindings {

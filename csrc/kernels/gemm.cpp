@@ -110,8 +110,10 @@ void finish_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int
       epilogue.saved = static_cast<const T*>(args.saved) + at;
     epilogue.alpha = args.derivative == Activation::relu ? T(1) : static_cast<T>(args.alpha);
   }
-  multiply_tile(TileShape<T>{block.k, a.ld, b.ld, args.ldc, columns, ahead, epilogue}, height,
-                transpose_a, storage == Storage::packed, a.data, b.data,
+  const TileShape<T> shape{
+      block.k, transpose_a ? 1 : a.ld, transpose_a ? a.ld : 1, b.ld, args.ldc, columns, ahead,
+      epilogue};
+  multiply_tile(shape, height, storage == Storage::packed, a.data, b.data,
                 static_cast<T*>(args.c) + at, bias == nullptr ? nullptr : bias + b.column,
                 !block.first);
   if (i == 0 && args.column_sums != nullptr)

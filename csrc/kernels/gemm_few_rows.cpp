@@ -11,12 +11,14 @@ namespace {
 constexpr int max_rows = 4;
 
 // c[rows][vectors * width] = a b + bias over one long strip of B's rows.
-template <class T, int rows, int vectors, bool transpose_a>
+template <class T, int rows, int vectors>
 void strip(const MatmulArgs& args, std::int64_t column, int last) noexcept {
   constexpr int width = vec<T>::width;
   const T* a = static_cast<const T*>(args.a);
   const T* b = static_cast<const T*>(args.b) + column;
   const T* bias = static_cast<const T*>(args.bias);
+  const std::int64_t a_row = args.transpose_a ? 1 : args.lda,
+                     a_step = args.transpose_a ? args.lda : 1;
   vec<T> sum[rows][vectors];
 #pragma GCC unroll 4
   for (int i = 0; i < rows; ++i)
@@ -25,11 +27,10 @@ void strip(const MatmulArgs& args, std::int64_t column, int last) noexcept {
       sum[i][j] = bias == nullptr   ? zero<T>()
                   : j + 1 < vectors ? load(bias + column + j * width)
                                     : load(bias + column + j * width, last);
-  for (std::int64_t p = 0; p < args.k; ++p, b += args.ldb) {
+  for (std::int64_t p = 0; p < args.k; ++p, a += a_step, b += args.ldb) {
     vec<T> x[rows];
 #pragma GCC unroll 4
-    for (int i = 0; i < rows; ++i)
-      x[i] = broadcast(transpose_a ? a[p * args.lda + i] : a[i * args.lda + p]);
+    for (int i = 0; i < rows; ++i) x[i] = broadcast(a[i * a_row]);
 #pragma GCC unroll 32
     for (int j = 0; j < vectors; ++j) {
       const vec<T> row = j + 1 < vectors ? load(b + j * width) : load_partial(b + j * width, last);
@@ -46,14 +47,14 @@ void strip(const MatmulArgs& args, std::int64_t column, int last) noexcept {
 }
 
 // Strips of the widest kind, then of half, a quarter, ... as long as columns are left.
-template <class T, int rows, int vectors, bool transpose_a>
+template <class T, int rows, int vectors>
 void strips(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
   constexpr int width = vec<T>::width;
   for (; end - column > (vectors - 1) * width; column += vectors * width)
-    strip<T, rows, vectors, transpose_a>(
-        args, column, static_cast<int>(least(end - column - (vectors - 1) * width, width)));
+    strip<T, rows, vectors>(args, column,
+                            static_cast<int>(least(end - column - (vectors - 1) * width, width)));
   if constexpr (vectors > 1)
-    if (column < end) strips<T, rows, vectors / 2, transpose_a>(args, column, end);
+    if (column < end) strips<T, rows, vectors / 2>(args, column, end);
 }
 
 template <class T, int rows>
@@ -67,8 +68,7 @@ void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) no
                         : vectors >= 4  ? 4
                         : vectors >= 2  ? 2
                                         : 1;
-  (args.transpose_a ? strips<T, rows, power, true> : strips<T, rows, power, false>)(args, column,
-                                                                                    end);
+  strips<T, rows, power>(args, column, end);
 }
 
 // m <= 4, B not transposed: a slice counts columns, in whole strips.

@@ -9,14 +9,18 @@ namespace {
 // would be gone again.
 constexpr std::int64_t soon = 64;
 
-// c[rows][vectors * width] (+)= a b. A is read one number at a time (row i, term p at
-// a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
-// written.
-template <class T, int rows, int vectors, bool transpose_a, Last lanes>
+// Which elements of A lie side by side: those of a row, those of a step (A is transposed then), or
+// either.
+enum class Adjacent { row, step, either };
+
+// c[rows][vectors * width] (+)= a b, see TileKernel.
+template <class T, int rows, int vectors, Adjacent adjacent, Last lanes>
 void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias,
           bool accumulate) noexcept {
   constexpr int width = vec<T>::width;
-  const std::int64_t lda = shape.lda, ldb = shape.ldb, ldc = shape.ldc;
+  const std::int64_t a_row = adjacent == Adjacent::step ? 1 : shape.a_row;
+  const std::int64_t a_step = adjacent == Adjacent::row ? 1 : shape.a_step;
+  const std::int64_t ldb = shape.ldb, ldc = shape.ldc;
   const int last = shape.columns - (vectors - 1) * width; // valid lanes of the last vector
   vec<T> sum[rows][vectors];
 #pragma GCC unroll 16
@@ -41,11 +45,11 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
       }
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) {
-        const vec<T> x = broadcast(transpose_a ? a[i] : a[i * lda]);
+        const vec<T> x = broadcast(a[i * a_row]);
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
       }
-      a += transpose_a ? lda : 1;
+      a += a_step;
       b += ldb;
     }
     if (p < shape.k)
@@ -91,37 +95,44 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
     }
 }
 
-template <class T, int rows, int vectors, bool transpose_a, Last lanes>
+template <class T, int rows, int vectors, Adjacent adjacent, Last lanes>
 constexpr TileKernel<T> tile_or_null() {
-  if constexpr (is_tile_height<T>(rows)) return tile<T, rows, vectors, transpose_a, lanes>;
+  if constexpr (is_tile_height<T>(rows)) return tile<T, rows, vectors, adjacent, lanes>;
   return nullptr;
 }
 
-template <class T, bool transpose_a, Last lanes, int vectors, int... i>
+template <class T, Adjacent adjacent, Last lanes, int vectors, int... i>
 constexpr void fill_heights(TileKernel<T> (&to)[tile_rows], Integers<i...>) {
-  ((to[i] = tile_or_null<T, i + 1, vectors, transpose_a, lanes>()), ...);
+  ((to[i] = tile_or_null<T, i + 1, vectors, adjacent, lanes>()), ...);
 }
 
-template <class T, bool transpose_a, Last lanes> constexpr void fill_widths(TileKernels<T>& tiles) {
-  auto& to = tiles.of[transpose_a][static_cast<int>(lanes)];
-  fill_heights<T, transpose_a, lanes, 1>(to[0], typename Count<tile_rows>::type{});
-  fill_heights<T, transpose_a, lanes, 2>(to[1], typename Count<tile_rows>::type{});
+template <class T, Adjacent adjacent, Last lanes>
+constexpr void fill_widths(TileKernels<T>& tiles) {
+  auto& to = tiles.of[adjacent == Adjacent::step][static_cast<int>(lanes)];
+  fill_heights<T, adjacent, lanes, 1>(to[0], typename Count<tile_rows>::type{});
+  fill_heights<T, adjacent, lanes, 2>(to[1], typename Count<tile_rows>::type{});
 }
 
-template <class T> constexpr TileKernels<T> make_tiles() {
-  TileKernels<T> tiles{};
-  fill_widths<T, false, Last::partial>(tiles);
-  fill_widths<T, true, Last::partial>(tiles);
-  if constexpr (!partial_is_free) {
-    fill_widths<T, false, Last::whole>(tiles);
-    fill_widths<T, true, Last::whole>(tiles);
-  }
+template <class T, Adjacent adjacent> constexpr void fill_tiles(TileKernels<T>& tiles) {
+  fill_widths<T, adjacent, Last::partial>(tiles);
+  if constexpr (!partial_is_free) fill_widths<T, adjacent, Last::whole>(tiles);
+}
+
+constexpr TileKernels<float> make_float_tiles() {
+  TileKernels<float> tiles{};
+  fill_tiles<float, Adjacent::row>(tiles);
+  fill_tiles<float, Adjacent::step>(tiles);
+  return tiles;
+}
+constexpr TileKernels<double> make_double_tiles() {
+  TileKernels<double> tiles{};
+  fill_tiles<double, Adjacent::either>(tiles);
   return tiles;
 }
 
 } // namespace
 
-constexpr TileKernels<float> float_tiles = make_tiles<float>();
-constexpr TileKernels<double> double_tiles = make_tiles<double>();
+constexpr TileKernels<float> float_tiles = make_float_tiles();
+constexpr TileKernels<double> double_tiles = make_double_tiles();
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -23,17 +23,17 @@ template <class T> struct Epilogue {
   T alpha;
 };
 
-// The addresses a tile walks: k steps, `columns` valid columns.
+// The addresses a tile walks: k steps, `columns` valid columns. Row i of A at step p is
+// a[i * a_row + p * a_step]; one of the two is 1.
 template <class T> struct TileShape {
-  std::int64_t k, lda, ldb, ldc;
+  std::int64_t k, a_row, a_step, ldb, ldc;
   int columns;
   Prefetch<T> ahead;
   Epilogue<T> epilogue;
 };
 
-// c[rows][columns] (+)= a b (+ bias). A is read one element at a time (row i, step p at
-// a[i * lda + p], or a[p * lda + i] if transposed); B row by row. Nothing beyond `columns` is
-// written. The bias, or null, is ignored where the sums are added to C.
+// c[rows][columns] (+)= a b (+ bias). A is read one element at a time, B row by row. Nothing beyond
+// `columns` is written. The bias, or null, is ignored where the sums are added to C.
 template <class T>
 using TileKernel = void (*)(const TileShape<T>&, const T* a, const T* b, T* c, const T* bias,
                             bool accumulate) noexcept;
@@ -41,9 +41,10 @@ using TileKernel = void (*)(const TileShape<T>&, const T* a, const T* b, T* c, c
 // Which lanes a tile loads of its last vector of B: all of them, or those of valid columns.
 enum class Last { whole, partial };
 
-// One for each number of rows and vectors; null for heights that are put together of two.
+// One for each number of rows and vectors; null for heights that are put together of two. In
+// float64, which is for checks, the first half does transposed A as well.
 template <class T> struct TileKernels {
-  TileKernel<T> of[2][2][tile_vectors][tile_rows]; // transpose_a, Last
+  TileKernel<T> of[2][2][tile_vectors][tile_rows]; // whether A is transposed (a_row = 1); Last
 };
 extern const TileKernels<float> float_tiles;
 extern const TileKernels<double> double_tiles;
@@ -67,35 +68,31 @@ template <class T> constexpr bool is_tile_height(int rows) {
   return sizeof(T) == 4 || tile_rows < 14 || rows == tile_rows || rows <= tile_rows / 2;
 }
 
-// The tiles of a panel of `columns` columns, by their height less one.
+// The tiles of a shape, by their height less one. `is_padded`: B may be read up to the panel's
+// width.
 template <class T>
-GYAKU_INLINE const TileKernel<T>* tile_kernels(int columns, bool transpose_a, bool is_padded) {
-  const int vectors = columns > vec<T>::width ? 2 : 1;
-  const bool is_whole = !partial_is_free && (is_padded || columns == vectors * vec<T>::width);
+GYAKU_INLINE const TileKernel<T>* tile_kernels(const TileShape<T>& shape, bool is_padded) {
+  const int vectors = shape.columns > vec<T>::width ? 2 : 1;
+  const bool is_whole = !partial_is_free && (is_padded || shape.columns == vectors * vec<T>::width);
   const Last lanes = is_whole ? Last::whole : Last::partial;
-  const auto pick = [&](const auto& tiles) {
-    return tiles.of[transpose_a][static_cast<int>(lanes)][vectors - 1];
-  };
   if constexpr (sizeof(T) == sizeof(float))
-    return pick(float_tiles);
+    return float_tiles.of[shape.a_row == 1][static_cast<int>(lanes)][vectors - 1];
   else
-    return pick(double_tiles);
+    return double_tiles.of[0][static_cast<int>(lanes)][vectors - 1];
 }
 
-// A tile of `height` rows, at most `tile_rows`. `is_padded`: B may be read up to the panel's width.
+// A tile of `height` rows, at most `tile_rows`.
 template <class T>
-GYAKU_INLINE void multiply_tile(const TileShape<T>& shape, int height, bool transpose_a,
-                                bool is_padded, const T* a, const T* b, T* c, const T* bias,
-                                bool accumulate) noexcept {
-  const TileKernel<T>* const tiles = tile_kernels<T>(shape.columns, transpose_a, is_padded);
+GYAKU_INLINE void multiply_tile(const TileShape<T>& shape, int height, bool is_padded, const T* a,
+                                const T* b, T* c, const T* bias, bool accumulate) noexcept {
+  const TileKernel<T>* const tiles = tile_kernels(shape, is_padded);
   if (is_tile_height<T>(height)) return tiles[height - 1](shape, a, b, c, bias, accumulate);
   const int upper = height / 2, lower = height - upper;
   tiles[upper - 1](shape, a, b, c, bias, accumulate);
   TileShape<T> below = shape;
   below.ahead = {b, 0};
   if (below.epilogue.saved != nullptr) below.epilogue.saved += upper * shape.ldc;
-  tiles[lower - 1](below, a + upper * (transpose_a ? 1 : shape.lda), b, c + upper * shape.ldc, bias,
-                   accumulate);
+  tiles[lower - 1](below, a + upper * shape.a_row, b, c + upper * shape.ldc, bias, accumulate);
 }
 
 } // namespace

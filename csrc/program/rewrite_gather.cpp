@@ -6,6 +6,9 @@
 
 #include <cstring>
 
+#include "kernels/args/gather.h"
+#include "kernels/args/gemm.h"
+
 namespace gyaku {
 
 namespace {
