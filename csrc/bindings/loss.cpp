@@ -11,7 +11,7 @@ namespace gyaku::bindings {
 
 namespace {
 
-constexpr double weight = 30; // of an element, whatever the loss
+constexpr double loss_weight = 30; // of an element, whatever the loss
 
 // Either int64 labels, one a row, or a matrix like `y`.
 struct Target {
@@ -65,7 +65,7 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
   std::vector<Task> tasks;
   tasks.reserve(2);
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
-                            Work{flops, weight} * static_cast<double>(y.size),
+                            Work{flops, loss_weight} * static_cast<double>(y.size),
                             {y.read(true), target.operand, dy.write(true), losses}));
   tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
                             {0, static_cast<double>(args.rows)},

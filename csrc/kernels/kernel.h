@@ -1,6 +1,6 @@
-// A kernel: serial code that does the slice [begin, end) of its parallel dimension and knows nothing
-// of threads. Its arguments (`args/`) are plain data, pointers first; these are to C-contiguous
-// memory of the kernel's scalar type unless their declared type says otherwise.
+// A kernel: serial code that does the slice [begin, end) of its parallel dimension and knows
+// nothing of threads. Its arguments (`args/`) are plain data, pointers first; these are to
+// C-contiguous memory of the kernel's scalar type unless their declared type says otherwise.
 #pragma once
 
 #include <cstdint>

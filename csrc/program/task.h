@@ -83,9 +83,9 @@ struct Task {
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }
   template <class Args> bool takes() const { return type == &args_type<Args>; }
-  bool is_product() const { return takes<MatmulArgs>(); }
-  bool is_convolution() const { return takes<ConvArgs>(); }
-  bool is_update() const { return takes<UpdateArgs>(); }
+  bool is_product() const;
+  bool is_convolution() const;
+  bool is_update() const;
   // The arguments, as the kernel will read them.
   template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
   template <class Args> const Args& as() const {
