@@ -1,9 +1,6 @@
 // Batches that are gathered once, and products that pass over their zeros.
 #include "program/rewrite.h"
 
-#include "kernels/args/gather.h"
-#include "kernels/args/gemm.h"
-
 #include <cstring>
 
 #include "kernels/args/gather.h"

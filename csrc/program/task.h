@@ -12,9 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/args/conv.h"
-#include "kernels/args/gemm.h"
-#include "kernels/args/optimizer.h"
 #include "kernels/table.h"
 #include "program/pointers.h"
 
