@@ -34,7 +34,9 @@ def test_the_readme_sets_up_in_two_commands_and_runs_and_tests_in_one_each() -> 
 def test_ci_runs_the_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     lines = re.findall(r'^(?:run|suite "\S+") (.+)$', script, re.MULTILINE)
-    assert lines[:4] == commands("README.md")[:4]
+    # Between them it builds the kernels that only tests need.
+    users = [line for line in lines if "GYAKU_TESTING" not in line]
+    assert users[:4] == commands("README.md")[:4]
 
 
 def test_contributing_begins_with_the_commands_of_the_readme() -> None:
