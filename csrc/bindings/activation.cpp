@@ -16,11 +16,11 @@ constexpr std::array activations{
 #include "kernels/args/activations.inc"
 };
 
-constexpr double weight = 20; // of an element, whatever the function
+constexpr double weight = 20; // per element, for any function
 
 void run(Call& call, KernelId id, const char* name, double flops, const Tensor& shape_of,
          ElementwiseArgs args, std::vector<Operand> operands) {
-  // Cut by rows, as its neighbours are, where there are rows enough; else by cache lines.
+  // By rows, like the neighbouring tasks, if there are enough of them; else by cache lines.
   const std::int64_t rows = shape_of.rows();
   const bool by_rows = rows >= 8;
   args.size = shape_of.size;

@@ -1,4 +1,4 @@
-// Activations by their names.
+// Activations by name.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@ namespace gyaku::bindings {
 // A row of kernels/args/activations.inc.
 struct NamedActivation {
   const char* name;
-  const char* backward; // the gradient's name in a program's listing
+  const char* backward; // name of the gradient in listings of programs
   Activation function;
-  double flops, backward_flops; // of an element
+  double flops, backward_flops; // per element
 };
 
 const NamedActivation& find_activation(const std::string& name); // throws ValueError

@@ -11,7 +11,7 @@ namespace gyaku::bindings {
 
 namespace {
 
-// Below this, giving up the GIL costs more than it lets others do.
+// Below this, releasing the GIL costs more than it gains.
 constexpr double long_enough_to_release = 5e5; // weight or bytes
 
 std::string described(Shape shape, const py::dtype& dtype) {
@@ -32,7 +32,7 @@ bool is_exactly_array(py::handle object) {
   return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
 }
 
-// The row stride of a matrix in elements; nothing if it has no contiguous rows.
+// The row stride of a matrix in elements; none if its rows are not contiguous.
 std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t columns,
                                               py::ssize_t row_stride, py::ssize_t column_stride,
                                               py::ssize_t item) {
@@ -117,7 +117,7 @@ Matrix Call::matrix(py::handle object, const char* name) {
              name, "an aligned matrix of float32 or float64");
   const py::ssize_t *shape = array.shape(), *strides = array.strides();
   auto leading = leading_dimension(shape[0], shape[1], strides[0], strides[1], item);
-  const bool transposed = !leading && shape[0] > 1; // a single row is sooner copied
+  const bool transposed = !leading && shape[0] > 1; // a single row is faster to copy
   if (transposed) leading = leading_dimension(shape[1], shape[0], strides[1], strides[0], item);
   require_of(leading.has_value(), name, "a matrix of contiguous rows or the transpose of one");
   hold(array);
@@ -210,7 +210,7 @@ py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool
   py::array array(dtype, std::vector<py::ssize_t>(shape.begin(), shape.end()), memory, owner);
   if (Program* program = Program::recording(); program != nullptr && !zeroed) {
     program->add_temporary(memory, bytes);
-    keep_alive(array); // or what is allocated next might lie there, and pass for a temporary
+    keep_alive(array); // else the next allocation might reuse its address, and pass for a temporary
   }
   return array;
 }

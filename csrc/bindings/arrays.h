@@ -1,7 +1,7 @@
-// NumPy arrays on their way into tasks: what every binding checks, and memory for results.
+// NumPy arrays as operands of tasks: checks of every binding, and memory for results.
 //
-// A binding uses its arguments as they are or throws: the conversions, and the sentences that say
-// what is wrong, are in gyaku.ops. So a check costs nothing but itself where it holds.
+// A binding uses its arguments in place or throws; conversions, and the sentences of errors, are in
+// gyaku.ops. A check that passes costs nothing more.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +26,13 @@ using Shape = std::span<const py::ssize_t>;
 void require(bool holds, const char* operation, const char* message);
 void require(bool holds, const char* operation, const std::string& message);
 
-// A C-contiguous, aligned array in native byte order. It shows into the array, which its caller
-// holds.
+// A C-contiguous, aligned array in native byte order: a view, whose array is held by the caller.
 struct Tensor {
   void* data = nullptr;
   Shape shape;
   std::int64_t size = 0;
   std::int64_t item_bytes = 0;
-  char kind = 'f'; // as NumPy says: f, i, u
+  char kind = 'f'; // as in NumPy: f, i, u
 
   std::int64_t bytes() const { return size * item_bytes; }
   std::int64_t rows() const { return shape.empty() ? 1 : shape.front(); }
@@ -52,8 +51,8 @@ struct Tensor {
   Operand update(bool by_slice = false) const { return {data, bytes(), Access::update, by_slice}; }
 };
 
-// A matrix of contiguous rows, `leading` elements from the start of one to the next. Of a
-// transposed view it is the matrix that was transposed.
+// A matrix of contiguous rows with a row stride of `leading` elements. For a transposed view it is
+// the matrix that was transposed.
 struct Matrix {
   void* data = nullptr;
   std::int64_t rows = 0, columns = 0, leading = 0;
@@ -61,11 +60,11 @@ struct Matrix {
   bool transposed = false;
 
   Scalar scalar() const { return item_bytes == 4 ? Scalar::float32 : Scalar::float64; }
-  // From the first element to the last, with the gaps between the rows.
+  // From the first element to the last, gaps between rows included.
   std::int64_t bytes() const {
     return rows == 0 || columns == 0 ? 0 : ((rows - 1) * leading + columns) * item_bytes;
   }
-  // Rows are equal shares of the memory only where nothing lies between them.
+  // Rows are equal slices of the memory only without gaps between them.
   bool is_dense() const { return leading == columns; }
   Operand read(bool by_row = false) const {
     return {data, bytes(), Access::read, by_row && is_dense()};
@@ -81,8 +80,8 @@ public:
   explicit Call(const char* operation)
       : operation_(operation), is_recorded_(Program::recording() != nullptr) {}
 
-  // Inputs, which may be conversions of what was given: exactly ndarrays, since a subclass may mean
-  // something else by its elements.
+  // Inputs, which may be converted copies: exactly ndarrays, since the elements of a subclass may
+  // have another meaning.
   Tensor input(py::handle array, const char* name);
   Tensor real_input(py::handle array, const char* name); // float32 or float64
   Matrix real_matrix(py::handle array, const char* name);
@@ -97,7 +96,7 @@ public:
   std::span<double> float64_buffer(py::handle array, const char* name, std::int64_t count,
                                    bool writes);
 
-  // The array of a result: `out`, or a new one if that is None.
+  // The array of a result: `out`, or a new one for None.
   py::object result(py::handle out, Shape shape, Scalar scalar) const;
   py::object result(Shape shape, Scalar scalar) const { return result(py::none(), shape, scalar); }
   py::object number() const; // a new float64 array of one element
@@ -105,7 +104,7 @@ public:
   void require(bool holds, const char* message) const {
     if (!holds) bindings::require(false, operation_, message);
   }
-  // Runs the tasks, and records them with the arrays they point to if this thread records.
+  // Runs the tasks; if this thread records, records them with the arrays they point to.
   void run(std::vector<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
   void run(Task task);
 
@@ -118,19 +117,19 @@ private:
 
   const char* operation_;
   bool is_recorded_;
-  std::vector<py::array> arrays_; // while recording: else the caller holds them long enough
+  std::vector<py::array> arrays_; // while recording; otherwise the caller holds them
 };
 
 // A new array that starts on a cache line; throws ValueError or MemoryError for the operation.
 py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed = false);
 
-// Least batch whose samples are shared out to a team: tasks that work on the same samples one after
-// the other need no barrier in between.
+// The smallest batch with one slice for each sample: tasks over the same samples need no barrier
+// between them.
 constexpr std::int64_t enough_samples = 8;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// How the rows of all samples are cut into slices.
+// The partition of the rows of all samples into slices.
 struct Cut {
   std::int64_t unit;   // rows
   std::int64_t extent; // units
@@ -141,7 +140,7 @@ inline Cut cut_samples(std::int64_t samples, std::int64_t rows) {
   return {1, samples * rows, false};
 }
 
-// Keeps an array as long as the program that this thread records, if any, points to it.
+// Keeps an array alive as long as the program that this thread records, if any.
 void keep_alive(const py::array& array);
 
 } // namespace gyaku::bindings

@@ -1,4 +1,4 @@
-// Convolutions: which way through the kernels a problem takes, and memory for packed weights.
+// Convolutions: the choice of kernels, and memory for packed weights.
 #include "kernels/args/conv.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
@@ -23,7 +23,7 @@ struct Windows {
   std::int64_t groups;
 };
 
-// A kernel reads nothing outside of the image, wherever the windows lie; it counts in 32 bits.
+// A kernel reads nothing outside the image for any windows; its indices have 32 bits.
 ConvAxis axis_of(const Call& call, const Axis& axis) {
   const auto [size, taps, stride, dilation, before, after, windows] = axis;
   constexpr std::int64_t most = INT32_MAX / 4;
@@ -37,7 +37,7 @@ ConvAxis axis_of(const Call& call, const Axis& axis) {
           narrow(stride), narrow(dilation), narrow(before)};
 }
 
-// The shape of a convolution, whichever of its three products is asked for.
+// The shape of a convolution, for all three of its products.
 struct Problem {
   ConvShape shape;
   std::int64_t images;
@@ -77,8 +77,8 @@ struct Problem {
   bool is_depthwise() const {
     return shape.groups > 1 && shape.channels == 1 && shape.filters == 1;
   }
-  // Of products and sums, if `given` has a number for each window: those of pooled windows are
-  // fewer.
+  // Of multiplications and additions, if `given` has an element for each window; pooled windows
+  // have fewer.
   Work work(const Tensor& given) const {
     const double weight = 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
                           static_cast<double>(taps()) * shape.groups * shape.channels *
@@ -91,16 +91,17 @@ struct Problem {
     return ceil_div(elements, lanes()) * lanes();
   }
 
-  // Of an array with an element for each 2 x 2 windows.
+  // Shape of an array with an element for each 2 x 2 windows.
   Shape4 pooled_shape() const {
     return {images, shape.rows.windows / 2, shape.columns.windows / 2,
             std::int64_t{shape.groups} * shape.filters};
   }
-  // Elements of a window row, side by side in the image.
+  // Contiguous elements of a kernel row in the image.
   std::int64_t run() const { return std::int64_t{shape.columns.taps} * shape.channels; }
-  // Whether the gradient behind a 2 x 2 max-pooling is taken as it is, not scattered to all windows
-  // first: there must be room for what a row of windows sees, and vectors must be filled.
-  bool takes_maxima() const {
+  // Whether the backward pass through a 2 x 2 max pooling behind the convolution uses the gradients
+  // of the maxima directly: the image rows of a row of windows must fit, and vectors must be
+  // filled.
+  bool is_pooled_backward() const {
     const ConvAxis &rows = shape.rows, &columns = shape.columns;
     for (const ConvAxis& axis : {rows, columns})
       if (axis.stride > 1 || axis.dilation > 1 || axis.windows < 2) return false;
@@ -109,8 +110,8 @@ struct Problem {
     const std::int64_t copies = is_few ? 4 : 1;
     const std::int64_t seen = (columns.windows / 2 * 2 + columns.taps - 1) *
                               std::int64_t{shape.channels} * (rows.taps + 1);
-    if (copies * seen > max_maxima_bytes / item_bytes - lanes()) return false;
-    if (columns.windows / 2 > max_maxima_windows || columns.padding > columns.windows / 2 * 2)
+    if (copies * seen > max_pooled_bytes / item_bytes - lanes()) return false;
+    if (columns.windows / 2 > max_pooled_windows || columns.padding > columns.windows / 2 * 2)
       return false;
     if (!is_few) return 2 * run() >= whole_vectors(run());
     const auto is_padded = [](const ConvAxis& axis) {
@@ -119,8 +120,8 @@ struct Problem {
     return lanes() >= picking_lanes && !is_padded(rows) && !is_padded(columns);
   }
 
-  // A window of one pixel sees neighbouring rows as one: as long as fits, so that tiles come out
-  // even.
+  // A 1 x 1 kernel treats neighbouring rows as one, as long as fits, so that tiles have equal
+  // sizes.
   void join_rows() {
     ConvAxis &rows = shape.rows, &columns = shape.columns;
     constexpr std::int32_t long_enough = 112;
@@ -134,7 +135,7 @@ struct Problem {
   }
 };
 
-// An array of four axes, of what a problem needs.
+// A four-dimensional array, of the shape of a problem.
 void require_fit(const Call& call, const Tensor& tensor, const Shape4& shape, const Tensor& like,
                  const char* message) {
   call.require(tensor.same_type(like) &&
@@ -148,23 +149,21 @@ Tensor image_input(Call& call, py::handle array, const char* name) {
   return found;
 }
 
-// Which of 2 x 2 windows was the largest, for each element of a gradient; or null.
+// Position of the maximum among 2 x 2 windows, for each element of a gradient; or null.
 Tensor argmax_input(Call& call, py::handle array, const Problem& problem) {
   if (array.is_none()) return {};
-  call.require(problem.takes_maxima(), "there is no way from maxima for this convolution");
+  call.require(problem.is_pooled_backward(), "this convolution cannot use the gradients of maxima");
   const Tensor found = call.input(array, "argmax");
   const Shape4 shape = problem.pooled_shape();
   call.require(found.kind == 'u' && found.item_bytes == 1 &&
                    std::equal(found.shape.begin(), found.shape.end(), shape.begin(), shape.end()),
-               "argmax must hold an unsigned byte for each maximum");
+               "argmax must be uint8 with an element for each maximum");
   return found;
 }
 
-// As many slices as images, so that what comes before and after may be carried image by image; of a
-// few images, rows.
 constexpr std::int64_t enough_images = 32;
 
-// A convolution, or its gradient with respect to the images, to do: checked.
+// A convolution, or its gradient with respect to the images: checked arguments.
 struct Convolution {
   Problem problem;
   bool backward, is_pooled;
@@ -172,8 +171,8 @@ struct Convolution {
   double alpha;
   const NamedActivation& activation;
 
-  // As many slices as images, so that what comes before and after may be carried image by image; of
-  // a few images, rows.
+  // One slice for each image, so that a thread keeps its images from task to task; with few images,
+  // rows.
   bool by_image() const {
     constexpr std::int64_t enough_images = 32;
     return is_pooled || problem.images >= enough_images;
@@ -191,14 +190,15 @@ struct Convolution {
 
 bool is_depthwise(const Convolution& convolution) { return convolution.problem.is_depthwise(); }
 
-// Whether what a pixel of dy contributes to a row of dx fills vectors better than dx's channels do.
-bool is_narrow(const Convolution& convolution) {
+// Whether the contributions of a pixel of dy to a row of dx fill vectors better than the channels
+// of dx do.
+bool has_few_channels(const Convolution& convolution) {
   const Problem& problem = convolution.problem;
   const ConvShape& shape = problem.shape;
   const auto use = [&](std::int64_t elements) {
     return static_cast<double>(elements) / static_cast<double>(problem.whole_vectors(elements));
   };
-  // Nor does a remainder of few channels need a vector of its own.
+  // A remainder of few channels needs no vector of its own either.
   const std::int64_t few = 4, remainder = shape.channels % problem.lanes();
   const bool is_shared = problem.scalar == Scalar::float32 && few < problem.lanes() &&
                          shape.channels > problem.lanes() && remainder <= few;
@@ -208,7 +208,7 @@ bool is_narrow(const Convolution& convolution) {
          cost_of_adding_up * use(problem.run()) > use(shape.channels);
 }
 
-// The weights as a kernel reads them: elements, and what slices of the packing count.
+// Packed weights: elements, and the slices of the packing.
 struct Packed {
   std::int64_t elements, extent;
 };
@@ -227,20 +227,21 @@ Packed packed_by_taps(const Convolution& convolution) {
   return {extent * inputs * problem.whole_vectors(outputs), extent};
 }
 
-// The ways through the kernels: the first one that applies is taken.
-struct Way {
+// Paths through the kernels: the first one that applies is taken.
+struct Path {
   bool (*applies)(const Convolution&);
   KernelId kernel;
   KernelId pack = KernelId::count;
   Packed (*packed)(const Convolution&) = nullptr; // null: weights in place
 };
-constexpr std::array ways{
-    Way{[](const Convolution& convolution) { return convolution.is_pooled; }, KernelId::conv_maxima,
-        KernelId::conv_maxima_pack, packed_by_rows},
-    Way{is_depthwise, KernelId::depthwise},
-    Way{is_narrow, KernelId::conv_narrow, KernelId::conv_narrow_pack, packed_by_rows},
-    Way{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
-        packed_by_taps},
+constexpr std::array paths{
+    Path{[](const Convolution& convolution) { return convolution.is_pooled; },
+         KernelId::conv_pooled_backward, KernelId::conv_pooled_backward_pack, packed_by_rows},
+    Path{is_depthwise, KernelId::depthwise},
+    Path{has_few_channels, KernelId::conv_few_channels, KernelId::conv_few_channels_pack,
+         packed_by_rows},
+    Path{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
+         packed_by_taps},
 };
 
 ConvArgs args_of(const Convolution& convolution) {
@@ -261,20 +262,20 @@ ConvArgs args_of(const Convolution& convolution) {
 
 void run(Call& call, const char* name, const Convolution& convolution) {
   const Problem& problem = convolution.problem;
-  const Way& way =
-      *std::ranges::find_if(ways, [&](const Way& each) { return each.applies(convolution); });
+  const Path& path =
+      *std::ranges::find_if(paths, [&](const Path& each) { return each.applies(convolution); });
   ConvArgs args = args_of(convolution);
   Operand weights = convolution.w.read();
   std::vector<Task> tasks;
   Block scratch;
   std::int64_t scratch_bytes = 0;
-  if (way.packed != nullptr) {
-    const auto [elements, extent] = way.packed(convolution);
+  if (path.packed != nullptr) {
+    const auto [elements, extent] = path.packed(convolution);
     scratch_bytes = elements * problem.item_bytes;
     scratch = allocate(scratch_bytes);
     args.packed = scratch.get();
     const ConvPackArgs pack{convolution.w.data, scratch.get(), problem.shape, convolution.backward};
-    tasks.push_back(make_task("pack", way.pack, problem.scalar, pack, extent, 1, {},
+    tasks.push_back(make_task("pack", path.pack, problem.scalar, pack, extent, 1, {},
                               {weights, {scratch.get(), scratch_bytes, Access::write}}));
     weights = {scratch.get(), scratch_bytes, Access::read};
   }
@@ -283,13 +284,13 @@ void run(Call& call, const char* name, const Convolution& convolution) {
   if (convolution.is_pooled) operands.push_back(convolution.argmax.read(true));
   operands.push_back(convolution.y.write(true));
   const std::int64_t extent = problem.images * (convolution.by_image() ? 1 : convolution.rows());
-  tasks.push_back(make_task(name, way.kernel, problem.scalar, args, extent, 1, convolution.work(),
+  tasks.push_back(make_task(name, path.kernel, problem.scalar, args, extent, 1, convolution.work(),
                             std::move(operands)));
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
 }
 
-// y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image.
-// Or x has one for each 2 x 2 windows, and argmax says which it is from.
+// y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image. Or x
+// has one for each 2 x 2 windows, and argmax is the position of each maximum.
 py::object convolve(const char* name, bool backward, py::handle x_array, py::handle w_array,
                     py::handle b_array, py::handle out, const Windows& windows,
                     const std::string& activation, double alpha,
@@ -335,13 +336,13 @@ py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, con
                   "identity", 0, argmax);
 }
 
-// Whether the gradients are computed from those behind a 2 x 2 max-pooling.
-bool takes_maxima(const Axis& rows, const Axis& columns, std::int64_t channels,
-                  std::int64_t filters, std::int64_t item_bytes) {
+// Whether the gradients are computed from those behind a 2 x 2 max pooling.
+bool is_pooled_backward(const Axis& rows, const Axis& columns, std::int64_t channels,
+                        std::int64_t filters, std::int64_t item_bytes) {
   Tensor like;
   like.item_bytes = item_bytes;
   return Problem(Call("conv2d_backward"), {rows, columns, 1}, 0, channels, filters, like)
-      .takes_maxima();
+      .is_pooled_backward();
 }
 
 py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle out,
@@ -360,7 +361,7 @@ std::int64_t parts_of(const Problem& problem, std::int64_t weight_bytes) {
                     std::clamp(problem.images, std::int64_t{1}, at_most));
 }
 
-// The gradients with respect to the weights and the biases to compute: checked.
+// The gradients with respect to weights and biases: checked arguments.
 struct WeightGradients {
   Problem problem;
   Tensor dy, x, argmax, dw, db;
@@ -371,36 +372,38 @@ struct WeightGradients {
   std::int64_t rows() const {                               // of dw
     return problem.taps() * problem.shape.channels * problem.shape.groups;
   }
-  // Parts are added up; those of a filter at a time lie the other way round.
+  // Parts are added up; those computed filter by filter are transposed.
   bool has_parts() const { return parts() > 1 || is_pooled; }
-  bool is_turned() const { return is_pooled && problem.shape.channels >= few_channels; }
+  bool is_transposed() const { return is_pooled && problem.shape.channels >= few_channels; }
 };
 
-// The ways through the kernels: the first one that applies is taken.
-struct WeightsWay {
+// Paths through the kernels: the first one that applies is taken.
+struct WeightsPath {
   bool (*applies)(const WeightGradients&);
   KernelId kernel;
   std::int64_t (*extent_of_part)(const WeightGradients&);
 };
 constexpr std::array weights_ways{
-    WeightsWay{[](const WeightGradients& g) { return g.is_pooled; }, KernelId::conv_maxima_weights,
-               [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
-    WeightsWay{[](const WeightGradients& g) { return g.problem.is_depthwise(); },
-               KernelId::depthwise_weights, [](const WeightGradients&) { return std::int64_t{1}; }},
-    WeightsWay{[](const WeightGradients&) { return true; }, KernelId::conv_weights,
-               [](const WeightGradients& g) { return g.rows(); }},
+    WeightsPath{[](const WeightGradients& g) { return g.is_pooled; },
+                KernelId::conv_pooled_backward_weights,
+                [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
+    WeightsPath{[](const WeightGradients& g) { return g.problem.is_depthwise(); },
+                KernelId::depthwise_weights,
+                [](const WeightGradients&) { return std::int64_t{1}; }},
+    WeightsPath{[](const WeightGradients&) { return true; }, KernelId::conv_weights,
+                [](const WeightGradients& g) { return g.rows(); }},
 };
 
-// The task that adds the parts up.
+// The task that adds the parts.
 Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t bytes) {
   const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
   const std::int64_t parts = gradients.parts(), stride = gradients.stride();
   const Work work{0, static_cast<double>(parts * stride)};
   std::vector<Operand> operands{{parts_memory, bytes, Access::read}, dw.write(), db.write()};
-  if (gradients.is_turned()) {
+  if (gradients.is_transposed()) {
     constexpr std::int64_t block = 16; // rows of a square
-    const TurnPartsArgs args{parts_memory, dw.data, db.data, parts, gradients.rows(), db.size};
-    return make_task("add_parts", KernelId::turn_parts, problem.scalar, args, gradients.rows(),
+    const TransposePartsArgs args{parts_memory, dw.data, db.data, parts, gradients.rows(), db.size};
+    return make_task("add_parts", KernelId::transpose_parts, problem.scalar, args, gradients.rows(),
                      block, work, std::move(operands));
   }
   constexpr std::int64_t strip = 64; // whole cache lines for each member
@@ -434,13 +437,13 @@ void run(Call& call, const WeightGradients& gradients) {
   } else {
     operands.insert(operands.end(), {dw.write(), db.write()});
   }
-  const WeightsWay& way = *std::ranges::find_if(
-      weights_ways, [&](const WeightsWay& each) { return each.applies(gradients); });
+  const WeightsPath& path = *std::ranges::find_if(
+      weights_ways, [&](const WeightsPath& each) { return each.applies(gradients); });
   Work work = problem.work(dy);
-  work.flops += static_cast<double>(dy.size); // the sums of biases
+  work.flops += static_cast<double>(dy.size); // sums for the biases
   std::vector<Task> tasks;
-  tasks.push_back(make_task("conv2d_backward_weights", way.kernel, problem.scalar, args,
-                            args.parts * way.extent_of_part(gradients), 1, work,
+  tasks.push_back(make_task("conv2d_backward_weights", path.kernel, problem.scalar, args,
+                            args.parts * path.extent_of_part(gradients), 1, work,
                             std::move(operands)));
   if (gradients.has_parts()) tasks.push_back(sum_of(gradients, scratch.get(), scratch_bytes));
   call.run(std::move(tasks), std::move(scratch), scratch_bytes);
@@ -484,7 +487,7 @@ void register_conv(py::module_& module) {
   module.def("conv2d_backward_data", &conv2d_backward_data, py::arg("dy"), py::arg("w"),
              py::arg("out"), py::arg("rows"), py::arg("columns"), py::arg("groups"),
              py::arg("argmax") = py::none());
-  module.def("takes_maxima", &takes_maxima, py::arg("rows"), py::arg("columns"),
+  module.def("takes_maxima", &is_pooled_backward, py::arg("rows"), py::arg("columns"),
              py::arg("channels"), py::arg("filters"), py::arg("item_bytes"));
   module.def("conv2d_transpose", &conv2d_transpose, py::arg("x"), py::arg("w"), py::arg("b"),
              py::arg("out"), py::arg("rows"), py::arg("columns"), py::arg("groups"),

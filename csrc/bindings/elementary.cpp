@@ -1,4 +1,4 @@
-// The elementary functions as they are, for their tests: built with GYAKU_TESTING alone.
+// The elementary functions, exposed for their tests: built with GYAKU_TESTING only.
 #include "kernels/args/elementary.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"

@@ -1,4 +1,4 @@
-// Batches out of data sets, and the counters and sums that a program carries along.
+// The gather of batches, and the counters and sums of a program.
 #include "kernels/args/gather.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -20,13 +20,13 @@ Source source_of(const Call& call, const Tensor& source) {
 // Labels and indices are copied.
 bool is_integer(Source type) { return type == Source::int32 || type == Source::int64; }
 
-// A batch of rows, checked: what the kernel needs, and what it touches.
+// A batch of rows: checked arguments, and the memory they touch.
 struct Rows {
   GatherArgs args{};
   Tensor source, out;
   std::vector<Operand> operands;
 
-  // Hands the operands over.
+  // Moves the operands into a task.
   Task task(const char* name, KernelId id, const auto& all_args) {
     return make_task(name, id, out.item_bytes == 4 ? Scalar::float32 : Scalar::float64, all_args,
                      args.rows, 1, Work{1, 1} * static_cast<double>(out.size), std::move(operands));

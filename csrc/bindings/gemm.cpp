@@ -1,4 +1,4 @@
-// Matrix products: which way through the kernels a problem takes.
+// Matrix products: the choice of kernels.
 #include "kernels/args/gemm.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
@@ -15,10 +15,10 @@ namespace gyaku::bindings {
 
 namespace {
 
-// A product to do, checked, and its properties that decide how.
+// A product: checked arguments, and the properties that determine its path.
 struct Product {
   Matrix a, b, c;
-  std::vector<Operand> operands; // that are read: a, b and the bias, if any
+  std::vector<Operand> operands; // inputs: a, b and the bias, if any
   Work work;
   MatmulArgs args{};
 
@@ -29,21 +29,21 @@ struct Product {
   std::int64_t b_bytes() const { return args.k * args.n * item_bytes(); }
 
   bool is_tiny() const { return args.m * args.n * args.k <= 128; }
-  // Inner products either way: side by side, or each in a row of its own.
+  // Inner products: contiguous, or each in a row of its own.
   bool is_column() const { return args.n == 1 && !args.transpose_a && args.ldc == 1; }
   bool is_inner() const {
     return !args.transpose_a && (args.n == 1 || (args.m <= 8 && args.transpose_b));
   }
   bool has_few_rows() const { return args.m <= 4 && !args.transpose_b; }
-  // A large B that many rows are multiplied by is worth a copy: its rows lie in as many pages. So
-  // is A then, but for rows of moderate length that are summed along.
+  // A copy pays for a large B that is used by many rows: its own rows are in as many pages. So it
+  // does for A then, except for rows of moderate length read along k.
   bool is_large() const { return b_bytes() > tile().large_b && row_tiles() > 20; }
   bool is_huge() const { return is_large() && b_bytes() > huge; }
   bool copies_both() const { return is_huge() || (is_large() && args.transpose_a); }
   bool copies_b() const { return is_large() || args.transpose_b; }
-  // A transposed B is packed anyway: better on the fly than beforehand if a block of A stays in the
-  // second-level cache meanwhile and B is not huge. Low tiles have no time to read B where it lies
-  // if they are short as well.
+  // A transposed B is packed in any case: on the fly if a block of A stays in the second-level
+  // cache meanwhile and B is not huge. Short products with low tiles have no time to read B in
+  // place.
   bool is_short() const {
     if (args.m <= 56 && b_bytes() > huge) return true;
     if (args.transpose_b)
@@ -51,7 +51,7 @@ struct Product {
     return row_tiles() <= (tile().rows <= 6 && args.k <= 64 ? 20 : 4);
   }
   // There must be columns for a team, unless those of one cache line are done before a larger team
-  // would be worth while.
+  // would pay.
   bool is_wide() const {
     if (panels() > row_tiles()) return true;
     const bool is_quick = args.m * args.k * 64 / item_bytes() <= 640 * 1024;
@@ -64,8 +64,8 @@ private:
   static constexpr std::int64_t huge = 2 * 1024 * 1024;
 };
 
-// How the loops around the micro-kernel are cut. Blocks of k have nearly the same length, and that
-// length is the only thing here that a result depends on.
+// The partition of the loops around the micro-kernel. k-blocks have nearly equal length, the only
+// choice here that a result depends on.
 void cut_loops(Product& product) {
   MatmulArgs& args = product.args;
   const Tile& tile = product.tile();
@@ -75,17 +75,16 @@ void cut_loops(Product& product) {
                                                : tile.k_block;
   const std::int64_t blocks = std::max(ceil_div(args.k, longest), std::int64_t{1});
   args.k_block = std::max(ceil_div(ceil_div(args.k, blocks), 8) * 8, std::int64_t{8});
-  const auto fitting = [&](std::int64_t share, std::int64_t width) {
-    return std::max(share / (args.k_block * width * product.item_bytes()), std::int64_t{1});
+  const auto fitting = [&](std::int64_t bytes, std::int64_t width) {
+    return std::max(bytes / (args.k_block * width * product.item_bytes()), std::int64_t{1});
   };
-  // A chunk of A stays in the second level while it meets a group of panels of B, the group in the
-  // third while it meets all chunks. Where A is copied anew for each group, there are as few as can
-  // be.
+  // A chunk of A stays in the second-level cache for a group of panels of B, the group in the third
+  // level for all chunks. If A is copied again for each group, there are as few groups as possible.
   args.group_panels = fitting(caches.l3 / (args.copies_a ? 2 : 16), tile.panel);
   args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
 }
 
-// The tasks of a product, and the scratch memory that they share.
+// The tasks of a product, and their scratch memory.
 class Tasks {
 public:
   explicit Tasks(Product& product) : product_(product), args_(product.args) {}
@@ -95,7 +94,7 @@ public:
   void rows() { add(KernelId::matmul_rows, args_.n, strip, false, args_.m == 1); }
   void inner() { add(KernelId::matmul_dot, args_.n, strip, false, args_.m == 1); }
   void tiles() { add(KernelId::matmul, args_.m, 1, !args_.transpose_a, true); }
-  // A B that is larger than the cache is packed, a block of k at a time, before it is multiplied.
+  // A B larger than the cache is packed, a k-block at a time, before the product.
   void columns() {
     const std::int64_t item = product_.item_bytes(), line = 64 / item;
     const Tile& tile = product_.tile();
@@ -149,36 +148,36 @@ private:
   std::int64_t scratch_bytes_ = 0;
 };
 
-// The ways through the kernels: the first one that applies is taken.
-struct Way {
+// Paths through the kernels: the first one that applies is taken.
+struct Path {
   bool (Product::*applies)() const;
   void (Tasks::*build)();
   bool by_columns = false, copies_a = false;
 };
-constexpr std::array ways{
-    Way{&Product::is_tiny, &Tasks::small},     // tiles would spend their time on being set up
-    Way{&Product::is_column, &Tasks::column},  //
-    Way{&Product::has_few_rows, &Tasks::rows}, // B read once in long strips
-    Way{&Product::is_inner, &Tasks::inner},    //
-    Way{&Product::goes_by_columns, &Tasks::columns, true},
-    Way{&Product::copies_both, &Tasks::packed, false, true},
-    Way{&Product::copies_b, &Tasks::packed},
-    Way{&Product::always, &Tasks::tiles}, // B in place
+constexpr std::array paths{
+    Path{&Product::is_tiny, &Tasks::small},     // too small for the overhead of tiles
+    Path{&Product::is_column, &Tasks::column},  //
+    Path{&Product::has_few_rows, &Tasks::rows}, // B read once in long strips
+    Path{&Product::is_inner, &Tasks::inner},    //
+    Path{&Product::goes_by_columns, &Tasks::columns, true},
+    Path{&Product::copies_both, &Tasks::packed, false, true},
+    Path{&Product::copies_b, &Tasks::packed},
+    Path{&Product::always, &Tasks::tiles}, // B in place
 };
 
 void build(Product& product, Tasks& tasks) {
-  const auto& way =
-      *std::ranges::find_if(ways, [&](const Way& each) { return (product.*each.applies)(); });
-  product.args.by_columns = way.by_columns;
-  product.args.copies_a = way.copies_a;
+  const auto& path =
+      *std::ranges::find_if(paths, [&](const Path& each) { return (product.*each.applies)(); });
+  product.args.by_columns = path.by_columns;
+  product.args.copies_a = path.copies_a;
   cut_loops(product);
-  (tasks.*way.build)();
+  (tasks.*path.build)();
 }
 
-// The arguments of a product of these matrices, of which c is still to come.
+// The arguments of a product of these matrices, except c.
 Product product_of(const Call& call, const Matrix& a, const Matrix& b, bool transpose_a,
                    bool transpose_b) {
-  // The transpose of a transposed view is what it is a view of.
+  // The transpose of a transposed view is the underlying matrix.
   transpose_a = transpose_a != a.transposed;
   transpose_b = transpose_b != b.transposed;
   Product product{a, b, {}, {a.read(), b.read()}, {}, {}};
@@ -188,7 +187,7 @@ Product product_of(const Call& call, const Matrix& a, const Matrix& b, bool tran
   args.n = transpose_b ? b.rows : b.columns;
   call.require((transpose_b ? b.columns : b.rows) == args.k && a.item_bytes == b.item_bytes,
                "shapes or dtypes of a and b do not fit");
-  // The kernels of one column read it as a vector.
+  // Kernels of one column read it as a vector.
   call.require(args.n != 1 || transpose_b || b.leading == 1, "a column of b must be contiguous");
   const bool is_row_transposed = args.n == 1 && !transpose_a && !transpose_b;
   args.a = a.data;
@@ -225,7 +224,7 @@ Work work_of(const Product& product, const NamedActivation& activation) {
   const MatmulArgs& args = product.args;
   const double elements = static_cast<double>(args.m) * static_cast<double>(args.n),
                products = 2.0 * elements * static_cast<double>(args.k);
-  const double ending = (args.bias == nullptr ? 0 : 1) + activation.flops; // of an element
+  const double ending = (args.bias == nullptr ? 0 : 1) + activation.flops; // per element
   return {products + ending * elements, products};
 }
 

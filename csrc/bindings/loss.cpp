@@ -1,4 +1,4 @@
-// Losses: one task for the rows, one that adds them up.
+// Losses: one task for the rows, one for their sum.
 #include "kernels/args/loss.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -11,7 +11,7 @@ namespace gyaku::bindings {
 
 namespace {
 
-constexpr double loss_weight = 30; // of an element, whatever the loss
+constexpr double loss_weight = 30; // per element, for any loss
 
 // Either int64 labels, one a row, or a matrix like `y`.
 struct Target {
@@ -39,7 +39,7 @@ Target target_for(Call& call, const Tensor& y, py::handle array, std::int64_t cl
   return target;
 }
 
-// One over the number of samples, or one.
+// 1 / number of samples, or 1.
 double per_sample(const Call& call, std::int64_t samples, const std::string& reduction) {
   call.require(samples > 0, "an empty batch has no loss");
   call.require(reduction == "mean" || reduction == "sum", "reduction must be mean or sum");
@@ -105,11 +105,11 @@ py::tuple squared_error(py::handle y_array, py::handle t_array, bool mean_over_f
   Call call("squared_error");
   const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
   call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
-  const double share = per_sample(call, y.rows(), reduction);
+  const double scale = per_sample(call, y.rows(), reduction);
   LossArgs args{};
   args.gradient_factor =
-      mean_over_features ? 2 * share / static_cast<double>(std::max<std::int64_t>(y.columns(), 1))
-                         : share;
+      mean_over_features ? 2 * scale / static_cast<double>(std::max<std::int64_t>(y.columns(), 1))
+                         : scale;
   return run_loss(call, "squared_error", KernelId::squared_error, y,
                   {t.data, nullptr, t.read(true)}, args, args.gradient_factor / 2, 4);
 }
@@ -119,7 +119,7 @@ py::object count_correct(py::handle scores_array, py::handle target_array) {
   const Tensor scores = call.real_input(scores_array, "scores");
   call.require(scores.shape.size() == 2 && scores.shape[1] > 0,
                "the scores must be a matrix that has a column");
-  // One column tells two classes apart.
+  // One column means two classes.
   const Target target =
       target_for(call, scores, target_array, std::max<std::int64_t>(scores.shape[1], 2));
   const py::object count = call.number();

@@ -44,7 +44,7 @@ void choose_threads(int threads) {
   set_num_threads(threads);
 }
 
-// The best of several runs of `body(member)` on `threads` threads, in seconds.
+// The minimum time of several runs of `body(member)` on `threads` threads, in seconds.
 template <class F> double best_seconds(int threads, int runs, F body) {
   using Clock = std::chrono::steady_clock;
   double best = 1e30;
@@ -66,7 +66,7 @@ double measure_flops(const std::string& dtype, int threads) {
   const Block sink = allocate(64 * max_threads);
   const Kernel peak = kernel(KernelId::peak_flops, scalar);
   const py::gil_scoped_release release;
-  int members = threads; // or as many as were really given
+  int members = threads; // or as many as were granted
   auto body = [&](Member& me) noexcept {
     me.round(me.size(), [&](int slot) noexcept {
       if (slot == 0) members = me.size();
@@ -89,12 +89,12 @@ double measure_bandwidth(std::int64_t bytes, int threads) {
     std::memset(block->get(), 0, static_cast<std::size_t>(bytes));
   const TriadArgs args{a.get(), b.get(), c.get(), 2.0};
   const Kernel triad = kernel(KernelId::triad, Scalar::float32);
-  // Long enough to be seen by the clock.
+  // Long enough for the resolution of the clock.
   const std::int64_t repeats = std::max<std::int64_t>(1, (std::int64_t{16} << 20) / bytes);
   const py::gil_scoped_release release;
   auto body = [&](Member& me) noexcept {
     me.round(me.size(), [&](int slot) noexcept {
-      const Slice slice = share(count, 64, slot, me.size());
+      const Slice slice = slice_of(count, 64, slot, me.size());
       for (std::int64_t repeat = 0; repeat < repeats; ++repeat) triad(&args, slice);
     });
   };

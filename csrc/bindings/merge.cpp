@@ -1,4 +1,4 @@
-// Branches that meet: one task each.
+// Merged branches: one task each.
 #include "kernels/args/merge.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -54,7 +54,7 @@ void copy(Call& call, const char* name, const Tensor& x, const Tensor& y, std::i
   args.unit = cut.unit;
   Operand from = x.read(cut.by_sample), to = y.write(cut.by_sample);
   from.touched = to.touched = rows * columns * x.item_bytes;
-  // The first columns make the matrix, the others are added to it.
+  // The first columns write the matrix, the others update it.
   if (y_start > 0) to.access = Access::update;
   call.run(
       make_task(name, KernelId::copy_columns, x.scalar(), args, cut.extent, 1, {}, {from, to}));

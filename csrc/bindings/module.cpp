@@ -13,7 +13,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   for (const std::string& fault : {gyaku::fault_of_requested_threads(), gyaku::choose_isa()})
     if (!fault.empty()) throw py::import_error(fault);
   module.attr("__version__") = GYAKU_VERSION;
-// bindings.inc, which the build writes, has the FAMILY rows of families.inc that are built.
+// bindings.inc, written by the build, has the FAMILY rows of families.inc that are built.
 #define FAMILY(family) gyaku::bindings::register_##family(module);
 #include "bindings.inc"
 #undef FAMILY

@@ -1,5 +1,5 @@
-// Normalisation: statistics are sums over the batch by chunks, then a task that puts these
-// together, then the rows.
+// Normalisation: sums over chunks of the batch, a task that combines them into statistics, then the
+// rows.
 #include "kernels/args/norm.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -14,18 +14,18 @@ namespace gyaku::bindings {
 
 namespace {
 
-// Long enough that few partial sums are left, short enough that a chunk stays in the second-level
-// cache while it is read twice.
+// Long enough for few partial sums, short enough that a chunk stays in the second-level cache for
+// two passes.
 constexpr std::int64_t chunk_size = 32768; // elements
 constexpr std::int64_t fewest_rows = 64;
 
-// A result: the array, and what is known of it.
+// A result: the array and its properties.
 struct Result {
   py::object array;
   Tensor tensor;
 };
 
-// x as rows by columns; the samples' rows are what slices count.
+// x as rows by columns; slices count the rows of samples.
 class Normalisation {
 public:
   Normalisation(Call& call, const char* name, const Tensor& x, std::int64_t columns)
@@ -34,13 +34,13 @@ public:
     args.columns = columns;
     args.rows = columns == 0 ? 0 : x.size / columns;
     args.chunk = std::max(fewest_rows, chunk_size / std::max<std::int64_t>(columns, 1));
-    // The features of a layer may be all axes: then there is but one row.
+    // The features of layer normalisation may be all axes: then there is one row only.
     const std::int64_t samples = std::min(args.rows, x.rows());
     cut_ = cut_samples(samples, samples == 0 ? 0 : args.rows / samples);
     args.unit = cut_.unit;
   }
 
-  // The arrays, one by one, each the member of the arguments that is given.
+  // The arrays, each for the given member of the arguments.
   template <class T> Tensor read(py::handle array, const char* name, T NormArgs::* member) {
     const Tensor tensor = call_.real_input(array, name);
     args.*member = tensor.data;
@@ -77,14 +77,14 @@ public:
     add_columns(finish, finish_name, std::move(finished));
   }
   void add_columns(KernelId id, const char* name, std::vector<Operand> operands) {
-    constexpr std::int64_t line = 16; // so that no two members write to one
+    constexpr std::int64_t line = 16; // no cache line is written by two members
     tasks_.push_back(
         make_task(name, id, x_.scalar(), args, args.columns, line, {}, std::move(operands)));
   }
   void add_rows(KernelId id, std::vector<Operand> operands, Work work) {
     add(id, name_, std::move(operands), cut_.extent, work);
   }
-  // What one sample owns is in its slice.
+  // A slice has the rows of one sample.
   Operand own(Operand operand) const {
     operand.by_slice = true;
     return operand;
@@ -163,7 +163,7 @@ py::tuple batch_norm_inference(py::handle x_array, py::handle gamma_array, py::h
   return py::make_tuple(y_array, inverse_array);
 }
 
-// Results are apart from what is read, and from each other.
+// Results must not overlap inputs, or each other.
 void require_apart(const Call& call, std::span<const Operand> read,
                    std::span<const Operand> written) {
   for (std::size_t i = 0; i < written.size(); ++i) {

@@ -53,9 +53,9 @@ public:
     args.*member = tensor.data;
   }
 
-  // `work` is that of an element.
+  // `work` is per element.
   void run(KernelId id, Work work) {
-    // Whole cache lines of float32, so that no two members write to one.
+    // Whole cache lines of float32: none is written by two members.
     constexpr std::int64_t grain = 64;
     call_.run(make_task(name_, id, params_.scalar(), args, args.size, grain,
                         work * static_cast<double>(args.size), std::move(operands_)));
@@ -70,7 +70,7 @@ private:
   std::vector<Operand> operands_;
 };
 
-// An argument of an update, by the member that it becomes.
+// An argument of an update, by the member it sets.
 template <class T> struct Argument {
   const char* name;
   T UpdateArgs::* member;
@@ -79,7 +79,7 @@ using State = Argument<void*>;
 
 template <std::size_t> using Handle = py::handle;
 
-// An optimizer: its kernel, the work of an element, the arrays that it keeps and its numbers.
+// An optimizer: its kernel, the work per element, its state arrays and its hyperparameters.
 template <std::size_t count, class... T>
 void add(py::module_& module, const char* name, KernelId id, Work work,
          const std::array<State, count>& states, Argument<T>... numbers) {

@@ -1,4 +1,4 @@
-// Pooling: one task each. Where the windows lie is found out, and checked, by gyaku.ops.windows.
+// Pooling: one task each. The positions of windows are computed, and checked, in gyaku.windows.
 #include "kernels/args/pool.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -20,8 +20,8 @@ WindowAxis window_axis(const Call& call, const Axis& axis) {
   return {size, taps, stride, dilation, before, windows};
 }
 
-// What a pooling and its gradient share: the images, and one number a window. Global pooling has
-// one window, whose axes the second one leaves out.
+// Shared by a pooling and its gradient: the images, and one element per window. Global pooling has
+// one window; its output has no window axes.
 class Pooling {
 public:
   Pooling(Call& call, const Axis& rows, const Axis& columns, bool is_global)
@@ -62,7 +62,7 @@ public:
            argmax.same_shape(y);
   }
 
-  // `rows` are those of a sample that slices count.
+  // `rows` are the rows of a sample that slices count.
   void run(const char* name, KernelId id, const Tensor& from, const Tensor& to,
            const Tensor* argmax, bool writes_argmax, std::int64_t rows) {
     const std::int64_t samples = from.shape.front();

@@ -1,5 +1,4 @@
-// Programs as Python sees them: they own the arrays their tasks point to, and call host layers
-// back.
+// Programs for Python: they own the arrays of their tasks, and call host functions.
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 
@@ -17,10 +16,10 @@ namespace {
 
 struct HostFunction {
   py::object function;
-  std::optional<py::error_already_set>* error; // where a failure is kept until the replay has ended
+  std::optional<py::error_already_set>* error; // a failure, until the replay has ended
 };
 
-// Runs on the thread that replays, which has given up the GIL.
+// Runs on the replaying thread, which has released the GIL.
 bool call_host(void* context) {
   const py::gil_scoped_acquire acquire;
   auto* host = static_cast<HostFunction*>(context);
@@ -36,7 +35,7 @@ bool call_host(void* context) {
 class PyProgram : public Program {
 public:
   void keep_alive(const py::array& array) { alive_.push_back(array); }
-  // Lets go what fusion and the memory plan have made superfluous.
+  // Releases arrays that fusion and the memory plan no longer need.
   void release_unused() {
     const AccessIndex used(tasks());
     std::erase_if(alive_, [&](const py::array& array) {
@@ -58,7 +57,7 @@ public:
   }
 
   std::optional<py::error_already_set> error;
-  py::object recorded; // the program itself while a thread records it, which must not lose it
+  py::object recorded; // the program itself, kept alive while a thread records it
 
 private:
   std::vector<py::array> alive_;
@@ -79,7 +78,7 @@ void begin(PyProgram& program) {
 std::vector<Operand> operands_of(const py::sequence& arrays, Access access) {
   std::vector<Operand> operands;
   for (const py::handle item : arrays) {
-    if (!py::isinstance<py::array>(item)) // or each call would pay for the repr of its arrays
+    if (!py::isinstance<py::array>(item)) // else each call would pay for the repr of its arrays
       require(false, "Program", "expected an array, got " + py::repr(item).cast<std::string>());
     const auto array = py::reinterpret_borrow<py::array>(item);
     operands.push_back({array.data(), array.nbytes(), access});

@@ -84,7 +84,7 @@ GYAKU_INLINE vec<T> differentiate(vec<T> dy, vec<T> saved, vec<T> alpha) {
   }
 }
 
-// What tiles do to their sums in registers. Other functions would push the sums out of theirs.
+// Functions that tiles apply to their sums in registers. Others would need too many registers.
 constexpr bool is_rectifier(Activation function) {
   return function == Activation::identity || function == Activation::relu ||
          function == Activation::dropped_relu;

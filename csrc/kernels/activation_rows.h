@@ -1,5 +1,5 @@
-// Activation functions and their derivatives on a row of elements, in place: what other families do
-// to results that are still in the cache. Defined in activation.cpp, once for the instruction set.
+// Activation functions and their derivatives on a row of elements, in place: for other families,
+// whose results are still in the cache. Defined in activation.cpp, once for the instruction set.
 #pragma once
 
 #include "kernels/args/activation.h"

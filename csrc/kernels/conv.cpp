@@ -1,10 +1,11 @@
-// Convolution of channels-last images without im2col, and its data gradient: the same loops.
+// Convolution of channels-last images without im2col, and its gradient with respect to the images,
+// by the same loops.
 //
-// A tile of pixels x channels is summed in registers over window rows, window columns and channels;
-// the source is read in place, the weights are packed in the order of the loops. The data gradient
-// is a convolution of dy by the weights turned round, channels and filters exchanged; with a
-// stride, one for each residue of the place. Taps in the padding are left out, not multiplied by
-// zero. What a pixel sums in which order depends on its place in the image alone.
+// A tile of pixels x channels is summed in registers over kernel rows, kernel columns and channels;
+// the source is read in place, weights are packed in the order of the loops. The gradient is a
+// convolution of dy with the flipped kernel, channels and filters exchanged; with a stride, one for
+// each residue of the position. Taps (kernel elements) in the padding are skipped, not multiplied
+// by zero. The order of the sum of a pixel depends on its position in the image alone.
 #include "kernels/conv.h"
 #include "kernels/activate.h"
 #include "kernels/activation_rows.h"
@@ -19,12 +20,12 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// The tiles that do a row of pixels.
+// Tiles for a row of pixels.
 template <class T> struct TileSet {
   const ConvTile<T>* tiles;
-  int pixels;    // of the widest
-  bool is_fused; // and the weights lie accordingly
-  int step = 1;  // pixels by which a tile is wider than the one before
+  int pixels;    // of the widest tile
+  bool is_fused; // and weights are laid out for it
+  int step = 1;  // difference in pixels from one tile to the next
   ConvTile<T> tile(std::int64_t count) const { return tiles[ceil_div(count, step) - 1]; }
 };
 
@@ -32,8 +33,8 @@ template <class T, int vectors, int window, int depth>
 constexpr TileSet<T> fused_set{fused_tiles<T, vectors, window, depth>.of,
                                fused_pixels<T, vectors, window, depth>, true};
 
-template <class T, int vectors, int depth = 1> TileSet<T> tile_set_of(const Phase& columns) {
-  // No more padding than a window less one column, or a pixel would see nothing else.
+template <class T, int vectors, int depth = 1> TileSet<T> tile_set_of(const StridedAxis& columns) {
+  // Less padding than the kernel has columns, or a pixel would see padding only.
   const bool is_dense = columns.source_step == 1 && columns.tap_step == 1 &&
                         columns.origin > -columns.taps &&
                         columns.origin + columns.count <= columns.sources;
@@ -44,24 +45,24 @@ template <class T, int vectors, int depth = 1> TileSet<T> tile_set_of(const Phas
   return {plain_tiles<T, vectors, depth>.of, plain_pixels<vectors, depth>, false};
 }
 
-// Some channels of the result: those of a few vectors, or the rest of them, see `most_rest`.
+// Some output channels: those of a few vectors, or the remainder, see `max_remainder`.
 struct OutputPanel {
   std::int64_t first;
-  int vectors; // 0: the rest
+  int vectors; // 0: the remainder
   int channels;
-  bool is_slim; // see `slim_tile`
+  bool is_tail; // see `tail_tile`
 
-  // Weights of a tap, for so many channels of the source.
+  // Weights of a tap, for a number of source channels.
   template <class T> std::int64_t weights(std::int64_t terms) const {
     return vectors > 0 ? terms * vectors * vec<T>::width
-                       : ceil_div(terms, rest_depth<T>) * vec<T>::width;
+                       : ceil_div(terms, remainder_depth<T>) * vec<T>::width;
   }
 };
 
-template <class T> TileSet<T> tile_set_of(const Phase& columns, const OutputPanel& panel) {
-  if constexpr (most_rest<T> > 0) {
-    constexpr int depth = rest_depth<T>;
-    if (panel.is_slim) return {slim_tiles<T>.of, slim_vectors * depth, false, depth};
+template <class T> TileSet<T> tile_set_of(const StridedAxis& columns, const OutputPanel& panel) {
+  if constexpr (max_remainder<T> > 0) {
+    constexpr int depth = remainder_depth<T>;
+    if (panel.is_tail) return {tail_tiles<T>.of, tail_vectors * depth, false, depth};
     if (panel.vectors == 0) return tile_set_of<T, 1, depth>(columns);
   }
   return panel.vectors == 1   ? tile_set_of<T, 1>(columns)
@@ -69,24 +70,25 @@ template <class T> TileSet<T> tile_set_of(const Phase& columns, const OutputPane
                               : tile_set_of<T, 4>(columns);
 }
 
-// The channels of the result, cut into panels of 4, 2 or 1 vectors, and the rest.
+// Output channels, cut into panels of 4, 2 or 1 vectors, and the remainder.
 template <class T> struct OutputPanels {
   std::int64_t channels, vectors;
   int widest;
-  bool has_rest, is_slim;
+  bool has_remainder, is_tail;
 
-  // `is_one`: the source has no more than these terms.
-  OutputPanels(std::int64_t outputs, const Phase& columns, std::int64_t terms, bool is_one)
+  // `is_one`: the source has no other channels.
+  OutputPanels(std::int64_t outputs, const StridedAxis& columns, std::int64_t terms, bool is_one)
       : channels(outputs) {
     constexpr int width = vec<T>::width;
-    const std::int64_t rest = channels % width;
-    // No pixel may leave a tap out that others in its vector see.
-    is_slim = terms == 1 && is_one && columns.source_step == 1 && columns.tap_step == 1 &&
+    const std::int64_t remainder = channels % width;
+    // No pixel may skip a tap that others in its vector have.
+    is_tail = terms == 1 && is_one && columns.source_step == 1 && columns.tap_step == 1 &&
               columns.origin >= 0 && columns.taps_of(columns.count - 1).end == columns.taps;
-    has_rest = channels > width && rest > 0 && rest <= most_rest<T> && (is_slim || terms > 1);
-    vectors = has_rest ? channels / width : ceil_div(channels, width);
+    has_remainder = channels > width && remainder > 0 && remainder <= max_remainder<T> &&
+                    (is_tail || terms > 1);
+    vectors = has_remainder ? channels / width : ceil_div(channels, width);
     widest = vectors < 2 ? 1 : 2;
-    // A few pixels alone would not keep the arithmetic busy.
+    // A few pixels alone would not keep the multipliers busy.
     if (columns.count <= 4 && vectors > 2 &&
         tile_set_of<T, 4>(columns).is_fused == tile_set_of<T, 2>(columns).is_fused)
       widest = 4;
@@ -96,24 +98,24 @@ template <class T> struct OutputPanels {
     std::int64_t first = 0;
     const auto panel = [&](int size, std::int64_t numbers) {
       f(OutputPanel{first, size, static_cast<int>(least(numbers, channels - first)),
-                    is_slim && size == 0});
+                    is_tail && size == 0});
       first += numbers;
     };
     for (int size = widest; size > 0; size /= 2)
       while (first + size * width <= vectors * width) panel(size, size * width);
-    if (has_rest) panel(0, width);
+    if (has_remainder) panel(0, width);
   }
 };
 
-// One row phase with one column phase, and where its weights lie.
+// One axis of rows with one of columns, and their packed weights.
 template <class T> struct Pass {
-  Phase rows, columns;
+  StridedAxis rows, columns;
   T* weights;
   std::int64_t taps() const { return rows.taps * columns.taps; }
 };
 
-// How a problem's channels are cut, and where its weights lie once they are packed:
-// [group][pass][block of channels][panel][taps and channels of the block][vectors * width].
+// The partition of the channels, and the layout of packed weights: [group][pass][block of
+// channels][panel][taps and channels of the block][vectors * width].
 template <class T> struct ConvPlan {
   const ConvShape& shape;
   bool backward;
@@ -123,7 +125,7 @@ template <class T> struct ConvPlan {
   ConvPlan(const ConvShape& s, bool b)
       : shape(s), backward(b), inputs(b ? s.filters : s.channels),
         outputs(b ? s.channels : s.filters) {
-    // A panel's weights of one block stay in the second-level cache while rows pass by.
+    // The weights of a panel in one block stay in the second-level cache while all rows use them.
     constexpr std::int64_t budget = 128 * 1024 / (2 * vector_bytes<T>);
     const std::int64_t largest = most(16, budget / taps());
     block = ceil_div(inputs, ceil_div(inputs, largest));
@@ -134,10 +136,10 @@ template <class T> struct ConvPlan {
   template <class W, class F>
   GYAKU_INLINE void for_each_pass(W* packed, std::int64_t group, F f) const {
     W* weights = packed + group * taps() * inputs * padded_outputs();
-    for (std::int64_t r = 0; r < phases_of(shape.rows, backward); ++r)
-      for (std::int64_t c = 0; c < phases_of(shape.columns, backward); ++c) {
-        const Pass<W> pass{phase_of(shape.rows, backward, r), phase_of(shape.columns, backward, c),
-                           weights};
+    for (std::int64_t r = 0; r < strided_axis_count(shape.rows, backward); ++r)
+      for (std::int64_t c = 0; c < strided_axis_count(shape.columns, backward); ++c) {
+        const Pass<W> pass{strided_axis(shape.rows, backward, r),
+                           strided_axis(shape.columns, backward, c), weights};
         f(pass);
         weights += pass.taps() * inputs * padded_outputs();
       }
@@ -156,12 +158,12 @@ template <class T> struct ConvPlan {
   }
 };
 
-// Tap `tap` of a window row, for the last channels of the result. What fills up the vectors is zero
-// where it counts.
+// Tap `tap` of a kernel row, for the remaining output channels. Unused lanes are zero where they
+// count.
 template <class T>
-void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const OutputPanel& panel,
-               const Phase& columns, std::int64_t tap, T* to) noexcept {
-  constexpr int depth = rest_depth<T>;
+void pack_remainder(const ConvPlan<T>& plan, const T* w, Range terms, const OutputPanel& panel,
+                    const StridedAxis& columns, std::int64_t tap, T* to) noexcept {
+  constexpr int depth = remainder_depth<T>;
   const std::int64_t filters = std::int64_t{plan.shape.groups} * plan.shape.filters;
   const std::int64_t vectors = ceil_div(terms.size(), depth);
   const bool is_fused = tile_set_of<T>(columns, panel).is_fused;
@@ -169,7 +171,7 @@ void pack_rest(const ConvPlan<T>& plan, const T* w, Range terms, const OutputPan
     T* vector = to + (is_fused ? v * columns.taps + tap : tap * vectors + v) * vec<T>::width;
     for (int lane = 0; lane < vec<T>::width; ++lane) {
       const std::int64_t k = panel.first + lane / depth,
-                         c = terms.begin + v * depth + (panel.is_slim ? 0 : lane % depth);
+                         c = terms.begin + v * depth + (panel.is_tail ? 0 : lane % depth);
       const bool is_one = lane / depth < panel.channels && c < terms.end;
       vector[lane] = !is_one ? T(0) : w[plan.backward ? k * filters + c : c * filters + k];
     }
@@ -201,14 +203,14 @@ void pack_tap(const ConvPlan<T>& plan, const T* w, Range terms, std::int64_t out
   }
 }
 
-// A slice counts taps of the window, of all groups.
+// A slice counts kernel elements, of all groups.
 template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcept {
   const ConvPlan<T> plan(args.shape, args.backward);
   const ConvShape& shape = args.shape;
   const std::int64_t taps = plan.taps(), filters = std::int64_t{shape.groups} * shape.filters;
   for (std::int64_t g = slice.begin / taps; g * taps < slice.end; ++g)
     plan.for_each_pass(static_cast<T*>(args.packed), g, [&](const Pass<T>& pass) {
-      const Phase &rows = pass.rows, &columns = pass.columns;
+      const StridedAxis &rows = pass.rows, &columns = pass.columns;
       for (std::int64_t i = 0; i < rows.taps; ++i)
         for (std::int64_t j = 0; j < columns.taps; ++j) {
           const std::int64_t tap = (rows.tap + i * rows.tap_skip) * shape.columns.taps +
@@ -218,7 +220,7 @@ template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcep
               static_cast<const T*>(args.w) + tap * shape.channels * filters + g * shape.filters;
           plan.for_each_panel(pass, [&](Range terms, const OutputPanel& panel, T* to) {
             to += i * columns.taps * panel.weights<T>(terms.size());
-            if (panel.vectors == 0) return pack_rest(plan, w, terms, panel, columns, j, to);
+            if (panel.vectors == 0) return pack_remainder(plan, w, terms, panel, columns, j, to);
             const bool is_fused = tile_set_of<T>(columns, panel).is_fused;
             const std::int64_t size = panel.vectors * vec<T>::width;
             pack_tap(plan, w, terms, panel.first, panel.vectors,
@@ -229,27 +231,27 @@ template <class T> void conv_pack(const ConvPackArgs& args, Slice slice) noexcep
     });
 }
 
-// Rows of pixels, `width` of them with `channels` numbers each.
-struct Raster {
+// Rows of `width` pixels with `channels` elements each.
+struct ImageShape {
   std::int64_t rows, width, channels;
-  bool has_room = false; // behind the channels that count, for whole vectors
+  bool has_room = false; // behind the channels, up to whole vectors
   std::int64_t row() const { return width * channels; }
 };
 
 template <class T> struct Conv {
   const ConvArgs& args;
   ConvPlan<T> plan;
-  Raster x, y;
+  ImageShape x, y;
 
   explicit Conv(const ConvArgs& a) : args(a), plan(a.shape, a.backward) {
     const ConvShape& s = a.shape;
-    const Raster image{s.rows.size, s.columns.size, std::int64_t{s.groups} * s.channels},
+    const ImageShape image{s.rows.size, s.columns.size, std::int64_t{s.groups} * s.channels},
         windows{s.rows.windows, s.columns.windows, std::int64_t{s.groups} * s.filters};
     x = a.backward ? windows : image;
     y = a.backward ? image : windows;
   }
 
-  // A stretch of y's rows, counted through all images, of which the first goes `to`.
+  // Rows of y, counted over all images, written from `to` on.
   void rows(Range range, T* to, Ahead& ahead) const {
     for (std::int64_t g = 0; g < args.shape.groups; ++g)
       plan.for_each_pass(static_cast<const T*>(args.packed), g, [&](const Pass<const T>& pass) {
@@ -267,20 +269,20 @@ private:
       const std::int64_t output = group * plan.outputs + panel.first;
       const T* bias = static_cast<const T*>(args.bias);
       if (bias != nullptr) bias += output;
-      Walk<T> walk;
-      walk.row_x = pass.rows.tap_step * x.row();
-      walk.tap_x = pass.columns.tap_step * x.channels;
-      walk.tap_w = panel.weights<T>(terms.size());
-      walk.row_w = pass.columns.taps * walk.tap_w;
-      walk.terms = terms.size();
-      // Taps that lie side by side in the source are one tap of many channels.
-      walk.is_joined = walk.tap_x == terms.size() && (panel.vectors > 0 || panel.is_slim);
-      walk.pixel_x = pass.columns.source_step * x.channels;
-      walk.pixel_y = pass.columns.step * y.channels;
-      walk.last_bias = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
-      walk.last = panel.vectors > 0 && y.has_room ? width : walk.last_bias;
-      walk.accumulate = terms.begin > 0;
-      walk.rectifies = args.activation == Activation::relu && terms.end == plan.inputs;
+      TileLoop<T> loop;
+      loop.row_x = pass.rows.tap_step * x.row();
+      loop.tap_x = pass.columns.tap_step * x.channels;
+      loop.tap_w = panel.weights<T>(terms.size());
+      loop.row_w = pass.columns.taps * loop.tap_w;
+      loop.terms = terms.size();
+      // Contiguous taps are summed as one tap of many channels.
+      loop.is_joined = loop.tap_x == terms.size() && (panel.vectors > 0 || panel.is_tail);
+      loop.pixel_x = pass.columns.source_step * x.channels;
+      loop.pixel_y = pass.columns.step * y.channels;
+      loop.last_bias = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
+      loop.last = panel.vectors > 0 && y.has_room ? width : loop.last_bias;
+      loop.accumulate = terms.begin > 0;
+      loop.rectifies = args.activation == Activation::relu && terms.end == plan.inputs;
       std::int64_t image = range.begin / y.rows, place = range.begin % y.rows - 1;
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         if (++place == y.rows) {
@@ -290,69 +292,69 @@ private:
         if (pass.rows.step > 1 && place % pass.rows.step != pass.rows.first) continue;
         const std::int64_t q = place / pass.rows.step;
         const Range seen = pass.rows.taps_of(q);
-        walk.rows = most(0, seen.size());
+        loop.rows = most(0, seen.size());
         const std::int64_t x_row =
             pass.rows.origin + q * pass.rows.source_step + seen.begin * pass.rows.tap_step;
-        row(pass.columns, way, walk,
+        row(pass.columns, way, loop,
             static_cast<const T*>(args.x) + (image * x.rows + x_row) * x.row() +
                 group * plan.inputs + terms.begin,
-            w + seen.begin * walk.row_w,
+            w + seen.begin * loop.row_w,
             to + (i - range.begin) * y.row() + pass.columns.first * y.channels + output, bias,
             panel.channels, ahead);
       }
     });
   }
 
-  // x is where column 0 of the source is, y the first pixel.
-  GYAKU_INLINE void row(const Phase& columns, const TileSet<T>& way, Walk<T>& walk, const T* from,
-                        const T* w, T* to, const T* bias, std::int64_t channels,
+  // x points to column 0 of the source, y to the first pixel.
+  GYAKU_INLINE void row(const StridedAxis& columns, const TileSet<T>& way, TileLoop<T>& loop,
+                        const T* from, const T* w, T* to, const T* bias, std::int64_t channels,
                         Ahead& ahead) const {
-    const bool accumulate = walk.accumulate, rectifies = walk.rectifies;
+    const bool accumulate = loop.accumulate, rectifies = loop.rectifies;
     for_each_piece(columns.count, way.pixels, [&](Range pixels) {
       ahead.ask();
       if (!way.is_fused) {
-        plain(columns, way, walk, pixels, from, w, to, bias, channels);
-        walk.accumulate = accumulate;
-        walk.rectifies = rectifies;
+        plain(columns, way, loop, pixels, from, w, to, bias, channels);
+        loop.accumulate = accumulate;
+        loop.rectifies = rectifies;
         return;
       }
       const std::int64_t at = columns.origin + pixels.begin;
-      walk.left = static_cast<int>(most(0, -at));
-      walk.right =
+      loop.left = static_cast<int>(most(0, -at));
+      loop.right =
           static_cast<int>(most(0, at + pixels.size() + columns.taps - 1 - columns.sources));
-      way.tile(pixels.size())(walk, from + at * x.channels, w, to + pixels.begin * walk.pixel_y,
+      way.tile(pixels.size())(loop, from + at * x.channels, w, to + pixels.begin * loop.pixel_y,
                               bias);
     });
   }
 
-  GYAKU_INLINE void plain(const Phase& columns, const TileSet<T>& way, Walk<T>& walk, Range pixels,
-                          const T* from, const T* w, T* to, const T* bias,
+  GYAKU_INLINE void plain(const StridedAxis& columns, const TileSet<T>& way, TileLoop<T>& loop,
+                          Range pixels, const T* from, const T* w, T* to, const T* bias,
                           std::int64_t channels) const {
-    const std::int64_t terms = walk.terms;
-    // Where pixels do not all see the same taps, their sums are not whole before the last view.
-    const bool waits = walk.rectifies && !(columns.taps_of(pixels.begin).begin == 0 &&
+    const std::int64_t terms = loop.terms;
+    // Where pixels have different taps, their sums are complete only after the last call.
+    const bool waits = loop.rectifies && !(columns.taps_of(pixels.begin).begin == 0 &&
                                            columns.taps_of(pixels.end - 1).end == columns.taps);
-    if (waits) walk.rectifies = false;
+    if (waits) loop.rectifies = false;
     for_each_view(columns, pixels, [&](Range taps, Range some) {
       const std::int64_t column =
           columns.origin + some.begin * columns.source_step + taps.begin * columns.tap_step;
-      walk.taps = taps.size();
-      walk.pixels = static_cast<int>(some.size());
-      if (walk.is_joined) {
-        walk.terms = terms * walk.taps;
-        walk.taps = 1;
+      loop.taps = taps.size();
+      loop.pixels = static_cast<int>(some.size());
+      if (loop.is_joined) {
+        loop.terms = terms * loop.taps;
+        loop.taps = 1;
       }
-      way.tile(some.size())(walk, from + column * x.channels, w + taps.begin * walk.tap_w,
-                            to + some.begin * walk.pixel_y, bias);
-      walk.terms = terms;
-      walk.accumulate = true;
+      way.tile(some.size())(loop, from + column * x.channels, w + taps.begin * loop.tap_w,
+                            to + some.begin * loop.pixel_y, bias);
+      loop.terms = terms;
+      loop.accumulate = true;
     });
     if (waits)
       for (std::int64_t i = pixels.begin; i < pixels.end; ++i)
-        activate_row(Activation::relu, T(0), to + i * walk.pixel_y, channels);
+        activate_row(Activation::relu, T(0), to + i * loop.pixel_y, channels);
   }
 
-  // What tiles have not done: they rectify.
+  // Activations and derivatives that tiles do not apply (they apply ReLU).
   void finish(Range range, T* to) const {
     const bool activates = !is_rectifier(args.activation);
     if (!activates && args.derivative == Activation::identity) return;
@@ -366,12 +368,12 @@ private:
   }
 };
 
-// f(range, ahead) for rows of y, as many at a time as stay in the second-level cache while all
-// panels pass by: multiples of `unit`, at most `most_rows`. Those behind, up to `end`, come next.
+// f(range, ahead) for rows of y, as many at a time as stay in the second-level cache for all
+// panels: multiples of `unit`, at most `most_rows`. The rows behind, up to `end`, are next.
 template <class T, class F>
 void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::int64_t unit,
                       std::int64_t most_rows, F f) {
-  const Raster &x = conv.x, &y = conv.y;
+  const ImageShape &x = conv.x, &y = conv.y;
   constexpr std::int64_t budget = 128 * 1024 / sizeof(T);
   const std::int64_t pixels = ceil_div(x.rows * x.row(), y.rows) + y.row();
   const std::int64_t step = most(1, least(budget / pixels, most_rows) / unit) * unit;
@@ -383,7 +385,7 @@ void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::in
       ceil_div(y.width, accumulators / 2) * ceil_div(y.channels, 2 * vec<T>::width);
   for (std::int64_t i = rows.begin; i < rows.end; i += step) {
     const std::int64_t next = least(i + step, rows.end);
-    // A row that does not fit into the cache cannot wait there either.
+    // A row larger than the cache cannot be prefetched into it.
     Ahead ahead;
     if (pixels <= 2 * budget)
       ahead = Ahead(x_row(next), x_row(least(next + step, end)), (next - i) * tiles_a_row);
@@ -391,19 +393,19 @@ void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::in
   }
 }
 
-// Rows of whole images that are pooled at once and forgotten.
+// Rows of whole images that are pooled at once and never stored.
 template <class T> [[gnu::noinline]] void conv_pooled(Conv<T> conv, Range rows) noexcept {
   constexpr std::int64_t numbers = max_unpooled_bytes / sizeof(T);
   alignas(64) T unpooled[numbers];
-  Raster& y = conv.y;
+  ImageShape& y = conv.y;
   const std::int64_t windows = y.rows / 2, columns = y.width / 2, channels = y.channels;
-  // Where a pixel takes a vector or more of its own, whole vectors cross no cache line. Those of a
-  // group would reach into the next one.
+  // With a vector or more for each pixel, padded to whole vectors, none crosses a cache line. In a
+  // group they would reach into the next one.
   const std::int64_t whole = ceil_div(channels, vec<T>::width) * vec<T>::width;
   if (conv.args.shape.groups == 1 && 2 * channels > vec<T>::width &&
       2 * y.width * whole <= numbers) {
     y = {y.rows, y.width, whole, true};
-    __builtin_memset(unpooled, 0, sizeof unpooled); // for lanes that are compared in vain
+    __builtin_memset(unpooled, 0, sizeof unpooled); // for unused lanes, which are compared too
   }
   for (std::int64_t top = rows.begin; top < rows.end; top += y.rows)
     for_each_stretch(conv, {top, top + 2 * windows}, rows.end, 2, numbers / y.row(),
@@ -437,11 +439,11 @@ Entry conv_pack_kernel() noexcept {
   return entry<ConvPackArgs, conv_pack<float>, conv_pack<double>>;
 }
 Entry conv_kernel() noexcept { return entry<ConvArgs, conv<float>, conv<double>>; }
-Entry conv_narrow_pack_kernel() noexcept {
-  return entry<ConvPackArgs, conv_narrow_pack<float>, conv_narrow_pack<double>>;
+Entry conv_few_channels_pack_kernel() noexcept {
+  return entry<ConvPackArgs, conv_few_channels_pack<float>, conv_few_channels_pack<double>>;
 }
-Entry conv_narrow_kernel() noexcept {
-  return entry<ConvArgs, conv_narrow<float>, conv_narrow<double>>;
+Entry conv_few_channels_kernel() noexcept {
+  return entry<ConvArgs, conv_few_channels<float>, conv_few_channels<double>>;
 }
 Entry depthwise_kernel() noexcept { return entry<ConvArgs, depthwise<float>, depthwise<double>>; }
 Entry depthwise_weights_kernel() noexcept {

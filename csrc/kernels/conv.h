@@ -1,4 +1,11 @@
-// What the convolutions have in common: where windows lie, and how the work is cut.
+// Shared by all convolutions: the axes of a convolution and of its gradients, and the partition of
+// work.
+//
+// The structures of these files: a `StridedAxis` is one axis of an output, with its taps (kernel
+// elements) and their positions in the source; an `ImageShape` is the extent of images, an
+// `ImageView` a pointer to pixels with strides, a `PixelBox` a range of images, rows and columns. A
+// `TileLoop` or `PixelLoop` has the counts and strides of the loops in a register tile; a `TileSet`
+// is the tiles of one kind by size. `Ahead` prefetches.
 #pragma once
 
 #include "kernels/args/conv.h"
@@ -19,30 +26,31 @@ template <class T> GYAKU_INLINE vec<T> load_some(const T* p, int n) {
   return load(p, n);
 }
 
-// Filters beyond whole vectors, up to so many, share a vector, in which each has `rest_depth`
-// lanes. 0 where that would gain nothing, and in float64, which is there for checks.
-template <class T> constexpr int most_rest = sizeof(T) == 4 && vec<T>::width > 4 ? 4 : 0;
-template <class T> constexpr int rest_depth = most_rest<T> > 0 ? vec<T>::width / most_rest<T> : 1;
+// Up to so many filters beyond whole vectors share one vector, in which each has `remainder_depth`
+// lanes. 0 where that gains nothing, and in float64, which serves checks.
+template <class T> constexpr int max_remainder = sizeof(T) == 4 && vec<T>::width > 4 ? 4 : 0;
+template <class T>
+constexpr int remainder_depth = max_remainder<T> > 0 ? vec<T>::width / max_remainder<T> : 1;
 
-// Each filter's number is the sum of the lanes that it has; they come to the front.
+// Adds up the lanes of each filter; the sums are moved to the front.
 template <class T, int... i> GYAKU_INLINE vec<T> add_lanes(vec<T> sum, Integers<i...> lanes) {
-  if constexpr (rest_depth<T> > 2) sum = sum + exchange<2>(sum, lanes);
+  if constexpr (remainder_depth<T> > 2) sum = sum + exchange<2>(sum, lanes);
   sum = sum + exchange<1>(sum, lanes);
-  return __builtin_shufflevector(sum.v, sum.v, (i * rest_depth<T> % vec<T>::width)...);
+  return __builtin_shufflevector(sum.v, sum.v, (i * remainder_depth<T> % vec<T>::width)...);
 }
 
 // From [filter][pixel] to [pixel][filter], and back.
 template <class T, int... i> GYAKU_INLINE vec<T> pixel_by_pixel(vec<T> x, Integers<i...>) {
-  return __builtin_shufflevector(x.v, x.v,
-                                 (i % most_rest<T> * rest_depth<T> + i / most_rest<T>)...);
+  return __builtin_shufflevector(
+      x.v, x.v, (i % max_remainder<T> * remainder_depth<T> + i / max_remainder<T>)...);
 }
 template <class T, int... i> GYAKU_INLINE vec<T> filter_by_filter(vec<T> x, Integers<i...>) {
-  return __builtin_shufflevector(x.v, x.v,
-                                 (i % rest_depth<T> * most_rest<T> + i / rest_depth<T>)...);
+  return __builtin_shufflevector(
+      x.v, x.v, (i % remainder_depth<T> * max_remainder<T> + i / remainder_depth<T>)...);
 }
 
-// The same pointer, but the compiler does not know it: it would keep a register for each of many
-// offsets, or for each number behind them, and spill them.
+// The same pointer, but opaque to the compiler, which would otherwise keep a register for each of
+// many offsets, or for each element behind them, and spill them.
 template <class T> GYAKU_INLINE const T* opaque(const T* p) {
   asm("" : "+r"(p));
   return p;
@@ -59,21 +67,21 @@ template <class F> GYAKU_INLINE void for_each_piece(std::int64_t count, std::int
   }
 }
 
-// Every `step`-th result along an axis, q = 0, 1, ... at place first + q * step. Its taps t = 0, 1,
-// ... read the source at origin + q * source_step + t * tap_step, and are the window's taps
-// tap + t * tap_skip.
-struct Phase {
+// Every `step`-th output along an axis, q = 0, 1, ..., at position first + q * step. Its taps t =
+// 0, 1, ... read the source at origin + q * source_step + t * tap_step, and are the taps tap + t *
+// tap_skip of the kernel.
+struct StridedAxis {
   std::int64_t first, step, count;
   std::int64_t sources, origin, source_step, tap_step;
   std::int64_t taps, tap, tap_skip;
 
-  // The taps of result q that lie in the source.
+  // Taps of output q inside the source.
   Range taps_of(std::int64_t q) const {
     const std::int64_t at = origin + q * source_step;
     return {most(0, -floor_div(at, tap_step)),
             least(taps, floor_div(sources - 1 - at, tap_step) + 1)};
   }
-  // The results whose tap t lies in the source.
+  // Outputs whose tap t is inside the source.
   Range results_of(std::int64_t t) const {
     const std::int64_t at = origin + t * tap_step;
     return {most(0, -floor_div(at, source_step)),
@@ -81,7 +89,7 @@ struct Phase {
   }
 };
 
-constexpr Phase forward_phase(const ConvAxis& axis) {
+constexpr StridedAxis forward_axis(const ConvAxis& axis) {
   return {0,
           1,
           axis.windows,
@@ -94,22 +102,22 @@ constexpr Phase forward_phase(const ConvAxis& axis) {
           1};
 }
 
-// Place i = residue + q * stride of the image is seen by window o through tap t where
-// i + padding = o * stride + t * dilation: by every `skip`-th tap from the first that fits.
-constexpr Phase backward_phase(const ConvAxis& axis, std::int64_t residue) {
+// Position i = residue + q * stride of the image contributes to window o through tap t where i +
+// padding = o * stride + t * dilation: every `skip`-th tap from the first that divides.
+constexpr StridedAxis backward_axis(const ConvAxis& axis, std::int64_t residue) {
   const std::int64_t stride = axis.stride, dilation = axis.dilation;
   std::int64_t divisor = stride;
-  for (std::int64_t rest = dilation; rest != 0;) {
-    const std::int64_t next = divisor % rest;
-    divisor = rest;
-    rest = next;
+  for (std::int64_t remainder = dilation; remainder != 0;) {
+    const std::int64_t next = divisor % remainder;
+    divisor = remainder;
+    remainder = next;
   }
   const std::int64_t skip = stride / divisor, place = residue + axis.padding;
   std::int64_t tap = 0;
   while (tap < skip && (place - tap * dilation) % stride != 0) ++tap;
   const std::int64_t taps = tap < skip && tap < axis.taps ? ceil_div(axis.taps - tap, skip) : 0;
   const std::int64_t last = tap + (taps - 1) * skip;
-  // Turned round, so that the source rises with the tap.
+  // Flipped, so that the position in the source rises with the tap.
   return {residue,
           stride,
           axis.size > residue ? ceil_div(axis.size - residue, stride) : 0,
@@ -122,17 +130,18 @@ constexpr Phase backward_phase(const ConvAxis& axis, std::int64_t residue) {
           -skip};
 }
 
-// A convolution has one phase; its data gradient one for each residue modulo the stride.
-constexpr std::int64_t phases_of(const ConvAxis& axis, bool backward) {
+// A convolution has one such axis; its gradient with respect to the images one for each residue
+// modulo the stride.
+constexpr std::int64_t strided_axis_count(const ConvAxis& axis, bool backward) {
   return backward ? axis.stride : 1;
 }
-constexpr Phase phase_of(const ConvAxis& axis, bool backward, std::int64_t residue) {
-  return backward ? backward_phase(axis, residue) : forward_phase(axis);
+constexpr StridedAxis strided_axis(const ConvAxis& axis, bool backward, std::int64_t residue) {
+  return backward ? backward_axis(axis, residue) : forward_axis(axis);
 }
 
-// f(taps, some of the results): first the taps that all results see, then each of the others with
-// the results that see it. Called at least once.
-template <class F> GYAKU_INLINE void for_each_view(const Phase& axis, Range results, F f) {
+// f(taps, outputs): first the taps common to all outputs, then each other tap with the outputs that
+// have it inside the source. Called at least once.
+template <class F> GYAKU_INLINE void for_each_view(const StridedAxis& axis, Range results, F f) {
   Range common{axis.taps_of(results.begin).begin, axis.taps_of(results.end - 1).end};
   if (common.is_empty()) common = {0, 0};
   f(common, results);
@@ -143,7 +152,7 @@ template <class F> GYAKU_INLINE void for_each_view(const Phase& axis, Range resu
   }
 }
 
-// Where a part of the images puts its gradients.
+// Gradients of one part of the images.
 template <class T> struct PartGradients {
   T* dw;
   T* db;
@@ -154,15 +163,15 @@ template <class T> struct PartGradients {
                : dw + args.stride - std::int64_t{args.shape.groups} * args.shape.filters) {}
 };
 
-// Memory that is read later: asked for in shares, while the work before it goes on.
+// Memory to read later: prefetched in chunks, during the work before.
 class Ahead {
 public:
   Ahead() = default;
-  Ahead(const void* begin, const void* end, std::int64_t shares)
+  Ahead(const void* begin, const void* end, std::int64_t chunks)
       : at_(static_cast<const char*>(begin)), end_(static_cast<const char*>(end)),
-        share_(ceil_div(end_ - at_, line * most(1, shares)) * line) {}
+        chunk_(ceil_div(end_ - at_, line * most(1, chunks)) * line) {}
   GYAKU_INLINE void ask() {
-    for (std::int64_t left = least(share_, end_ - at_); left > 0; left -= line, at_ += line)
+    for (std::int64_t left = least(chunk_, end_ - at_); left > 0; left -= line, at_ += line)
       __builtin_prefetch(at_, 0, 2);
   }
 
@@ -170,7 +179,7 @@ private:
   static constexpr std::int64_t line = 64;
   const char* at_ = nullptr;
   const char* end_ = nullptr;
-  std::int64_t share_ = 0;
+  std::int64_t chunk_ = 0;
 };
 
 } // namespace

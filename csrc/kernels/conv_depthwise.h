@@ -1,5 +1,5 @@
-// Depthwise convolution: each channel with a filter of its own, so vectors run along the channels
-// and the weights are read in place.
+// Depthwise convolution: one filter for each channel, so that vectors run along the channels and
+// the weights are read in place.
 #pragma once
 
 #include "kernels/activate.h"
@@ -11,8 +11,8 @@ namespace {
 
 constexpr int most_pixels = accumulators < 12 ? 4 : 8;
 
-// What a tile sums: window rows and columns.
-struct DepthwiseWalk {
+// Counts and strides of the sum of a tile: kernel rows and columns.
+struct DepthwiseLoop {
   std::int64_t rows, row_x, row_w;
   std::int64_t taps, tap_x, tap_w;
   std::int64_t pixel_x, pixel_y;
@@ -20,33 +20,33 @@ struct DepthwiseWalk {
   bool accumulate; // onto y, instead of starting from the bias
 };
 
-// Some pixels of a row, one vector of channels. All pixels see all taps of the walk.
+// Several pixels of a row, one vector of channels. All pixels have all taps of the loop.
 template <class T, int pixels>
-void depthwise_tile(const DepthwiseWalk& walk, const T* x, const T* w, T* y,
+void depthwise_tile(const DepthwiseLoop& loop, const T* x, const T* w, T* y,
                     const T* bias) noexcept {
-  const int lanes = walk.lanes;
-  const std::int64_t step = walk.pixel_x;
+  const int lanes = loop.lanes;
+  const std::int64_t step = loop.pixel_x;
   vec<T> sum[pixels];
 #pragma GCC unroll 8
   for (int i = 0; i < pixels; ++i)
-    sum[i] = walk.accumulate   ? load(y + i * walk.pixel_y, lanes)
+    sum[i] = loop.accumulate   ? load(y + i * loop.pixel_y, lanes)
              : bias == nullptr ? zero<T>()
                                : load(bias, lanes);
-  for (std::int64_t r = 0; r < walk.rows; ++r, x += walk.row_x, w += walk.row_w) {
+  for (std::int64_t r = 0; r < loop.rows; ++r, x += loop.row_x, w += loop.row_w) {
     const T* a = x;
     const T* b = w;
-    for (std::int64_t t = 0; t < walk.taps; ++t, a += walk.tap_x, b += walk.tap_w) {
+    for (std::int64_t t = 0; t < loop.taps; ++t, a += loop.tap_x, b += loop.tap_w) {
       const vec<T> weight = load(b, lanes);
 #pragma GCC unroll 8
       for (int i = 0; i < pixels; ++i) sum[i] = fma(load(a + i * step, lanes), weight, sum[i]);
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < pixels; ++i) store(y + i * walk.pixel_y, sum[i], lanes);
+  for (int i = 0; i < pixels; ++i) store(y + i * loop.pixel_y, sum[i], lanes);
 }
 
 template <class T>
-using DepthwiseTile = void (*)(const DepthwiseWalk&, const T*, const T*, T*, const T*) noexcept;
+using DepthwiseTile = void (*)(const DepthwiseLoop&, const T*, const T*, T*, const T*) noexcept;
 template <class T> struct DepthwiseTiles {
   DepthwiseTile<T> of[most_pixels];
 };
@@ -56,35 +56,37 @@ template <class T, int... i> constexpr auto make_depthwise_tiles(Integers<i...>)
 template <class T>
 constexpr auto depthwise_tiles = make_depthwise_tiles<T>(typename Count<most_pixels>::type{});
 
-// One row of y in one phase of columns: `x` and `y` are where their rows begin, `w` the window.
+// One row of y, for one axis of columns: `x` and `y` point to the beginning of the rows, `w` to the
+// kernel.
 template <class T>
-void depthwise_row(const Phase& rows, const Phase& columns, std::int64_t q, std::int64_t channels,
-                   std::int64_t window, const T* x, const T* w, const T* bias, T* y) noexcept {
+void depthwise_row(const StridedAxis& rows, const StridedAxis& columns, std::int64_t q,
+                   std::int64_t channels, std::int64_t window, const T* x, const T* w,
+                   const T* bias, T* y) noexcept {
   const Range seen = rows.taps_of(q);
-  DepthwiseWalk walk;
-  walk.rows = most(0, seen.size());
-  walk.row_x = rows.tap_step * columns.sources * channels;
-  walk.row_w = rows.tap_skip * window * channels;
-  walk.tap_x = columns.tap_step * channels;
-  walk.tap_w = columns.tap_skip * channels;
-  walk.pixel_x = columns.source_step * channels;
-  walk.pixel_y = columns.step * channels;
+  DepthwiseLoop loop;
+  loop.rows = most(0, seen.size());
+  loop.row_x = rows.tap_step * columns.sources * channels;
+  loop.row_w = rows.tap_skip * window * channels;
+  loop.tap_x = columns.tap_step * channels;
+  loop.tap_w = columns.tap_skip * channels;
+  loop.pixel_x = columns.source_step * channels;
+  loop.pixel_y = columns.step * channels;
   x += (rows.origin + q * rows.source_step + seen.begin * rows.tap_step) * columns.sources *
        channels;
   w += ((rows.tap + seen.begin * rows.tap_skip) * window + columns.tap) * channels;
   y += columns.first * channels;
   for_each_piece(columns.count, most_pixels, [&](Range pixels) {
     for_each_vector<T>(0, channels, [&](std::int64_t c, int lanes) {
-      walk.lanes = lanes;
-      walk.accumulate = false;
+      loop.lanes = lanes;
+      loop.accumulate = false;
       for_each_view(columns, pixels, [&](Range taps, Range some) {
-        walk.taps = taps.size();
+        loop.taps = taps.size();
         const std::int64_t column =
             columns.origin + some.begin * columns.source_step + taps.begin * columns.tap_step;
         depthwise_tiles<T>.of[some.size() - 1](
-            walk, x + column * channels + c, w + taps.begin * walk.tap_w + c,
-            y + some.begin * walk.pixel_y + c, bias == nullptr ? nullptr : bias + c);
-        walk.accumulate = true;
+            loop, x + column * channels + c, w + taps.begin * loop.tap_w + c,
+            y + some.begin * loop.pixel_y + c, bias == nullptr ? nullptr : bias + c);
+        loop.accumulate = true;
       });
     });
   });
@@ -103,10 +105,10 @@ template <class T> void depthwise(const ConvArgs& args, Slice slice) noexcept {
   const T alpha = static_cast<T>(args.alpha);
   for (std::int64_t i = slice.begin * args.unit; i < end; ++i) {
     T* y = static_cast<T*>(args.y) + i * y_row;
-    const std::int64_t phases = phases_of(rows, backward), place = i % y_rows;
-    const Phase row = phase_of(rows, backward, place % phases);
-    for (std::int64_t c = 0; c < phases_of(columns, backward); ++c) {
-      const Phase column = phase_of(columns, backward, c);
+    const std::int64_t phases = strided_axis_count(rows, backward), place = i % y_rows;
+    const StridedAxis row = strided_axis(rows, backward, place % phases);
+    for (std::int64_t c = 0; c < strided_axis_count(columns, backward); ++c) {
+      const StridedAxis column = strided_axis(columns, backward, c);
       depthwise_row(row, column, place / phases, channels, columns.taps,
                     static_cast<const T*>(args.x) + i / y_rows * x_image,
                     static_cast<const T*>(args.packed), static_cast<const T*>(args.bias), y);
@@ -118,12 +120,12 @@ template <class T> void depthwise(const ConvArgs& args, Slice slice) noexcept {
   }
 }
 
-// The sum of x dy over some rows and columns of an image, one vector of channels.
+// Sum of x dy over rows and columns of an image, one vector of channels.
 template <class T>
 GYAKU_INLINE vec<T> sum_products(const T* x, const T* dy, Range rows, Range columns,
                                  std::int64_t x_row, std::int64_t x_column, std::int64_t dy_row,
                                  std::int64_t dy_column, int lanes) {
-  constexpr int turns = 4; // or each product would wait for the last
+  constexpr int turns = 4; // independent sums: no product waits for the one before
   vec<T> sum[turns];
 #pragma GCC unroll 4
   for (int turn = 0; turn < turns; ++turn) sum[turn] = zero<T>();
@@ -142,12 +144,13 @@ GYAKU_INLINE vec<T> sum_products(const T* x, const T* dy, Range rows, Range colu
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-// A slice counts parts: stretches of rows of all images, which the problem fixes.
+// A slice counts parts: ranges of rows of all images, which depend on the problem alone.
 template <class T> void depthwise_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
-  const Phase rows = forward_phase(args.shape.rows), columns = forward_phase(args.shape.columns);
+  const StridedAxis rows = forward_axis(args.shape.rows),
+                    columns = forward_axis(args.shape.columns);
   const std::int64_t channels = args.shape.groups, taps = rows.taps * columns.taps;
   const std::int64_t all = args.images * rows.count;
-  // Rows that stay in the first-level cache while all taps pass by.
+  // Rows that stay in the first-level cache for all taps.
   const std::int64_t step =
       most(1, 8 * 1024 / static_cast<int>(sizeof(T)) / (columns.count * vec<T>::width));
   for (std::int64_t part = slice.begin; part < slice.end; ++part) {

@@ -1,12 +1,12 @@
-// Gradients of a convolution of which only the maxima of 2 x 2 pixels are kept.
+// Backward pass through a convolution followed by 2 x 2 max pooling.
 //
-// Of four pixels one has a gradient, so there is a quarter to do: dy is that of the maxima, argmax
-// says which pixel each was. Vectors run along what lies side by side in a row of the image,
-// (window column, channel). The weights' gradient collects, filter by filter, what its maxima saw;
-// the data's hands each maximum's window of weights to the image. Gradients that are zero, as
-// behind a ReLU, are passed over: here the data decide how long the loops are. Where channels are
-// few, vectors run along the filters. Stride and dilation are 1, numbers float32: for all else the
-// gradient by all pixels is made first.
+// One pixel in four has a gradient, so there is a quarter of the work: dy is the gradient of the
+// maxima, argmax the position of each among the four. Vectors run along contiguous elements of an
+// image row, (kernel column, channel). The gradient with respect to the weights adds, filter by
+// filter, the windows of its maxima; that with respect to the images adds the weights to the window
+// of each maximum. Zero gradients, as behind a ReLU, are skipped: here the length of loops depends
+// on the data. Where channels are few, vectors run along the filters. For stride and dilation 1 in
+// float32; otherwise the gradient is scattered to all pixels first.
 #include "kernels/activate.h"
 #include "kernels/activation_rows.h"
 #include "kernels/args/conv.h"
@@ -17,35 +17,35 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Some rows of the window and some vectors of each.
+// Some kernel rows and some vectors of each.
 struct Part {
   std::int64_t row, first;
   int rows, vectors;
 };
 
-template <class T> struct Maxima {
+template <class T> struct PooledWindows {
   static constexpr int width = vec<T>::width;
-  static constexpr std::int64_t room = max_maxima_bytes / sizeof(T);
+  static constexpr std::int64_t room = max_pooled_bytes / sizeof(T);
   const ConvShape& shape;
   std::int64_t taps, channels, filters;
-  std::int64_t run, vectors;  // numbers of a window row, side by side, and vectors of them
+  std::int64_t run, vectors;  // contiguous elements of a kernel row, and their vectors
   std::int64_t rows, columns; // of windows
-  std::int64_t row;           // numbers of the padded image's row that windows see
+  std::int64_t row;           // elements of a padded image row inside windows
 
-  explicit Maxima(const ConvShape& s)
+  explicit PooledWindows(const ConvShape& s)
       : shape(s), taps(s.rows.taps), channels(s.channels), filters(s.filters),
         run(std::int64_t{s.columns.taps} * s.channels), vectors(ceil_div(run, width)),
         rows(s.rows.windows / 2), columns(s.columns.windows / 2),
         row((2 * columns + s.columns.taps - 1) * s.channels) {}
 
   std::int64_t weights() const { return taps * run; } // of a filter
-  // Rows of the image that some rows of windows see, padding included.
+  // Image rows covered by a number of window rows, padding included.
   std::int64_t seen(std::int64_t window_rows) const { return 2 * window_rows + taps - 1; }
-  // As many rows of windows as there may be at once, with all that they see in `numbers` numbers.
+  // Window rows at a time whose image rows fit into a number of elements.
   std::int64_t rows_within(std::int64_t numbers) const {
-    return least(least(rows, max_maxima_windows / columns), (numbers / row - (taps - 1)) / 2);
+    return least(least(rows, max_pooled_windows / columns), (numbers / row - (taps - 1)) / 2);
   }
-  // The numbers of a padded row that lie in the image, and of a row of the image that are seen.
+  // Elements of a padded row inside the image, and of an image row inside windows.
   Range inside() const {
     const std::int64_t before = shape.columns.padding * channels;
     return both({before, before + shape.columns.size * channels}, {0, row});
@@ -55,7 +55,7 @@ template <class T> struct Maxima {
            row > shape.columns.size * channels;
   }
 
-  // f(part) for all that a filter's weights are cut into.
+  // f(part) for each part of the weights of a filter.
   template <class F> void each_part(F f) const {
     for_each_piece(vectors, most_tile_vectors, [&](Range some) {
       const int v = static_cast<int>(some.size());
@@ -67,17 +67,17 @@ template <class T> struct Maxima {
       }
     });
   }
-  // Whether lanes are filters, see `pick_tile`.
+  // Whether the lanes of a vector are filters, see `pick_tile`.
   bool is_picked() const { return channels < few_channels; }
   int last(const Part& part) const {
     return static_cast<int>(least(width, run - (part.first + part.vectors - 1) * width));
   }
 };
 
-// A slice counts window rows: packed[part][filter][row of the part][vectors of the part].
-template <class T> void conv_maxima_pack(const ConvPackArgs& args, Slice slice) noexcept {
+// A slice counts kernel rows: packed[part][filter][row of the part][vectors of the part].
+template <class T> void conv_pooled_backward_pack(const ConvPackArgs& args, Slice slice) noexcept {
   constexpr int width = vec<T>::width;
-  const Maxima<T> problem(args.shape);
+  const PooledWindows<T> problem(args.shape);
   const std::int64_t filters = problem.filters;
   T* to = static_cast<T*>(args.packed);
   problem.each_part([&](const Part& part) {
@@ -110,12 +110,12 @@ template <class T> void clear(T* to, std::int64_t count) noexcept {
   for_each_vector<T>(0, count, [&](std::int64_t i, int n) { store(to + i, zero<T>(), n); });
 }
 
-// The numbers of dy that are not zero, filter by filter.
-template <class T> class ShareLists {
+// The nonzero elements of dy, filter by filter.
+template <class T> class NonzeroLists {
 public:
-  // Windows of some images, whose places count from the first row that they see. One after the
-  // other they share no pixel, so that none of them waits for the one before it.
-  void enter(const Maxima<T>& problem, Range images, Range rows) {
+  // Windows of some images; positions are relative to the first row that they cover. Consecutive
+  // windows share no pixel, so that no sum waits for the one before.
+  void enter(const PooledWindows<T>& problem, Range images, Range rows) {
     const std::int64_t row = problem.row, channels = problem.channels, all = problem.columns;
     const std::int64_t image = problem.seen(rows.size()) * row;
     const std::int64_t apart = problem.shape.columns.taps / 2 + 1;
@@ -134,15 +134,15 @@ public:
     for (int p = 0; p < positions; ++p) step_[p] = static_cast<std::int32_t>(step[p]);
   }
 
-  // As many filters at a time as there is room for.
+  // Number of filters that fit at a time.
   std::int64_t room() const { return least(most_filters, capacity / most(1, windows_)); }
 
-  // Of some filters and the images from the first that was entered; what is not finite goes to
-  // `other`(window, position, filter, value) instead, if it `is_strict`.
+  // Finds those of some filters, in the images entered; if `is_strict`, values that are not finite
+  // go to `other`(window, position, filter, value) instead.
   template <class F>
   void find(const T* dy, const std::uint8_t* argmax, std::int64_t all, Range filters,
             bool is_strict, F other) {
-    // As whole numbers, which are quicker to compare; two's sign does not count.
+    // As integers, which are faster to compare; doubling drops the sign.
     using Bits = std::uint32_t;
     static_assert(sizeof(T) == sizeof(Bits));
     constexpr Bits twice_infinity = 0xff000000;
@@ -170,26 +170,26 @@ public:
       counts_[k - filters.begin] = count;
     }
   }
-  Shares<T> of(std::int64_t filter) const {
+  Nonzeros<T> of(std::int64_t filter) const {
     const std::int64_t at = filter * windows_;
     return {places_ + at, values_ + at, counts_[filter]};
   }
 
 private:
-  static constexpr std::int64_t capacity = 4 * max_maxima_windows, most_filters = 256;
+  static constexpr std::int64_t capacity = 4 * max_pooled_windows, most_filters = 256;
 
   std::int64_t windows_ = 0;
-  std::int32_t window_[max_maxima_windows], place_[max_maxima_windows], step_[positions];
+  std::int32_t window_[max_pooled_windows], place_[max_pooled_windows], step_[positions];
   T values_[capacity];
   std::int32_t places_[capacity];
   std::int64_t counts_[most_filters];
 };
 
 // A slice counts images.
-template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept {
-  const Maxima<T> problem(args.shape);
-  alignas(64) T sums[Maxima<T>::room];
-  ShareLists<T> lists;
+template <class T> void conv_pooled_backward(const ConvArgs& args, Slice slice) noexcept {
+  const PooledWindows<T> problem(args.shape);
+  alignas(64) T sums[PooledWindows<T>::room];
+  NonzeroLists<T> lists;
   const std::int64_t filters = problem.filters;
   const std::int64_t strip = problem.rows_within(problem.room);
   const std::int64_t overlap = problem.taps - 1, row = problem.row;
@@ -245,15 +245,16 @@ template <class T> void conv_maxima(const ConvArgs& args, Slice slice) noexcept 
   }
 }
 
-// Part of the weights' gradient: some filters, of which `dw` holds (filter, tap, channel).
-template <class T> class Collection {
+// Gradient with respect to the weights of some filters; the layout of `dw` is (filter, tap,
+// channel).
+template <class T> class WeightGradient {
 public:
-  Collection(const ConvWeightsArgs& args, Range filters, T* dw, T* db)
+  WeightGradient(const ConvWeightsArgs& args, Range filters, T* dw, T* db)
       : args_(args), problem_(args.shape), filters_(filters), dw_(dw), db_(db) {
-    constexpr std::int64_t cached = 32 * 1024 / sizeof(T), windows = max_maxima_windows / 4;
+    constexpr std::int64_t cached = 32 * 1024 / sizeof(T), windows = max_pooled_windows / 4;
     const std::int64_t copies = problem_.is_picked() ? 4 : 1;
     const std::int64_t whole = copies * problem_.seen(problem_.rows) * problem_.row;
-    if (whole <= cached && problem_.rows * problem_.columns <= max_maxima_windows) {
+    if (whole <= cached && problem_.rows * problem_.columns <= max_pooled_windows) {
       images_ = most(1, least(cached / whole, windows / (problem_.rows * problem_.columns)));
       pieces_ = 1;
     } else {
@@ -274,7 +275,7 @@ public:
     clear(db_ + filters_.begin, filters_.size());
   }
 
-  // Chunks follow from the problem, and so does the order of the sums.
+  // Chunks, and with them the order of sums, depend on the problem alone.
   void add(std::int64_t chunk) {
     const std::int64_t piece = chunk % pieces_, first = chunk / pieces_ * images_;
     const Range images{first, least(first + images_, args_.images)};
@@ -291,15 +292,15 @@ public:
     const std::uint8_t* argmax = static_cast<const std::uint8_t*>(args_.argmax) + at;
     for (std::int64_t k = filters_.begin; k < filters_.end; k += lists_.room()) {
       const Range some{k, least(k + lists_.room(), filters_.end)};
-      // What lies in the padding is left out, not multiplied by zero.
+      // Taps in the padding are skipped, not multiplied by zero.
       lists_.find(dy, argmax, problem_.filters, some, problem_.is_padded(),
-                  [&](auto... share) { add_alone(images.begin, share...); });
-      add_shares(some);
+                  [&](auto... nonzero) { add_alone(images.begin, nonzero...); });
+      add_nonzeros(some);
     }
   }
 
 private:
-  // The rows that the windows see, with zeros in the place of padding.
+  // The image rows of the windows, with zeros for padding.
   void copy_images(Range images, Range rows) {
     const ConvAxis& axis = args_.shape.rows;
     const std::int64_t x_row = args_.shape.columns.size * problem_.channels, row = problem_.row;
@@ -320,7 +321,8 @@ private:
     clear(to, problem_.width);
   }
 
-  // Each number with those at the pixels to the right and below; there is no padding.
+  // Each element with those of the pixels to the right, below, and below right; there is no
+  // padding.
   void copy_fours(Range images, Range rows) {
     const std::int64_t channels = problem_.channels, row = problem_.row;
     const std::int64_t x_row = args_.shape.columns.size * channels;
@@ -346,7 +348,7 @@ private:
       }
   }
 
-  // The bias of some filters.
+  // Gradient with respect to the biases of some filters.
   void add_biases(Range images, Range rows, Range filters) const {
     const std::int64_t windows = rows.size() * problem_.columns;
     for_each_vector<T>(filters.begin, filters.end, [&](std::int64_t k, int m) {
@@ -399,7 +401,7 @@ private:
     }
   }
 
-  void add_shares(Range filters) const {
+  void add_nonzeros(Range filters) const {
     const std::int64_t run = problem_.run, weights = problem_.weights();
     problem_.each_part([&](const Part& part) {
       const std::int64_t first = part.first * problem_.width;
@@ -410,7 +412,7 @@ private:
     });
   }
 
-  // One position of one window and its share in one filter, tap by tap; windows count from `first`.
+  // One nonzero element: its contribution to a filter, tap by tap; windows count from `first`.
   void add_alone(std::int64_t first, std::int64_t window, int position, std::int64_t filter,
                  T value) const {
     const ConvAxis &rows = args_.shape.rows, &columns = args_.shape.columns;
@@ -430,33 +432,34 @@ private:
   }
 
   const ConvWeightsArgs& args_;
-  const Maxima<T> problem_;
+  const PooledWindows<T> problem_;
   Range filters_;
   T* dw_;
   T* db_;
   std::int64_t images_, pieces_; // images of a chunk, or pieces of one
-  alignas(64) T x_[Maxima<T>::room];
-  ShareLists<T> lists_;
+  alignas(64) T x_[PooledWindows<T>::room];
+  NonzeroLists<T> lists_;
 };
 
 // A slice counts filters, part by part.
-template <class T> void conv_maxima_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
+template <class T>
+void conv_pooled_backward_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
   const std::int64_t filters = args.shape.filters;
   for (std::int64_t part = slice.begin / filters; part * filters < slice.end; ++part) {
-    const Range mine{most(0, slice.begin - part * filters),
-                     least(filters, slice.end - part * filters)};
+    const Range part_filters{most(0, slice.begin - part * filters),
+                             least(filters, slice.end - part * filters)};
     const PartGradients<T> sums(args, part);
-    Collection<T> collection(args, mine, sums.dw, sums.db);
-    collection.begin();
-    const std::int64_t chunks = collection.chunks();
+    WeightGradient<T> gradient(args, part_filters, sums.dw, sums.db);
+    gradient.begin();
+    const std::int64_t chunks = gradient.chunks();
     for (std::int64_t i = chunks * part / args.parts; i < chunks * (part + 1) / args.parts; ++i)
-      collection.add(i);
+      gradient.add(i);
   }
 }
 
-// The parts' sums, (filter, tap, channel), to (tap, channel, filter). A slice counts (tap,
-// channel).
-template <class T> void turn_parts(const TurnPartsArgs& args, Slice slice) noexcept {
+// The sum of the parts, (filter, tap, channel), transposed to (tap, channel, filter). A slice
+// counts (tap, channel).
+template <class T> void transpose_parts(const TransposePartsArgs& args, Slice slice) noexcept {
   constexpr int width = vec<T>::width;
   const T* x = static_cast<const T*>(args.x);
   const std::int64_t filters = args.filters, stride = (args.weights + 1) * filters;
@@ -487,13 +490,17 @@ template <class T> void turn_parts(const TurnPartsArgs& args, Slice slice) noexc
 
 } // namespace
 
-Entry conv_maxima_pack_kernel() noexcept {
-  return float32_entry<ConvPackArgs, conv_maxima_pack<float>>;
+Entry conv_pooled_backward_pack_kernel() noexcept {
+  return float32_entry<ConvPackArgs, conv_pooled_backward_pack<float>>;
 }
-Entry conv_maxima_kernel() noexcept { return float32_entry<ConvArgs, conv_maxima<float>>; }
-Entry conv_maxima_weights_kernel() noexcept {
-  return float32_entry<ConvWeightsArgs, conv_maxima_weights<float>>;
+Entry conv_pooled_backward_kernel() noexcept {
+  return float32_entry<ConvArgs, conv_pooled_backward<float>>;
 }
-Entry turn_parts_kernel() noexcept { return float32_entry<TurnPartsArgs, turn_parts<float>>; }
+Entry conv_pooled_backward_weights_kernel() noexcept {
+  return float32_entry<ConvWeightsArgs, conv_pooled_backward_weights<float>>;
+}
+Entry transpose_parts_kernel() noexcept {
+  return float32_entry<TransposePartsArgs, transpose_parts<float>>;
+}
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -1,4 +1,4 @@
-// The register tiles of the gradients by maxima.
+// Register tiles of the backward pass through a convolution followed by 2 x 2 max pooling.
 #pragma once
 
 #include "kernels/conv.h"
@@ -9,30 +9,29 @@ namespace {
 
 constexpr int positions = 4;
 
-// Numbers of dy, but zero where argmax is no position.
+// Elements of dy, zero where argmax is not a position.
 template <class T> GYAKU_INLINE vec<T> of_maxima(const T* dy, const std::uint8_t* argmax, int n) {
   const lanes<T> pixel = load_narrow<T>(argmax, n);
   return select(mask<T>((pixel < lanes<T>(integer<T>{positions})).v), load(dy, n), zero<T>());
 }
 
-// A tile holds `rows` x `vectors` sums of some window rows in registers.
+// A tile keeps `rows` x `vectors` sums of some kernel rows in registers.
 constexpr int most_tile_rows = 5, most_tile_vectors = 4;
 constexpr bool has_tile(int rows, int vectors) {
   return rows == 1 || (rows != 4 && rows * vectors <= accumulators - 4);
 }
 
-// What one filter's gradient is made of: numbers of dy that are not zero, and where in the image
-// the windows begin that saw the maxima.
-template <class T> struct Shares {
+// The nonzero elements of dy of one filter, and the positions of their windows in the image.
+template <class T> struct Nonzeros {
   const std::int32_t* places;
   const T* values;
   std::int64_t count;
 };
 
-// sums += what the windows of a filter see, times its numbers of dy. Lanes behind `last` of the
-// last vector read what lies behind a row.
+// sums += the windows of a filter, times its elements of dy. Lanes behind `last` of the last vector
+// read beyond the row.
 template <class T, int rows, int vectors>
-void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* sums,
+void collect_tile(const Nonzeros<T>& nonzeros, const T* x, std::int64_t x_row, T* sums,
                   std::int64_t sums_row, int last) noexcept {
   constexpr int width = vec<T>::width;
   vec<T> sum[rows][vectors];
@@ -40,9 +39,9 @@ void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* su
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) sum[r][j] = zero<T>();
-  for (std::int64_t i = 0; i < shares.count; ++i) {
-    const T* from = x + shares.places[i];
-    const vec<T> value = broadcast(shares.values[i]);
+  for (std::int64_t i = 0; i < nonzeros.count; ++i) {
+    const T* from = x + nonzeros.places[i];
+    const vec<T> value = broadcast(nonzeros.values[i]);
 #pragma GCC unroll 5
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -59,12 +58,12 @@ void collect_tile(const Shares<T>& shares, const T* x, std::int64_t x_row, T* su
     }
 }
 
-// The windows that a filter's numbers of dy come from get its weights, times these.
+// Adds the weights of a filter, times its elements of dy, to their windows.
 template <class T, int rows, int vectors, bool whole>
-GYAKU_INLINE void scatter(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+GYAKU_INLINE void scatter(const Nonzeros<T>& nonzeros, const T* w, T* to, std::int64_t to_row,
                           int last) {
   constexpr int width = vec<T>::width;
-  const auto [places, values, count] = shares;
+  const auto [places, values, count] = nonzeros;
   vec<T> weight[rows][vectors];
 #pragma GCC unroll 5
   for (int r = 0; r < rows; ++r)
@@ -86,25 +85,26 @@ GYAKU_INLINE void scatter(const Shares<T>& shares, const T* w, T* to, std::int64
   }
 }
 template <class T, int rows, int vectors>
-void scatter_tile(const Shares<T>& shares, const T* w, T* to, std::int64_t to_row,
+void scatter_tile(const Nonzeros<T>& nonzeros, const T* w, T* to, std::int64_t to_row,
                   int last) noexcept {
-  if (last == vec<T>::width) return scatter<T, rows, vectors, true>(shares, w, to, to_row, last);
-  scatter<T, rows, vectors, false>(shares, w, to, to_row, last);
+  if (last == vec<T>::width) return scatter<T, rows, vectors, true>(nonzeros, w, to, to_row, last);
+  scatter<T, rows, vectors, false>(nonzeros, w, to, to_row, last);
 }
 
-// Some numbers of dy, window after window, and for each number of the image that the first window
-// sees the four that lie at its pixel and at those to the right and below.
+// Elements of dy, window after window, and for each image element of the first window the four at
+// its pixel and at those to the right, below, and below right.
 template <class T> struct Windows {
   const T* dy;
   const std::uint8_t* argmax;
-  std::int64_t rows, columns, filters; // of windows; from one window's numbers to the next
+  std::int64_t rows, columns,
+      filters; // of windows; filters: stride from one window of dy to the next
   const T* fours;
-  std::int64_t row, channels; // numbers of the image
-  T* db;                      // what the numbers of dy are added to, or null
+  std::int64_t row, channels; // strides of the image
+  T* db;                      // += the elements of dy, unless null
 };
 
-// Of images with few channels `terms` numbers of a window row, (column, channel): vectors run along
-// the filters, each lane of which picks one of four numbers. The last vector has `last` lanes.
+// For images with few channels: `terms` elements of a kernel row, (column, channel). Vectors run
+// along the filters, and each lane picks one of four elements. The last vector has `last` lanes.
 template <class T, int vectors, int terms>
 void pick_tile(const Windows<T>& some, T* dw, std::int64_t dw_row, int last) noexcept {
   constexpr int width = vec<T>::width;
@@ -155,13 +155,13 @@ PickTile<T> pick_tile_of(std::int64_t count, Integers<terms...>) {
   ((count == terms + 1 ? void(found = pick_tile<T, vectors, terms + 1>) : void()), ...);
   return found;
 }
-constexpr int most_picked = 6; // terms at a time
+constexpr int most_picked = 6; // elements of a kernel row at a time
 
 template <class T>
-using CollectTile = void (*)(const Shares<T>&, const T*, std::int64_t, T*, std::int64_t,
+using CollectTile = void (*)(const Nonzeros<T>&, const T*, std::int64_t, T*, std::int64_t,
                              int) noexcept;
 template <class T>
-using ScatterTile = void (*)(const Shares<T>&, const T*, T*, std::int64_t, int) noexcept;
+using ScatterTile = void (*)(const Nonzeros<T>&, const T*, T*, std::int64_t, int) noexcept;
 
 template <class T> struct Tiles {
   CollectTile<T> collect[most_tile_rows][most_tile_vectors];

@@ -1,9 +1,8 @@
-// The gradient of a convolution by its weights and its bias.
+// Gradients with respect to the weights and biases of a convolution.
 //
-// dw[tap][c][k] sums x[pixel seen through tap][c] dy[pixel][k]: a tile of channels x filters is
-// summed in registers over the pixels of a chunk and added to dw. The chunks follow from the
-// problem; within one all tiles are visited, so that its pixels stay in the caches. Pixels that see
-// padding through a tap are left out.
+// dw[tap][c][k] sums x[pixel at tap][c] dy[pixel][k]: a tile of channels x filters is summed in
+// registers over the pixels of a chunk and added to dw. The chunks depend on the problem; each
+// passes through all tiles, so that its pixels stay in the caches. Taps in the padding are skipped.
 #include "kernels/args/conv.h"
 #include "kernels/conv.h"
 #include "kernels/conv_weights_tile.h"
@@ -12,16 +11,16 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Images, their rows and their columns.
-struct Box {
+// A range of images, rows and columns.
+struct PixelBox {
   Range images, rows, columns;
   constexpr bool is_empty() const {
     return images.is_empty() || rows.is_empty() || columns.is_empty();
   }
 };
 
-// Pixels in memory: how far it is from an image, a row, a column to the next.
-template <class T> struct Field {
+// Pixels in memory: a pointer, and the strides of images, rows and columns.
+template <class T> struct ImageView {
   const T* origin;
   std::int64_t image, row, column;
   const T* at(std::int64_t i, std::int64_t r, std::int64_t c) const {
@@ -29,10 +28,10 @@ template <class T> struct Field {
   }
 };
 
-// db += the sum of dy over a box, `filters` of them.
+// db += sum of dy over a box, for `filters` filters.
 template <class T>
-void add_pixels(const Field<T>& dy, const Box& box, std::int64_t filters, T* db) noexcept {
-  constexpr int turns = 4; // or each addition would wait for the last
+void add_pixels(const ImageView<T>& dy, const PixelBox& box, std::int64_t filters, T* db) noexcept {
+  constexpr int turns = 4; // independent sums: no addition waits for the one before
   for_each_vector<T>(0, filters, [&](std::int64_t k, int n) {
     vec<T> sum[turns];
 #pragma GCC unroll 4
@@ -52,28 +51,28 @@ void add_pixels(const Field<T>& dy, const Box& box, std::int64_t filters, T* db)
   });
 }
 
-// What is copied out of dy has room for this many pixels on the stack, 25 KB.
+// Pixels of a copy of dy on the stack, 25 KB.
 constexpr std::int64_t copied_pixels = 200;
 
 template <class T> struct WeightGradient {
   static constexpr int width = vec<T>::width;
   const ConvWeightsArgs& args;
-  Phase rows, columns;
-  Field<T> x, dy;
+  StridedAxis rows, columns;
+  ImageView<T> x, dy;
   std::int64_t channels, filters; // of a group
-  std::int64_t vectors, panels;   // of filters; of a panel's vectors, and panels
-  std::int64_t rest;              // filters of the last panel, if vectors run along x there, or 0
-  // Rows of dw, (tap, channel), go in runs whose numbers of x lie side by side, those in tiles.
+  std::int64_t vectors, panels;   // vectors of filters in a panel, and panels
+  std::int64_t remainder;         // filters of the last panel if its vectors run along x, else 0
+  // Rows of dw, (tap, channel), in runs with contiguous elements of x; runs in tiles.
   std::int64_t run, runs, tiles_a_run;
   bool copies_dy;
-  // Taps of a window row share a tile, see `shared_tile`, that is as high as window rows of one
-  // channel, or as channels of one window row. Dw's rows are counted accordingly.
+  // The taps of a kernel row have one tile, see `shared_tile`, whose height counts kernel rows of
+  // one channel, or channels of one kernel row. The rows of dw are counted accordingly.
   SharedTiles<T> shared{};
   bool by_rows;
-  std::int64_t chunk_images, chunk_rows, chunk_columns; // how many chunks there are of each
+  std::int64_t chunk_images, chunk_rows, chunk_columns; // number of chunks along each axis
 
   explicit WeightGradient(const ConvWeightsArgs& a)
-      : args(a), rows(forward_phase(a.shape.rows)), columns(forward_phase(a.shape.columns)),
+      : args(a), rows(forward_axis(a.shape.rows)), columns(forward_axis(a.shape.columns)),
         channels(a.shape.channels), filters(a.shape.filters) {
     const std::int64_t all_channels = channels * a.shape.groups,
                        all_filters = filters * a.shape.groups;
@@ -82,12 +81,12 @@ template <class T> struct WeightGradient {
     dy = {static_cast<const T*>(a.dy), rows.count * columns.count * all_filters,
           columns.count * all_filters, all_filters};
     vectors = filters > width ? 2 : 1;
-    // A window row of few channels is one run.
+    // With few channels a kernel row is one run.
     const bool joined = channels < 8 && a.shape.groups == 1 && columns.tap_step == 1;
     run = joined ? columns.taps * channels : channels;
     runs = rows.taps * columns.taps * channels / run;
     tiles_a_run = ceil_div(run, accumulators / vectors);
-    rest = filters > width && run >= width ? filters % width : 0;
+    remainder = filters > width && run >= width ? filters % width : 0;
     by_rows = all_channels == 1;
     if (columns.source_step == 1 && columns.tap_step == 1 &&
         (by_rows || (channels >= 8 && filters <= width)))
@@ -100,25 +99,25 @@ template <class T> struct WeightGradient {
       tiles_a_run = ceil_div(heights(), shared.height);
       const bool is_padded =
           columns.origin < 0 || columns.taps_of(columns.count - 1).end < columns.taps;
-      rest = filters > width && by_rows && !is_padded ? filters % width : 0;
+      remainder = filters > width && by_rows && !is_padded ? filters % width : 0;
     }
-    if (rest > most_rest<T>) rest = 0;
-    panels = ceil_div(filters - rest, vectors * width) + (rest > 0);
-    // Pixels far apart share few cache sets: what many tiles read is worth a copy.
-    copies_dy = ((filters - rest) % width != 0 && !partial_is_free) ||
+    if (remainder > max_remainder<T>) remainder = 0;
+    panels = ceil_div(filters - remainder, vectors * width) + (remainder > 0);
+    // Pixels with a large stride fall into few cache sets: a copy pays if many tiles read it.
+    copies_dy = ((filters - remainder) % width != 0 && !partial_is_free) ||
                 (runs * tiles_a_run >= 8 && all_filters != vectors * width && shared.of == nullptr);
-    // Long enough that adding a tile to dw does not count; few channels allow of more.
+    // Long enough to hide the addition of a tile to dw; longer for few channels.
     const std::int64_t small =
         64 * 1024 / static_cast<int>(sizeof(T)) / (all_channels + all_filters);
     std::int64_t pixels = copies_dy ? copied_pixels : most(copied_pixels, small);
-    if (packs_rest()) pixels = least(pixels, 2 * copied_pixels); // a vector for each at worst
+    if (packs_remainder()) pixels = least(pixels, 2 * copied_pixels); // at worst a vector each
     chunk_images = ceil_div(a.images, most(1, pixels / (rows.count * columns.count)));
     chunk_columns = ceil_div(columns.count, pixels);
     chunk_rows = ceil_div(rows.count, most(1, pixels / columns.count));
   }
 
   std::int64_t chunks() const { return chunk_images * chunk_rows * chunk_columns; }
-  Box chunk(std::int64_t number) const {
+  PixelBox chunk(std::int64_t number) const {
     const auto piece = [](std::int64_t count, std::int64_t i, std::int64_t pieces) {
       return Range{count * i / pieces, count * (i + 1) / pieces};
     };
@@ -127,8 +126,7 @@ template <class T> struct WeightGradient {
             piece(columns.count, number % chunk_columns, chunk_columns)};
   }
 
-  // Rows of dw in all, those of one group after those of the other; and the first tile that begins
-  // at a row or behind it.
+  // Rows of dw over all groups; and the first tile that begins at a row or behind it.
   std::int64_t dw_rows() const { return args.shape.groups * runs * run; }
   std::int64_t tiles_a_group() const { return runs * tiles_a_run; }
   std::int64_t tile_from(std::int64_t row) const {
@@ -144,13 +142,13 @@ template <class T> struct WeightGradient {
     const std::int64_t part = tile % tiles_a_run;
     return {heights() * part / tiles_a_run, heights() * (part + 1) / tiles_a_run};
   }
-  // From a row of dw to that of the next tap and of the next number of x in a shared tile.
+  // Strides in rows of dw: to the next tap, and to the next element of x in a shared tile.
   std::int64_t tap_step() const { return by_rows ? 1 : channels; }
   std::int64_t height_step() const { return by_rows ? columns.taps : 1; }
   std::int64_t shared_row(std::int64_t tile) const {
     return tile / tiles_a_run * columns.taps * channels + heights_of(tile).begin * height_step();
   }
-  // f(row of dw) for all rows of a tile
+  // f(row of dw) for all rows of a tile.
   template <class F> GYAKU_INLINE void for_each_row(std::int64_t tile, F f) const {
     if (shared.of == nullptr) {
       const Range some = rows_of(tile);
@@ -163,29 +161,29 @@ template <class T> struct WeightGradient {
         f(shared_row(tile) + t * tap_step() + i * height_step());
   }
 
-  // The pixels of a box that see the image through a tap.
-  Box seen(const Box& box, std::int64_t tap) const {
+  // Pixels of a box with a tap inside the image.
+  PixelBox seen(const PixelBox& box, std::int64_t tap) const {
     return {box.images, both(box.rows, rows.results_of(tap / columns.taps)),
             both(box.columns, columns.results_of(tap % columns.taps))};
   }
 
-  // One tile and one chunk, of which `pixels` are dy; dw is the tile's first row.
-  void tile(const Box& box, const Field<T>& images, const Field<T>& pixels, Range tile_rows,
-            std::int64_t panel, T* dw) const {
+  // One tile over one chunk, of which `pixels` are dy; dw points to the first row of the tile.
+  void tile(const PixelBox& box, const ImageView<T>& images, const ImageView<T>& pixels,
+            Range tile_rows, std::int64_t panel, T* dw) const {
     const std::int64_t first = tile_rows.begin / channels, last = (tile_rows.end - 1) / channels;
     if (first == last) return sum(seen(box, first), images, pixels, tile_rows, panel, dw);
-    // Taps of one window row: first the pixels that see through all of them, then for each tap
-    // those to the left and to the right.
-    Box inner = seen(box, first);
+    // Taps of one kernel row: first the pixels that have all of them, then for each tap those to
+    // the left and to the right.
+    PixelBox inner = seen(box, first);
     for (std::int64_t tap = first + 1; tap <= last; ++tap)
       inner.columns = both(inner.columns, seen(box, tap).columns);
     if (inner.columns.is_empty()) inner.columns = {box.columns.begin, box.columns.begin};
     sum(inner, images, pixels, tile_rows, panel, dw);
     for (std::int64_t tap = first; tap <= last; ++tap) {
       const Range some = both(tile_rows, {tap * channels, (tap + 1) * channels});
-      const Box all = seen(box, tap);
+      const PixelBox all = seen(box, tap);
       T* to = dw + (some.begin - tile_rows.begin) * dy.column;
-      Box side = all;
+      PixelBox side = all;
       side.columns.end = least(all.columns.end, inner.columns.begin);
       sum(side, images, pixels, some, panel, to);
       side.columns = {most(all.columns.begin, inner.columns.end), all.columns.end};
@@ -193,81 +191,82 @@ template <class T> struct WeightGradient {
     }
   }
 
-  Sweep<T> sweep_of(const Box& box, const Field<T>& images, const Field<T>& pixels) const {
-    Sweep<T> sweep{};
-    sweep.images = box.images.size();
-    sweep.image_x = images.image;
-    sweep.image_dy = pixels.image;
-    sweep.rows = box.rows.size();
-    sweep.row_x = rows.source_step * images.row;
-    sweep.row_dy = pixels.row;
-    sweep.columns = box.columns.size();
-    sweep.column_x = columns.source_step * images.column;
-    sweep.column_dy = pixels.column;
-    return sweep;
+  PixelLoop<T> loop_of(const PixelBox& box, const ImageView<T>& images,
+                       const ImageView<T>& pixels) const {
+    PixelLoop<T> loop{};
+    loop.images = box.images.size();
+    loop.image_x = images.image;
+    loop.image_dy = pixels.image;
+    loop.rows = box.rows.size();
+    loop.row_x = rows.source_step * images.row;
+    loop.row_dy = pixels.row;
+    loop.columns = box.columns.size();
+    loop.column_x = columns.source_step * images.column;
+    loop.column_dy = pixels.column;
+    return loop;
   }
 
-  // The same for a shared tile; dw is that of all tiles.
-  void share(const Box& box, const Field<T>& images, const Field<T>& pixels, std::int64_t tile,
-             std::int64_t panel, T* dw) const {
+  // The same for a shared tile; dw points to the first row of all tiles.
+  void add_shared_tile(const PixelBox& box, const ImageView<T>& images, const ImageView<T>& pixels,
+                       std::int64_t tile, std::int64_t panel, T* dw) const {
     dw += shared_row(tile) * dy.column;
     const Range part = heights_of(tile);
-    Box some = box;
+    PixelBox some = box;
     if (!by_rows) {
       const std::int64_t row = tile / tiles_a_run;
       some.rows = both(box.rows, rows.results_of(row));
-      return share(some, images, pixels, row, part, panel, dw);
+      return add_shared_tile(some, images, pixels, row, part, panel, dw);
     }
-    // First the rows of pixels that see all of the window rows, then the others one by one.
+    // First the rows of pixels with all kernel rows inside the image, then the others one by one.
     some.rows = both(box.rows, both(rows.results_of(part.begin), rows.results_of(part.end - 1)));
     const Range inner = some.rows;
-    share(some, images, pixels, part.begin, part, panel, dw);
+    add_shared_tile(some, images, pixels, part.begin, part, panel, dw);
     for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
       if (inner.begin <= r && r < inner.end) continue;
       some.rows = {r, r + 1};
       const Range seen = both(part, rows.taps_of(r));
-      share(some, images, pixels, seen.begin, seen, panel,
-            dw + (seen.begin - part.begin) * height_step() * dy.column);
+      add_shared_tile(some, images, pixels, seen.begin, seen, panel,
+                      dw + (seen.begin - part.begin) * height_step() * dy.column);
     }
   }
-  void share(const Box& box, const Field<T>& images, const Field<T>& pixels,
-             std::int64_t window_row, Range part, std::int64_t panel, T* dw) const {
+  void add_shared_tile(const PixelBox& box, const ImageView<T>& images, const ImageView<T>& pixels,
+                       std::int64_t window_row, Range part, std::int64_t panel, T* dw) const {
     if (box.is_empty() || part.is_empty()) return;
     const std::int64_t column = columns.origin + box.columns.begin,
                        end = columns.origin + box.columns.end - 1 + columns.taps;
-    Sweep<T> sweep = sweep_of(box, images, pixels);
-    sweep.row_dw = height_step() * dy.column;
-    sweep.tap_dw = tap_step() * dy.column;
-    sweep.last = static_cast<int>(filters_of(panel).size());
-    sweep.step_x = by_rows ? rows.tap_step * images.row : 1;
-    sweep.left = static_cast<int>(most(0, -column));
-    sweep.right = static_cast<int>(most(0, end - columns.sources));
+    PixelLoop<T> loop = loop_of(box, images, pixels);
+    loop.row_dw = height_step() * dy.column;
+    loop.tap_dw = tap_step() * dy.column;
+    loop.last = static_cast<int>(filters_of(panel).size());
+    loop.step_x = by_rows ? rows.tap_step * images.row : 1;
+    loop.left = static_cast<int>(most(0, -column));
+    loop.right = static_cast<int>(most(0, end - columns.sources));
     const T* from =
         images.at(box.images.begin,
                   rows.origin + box.rows.begin * rows.source_step + window_row * rows.tap_step,
                   column) +
         (by_rows ? 0 : part.begin);
-    (is_rest(panel) ? shared.slim : shared.of)[part.size() - 1](
-        sweep, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
+    (is_remainder(panel) ? shared.tail : shared.of)[part.size() - 1](
+        loop, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
   }
 
-  bool packs_rest() const { return rest > 0 && shared.of != nullptr; }
-  bool is_rest(std::int64_t panel) const { return rest > 0 && panel + 1 == panels; }
+  bool packs_remainder() const { return remainder > 0 && shared.of != nullptr; }
+  bool is_remainder(std::int64_t panel) const { return remainder > 0 && panel + 1 == panels; }
   Range filters_of(std::int64_t panel) const {
-    if (is_rest(panel)) return {filters - rest, filters};
+    if (is_remainder(panel)) return {filters - remainder, filters};
     const std::int64_t size = vectors * width;
-    return {panel * size, least((panel + 1) * size, filters - rest)};
+    return {panel * size, least((panel + 1) * size, filters - remainder)};
   }
 
-  void sum(const Box& box, const Field<T>& images, const Field<T>& pixels, Range tile_rows,
-           std::int64_t panel, T* dw) const {
+  void sum(const PixelBox& box, const ImageView<T>& images, const ImageView<T>& pixels,
+           Range tile_rows, std::int64_t panel, T* dw) const {
     if (box.is_empty()) return;
     const std::int64_t tap = tile_rows.begin / channels;
     const std::int64_t count = filters_of(panel).size(), n = ceil_div(count, width);
-    Sweep<T> sweep = sweep_of(box, images, pixels);
-    sweep.row_dw = dy.column;
-    sweep.height = static_cast<int>(tile_rows.size());
-    sweep.last = static_cast<int>(count - (n - 1) * width);
+    PixelLoop<T> loop = loop_of(box, images, pixels);
+    loop.row_dw = dy.column;
+    loop.height = static_cast<int>(tile_rows.size());
+    loop.last = static_cast<int>(count - (n - 1) * width);
     const T* from = images.at(box.images.begin,
                               rows.origin + box.rows.begin * rows.source_step +
                                   tap / columns.taps * rows.tap_step,
@@ -275,18 +274,19 @@ template <class T> struct WeightGradient {
                                   tap % columns.taps * columns.tap_step) +
                     tile_rows.begin % channels;
     const OuterTile<T>* tiles = n == 1 ? outer_tiles<T, 1>.of : outer_tiles<T, 2>.of;
-    const OuterTile<T> tile = is_rest(panel) ? rest_tile_of<T>(count) : tiles[tile_rows.size() - 1];
-    tile(sweep, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
+    const OuterTile<T> tile =
+        is_remainder(panel) ? remainder_tile_of<T>(count) : tiles[tile_rows.size() - 1];
+    tile(loop, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
   }
 
-  // One panel of dy in a chunk, the last vector filled up.
-  Field<T> copied(const Box& box, const T* from_filter, std::int64_t panel, T* to) const {
+  // A copy of one panel of dy in a chunk, padded to whole vectors.
+  ImageView<T> copied(const PixelBox& box, const T* from_filter, std::int64_t panel, T* to) const {
     const std::int64_t n = filters_of(panel).size();
-    const std::int64_t step = is_rest(panel) ? n : ceil_div(n, width) * width;
-    Field<T> copy{to, 0, box.columns.size() * step, step};
+    const std::int64_t step = is_remainder(panel) ? n : ceil_div(n, width) * width;
+    ImageView<T> copy{to, 0, box.columns.size() * step, step};
     copy.image = box.rows.size() * copy.row;
     copy.origin -= copy.at(box.images.begin, box.rows.begin, box.columns.begin) - to;
-    const Field<T> source{from_filter, dy.image, dy.row, dy.column};
+    const ImageView<T> source{from_filter, dy.image, dy.row, dy.column};
     for (std::int64_t i = box.images.begin; i < box.images.end; ++i)
       for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
         const T* from = source.at(i, r, box.columns.begin);
@@ -297,24 +297,24 @@ template <class T> struct WeightGradient {
     return copy;
   }
 
-  // The last few filters of dy in a chunk, as `slim_shared_tile` reads them; db, if it is asked
-  // for, += their sum.
-  Field<T> packed(const Box& box, const T* from_filter, T* to, T* db) const {
-    constexpr int depth = rest_depth<T>, most_filters = most_rest<T>;
+  // The remaining filters of dy in a chunk, in the layout of `shared_tail_tile`; adds their sum to
+  // db unless that is null.
+  ImageView<T> packed(const PixelBox& box, const T* from_filter, T* to, T* db) const {
+    constexpr int depth = remainder_depth<T>, most_filters = max_remainder<T>;
     const std::int64_t size = box.columns.size(), padded = ceil_div(size, depth) * depth;
-    Field<T> copy{to, 0, padded * most_filters, 0};
+    ImageView<T> copy{to, 0, padded * most_filters, 0};
     copy.image = box.rows.size() * copy.row;
     copy.origin -= copy.at(box.images.begin, box.rows.begin, 0) - to;
-    const Field<T> source{from_filter, dy.image, dy.row, dy.column};
+    const ImageView<T> source{from_filter, dy.image, dy.row, dy.column};
     T* at = to;
     for (std::int64_t i = box.images.begin; i < box.images.end; ++i)
       for (std::int64_t r = box.rows.begin; r < box.rows.end; ++r) {
         const T* from = source.at(i, r, box.columns.begin);
         for (std::int64_t c = 0; c < size; ++c, from += dy.column, at += most_filters)
-          if (rest == most_filters)
+          if (remainder == most_filters)
             __builtin_memcpy(at, from, most_filters * sizeof(T));
           else
-            for (int k = 0; k < most_filters; ++k) at[k] = k < rest ? from[k] : T(0);
+            for (int k = 0; k < most_filters; ++k) at[k] = k < remainder ? from[k] : T(0);
         for (std::int64_t c = size * most_filters; c < copy.row; ++c) *at++ = T(0);
       }
     constexpr typename Count<width>::type lanes{};
@@ -324,25 +324,25 @@ template <class T> struct WeightGradient {
       store(vector, some);
       sum = sum + some;
     }
-    const int n = static_cast<int>(rest);
+    const int n = static_cast<int>(remainder);
     if (db != nullptr) store_partial(db, load_partial(db, n) + add_lanes(sum, lanes), n);
     return copy;
   }
 
-  // The x that the pixels of a box see and the box's dy, while `shares` tiles are summed.
-  Ahead ahead_x(const Box& box, std::int64_t shares) const {
-    const auto source = [](const Phase& axis, Range windows) {
+  // Prefetches x and dy of a box during `tiles` tiles.
+  Ahead ahead_x(const PixelBox& box, std::int64_t tiles) const {
+    const auto source = [](const StridedAxis& axis, Range windows) {
       return both({0, axis.sources}, {axis.origin + windows.begin * axis.source_step,
                                       axis.origin + (windows.end - 1) * axis.source_step +
                                           (axis.taps - 1) * axis.tap_step + 1});
     };
     const Range top = source(rows, box.rows), left = source(columns, box.columns);
     return {x.at(box.images.begin, top.begin, left.begin),
-            x.at(box.images.end - 1, top.end - 1, left.end), shares};
+            x.at(box.images.end - 1, top.end - 1, left.end), tiles};
   }
-  Ahead ahead_dy(const Box& box, std::int64_t shares) const {
+  Ahead ahead_dy(const PixelBox& box, std::int64_t tiles) const {
     return {dy.at(box.images.begin, box.rows.begin, box.columns.begin),
-            dy.at(box.images.end - 1, box.rows.end - 1, box.columns.end), shares};
+            dy.at(box.images.end - 1, box.rows.end - 1, box.columns.end), tiles};
   }
 };
 
@@ -350,7 +350,7 @@ template <class T> void fill_zero(T* to, std::int64_t n) noexcept {
   for_each_vector<T>(0, n, [&](std::int64_t i, int m) { store(to + i, zero<T>(), m); });
 }
 
-// Some tiles of one part of the sum. Tile 0 of a group does its bias as well.
+// Some tiles of one part of the sum. Tile 0 of a group adds the biases as well.
 template <class T> struct WeightTiles {
   const WeightGradient<T>& problem;
   Range tiles;
@@ -373,20 +373,20 @@ template <class T> struct WeightTiles {
     });
   }
 
-  void add(const Box& box, Ahead& x_ahead, Ahead& dy_ahead) const {
+  void add(const PixelBox& box, Ahead& x_ahead, Ahead& dy_ahead) const {
     alignas(64) T copy[copied_pixels * 2 * vec<T>::width];
     for_each_group([&](std::int64_t g, Range some) {
-      Field<T> images = problem.x;
+      ImageView<T> images = problem.x;
       images.origin += g * problem.channels;
       for (std::int64_t panel = 0; panel < problem.panels; ++panel) {
         const Range filters = problem.filters_of(panel);
         const std::int64_t filter = g * problem.filters + filters.begin;
-        Field<T> pixels = problem.dy;
+        ImageView<T> pixels = problem.dy;
         pixels.origin += filter;
         if (problem.copies_dy) pixels = problem.copied(box, pixels.origin, panel, copy);
         T* db = some.begin == 0 ? sums.db + filter : nullptr;
-        if constexpr (most_rest<T> > 0)
-          if (problem.packs_rest() && problem.is_rest(panel)) {
+        if constexpr (max_remainder<T> > 0)
+          if (problem.packs_remainder() && problem.is_remainder(panel)) {
             pixels = problem.packed(box, pixels.origin, copy, db);
             db = nullptr;
           }
@@ -395,7 +395,7 @@ template <class T> struct WeightTiles {
           x_ahead.ask();
           dy_ahead.ask();
           if (problem.shared.of != nullptr) {
-            problem.share(box, images, pixels, tile, panel, sums.dw + filter);
+            problem.add_shared_tile(box, images, pixels, tile, panel, sums.dw + filter);
             continue;
           }
           const Range rows = problem.rows_of(tile);
@@ -407,8 +407,8 @@ template <class T> struct WeightTiles {
   }
 };
 
-// A slice counts rows of dw, (group, tap, channel), part by part; a tile belongs to the slice in
-// which it begins.
+// A slice counts rows of dw, (group, tap, channel), part by part; a tile belongs to the slice that
+// contains its first row.
 template <class T> void conv_weights(const ConvWeightsArgs& args, Slice slice) noexcept {
   const WeightGradient<T> problem(args);
   const std::int64_t rows = problem.dw_rows(), chunks = problem.chunks();
@@ -419,17 +419,17 @@ template <class T> void conv_weights(const ConvWeightsArgs& args, Slice slice) n
                               PartGradients<T>(args, part)};
     if (some.tiles.is_empty()) continue;
     some.clear();
-    const Range mine{chunks * part / args.parts, chunks * (part + 1) / args.parts};
-    const std::int64_t shares = some.tiles.size() * problem.panels;
-    for (std::int64_t i = mine.begin; i < mine.end; ++i) {
-      const Box next = problem.chunk(least(i + 1, mine.end - 1));
-      Ahead x_ahead = problem.ahead_x(next, shares), dy_ahead = problem.ahead_dy(next, shares);
+    const Range part_chunks{chunks * part / args.parts, chunks * (part + 1) / args.parts};
+    const std::int64_t tiles = some.tiles.size() * problem.panels;
+    for (std::int64_t i = part_chunks.begin; i < part_chunks.end; ++i) {
+      const PixelBox next = problem.chunk(least(i + 1, part_chunks.end - 1));
+      Ahead x_ahead = problem.ahead_x(next, tiles), dy_ahead = problem.ahead_dy(next, tiles);
       some.add(problem.chunk(i), x_ahead, dy_ahead);
     }
   }
 }
 
-// A slice counts numbers of a stride.
+// A slice counts elements of a stride.
 template <class T> void add_parts(const AddPartsArgs& args, Slice slice) noexcept {
   const auto add = [&](Range range, T* to) {
     const T* x = static_cast<const T*>(args.x);
@@ -441,7 +441,7 @@ template <class T> void add_parts(const AddPartsArgs& args, Slice slice) noexcep
   };
   add(both({slice.begin, slice.end}, {0, args.size}), static_cast<T*>(args.y));
   add(both({slice.begin, slice.end}, {args.size, args.stride}),
-      static_cast<T*>(args.rest) - args.size);
+      static_cast<T*>(args.remainder) - args.size);
 }
 
 } // namespace

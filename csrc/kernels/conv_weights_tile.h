@@ -1,4 +1,5 @@
-// The register tiles of the gradient by a convolution's weights: numbers of x times vectors of dy.
+// Register tiles of the gradient with respect to the weights of a convolution: elements of x x
+// vectors of dy.
 #pragma once
 
 #include "kernels/conv.h"
@@ -6,20 +7,20 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// What a tile sums over.
-template <class T> struct Sweep {
+// Counts and strides of the pixels that a tile sums over.
+template <class T> struct PixelLoop {
   std::int64_t images, image_x, image_dy;
   std::int64_t rows, row_x, row_dy;
   std::int64_t columns, column_x, column_dy;
   std::int64_t row_dw;
-  int height; // numbers of x, side by side
+  int height; // contiguous elements of x
   int last;   // valid lanes of the last vector of filters
-  // See `shared_tile`.
+  // For `shared_tile` only.
   std::int64_t step_x, tap_dw;
-  int left, right; // columns of x that are padding, as in `Walk`
+  int left, right; // columns of x that are padding, as in `TileLoop`
 };
 
-// One pixel's outer product.
+// The outer product of one pixel.
 template <class T, int height, int vectors>
 GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
   constexpr int width = vec<T>::width;
@@ -36,36 +37,36 @@ GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const 
   }
 }
 
-// dw += the outer products of `height` numbers of x, side by side, with `vectors` vectors of dy.
+// dw += outer products of `height` contiguous elements of x with `vectors` vectors of dy.
 template <class T, int height, int vectors>
-void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+void outer_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexcept {
   constexpr int width = vec<T>::width;
-  // Pixels in turn go to sums of their own where there are few, or each would wait for the last.
+  // A small tile has independent sums for consecutive pixels: no addition waits for the one before.
   constexpr int turns = height * vectors >= 8 ? 1 : height * vectors >= 4 ? 2 : 4;
-  const int last = sweep.last;
+  const int last = loop.last;
   vec<T> sum[turns][height][vectors];
 #pragma GCC unroll 32
   for (int i = 0; i < height; ++i)
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j) {
-      __builtin_prefetch(dw + i * sweep.row_dw + j * width, 1);
+      __builtin_prefetch(dw + i * loop.row_dw + j * width, 1);
 #pragma GCC unroll 4
       for (int turn = 0; turn < turns; ++turn) sum[turn][i][j] = zero<T>();
     }
-  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
+  for (std::int64_t n = 0; n < loop.images; ++n, x += loop.image_x, dy += loop.image_dy) {
     const T* x_row = x;
     const T* dy_row = dy;
-    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
+    for (std::int64_t r = 0; r < loop.rows; ++r, x_row += loop.row_x, dy_row += loop.row_dy) {
       const T* a = x_row;
       const T* b = dy_row;
       std::int64_t c = 0;
       if constexpr (turns > 1)
-        for (; c + turns <= sweep.columns; c += turns) {
+        for (; c + turns <= loop.columns; c += turns) {
 #pragma GCC unroll 4
-          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+          for (int turn = 0; turn < turns; ++turn, a += loop.column_x, b += loop.column_dy)
             add_product(sum[turn], a, b, last);
         }
-      for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy)
+      for (; c < loop.columns; ++c, a += loop.column_x, b += loop.column_dy)
         add_product(sum[0], a, b, last);
     }
   }
@@ -77,7 +78,7 @@ void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept 
       vec<T> total = sum[0][i][j];
 #pragma GCC unroll 4
       for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][i][j];
-      T* to = dw + i * sweep.row_dw + j * width;
+      T* to = dw + i * loop.row_dw + j * width;
       if (j + 1 < vectors || whole)
         store(to, load(to) + total);
       else
@@ -85,11 +86,11 @@ void outer_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept 
     }
 }
 
-// The same for the last few filters, which would leave a vector nearly empty: vectors run along x.
+// The same for the remaining filters, which would leave a vector nearly empty: vectors run along x.
 template <class T, int filters>
-void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
+void remainder_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexcept {
   constexpr int turns = filters > 2 ? 2 : 4;
-  for_each_vector<T>(0, sweep.height, [&](std::int64_t row, int n) {
+  for_each_vector<T>(0, loop.height, [&](std::int64_t row, int n) {
     vec<T> sum[turns][filters];
 #pragma GCC unroll 4
     for (int turn = 0; turn < turns; ++turn)
@@ -100,17 +101,17 @@ void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
 #pragma GCC unroll 4
       for (int j = 0; j < filters; ++j) to[j] = fma(pixel, broadcast(b[j]), to[j]);
     };
-    for (std::int64_t i = 0; i < sweep.images; ++i)
-      for (std::int64_t r = 0; r < sweep.rows; ++r) {
-        const T* a = x + i * sweep.image_x + r * sweep.row_x;
-        const T* b = dy + i * sweep.image_dy + r * sweep.row_dy;
+    for (std::int64_t i = 0; i < loop.images; ++i)
+      for (std::int64_t r = 0; r < loop.rows; ++r) {
+        const T* a = x + i * loop.image_x + r * loop.row_x;
+        const T* b = dy + i * loop.image_dy + r * loop.row_dy;
         std::int64_t c = 0;
-        for (; c + turns <= sweep.columns; c += turns) {
+        for (; c + turns <= loop.columns; c += turns) {
 #pragma GCC unroll 4
-          for (int turn = 0; turn < turns; ++turn, a += sweep.column_x, b += sweep.column_dy)
+          for (int turn = 0; turn < turns; ++turn, a += loop.column_x, b += loop.column_dy)
             add(sum[turn], a, b);
         }
-        for (; c < sweep.columns; ++c, a += sweep.column_x, b += sweep.column_dy) add(sum[0], a, b);
+        for (; c < loop.columns; ++c, a += loop.column_x, b += loop.column_dy) add(sum[0], a, b);
       }
 #pragma GCC unroll 4
     for (int j = 0; j < filters; ++j) {
@@ -119,14 +120,14 @@ void rest_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
       for (int turn = 1; turn < turns; ++turn) total = total + sum[turn][j];
       T lanes[vec<T>::width];
       store(lanes, total);
-      for (int i = 0; i < n; ++i) dw[(row + i) * sweep.row_dw + j] += lanes[i];
+      for (int i = 0; i < n; ++i) dw[(row + i) * loop.row_dw + j] += lanes[i];
     }
   });
 }
 
-template <class T> using OuterTile = void (*)(const Sweep<T>&, const T*, const T*, T*) noexcept;
+template <class T> using OuterTile = void (*)(const PixelLoop<T>&, const T*, const T*, T*) noexcept;
 
-// Tiles by their height, from 1 to `most`.
+// Tiles by height, from 1 to `most`.
 template <class T, int most> struct OuterTiles {
   OuterTile<T> of[most];
 };
@@ -137,41 +138,41 @@ template <class T, int vectors>
 constexpr auto outer_tiles =
     make_outer_tiles<T, vectors>(typename Count<accumulators / vectors>::type{});
 
-template <class T, int filters = 1> OuterTile<T> rest_tile_of(std::int64_t count) {
-  if constexpr (filters <= most_rest<T>)
-    return count == filters ? rest_tile<T, filters> : rest_tile_of<T, filters + 1>(count);
+template <class T, int filters = 1> OuterTile<T> remainder_tile_of(std::int64_t count) {
+  if constexpr (filters <= max_remainder<T>)
+    return count == filters ? remainder_tile<T, filters> : remainder_tile_of<T, filters + 1>(count);
   return nullptr;
 }
 
-// Stride and dilation 1: all taps of a window row at once, for numbers of x that are `step_x` apart
-// and one vector of filters. As many pixels of dy stay in registers while the columns of x pass by,
-// each of which is loaded once. Taps that see padding are left out, as are those beside the pixels.
+// Stride and dilation 1: all taps of a kernel row at once, for elements of x with stride `step_x`
+// and one vector of filters. As many pixels of dy stay in registers, and each column of x is loaded
+// once. Taps in the padding and pixels outside the range are skipped.
 template <class T, int height, int window>
-void shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
-  const std::int64_t last_pixel = sweep.columns - 1, end = sweep.columns + window - 1 - sweep.right;
+void shared_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexcept {
+  const std::int64_t last_pixel = loop.columns - 1, end = loop.columns + window - 1 - loop.right;
   vec<T> sum[window][height];
 #pragma GCC unroll 8
   for (int t = 0; t < window; ++t)
 #pragma GCC unroll 8
     for (int i = 0; i < height; ++i) sum[t][i] = zero<T>();
-  for (std::int64_t n = 0; n < sweep.images; ++n, x += sweep.image_x, dy += sweep.image_dy) {
+  for (std::int64_t n = 0; n < loop.images; ++n, x += loop.image_x, dy += loop.image_dy) {
     const T* x_row = x;
     const T* dy_row = dy;
-    for (std::int64_t r = 0; r < sweep.rows; ++r, x_row += sweep.row_x, dy_row += sweep.row_dy) {
-      vec<T> pixel[window]; // the tap's
+    for (std::int64_t r = 0; r < loop.rows; ++r, x_row += loop.row_x, dy_row += loop.row_dy) {
+      vec<T> pixel[window]; // of each tap
 #pragma GCC unroll 8
       for (int t = 0; t < window; ++t) pixel[t] = zero<T>();
       const T* a = x_row;
       const T* b = dy_row;
-      for (std::int64_t c = 0; c < end; ++c, a += sweep.column_x, b += sweep.column_dy) {
+      for (std::int64_t c = 0; c < end; ++c, a += loop.column_x, b += loop.column_dy) {
 #pragma GCC unroll 8
         for (int t = window - 1; t > 0; --t) pixel[t] = pixel[t - 1];
-        if (c <= last_pixel) pixel[0] = load_some(b, sweep.last);
-        if (c < sweep.left) continue;
+        if (c <= last_pixel) pixel[0] = load_some(b, loop.last);
+        if (c < loop.left) continue;
         const T* p = a;
         if (c >= window - 1 && c <= last_pixel) {
 #pragma GCC unroll 8
-          for (int i = 0; i < height; ++i, p += sweep.step_x) {
+          for (int i = 0; i < height; ++i, p += loop.step_x) {
             const vec<T> number = broadcast(*p);
 #pragma GCC unroll 8
             for (int t = 0; t < window; ++t) sum[t][i] = fma(number, pixel[t], sum[t][i]);
@@ -183,7 +184,7 @@ void shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept
           if (t > c || t < c - last_pixel) continue;
           p = a;
 #pragma GCC unroll 8
-          for (int i = 0; i < height; ++i, p += sweep.step_x)
+          for (int i = 0; i < height; ++i, p += loop.step_x)
             sum[t][i] = fma(broadcast(*opaque(p)), pixel[t], sum[t][i]);
         }
       }
@@ -193,16 +194,16 @@ void shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept
   for (int t = 0; t < window; ++t)
 #pragma GCC unroll 8
     for (int i = 0; i < height; ++i) {
-      T* to = dw + t * sweep.tap_dw + i * sweep.row_dw;
-      store(to, load(to, sweep.last) + sum[t][i], sweep.last);
+      T* to = dw + t * loop.tap_dw + i * loop.row_dw;
+      store(to, load(to, loop.last) + sum[t][i], loop.last);
     }
 }
 
-// The last few filters of the same over one channel without padding: each has lanes for as many
-// pixels as lie side by side, and so lies dy, [group of pixels][filter][pixel], zero at the end.
+// The same for the remaining filters over one channel without padding: each has lanes for as many
+// contiguous pixels. Layout of dy: [group of pixels][filter][pixel], zero at the end.
 template <class T, int height, int window>
-void slim_shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noexcept {
-  constexpr int depth = rest_depth<T>;
+void shared_tail_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexcept {
+  constexpr int depth = remainder_depth<T>;
   vec<T> sum[window][height];
 #pragma GCC unroll 8
   for (int t = 0; t < window; ++t)
@@ -211,15 +212,15 @@ void slim_shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noe
   const auto add = [&](const T* a, const T* b, auto number) {
     const vec<T> pixels = load(b);
 #pragma GCC unroll 8
-    for (int i = 0; i < height; ++i, a += sweep.step_x)
+    for (int i = 0; i < height; ++i, a += loop.step_x)
 #pragma GCC unroll 8
       for (int t = 0; t < window; ++t) sum[t][i] = fma(number(a + t), pixels, sum[t][i]);
   };
-  for (std::int64_t n = 0; n < sweep.images; ++n)
-    for (std::int64_t r = 0; r < sweep.rows; ++r) {
-      const T* a = x + n * sweep.image_x + r * sweep.row_x;
-      const T* b = dy + n * sweep.image_dy + r * sweep.row_dy;
-      std::int64_t left = sweep.columns;
+  for (std::int64_t n = 0; n < loop.images; ++n)
+    for (std::int64_t r = 0; r < loop.rows; ++r) {
+      const T* a = x + n * loop.image_x + r * loop.row_x;
+      const T* b = dy + n * loop.image_dy + r * loop.row_dy;
+      std::int64_t left = loop.columns;
       for (; left >= depth; left -= depth, a += depth, b += vec<T>::width)
         add(a, b, [](const T* p) { return repeat(p); });
       if (left > 0) add(a, b, [=](const T* p) { return repeat(p, left); });
@@ -228,13 +229,13 @@ void slim_shared_tile(const Sweep<T>& sweep, const T* x, const T* dy, T* dw) noe
   for (int t = 0; t < window; ++t)
 #pragma GCC unroll 8
     for (int i = 0; i < height; ++i) {
-      T* to = dw + t * sweep.tap_dw + i * sweep.row_dw;
+      T* to = dw + t * loop.tap_dw + i * loop.row_dw;
       const vec<T> total = add_lanes(sum[t][i], typename Count<vec<T>::width>::type{});
-      store_partial(to, load_partial(to, sweep.last) + total, sweep.last);
+      store_partial(to, load_partial(to, loop.last) + total, loop.last);
     }
 }
 
-// Numbers of x in the highest of them; 0 where there are too few registers.
+// Height of the largest shared tile; 0 where there are too few registers.
 template <class T, int window>
 constexpr int shared_height = sizeof(T) > 4 || accumulators < 24 ? 0
                               : window > 3                       ? 5
@@ -243,32 +244,32 @@ constexpr int shared_height = sizeof(T) > 4 || accumulators < 24 ? 0
 template <class T, int window, int... i> constexpr auto make_shared_tiles(Integers<i...>) {
   return OuterTiles<T, sizeof...(i)>{{shared_tile<T, i + 1, window>...}};
 }
-template <class T, int window, int... i> constexpr auto make_slim_tiles(Integers<i...>) {
-  return OuterTiles<T, sizeof...(i)>{{slim_shared_tile<T, i + 1, window>...}};
+template <class T, int window, int... i> constexpr auto make_tail_tiles(Integers<i...>) {
+  return OuterTiles<T, sizeof...(i)>{{shared_tail_tile<T, i + 1, window>...}};
 }
 template <class T, int window>
 constexpr auto shared_tiles =
     make_shared_tiles<T, window>(typename Count<shared_height<T, window>>::type{});
-// No higher than wide.
+// At most as high as wide.
 template <class T, int window>
-constexpr auto slim_shared_tiles = make_slim_tiles<T, window>(
+constexpr auto shared_tail_tiles = make_tail_tiles<T, window>(
     typename Count<static_cast<int>(least(window, shared_height<T, window>))>::type{});
 
-// The tiles for a window.
+// The shared tiles for a kernel width.
 template <class T> struct SharedTiles {
   const OuterTile<T>* of;
-  const OuterTile<T>* slim; // null if no filters are left to them
+  const OuterTile<T>* tail; // for the remaining filters; null: none
   int height;
 };
 template <class T> SharedTiles<T> shared_tiles_of(std::int64_t window) {
   if constexpr (shared_height<T, 3> > 0) {
-    const OuterTile<T>*slim3 = nullptr, *slim5 = nullptr;
-    if constexpr (most_rest<T> > 0) {
-      slim3 = slim_shared_tiles<T, 3>.of;
-      slim5 = slim_shared_tiles<T, 5>.of;
+    const OuterTile<T>*tail3 = nullptr, *tail5 = nullptr;
+    if constexpr (max_remainder<T> > 0) {
+      tail3 = shared_tail_tiles<T, 3>.of;
+      tail5 = shared_tail_tiles<T, 5>.of;
     }
-    if (window == 3) return {shared_tiles<T, 3>.of, slim3, shared_height<T, 3>};
-    if (window == 5) return {shared_tiles<T, 5>.of, slim5, shared_height<T, 5>};
+    if (window == 3) return {shared_tiles<T, 3>.of, tail3, shared_height<T, 3>};
+    if (window == 5) return {shared_tiles<T, 5>.of, tail5, shared_height<T, 5>};
   }
   return {};
 }

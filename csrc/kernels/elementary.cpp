@@ -1,4 +1,4 @@
-// The elementary functions over arrays, as they are: for their tests.
+// The elementary functions over arrays, exposed for their tests.
 #include "kernels/args/elementary.h"
 #include "kernels/entry.h"
 #include "simd/math.h"

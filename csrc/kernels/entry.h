@@ -1,5 +1,5 @@
-// How a kernel file shows its kernels: `Entry <kernel>_kernel() noexcept`, one for each KERNEL row
-// of families.inc, from which isa.cpp fills the table of the instruction set.
+// The exported symbols of a kernel file: `Entry <kernel>_kernel() noexcept`, one for each KERNEL
+// row of families.inc, from which isa.cpp fills the table of the instruction set.
 #pragma once
 
 #include "kernels/kernel.h"

@@ -1,4 +1,4 @@
-// A batch taken out of the data by an index list and rescaled, and the counters that go with it.
+// The gather of a batch by an index list, with rescaling, and the counters that go with it.
 #include "kernels/args/gather.h"
 #include "kernels/entry.h"
 #include "kernels/philox.h"
@@ -6,13 +6,13 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// The compiler makes vectors of these loops; every element is computed alone, so it may.
+// These loops are vectorised by the compiler: elements are independent.
 template <class T, class From>
 void convert_row(T* __restrict out, const From* __restrict from, std::int64_t columns, T scale) {
   for (std::int64_t j = 0; j < columns; ++j) out[j] = static_cast<T>(from[j]) * scale;
 }
 
-// The source row that the batch's row i is, or that of a later batch if i is beyond; -1 if none.
+// The source row of row i of the batch, or of a later batch if i is beyond it; -1: none.
 GYAKU_INLINE std::int64_t source_row(const GatherArgs& args, std::int64_t i) {
   const std::uint64_t place =
       static_cast<std::uint64_t>(args.cursor[0]) + static_cast<std::uint64_t>(i);
@@ -26,8 +26,8 @@ GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert conve
   constexpr std::int64_t cache_line = 64, worth_fetching = 4 * 1024 * 1024;
   const From* source = static_cast<const From*>(args.source);
   T* out = static_cast<T*>(args.out) + slice.begin * args.columns;
-  // The rows of a shuffled batch lie anywhere in memory. The next batch's are asked for one step
-  // ahead, unless they are so many that they would drive the step's own numbers out of the caches.
+  // The rows of a shuffled batch are anywhere in memory. Those of the next batch are prefetched one
+  // step ahead, unless they are so many that they would evict the data of the step.
   const std::int64_t row_bytes = args.columns * static_cast<std::int64_t>(sizeof(From));
   const bool fetch = row_bytes >= cache_line && row_bytes * args.rows <= worth_fetching;
   for (std::int64_t i = slice.begin; i < slice.end; ++i, out += args.columns) {
@@ -78,14 +78,14 @@ template <class T> void gather(const GatherArgs& args, Slice slice) noexcept {
   }
 }
 
-// What happens to an image: it may be mirrored, and then it is moved.
+// The augmentation of an image: mirrored or not, then shifted.
 struct Move {
   std::int64_t down, right;
   bool mirrored;
 };
 
 GYAKU_INLINE Move drawn(const GatherImagesArgs& args, std::int64_t row) {
-  // The stream of the data's order, in the half of its steps that no epoch's order uses.
+  // The stream of the shuffled order, in the half of its counters that no order uses.
   constexpr std::uint32_t stream = 0xffffffff;
   constexpr std::uint64_t upper_half = std::uint64_t{1} << 63;
   const PhiloxBlocks blocks =
@@ -104,7 +104,8 @@ template <class T> void clear(T* out, std::int64_t count) {
   __builtin_memset(out, 0, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-// A moved image is the whole image elsewhere in memory, but for what leaves it at the sides.
+// A shifted image is a copy of the whole image to another position, but for what leaves it at the
+// edges.
 template <class T, class From>
 void move_image(T* out, const From* from, std::int64_t size, std::int64_t offset, T scale) {
   const std::int64_t begin = offset > 0 ? offset : 0, end = offset < 0 ? size + offset : size;
@@ -113,11 +114,12 @@ void move_image(T* out, const From* from, std::int64_t size, std::int64_t offset
   clear(out + end, size - end);
 }
 
-// A row of pixels from the last to the first; `fixed` channels, or as many as are given if 0.
+// A row of pixels in reverse; `fixed` channels, or a variable number if 0.
 template <int fixed, class T, class From>
 void mirror_row(T* __restrict to, const From* __restrict last, std::int64_t pixels,
                 std::int64_t channels, T scale) {
-  // Rows are short: a block of fixed length becomes vectors, and the last one may do pixels again.
+  // Rows are short: blocks of fixed length are vectorised, and the last one may overlap the one
+  // before.
   constexpr std::int64_t block = 16;
   const std::int64_t c = fixed ? fixed : channels;
   const auto mirror = [=](std::int64_t begin, std::int64_t count) {
@@ -179,7 +181,7 @@ template <class T> void gather_images(const GatherImagesArgs& args, Slice slice)
     return gather_placed<T, float>(args, slice);
   case Source::float64:
     return gather_placed<T, double>(args, slice);
-  case Source::int32: // no image has labels for pixels
+  case Source::int32: // not a dtype of images
   case Source::int64:
     return;
   }
@@ -191,7 +193,7 @@ template <class T> void rescale(const RescaleArgs& args, Slice slice) noexcept {
   const T* __restrict x = static_cast<const T*>(args.x) + begin;
   T* __restrict y = static_cast<T*>(args.y) + begin;
   const T scale = static_cast<T>(args.scale), offset = static_cast<T>(args.offset);
-  if (offset == 0) // a gather that scales does the same, and -0 stays -0
+  if (offset == 0) // as in a gather with a scale: -0 stays -0
     convert_row(y, x, count, scale);
   else
     for (std::int64_t i = 0; i < count; ++i) y[i] = x[i] * scale + offset;

@@ -1,16 +1,16 @@
 // The matrix product: loops around one micro-kernel, which keeps a tile of C in registers.
 //
-// An element of C is summed over k in rising order, one multiply-add a term, in blocks of k_block
-// terms that are then added up, whatever the tile it falls into. Two kinds have an order of their
-// own: tiny products are summed in one block; last columns (`gemm_tail.h`) get their bias at the
-// end and are summed by the lanes of vectors if A is not transposed. Kind and blocks follow from
-// the problem and the instruction set alone, and so do the bits of an element.
+// An element of C is summed over k in ascending order, one multiply-add a step, in k-blocks whose
+// sums are then added, whichever tile it is in. Two kinds have another order: tiny products are
+// summed in one block; tail columns (`gemm_tail.h`) add the bias at the end and, unless A is
+// transposed, sum by lanes of vectors. Kind and blocks, and therefore the bits of an element,
+// depend on the problem and the instruction set alone.
 //
-// From the outside in: groups of B's panels that stay in the third-level cache; blocks of terms;
-// chunks of row tiles of A, which stay in the second level; panels; tiles. A and B are read where
-// they lie, unless B is transposed, or so large that both are worth a copy: then blocks are longer,
-// since each of them passes over C once, and groups are as large as the cache allows. Products
-// of a batch of data go another way if much of it is zero (`gemm_sparse.h`).
+// From the outside in: groups of panels of B that stay in the third-level cache; k-blocks; chunks
+// of row tiles of A, which stay in the second level; panels; tiles. A and B are read in place,
+// unless B is transposed, or so large that copies of both pay: then blocks are longer, since each
+// of them passes over C once, and groups are as large as the cache allows. Products of a data batch
+// skip its zeros if there are many (`gemm_sparse.h`).
 #include "kernels/args/gemm.h"
 #include "kernels/activate.h"
 #include "kernels/entry.h"
@@ -23,8 +23,8 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// The load units of AVX2 have little time left beside the broadcasts for so few rows, and none for
-// vectors that cross a cache line: B is worth a copy much sooner.
+// AVX2 tiles have few rows, so that the load units have little time besides the broadcasts, and
+// none for vectors that cross a cache line: a copy of B pays much sooner.
 constexpr std::int64_t large_b = (accumulators == 12 ? 192 : 2048) * 1024;
 
 enum class Storage { in_place, packed };
@@ -33,15 +33,14 @@ inline bool ends_in_registers(const MatmulArgs& args) {
   return is_rectifier(args.activation) && is_rectifier(args.derivative);
 }
 
-// Where `copy_rows` puts tile t of a chunk, which begins with row i of it, in a block of k terms:
-// `height` numbers for each term, so that a tile is read in one go. Between tiles is room for the
-// lanes that are stored in vain.
+// Position of tile t of a chunk, whose first row is i, in a copy by `copy_rows` of a k-block:
+// `height` contiguous elements for each step of k. Tiles are separated by room for unused lanes.
 template <class T>
 GYAKU_INLINE T* copied_tile(T* to, std::int64_t i, std::int64_t t, std::int64_t k) {
   return to + i * k + t * vec<T>::width;
 }
 
-// The rows of a chunk in one block of terms, of A ...
+// The rows of a chunk in one k-block, from A ...
 template <class T>
 void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block, T* to) noexcept {
   constexpr int width = vec<T>::width;
@@ -59,7 +58,7 @@ void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block
         transpose_square(square);
 #pragma GCC unroll 16
         for (int c = 0; c < width; ++c)
-          if (c < terms) // what is stored in vain is written over, if no second vector was there
+          if (c < terms) // unused lanes are overwritten, unless there is a second vector
             store(tile + (p + c) * height + j, square[c],
                   j == 0 ? width : static_cast<int>(least(width, height - j)));
       }
@@ -67,22 +66,23 @@ void copy_rows(const MatmulArgs& args, const RowTiles& chunk, const Block& block
   });
 }
 
-// ... and of its transpose.
+// ... and from its transpose.
 template <class T>
 void copy_columns(const MatmulArgs& args, const RowTiles& chunk, const Block& block,
                   T* to) noexcept {
-  constexpr int width = vec<T>::width, together = 16; // terms whose lines stay in the first level
+  constexpr int width = vec<T>::width,
+                k_step = 16; // steps whose cache lines stay in the first level
   const std::int64_t top = chunk.begin();
   const Rows<T> a = rows_at<T, true>(args, top, block);
-  for (std::int64_t first = 0; first < block.k; first += together)
+  for (std::int64_t first = 0; first < block.k; first += k_step)
     chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
       T* const tile = copied_tile(to, i - top, t, block.k);
-      const std::int64_t end = least(first + together, block.k);
+      const std::int64_t end = least(first + k_step, block.k);
       const auto copy = [&](auto lanes) {
         const T* from = a.data + first * a.ld + i - top;
         for (std::int64_t p = first; p < end; ++p, from += a.ld) {
-          // Rows may lie pages apart, where the hardware does not look ahead.
-          __builtin_prefetch(from + together * a.ld);
+          // Rows may be pages apart, beyond hardware prefetching.
+          __builtin_prefetch(from + k_step * a.ld);
           for (int j = 0; j < tile_rows; j += width)
             if (j == 0 || j < height) store(tile + p * height + j, load(from + j, lanes(j)));
         }
@@ -94,7 +94,7 @@ void copy_columns(const MatmulArgs& args, const RowTiles& chunk, const Block& bl
     });
 }
 
-// Rows [i, i + height) of C in one panel, one block of terms; the columns end at `end`.
+// Rows [i, i + height) of C in one panel, one k-block; the columns end at `end`.
 template <class T, bool transpose_a, Storage storage>
 void finish_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int height,
                  const Rows<T>& a, const Panel<T>& b, std::int64_t end,
@@ -123,7 +123,7 @@ void finish_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int
     for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, b.column, columns);
 }
 
-// The columns that are left to `multiply_tail`: B must be in place, and tiles must do the most.
+// The columns left to `multiply_tail`, which needs B in place and most columns in tiles.
 template <class T, Storage storage> std::int64_t tail_of(std::int64_t n) noexcept {
   const std::int64_t tail = n % vec<T>::width;
   return storage == Storage::in_place && tail <= max_tail<T> && n > 2 * vec<T>::width ? tail : 0;
@@ -151,7 +151,7 @@ void multiply_last_columns(const MatmulArgs& args, Slice rows, std::int64_t colu
   for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
 
-// A slice of C's rows. B is in place or packed by a task before.
+// A slice of rows of C. B is in place, or packed by a task before.
 template <class T, bool transpose_a, Storage storage>
 void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   constexpr std::int64_t width = panel_width<T>;
@@ -173,7 +173,7 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
       for_each_chunk(rows, args.chunk_tiles, [&](const RowTiles& chunk) {
         const std::int64_t top = chunk.begin();
         if (args.copies_a) (transpose_a ? copy_columns<T> : copy_rows<T>)(args, chunk, block, copy);
-        const std::int64_t share = ceil_div(width, chunk.last - chunk.first);
+        const std::int64_t part = ceil_div(width, chunk.last - chunk.first);
         for (std::int64_t p = first; p < last; ++p) {
           const Panel<T> b = panel_at(block, number, p);
           const Prefetch<T> none{b.data, 0};
@@ -183,13 +183,13 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                               ? b.data + block.k * b.ld - (p - first) * width
                               : nullptr;
           chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
-            // Columns of A are fetched while the first panel passes by, then panels of B: of a
-            // packed one each tile fetches its part.
+            // Prefetch columns of A during the first panel, then panels of B; of a packed panel
+            // each tile prefetches a part.
             const Prefetch<T> ahead =
                 transpose_a && !args.copies_a && p == first && i + height < rows.end
                     ? Prefetch<T>{a_at<T, transpose_a>(args, i + height, block.begin), args.lda}
                 : next == nullptr            ? none
-                : storage == Storage::packed ? Prefetch<T>{next + t * block.k * share, share}
+                : storage == Storage::packed ? Prefetch<T>{next + t * block.k * part, part}
                 : t < panel_lines<T>         ? Prefetch<T>{next + t * cache_line<T>, b.ld}
                                              : none;
             if (args.copies_a)
@@ -208,45 +208,46 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
   if (tail > 0) multiply_last_columns<T, transpose_a>(args, rows, tail);
 }
 
-// A slice of C's columns: panels of B are packed on the fly, stay in the caches, and are used by
-// all rows; B is read once. A large B that is not transposed is far away: there some panels are
-// packed at once, so that it is read in pieces of 512 bytes, and the next ones are fetched while
-// these are multiplied, a few of their rows before each tile.
+// A slice of columns of C: panels of B are packed on the fly and stay in the caches for all rows; B
+// is read once. If B is not transposed and larger than the cache, several panels are packed at
+// once, to read pieces of 512 bytes, and the next ones are prefetched during the product, a few of
+// their rows before each tile.
 template <class T, bool transpose_a>
 void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
   constexpr std::int64_t width = panel_width<T>;
-  const bool is_far = args.packed != nullptr;
-  const std::int64_t together = is_far ? panels_bytes / std::int64_t{width * sizeof(T)} : 1;
+  const bool exceeds_cache = args.packed != nullptr;
+  const std::int64_t panels_at_once =
+      exceeds_cache ? panels_bytes / std::int64_t{width * sizeof(T)} : 1;
   alignas(64) T near[columns_k_block * width];
   T* const packed =
-      is_far ? static_cast<T*>(const_cast<void*>(args.packed)) + columns.begin * args.k_block
-             : near;
+      exceeds_cache ? static_cast<T*>(const_cast<void*>(args.packed)) + columns.begin * args.k_block
+                    : near;
   const T* const b =
       static_cast<const T*>(args.b) + columns.begin * (args.transpose_b ? args.ldb : 1);
   const std::int64_t n = columns.end - columns.begin;
   const std::int64_t panels = ceil_div(n, width), tiles = ceil_div(args.m, tile_rows);
   for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
-    for (std::int64_t first = 0; first < panels; first += together) {
-      const std::int64_t last = least(first + together, panels);
+    for (std::int64_t first = 0; first < panels; first += panels_at_once) {
+      const std::int64_t last = least(first + panels_at_once, panels);
       pack_panels(b, args.ldb, n, args.transpose_b, block.begin, block.k, first, last, packed);
-      // What comes next: the same terms of the next panels, or the next terms of the first ones.
+      // The next data: the same k-block of the next panels, or the next k-block of the first ones.
       const bool is_last = last == panels;
       const std::int64_t next_row = block.begin + (is_last ? block.k : 0);
-      const std::int64_t next_rows = is_far ? least(block.k, args.k - next_row) : 0;
+      const std::int64_t next_rows = exceeds_cache ? least(block.k, args.k - next_row) : 0;
       const T* const next = b + next_row * args.ldb + (is_last ? 0 : last) * width;
-      const std::int64_t share = is_far ? ceil_div(next_rows, tiles * (last - first)) : 0;
+      const std::int64_t part = exceeds_cache ? ceil_div(next_rows, tiles * (last - first)) : 0;
       std::int64_t fetched = 0;
       for (std::int64_t p = first; p < last; ++p) {
         const Panel<T> panel{packed + (p - first) * block.k * width, width,
                              columns.begin + p * width};
         for_each_row_tile({0, args.m}, [&](std::int64_t i, int height, std::int64_t t) {
-          // Of a transposed B each tile fetches one row of the next panel, if one is left.
+          // From a transposed B each tile prefetches one row of the next panel.
           const std::int64_t column = (p + 1) * width + t;
           const bool is_ahead = args.transpose_b && t < width && column < n;
           const Prefetch<T> ahead = is_ahead ? Prefetch<T>{b + column * args.ldb + block.begin, 1}
                                              : Prefetch<T>{packed, 0};
-          for (const std::int64_t end = least(fetched + share, next_rows); fetched < end; ++fetched)
-            for (std::int64_t j = 0; j < together * width; j += cache_line<T>)
+          for (const std::int64_t end = least(fetched + part, next_rows); fetched < end; ++fetched)
+            for (std::int64_t j = 0; j < panels_at_once * width; j += cache_line<T>)
               __builtin_prefetch(next + fetched * args.ldb + j, 0, 2);
           finish_tile<T, transpose_a, Storage::packed>(args, block, i, height,
                                                        rows_at<T, transpose_a>(args, i, block),
@@ -257,8 +258,8 @@ void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
   });
 }
 
-// A slice of C's rows without the terms of A that are zero, if there are many of them. Apart from
-// the other ways, so that their stacks do not add up.
+// A slice of rows of C, without the zero columns of A if there are many. A function of its own, so
+// that the stacks do not add up.
 template <class T, bool transpose_a>
 [[gnu::noinline]] bool skip_zeros(const MatmulArgs& args, Slice rows) noexcept {
   NonzeroColumns nonzero;
@@ -271,7 +272,7 @@ template <class T, bool transpose_a>
 
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
-  if constexpr (sizeof(T) == sizeof(float)) // who trains in float64 is seldom in a hurry
+  if constexpr (sizeof(T) == sizeof(float)) // float64 serves checks
     if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
     multiply_columns<T, transpose_a>(args, slice);
@@ -285,7 +286,7 @@ template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
   (args.transpose_a ? matmul_tiles<T, true> : matmul_tiles<T, false>)(args, slice);
 }
 
-// Too small for tiles: a number at a time.
+// Too small for tiles: one element at a time.
 template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexcept {
   if (args.n == 0) return; // there may be any number of empty rows
   const T* a = static_cast<const T*>(args.a);

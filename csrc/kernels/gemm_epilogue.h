@@ -1,4 +1,4 @@
-// What products do beside their sums: activations of rows of C, and the column sums of B.
+// The epilogue of products: activations of rows of C, and the column sums of B.
 #pragma once
 
 #include "kernels/activation_rows.h"
@@ -8,7 +8,7 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// What comes after the sum: `columns` numbers of row i of C, still in the first-level cache.
+// Applies the activation to `columns` elements of row i of C, still in the first-level cache.
 template <class T>
 GYAKU_INLINE void finish_row(const MatmulArgs& args, std::int64_t i, std::int64_t column,
                              std::int64_t columns) {
@@ -22,7 +22,7 @@ GYAKU_INLINE void finish_row(const MatmulArgs& args, std::int64_t i, std::int64_
                       columns);
 }
 
-// sums[j] (+)= the sum over k rows of b, ldb apart, added in rising order.
+// sums[j] (+)= sum over k rows of b, with leading dimension ldb, in ascending order.
 template <class T>
 void sum_columns(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns, T* sums,
                  bool accumulate) noexcept {

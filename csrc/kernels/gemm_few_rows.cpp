@@ -1,4 +1,5 @@
-// Products with few rows or one column: bound by reading the matrix once, so nothing is packed.
+// Products with few rows or one column: bound by the single read of the matrix, so that nothing is
+// packed.
 #include "kernels/args/gemm.h"
 #include "kernels/entry.h"
 #include "kernels/gemm_epilogue.h"
@@ -59,8 +60,7 @@ void strips(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexc
 
 template <class T, int rows>
 void some_rows(const MatmulArgs& args, std::int64_t column, std::int64_t end) noexcept {
-  // The longer the pieces of B's rows, the faster memory gives them: one row's sums need not all be
-  // in registers.
+  // Longer contiguous reads of B are faster, and the sums of one row need not all be in registers.
   constexpr int vectors = rows == 1 ? 32 : accumulators / rows;
   constexpr int power = vectors >= 32   ? 32
                         : vectors >= 16 ? 16
@@ -94,12 +94,12 @@ template <class T> void matmul_rows(const MatmulArgs& args, Slice slice) noexcep
                 static_cast<T*>(args.column_sums) + slice.begin, false);
 }
 
-// The inner products of `rows` rows of x, ldx apart, with one row of y.
+// Inner products of `rows` rows of x, with leading dimension ldx, with one row of y.
 template <class T, int rows>
 GYAKU_INLINE void inner_products(const T* x, std::int64_t ldx, const T* y, std::int64_t k, T* to,
                                  std::int64_t step, T first) {
   constexpr int width = vec<T>::width;
-  // Two sums a row, so that one addition need not wait for the last.
+  // Two sums a row: no addition waits for the one before.
   vec<T> even[rows], odd[rows];
 #pragma GCC unroll 4
   for (int i = 0; i < rows; ++i) even[i] = odd[i] = zero<T>();
@@ -131,7 +131,8 @@ void all_inner_products(const T* x, std::int64_t ldx, std::int64_t count, const 
   for (; i < count; ++i) inner_products<T, 1>(x + i * ldx, ldx, y, k, to + i * step, step, first);
 }
 
-// Few rows, B transposed: C[i][j] is A's row i times B's row j. A slice counts columns of C.
+// Few rows, B transposed: C[i][j] is the inner product of row i of A and row j of B. A slice counts
+// columns of C.
 template <class T> void matmul_dot(const MatmulArgs& args, Slice slice) noexcept {
   const T* a = static_cast<const T*>(args.a);
   const T* b = static_cast<const T*>(args.b);
@@ -144,13 +145,13 @@ template <class T> void matmul_dot(const MatmulArgs& args, Slice slice) noexcept
     finish_row<T>(args, i, slice.begin, slice.end - slice.begin);
 }
 
-// One column, A not transposed: C[i] is A's row i times b. A slice counts rows.
+// One column, A not transposed: C[i] is the inner product of row i of A and b. A slice counts rows.
 template <class T> void matvec(const MatmulArgs& args, Slice slice) noexcept {
   const T* bias = static_cast<const T*>(args.bias);
   all_inner_products<T>(static_cast<const T*>(args.a) + slice.begin * args.lda, args.lda,
                         slice.end - slice.begin, static_cast<const T*>(args.b), args.k,
                         static_cast<T*>(args.c) + slice.begin, 1, bias == nullptr ? T(0) : *bias);
-  // C's rows of one number are one row of many.
+  // The rows of C, of one element, are treated as one row.
   MatmulArgs row = args;
   row.ldc = 0;
   finish_row<T>(row, 0, slice.begin, slice.end - slice.begin);

@@ -1,4 +1,4 @@
-// How the loops of a matrix product cut it: blocks of terms, tiles of rows, panels of columns.
+// The partition of a matrix product: k-blocks, tiles of rows, panels of columns.
 #pragma once
 
 #include "kernels/args/gemm.h"
@@ -12,19 +12,18 @@ namespace {
 template <class T> constexpr int cache_line = 64 / sizeof(T);
 template <class T> constexpr int panel_lines = ceil_div(panel_width<T>, cache_line<T>);
 
-// Most terms of a block where A is read in place: a panel of AVX-512 takes 64 KB then. The same for
-// all machines of an instruction set, since the order of a sum hangs on it.
+// Longest k-block where A is read in place: a panel of AVX-512 takes 64 KB then. Equal on all
+// machines of an instruction set, since the order of sums depends on it.
 template <class T> constexpr std::int64_t max_k_block = 2048 / sizeof(T);
 static_assert(max_k_block<double> % 8 == 0, "blocks are rounded up to multiples of 8");
 
-// One block of terms of a product.
+// One k-block of a product.
 struct Block {
   std::int64_t begin, k;
   bool first, last;
 };
 
-// f(block, its number) for each block of at most `size` terms; one empty block if there are no
-// terms.
+// f(block, index) for each k-block of at most `size` steps; one empty block if k is 0.
 template <class F> GYAKU_INLINE void for_each_block(std::int64_t k, std::int64_t size, F f) {
   const std::int64_t blocks = k > 0 ? ceil_div(k, size) : 1;
   for (std::int64_t number = 0; number < blocks; ++number)
@@ -41,15 +40,15 @@ struct RowTiles {
   std::int64_t begin() const { return row(first); }
   std::int64_t end() const { return row(last); }
 
-  // f(first row, height, number in this chunk)
+  // f(first row, height, index in this chunk)
   template <class F> GYAKU_INLINE void for_each(F f) const {
     const std::int64_t least_height = (rows.end - rows.begin) / tiles, // no division for each tile
         higher = (rows.end - rows.begin) % tiles;
-    std::int64_t i = row(first), rest = higher * first % tiles;
+    std::int64_t i = row(first), remainder = higher * first % tiles;
     for (std::int64_t t = first; t < last; ++t) {
-      rest += higher;
-      const bool is_higher = rest >= tiles;
-      if (is_higher) rest -= tiles;
+      remainder += higher;
+      const bool is_higher = remainder >= tiles;
+      if (is_higher) remainder -= tiles;
       const int height = static_cast<int>(least_height) + is_higher;
       f(i, height, t - first);
       i += height;
@@ -62,7 +61,7 @@ private:
   }
 };
 
-// At most `size` tiles of at most `height` rows at a time.
+// Chunks of at most `size` tiles of at most `height` rows.
 template <int height = tile_rows, class F>
 GYAKU_INLINE void for_each_chunk(Slice rows, std::int64_t size, F f) {
   const std::int64_t tiles = ceil_div(rows.end - rows.begin, height);
@@ -79,7 +78,7 @@ GYAKU_INLINE const T* a_at(const MatmulArgs& args, std::int64_t i, std::int64_t 
   return static_cast<const T*>(args.a) + (transpose_a ? p * args.lda + i : i * args.lda + p);
 }
 
-// Some rows of A in one block of terms.
+// Rows of A in one k-block.
 template <class T> struct Rows {
   const T* data;
   std::int64_t ld;
@@ -90,7 +89,7 @@ GYAKU_INLINE Rows<T> rows_at(const MatmulArgs& args, std::int64_t i, const Block
   return {a_at<T, transpose_a>(args, i, block.begin), args.lda};
 }
 
-// One panel of B in one block of terms.
+// One panel of B in one k-block.
 template <class T> struct Panel {
   const T* data;
   std::int64_t ld, column; // its first column

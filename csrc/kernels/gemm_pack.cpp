@@ -8,7 +8,7 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Some panels side by side, `rows` rows of `columns` columns, zero up to the last panel's width.
+// Adjacent panels of `rows` rows of `columns` columns, zero up to the width of the last panel.
 template <class T>
 void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t columns,
                T* to) noexcept {
@@ -17,7 +17,7 @@ void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t col
   for (std::int64_t p = 0; p < rows; ++p, b += ldb, to += panel) {
     std::int64_t first = 0;
     for (; first + panel <= columns; first += panel) {
-      // Rows may lie pages apart, where the hardware does not look ahead.
+      // Rows may be pages apart, beyond hardware prefetching.
       __builtin_prefetch(b + 16 * ldb + first);
       for (int j = 0; j < panel; j += width) store(to + first * rows + j, load(b + first + j));
     }
@@ -27,7 +27,7 @@ void pack_rows(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t col
   }
 }
 
-// One panel, of the transpose of `columns` rows of `rows` elements.
+// One panel of the transpose of a matrix of `columns` rows of `rows` elements.
 template <class T>
 void pack_transposed(const T* b, std::int64_t ldb, std::int64_t rows, std::int64_t columns,
                      T* to) noexcept {
@@ -65,14 +65,14 @@ void pack_any(const T* b, std::int64_t ldb, std::int64_t n, bool transposed, std
     pack_transposed(b + p * panel * ldb + row, ldb, rows, least(panel, n - p * panel), to);
 }
 
-// Panels of one block at a time, as many as there are: B's rows are then read in longer pieces.
+// Several panels of one block at a time, for longer contiguous reads of B.
 template <class T> void pack(const PackArgs& args, Slice slice) noexcept {
-  constexpr std::int64_t panel = panel_width<T>, together = 8;
+  constexpr std::int64_t panel = panel_width<T>, panels_at_once = 8;
   const std::int64_t panels = ceil_div(args.n, panel);
   for (std::int64_t i = slice.begin; i < slice.end;) {
     const std::int64_t block = i / panels, first = i % panels, row = block * args.k_block;
     const std::int64_t rows = least(args.k_block, args.k - row);
-    const std::int64_t last = least(first + least(slice.end - i, together), panels);
+    const std::int64_t last = least(first + least(slice.end - i, panels_at_once), panels);
     T* to = static_cast<T*>(args.packed) + (block * panels * args.k_block + first * rows) * panel;
     pack_panels(static_cast<const T*>(args.b), args.ldb, args.n, args.transpose, row, rows, first,
                 last, to);

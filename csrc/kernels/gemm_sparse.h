@@ -1,9 +1,9 @@
-// Products that leave out the terms of A which are zero in all rows of a tile, the margin of images
-// for instance. Zero times a finite number adds nothing to a sum, so no bit changes (but the sign
-// of a zero); where B holds infinities or NaN, no term is left out.
+// Zero-skipping products: columns of A that are zero in all rows of a tile, such as the margin of
+// images, are skipped. Zero times a finite value adds nothing to a sum, so that no bit changes (but
+// the sign of a zero); where B has infinities or NaN, no column is skipped.
 //
-// The fewer rows a tile has, the more of its terms are zero in all of them: tiles are half as high
-// here as elsewhere and twice as wide.
+// The fewer rows a tile has, the more columns are zero in all of them: tiles are half as high here
+// as elsewhere, and twice as wide.
 #pragma once
 
 #include "kernels/gemm_epilogue.h"
@@ -14,9 +14,9 @@ namespace {
 
 constexpr int sparse_vectors = accumulators == 12 ? 3 : 4;
 constexpr int sparse_rows = accumulators / sparse_vectors;
-constexpr int least_sparse_rows = (sparse_rows + 1) / 2; // of slices that have enough of them
+constexpr int least_sparse_rows = (sparse_rows + 1) / 2; // of slices with enough rows
 
-// Which terms a tile adds, in rising order.
+// The nonzero columns of a tile, in ascending order.
 struct ColumnList {
   const std::uint16_t* terms;
   std::int64_t count;
@@ -27,13 +27,13 @@ template <class T> GYAKU_INLINE mask<T> is_nonzero(vec<integer<T>> any) {
   return mask<T>((any + any != zero<integer<T>>()).v);
 }
 
-// The lists of some tiles in one block of terms.
+// The lists of several tiles in one k-block.
 class NonzeroColumns {
 public:
-  // How many tiles of k terms there is room for.
+  // Number of tiles of k columns that fit.
   static std::int64_t room(std::int64_t k) { return least(capacity / (k + slack), most_tiles); }
 
-  // Terms that are not zero in all rows of a tile.
+  // The columns that are not zero in all rows of a tile.
   template <class T, bool transpose_a>
   void find(const MatmulArgs& args, const Block& block, const RowTiles& chunk) noexcept {
     using lanes = vec<integer<T>>;
@@ -64,7 +64,7 @@ public:
       });
     }
   }
-  // All terms, for all tiles.
+  // All columns, for all tiles.
   void take_all(const Block& block) noexcept {
     length_ = 0;
     for (std::int64_t p = 0; p < block.k; ++p) lists_[p] = static_cast<std::uint16_t>(p);
@@ -75,9 +75,9 @@ public:
   }
 
 private:
-  // Bits that tell which numbers of A are not zero, where rows of a tile lie side by side: for each
-  // word of rows those of all terms. The upper half of a mark is the lower half of the next word's,
-  // so that one mark has all rows of a tile.
+  // Bits for the nonzero elements of A, for tiles with contiguous rows: for each word of rows, one
+  // mark for each step of k. The upper half of a mark is the lower half of the mark of the next
+  // word, so that one mark covers all rows of a tile.
   template <class T>
   void mark(const T* a, std::int64_t lda, std::int64_t k, std::int64_t rows) noexcept {
     constexpr int width = vec<T>::width;
@@ -108,7 +108,7 @@ private:
   std::int64_t length_ = 0;
 };
 
-// Whether there are enough zeros to be worth a look: a few tiles tell.
+// Whether there are enough zeros to gain from, by a sample of tiles.
 template <class T, bool transpose_a>
 bool has_zero_columns(const MatmulArgs& args, Slice rows, NonzeroColumns& nonzero) noexcept {
   const std::int64_t k = least(args.k, args.k_block), looks = 4;
@@ -123,7 +123,7 @@ bool has_zero_columns(const MatmulArgs& args, Slice rows, NonzeroColumns& nonzer
   return count < looks * k * 7 / 8;
 }
 
-// Whether no number of k rows of B is infinite or NaN: zero times any other is zero.
+// Whether all elements in k rows of B are finite: zero times any other is zero.
 template <class T>
 bool is_finite(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t columns) noexcept {
   constexpr int chains = 4;
@@ -145,11 +145,12 @@ bool is_finite(const T* b, std::int64_t ldb, std::int64_t k, std::int64_t column
 
 template <class T> struct SparseShape {
   std::int64_t lda, ldb, ldc;
-  int columns;    // valid ones
-  const T* ahead; // rows that are read soon, ldb apart: a cache line of as many as terms are added
+  int columns; // valid ones
+  const T*
+      ahead; // rows to prefetch, with leading dimension ldb: a cache line for each column added
 };
 
-// c[rows][columns] (+)= a b, the terms of a list.
+// c[rows][columns] (+)= a b over the columns of a list.
 template <class T, int rows, int vectors, bool transpose_a>
 void sparse_tile(const SparseShape<T>& shape, const ColumnList& list, const T* a, const T* b, T* c,
                  const T* bias, bool accumulate) noexcept {
@@ -215,7 +216,7 @@ template <class T, bool transpose_a>
 constexpr SparseKernels<T> sparse_tiles =
     make_sparse<T, transpose_a>(typename Count<sparse_vectors>::type{});
 
-// A slice of the rows of C's first columns, B in place.
+// A slice of rows, first columns of C, B in place.
 template <class T, bool transpose_a>
 void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
                      NonzeroColumns& nonzero) noexcept {
@@ -238,7 +239,7 @@ void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
         const SparseKernel<T>* const kernels =
             sparse_tiles<T, transpose_a>.entry[ceil_div(here, width) - 1];
         chunk.for_each([&](std::int64_t i, int height, std::int64_t t) {
-          // The next panel is fetched line by line, half of the rows at a time.
+          // The next panel is prefetched line by line, half of the rows at a time.
           const std::int64_t half = t / lines % 2;
           const SparseShape<T> shape{args.lda, args.ldb, args.ldc, here,
                                      next + half * (block.k / 2) * args.ldb +

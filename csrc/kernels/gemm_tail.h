@@ -1,8 +1,8 @@
-// The last few columns of a product, fewer than would fill a quarter of a vector: 100 columns are
-// six vectors of 16 and four columns more, not seven vectors.
+// Tail columns of a product, fewer than a quarter of a vector: 100 columns are six vectors of 16
+// and four columns, not seven vectors.
 //
-// Vectors run along the rows of C if A is transposed, since its rows lie side by side then; else
-// along the terms, and their lanes are added up at the end.
+// Vectors run along the rows of C if A is transposed, since these are contiguous then; else along
+// k, and their lanes are added at the end.
 #pragma once
 
 #include "simd/registers.h"
@@ -13,16 +13,16 @@ namespace {
 
 template <class T> constexpr int max_tail = vec<T>::width / 4;
 
-// How many vectors meet all columns at once, registers permitting: operands need some as well.
+// Number of vectors multiplied by all columns at once, limited by registers for operands.
 template <int columns>
 constexpr int tail_vectors = accumulators / columns > 9   ? 8
                              : accumulators / columns > 2 ? accumulators / columns - 1
                                                           : 1;
 
-// Where a product's last columns are in memory: `rows` rows of C, k terms of a block.
+// The tail columns in memory: `rows` rows of C, k steps of a k-block.
 template <class T> struct Tail {
   const T* a;
-  const T* b; // k rows of `columns` numbers, ldb apart
+  const T* b; // k rows of `columns` elements, leading dimension ldb
   T* c;
   const T* bias; // or null
   std::int64_t rows, k, lda, ldb, ldc;
@@ -33,10 +33,10 @@ template <class T> GYAKU_INLINE T begin_with(const Tail<T>& tail, std::int64_t i
   return tail.accumulate ? tail.c[i * tail.ldc + j] : tail.bias != nullptr ? tail.bias[j] : T(0);
 }
 
-// A transposed: the sums of `vectors` vectors of rows, the last of `last` rows.
+// A transposed: sums of `vectors` vectors of rows, the last of `last` rows.
 template <class T, int columns, int vectors>
 void tail_down(const Tail<T>& tail, std::int64_t i, int last) noexcept {
-  constexpr int width = vec<T>::width, together = columns == 3 ? 4 : columns;
+  constexpr int width = vec<T>::width, group = columns == 3 ? 4 : columns;
   vec<T> sum[vectors][columns];
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v)
@@ -58,29 +58,29 @@ void tail_down(const Tail<T>& tail, std::int64_t i, int last) noexcept {
   T* c = tail.c + i * tail.ldc;
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v) {
-    vec<T> turned[together];
+    vec<T> turned[group];
 #pragma GCC unroll 4
-    for (int j = 0; j < together; ++j)
+    for (int j = 0; j < group; ++j)
       turned[j] = j >= columns                              ? zero<T>()
                   : tail.accumulate || tail.bias == nullptr ? sum[v][j]
                                                             : sum[v][j] + broadcast(tail.bias[j]);
     interleave_all(turned);
-    alignas(64) T lanes[together * width];
+    alignas(64) T lanes[group * width];
 #pragma GCC unroll 4
-    for (int j = 0; j < together; ++j) store(lanes + j * width, turned[j]);
+    for (int j = 0; j < group; ++j) store(lanes + j * width, turned[j]);
     const T* from = lanes;
-    const T* const end = lanes + together * (v + 1 < vectors ? width : last);
+    const T* const end = lanes + group * (v + 1 < vectors ? width : last);
     if (!tail.accumulate)
-      for (; from < end; from += together, c += tail.ldc)
+      for (; from < end; from += group, c += tail.ldc)
         __builtin_memcpy(c, from, columns * sizeof(T));
     else
-      for (; from < end; from += together, c += tail.ldc)
+      for (; from < end; from += group, c += tail.ldc)
         for (int j = 0; j < columns; ++j) c[j] += from[j];
   }
 }
 
-// A not transposed: inner products of `rows` rows with the columns, which lie k numbers apart in
-// `turned`.
+// A not transposed: inner products of `rows` rows with the columns, which are contiguous in
+// `turned`, k elements each.
 template <class T, int columns, int rows>
 void tail_across(const Tail<T>& tail, std::int64_t i, const T* turned) noexcept {
   vec<T> sum[rows][columns];

@@ -1,16 +1,15 @@
-// The register tiles of the matrix product: what its loops (`gemm.cpp`) call for each tile of C.
+// Register tiles of the matrix product, called by its loops (`gemm.cpp`) for each tile of C.
 #include "kernels/gemm_tile.h"
 #include "kernels/activate.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Steps before its last when a tile asks for the lines that it will write: asked for earlier, they
-// would be gone again.
+// Number of steps before the end at which a tile prefetches the lines of C: earlier, they would be
+// evicted again.
 constexpr std::int64_t soon = 64;
 
-// Which elements of A lie side by side: those of a row, those of a step (A is transposed then), or
-// either.
+// The contiguous elements of A: those of a row, those of a step (A is transposed then), or either.
 enum class Adjacent { row, step, either };
 
 // c[rows][vectors * width] (+)= a b, see TileKernel.
@@ -58,7 +57,7 @@ void tile(const TileShape<T>& shape, const T* a, const T* b, T* c, const T* bias
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; ++j) __builtin_prefetch(c + i * ldc + j * width, 1);
   }
-  // All reads before the first write: rows whole pages apart would seem to overlap.
+  // All reads before the first write: rows at a stride of whole pages would seem to overlap.
   if (accumulate)
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i)

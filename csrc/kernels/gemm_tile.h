@@ -1,5 +1,5 @@
-// The register tile of the matrix product and the panels that it reads: one symbol each of the
-// instruction set, for whoever multiplies (`gemm_tile.cpp`, `gemm_pack.cpp`).
+// The register tile of the matrix product and its panels: one symbol each of the instruction set,
+// for all families that multiply (`gemm_tile.cpp`, `gemm_pack.cpp`).
 #pragma once
 
 #include "simd/registers.h"
@@ -9,22 +9,22 @@ namespace gyaku::GYAKU_ISA_NAME {
 constexpr int tile_vectors = 2;
 constexpr int tile_rows = accumulators / tile_vectors;
 
-// A cache line for each of some steps along k, `step` elements apart, which is read soon: it may
-// lie in another core's cache, from where it comes too late if asked for when needed.
+// Prefetch of a cache line for each of some steps along k, with stride `step`: it may be in the
+// cache of another core, from where an access takes long.
 template <class T> struct Prefetch {
   const T* data;
   std::int64_t step;
 };
 
-// What a tile does to its sums before it writes them.
+// Epilogue of a tile: applied to its sums before they are stored.
 template <class T> struct Epilogue {
   bool rectifies; // sum = max(sum, 0)
   const T* saved; // or null: sum = saved > 0 ? alpha sum : 0
   T alpha;
 };
 
-// The addresses a tile walks: k steps, `columns` valid columns. Row i of A at step p is
-// a[i * a_row + p * a_step]; one of the two is 1.
+// Strides and extent of a tile: k steps, `columns` valid columns. Row i of A at step p is a[i *
+// a_row + p * a_step]; one of the two is 1.
 template <class T> struct TileShape {
   std::int64_t k, a_row, a_step, ldb, ldc;
   int columns;
@@ -38,11 +38,11 @@ template <class T>
 using TileKernel = void (*)(const TileShape<T>&, const T* a, const T* b, T* c, const T* bias,
                             bool accumulate) noexcept;
 
-// Which lanes a tile loads of its last vector of B: all of them, or those of valid columns.
+// Loads of the last vector of B: all lanes, or those of valid columns.
 enum class Last { whole, partial };
 
-// One for each number of rows and vectors; null for heights that are put together of two. In
-// float64, which is for checks, the first half does transposed A as well.
+// One for each number of rows and vectors; null for heights composed of two tiles. In float64,
+// which serves checks, the first half serves transposed A as well.
 template <class T> struct TileKernels {
   TileKernel<T> of[2][2][tile_vectors][tile_rows]; // whether A is transposed (a_row = 1); Last
 };
@@ -62,14 +62,13 @@ namespace {
 
 template <class T> constexpr int panel_width = tile_vectors * vec<T>::width;
 
-// Whether there is a tile of this height. Float64 is for checks: there most heights beyond half of
-// a tile are put together of two, which still keep all multipliers busy.
+// Whether there is a tile of this height. In float64 most heights beyond half of a tile are
+// composed of two, which still keep all multipliers busy.
 template <class T> constexpr bool is_tile_height(int rows) {
   return sizeof(T) == 4 || tile_rows < 14 || rows == tile_rows || rows <= tile_rows / 2;
 }
 
-// The tiles of a shape, by their height less one. `is_padded`: B may be read up to the panel's
-// width.
+// The tiles of a shape, by height - 1. `is_padded`: B may be read up to the width of the panel.
 template <class T>
 GYAKU_INLINE const TileKernel<T>* tile_kernels(const TileShape<T>& shape, bool is_padded) {
   const int vectors = shape.columns > vec<T>::width ? 2 : 1;

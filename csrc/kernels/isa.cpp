@@ -1,7 +1,7 @@
-// The only door of an instruction set: fills its table with the kernels that were compiled for it.
+// The only exported symbol of an instruction set: fills its table with its kernels.
 //
-// kernels.inc, which the build writes, has the rows of families.inc that belong to this set. One
-// that stands on another (GYAKU_ISA_BASE) replaces some families of it.
+// kernels.inc, written by the build, has the rows of families.inc that belong to this set. A set
+// that extends another (GYAKU_ISA_BASE) replaces some families of it.
 #include "kernels/kernels.h"
 
 #ifdef GYAKU_ISA_BASE

@@ -1,6 +1,6 @@
-// A kernel: serial code that does the slice [begin, end) of its parallel dimension and knows
-// nothing of threads. Its arguments (`args/`) are plain data, pointers first; these are to
-// C-contiguous memory of the kernel's scalar type unless their declared type says otherwise.
+// A kernel: serial code for a slice [begin, end) of its parallel dimension, independent of threads.
+// Its arguments (`args/`) are plain data, pointers first, to C-contiguous memory of the scalar type
+// of the kernel unless declared otherwise.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,14 @@ struct Entry {
   Kernel kernel[scalar_count];
 };
 
-// The register tile of the matrix product: `rows` x `panel` accumulators, over blocks of at most
-// `k_block` of the inner dimension. A matrix B of more than `large_b` bytes is worth a copy.
+// The register tile of the matrix product: `rows` x `panel` accumulators, over k-blocks of at most
+// `k_block`. A copy pays for a matrix B of more than `large_b` bytes.
 struct Tile {
   std::int64_t rows, panel, k_block, large_b;
 };
 
-// Facts of an instruction set that the choice and the cut of kernels follow, set by a family each.
+// Properties of an instruction set for the choice and the partition of kernels, each set by one
+// family.
 struct Limits {
   Tile tile[scalar_count];
   double peak_flops_per_round[scalar_count];

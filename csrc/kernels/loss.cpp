@@ -1,6 +1,6 @@
-// Losses and their gradients, one loss a row, and the metric that goes with them.
+// Losses and their gradients, one loss value a row, and the accuracy.
 //
-// A label outside [0, columns) never reaches memory: its row's loss and gradient are NaN.
+// A label outside [0, columns) is never an index: loss and gradient of its row are NaN.
 #include "kernels/args/loss.h"
 #include "kernels/activate.h"
 #include "kernels/entry.h"
@@ -13,8 +13,8 @@ namespace {
 template <class T>
 constexpr T not_a_number = sizeof(T) == 4 ? T(__builtin_nanf("")) : T(__builtin_nan(""));
 
-// A row's target distribution, a vector at a time, zero behind the end: one class, or what stands
-// in memory; smoothed: t' = (1 - smoothing) t + smoothing / columns.
+// The target distribution of a row, a vector at a time, zero beyond the end: one class, or
+// probabilities in memory; smoothed: t' = (1 - smoothing) t + smoothing / columns.
 template <class T> struct OneClass {
   const std::int64_t* labels;
   std::int64_t columns, label = -1;
@@ -26,19 +26,19 @@ template <class T> struct OneClass {
         elsewhere(broadcast(smoothing / static_cast<T>(args.columns))) {}
   GYAKU_INLINE void enter(std::int64_t row) {
     label = labels[row];
-    // Not in the row: every share is NaN, and so is all that follows.
+    // Not in the row: every value is NaN, and so are all results.
     const bool inside = static_cast<std::uint64_t>(label) < static_cast<std::uint64_t>(columns);
     share = inside ? elsewhere : vec<T>(not_a_number<T>);
     whole = inside ? vec<T>(T(1)) : vec<T>(not_a_number<T>);
   }
   GYAKU_INLINE vec<T> at(std::int64_t j, int n) const {
-    // Any label at all, so the difference wraps around.
+    // The label may have any value, so the difference wraps around.
     const std::uint64_t lane = static_cast<std::uint64_t>(label) - static_cast<std::uint64_t>(j);
     const integer<T> hit = lane < static_cast<unsigned>(n) ? static_cast<integer<T>>(lane) : -1;
     const mask<T> is_label = (iota<integer<T>>() == vec<integer<T>>(hit)).v;
     return fill_behind(select(is_label, here, share), n, zero<T>());
   }
-  // The sum over the row, given the sums in the lanes.
+  // The sum over the row, from the sums in the lanes.
   GYAKU_INLINE vec<T> total(vec<T>) const { return whole; }
 };
 template <class T> struct Distribution {
@@ -63,7 +63,7 @@ template <class T> GYAKU_INLINE vec<T> weighted(vec<T> t, vec<T> x) {
   return select(t == zero<T>(), zero<T>(), t * x);
 }
 
-// What is left of a row's loss once it has gone by: weight log(sum) - product.
+// The remaining parts of the loss of a row: weight log(sum) - product.
 template <class T> struct RowTerms {
   T sum, weight, product;
 };
@@ -72,7 +72,7 @@ template <class T> struct RowTerms {
 template <class T, class Target>
 GYAKU_INLINE RowTerms<T> softmax_cross_entropy_row(const T* x, const Target& target, T* dx,
                                                    std::int64_t columns, vec<T> factor) {
-  if (columns <= vec<T>::width) { // the common case never leaves the registers
+  if (columns <= vec<T>::width) { // the common case stays in registers
     const int n = static_cast<int>(columns);
     const vec<T> scores = load_scores(x, n), shifted = scores - max_across(scores);
     const vec<T> e = exp(shifted), t = target.at(0, n);
@@ -181,8 +181,8 @@ template <class T> void squared_error(const LossArgs& args, Slice slice) noexcep
   });
 }
 
-// Halves down to blocks of at most 128, a block in eight interleaved sums: the same tree on every
-// instruction set.
+// Pairwise sum: halves down to blocks of at most 128, a block in eight interleaved sums; the same
+// tree in every instruction set.
 double pairwise_sum(const double* x, std::int64_t n) noexcept {
   constexpr std::int64_t block = 128;
   if (n > block) {

@@ -1,4 +1,4 @@
-// What the machine can do at most: fused multiply-adds in registers, and a triad through memory.
+// The peak of the machine: fused multiply-adds in registers, and a triad through memory.
 #include "kernels/args/machine.h"
 #include "kernels/entry.h"
 

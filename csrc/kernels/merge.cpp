@@ -1,4 +1,4 @@
-// Branches that meet: their sum, and columns copied from one matrix to another.
+// Merged branches: their sum, and columns copied from one matrix to another.
 #include "kernels/args/merge.h"
 #include "kernels/args/activation.h"
 #include "kernels/entry.h"

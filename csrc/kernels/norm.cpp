@@ -1,7 +1,7 @@
-// Normalisation over the batch, column by column, and over the features, row by row.
+// Normalisation over the batch, by column, and over the features, by row.
 //
-// Sums over the batch are taken by chunks of rows, which the problem fixes, and put together in
-// float64 afterwards.
+// Sums over the batch are taken over chunks of rows, which depend on the problem alone, and
+// combined in float64.
 #include "kernels/args/norm.h"
 #include "kernels/entry.h"
 #include "kernels/range.h"
@@ -21,46 +21,47 @@ struct Chunk {
   GYAKU_INLINE double rows() const { return static_cast<double>(end - begin); }
 };
 
-// Calls f(column, numbers in a vector, rows in a vector). Where columns are few, a vector holds the
-// same columns of several rows, one row after the other.
+// Calls f(column, elements in a vector, rows in a vector). Where columns are few, a vector holds
+// the same columns of several consecutive rows.
 template <class T, class F> GYAKU_INLINE void each_block(Index columns, F f) {
   constexpr Index width = vec<T>::width;
-  const Index together = columns == 0 ? 1 : width / columns;
-  if (together > 1)
-    f(Index(0), static_cast<int>(together * columns), together);
+  const Index vector_rows = columns == 0 ? 1 : width / columns;
+  if (vector_rows > 1)
+    f(Index(0), static_cast<int>(vector_rows * columns), vector_rows);
   else
     for_each_vector<T>(0, columns, [&](Index j, int n) { f(j, n, Index(1)); });
 }
-// Calls f(row, numbers) for the chunk's rows, `together` at a time.
+// Calls f(row, elements) for the chunk's rows, `vector_rows` at a time.
 template <class F>
-GYAKU_INLINE void each_rows(Chunk chunk, Index columns, int n, Index together, F f) {
+GYAKU_INLINE void each_rows(Chunk chunk, Index columns, int n, Index vector_rows, F f) {
   Index row = chunk.begin;
-  for (; row + together <= chunk.end; row += together) f(row, n);
+  for (; row + vector_rows <= chunk.end; row += vector_rows) f(row, n);
   if (row < chunk.end) f(row, static_cast<int>((chunk.end - row) * columns));
 }
 
-// The numbers of `columns` columns from p on, again and again, as the rows of a block need them.
-template <class T> GYAKU_INLINE vec<T> repeated(const T* p, int n, Index columns, Index together) {
-  if (together == 1) return load(p, n);
+// The `columns` elements at p, repeated for the rows of a vector.
+template <class T>
+GYAKU_INLINE vec<T> repeated(const T* p, int n, Index columns, Index vector_rows) {
+  if (vector_rows == 1) return load(p, n);
   T each[vec<T>::width] = {};
   for (int i = 0; i < n; ++i) each[i] = p[i % columns];
   return load(each);
 }
-// sums[j] = the lanes of column j, added up.
+// sums[j] = the sum of the lanes of column j.
 template <class T>
-GYAKU_INLINE void fold(vec<T> lanes, int n, Index columns, Index together, double* sums) {
+GYAKU_INLINE void fold(vec<T> lanes, int n, Index columns, Index vector_rows, double* sums) {
   T each[vec<T>::width];
   store(each, lanes);
-  const int count = together == 1 ? n : static_cast<int>(columns);
+  const int count = vector_rows == 1 ? n : static_cast<int>(columns);
   for (int j = 0; j < count; ++j) {
     double sum = each[j];
-    for (Index k = 1; k < together; ++k) sum += each[j + k * columns];
+    for (Index k = 1; k < vector_rows; ++k) sum += each[j + k * columns];
     sums[j] = sum;
   }
 }
 
-// Mean, and sum of the squared distances from it, of each column of a chunk. The distances are
-// taken from a mean that is rounded, and what that leaves over is put right.
+// Mean, and sum of squared distances from it, of each column of a chunk. The distances are taken
+// from the rounded mean, and corrected by their sum.
 template <class T> void batch_statistics(const NormArgs& args, Slice slice) noexcept {
   const T* x = static_cast<const T*>(args.x);
   const Index columns = args.columns;
@@ -68,25 +69,25 @@ template <class T> void batch_statistics(const NormArgs& args, Slice slice) noex
     const Chunk chunk(args, c);
     double* means = args.partial + 2 * c * columns;
     double* squares = means + columns;
-    each_block<T>(columns, [&](Index j, int n, Index together) {
-      const int count = together == 1 ? n : static_cast<int>(columns);
+    each_block<T>(columns, [&](Index j, int n, Index vector_rows) {
+      const int count = vector_rows == 1 ? n : static_cast<int>(columns);
       vec<T> sum = zero<T>();
-      each_rows(chunk, columns, n, together,
+      each_rows(chunk, columns, n, vector_rows,
                 [&](Index row, int numbers) { sum = sum + load(x + row * columns + j, numbers); });
       double first[vec<T>::width], second[vec<T>::width];
       T rounded[vec<T>::width] = {};
-      fold(sum, n, columns, together, first);
+      fold(sum, n, columns, vector_rows, first);
       for (int k = 0; k < count; ++k) rounded[k] = static_cast<T>(first[k] / chunk.rows());
-      const vec<T> mean = repeated(rounded, n, columns, together);
-      vec<T> rest = zero<T>(), squared = zero<T>();
-      each_rows(chunk, columns, n, together, [&](Index row, int numbers) {
+      const vec<T> mean = repeated(rounded, n, columns, vector_rows);
+      vec<T> residual = zero<T>(), squared = zero<T>();
+      each_rows(chunk, columns, n, vector_rows, [&](Index row, int numbers) {
         const vec<T> distance =
             fill_behind(load(x + row * columns + j, numbers) - mean, numbers, zero<T>());
-        rest = rest + distance;
+        residual = residual + distance;
         squared = fma(distance, distance, squared);
       });
-      fold(rest, n, columns, together, first);
-      fold(squared, n, columns, together, second);
+      fold(residual, n, columns, vector_rows, first);
+      fold(squared, n, columns, vector_rows, second);
       for (int k = 0; k < count; ++k) {
         // Not finite where the mean is not.
         const double left = first[k] - first[k] == 0 ? first[k] : 0;
@@ -97,14 +98,14 @@ template <class T> void batch_statistics(const NormArgs& args, Slice slice) noex
   }
 }
 
-// Stores as the kernel's own type.
+// Stores in the scalar type of the kernel.
 template <class T> GYAKU_INLINE void store_rounded(T* p, vec<double> x, int n) {
   double each[vec<double>::width];
   store(each, x);
   for (int k = 0; k < n; ++k) p[k] = static_cast<T>(each[k]);
 }
 
-// The chunks' statistics put together (Chan, Golub and LeVeque, "Updating formulae and a pairwise
+// The combined statistics of the chunks (Chan, Golub and LeVeque, "Updating formulae and a pairwise
 // algorithm for computing sample variances", 1979); without chunks, the variance is given.
 template <class T> void batch_finish(const NormArgs& args, Slice slice) noexcept {
   T* variances = static_cast<T*>(args.variance);
@@ -133,15 +134,15 @@ template <class T> void batch_finish(const NormArgs& args, Slice slice) noexcept
   });
 }
 
-// Calls f(column, numbers, rows in a vector, rows) for blocks of the slice's rows that stay in the
-// first-level cache while column after column is done.
+// Calls f(column, elements, rows in a vector, rows) for blocks of rows of the slice that stay in
+// the first-level cache for all columns.
 template <class T, class F> GYAKU_INLINE void each_tile(const NormArgs& args, Slice slice, F f) {
-  constexpr Index tile_size = 4096; // numbers
+  constexpr Index tile_size = 4096; // elements
   const Index end = slice.end * args.unit, columns = args.columns;
   const Index rows = 2 * columns <= vec<T>::width ? end : tile_size / columns + 1;
   for (Index row = slice.begin * args.unit; row < end; row += rows)
-    each_block<T>(columns, [&](Index j, int n, Index together) {
-      f(j, n, together, Chunk(row, least(row + rows, end)));
+    each_block<T>(columns, [&](Index j, int n, Index vector_rows) {
+      f(j, n, vector_rows, Chunk(row, least(row + rows, end)));
     });
 }
 
@@ -150,13 +151,13 @@ template <class T> void batch_norm(const NormArgs& args, Slice slice) noexcept {
   const T* x = static_cast<const T*>(args.x);
   T* y = static_cast<T*>(args.y);
   const Index columns = args.columns;
-  each_tile<T>(args, slice, [&](Index j, int n, Index together, Chunk rows) {
+  each_tile<T>(args, slice, [&](Index j, int n, Index vector_rows, Chunk rows) {
     const auto parameter = [&](const void* p) {
-      return repeated(static_cast<const T*>(p) + j, n, columns, together);
+      return repeated(static_cast<const T*>(p) + j, n, columns, vector_rows);
     };
     const vec<T> mean = parameter(args.mean), beta = parameter(args.beta);
     const vec<T> factor = parameter(args.gamma) * parameter(args.inverse);
-    each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+    each_rows(rows, columns, n, vector_rows, [=](Index row, int numbers) {
       const Index at = row * columns + j;
       store(y + at, fma(load(x + at, numbers) - mean, factor, beta), numbers);
     });
@@ -170,30 +171,30 @@ template <class T> void batch_norm_backward(const NormArgs& args, Slice slice) n
   const T* dy = static_cast<const T*>(args.dy);
   T* dx = static_cast<T*>(args.y);
   const Index columns = args.columns;
-  const vec<T> share(static_cast<T>(1 / static_cast<double>(args.rows)));
-  each_tile<T>(args, slice, [&](Index j, int n, Index together, Chunk rows) {
+  const vec<T> inverse_rows(static_cast<T>(1 / static_cast<double>(args.rows)));
+  each_tile<T>(args, slice, [&](Index j, int n, Index vector_rows, Chunk rows) {
     const auto parameter = [&](const void* p) {
-      return repeated(static_cast<const T*>(p) + j, n, columns, together);
+      return repeated(static_cast<const T*>(p) + j, n, columns, vector_rows);
     };
     const vec<T> inverse = parameter(args.inverse), factor = parameter(args.gamma) * inverse;
     if (args.dgamma == nullptr) {
-      each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+      each_rows(rows, columns, n, vector_rows, [=](Index row, int numbers) {
         const Index at = row * columns + j;
         store(dx + at, factor * load(dy + at, numbers), numbers);
       });
       return;
     }
-    const vec<T> mean = parameter(args.mean), shift = parameter(args.dbeta) * share;
-    const vec<T> slope = parameter(args.dgamma) * share * inverse;
-    each_rows(rows, columns, n, together, [=](Index row, int numbers) {
+    const vec<T> mean = parameter(args.mean), shift = parameter(args.dbeta) * inverse_rows;
+    const vec<T> slope = parameter(args.dgamma) * inverse_rows * inverse;
+    each_rows(rows, columns, n, vector_rows, [=](Index row, int numbers) {
       const Index at = row * columns + j;
-      const vec<T> rest = load(dy + at, numbers) - shift;
-      store(dx + at, factor * fma(mean - load(x + at, numbers), slope, rest), numbers);
+      const vec<T> centered = load(dy + at, numbers) - shift;
+      store(dx + at, factor * fma(mean - load(x + at, numbers), slope, centered), numbers);
     });
   });
 }
 
-// The sums over a chunk of dy (x - mean), or dy (x - mean) inverse by row, and of dy.
+// Sums over a chunk of dy (x - mean), or dy (x - mean) inverse by row, and of dy.
 template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& args, Index c) {
   const T* x = static_cast<const T*>(args.x);
   const T* dy = static_cast<const T*>(args.dy);
@@ -203,10 +204,10 @@ template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& arg
   const Chunk chunk(args, c);
   double* products = args.partial + 2 * c * columns;
   double* sums = products + columns;
-  const auto block = [&](Index j, int n, Index together) {
-    const vec<T> mean = by_row ? zero<T>() : repeated(means + j, n, columns, together);
+  const auto block = [&](Index j, int n, Index vector_rows) {
+    const vec<T> mean = by_row ? zero<T>() : repeated(means + j, n, columns, vector_rows);
     vec<T> product = zero<T>(), sum = zero<T>();
-    each_rows(chunk, columns, n, together, [&](Index row, int numbers) {
+    each_rows(chunk, columns, n, vector_rows, [&](Index row, int numbers) {
       const Index at = row * columns + j;
       const vec<T> g = load(dy + at, numbers), value = load(x + at, numbers);
       const vec<T> z =
@@ -214,8 +215,8 @@ template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& arg
       product = fma(g, fill_behind(z, numbers, zero<T>()), product);
       sum = sum + g;
     });
-    fold(product, n, columns, together, products + j);
-    fold(sum, n, columns, together, sums + j);
+    fold(product, n, columns, vector_rows, products + j);
+    fold(sum, n, columns, vector_rows, sums + j);
   };
   if constexpr (by_row)
     for_each_vector<T>(0, columns, [&](Index j, int n) { block(j, n, Index(1)); });

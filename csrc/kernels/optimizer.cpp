@@ -1,4 +1,4 @@
-// The optimizers' updates of the flat parameters, and the clock that they read.
+// Updates of the flat parameters by optimizers, and their step counter.
 #include "kernels/args/optimizer.h"
 #include "kernels/entry.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 enum Clock { step, learning_rate, beta1_power, beta2_power };
 
-// rates = [first step covered, rate, rate, ...]; past the end the last rate holds.
+// rates = [first step, rate, rate, ...]; beyond the end the last rate holds.
 void optimizer_tick(const TickArgs& args, Slice) noexcept {
   double* clock = args.clock;
   const double position = clock[step] - args.rates[0];
@@ -29,8 +29,8 @@ template <class T> struct Buffers {
       : parameters(static_cast<T*>(args.parameters)), first(static_cast<T*>(args.first)),
         second(static_cast<T*>(args.second)), gradients(static_cast<const T*>(args.gradients)),
         weight_decay(static_cast<T>(args.weight_decay)) {}
-  // Every core has read the parameters. To get them for writing takes long; `ahead` cache lines
-  // before they are written is early enough.
+  // All cores have read the parameters, so that ownership for writing takes long: they are
+  // prefetched `ahead` cache lines before the store.
   GYAKU_INLINE vec<T> parameter(std::int64_t i, int n) const {
     constexpr std::int64_t ahead = 32;
     __builtin_prefetch(parameters + i + ahead * 64 / static_cast<int>(sizeof(T)), 1);
@@ -72,7 +72,7 @@ template <class T> void momentum(const UpdateArgs& args, Slice slice) noexcept {
     momentum_update<false, T>(args, slice);
 }
 
-// Kingma & Ba 2015, algorithm 1, with the corrections of the bias taken out of the loop:
+// Kingma & Ba 2015, algorithm 1, with the bias corrections outside the loop:
 // p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 template <class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
   const Buffers<T> at(args);

@@ -1,5 +1,5 @@
-// Pooling of channels-last images, and its gradients: each pixel asks the windows that show it, so
-// that rows are independent.
+// Pooling of channels-last images, and its gradients: each pixel gathers from the windows that
+// cover it, so that rows are independent.
 #include "kernels/pool.h"
 #include "kernels/args/pool.h"
 #include "kernels/entry.h"
@@ -7,16 +7,16 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// All that is called becomes one function: between calls, vectors would go through memory.
+// Everything is inlined into one function: otherwise vectors would go through memory between calls.
 template <class T, class Op>
 [[gnu::flatten]] void pool_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
-  const Together<T> together(args);
+  const WindowVectors<T> vectors(args);
   for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row)
-    pool_row(args, together, op, row / args.rows.windows, row % args.rows.windows);
+    pool_row(args, vectors, op, row / args.rows.windows, row % args.rows.windows);
 }
 
-// Windows of 2 x 2 pixels, side by side and none of them cut off, which most networks have.
+// Non-overlapping windows of 2 x 2 pixels inside the image, as in most networks.
 GYAKU_INLINE bool is_paired(const WindowAxis& axis) {
   return axis.taps == 2 && axis.stride == 2 && axis.dilation == 1 && axis.before == 0 &&
          2 * axis.windows <= axis.size;
@@ -58,14 +58,16 @@ template <class T, class Op> void pool(const PoolArgs& args, Slice slice) noexce
     pool_any<T, Op>(args, slice);
 }
 
-// A pixel among the windows: the last one that begins before it, and how far it is from there.
+// The position of a pixel relative to windows: the last window that begins before it, and the
+// distance from its beginning.
 struct Place {
   Index window, distance;
 };
 GYAKU_INLINE Place place_of(const WindowAxis& axis, Index pixel) {
   return {(pixel + axis.before) / axis.stride, (pixel + axis.before) % axis.stride};
 }
-// The windows that see the pixel, and with which tap, in rising order of the taps.
+// The windows that cover the pixel, each with the tap (kernel element) at the pixel, in ascending
+// order of the taps.
 template <class F> GYAKU_INLINE void each_window(const WindowAxis& axis, Place place, F f) {
   const Index reach = extent(axis);
   for (; place.window >= 0 && place.distance < reach;
@@ -78,8 +80,8 @@ template <class F> GYAKU_INLINE void each_window(const WindowAxis& axis, Place p
   }
 }
 
-// What a window hands back to a pixel, given the tap that saw it; below 0 is none.
-template <class T, class N> struct ToLargest {
+// The contribution of a window to the gradient of a pixel at the given tap; below 0 is none.
+template <class T, class N> struct MaxGradient {
   const T* dy;
   const N* argmax;
   struct Gradient {
@@ -87,11 +89,13 @@ template <class T, class N> struct ToLargest {
     lanes<T> argmax;
   };
 
-  GYAKU_INLINE explicit ToLargest(const PoolArgs& args)
+  GYAKU_INLINE explicit MaxGradient(const PoolArgs& args)
       : dy(static_cast<const T*>(args.x)), argmax(static_cast<const N*>(args.argmax)) {}
   GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
-  // The windows of a row that hand back what any of them would.
-  GYAKU_INLINE Range alike(const PoolArgs& args) const { return {0, args.columns.windows}; }
+  // The windows of a row with equal factors.
+  GYAKU_INLINE Range uniform_windows(const PoolArgs& args) const {
+    return {0, args.columns.windows};
+  }
   template <class Numbers> GYAKU_INLINE Gradient read(const Numbers& numbers, Index at) const {
     return {numbers.read(dy + at), numbers.read_narrow(argmax + at)};
   }
@@ -103,15 +107,17 @@ template <class T, class N> struct ToLargest {
   }
 };
 
-template <class T> struct ToAll {
+template <class T> struct MeanGradient {
   const T* dy;
   vec<T> factor;
 
-  GYAKU_INLINE explicit ToAll(const PoolArgs& args) : dy(static_cast<const T*>(args.x)) {}
+  GYAKU_INLINE explicit MeanGradient(const PoolArgs& args) : dy(static_cast<const T*>(args.x)) {}
   GYAKU_INLINE void enter(const PoolArgs& args, Index row, Index column) {
-    factor = vec<T>(share<T>(args, row, column));
+    factor = vec<T>(mean_factor<T>(args, row, column));
   }
-  GYAKU_INLINE Range alike(const PoolArgs& args) const { return whole_windows(args.columns); }
+  GYAKU_INLINE Range uniform_windows(const PoolArgs& args) const {
+    return whole_windows(args.columns);
+  }
   template <class Numbers> GYAKU_INLINE vec<T> read(const Numbers& numbers, Index at) const {
     return numbers.read(dy + at) * factor;
   }
@@ -125,15 +131,15 @@ template <class T> GYAKU_INLINE void clear(T* p, Index count) {
   for_each_vector<T>(0, count, [=](Index i, int n) { store(p + i, zero<T>(), n); });
 }
 
-// What all rows have in common: the windows whose stride of pixels lies in the image, and how many
-// of them a vector holds with all of these pixels, which only few channels allow.
-template <class T> struct Spread {
-  static constexpr Index none = INT32_MIN; // and none of a row's taps, however far down the row is
+// Common to all rows: the windows with a whole stride of pixels inside the image, and how many of
+// them fit into a vector with these pixels, if channels are few.
+template <class T> struct ScatterVectors {
+  static constexpr Index none = INT32_MIN; // no tap, whatever row is added
   Range whole;
   Index windows = 0;
   lanes<T> index, tap;
 
-  GYAKU_INLINE explicit Spread(const PoolArgs& args)
+  GYAKU_INLINE explicit ScatterVectors(const PoolArgs& args)
       : index(zero<integer<T>>()), tap(zero<integer<T>>()) {
     const WindowAxis& axis = args.columns;
     const Index inside = least((axis.size + axis.before) / axis.stride, axis.windows);
@@ -149,10 +155,10 @@ template <class T> struct Spread {
   }
 };
 
-// Windows apart: each pixel is seen by one tap of one window at most, or by none.
+// Disjoint windows: each pixel is covered by one tap of one window, or by none.
 template <class T, class Op>
-GYAKU_INLINE void hand_back_apart(const PoolArgs& args, const Spread<T>& spread, Op op,
-                                  Index sample, Place row, T* dx) {
+GYAKU_INLINE void scatter_disjoint(const PoolArgs& args, const ScatterVectors<T>& vectors, Op op,
+                                   Index sample, Place row, T* dx) {
   const WindowAxis& columns = args.columns;
   const Index channels = args.channels, stride = columns.stride, taps = columns.taps;
   if (row.window >= args.rows.windows || row.distance >= args.rows.taps)
@@ -168,19 +174,19 @@ GYAKU_INLINE void hand_back_apart(const PoolArgs& args, const Spread<T>& spread,
         const auto gradient = op.read(Run<T>{n}, at + column * channels + c);
         for (Index j = seen.begin; j < seen.end; ++j)
           store(dx + (pixel + j) * channels + c,
-                op.part(gradient, splat<T>(j < taps ? first_tap + j : Spread<T>::none)), n);
+                op.part(gradient, splat<T>(j < taps ? first_tap + j : ScatterVectors<T>::none)), n);
       });
     }
   };
-  const Range whole = spread.whole;
+  const Range whole = vectors.whole;
   at_the_edge(0, whole.begin);
-  if (spread.windows > 0 && whole.begin < whole.end) {
+  if (vectors.windows > 0 && whole.begin < whole.end) {
     op.enter(args, row.window, whole.begin);
-    const lanes<T> tap = spread.tap + splat<T>(first_tap);
-    for (Index column = whole.begin; column < whole.end; column += spread.windows) {
-      const Index n = least(spread.windows, whole.end - column);
+    const lanes<T> tap = vectors.tap + splat<T>(first_tap);
+    for (Index column = whole.begin; column < whole.end; column += vectors.windows) {
+      const Index n = least(vectors.windows, whole.end - column);
       const Picked<T> numbers{static_cast<int>(n * stride * channels),
-                              static_cast<int>(n * channels), spread.index};
+                              static_cast<int>(n * channels), vectors.index};
       store(dx + start(columns, column) * channels,
             op.part(op.read(numbers, at + column * channels), tap), numbers.count);
     }
@@ -193,10 +199,10 @@ GYAKU_INLINE void hand_back_apart(const PoolArgs& args, const Spread<T>& spread,
 }
 
 template <class T, class Op>
-GYAKU_INLINE void hand_back(const PoolArgs& args, Op op, Index sample, Place row, T* dx) {
+GYAKU_INLINE void scatter_overlapping(const PoolArgs& args, Op op, Index sample, Place row, T* dx) {
   const WindowAxis& columns = args.columns;
   const Index channels = args.channels;
-  // `count` numbers of pixels that windows in a run see with the same taps.
+  // `count` elements of a run of pixels with the same taps of their windows.
   const auto pixels = [&](Index pixel, Index count) {
     const Place column = place_of(columns, pixel);
     for_each_vector<T>(0, count, [&](Index j, int n) {
@@ -212,43 +218,44 @@ GYAKU_INLINE void hand_back(const PoolArgs& args, Op op, Index sample, Place row
       store(dx + pixel * channels + j, sum, n);
     });
   };
-  const Range alike = op.alike(args);
+  const Range uniform_windows = op.uniform_windows(args);
   Range run{0, 0};
   if (columns.stride == 1) {
-    run.begin = least(most(alike.begin + extent(columns) - 1 - columns.before, 0), columns.size);
-    run.end = most(least(alike.end - columns.before, columns.size), run.begin);
+    run.begin =
+        least(most(uniform_windows.begin + extent(columns) - 1 - columns.before, 0), columns.size);
+    run.end = most(least(uniform_windows.end - columns.before, columns.size), run.begin);
   }
   for (Index pixel = 0; pixel < run.begin; ++pixel) pixels(pixel, channels);
   if (run.begin < run.end) pixels(run.begin, (run.end - run.begin) * channels);
   for (Index pixel = run.end; pixel < columns.size; ++pixel) pixels(pixel, channels);
 }
 
-GYAKU_INLINE bool is_apart(const WindowAxis& axis) {
+GYAKU_INLINE bool is_disjoint(const WindowAxis& axis) {
   return axis.dilation == 1 && axis.taps <= axis.stride;
 }
 
 template <class T, class Op>
-[[gnu::flatten]] void hand_back_any(const PoolArgs& args, Slice slice) noexcept {
+[[gnu::flatten]] void scatter_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
-  const Spread<T> spread(args);
-  const bool apart = is_apart(args.rows) && is_apart(args.columns);
+  const ScatterVectors<T> vectors(args);
+  const bool disjoint = is_disjoint(args.rows) && is_disjoint(args.columns);
   const Index row_size = args.columns.size * args.channels;
   T* dx = static_cast<T*>(args.y) + slice.begin * args.unit * row_size;
   for (Index i = slice.begin * args.unit; i < slice.end * args.unit; ++i, dx += row_size) {
     const Place row = place_of(args.rows, i % args.rows.size);
-    if (apart)
-      hand_back_apart(args, spread, op, i / args.rows.size, row, dx);
+    if (disjoint)
+      scatter_disjoint(args, vectors, op, i / args.rows.size, row, dx);
     else
-      hand_back(args, op, i / args.rows.size, row, dx);
+      scatter_overlapping(args, op, i / args.rows.size, row, dx);
   }
 }
 
 template <class T, class Op>
-[[gnu::flatten]] void hand_back_tiles(const PoolArgs& given, Slice slice) noexcept {
+[[gnu::flatten]] void scatter_tiles(const PoolArgs& given, Slice slice) noexcept {
   const PoolArgs args = given; // which vectors that are stored cannot change
   const Index channels = args.channels, windows = args.columns.windows;
   const Index row_size = args.columns.size * channels, covered = 2 * windows * channels;
-  // More than caches hold is fetched too late unless it is asked for; less only loses time by it.
+  // Larger than the caches: prefetching pays; otherwise it only costs time.
   constexpr Index line = 64 / sizeof(T), large = (4 << 20) / sizeof(T);
   const bool is_large = (slice.end - slice.begin) * args.unit * row_size > large;
   Op op(args);
@@ -277,9 +284,9 @@ template <class T, class Op>
 
 template <class T, class Op> void pool_backward(const PoolArgs& args, Slice slice) noexcept {
   if (are_tiles<T>(args))
-    hand_back_tiles<T, Op>(args, slice);
+    scatter_tiles<T, Op>(args, slice);
   else
-    hand_back_any<T, Op>(args, slice);
+    scatter_any<T, Op>(args, slice);
 }
 
 template <class T> void max_pool(const PoolArgs& args, Slice slice) noexcept {
@@ -290,9 +297,9 @@ template <class T> void max_pool(const PoolArgs& args, Slice slice) noexcept {
 }
 template <class T> void max_pool_backward(const PoolArgs& args, Slice slice) noexcept {
   if (args.wide)
-    hand_back_any<T, ToLargest<T, std::int32_t>>(args, slice);
+    scatter_any<T, MaxGradient<T, std::int32_t>>(args, slice);
   else
-    pool_backward<T, ToLargest<T, std::uint8_t>>(args, slice);
+    pool_backward<T, MaxGradient<T, std::uint8_t>>(args, slice);
 }
 
 } // namespace
@@ -305,7 +312,8 @@ Entry avg_pool_kernel() noexcept {
   return entry<PoolArgs, pool<float, Mean<float>>, pool<double, Mean<double>>>;
 }
 Entry avg_pool_backward_kernel() noexcept {
-  return entry<PoolArgs, pool_backward<float, ToAll<float>>, pool_backward<double, ToAll<double>>>;
+  return entry<PoolArgs, pool_backward<float, MeanGradient<float>>,
+               pool_backward<double, MeanGradient<double>>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

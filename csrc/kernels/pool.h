@@ -1,6 +1,6 @@
 // Pooling of channels-last images: the maximum or the mean of each window.
 //
-// Vectors run along the channels; where a vector holds several pixels, along pixels and channels.
+// Vectors run along the channels; a vector that holds several pixels, along pixels and channels.
 #pragma once
 
 #include "kernels/args/pool.h"
@@ -20,31 +20,31 @@ GYAKU_INLINE Index extent(const WindowAxis& axis) { return (axis.taps - 1) * axi
 GYAKU_INLINE Index start(const WindowAxis& axis, Index window) {
   return window * axis.stride - axis.before;
 }
-// The taps of a window that see the image.
+// The taps (kernel elements) of a window inside the image.
 GYAKU_INLINE Range taps_inside(const WindowAxis& axis, Index window) {
   const Index first = start(axis, window);
   const Index end = least(quotient_up(axis.size - first, axis.dilation), axis.taps);
   return {least(quotient_up(-first, axis.dilation), end), end};
 }
-// The windows that see nothing but the image.
+// The windows without padding.
 GYAKU_INLINE Range whole_windows(const WindowAxis& axis) {
   const Index last = axis.size - extent(axis) + axis.before;
   const Index end = last < 0 ? 0 : least(last / axis.stride + 1, axis.windows);
   return {least(quotient_up(axis.before, axis.stride), end), end};
 }
-// What a mean over the window counts; a mean knows no dilation.
+// The number of pixels of a window that count in a mean, without dilation.
 GYAKU_INLINE Index pixels_counted(const WindowAxis& axis, Index after, Index window, bool padding) {
   const Index first = start(axis, window), end = first + axis.taps;
   return padding ? least(end, axis.size + after) - first : least(end, axis.size) - most(first, 0);
 }
 
-template <class T> GYAKU_INLINE T share(const PoolArgs& args, Index row, Index column) {
+template <class T> GYAKU_INLINE T mean_factor(const PoolArgs& args, Index row, Index column) {
   const Index height = pixels_counted(args.rows, args.after_rows, row, args.count_padding);
   const Index width = pixels_counted(args.columns, args.after_columns, column, args.count_padding);
   return T(1) / static_cast<T>(height * width);
 }
 
-// The taps of a window, row by row, and where they look: so many numbers from the first one.
+// The taps of a window, row by row, as offsets in elements from the first one.
 struct Window {
   Range rows, columns;
   Index row_step, column_step, taps_in_row;
@@ -58,7 +58,7 @@ struct Window {
     auto state = op.begin(first_tap());
     for (Index i = rows.begin; i < rows.end; ++i)
       for (Index j = columns.begin; j < columns.end; ++j)
-        op.take(state, read(i * row_step + j * column_step), i * taps_in_row + j);
+        op.update(state, read(i * row_step + j * column_step), i * taps_in_row + j);
     return state;
   }
 };
@@ -67,9 +67,9 @@ struct TwoByTwo {
 
   template <class Op, class Read> GYAKU_INLINE auto reduce(const Op& op, Read read) const {
     auto state = op.first(read(0));
-    op.take(state, read(column_step), 1);
-    op.take(state, read(row_step), 2);
-    op.take(state, read(row_step + column_step), 3);
+    op.update(state, read(column_step), 1);
+    op.update(state, read(row_step), 2);
+    op.update(state, read(row_step + column_step), 3);
     return state;
   }
 };
@@ -78,9 +78,9 @@ template <class T> GYAKU_INLINE lanes<T> splat(Index tap) {
   return lanes<T>(static_cast<integer<T>>(tap));
 }
 
-// The first of the largest numbers, or the first NaN.
+// The first of the largest elements, or the first NaN.
 template <class T, class N> struct Largest {
-  static constexpr bool is_slow = true; // too slow for the CPU to look far ahead
+  static constexpr bool is_slow = true; // too slow for out-of-order execution to look far ahead
   T* y;
   N* argmax;
   struct State {
@@ -95,10 +95,10 @@ template <class T, class N> struct Largest {
     return {vec<T>(-number<T>::infinity), splat<T>(first_tap)};
   }
   GYAKU_INLINE State first(vec<T> value, Index tap = 0) const { return {value, splat<T>(tap)}; }
-  GYAKU_INLINE void take(State& best, vec<T> value, Index tap) const {
-    take(best, State{value, splat<T>(tap)});
+  GYAKU_INLINE void update(State& best, vec<T> value, Index tap) const {
+    update(best, State{value, splat<T>(tap)});
   }
-  GYAKU_INLINE void take(State& best, const State& later) const {
+  GYAKU_INLINE void update(State& best, const State& later) const {
     const mask<T> wins = (!(later.value <= best.value)) & (best.value == best.value);
     best.value = select(wins, later.value, best.value);
     best.tap = select(mask<integer<T>>(wins.v), later.tap, best.tap);
@@ -116,11 +116,11 @@ template <class T> struct Mean {
 
   GYAKU_INLINE explicit Mean(const PoolArgs& args) : y(static_cast<T*>(args.y)) {}
   GYAKU_INLINE void enter(const PoolArgs& args, Index row, Index column) {
-    factor = vec<T>(share<T>(args, row, column));
+    factor = vec<T>(mean_factor<T>(args, row, column));
   }
   GYAKU_INLINE vec<T> begin(Index) const { return zero<T>(); }
   GYAKU_INLINE vec<T> first(vec<T> value) const { return zero<T>() + value; }
-  GYAKU_INLINE void take(vec<T>& sum, vec<T> value, Index) const { sum = sum + value; }
+  GYAKU_INLINE void update(vec<T>& sum, vec<T> value, Index) const { sum = sum + value; }
   GYAKU_INLINE void end(vec<T> sum, Index at, int n) const { store(y + at, sum * factor, n); }
 };
 
@@ -137,21 +137,21 @@ GYAKU_INLINE void pool_run(const Op& op, const Taps& window, const T* x, Index f
       0, count, [&](Index j, int n) { pool_vector(op, window, x, from + j, at + j, Run<T>{n}); });
 }
 
-// f of lane, pixel and channel, where the lanes hold one pixel after the other.
+// f(lane, pixel, channel) in the lanes, pixel after pixel.
 template <class T, class F> GYAKU_INLINE lanes<T> lane_by_lane(Index channels, F f) {
   integer<T> each[vec<T>::width];
   for (int lane = 0; lane < vec<T>::width; ++lane)
     each[lane] = static_cast<integer<T>>(f(lane / channels, lane % channels));
   return load(each);
 }
-// What all rows have in common: the windows that see nothing but the image, and how many of them a
-// vector holds. Where channels are few these are several, whose pixels lie `stride` apart.
-template <class T> struct Together {
+// Common to all rows: the windows without padding, and how many of them a vector holds: several,
+// with pixels at a distance of `stride`, if channels are few.
+template <class T> struct WindowVectors {
   Range whole;
   Index windows = 1;
   lanes<T> index;
 
-  GYAKU_INLINE explicit Together(const PoolArgs& args)
+  GYAKU_INLINE explicit WindowVectors(const PoolArgs& args)
       : whole(whole_windows(args.columns)), index(zero<integer<T>>()) {
     constexpr Index width = vec<T>::width;
     const Index channels = args.channels, stride = args.columns.stride;
@@ -162,9 +162,9 @@ template <class T> struct Together {
   }
 };
 
-// A row of windows that see nothing but the image.
+// A row of windows without padding.
 template <class T, class Op, class Taps>
-GYAKU_INLINE void pool_whole(const PoolArgs& args, const Together<T>& together, const Op& op,
+GYAKU_INLINE void pool_whole(const PoolArgs& args, const WindowVectors<T>& vectors, const Op& op,
                              const Taps& window, Range columns, Index from, Index at) {
   const T* x = static_cast<const T*>(args.x);
   const Index channels = args.channels, step = args.columns.stride * channels;
@@ -172,27 +172,27 @@ GYAKU_INLINE void pool_whole(const PoolArgs& args, const Together<T>& together, 
   from += start(args.columns, columns.begin) * channels;
   at += columns.begin * channels;
   if (args.columns.stride == 1) return pool_run(op, window, x, from, at, count * channels);
-  if (together.windows == 1) {
+  if (vectors.windows == 1) {
     for (Index i = 0; i < count; ++i)
       pool_run(op, window, x, from + i * step, at + i * channels, channels);
     return;
   }
-  for (Index i = 0; i < count; i += together.windows) {
-    const Index n = least(together.windows, count - i);
+  for (Index i = 0; i < count; i += vectors.windows) {
+    const Index n = least(vectors.windows, count - i);
     const Picked<T> numbers{static_cast<int>(n * channels),
-                            static_cast<int>((n - 1) * step + channels), together.index};
+                            static_cast<int>((n - 1) * step + channels), vectors.index};
     pool_vector(op, window, x, from + i * step, at + i * channels, numbers);
   }
 }
 
 template <class T, class Op>
-GYAKU_INLINE void pool_row(const PoolArgs& args, const Together<T>& together, Op op, Index sample,
-                           Index row) {
+GYAKU_INLINE void pool_row(const PoolArgs& args, const WindowVectors<T>& vectors, Op op,
+                           Index sample, Index row) {
   const T* x = static_cast<const T*>(args.x);
   const Index channels = args.channels, row_step = args.columns.size * channels;
   const Index from = (sample * args.rows.size + start(args.rows, row)) * row_step;
   const Index at = (sample * args.rows.windows + row) * args.columns.windows * channels;
-  const Range whole = together.whole;
+  const Range whole = vectors.whole;
   const Index taps = args.columns.taps;
   Window window{taps_inside(args.rows, row),
                 {0, taps},
@@ -211,15 +211,14 @@ GYAKU_INLINE void pool_row(const PoolArgs& args, const Together<T>& together, Op
     op.enter(args, row, whole.begin);
     const bool all_rows = window.rows.end - window.rows.begin == args.rows.taps;
     if (all_rows && taps == 2 && args.rows.taps == 2)
-      pool_whole(args, together, op, TwoByTwo{window.row_step, window.column_step}, whole, from,
-                 at);
+      pool_whole(args, vectors, op, TwoByTwo{window.row_step, window.column_step}, whole, from, at);
     else
-      pool_whole(args, together, op, window, whole, from, at);
+      pool_whole(args, vectors, op, window, whole, from, at);
   }
   for (Index column = whole.end; column < args.columns.windows; ++column) at_the_edge(column);
 }
 
-// The maxima of 2 x 2 pixels in pairs of rows, and which of the four they are.
+// 2 x 2 max pooling of pairs of rows, with the positions of the maxima.
 template <class T>
 [[gnu::flatten]] void max_pool_pairs(const T* x, Index pairs, Index width, Index channels, T* y,
                                      std::uint8_t* argmax) noexcept {
@@ -230,14 +229,15 @@ template <class T>
   args.channels = channels;
   args.columns = {width, 2, 2, 1, 0, width / 2};
   const Largest<T, std::uint8_t> op(args);
-  const Together<T> together(args);
+  const WindowVectors<T> vectors(args);
   const Index row = width * channels;
   for (Index i = 0; i < pairs; ++i)
-    pool_whole(args, together, op, TwoByTwo{row, channels}, together.whole, 2 * i * row,
+    pool_whole(args, vectors, op, TwoByTwo{row, channels}, vectors.whole, 2 * i * row,
                i * (width / 2) * channels);
 }
 
-// The same where a pixel of x takes `step` numbers, whole vectors, of which `channels` count.
+// The same where a pixel of x takes `step` elements, whole vectors, the first `channels` of which
+// count.
 template <class T>
 void max_pool_pairs(const T* x, Index step, Index pairs, Index width, Index channels, T* y,
                     std::uint8_t* argmax) noexcept {
@@ -252,12 +252,12 @@ void max_pool_pairs(const T* x, Index step, Index pairs, Index width, Index chan
       const T *upper = x + 2 * j * step, *lower = upper + row;
       for (Index c = 0; c < channels;
            c += vec<T>::width, upper += vec<T>::width, lower += vec<T>::width) {
-        // Two by two, so that not each comparison waits for the last.
+        // In pairs: not every comparison waits for the one before.
         auto best = op.first(load(upper));
-        op.take(best, load(upper + step), 1);
+        op.update(best, load(upper + step), 1);
         auto later = op.first(load(lower), 2);
-        op.take(later, load(lower + step), 3);
-        op.take(best, later);
+        op.update(later, load(lower + step), 3);
+        op.update(best, later);
         op.end(best, at + c, static_cast<int>(least(vec<T>::width, channels - c)));
       }
     }

@@ -1,4 +1,4 @@
-// Dropout, whose mask Philox draws.
+// Dropout, with a mask drawn by Philox.
 #include "kernels/args/random.h"
 #include "kernels/entry.h"
 #include "kernels/philox.h"
@@ -22,7 +22,7 @@ template <class T> struct Group {
       by_pairs(group, x, y);
   }
 
-  // Numbers in the lanes that the words are drawn in.
+  // Elements in the lanes of the drawn words.
   GYAKU_INLINE void by_lanes(std::uint64_t group, const T* x, T* y) const {
     using Draws = vec<std::int64_t>;
     for (unsigned lane = 0; lane < 16; lane += Words::width) {
@@ -61,7 +61,7 @@ template <class T> struct Group {
   }
 
   GYAKU_INLINE void keep(mask<integer<T>> kept, const T* x, T* y) const {
-    // An `and` rather than a choice: no branch on a coin with one lane either.
+    // `and` instead of a select: no branch on a random bit with one lane either.
     store(y, from_bits<T>(bits(load(x) * scale) & vec<integer<T>>(kept.v)));
   }
 };
@@ -86,7 +86,7 @@ template <class T> void dropout(const DropoutArgs& args, Slice slice) noexcept {
       i += size;
       continue;
     }
-    // A piece of a group goes through a whole one.
+    // Part of a group is computed as a whole group.
     const std::int64_t last = first + size < end ? first + size : end;
     T whole_x[size] = {}, whole_y[size];
     for (std::int64_t k = i; k < last; ++k) whole_x[k - first] = x[k];

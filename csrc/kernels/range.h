@@ -1,4 +1,4 @@
-// Arithmetic of places and counts.
+// Arithmetic of indices and counts.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What the kernels that work along a row share: its largest element, its exponentials.
+// Shared by kernels along a row: its largest element, its exponentials.
 #pragma once
 
 #include "simd/math.h"
@@ -6,18 +6,18 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// The first n lanes of x, the rest `fill`.
+// The first n lanes of x, `fill` in the others.
 template <class T> GYAKU_INLINE vec<T> fill_behind(vec<T> x, int n, vec<T> fill) {
   if (n == vec<T>::width) return x;
   const vec<integer<T>> count(static_cast<integer<T>>(n));
   return select(mask<T>((iota<integer<T>>() < count).v), x, fill);
 }
-// Behind the end stands what adds nothing: -inf, whose exponential is 0.
+// Beyond the end are neutral elements: -inf, whose exponential is 0.
 template <class T> GYAKU_INLINE vec<T> load_scores(const T* x, int n) {
   return fill_behind(load(x, n), n, vec<T>(-number<T>::infinity));
 }
 
-// The largest element, in every lane; NaN are passed over or end in NaN.
+// The largest element, in every lane; NaN are ignored, or the result is NaN.
 template <class T> GYAKU_INLINE vec<T> largest_in_row(const T* x, std::int64_t columns) {
   vec<T> largest(-number<T>::infinity);
   for_each_vector<T>(0, columns,

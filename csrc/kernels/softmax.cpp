@@ -12,7 +12,7 @@ namespace {
 // y = exp(x - largest) / sum
 template <class T> GYAKU_INLINE void softmax_row(const T* x, T* y, std::int64_t columns) {
   const vec<T> one(T(1));
-  if (columns <= vec<T>::width) { // the common case never leaves the registers
+  if (columns <= vec<T>::width) { // the common case stays in registers
     const int n = static_cast<int>(columns);
     const vec<T> scores = load_scores(x, n), e = exp(scores - max_across(scores));
     store(y, e * (one / add_across(e)), n);

@@ -7,7 +7,7 @@
 
 namespace gyaku {
 
-// isas.inc, which the build writes, says ISA(name, feature of the CPU, listed) for each instruction
+// isas.inc, written by the build, has ISA(name, feature of the CPU, listed) for each instruction
 // set, lowest first.
 #define ISA(name, feature, listed)                                                                 \
   namespace name {                                                                                 \
@@ -24,7 +24,7 @@ std::string active_name;
 struct Isa {
   std::string name;
   bool available; // on this CPU
-  bool listed;    // or taken only if it is asked for
+  bool listed;    // else chosen only by name
   void (*fill)(KernelTable&) noexcept;
 
   bool is_choice() const { return available && listed; }

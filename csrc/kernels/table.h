@@ -1,4 +1,4 @@
-// Which instruction set runs.
+// The choice of the instruction set.
 #pragma once
 
 #include <string>

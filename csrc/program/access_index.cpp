@@ -63,7 +63,7 @@ AccessIndex::Lists AccessIndex::listed(std::span<const Access> accesses) const {
 AccessIndex::Pieces AccessIndex::pieces_of(const Operand& memory) const {
   if (memory.bytes <= 0 || cuts_.empty()) return {0, 0};
   const auto place = [&](auto cut) { return static_cast<std::size_t>(cut - cuts_.begin()); };
-  // The piece that holds the first byte, or the first one of all.
+  // The piece with the first byte, or the first piece.
   const std::size_t after = place(std::upper_bound(cuts_.begin(), cuts_.end(), begin_of(memory)));
   const std::size_t end = place(std::lower_bound(cuts_.begin(), cuts_.end(), end_of(memory)));
   return {after - std::min<std::size_t>(after, 1), std::min(end, cuts_.size() - 1)};

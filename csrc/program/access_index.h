@@ -1,4 +1,4 @@
-// Which tasks touch which memory.
+// Index of memory accesses by tasks.
 #pragma once
 
 #include <cstddef>
@@ -11,19 +11,19 @@
 namespace gyaku {
 
 // The memory of a sequence of tasks, cut wherever an operand begins or ends; each piece lists the
-// operands that cover it. To find the tasks that meet an operand takes as long as there are such
-// tasks, however long the sequence is. The tasks must outlive the index, unchanged.
+// operands that cover it. The time to find the tasks that overlap an operand is proportional to
+// their number, whatever the length of the sequence. The tasks must outlive the index, unchanged.
 class AccessIndex {
 public:
   explicit AccessIndex(std::span<const Task* const> tasks);
   explicit AccessIndex(std::span<const Task> tasks);
 
-  // The places of the tasks that touch any of the memory, in rising order.
+  // The indices of the tasks that touch any of the memory, in ascending order.
   std::vector<std::size_t> tasks_at(const Operand& memory) const;
   bool is_touched(const Operand& memory) const { return !tasks_at(memory).empty(); }
 
-  // f(place, operand) for each operand of a task before `end` that conflicts with `later`: they
-  // overlap, and one of them writes. What overlaps in several pieces is visited in each of them.
+  // f(index, operand) for each operand of a task before `end` that conflicts with `later`: they
+  // overlap, and one of them writes. An overlap in several pieces is visited in each of them.
   template <class F> void each_conflict(std::size_t end, const Operand& later, F f) const {
     const Lists& lists = later.writes() ? all_ : writers_;
     for (auto [piece, last] = pieces_of(later); piece < last; ++piece)
@@ -38,7 +38,7 @@ private:
     std::size_t task;
     const Operand* operand;
   };
-  // Those of piece p are accesses[begin[p]] to accesses[begin[p + 1] - 1], in rising order.
+  // Those of piece p are accesses[begin[p]] to accesses[begin[p + 1] - 1], in ascending order.
   struct Lists {
     std::vector<std::size_t> begin;
     std::vector<Access> accesses;

@@ -6,7 +6,7 @@ namespace gyaku {
 
 namespace {
 
-// What follows a product or a convolution and needs no pass of its own.
+// Rewrites of products and convolutions with the tasks behind them.
 bool fuse_followers(std::vector<Task>& tasks, std::size_t first,
                     std::span<const Temporary> temporaries) {
   const bool is_fused =
@@ -20,9 +20,9 @@ template <KernelId... ids> bool is_any(const Task& task) { return (task.is(ids) 
 struct Rule {
   bool (*triggers)(const Task&);
   Rewrite* rewrite;
-  bool takes_away = false; // the task itself, so that the next one stands in its place
+  bool takes_away = false; // removes the task itself: the next one takes its index
 };
-// Each is tried at all tasks before the next one is.
+// Each is applied to all tasks before the next one.
 constexpr Rule rules[] = {
     {is_any<KernelId::gather, KernelId::gather_images>, fuse_rescale},
     {is_any<KernelId::gather>, share_gathered},

@@ -1,4 +1,4 @@
-// Rewrites of neighbouring tasks into one that does the same arithmetic with less memory traffic.
+// Fusion of neighbouring tasks, with the same arithmetic and less memory traffic.
 #pragma once
 
 #include <span>
@@ -9,8 +9,8 @@
 
 namespace gyaku {
 
-// Every rewrite keeps every bit of what others read; a temporary that only the joined tasks passed
-// to each other is no longer written. Host tasks stand where they stood.
+// No rewrite changes a bit that others read; temporaries between the fused tasks are no longer
+// written. Host tasks keep their position.
 void fuse(std::vector<Task>& tasks, std::span<const Temporary> temporaries);
 
 } // namespace gyaku

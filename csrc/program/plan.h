@@ -1,5 +1,5 @@
-// Where the intermediate results of a program lie: in one arena, where what is no longer needed
-// makes room for what is needed next.
+// The memory plan: intermediate results of a program in one arena, where the memory of those no
+// longer needed is reused.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace gyaku {
 
-// Memory that only the tasks of one program know.
+// Memory private to the tasks of one program.
 struct Temporary {
   const void* memory;
   std::int64_t bytes;
@@ -24,9 +24,9 @@ struct MemoryPlan {
   std::vector<const void*> moved; // their former addresses
 };
 
-// Moves the temporaries into an arena and rewrites the tasks to point there. `levels` says between
-// which two barriers each task runs: memory is handed on from one level to a later one, never
-// within one. A temporary that its first task does not fill as a whole stays where it is.
+// Moves the temporaries into an arena and redirects the tasks. `levels` is the interval between two
+// barriers in which each task runs: memory is reused from one level to a later one, never within
+// one. A temporary that its first task does not write as a whole is not moved.
 MemoryPlan plan_memory(std::span<Task> tasks, std::span<const int> levels,
                        std::span<const Temporary> temporaries);
 

@@ -1,4 +1,4 @@
-// How many pointers an argument struct begins with.
+// The number of leading pointers of an argument struct.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace initialisers {
 template <class T>
 concept IsNumber = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 
-// What initialises any pointer, and any number.
+// An initialiser of any pointer, and of any other member.
 struct Pointer {
   template <class T> operator T*() const;
 };
@@ -19,7 +19,7 @@ struct Number {
   template <IsNumber T> operator T() const;
 };
 
-// Whether nothing but numbers follows the members given. Members of members count one by one.
+// Whether no pointer follows the first members. Nested members count one by one.
 template <class Args, class... Given> consteval bool end_in_numbers() {
   if constexpr (requires { Args{Given{}..., Number{}}; })
     return end_in_numbers<Args, Given..., Number>();
@@ -47,8 +47,8 @@ static_assert(!end_in_numbers<LatePointer, Pointer>());
 
 } // namespace initialisers
 
-// Which words of an argument struct are addresses: the first ones. A struct with a pointer behind a
-// number does not compile.
+// The addresses among the words of an argument struct: the first ones. A struct with a pointer
+// behind another member does not compile.
 template <class Args>
 constexpr std::size_t leading_pointers = initialisers::leading_pointers<Args>();
 

@@ -17,7 +17,7 @@ namespace {
 
 thread_local Program* recording_here = nullptr;
 
-// One step, or some that work on the same rows, a few rows at a time.
+// One step, or several steps over the same rows, a few rows at a time.
 void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
@@ -29,8 +29,8 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
                   {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
 }
 
-// The steps between two waits are one round. What is shared is cut into as many slots as the team
-// has members; the rest is done in the first slot.
+// The steps between two barriers are one round. Parallel steps are cut into as many slots as the
+// team has members; serial steps are in the first slot.
 void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
@@ -41,7 +41,7 @@ void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
       for (std::size_t i = begin, next; i < end; i = next) {
         for (next = i + 1; next < end && steps[next - 1].rows_with_next > 0;) ++next;
         const ScheduledTask& step = steps[i];
-        const Slice slice = step.shared ? share(step.extent, step.grain, slot, slots)
+        const Slice slice = step.shared ? slice_of(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
         run_together(steps.subspan(i, next - i), slice);
       }
@@ -102,7 +102,7 @@ void Program::end(std::span<const Operand> outputs) {
     split_updates(tasks_);
   }
   cut_into_stretches();
-  // Python between the tasks may look at any array.
+  // Host tasks between the others may read any array.
   const bool calls_host = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   if (optimize && !calls_host) share_memory();
 }
@@ -147,7 +147,7 @@ bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   };
   using Stretch = Program::Stretch;
   if (!any_stretch([](const Stretch& stretch) { return stretch.host.call != nullptr; })) {
-    // One region for everything.
+    // One parallel region for all.
     auto body = [&](Member& me) noexcept {
       for (std::int64_t round = 0; round < times; ++round)
         for (const Repeat& repeat : schedule)
@@ -222,7 +222,7 @@ std::vector<double> Program::profile(int repeats) {
         }
       };
       run_team(threads, body);
-      // Who slept through a round found it done: the longest time is the true one.
+      // A member that missed a round found it done: the longest time is the true one.
       for (std::size_t at = 0; at < times.size(); ++at) {
         double& longest = times[at % steps];
         longest = std::max(longest, times[at]);
@@ -236,7 +236,7 @@ std::vector<double> Program::profile(int repeats) {
 }
 
 void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
-  // What is over before a team is awake is done at once, in the order in which it comes.
+  // A replay that ends before a team would be awake runs on this thread, task after task.
   auto alone = [&](Member&) noexcept {
     for (const Task& task : tasks)
       if (task.extent > 0) task.kernel(task.args.data(), {0, task.extent});

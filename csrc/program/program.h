@@ -1,4 +1,4 @@
-// Capture and replay: the tasks of one training step, recorded while they run for the first time.
+// Capture and replay: the tasks of one training step, recorded during its first run.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ public:
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Record every task that this thread submits from now on, as well as run it.
+  // Records every task that this thread submits from now on, as well as running it.
   void begin();
-  // Make the program ready for replay. `outputs` is memory that is read after it.
+  // Prepares the program for replay. `outputs` is memory that is read after it.
   void end(std::span<const Operand> outputs);
-  void abort(); // forgets what was recorded
+  void abort(); // discards the recording
   bool is_recording() const;
   static Program* recording(); // on this thread, or null
 
@@ -33,10 +33,10 @@ public:
   // Memory private to the tasks recorded here, unless it is among the outputs.
   void add_temporary(const void* memory, std::int64_t bytes);
 
-  // As recorded while recording, then as fused.
+  // During recording as recorded, then as fused.
   const std::vector<Task>& tasks() const { return tasks_; }
 
-  // The tasks in the order of replay: which, whether the team shares it, how many waits before it.
+  // The tasks in the order of replay: index, whether parallel, number of barriers before it.
   struct Placed {
     std::size_t task;
     bool shared;
@@ -55,7 +55,7 @@ public:
 private:
   friend bool replay(std::span<const struct Repeat>, std::int64_t);
 
-  // A host call, or a stretch of kernels between two of them.
+  // A host call, or a stretch of kernels between two host calls.
   struct Stretch {
     std::vector<ScheduledTask> steps;
     HostCall host{};
@@ -66,14 +66,15 @@ private:
   void cut_into_stretches();
   void share_memory();
 
-  std::vector<Task> tasks_; // complete before steps point into it
+  std::vector<Task> tasks_; // complete before steps point to its elements
   std::vector<Block> blocks_;
   std::vector<Temporary> temporaries_;
   MemoryPlan plan_;
   std::vector<Stretch> stretches_;
 };
 
-// While it lives, this thread records nothing: what a host call submits is a part of that call.
+// During its lifetime this thread records nothing: tasks submitted by a host call are part of that
+// call.
 class RecordingPause {
 public:
   RecordingPause() noexcept;
@@ -89,12 +90,12 @@ struct Repeat {
   Program* program;
   std::int64_t times;
 };
-// Runs the programs one after the other, each as often as its item says, and all of that `times`
-// times. False if a host call failed.
+// Runs the programs one after the other, each as often as its item states, and the whole list
+// `times` times. False if a host call failed.
 bool replay(std::span<const Repeat> schedule, std::int64_t times = 1);
 
-// Runs kernels now, and records them if this thread records. `scratch` is memory of so many bytes
-// that only the tasks of this call use.
+// Runs kernels, and records them if this thread records. `scratch` is memory of the given size used
+// by the tasks of this call only.
 void submit(std::span<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
 
 } // namespace gyaku

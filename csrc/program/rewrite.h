@@ -1,4 +1,4 @@
-// What every rewrite of tasks asks: who touches which memory, and may a task be done earlier.
+// Conditions of rewrites: memory accesses of tasks, and whether a task may run earlier.
 #pragma once
 
 #include <cstddef>
@@ -16,22 +16,22 @@ bool writes_to(const Task& task, const Operand& memory);
 bool reads_from(const Task& task, const Operand& memory);
 bool is_temporary(const Operand& memory, std::span<const Temporary> temporaries);
 
-// What the task writes, if that is one stretch of memory.
+// The memory that the task writes, if it is contiguous.
 std::optional<Operand> written_by(const Task& task);
 
 // The operand that begins there.
 Operand& operand_of(Task& task, const void* memory);
 
-// Whether nobody but the tasks at `first` and `second` knows this memory.
+// Whether only the tasks at `first` and `second` touch this memory.
 bool is_private(const std::vector<Task>& tasks, std::size_t first, std::size_t second,
                 const Operand& memory);
 
-// Whether the work of the task at `second` may be done at `first` already: nobody in between writes
-// what it reads or touches what it writes.
+// Whether the work of the task at `second` may be done at `first`: no task in between writes its
+// inputs or touches its outputs.
 bool may_move_up(const std::vector<Task>& tasks, std::size_t first, std::size_t second);
 
-// Whether the elementwise task at `second` can be done to the result of the one at `first` before
-// it is stored.
+// Whether the elementwise task at `second` can be applied to the result of the one at `first`
+// before it is stored.
 bool can_finish(const std::vector<Task>& tasks, std::size_t first, std::size_t second,
                 const Operand& result, std::span<const Temporary> temporaries);
 
@@ -48,11 +48,10 @@ std::optional<std::size_t> find_after(const std::vector<Task>& tasks, std::size_
   return find_from(tasks, first + 1, tasks.size(), fits);
 }
 
-// The task at `first` does the work of the one at `second` as well, which goes.
+// Lets the task at `first` do the work of the one at `second`, which is removed.
 void join(std::vector<Task>& tasks, std::size_t first, std::size_t second);
 
-// The rewrites. Each looks for tasks that belong to the one at `first`, and says whether it has
-// rewritten them.
+// The rewrites. Each looks for tasks to merge with the one at `first`, and returns whether it has.
 using Rewrite = bool(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries);
 Rewrite fuse_rescale, share_gathered, skip_zeros;           // rewrite_gather.cpp

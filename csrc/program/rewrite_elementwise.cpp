@@ -1,4 +1,4 @@
-// Derivatives that are computed where their factor is.
+// Elementwise derivatives merged with the gradients that they multiply.
 #include "program/rewrite.h"
 
 #include "kernels/args/activation.h"
@@ -9,7 +9,7 @@ namespace gyaku {
 
 // y = dropout(relu(x)); dx = dropout(dy) * relu'(x)  ->  dx = y > 0 ? dy * scale : 0
 //
-// Where y is not above zero the element was dropped or ReLU was off: no mask is drawn again.
+// Where y is not positive the element was dropped or ReLU was zero: no mask is drawn again.
 bool fuse_dropout_backward(std::vector<Task>& tasks, std::size_t drop,
                            std::span<const Temporary> temporaries) {
   const auto& args = tasks[drop].as<DropoutArgs>();
@@ -37,7 +37,7 @@ bool fuse_dropout_backward(std::vector<Task>& tasks, std::size_t drop,
   Task& backward = tasks[*second];
   Operand read = operand_of(tasks[drop], args.x), saved = *kept;
   saved.access = Access::read;
-  // What the two forward tasks left behind is still there, and so is what they were made from.
+  // The outputs of the two forward tasks are unchanged, and so are their inputs.
   const Operand relu = operand_of(backward, backward.as<ElementwiseArgs>().saved);
   for (std::size_t i = *forward + 1; i < *second; ++i)
     if (writes_to(tasks[i], saved) || writes_to(tasks[i], relu) || writes_to(tasks[i], clock) ||

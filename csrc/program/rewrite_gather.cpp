@@ -1,4 +1,4 @@
-// Batches that are gathered once, and products that pass over their zeros.
+// Batches gathered once, and products that skip zeros.
 #include "program/rewrite.h"
 
 #include <cstring>
@@ -10,7 +10,7 @@ namespace gyaku {
 
 namespace {
 
-// What the product multiplies by, which may have been packed by a task before.
+// The factor of the product, possibly packed by a task before.
 std::optional<Operand> right_of(std::vector<Task>& tasks, Task& product) {
   const auto& args = product.as<MatmulArgs>();
   if (args.packed == nullptr) return operand_of(product, args.b);
@@ -35,7 +35,7 @@ bool fuse_rescale(std::vector<Task>& tasks, std::size_t first,
   });
   if (!second || args.scale != 1) return false;
   const RescaleArgs& rescale = tasks[*second].as<RescaleArgs>();
-  // Pixels that move in from outside are +0 whatever the scale.
+  // Pixels shifted in from outside are +0 whatever the scale.
   if (rescale.offset != 0 || !(rescale.scale > 0)) return false;
   Operand& batch = operand_of(gather, args.out);
   if (!can_finish(tasks, first, *second, batch, temporaries)) return false;
@@ -64,7 +64,7 @@ bool share_gathered(std::vector<Task>& tasks, std::size_t first,
     return false;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (i == first || i == *second) continue;
-    // Neither is ever changed, and the second one is known by its beginning alone.
+    // Neither is modified afterwards, and every use of the second begins at its first byte.
     if (tasks[i].is_host() || writes_to(tasks[i], *kept) || writes_to(tasks[i], *gone))
       return false;
     for (const Operand& operand : tasks[i].operands)
@@ -78,8 +78,8 @@ bool share_gathered(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
-// Many data are mostly zero: the margins of images, counts of words. Products of a gathered batch
-// look for that; those of what layers made of it would seldom find any.
+// Many data are mostly zero: margins of images, word counts. Products of a gathered batch look for
+// zeros; those of the outputs of layers would seldom find any.
 bool skip_zeros(std::vector<Task>& tasks, std::size_t gather, std::span<const Temporary>) {
   constexpr std::int64_t least_k = 16;
   bool any = false;
@@ -90,7 +90,7 @@ bool skip_zeros(std::vector<Task>& tasks, std::size_t gather, std::span<const Te
     if (args.a != batch->memory || args.by_columns || args.transpose_b || args.k < least_k)
       continue;
     const std::optional<Operand> right = right_of(tasks, task);
-    // What was packed may be written over by the product itself.
+    // The product itself may overwrite its packed operand.
     if (!right || writes_to(task, *right)) continue;
     if (args.packed != nullptr) task.operands.push_back(*right);
     any = args.skips_zeros = true;

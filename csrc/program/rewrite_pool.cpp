@@ -1,4 +1,4 @@
-// Poolings that are done earlier: by the convolution before, or after the mask of ReLU.
+// Poolings moved forward: into the convolution before, or before the mask of ReLU.
 #include "program/rewrite.h"
 
 #include "kernels/args/activation.h"
@@ -9,7 +9,7 @@ namespace gyaku {
 
 namespace {
 
-// Windows of two places that lie side by side, as many as fit.
+// Windows of length and stride two, as many as fit.
 bool is_paired(const WindowAxis& axis, std::int64_t size) {
   return axis.size == size && axis.taps == 2 && axis.stride == 2 && axis.dilation == 1 &&
          axis.before == 0 && axis.windows == size / 2;
@@ -54,8 +54,8 @@ bool fuse_pool(std::vector<Task>& tasks, std::size_t first,
 
 // p = max_pool(y), y = relu(x); dx = max_pool'(dp) * relu'(y)  ->  dx = max_pool'(dp * relu'(p))
 //
-// The gradient of a window goes to its largest element, which is above zero where p is. Done to the
-// fewer elements of p, the mask may also be joined with the task that made dp.
+// The gradient of a window goes to its largest element, which is positive where p is. On the fewer
+// elements of p, the mask can also be fused with the task that computed dp.
 bool commute_pool_backward(std::vector<Task>& tasks, std::size_t pool,
                            std::span<const Temporary> temporaries) {
   auto& args = tasks[pool].as<PoolArgs>();
@@ -83,7 +83,7 @@ bool commute_pool_backward(std::vector<Task>& tasks, std::size_t pool,
     for (const Operand& kept : tasks[*forward].operands)
       if (writes_to(tasks[i], kept)) return false;
   if (!may_move_up(tasks, pool, *second)) return false;
-  // What was the gradient before the mask now holds the masked one of the windows.
+  // The gradient before the mask is now that of the windows, masked.
   pooled.access = Access::read;
   masked.memory = unmasked.memory;
   Task mask = tasks[*second];

@@ -1,4 +1,4 @@
-// Products and convolutions that finish their results before they store them.
+// Products and convolutions that apply elementwise tasks to their results before storing them.
 #include "program/rewrite.h"
 
 #include "kernels/args/activation.h"
@@ -9,14 +9,14 @@ namespace gyaku {
 
 namespace {
 
-// Where the result of a product or a convolution goes, and what is done to it before it is stored.
+// The destination of a product or a convolution, and its epilogue.
 struct Ending {
   void*& result;
   const void*& saved;
   Activation& activation;
   Activation& derivative;
   double& alpha;
-  bool is_dense; // or rows of the result lie apart
+  bool is_dense; // else the result has a row stride
 
   bool is_free() const {
     return is_dense && activation == Activation::identity && derivative == Activation::identity;
@@ -42,7 +42,7 @@ std::optional<std::size_t> find_elementwise(std::vector<Task>& tasks, std::size_
   });
 }
 
-// Its result goes there instead.
+// Redirects the result.
 void redirect(Task& task, void* to) {
   operand_of(task, ending_of(task).result).memory = to;
   ending_of(task).result = to;
@@ -78,7 +78,7 @@ bool fuse_derivative(std::vector<Task>& tasks, std::size_t first,
   if (!can_finish(tasks, first, *second, result, temporaries)) return false;
   const auto& derivative = tasks[*second].as<ElementwiseArgs>();
   const Operand saved{derivative.saved, result.bytes, Access::read, result.by_slice};
-  // The sums lie in the target until they are multiplied.
+  // The sums are in the target until they are multiplied.
   if (saved.overlaps(result) || saved.overlaps(*written_by(tasks[*second]))) return false;
   ending.derivative = derivative.activation;
   ending.saved = derivative.saved;
@@ -102,7 +102,7 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first, std::span<con
   if (!second || args.m == 0 || !may_move_up(tasks, first, *second)) return false;
   const std::optional<Operand> sums = written_by(tasks[*second]);
   const Operand b = operand_of(tasks[*second], args.b);
-  // A packed B may be overwritten by what was made of the product, and its sums with it.
+  // A packed B may be overwritten by a task that uses the product, and its sums with it.
   if (!sums || touches(product, *sums) || writes_to(product, b)) return false;
   args.column_sums = tasks[*second].as<SumRowsArgs>().y;
   product.operands.push_back(*sums);

@@ -12,8 +12,8 @@ namespace gyaku {
 
 namespace {
 
-// Seconds that a task is expected to take on one thread, from a machine of 100 GFLOP/s and 50 GB/s:
-// near enough to tell a task that is worth sharing from one that is not.
+// Expected seconds of a task on one thread, for a machine of 100 GFLOP/s and 50 GB/s: accurate
+// enough to decide whether parallel execution pays.
 double cost(const Task& task) { return std::max(task.work.weight / 100e9, task.bytes() / 50e9); }
 
 // Below this a barrier and a second core's cold cache cost more than the second core gains.
@@ -25,9 +25,9 @@ bool same_slices(const Task& a, const Task& b) {
   return a.extent == b.extent && a.grain == b.grain;
 }
 
-// Whether each member of the team needs nothing but its own share of what `earlier` did to `a`,
-// when `later` uses it as `b`.
-bool is_own_share(const Task& earlier, const Operand& a, const Task& later, const Operand& b) {
+// Whether each member of the team needs only its own slice of the accesses of `earlier` to `a` when
+// `later` uses it as `b`.
+bool is_own_slice(const Task& earlier, const Operand& a, const Task& later, const Operand& b) {
   return same_slices(earlier, later) && a.by_slice && b.by_slice && a.memory == b.memory &&
          a.bytes == b.bytes;
 }
@@ -35,7 +35,7 @@ bool is_own_share(const Task& earlier, const Operand& a, const Task& later, cons
 // An earlier task that a task must wait for.
 struct Dependence {
   std::size_t earlier;
-  bool own_share; // members wait for themselves only
+  bool own_slice; // no barrier: members depend on their own slices only
 };
 using Dependences = std::vector<std::vector<Dependence>>; // of each task
 
@@ -45,25 +45,25 @@ Dependences dependences_of(std::span<const Task* const> tasks) {
   for (std::size_t later = 0; later < tasks.size(); ++later)
     for (const Operand& b : tasks[later]->operands)
       index.each_conflict(later, b, [&](std::size_t earlier, const Operand& a) {
-        dependences[later].push_back({earlier, is_own_share(*tasks[earlier], a, *tasks[later], b)});
+        dependences[later].push_back({earlier, is_own_slice(*tasks[earlier], a, *tasks[later], b)});
       });
   return dependences;
 }
 
-// Barriers before each task, at the least, if `shared` says which ones the team shares.
+// Minimal number of barriers before each task, given which tasks are parallel.
 std::vector<int> levels_of(const Dependences& dependences, const std::vector<bool>& shared) {
   std::vector<int> levels(dependences.size(), 0);
   for (std::size_t later = 0; later < levels.size(); ++later)
-    for (const auto& [earlier, own_share] : dependences[later]) {
-      // What one member does alone is in order by itself, and so is a member's own share.
-      const bool by_itself = shared[earlier] == shared[later] && (!shared[later] || own_share);
+    for (const auto& [earlier, own_slice] : dependences[later]) {
+      // Tasks of one member are in order without a barrier, and so are its own slices.
+      const bool by_itself = shared[earlier] == shared[later] && (!shared[later] || own_slice);
       levels[later] = std::max(levels[later], levels[earlier] + (by_itself ? 0 : 1));
     }
   return levels;
 }
 
-// First as if all tasks that can be cut were shared; then what runs between the same two barriers
-// over the same slices is weighed together, and shared as a whole or not at all.
+// First assumes that all divisible tasks are parallel; then decides together for the tasks between
+// two barriers over the same slices.
 std::vector<bool> shared_of(std::span<const Task* const> tasks, const Dependences& dependences) {
   std::vector<bool> shared(tasks.size());
   std::transform(tasks.begin(), tasks.end(), shared.begin(),
@@ -86,21 +86,21 @@ bool conflict(const Task& one, const Task& other) {
   return false;
 }
 
-// Whether the update at `later` reads the rows that the product at `earlier` makes, and each member
-// needs its own rows only.
+// Whether the update at `later` reads the rows that the product at `earlier` computes, each member
+// its own rows only.
 bool follows_rows(const Task& earlier, const Task& later) {
   if (!earlier.is(KernelId::matmul) || !later.is_update() || !conflict(earlier, later))
     return false;
   for (const Operand& a : earlier.operands)
     for (const Operand& b : later.operands)
-      if ((a.writes() || b.writes()) && a.overlaps(b) && !is_own_share(earlier, a, later, b))
+      if ((a.writes() || b.writes()) && a.overlaps(b) && !is_own_slice(earlier, a, later, b))
         return false;
   return true;
 }
 
-// The order of replay: level by level, and within a level as recorded, but that an update comes
-// right after its gradient where nothing in between depends on it. `follows(a, b)`: task b may be
-// carried through with task a.
+// The order of replay: by level, and within a level as recorded, but an update comes right after
+// its gradient unless something in between depends on it. `follows(a, b)`: task b may run on the
+// same rows right after task a.
 template <class F>
 std::vector<std::size_t> sequence_of(std::span<const Task* const> tasks,
                                      const std::vector<int>& levels, F follows) {

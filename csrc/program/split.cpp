@@ -14,7 +14,7 @@ namespace gyaku {
 
 namespace {
 
-// Below this a task costs more than its place in the cache is worth.
+// Below this the overhead of a task exceeds the gain from the cache.
 constexpr std::int64_t worth_a_task = 4096; // elements
 
 std::int64_t item_bytes(const Task& task) { return task.scalar == Scalar::float32 ? 4 : 8; }
@@ -47,7 +47,7 @@ Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t
   return task;
 }
 
-// First element of the update among the rows that this product writes, if it writes any.
+// First element of the update in the rows that this product writes, if any.
 std::optional<std::int64_t> gradient_of(const Task& update, const Task& product) {
   if (!product.is(KernelId::matmul) || product.scalar != update.scalar) return std::nullopt;
   const auto& args = product.as<MatmulArgs>();

@@ -1,4 +1,4 @@
-// Cuts an optimizer's update by the parameters, so that each part can follow its own gradient.
+// Splits the update of an optimizer by parameter, so that each part can follow its own gradient.
 #pragma once
 
 #include <vector>
@@ -7,10 +7,10 @@
 
 namespace gyaku {
 
-// Where a product writes the gradient of a matrix, the part of the update that reads it becomes a
-// task of its own over the same rows: the member that computed a row of the gradient updates that
-// row while it is in the cache, without a barrier. The remainder stays as it was, in pieces. An
-// update is elementwise, so that no bit depends on the cut.
+// Where a product writes the gradient of a matrix, the corresponding part of the update becomes a
+// task over the same rows: the member that computed a row of the gradient updates that row while it
+// is in the cache, without a barrier. The remainder stays in pieces. An update is elementwise, so
+// that no bit depends on the partition.
 void split_updates(std::vector<Task>& tasks);
 
 } // namespace gyaku

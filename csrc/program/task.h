@@ -1,5 +1,4 @@
-// A task: one kernel on one set of arguments. What eager execution runs at once and a program
-// keeps.
+// A task: one kernel with its arguments, which eager execution runs at once and a program keeps.
 #pragma once
 
 #include <algorithm>
@@ -19,15 +18,15 @@ namespace gyaku {
 
 enum class Access : std::uint8_t { read, write, update };
 
-// A stretch of memory that a task touches. `by_slice`: a slice [b, e) of the task's extent touches
-// nothing but its own share [bytes * b / extent, bytes * e / extent), so that tasks of the same
-// extent which hand this memory on need no barrier between them.
+// A range of memory that a task touches. `by_slice`: a slice [b, e) of the extent of the task
+// touches only the part [bytes * b / extent, bytes * e / extent), so that tasks of the same extent
+// need no barrier between them.
 struct Operand {
   const void* memory;
   std::int64_t bytes;
   Access access;
   bool by_slice = false;
-  // Bytes that one run touches, if fewer than all: any of them.
+  // Bytes touched by one run, if fewer than all: any of them.
   std::int64_t touched = INT64_MAX;
 
   bool writes() const { return access != Access::read; }
@@ -44,9 +43,9 @@ struct HostCall {
   void* context;
 };
 
-// What a task computes. `flops` are the floating-point operations that the operation's row in
-// gyaku.ops counts, for reports; `weight` is the time that they take, in operations of a product:
-// for the choice of the team.
+// The work of a task. `flops` are the floating-point operations by the row of the operation in
+// gyaku.ops, for reports; `weight` is their time in operations of a product, for the choice of the
+// team.
 struct Work {
   double flops = 0, weight = 0;
 
@@ -58,9 +57,9 @@ struct Work {
   }
 };
 
-// What a task has to know of the type of its arguments.
+// Properties of the type of the arguments.
 struct ArgsType {
-  std::size_t pointers; // that they begin with
+  std::size_t pointers; // leading pointers
 };
 template <class Args> inline constexpr ArgsType args_type{leading_pointers<Args>};
 
@@ -71,7 +70,7 @@ struct Task {
   Kernel kernel = nullptr; // null for a host call
   HostCall host{};
   std::int64_t extent = 1; // of the parallel dimension
-  std::int64_t grain = 1;  // slices begin at multiples of it
+  std::int64_t grain = 1;  // slices begin at its multiples
   Work work;
   std::vector<Operand> operands;
   const ArgsType* type = nullptr;
@@ -83,12 +82,12 @@ struct Task {
   bool is_product() const;
   bool is_convolution() const;
   bool is_update() const;
-  // The arguments, as the kernel will read them.
+  // The arguments, as read by the kernel.
   template <class Args> Args& as() { return *reinterpret_cast<Args*>(args.data()); }
   template <class Args> const Args& as() const {
     return *reinterpret_cast<const Args*>(args.data());
   }
-  // Every pointer to `from` points to `to` instead.
+  // Replaces every pointer to `from` by `to`.
   void redirect(const void* from, const void* to) {
     for (Operand& operand : operands)
       if (operand.memory == from) operand.memory = to;

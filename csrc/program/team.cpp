@@ -26,23 +26,23 @@ void relax() noexcept {
 #endif
 }
 
-// The runtime's idle threads do not survive a fork and the child would wait for them for ever:
-// they are dismissed before each fork and made anew by the next region, in parent and child.
+// Idle threads of the runtime do not survive a fork, and the child would wait for them forever:
+// they are released before each fork and created again by the next region, in parent and child.
 void dismiss_threads() { omp_pause_resource_all(omp_pause_hard); }
 
 std::atomic_flag team_is_busy = ATOMIC_FLAG_INIT;
 
-// Whoever had the team does not exist in the child.
+// The owner of the team does not exist in the child.
 void release_team() { team_is_busy.clear(); }
 
 void prepare_for_fork() noexcept {
   static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
   if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, release_team);
 }
-Rounds team_rounds;            // of the team that is busy
-std::atomic<int> members_done; // and its members but the first that have nothing more to do
+Rounds team_rounds;            // of the active team
+std::atomic<int> members_done; // members other than the first that have finished
 
-// To another CPU, if this thread may use one.
+// Moves to another CPU, if this thread may use one.
 void step_aside() noexcept {
   cpu_set_t all;
   if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
@@ -51,8 +51,8 @@ void step_aside() noexcept {
   if (sched_setaffinity(0, sizeof others, &others) == 0) sched_setaffinity(0, sizeof all, &all);
 }
 
-// A system that wakes a member may give it the CPU of the first one, as virtual machines often do.
-// There it cannot begin, and the runtime's barrier would spin for milliseconds to wait for it.
+// The system may wake a member on the CPU of the first one, as virtual machines often do. There it
+// cannot begin, and the barrier of the runtime would spin for milliseconds.
 void leave(const Member& me) noexcept {
   if (me.rank() > 0) {
     members_done.fetch_add(1, std::memory_order_release);
@@ -75,7 +75,7 @@ void leave(const Member& me) noexcept {
 int num_threads() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
   if (chosen > 0) return chosen;
-  // Asking the system takes longer than a small step; what it grants seldom changes.
+  // A query of the system takes longer than a small step, and its answer seldom changes.
   static const int granted = granted_cores().threads;
   return granted;
 }
@@ -101,18 +101,18 @@ bool Rounds::take(int slot, std::int64_t number) noexcept {
 void Rounds::finish(std::int64_t number, int slots) noexcept {
   if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 < slots) return;
   done_.store(0, std::memory_order_relaxed);
-  // In one order with those who fall asleep, or `notify_all` might overlook one.
+  // In one total order with members that fall asleep, or `notify_all` might miss one.
   current_.store(static_cast<std::uint32_t>(number + 1), std::memory_order_seq_cst);
   current_.notify_all();
 }
 
 void Rounds::pause(std::int64_t number, int wait) noexcept {
-  // About a fifth of a millisecond: a member that is woken from sleep comes so late that the next
-  // one to wait would fall asleep as well, and so on for ever. Where threads share cores, whoever
-  // spins keeps another from working.
+  // About a fifth of a millisecond: a member woken from sleep is so late that the next one to wait
+  // would fall asleep as well, and so on. Where threads share cores, a spinning thread keeps
+  // another from working.
   constexpr int spins = 20000, spins_if_crowded = 1000;
   if (wait < (is_crowded_ ? spins_if_crowded : spins)) return relax();
-  // Every slot is being worked on: sleep until the last one is done.
+  // Every slot has been taken: sleep until the last one is done.
   current_.wait(static_cast<std::uint32_t>(number), std::memory_order_acquire);
 }
 
@@ -140,8 +140,8 @@ void run_team(int threads, TeamBody body, void* context) noexcept {
     Member me(0, 1, nullptr);
     body(me, context);
   };
-  // Two Python threads that train at once would fight for the cores: the second works alone, which
-  // changes no bit of its result.
+  // Two Python threads that train at once would compete for the cores: the second works alone, with
+  // the same bits.
   if (threads < 2 || team_is_busy.test_and_set(std::memory_order_acquire)) return alone();
   prepare_for_fork();
   team_rounds.reset(threads);
@@ -149,7 +149,7 @@ void run_team(int threads, TeamBody body, void* context) noexcept {
 #pragma omp parallel num_threads(threads) default(none) shared(body, context, team_rounds)
   {
     const FlushSubnormals flush;
-    // The team that was really given may be smaller than the one asked for.
+    // The team granted may be smaller than requested.
     Member me(omp_get_thread_num(), omp_get_num_threads(), &team_rounds);
     body(me, context);
     leave(me);

@@ -1,4 +1,4 @@
-// The threads. The only part of gyaku that knows OpenMP.
+// The team of threads: the only part of gyaku that uses OpenMP.
 #pragma once
 
 #include <atomic>
@@ -11,18 +11,18 @@ namespace gyaku {
 int num_threads();
 void set_num_threads(int threads); // 1 or more; 0: back to what the machine grants
 
-// The `slot`-th of `slots` shares of [0, extent), cut at multiples of grain.
-constexpr Slice share(std::int64_t extent, std::int64_t grain, int slot, int slots) {
+// The `slot`-th of `slots` slices of [0, extent), cut at multiples of grain.
+constexpr Slice slice_of(std::int64_t extent, std::int64_t grain, int slot, int slots) {
   const std::int64_t chunks = (extent + grain - 1) / grain;
   const std::int64_t begin = chunks * slot / slots * grain;
   const std::int64_t end = chunks * (slot + 1) / slots * grain;
   return {begin < extent ? begin : extent, end < extent ? end : extent};
 }
 
-// The work of a team goes in rounds, a round in slots. Each member takes the slot of its own rank,
-// whose data its cache knows; but a slot that nobody has begun for a while is done by whoever is
-// there. So a member that the system has put to sleep holds up the others only if it sleeps in the
-// middle of a slot: when it wakes, it finds the rounds it missed done, and catches up.
+// The work of a team is a sequence of rounds, a round a number of slots. Each member takes the slot
+// of its own rank, whose data are in its cache; but any member takes a slot that has not begun for
+// a while. So a descheduled member delays the others only if it sleeps in the middle of a slot:
+// when it wakes, it finds the missed rounds done, and catches up.
 class Rounds {
 public:
   static constexpr int max_slots = 1024;
@@ -47,7 +47,7 @@ public:
   }
 
 private:
-  // Long enough for a member that is only late by the time a cache line takes.
+  // Long enough for a member that is late by the latency of a cache line.
   static constexpr int patience = 32;
 
   bool is_over(std::int64_t number) const noexcept {
@@ -75,8 +75,8 @@ public:
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return size_; }
 
-  // Joins the others in the next round: slot(i) for all i < slots, each done once. Returns when all
-  // are done. Every member calls this equally often with the same number of slots, at most `size`.
+  // Joins the others in the next round: slot(i) for all i < slots, each once. Returns when all are
+  // done. Every member calls this equally often with the same number of slots, at most `size`.
   template <class F> void round(int slots, F slot) noexcept {
     if (size_ == 1) {
       for (int i = 0; i < slots; ++i) slot(i);
@@ -91,7 +91,7 @@ private:
   std::int64_t number_ = 0;
 };
 
-// While it lives, subnormal numbers count as zero on this thread.
+// During its lifetime, subnormal numbers are flushed to zero on this thread.
 class FlushSubnormals {
 public:
   FlushSubnormals() noexcept;
@@ -103,8 +103,8 @@ private:
   std::uint64_t saved_;
 };
 
-// Runs body(member, context) on `threads` threads at most: on the calling thread alone when fewer
-// than two are wanted or granted, or when another thread of this process has the team.
+// Runs body(member, context) on at most `threads` threads: on the calling thread alone if fewer
+// than two are wanted or granted, or if another thread of this process has the team.
 using TeamBody = void (*)(Member&, void* context) noexcept;
 void run_team(int threads, TeamBody body, void* context) noexcept;
 

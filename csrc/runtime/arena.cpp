@@ -18,13 +18,13 @@ namespace {
 
 constexpr std::size_t page = 4096, huge_page = std::size_t{2} << 20;
 
-// Large blocks. Fresh pages cost more than most of what is done on them, so a few of the blocks
-// that are given back wait here for the next of their size.
+// Large blocks. Fresh pages cost more than most operations on them, so a few freed blocks are kept
+// for the next allocation of their size.
 class Shelf {
 public:
   Shelf() { kept_.reserve(most_blocks + 1); }
 
-  // Nothing if none of this size is here.
+  // Null if there is none of this size.
   void* take(std::size_t size) {
     const std::lock_guard lock(mutex_);
     for (auto it = kept_.rbegin(); it != kept_.rend(); ++it)
@@ -65,12 +65,12 @@ private:
 
   std::mutex mutex_;
   std::unordered_map<void*, std::size_t> lent_;
-  std::vector<std::pair<void*, std::size_t>> kept_; // the oldest first
+  std::vector<std::pair<void*, std::size_t>> kept_; // oldest first
   std::size_t kept_bytes_ = 0;
 };
 
-// Never destroyed: arrays may outlive whatever ends at the process's end. Held during a fork, so
-// that the child does not inherit it half-way through a change.
+// Never destroyed: arrays may outlive static objects. Locked during a fork, so that the child does
+// not inherit a half-made change.
 Shelf& shelf() {
   static Shelf& only = *[] {
     pthread_atfork([] { shelf().lock(); }, [] { shelf().unlock(); }, [] { shelf().unlock(); });
@@ -86,14 +86,15 @@ bool begins_a_page(const void* memory) {
 } // namespace
 
 void Release::operator()(std::byte* memory) const noexcept {
-  // As all large blocks do, and hardly any other.
+  // True of all large blocks, and of hardly any other.
   if (memory != nullptr && begins_a_page(memory) && shelf().put_back(memory)) return;
   std::free(memory);
 }
 
 Block allocate(std::int64_t bytes) {
   const auto wanted = static_cast<std::size_t>(bytes < 1 ? 1 : bytes);
-  // The largest on huge pages: a matrix of 64 MB would need 16,384 entries of the TLB otherwise.
+  // The largest ones on huge pages: a matrix of 64 MB would otherwise need 16,384 entries of the
+  // TLB.
   const bool is_large = wanted >= 64 * page, is_huge = wanted >= 2 * huge_page;
   const std::size_t boundary = is_huge ? huge_page : is_large ? page : alignment;
   const std::size_t size = (wanted + boundary - 1) / boundary * boundary;

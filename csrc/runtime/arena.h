@@ -1,4 +1,4 @@
-// Memory aligned to a cache line, owned by whoever holds the handle.
+// Memory aligned to a cache line, owned by its handle.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace gyaku {
 
 constexpr std::size_t alignment = 64;
 
-// a * b, or nothing where the product does not fit into 63 bits.
+// a * b, or nothing on overflow of 63 bits.
 inline std::optional<std::int64_t> checked_product(std::int64_t a, std::int64_t b) {
   std::int64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;

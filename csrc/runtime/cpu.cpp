@@ -39,7 +39,7 @@ std::optional<int> quota_to_cores(long long quota, long long period) {
   return static_cast<int>(std::min<long long>(cores, INT_MAX));
 }
 
-// The smallest quota on the way from this process's cgroup up to the root; v2, else v1.
+// The smallest quota from the cgroup of this process up to the root; v2, else v1.
 std::optional<int> cgroup_quota() {
   std::optional<int> least;
   const auto take = [&least](std::optional<int> cores) {
@@ -108,7 +108,7 @@ CacheSizes cache_sizes() {
 }
 
 const CacheSizes& usual_caches() {
-  static const CacheSizes sizes = [] { // a virtual machine takes long to answer
+  static const CacheSizes sizes = [] { // a slow query on virtual machines
     constexpr std::int64_t l2 = 512 * 1024, l3 = 4 * 1024 * 1024;
     CacheSizes found = cache_sizes();
     if (found.l2 == 0) found.l2 = l2;

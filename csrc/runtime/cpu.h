@@ -1,4 +1,4 @@
-// What the machine is and how much of it this process was granted.
+// The machine, and the part of it available to this process.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ struct CpuFeatures {
 };
 CpuFeatures cpu_features();
 
-struct CacheSizes { // bytes; 0 where the system does not say
+struct CacheSizes { // bytes; 0 if unknown
   std::int64_t l1d = 0, l2 = 0, l3 = 0;
 };
 CacheSizes cache_sizes();
-const CacheSizes& usual_caches(); // asked for once, with guesses where the system does not say
+const CacheSizes& usual_caches(); // queried once, with defaults for unknown sizes
 
 std::string cpu_name();
 
@@ -37,12 +37,12 @@ struct GrantedCores {
   int physical;                 // distinct cores among them
   std::optional<int> quota;     // from the cgroup
   std::optional<int> requested; // GYAKU_NUM_THREADS, else OMP_NUM_THREADS
-  const char* source;           // what decided `threads`
+  const char* source;           // the one that determined `threads`
   int threads;
 };
 GrantedCores granted_cores();
 
-// What is wrong with GYAKU_NUM_THREADS, in one sentence; empty if it is unset or a count.
+// The error in GYAKU_NUM_THREADS, in one sentence; empty if it is unset or a count.
 std::string fault_of_requested_threads();
 
 } // namespace gyaku

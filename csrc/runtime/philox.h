@@ -1,5 +1,5 @@
-// Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011): the k-th draw is a function of key and counter alone.
+// Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1,
+// 2, 3", SC 2011): the k-th draw is a function of key and counter alone.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
   return counter;
 }
 
-// Fisher-Yates from the end on 0 .. n-1, fed by the words of stream 0xffffffff at step `epoch`.
+// Fisher-Yates from the end on 0 .. n-1, with the words of stream 0xffffffff at step `epoch`.
 void permute(std::int64_t* order, std::int64_t n, std::uint64_t seed, std::uint64_t epoch);
 
 } // namespace gyaku

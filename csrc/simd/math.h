@@ -12,7 +12,7 @@ namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
 // ln 2 = ln2_high + ln2_low, where ln2_high is so short that its product with any exponent is
-// exact. Adding `integers` rounds to an integer and leaves it in the low bits of the sum.
+// exact. Adding `integers` rounds to an integer in the low bits of the sum.
 template <class T> struct number;
 template <> struct number<float> {
   static constexpr int mantissa_bits = 23;
@@ -129,7 +129,7 @@ template <class T> GYAKU_INLINE vec<T> sigmoid(vec<T> x) {
   using N = number<T>;
   const vec<T> one(T(1));
   const Exponential<T> e = exponential(clamp(-x, T(-40), N::exp_highest - T(0.5)));
-  // What the sum 1 + 2^n loses counts where the two are 24 (or 53) binary places apart.
+  // The error of the sum 1 + 2^n matters where the two are 24 (or 53) binary places apart.
   const vec<T> power = e.power(), sum = power + one, lost = one - (sum - power);
   return one / (sum + fma(power, e.minus_one, lost));
 }

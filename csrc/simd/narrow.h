@@ -1,5 +1,5 @@
-// What pooling needs beside whole vectors: numbers narrower than a lane, and pixels of few channels
-// picked out of two vectors.
+// Vectors for pooling: elements narrower than a lane, and pixels of few channels picked out of two
+// vectors.
 #pragma once
 
 #include "simd/vec.h"
@@ -9,13 +9,13 @@ namespace {
 
 template <class T> using lanes = vec<integer<T>>;
 
-// As many narrow numbers as a vector has lanes.
+// As many narrow elements as a vector has lanes.
 template <class N, class T> struct narrow_of {
   typedef N type __attribute__((vector_size(vec<T>::width * sizeof(N))));
 };
 template <class N, class T> using narrow = typename narrow_of<N, T>::type;
 
-// Each in a lane, and back. Compilers take bytes apart one by one if they are not told how.
+// Widened to lanes, and back. Compilers unpack bytes one by one unless told how.
 template <class T, class N> GYAKU_INLINE lanes<T> widened(narrow<N, T> x) {
 #if !defined(GYAKU_SCALAR) && defined(__SSE4_1__)
   if constexpr (sizeof(N) == 1) {
@@ -48,7 +48,7 @@ template <class T, class N> GYAKU_INLINE narrow<N, T> narrowed(lanes<T> x) {
     else
       bytes = _mm512_maskz_cvtepi64_epi8(__mmask8(-1), __m512i(x.v));
 #else
-    // The lowest byte of each lane, to the front of the half that it is in.
+    // The lowest byte of each lane, moved to the front of its half.
     const __m128i first = four ? _mm_set1_epi32(0x0c080400) : _mm_set1_epi16(0x0800);
 #if defined(__AVX2__)
     const __m128i low = _mm_shuffle_epi8(_mm256_castsi256_si128(__m256i(x.v)), first);
@@ -66,7 +66,7 @@ template <class T, class N> GYAKU_INLINE narrow<N, T> narrowed(lanes<T> x) {
   return __builtin_convertvector(x.v, narrow<N, T>);
 }
 
-// The first n numbers in memory, zero in the rest of the lanes.
+// The first n elements in memory, zero in the other lanes.
 template <class T, class N> GYAKU_INLINE lanes<T> load_narrow(const N* p, int n) {
   narrow<N, T> x{};
   if (n == vec<T>::width) {
@@ -104,7 +104,7 @@ template <class T, class N> GYAKU_INLINE void store_narrow(N* p, lanes<T> x, int
     if (i < n) p[i] = y[i];
 }
 
-// Lane i takes number index[i] of the two vectors together.
+// Lane i takes element index[i] of two vectors.
 template <class T> GYAKU_INLINE vec<T> pick(vec<T> a, vec<T> b, lanes<T> index) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
   if constexpr (sizeof(T) == 4)
@@ -133,7 +133,7 @@ template <class T> GYAKU_INLINE vec<T> pick(vec<T> a, vec<T> b, lanes<T> index) 
 #endif
 }
 
-// Lane i takes number index[i] of the four at p.
+// Lane i takes element index[i] of the four at p.
 template <class T> GYAKU_INLINE vec<T> pick_of_four(const T* p, lanes<T> index) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX2__)
   if constexpr (sizeof(T) == 4) {
@@ -154,9 +154,8 @@ template <class T> GYAKU_INLINE vec<T> pick_of_four(const T* p, lanes<T> index) 
   return x;
 }
 
-// Calls f(index, count) for vectors that cover `count` numbers. The last one overlaps the one
-// before it if it must: what it covers may be done twice, which is sooner done than part of a
-// vector.
+// Calls f(index, count) for vectors that cover `count` elements. The last one may overlap the one
+// before it, which is faster than a partial vector.
 template <class T, class F> GYAKU_INLINE void cover(std::int64_t count, F f) {
   constexpr int width = vec<T>::width;
   std::int64_t i = 0;
@@ -168,7 +167,7 @@ template <class T, class F> GYAKU_INLINE void cover(std::int64_t count, F f) {
     f(0, static_cast<int>(count));
 }
 
-// Where the numbers of a vector lie in memory: in one run, ...
+// The elements of a vector in memory: contiguous, ...
 template <class T> struct Run {
   int count;
   GYAKU_INLINE vec<T> read(const T* p) const { return load(p, count); }
@@ -176,7 +175,7 @@ template <class T> struct Run {
     return load_narrow<T>(p, count);
   }
 };
-// ... or scattered over the first `span` of two vectors, which hold them in the order of `index`.
+// ... or gathered from the first `span` elements of two vectors, by `index`.
 template <class T> struct Picked {
   int count, span;
   lanes<T> index;

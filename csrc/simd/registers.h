@@ -1,4 +1,4 @@
-// How many vectors a kernel may keep in registers, and what loading a part of one costs.
+// Number of vectors that a kernel may keep in registers, and the cost of a partial load.
 #pragma once
 
 #include "simd/vec.h"
@@ -15,7 +15,7 @@ constexpr int accumulators = 12;
 constexpr int accumulators = 8;
 #endif
 
-// Loading a part of a vector costs no more than loading all of it.
+// A partial load costs no more than a whole one.
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
 constexpr bool partial_is_free = true;
 #else

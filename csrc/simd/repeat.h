@@ -1,4 +1,4 @@
-// A few elements over and over: four of them fill AVX-512, two AVX2.
+// A few elements, repeated: four of them fill AVX-512, two AVX2.
 #pragma once
 
 #include "simd/vec.h"

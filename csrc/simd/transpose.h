@@ -1,4 +1,4 @@
-// Numbers that change their places in registers.
+// Permutations of elements in registers.
 #pragma once
 
 #include "simd/vec.h"
@@ -6,7 +6,7 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Rows r[0 .. width) of numbers become columns: log2(width) perfect shuffles.
+// Rows r[0 .. width) of elements become columns: log2(width) perfect shuffles.
 template <class T> GYAKU_INLINE void transpose_square(vec<T> (&r)[vec<T>::width]) {
   constexpr int width = vec<T>::width;
 #pragma GCC unroll 4
@@ -22,7 +22,7 @@ template <class T> GYAKU_INLINE void transpose_square(vec<T> (&r)[vec<T>::width]
   }
 }
 
-// Number i of each vector, side by side for rising i: one vector, two or four of them.
+// Element i of each vector, side by side for ascending i: one vector, two or four of them.
 template <class T, int count> GYAKU_INLINE void interleave_all(vec<T> (&r)[count]) {
   if constexpr (count == 2) {
     const vec<T> low = interleave_low(r[0], r[1]);

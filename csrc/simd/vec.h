@@ -34,7 +34,7 @@ template <class T> constexpr int vector_bytes = 32;
 template <class T> constexpr int vector_bytes = 16;
 #endif
 
-// The signed integer of the same size: what comparisons yield and bit patterns live in.
+// The signed integer of the same size, for comparisons and bit patterns.
 template <int bytes> struct integer_of;
 template <> struct integer_of<4> {
   using type = std::int32_t;
@@ -48,7 +48,7 @@ template <class T> struct native_of {
   typedef T type __attribute__((vector_size(vector_bytes<T>)));
 };
 
-// What sums are made in: a signed sum must not overflow, but bit patterns wrap around.
+// The type of sums: signed overflow is undefined, unsigned wraps around.
 template <class T> struct wrapping_of {
   using type = T;
 };
@@ -59,7 +59,7 @@ template <> struct wrapping_of<std::int64_t> {
   using type = std::uint64_t;
 };
 
-// A vector of `width` numbers. Operators act on each lane.
+// A vector of `width` elements. Operators act on each lane.
 template <class T> struct vec {
   static constexpr int width = vector_bytes<T> / static_cast<int>(sizeof(T));
   using native = typename native_of<T>::type;
@@ -102,7 +102,7 @@ template <class T> struct vec {
   }
 };
 
-// The outcome of a comparison: all bits of a lane set, or none.
+// The result of a comparison: all bits of a lane set, or none.
 template <class T> struct mask {
   using native = typename native_of<integer<T>>::type;
   native v;
@@ -274,7 +274,7 @@ template <class T> GYAKU_INLINE vec<T> iota() {
   return x;
 }
 
-// The first `n` lanes from memory, the rest zero; nothing behind p[n - 1] is touched.
+// The first `n` lanes from memory, zero in the others; nothing behind p[n - 1] is read.
 template <class T> GYAKU_INLINE vec<T> load_partial(const T* p, int n) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {
@@ -300,7 +300,7 @@ template <class T> GYAKU_INLINE vec<T> load_partial(const T* p, int n) {
   return x;
 #endif
 }
-// Stores the first `n` lanes and touches nothing behind them.
+// Stores the first `n` lanes; nothing behind them is written.
 template <class T> GYAKU_INLINE void store_partial(T* p, vec<T> x, int n) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
   if constexpr (sizeof(T) == 4)
@@ -320,7 +320,7 @@ template <class T> GYAKU_INLINE void store_partial(T* p, vec<T> x, int n) {
 #endif
 }
 
-// The numbers 0, 1, ... as template arguments.
+// The integers 0, 1, ... as template arguments.
 template <int... i> struct Integers {};
 template <int n, int... i> struct Count : Count<n - 1, n - 1, i...> {};
 template <int... i> struct Count<0, i...> {
@@ -385,8 +385,8 @@ template <class T> GYAKU_INLINE int first_set(mask<T> m) {
   const unsigned set = set_lanes(m);
   return set == 0 ? vec<T>::width : __builtin_ctz(set);
 }
-// begin + i for each lane i that is set, in rising order; returns how many. Up to 16 numbers are
-// written, whatever they are.
+// begin + i for each lane i that is set, in ascending order; returns their number. Up to 16
+// elements are written in any case.
 template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int begin) {
   const unsigned set = set_lanes(m);
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
@@ -405,7 +405,7 @@ template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int 
 #endif
 }
 
-// Calls f(index, count) for the whole vectors of [begin, end), then once for what is left.
+// Calls f(index, count) for the whole vectors of [begin, end), then for the remainder.
 template <class T, class F>
 GYAKU_INLINE void for_each_vector(std::int64_t begin, std::int64_t end, F f) {
   constexpr int width = vec<T>::width;
@@ -413,7 +413,7 @@ GYAKU_INLINE void for_each_vector(std::int64_t begin, std::int64_t end, F f) {
   for (; i + width <= end; i += width) f(i, width);
   if (i < end) f(i, static_cast<int>(end - i));
 }
-// Whole or partial access by the count that `for_each_vector` hands out.
+// Whole or partial access by the count from `for_each_vector`.
 template <class T> GYAKU_INLINE vec<T> load(const T* p, int n) {
   return n == vec<T>::width ? load(p) : load_partial(p, n);
 }

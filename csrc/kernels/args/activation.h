@@ -1,4 +1,4 @@
-// The activation functions, and arguments of kernels that work element by element.
+// The activation functions, and arguments of elementwise kernels.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@ enum class Activation : std::int32_t {
 #define GYAKU_ACTIVATION(name, flops, backward_flops) name,
 #include "kernels/args/activations.inc"
   dropped_relu, // only as a derivative: that of dropout after relu, whose output is saved; alpha is
-                // what dropout multiplied by
+                // the scale of dropout
 };
 
 struct ElementwiseArgs { // a slice [b, e) covers elements [b * unit, min(e * unit, size))
   const void* x;         // forward: x; backward: dy
-  const void* saved;     // backward: what the forward pass kept
+  const void* saved;     // backward: the values saved by the forward pass
   void* y;               // forward: y; backward: dx
   std::int64_t size, unit;
   double alpha;

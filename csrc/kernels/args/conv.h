@@ -7,7 +7,8 @@
 
 namespace gyaku {
 
-// One axis of an image: window o looks at o * stride - padding + i * dilation, i < taps.
+// One axis of an image. Window o is at the pixels o * stride - padding + i * dilation, one for each
+// kernel element i < taps along the axis; a "tap" is such a kernel element.
 struct ConvAxis {
   std::int32_t size, windows, taps, stride, dilation, padding;
 };
@@ -17,34 +18,34 @@ struct ConvShape { // channels and filters are those of a group
   std::int32_t groups, channels, filters;
 };
 
-struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_narrow` reads
+struct ConvPackArgs { // (taps, channels, filters) into what `conv` or `conv_few_channels` reads
   const void* w;
   void* packed;
   ConvShape shape;
   bool backward;
 };
 
-// Two rows that a convolution is to pool must fit into this much memory on the stack.
+// Bytes on the stack for two rows that a convolution pools.
 constexpr std::int64_t max_unpooled_bytes = 64 * 1024;
 
-// What the gradients of pooled rows may take of the stack: at least the rows of the image that a
-// row of windows sees must fit into it, four times where channels are few; and so many windows at
-// once.
-constexpr std::int64_t max_maxima_bytes = 48 * 1024, max_maxima_windows = 1024;
-// Fewer channels than these do not fill a vector, so that the filters must, with as many lanes.
+// Limits of the backward pass through convolution and 2 x 2 max pooling, which works on the stack:
+// bytes for the rows of the image that a row of windows covers (four times where channels are few),
+// and windows at a time.
+constexpr std::int64_t max_pooled_bytes = 48 * 1024, max_pooled_windows = 1024;
+// With fewer channels than these, vectors run along the filters, which must fill as many lanes.
 constexpr std::int64_t few_channels = 4, picking_lanes = 8;
 
 // y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
   const void* packed; // depthwise: the weights themselves
-  const void* bias;   // a number for each channel of y, or null
-  const void* saved;  // of y's shape, what `derivative` needs of the forward pass
+  const void* bias;   // one for each channel of y, or null
+  const void* saved;  // shape of y: the values of the forward pass that `derivative` needs
   void* y;
-  void* argmax; // which of 2 x 2 pixels was the largest, or null: forward of y, which is pooled;
-                // backward of what was pooled, of which x is the gradient
+  void* argmax; // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
+                // the pooled output; backward, x is the gradient with respect to the pooled output
   ConvShape shape;
-  std::int32_t unit; // a slice counts this many rows of y, of all images
+  std::int32_t unit; // rows of y, over all images, in a unit of a slice
   std::int64_t images;
   double alpha;
   Activation activation;
@@ -52,30 +53,30 @@ struct ConvArgs {
   bool backward;
 };
 
-// The chunks of the images are shared out among `parts`, each of which has gradients of its own.
+// The chunks of the images are distributed over `parts`, each of which has its own gradients.
 struct ConvWeightsArgs {
   const void* x;
   const void* dy;
-  const void* argmax; // which of 2 x 2 pixels dy is the gradient of, or null
-  void* dw;           // (taps, channels, filters), each part's `stride` behind the last one's
-  void* db;           // filters; null: at the end of each part's stride
+  const void* argmax; // dy is the gradient of pooled outputs: position of each maximum; or null
+  void* dw;           // (taps, channels, filters), parts are `stride` apart
+  void* db;           // (filters); null: at the end of each part's stride
   ConvShape shape;
   std::int32_t parts;
   std::int64_t images, stride;
 };
 
-// The sums over p of x[p * stride + i], in rising order of p: the first `size` to y, the rest of a
-// stride to `rest`.
+// Sums over p of x[p * stride + i], in ascending order of p: the first `size` to y, the remainder
+// of a stride to `remainder`.
 struct AddPartsArgs {
   const void* x;
   void* y;
-  void* rest;
+  void* remainder;
   std::int64_t parts, size, stride;
 };
 
-// The same of gradients (filter, tap, channel), which become (tap, channel, filter); behind each
-// part's weights lie its biases.
-struct TurnPartsArgs {
+// The same for gradients of shape (filter, tap, channel), transposed to (tap, channel, filter). The
+// biases of each part are behind its weights.
+struct TransposePartsArgs {
   const void* x;
   void* dw;
   void* db;

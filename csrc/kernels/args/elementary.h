@@ -5,7 +5,7 @@
 
 namespace gyaku {
 
-// The elementary functions that the kernels are built from, open to their tests.
+// The elementary functions of the kernels, exposed for tests.
 enum class Function : std::int32_t { exp, expm1, log, log1p, tanh, sigmoid, erf };
 
 struct ElementaryArgs { // y[i] = function(x[i])

@@ -1,11 +1,11 @@
-// Arguments of the gather of batches, and of its bookkeeping.
+// Arguments of the gather of batches, and of its counters.
 #pragma once
 
 #include <cstdint>
 
 namespace gyaku {
 
-// What a batch's rows are made of before they are gathered.
+// The dtype of the rows of a batch before the gather.
 enum class Source : std::int32_t { uint8, float32, float64, int32, int64 };
 
 struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
@@ -14,17 +14,17 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
   const std::int64_t* cursor;
   void* out;
   std::int64_t rows, columns;        // of out
-  std::int64_t source_rows, indices; // bounds: an index outside them gives a row of zeros
+  std::int64_t source_rows, indices; // bounds: an index outside them yields a row of zeros
   double scale;
   Source type;
 };
 
-struct GatherImagesArgs { // each image mirrored and moved as a function of seed, epoch and row
+struct GatherImagesArgs { // each image mirrored and shifted as a function of seed, epoch and row
   const std::int64_t* epoch;
   GatherArgs rows;
   std::int64_t height, width, channels;
   std::uint64_t seed;
-  std::int32_t shift; // the most pixels in each direction, less than the image has
+  std::int32_t shift; // maximum in pixels in each direction, less than the size of the image
   bool flip;
 };
 

@@ -17,34 +17,34 @@ struct PackArgs {
   bool transpose;
 };
 
-// Most terms of a block where panels are packed on the fly, see MatmulArgs::by_columns, and bytes
-// of a term of all panels that are packed together.
+// Longest k-block where panels are packed on the fly, see MatmulArgs::by_columns; and bytes, for a
+// step of k, of all panels that are packed together.
 constexpr std::int64_t columns_k_block = 256, panels_bytes = 512;
 
 // C = activation(op(A) op(B) + bias) * derivative'(saved), C is m x n.
 struct MatmulArgs {
   const void* a;
   const void* b;
-  const void* packed; // panels made by `pack`, or null: B in place (then not transposed);
-                      // by_columns: room for a block of terms of each panel (slices are
+  const void* packed; // panels of `pack`, or null: B in place (then not transposed);
+                      // by_columns: room for a k-block of each panel (slices are
                       // whole panels then), or null
-  const void* bias;   // n numbers or null
-  const void* saved;  // m x n, what `derivative` needs of the forward pass
+  const void* bias;   // n elements or null
+  const void* saved;  // m x n: the values of the forward pass that `derivative` needs
   void* c;
-  void* column_sums; // of B (not transposed): n numbers or null
+  void* column_sums; // of B (not transposed): n elements or null
   std::int64_t m, n, k;
   std::int64_t lda, ldb, ldc;
   std::int64_t k_block;
-  std::int64_t chunk_tiles;  // row tiles that pass by a panel before the next one
-  std::int64_t group_panels; // panels that all rows pass by before the next ones
+  std::int64_t chunk_tiles;  // row tiles that use a panel before the next one
+  std::int64_t group_panels; // panels that all rows use before the next ones
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
   bool transpose_a;
   bool transpose_b;
-  bool copies_a;    // behind `packed` is room for k_block terms and a cache line of each row of A
-  bool by_columns;  // a slice counts C's columns instead of its rows; B is packed on the fly
-  bool skips_zeros; // terms of A that are zero in all rows of a tile may be left out; reads `b`
+  bool copies_a;    // room behind `packed` for k_block elements and a cache line of each row of A
+  bool by_columns;  // a slice counts columns of C instead of rows; B is packed on the fly
+  bool skips_zeros; // columns of A that are zero in all rows of a tile may be skipped; reads `b`
 };
 
 struct SumRowsArgs { // y[j] = sum over i of x[i][j]

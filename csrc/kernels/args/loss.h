@@ -1,4 +1,4 @@
-// Arguments of the losses and of what is counted beside them.
+// Arguments of the losses and of the metrics computed with them.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ struct LossArgs {
   double* row_loss;           // rows
   void* dy;                   // rows x columns
   std::int64_t rows, columns;
-  double gradient_factor; // 1/rows for the mean, 1 for the sum; times what the loss asks
+  double gradient_factor; // 1/rows for the mean, 1 for the sum; times the factor of the loss
   double parameter;       // label smoothing, or the delta inside the logarithm
-  // squared_error: the activation whose output y is, its derivative a factor of dy; or identity
+  // squared_error: the activation with output y, whose derivative is a factor of dy; or identity
   Activation derivative;
   double alpha; // of that activation
 };

@@ -11,7 +11,7 @@ struct CopyColumnsArgs { // y[i][y_start + j] = x[i][x_start + j]
   std::int64_t x_start, y_start;
   std::int64_t x_columns, y_columns; // of the matrices
   std::int64_t columns;              // to copy
-  std::int64_t unit;                 // a slice counts this many rows
+  std::int64_t unit;                 // rows in a unit of a slice
 };
 
 } // namespace gyaku

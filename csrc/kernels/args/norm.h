@@ -13,16 +13,16 @@ struct NormArgs {
   const void* beta;
   void* y; // or dx
   void* mean;
-  void* inverse;  // of the deviation
+  void* inverse;  // 1 / standard deviation
   void* variance; // batch
   void* dgamma;
   void* dbeta;
   double* partial; // chunks x 2 x columns; null: the statistics are given
   std::int64_t rows, columns;
   std::int64_t chunk; // rows
-  std::int64_t unit;  // a slice counts this many rows
+  std::int64_t unit;  // rows in a unit of a slice
   double epsilon;
-  bool by_row; // norm_sums: mean and inverse are the rows'
+  bool by_row; // norm_sums: mean and inverse are by row
 };
 
 struct RunningArgs { // running += momentum (new - running)
@@ -32,7 +32,7 @@ struct RunningArgs { // running += momentum (new - running)
   void* running_var;
   std::int64_t size;
   double momentum;
-  double unbiased; // the variance's factor
+  double unbiased; // factor of the variance
 };
 
 } // namespace gyaku

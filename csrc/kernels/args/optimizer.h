@@ -12,8 +12,8 @@ struct TickArgs { // see ops.optimizer_tick
   double beta1, beta2;
 };
 
-// The flat updates; clock[1] is the learning rate, clock[2] and clock[3] are beta^step. A slice
-// [b, e) covers numbers [b * unit, e * unit).
+// The flat updates. The step counter `clock` holds [step, learning rate, beta1^step, beta2^step]. A
+// slice [b, e) covers elements [b * unit, e * unit).
 struct UpdateArgs {
   void* parameters;
   const void* gradients;
