@@ -383,7 +383,7 @@ struct WeightsPath {
   KernelId kernel;
   std::int64_t (*extent_of_part)(const WeightGradients&);
 };
-constexpr std::array weights_ways{
+constexpr std::array weights_paths{
     WeightsPath{[](const WeightGradients& g) { return g.is_pooled; },
                 KernelId::conv_pooled_backward_weights,
                 [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
@@ -438,7 +438,7 @@ void run(Call& call, const WeightGradients& gradients) {
     operands.insert(operands.end(), {dw.write(), db.write()});
   }
   const WeightsPath& path = *std::ranges::find_if(
-      weights_ways, [&](const WeightsPath& each) { return each.applies(gradients); });
+      weights_paths, [&](const WeightsPath& each) { return each.applies(gradients); });
   Work work = problem.work(dy);
   work.flops += static_cast<double>(dy.size); // sums for the biases
   std::vector<Task> tasks;
