@@ -9,7 +9,7 @@ namespace {
 // Of an element.
 constexpr Work forward_work{5, 20}, backward_work{4, 20};
 
-// Along the last axis; whatever comes before it counts rows.
+// Along the last axis; the other axes count rows.
 SoftmaxArgs args_for(const Call& call, const Tensor& like) {
   call.require(!like.shape.empty(), "a single number has no rows");
   SoftmaxArgs args{};

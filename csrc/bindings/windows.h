@@ -1,4 +1,4 @@
-// Where windows lie on images, as Python says it.
+// Positions of windows on images, as given by Python.
 #pragma once
 
 #include <array>

@@ -66,7 +66,7 @@ GYAKU_INLINE vec<double> exp_rest(vec<double> r) {
                     0x1.af77139997373p-26);
 }
 
-// x = n ln 2 + r, |r| <= ln(2) / 2; n stands in the low bits of `shifted`, `minus_one` is e^r - 1.
+// x = n ln 2 + r, |r| <= ln(2) / 2; n is in the low bits of `shifted`, `minus_one` is e^r - 1.
 template <class T> struct Exponential {
   vec<T> n, shifted, minus_one;
   // 2^(n + offset), which has to be a normal number.
@@ -117,7 +117,7 @@ template <class T> GYAKU_INLINE vec<T> expm1(vec<T> x) {
   return select(abs(x) < vec<T>(T(1) / (T(4) * N::integers)), x, y);
 }
 
-// 1 + e^x for x that `power` can stand: one rounding more than e^r - 1.
+// 1 + e^x for x in the range of `power`: one rounding more than e^r - 1.
 template <class T> GYAKU_INLINE vec<T> one_plus_exp(vec<T> x) {
   const Exponential<T> e = exponential(x);
   const vec<T> power = e.power();

@@ -1,4 +1,4 @@
-// Arguments of the kernels that join branches; `add` takes ElementwiseArgs.
+// Arguments of the kernels that merge branches; `add` takes ElementwiseArgs.
 #pragma once
 
 #include <cstdint>
