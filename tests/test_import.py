@@ -58,6 +58,32 @@ def test_a_model_on_kernels_imports_no_equation() -> None:
     assert printed.strip() == "[]"
 
 
+def test_a_model_is_made_without_what_trains_it_and_trained_without_data_sets() -> None:
+    printed = output(
+        """
+        import sys
+        import gyaku as gk
+        import numpy as np
+
+        def loaded(*names):
+            return [name for name in names if name in sys.modules]
+
+        model = gk.Sequential(gk.Dense(3))
+        print(loaded("gyaku.train.fit", "gyaku.losses", "gyaku.optim", "dataclasses"))
+        model.fit(np.ones((4, 2)), np.zeros(4, int), loss="softmax_cross_entropy", verbose=0)
+        print(loaded("gyaku.data", "numpy.ma", "dataclasses"))
+        """
+    )
+    assert printed.splitlines() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
+def test_help_shows_verbs_that_are_imported_late(name: str) -> None:
+    printed = output(f"import gyaku as gk; help(gk.Sequential.{name}); help(gk.Model)")
+    assert printed.count(f"{name}(self: 'Trainee', x: 'object'") == 2
+    assert printed.count("Raises") >= 4
+
+
 def test_type_checkers_are_told_of_the_modules_that_there_are() -> None:
     tree = ast.parse(Path(gyaku.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]

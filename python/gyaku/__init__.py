@@ -66,8 +66,8 @@ _MODULES = (
     *("callbacks", "data", "init", "layers", "losses", "metrics", "models", "ops", "optim"),
     *("plots", "reference", "schedules"),
 )
-# The modules whose names are found here, too, in the order of the search: light ones first.
-_EXPORTED = ("threads", "backend", "callbacks", "layers", "optim", "model", "train")
+# The modules whose names are found here, too, in the order of the search: first what models need.
+_EXPORTED = ("threads", "backend", "layers", "model", "optim", "callbacks", "train")
 
 
 def _module(name: str) -> ModuleType:
@@ -98,11 +98,11 @@ if not TYPE_CHECKING:  # to those that read, a name that is not above is a mista
             return _module(name)
         if name == "__all__":
             return _exports()
-        from importlib.util import find_spec
+        from importlib.machinery import PathFinder
 
         hint = ""
         # `from gyaku import memory` asks here before it imports a module that is not listed.
-        if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
+        if not name.startswith("_") and not PathFinder.find_spec(name, globals()["__path__"]):
             for module in map(_module, _EXPORTED):
                 if name in module.__all__:
                     globals()[name] = value = getattr(module, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["check_bytes", "checked_dtype", "each_of", "no_class", "number", "whole"]
+__all__ = ["check_bytes", "checked_dtype", "each_of", "is_masked", "no_class", "number", "whole"]
+
+
+def is_masked(given: object) -> bool:
+    """Return whether something is a masked array, without importing `numpy.ma` to find out.
+
+    Parameters
+    ----------
+    given : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        Whether it is a `numpy.ma.MaskedArray`.
+    """
+    masked = sys.modules.get("numpy.ma")  # no masked array exists before somebody imported it
+    return masked is not None and isinstance(given, masked.MaskedArray)
 
 
 def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple[Any, ...]:

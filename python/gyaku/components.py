@@ -34,6 +34,12 @@ def _names(init: Any) -> tuple[tuple[str, ...], int]:
     return names, code.co_argcount - 1
 
 
+def _declared(cls: type) -> set[str]:
+    """Return the attributes that a class and its bases declare, or take in their constructors."""
+    own = {*vars(cls), *getattr(cls, "__annotations__", ()), *_names(cls.__init__)[0]}  # type: ignore[misc]
+    return own.union(*(vars(base).get("_attributes") or _declared(base) for base in cls.__bases__))
+
+
 def _checking(init: Any) -> Any:
     """Return a constructor whose errors name the class and the argument that was meant."""
     names, places = _names(init)
@@ -89,9 +95,11 @@ class Documented:
         """Complete the docstrings of the new class."""
         super().__init_subclass__(**options)
         for name, method in vars(cls).items():
+            own = method.__doc__ if isinstance(method, FunctionType) else None
+            if not own or "\n" in own:
+                continue
             inherited = getattr(getattr(super(cls, cls), name, None), "__doc__", None)
-            own = method.__doc__
-            if callable(method) and inherited and own and "\n" not in own:
+            if inherited:
                 sections = inherited.partition("Parameters\n")
                 if sections[1]:
                     body = "".join(sections[1:]).partition("Notes\n")[0].rstrip()
@@ -160,11 +168,7 @@ class Configured(Documented):
             cls.__init__ = _checking(init)  # type: ignore[method-assign]
         exported = getattr(sys.modules.get(cls.__module__), "__all__", ())
         cls._builtin = cls.__module__.startswith("gyaku.") and cls.__qualname__ in exported
-        cls._attributes = {name for base in cls.__mro__ for name in vars(base)}
-        cls._attributes.update(
-            *(getattr(base, "__annotations__", ()) for base in cls.__mro__),
-            *(_names(base.__init__)[0] for base in cls.__mro__ if issubclass(base, Configured)),
-        )
+        cls._attributes = set()  # found when an attribute is first set
         if table is not None:
             cls._tables = (*cls._tables, table)
         elif cls._builtin and not abstract:
@@ -181,6 +185,10 @@ class Configured(Documented):
     def _admit(self, name: str) -> None:
         """Allow a new attribute, or raise if it must be a mistake."""
         cls = type(self)
+        if not cls._attributes:
+            cls._attributes = _declared(cls)
+            if name in cls._attributes:
+                return
         if not name.startswith("_"):
             close = closest(name, cls._settings, cutoff=0.8)
             if cls._builtin and not close:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.components import Configured
-from gyaku.losses import LOSSES
-from gyaku.metrics import METRICS
 
 if TYPE_CHECKING:
     import os
@@ -108,6 +106,8 @@ def training_described(loss: Any, weights: Any, metrics: Any) -> dict[str, Any]:
     dict
         The description, empty if a loss cannot be kept.
     """
+    from gyaku.losses import LOSSES
+
     losses = loss if isinstance(loss, tuple) else (loss,)
     if any(type(each) not in LOSSES.values() for each in losses):
         return {}
@@ -119,6 +119,8 @@ def training_described(loss: Any, weights: Any, metrics: Any) -> dict[str, Any]:
 
 
 def _names(metrics: Any) -> Any:
+    from gyaku.metrics import METRICS
+
     if isinstance(metrics, dict):
         return {name: _names(each) for name, each in metrics.items()}
     return [metric.name for metric in metrics if type(metric) in METRICS.values()]

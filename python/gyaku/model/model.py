@@ -14,12 +14,7 @@ from gyaku.model.wiring import wired
 from gyaku.names import unknown
 from gyaku.symbolic import Tensor
 from gyaku.train.conversion import indices, scaled
-from gyaku.train.evaluate import evaluate as _evaluate
-from gyaku.train.fit import fit as _fit
-from gyaku.train.predict import predict as _predict
-from gyaku.train.profile import steps_to_profile
-from gyaku.train.samples import misfit
-from gyaku.train.verb import verb
+from gyaku.train.verb import Late, verb
 
 if TYPE_CHECKING:
     import os
@@ -33,6 +28,9 @@ if TYPE_CHECKING:
     from gyaku.model.table import Table
     from gyaku.optim import Optimizer
     from gyaku.symbolic import Block
+    from gyaku.train.evaluate import evaluate as _evaluate
+    from gyaku.train.fit import fit as _fit
+    from gyaku.train.predict import predict as _predict
 
     Shape: TypeAlias = tuple[int, ...]
 
@@ -112,9 +110,12 @@ class Model(Graph):
     metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
     stop_training: bool = False
 
-    fit = _fit
-    evaluate = _evaluate
-    predict = _predict
+    if TYPE_CHECKING:
+        fit, evaluate, predict = _fit, _evaluate, _predict
+    else:
+        fit = Late("gyaku.train.fit")
+        evaluate = Late("gyaku.train.evaluate")
+        predict = Late("gyaku.train.predict")
 
     def __init__(
         self,
@@ -214,6 +215,8 @@ class Model(Graph):
         return np.require(batch, self.dtype, ["C", "A"])
 
     def _refuse(self, batches: Sequence[NDArray[Any]]) -> None:
+        from gyaku.train.samples import misfit
+
         for place, batch in enumerate(batches):
             name, shape = self._named("x", place), (self.input_shapes or ())[place]
             if batch.shape[1:] != shape:
@@ -340,6 +343,7 @@ class Model(Graph):
             With the reference backend, which has no programs.
         """
         from gyaku.model.report import profile
+        from gyaku.train.profile import steps_to_profile
 
         training = steps_to_profile(
             self, x, y, loss=loss, optimizer=optimizer, batch_size=batch_size, steps=steps

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.layers.base import LAYERS
-from gyaku.losses import LOSSES
-from gyaku.metrics import METRICS
 from gyaku.model.architecture import FORMAT
 from gyaku.model.model import Model
 from gyaku.model.restore import Restoration, restored
@@ -86,6 +84,9 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
 
 
 def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:
+    from gyaku.losses import LOSSES
+    from gyaku.metrics import METRICS
+
     table = {each.__name__: each for each in LOSSES.values()}
     given = architecture["loss"]
     losses = [restored(each, table) for each in (given if isinstance(given, list) else [given])]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from textwrap import fill
+from typing import NamedTuple
 
 __all__ = ["Activation"]
 
@@ -82,8 +81,7 @@ _LAYER = """{summary}
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+class Activation(NamedTuple):
     """An activation function: a row from which its two operations and their docstrings follow.
 
     Parameters
@@ -194,5 +192,10 @@ class Activation:
 
     @property
     def _equation(self) -> str:
-        source = f"; {self.source}." if self.source else "."
-        return fill(self.equation + source, 96, subsequent_indent="    ")
+        text = f"{self.equation}; {self.source}." if self.source else self.equation + "."
+        lines = [""]
+        for word in text.split(" "):
+            if len(lines[-1]) + len(word) > 95:
+                lines.append("   ")
+            lines[-1] += f" {word}"
+        return "\n".join(lines)[1:]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
+from gyaku.checks import is_masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +131,7 @@ def real_numbers(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
     ValueError
         If its rows differ in length.
     """
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         raise TypeError(f"{op}: {name} must not be masked; fill it first, as in x.filled(0)")
     try:
         array = np.asarray(x)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.checks import is_masked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
@@ -40,7 +42,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     ValueError
         If its rows differ in shape.
     """
-    if isinstance(given, np.ma.MaskedArray):
+    if is_masked(given):
         raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
     try:
         array = np.asarray(given)

@@ -9,7 +9,6 @@ import numpy as np
 
 from gyaku.callbacks import Callbacks
 from gyaku.checks import number, whole
-from gyaku.data.augment import Augment
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gyaku.callbacks import Callback
+    from gyaku.data.augment import Augment
     from gyaku.history import History
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
@@ -175,6 +175,8 @@ def _check_augment(augment: Augment | None, samples: Samples) -> None:
     """Refuse what is no augmentation, or none for these inputs."""
     if augment is None:
         return
+    from gyaku.data.augment import Augment
+
     if not isinstance(augment, Augment):
         raise TypeError(
             f"fit: augment must be a gyaku.data.Augment or None, got {type(augment).__name__}"

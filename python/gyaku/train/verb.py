@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from gyaku.train.trainee import Trainee
 
-__all__ = ["verb"]
+__all__ = ["Late", "verb"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,3 +54,25 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
             self.lock.release()
 
     return method
+
+
+class Late:
+    """A verb whose module is imported when a model is first asked for it.
+
+    Parameters
+    ----------
+    module : str
+        The module that defines it, under the attribute's name.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def __get__(self, model: Trainee | None, kind: type) -> Any:
+        """Put the verb in its place, and return it as the method of a model."""
+        method = getattr(import_module(self.module), self.name)
+        setattr(self.owner, self.name, method)
+        return method.__get__(model, kind)
