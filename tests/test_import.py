@@ -136,6 +136,26 @@ def test_a_name_that_there_is_not(name: str, hint: str) -> None:
     assert str(caught.value) == f"module 'gyaku' has no attribute {name!r}{hint}"
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "hint"),
+    [
+        ("layers", "Conv2d", ", did you mean 'Conv2D'?"),
+        ("losses", "MSELoss", ", did you mean 'losses.MeanSquaredError'?"),
+        ("losses", "CrossEntrpoy", ", did you mean 'CrossEntropy'?"),
+        ("optim", "Adm", ", did you mean 'Adam'?"),
+        ("metrics", "Acuracy", ", did you mean 'Accuracy'?"),
+        ("init", "Xaver", ", did you mean 'Xavier'?"),
+        ("schedules", "OneCylce", ", did you mean 'OneCycle'?"),
+        ("callbacks", "EarlyStoping", ", did you mean 'EarlyStopping'?"),
+        ("optim", "nonsense", ""),
+    ],
+)
+def test_a_name_that_a_module_has_not(module: str, name: str, hint: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(getattr(gk, module), name)
+    assert str(caught.value) == f"module 'gyaku.{module}' has no attribute {name!r}{hint}"
+
+
 def test_import_loads_only_numpy() -> None:
     loaded = json.loads(
         output(

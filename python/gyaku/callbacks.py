@@ -9,6 +9,7 @@ import numpy as np
 
 from gyaku.checks import no_class, number, whole
 from gyaku.components import Configured
+from gyaku.names import missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Callback", "EarlyStopping"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 
 class Callback(Configured):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["Component", "Configured", "Documented", "Table", "is_kind_or_function"]
+__all__ = ["Component", "Configured", "Strict", "Table", "is_kind_or_function"]
 
 T = TypeVar("T")
 
@@ -124,56 +124,32 @@ class Table(dict[str, type[T]]):
         self.key = key
 
 
-class Configured(Documented):
-    """An object that can say how it was made.
+class Strict(Documented):
+    """An object that refuses attributes that it does not know.
 
-    Every constructor keeps each of its arguments in an attribute of the same name; `config` and
-    `repr` read them back. A built-in class has no attributes but these, those that it declares,
-    and private ones, so that a misspelt one is an error; classes of users are free.
+    A built-in class has no attributes but the arguments of its constructors, those that it
+    declares, and private ones, so that a misspelt one is an error; classes of users are free.
 
     Examples
     --------
-    >>> from gyaku.init import Normal
-    >>> Normal(std=0.1)
-    Normal(std=0.1)
-    >>> Normal(sdt=0.1)
+    >>> import gyaku as gk
+    >>> gk.Sequential(gk.Dense(3)).stop_trainig = True
     Traceback (most recent call last):
     ...
-    TypeError: Normal has no argument 'sdt', did you mean 'std'?
+    AttributeError: Sequential has no attribute 'stop_trainig', did you mean 'stop_training'?
     """
 
-    _tables: ClassVar[tuple[Table[Any], ...]] = ()
     _builtin: ClassVar[bool] = False
     _attributes: ClassVar[set[str]] = set()
     _settings: ClassVar[tuple[str, ...]] = ()
     """Attributes of which a misspelling is refused in classes of users, too."""
 
-    def __init_subclass__(
-        cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
-    ) -> None:
-        """Let the class check its arguments and attributes, and enter it into its tables.
-
-        Parameters
-        ----------
-        table : Table, optional
-            Makes the class the base of a kind, whose built-in classes enter this table.
-        abstract : bool
-            Whether the class is a base only.
-        **options : object
-            Options of other bases.
-        """
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Find out whether the class is built in."""
         super().__init_subclass__(**options)
-        init = vars(cls).get("__init__")
-        if isinstance(init, FunctionType):
-            cls.__init__ = _checking(init)  # type: ignore[method-assign]
         exported = getattr(sys.modules.get(cls.__module__), "__all__", ())
         cls._builtin = cls.__module__.startswith("gyaku.") and cls.__qualname__ in exported
         cls._attributes = set()  # found when an attribute is first set
-        if table is not None:
-            cls._tables = (*cls._tables, table)
-        elif cls._builtin and not abstract:
-            for each in cls._tables:
-                each[each.key(cls)] = cls
 
     if not TYPE_CHECKING:  # to those that read, an attribute that is not declared is a mistake
 
@@ -197,6 +173,50 @@ class Configured(Documented):
                 hint = f", did you mean {close!r}?" if close else ""
                 raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint}")
         cls._attributes.add(name)
+
+
+class Configured(Strict):
+    """An object that can say how it was made.
+
+    Every constructor keeps each of its arguments in an attribute of the same name; `config` and
+    `repr` read them back.
+
+    Examples
+    --------
+    >>> from gyaku.init import Normal
+    >>> Normal(std=0.1)
+    Normal(std=0.1)
+    >>> Normal(sdt=0.1)
+    Traceback (most recent call last):
+    ...
+    TypeError: Normal has no argument 'sdt', did you mean 'std'?
+    """
+
+    _tables: ClassVar[tuple[Table[Any], ...]] = ()
+
+    def __init_subclass__(
+        cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
+    ) -> None:
+        """Let the class check its arguments and attributes, and enter it into its tables.
+
+        Parameters
+        ----------
+        table : Table, optional
+            Makes the class the base of a kind, whose built-in classes enter this table.
+        abstract : bool
+            Whether the class is a base only.
+        **options : object
+            Options of other bases.
+        """
+        super().__init_subclass__(**options)
+        init = vars(cls).get("__init__")
+        if isinstance(init, FunctionType):
+            cls.__init__ = _checking(init)  # type: ignore[method-assign]
+        if table is not None:
+            cls._tables = (*cls._tables, table)
+        elif cls._builtin and not abstract:
+            for each in cls._tables:
+                each[each.key(cls)] = cls
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would make this object again.
@@ -222,8 +242,14 @@ class Configured(Documented):
         return found
 
     def __repr__(self) -> str:
+        return self._construction()
+
+    def _construction(self, *, without: str = "") -> str:
+        """Return the call that makes this object, with the arguments that are not defaults."""
         shown = []
         for name, parameter in _parameters(type(self)).items():
+            if name == without:
+                continue
             value = getattr(self, name, parameter.default)
             if parameter.default is parameter.empty:
                 shown.append(repr(value))

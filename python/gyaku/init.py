@@ -14,7 +14,7 @@ import numpy as np
 
 from gyaku.checks import no_class, number
 from gyaku.components import Configured, Table, is_kind_or_function
-from gyaku.names import choose
+from gyaku.names import choose, missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Initialize: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], NDArray[np.floating]]
 
 __all__ = ["Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier", "Zeros"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 INITIALIZERS: Table[Initializer] = Table()
 

@@ -12,7 +12,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.checks import no_class, number
 from gyaku.components import Component, Table, is_kind_or_function
-from gyaku.names import choose
+from gyaku.names import choose, missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy", "SumSquaredError"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 LOSSES: Table[Loss] = Table()
 

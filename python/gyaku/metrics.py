@@ -9,7 +9,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.checks import no_class
 from gyaku.components import Component, Table, is_kind_or_function
-from gyaku.names import choose
+from gyaku.names import choose, missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Accuracy", "MeanSquaredError", "Metric"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 METRICS: Table[Metric] = Table()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import NoReturn
 
-__all__ = ["ALIASES", "FOREIGN", "KEYWORDS", "choose", "closest", "snake_case", "suggestion"]
-__all__ += ["unknown"]
+__all__ = ["ALIASES", "FOREIGN", "KEYWORDS", "choose", "closest", "missing_from", "snake_case"]
+__all__ += ["suggestion", "unknown"]
 
 T = TypeVar("T")
 
@@ -233,3 +235,27 @@ def unknown(kind: str, given: str, names: Iterable[str]) -> str:
     if close:
         return f"unknown {kind} {given!r}{close} Known are {', '.join(known)}"
     return f"unknown {kind} {given!r}, known are {', '.join(known)}"
+
+
+def missing_from(module: str) -> Callable[[str], NoReturn]:
+    """Return the `__getattr__` of a module, which suggests one of its names for another.
+
+    Parameters
+    ----------
+    module : str
+        The module's name.
+
+    Returns
+    -------
+    callable
+        The function.
+    """
+
+    def missing(name: str) -> NoReturn:
+        hint = ""
+        if not name.startswith("_"):
+            names, stem = sys.modules[module].__all__, module.rpartition(".")[2]
+            hint = suggestion(name, [*names, *(f"{stem}.{each}" for each in names)])
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+
+    return missing

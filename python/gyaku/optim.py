@@ -13,7 +13,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.checks import no_class, number
 from gyaku.components import Component, Table
-from gyaku.names import choose
+from gyaku.names import choose, missing_from
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 
 __all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 OPTIMIZERS: Table[Optimizer] = Table(lambda cls: cls.__name__.lower())
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gyaku.checks import number, whole
 from gyaku.components import Configured, Table
+from gyaku.names import missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Constant", "InverseTime", "OneCycle", "Schedule"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 SCHEDULES: Table[Schedule] = Table()
 

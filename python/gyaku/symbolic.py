@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["Block", "Input", "Node", "Tensor", "shape_of"]
+__all__ = ["Block", "Input", "Node", "Tensor", "label", "shape_of"]
 
 _numbers = itertools.count()
 
@@ -61,7 +61,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         if self.node:
-            return f"<output of {self.node.part}>"
+            return f"<output of {label(self.node.part)}>"
         shown = [f", {key}={value!r}" for key in ("dtype", "name") if (value := getattr(self, key))]
         return f"Input({self.shape}{''.join(shown)})"
 
@@ -130,15 +130,40 @@ class Block:
         for each in given:
             if not isinstance(each, Tensor):
                 raise TypeError(
-                    f"{self}: a call connects it to gyaku.Input(shape) or what another layer"
+                    f"{label(self)}: a call connects it to gyaku.Input(shape) or what another layer"
                     f" returned, got {type(each).__name__}; forward(x) takes arrays"
                 )
         takes, gives = self.arity
         if not given or takes not in (None, len(given)):
-            raise ValueError(f"{self}: takes {takes or 'at least 1'} inputs, got {len(given)}")
+            raise ValueError(
+                f"{label(self)}: takes {takes or 'at least 1'} inputs, got {len(given)}"
+            )
         node = Node(self, tuple(given))
         results = tuple(Tensor(node, position) for position in range(gives))
         return results[0] if gives == 1 else results
+
+
+def label(part: Block) -> str:
+    """Return class and name, as messages show them.
+
+    Parameters
+    ----------
+    part : Block
+        The layer or model.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> label(gk.Dense(3, name="scores")), label(gk.Sequential(gk.Dense(3)))
+    ("Dense 'scores'", 'Sequential')
+    """
+    name = getattr(part, "path", "") or part.name
+    return f"{type(part).__name__} {name!r}" if name else type(part).__name__
 
 
 def Input(shape: Sequence[int], dtype: DTypeLike | None = None, *, name: str = "") -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from gyaku import names
 from gyaku.layers.activation import *
 from gyaku.layers.base import *
 from gyaku.layers.conv import *
@@ -17,3 +18,4 @@ from gyaku.symbolic import Input as Input
 
 if not TYPE_CHECKING:  # type checkers follow the stars, to what each module exports
     __all__ = sorted(name for name, value in globals().items() if callable(value))
+    __getattr__ = names.missing_from(__name__)

@@ -11,7 +11,7 @@ from gyaku import memory
 from gyaku.checks import check_bytes, truth
 from gyaku.components import Component, Table
 from gyaku.init import initializer
-from gyaku.symbolic import Block
+from gyaku.symbolic import Block, label
 
 if TYPE_CHECKING:
     import weakref
@@ -216,8 +216,7 @@ class Layer(Component, Block, table=LAYERS):
 
     def __str__(self) -> str:
         """Return class and name, as errors show them."""
-        name = self.path or self.name
-        return f"{type(self).__name__} {name!r}" if name else type(self).__name__
+        return label(self)
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare parameters and return the shape of an output sample.

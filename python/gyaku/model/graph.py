@@ -10,13 +10,13 @@ import numpy as np
 
 from gyaku import memory, ops
 from gyaku.checks import checked_dtype, each_of, truth, whole
-from gyaku.components import Documented
+from gyaku.components import Strict
 from gyaku.layers.base import Views
 from gyaku.model.application import Application
 from gyaku.model.flat import Flat, Trained
 from gyaku.model.plan import Plan
 from gyaku.model.wiring import Wiring, name_parts, stem_of
-from gyaku.symbolic import Block, shape_of
+from gyaku.symbolic import Block, label, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +28,26 @@ if TYPE_CHECKING:
 
     Shape: TypeAlias = tuple[int, ...]
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "constructed"]
 
 
-class Graph(Documented, Block):
+def constructed(part: Block) -> str:
+    """Return how a part was made.
+
+    Parameters
+    ----------
+    part : Block
+        The layer or model.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    return part._construction() if isinstance(part, Graph) else repr(part)
+
+
+class Graph(Strict, Block):
     """Layers that are connected, built and run, on arrays that were checked.
 
     Parameters
@@ -48,7 +64,19 @@ class Graph(Documented, Block):
         The name.
     """
 
+    _settings = ("stop_training", "trainable")
     layers: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    clock: NDArray[np.int64]
+    params: Views
+    grads: Views
+    buffers: Views
+    flat_params: NDArray[Any]
+    flat_grads: NDArray[Any]
+    flat_buffers: NDArray[Any]
+    captured: dict[str, Any]
+    lock: Any
+    input_dtypes: tuple[str, ...]
     built: bool = False
     scales_bytes: bool = False
     input_shape: Any = None
@@ -308,9 +336,13 @@ class Graph(Documented, Block):
 
     @trainable.setter
     def trainable(self, given: bool) -> None:
-        truth(str(self), "trainable", given)
+        truth(label(self), "trainable", given)
         for part in self.layers:
             part.trainable = given
+
+    def _construction(self) -> str:
+        """Return class and parts, as `repr` shows them before the shapes are known."""
+        return f"<{label(self)}: {', '.join(part.name for part in self.layers)}>"
 
     def refreeze(self) -> None:
         """Find out anew which gradients are needed, because a layer was frozen or freed."""

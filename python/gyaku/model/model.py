@@ -12,7 +12,7 @@ from gyaku.model.architecture import Architecture, save, training_described
 from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
 from gyaku.names import unknown
-from gyaku.symbolic import Tensor
+from gyaku.symbolic import Tensor, label
 from gyaku.train.conversion import indices, scaled
 from gyaku.train.verb import Late, verb
 
@@ -164,12 +164,12 @@ class Model(Graph):
                 if part.name == which:
                     return part
             names = [part.name for part in self.layers]
-            raise KeyError(f"{self}: {unknown('layer', which, names)}")
+            raise KeyError(f"{label(self)}: {unknown('layer', which, names)}")
         try:
             return self.layers[which]
         except IndexError:
             raise IndexError(
-                f"{self}: there is no layer {which}, the model has {len(self.layers)}"
+                f"{label(self)}: there is no layer {which}, the model has {len(self.layers)}"
             ) from None
 
     def forward(self, x: object, training: bool = False) -> Any:
@@ -444,11 +444,13 @@ class Model(Graph):
         self.loss_weights = state["loss_weights"]
         self.scales_bytes = state.get("scales_bytes", True)  # as the first version of all did
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
-
     def __repr__(self) -> str:
-        return f"<{self}: {', '.join(part.name for part in self.layers)}>"
+        """Return a line for each layer, once shapes are known, else the parts alone."""
+        if not self.built:
+            return self._construction()
+        from gyaku.model.report import overview
+
+        return overview(self)
 
 
 def _made(cls: type[Model], structure: tuple[Any, ...], options: dict[str, Any]) -> Model:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
             """Return the plan of a model that is not built, and more."""
 
 
-__all__ = ["Printed", "listing", "profile", "summary"]
+__all__ = ["Printed", "listing", "overview", "profile", "summary"]
 
 
 class Printed(str):
@@ -52,6 +52,46 @@ class Printed(str):
 
     def __repr__(self) -> str:
         return ""
+
+
+def overview(model: Summarized) -> str:
+    """Return a model that is built as a few lines of text.
+
+    Parameters
+    ----------
+    model : Summarized
+        The model.
+
+    Returns
+    -------
+    str
+        One line for the model, and one for each layer: its name, how it was made, the shape of its
+        outputs and its parameters.
+    """
+    uses = model.plan.applications
+    names = max(len(use.path) for use in uses)
+    calls = [use.layer._construction(without="name") for use in uses]
+    width = max(map(len, calls))
+    lines = [
+        f"  {use.path:{names}}  {call:{width}}  {use.worker.output_shape}{_told(use, model.plan)}"
+        for use, call in zip(uses, calls, strict=True)
+    ]
+    count = sum(view.size for view in model.params.values())
+    title = f"{type(model).__name__} {model.title!r}, inputs {model.input_shape}"
+    return "\n".join([f"{title}, {count:,} parameters of {model.dtype}", *lines])
+
+
+def _told(use: Application, plan: Plan) -> str:
+    held = _held(use, plan)
+    if held in ("0", "shared"):
+        return ", shared" * (held == "shared")
+    return f", {held} parameters{'' if use.layer.trainable else ', frozen'}"
+
+
+def _held(use: Application, plan: Plan) -> str:
+    """Return how many parameters a use of a layer adds."""
+    again = use is not plan.uses[id(use.layer)][0]
+    return "shared" if again else f"{sum(view.size for view in use.worker.params.values()):,}"
 
 
 def summary(model: Summarized) -> Table:
@@ -111,11 +151,10 @@ def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
     row = [f"{use.path} ({type(layer).__name__}{activation}{frozen})"]
     if not model.built:
         return [*row, "?", "?", "?", "?"]
-    again = use is not plan.uses[id(use.layer)][0]
     return [
         *row,
         str(layer.output_shape),
-        "shared" if again else f"{sum(view.size for view in layer.params.values()):,}",
+        _held(use, plan),
         quantity(layer.flops, "FLOP") if layer.flops or layer.native else "?",
         quantity(math.prod(layer.output_shape) * model.dtype.itemsize, "B"),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.layers.merge import Add
-from gyaku.model.graph import Graph
+from gyaku.model.graph import Graph, constructed
 from gyaku.model.model import Model
 from gyaku.model.sequential import checked_parts
 from gyaku.model.wiring import Wiring
@@ -59,6 +59,9 @@ class Residual(Model):
     (8, 8, 4)
     """
 
+    body: tuple[Block, ...]
+    shortcut: Block | None
+
     def __init__(
         self,
         *layers: Block,
@@ -94,8 +97,9 @@ class Residual(Model):
         layers = [described(part) for part in self.body]
         return {"class": "Residual", "shortcut": shortcut, "layers": layers}
 
-    def __repr__(self) -> str:
-        shown = [*map(repr, self.body)]
+    def _construction(self) -> str:
+        """Return class and layers, as they were given."""
+        shown = [*map(constructed, self.body)]
         if self.shortcut is not None:
-            shown.append(f"shortcut={self.shortcut!r}")
+            shown.append(f"shortcut={constructed(self.shortcut)}")
         return f"Residual({', '.join(shown)})"

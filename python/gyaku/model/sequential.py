@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.model.graph import Graph
+from gyaku.model.graph import Graph, constructed
 from gyaku.model.model import Model
 from gyaku.model.wiring import chain
-from gyaku.symbolic import Block
+from gyaku.symbolic import Block, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +80,9 @@ class Sequential(Model):
         """Return class and layers; see `Model.description`."""
         return {"class": "Sequential", "layers": [described(part) for part in self.layers]}
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+    def _construction(self) -> str:
+        """Return class and layers, as they were given."""
+        return f"{type(self).__name__}({', '.join(map(constructed, self.layers))})"
 
 
 def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
@@ -117,11 +118,11 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
         if not isinstance(part, Block):
             raise TypeError(f"{owner}: layer {position} must be a Layer, got {part!r}")
         if any(part is other for other in parts[: position - 1]):
-            raise ValueError(f"{owner}: layer {position}, {part!r}, occurs twice")
+            raise ValueError(f"{owner}: layer {position}, {constructed(part)}, occurs twice")
         takes, gives = part.arity
         if takes not in (1, None) or gives != 1:
             raise ValueError(
-                f"{owner}: layer {position}, {part}, takes {takes} inputs and returns {gives}, in a"
-                " row there is one of each; gyaku.Model connects others"
+                f"{owner}: layer {position}, {label(part)}, takes {takes} inputs and returns"
+                f" {gives}, in a row there is one of each; gyaku.Model connects others"
             )
     return parts

@@ -49,7 +49,9 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model.save(folder + "/model.safetensors")
     ...     gk.load(folder + "/model.safetensors")
-    Sequential(Dense(3, activation='relu', name='dense'), Dense(2, name='dense_2'))
+    Sequential 'sequential', inputs (4,), 23 parameters of float32
+      dense    Dense(3, activation='relu')  (3,), 15 parameters
+      dense_2  Dense(2)                     (2,), 8 parameters
     """
     import json
 

@@ -204,8 +204,8 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
         raise ValueError("fit: the model has no parameters to train, add a Dense layer")
     if model.built and not model.trained.flat_params.size:
         raise ValueError(
-            f"fit: the parameters of {model} are not contiguous in the model that it is a part of,"
-            " fit that model"
+            "fit: the parameters of this model are not contiguous in the one that it is a part of,"
+            " fit that one"
         )
 
 

@@ -1,0 +1,63 @@
+"""Models as people look at them: printed, and with attributes that they set."""
+
+from __future__ import annotations
+
+import pytest
+
+import gyaku as gk
+
+
+def test_a_model_prints_its_layers_with_their_shapes() -> None:
+    first = gk.Dense(4, "relu")
+    model = gk.Sequential(first, gk.Sequential(gk.Dense(3), name="head"), name="net")
+    assert repr(model) == str(model)
+    assert str(model).startswith("Sequential(Dense(4, activation='relu'")
+    assert "\n" not in str(model)
+    model.build((2,))
+    first.trainable = False
+    assert str(model).splitlines() == [
+        "Sequential 'net', inputs (2,), 27 parameters of float32",
+        "  dense       Dense(4, activation='relu')  (4,), 12 parameters, frozen",
+        "  head.dense  Dense(3)                     (3,), 15 parameters",
+    ]
+    assert repr(model) == str(model)
+
+
+def test_a_shared_layer_is_printed_as_such() -> None:
+    x, shared = gk.Input((4,)), gk.Dense(4)
+    model = gk.Model(x, gk.Add()(shared(x), shared(shared(x))))
+    assert str(model) == "<Model: dense, add>"
+    model.build()
+    assert [line.split("  ")[-1].strip() for line in str(model).splitlines()[1:]] == [
+        "(4,), 20 parameters",
+        "(4,), shared",
+        "(4,), shared",
+        "(4,)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("stop_trainig", ", did you mean 'stop_training'?"),
+        ("requires_grad", ", did you mean 'trainable'?"),
+        ("note", ""),
+    ],
+)
+def test_a_model_refuses_attributes_that_it_does_not_know(name: str, hint: str) -> None:
+    x = gk.Input((4,))
+    models = gk.Sequential(gk.Dense(3)), gk.Residual(gk.Dense(4)), gk.Model(x, gk.Dense(3)(x))
+    for model in models:
+        with pytest.raises(AttributeError) as caught:
+            setattr(model, name, True)
+        assert str(caught.value) == f"{type(model).__name__} has no attribute {name!r}{hint}"
+
+
+def test_models_of_users_take_attributes_that_are_no_misspelling() -> None:
+    class Mine(gk.Sequential):
+        pass
+
+    model = Mine(gk.Dense(3))
+    model.note = "mine"
+    with pytest.raises(AttributeError, match="did you mean 'stop_training'"):
+        model.stop_trainig = True
