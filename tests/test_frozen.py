@@ -280,6 +280,17 @@ def test_files_and_copies_keep_what_is_frozen(tmp_path: Path) -> None:
     assert "trainable" not in (tmp_path / "model.safetensors").read_bytes().decode("latin-1")
 
 
+def test_copies_and_files_of_a_frozen_residual_are_frozen(tmp_path: Path) -> None:
+    model = gk.Sequential(gk.Residual(gk.Dense(4), shortcut=gk.Dense(4)), gk.Dense(3))
+    model.layers[0].trainable = False
+    model.build((4,))
+    model.save(tmp_path / "model.safetensors")
+    for each in (model, copy.deepcopy(model), gk.load(tmp_path / "model.safetensors")):
+        assert [part.trainable for part in each.layers] == [False, True]
+    model.layers[0].layers[1].trainable = True  # the shortcut
+    assert model.layers[0].trainable
+
+
 def test_the_summary_counts_what_is_frozen(capsys: pytest.CaptureFixture[str]) -> None:
     model = three()
     model.layers[0].trainable = False

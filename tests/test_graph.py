@@ -318,7 +318,7 @@ X, Y = gk.Input((4,)), gk.Input((3,))
     ("make", "kind", "message"),
     [
         (lambda: gk.Dense(3)(np.zeros(4)), TypeError, r"connects it to gyaku.Input\(shape\) or"),
-        (lambda: gk.Dense(3)(X, Y), ValueError, "Dense: takes 1 inputs, got 2"),
+        (lambda: gk.Dense(3)(X, Y), ValueError, "Dense: takes 1 input, got 2"),
         (lambda: gk.Model(X, X), ValueError, "no layer between inputs and outputs"),
         (lambda: gk.Model(X, gk.Dense), TypeError, "outputs must be what gyaku.Input or a layer"),
         (lambda: gk.Model(gk.Dense(1)(X), gk.Dense(1)(X)), ValueError, "must come from gyaku.Inp"),

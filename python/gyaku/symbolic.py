@@ -135,9 +135,8 @@ class Block:
                 )
         takes, gives = self.arity
         if not given or takes not in (None, len(given)):
-            raise ValueError(
-                f"{label(self)}: takes {takes or 'at least 1'} inputs, got {len(given)}"
-            )
+            wanted = f"{takes} inputs" if takes and takes > 1 else f"{takes or 'at least 1'} input"
+            raise ValueError(f"{label(self)}: takes {wanted}, got {len(given)}")
         node = Node(self, tuple(given))
         results = tuple(Tensor(node, position) for position in range(gives))
         return results[0] if gives == 1 else results

@@ -330,9 +330,14 @@ class Graph(Strict, Block):
         self._settle(plan)
 
     @property
+    def _given(self) -> tuple[Any, ...]:
+        """The parts that copies and files keep."""
+        return self.layers
+
+    @property
     def trainable(self) -> bool:
         """Whether any layer is trained; setting it freezes or frees all of them."""
-        return any(part.trainable for part in self.layers)
+        return any(part.trainable for part in self._given)
 
     @trainable.setter
     def trainable(self, given: bool) -> None:

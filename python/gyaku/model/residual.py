@@ -83,6 +83,11 @@ class Residual(Model):
         wiring = Wiring(["x"], None, calls, [len(calls)])
         Graph.__init__(self, (*body, *beside, Add(name="add")), wiring, dtype, seed, name)
 
+    @property
+    def _given(self) -> tuple[Any, ...]:
+        """The parts that copies and files keep: all but the sum, which has nothing to train."""
+        return self.body if self.shortcut is None else (*self.body, self.shortcut)
+
     def _structure(self) -> tuple[Any, ...]:
         return self.body, self.shortcut
 
