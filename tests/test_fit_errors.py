@@ -24,6 +24,14 @@ def spoilt(array: np.ndarray, row: int, value: float) -> np.ndarray:
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    # how to train
+    ({"shuffle": "no"}, TypeError, r"fit: shuffle must be True or False, got 'no'"),
+    (
+        {"callbacks": 3},
+        TypeError,
+        r"fit: a callback must be a Callback or a function (epoch, logs), got 3",
+    ),
+    ({"metrics": 3}, TypeError, r"a metric must be a name or a function (y, t), got 3"),
     # the inputs
     ({"x": X[:0]}, ValueError, r"fit: x is empty, its shape is (0, 4)"),
     ({"x": X[:, :0]}, ValueError, r"fit: x is empty, its shape is (6, 0)"),

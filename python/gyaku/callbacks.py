@@ -250,7 +250,8 @@ class Callbacks:
     ) -> None:
         if given is None:
             given = ()
-        listed = [given] if isinstance(given, Callback) or callable(given) else list(given)
+        one = isinstance(given, Callback) or callable(given) or not hasattr(given, "__iter__")
+        listed: list[Any] = [given] if one else list(given)  # type: ignore[arg-type]
         for each in listed:
             no_class("fit: a callback", each)
             if not (isinstance(each, Callback) or callable(each)):

@@ -157,7 +157,8 @@ def criterion(
 
 
 def _listed(given: Any) -> Iterable[Any]:
-    return [given] if isinstance(given, str) or callable(given) else list(given)
+    one = isinstance(given, str) or callable(given) or not hasattr(given, "__iter__")
+    return [given] if one else list(given)
 
 
 def _needed(owner: str) -> str:

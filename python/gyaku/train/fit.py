@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.callbacks import Callbacks
-from gyaku.checks import number, whole
+from gyaku.checks import number, truth, whole
 from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
@@ -128,6 +128,7 @@ def fit(
     fraction = number("fit", "validation_split", validation_split, least=0, below=1)
     if fraction and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
+    shuffle = truth("fit", "shuffle", shuffle)
     seed, show = _seed(seed), progress(verbose)
     learner, measures = as_optimizer(optimizer), metrics_of(metrics)
     measured = criterion("fit", self.output_names, loss, loss_weights, measures)
