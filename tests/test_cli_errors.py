@@ -103,7 +103,7 @@ FAILURE = {
     "evaluate cut.safetensors": "cut.safetensors is cut off: its tensors need 2600 bytes, 2595",
     "evaluate page.safetensors": "page.safetensors is a web page, not a safetensors file",
     "evaluate empty.safetensors": "empty.safetensors is empty, not a safetensors file",
-    "evaluate other.safetensors": "other.safetensors holds tensors, but no model of gyaku's",
+    "evaluate other.safetensors": "has no gyaku model description in the metadata",
     "evaluate text.npy": "text.npy is not a valid safetensors file",
     "summary mpl": "cannot read mpl: no such file or directory",
     f"predict {M} nowhere.png": "cannot read nowhere.png: no such file or directory",
