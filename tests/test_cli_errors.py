@@ -122,7 +122,7 @@ FAILURE = {
     f"predict {M} nothing.csv": "nothing.csv holds no numbers",
     f"predict {M} binary.csv": "binary.csv is not a text file",
     f"predict {M} cut-idx3-ubyte": "cut-idx3-ubyte is cut off or damaged: its header promises",
-    f"predict {M} what": "what has no name that says what it is: a picture",
+    f"predict {M} what": "what has an unknown suffix: it must be a picture",
     "train --output nowhere/m": "cannot write nowhere/m.safetensors: its folder does not exist",
     "train --output folder": "cannot write folder.safetensors: it is a folder",
     "train --output /dev/null": "cannot write /dev/null: it is not a regular file",
