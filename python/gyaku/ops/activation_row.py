@@ -1,4 +1,4 @@
-"""A row of the list of activation functions, and the docstrings that follow from it."""
+"""Row of the list of activation functions, and the docstrings of its operations."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _LAYER = """{summary}
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An activation function: a row from which its two operations and their docstrings follow.
+    """Row of an activation function, for its two operations and their docstrings.
 
     Parameters
     ----------
