@@ -287,7 +287,7 @@ class Callbacks:
 
 
 def _reason(callback: Callback, answer: object) -> str:
-    """Return why a callback ends the training, or "" if it does not."""
+    """Return the reason of a callback to end the training, "" without."""
     if isinstance(answer, str):
         return answer
     # A comparison of NumPy scalars is a NumPy bool.
