@@ -1,1 +1,1 @@
-"""Benchmarks of gyaku against other frameworks: `python -m bench`; README.md says how."""
+"""Benchmarks of gyaku against other frameworks: `python -m bench`; see README.md."""

@@ -31,7 +31,7 @@ TABLES = {
 }
 ALL = "all"
 READERS = ("scaling", "accuracy")
-"""The tables that need MNIST."""
+"""Tables that need MNIST."""
 BUILD = Path(__file__).parent.parent / "build" / "bench"
 
 
@@ -43,7 +43,7 @@ def listing() -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the reader of the command line."""
+    """Return the parser of the command line."""
     reader = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure gyaku against other frameworks, each in processes of its own that"
@@ -56,27 +56,27 @@ def parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", help="rows, tables or all; by default all rows"
     )
     peers = ",".join(name for name in PEERS if name != OWN)
-    reader.add_argument("--peers", default=peers, help=f"against whom; by default {peers}")
-    reader.add_argument("--rounds", type=int, help="how often each is run; by default 5")
-    reader.add_argument("--threads", type=int, help="by default as many as gyaku would use")
     reader.add_argument(
-        "--isa", metavar="NAME", help="hold gyaku to an instruction set, as GYAKU_ISA does"
+        "--peers", default=peers, help=f"frameworks to compare with; by default {peers}"
     )
+    reader.add_argument("--rounds", type=int, help="number of runs of each; by default 5")
+    reader.add_argument("--threads", type=int, help="number of threads; by default that of gyaku")
+    reader.add_argument("--isa", metavar="NAME", help="instruction set of gyaku, as by GYAKU_ISA")
     reader.add_argument(
-        "--negatives", action="store_true", help="train on MNIST's negatives: hardly a zero in them"
+        "--negatives", action="store_true", help="train on MNIST's negatives, which have few zeros"
     )
-    reader.add_argument("--json", type=Path, metavar="PATH", help="write everything there")
-    reader.add_argument("--plots", type=Path, default=BUILD, help="the folder for pictures")
+    reader.add_argument("--json", type=Path, metavar="PATH", help="file for all results")
+    reader.add_argument("--plots", type=Path, default=BUILD, help="folder for pictures")
     reader.add_argument(
         "--quick", action="store_true", help="one short round without a choice of settings"
     )
-    reader.add_argument("--list", action="store_true", help="name the rows and tables")
+    reader.add_argument("--list", action="store_true", help="list the rows and tables")
     reader.set_defaults(known=names)
     return reader
 
 
 def read(arguments: list[str] | None) -> argparse.Namespace:
-    """Read and check the command line."""
+    """Parse and validate the command line."""
     reader = parser()
     asked = reader.parse_args(arguments)
     for name in asked.names:
@@ -100,20 +100,20 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def store(folder: Path, *, negatives: bool) -> Path:
-    """Decode MNIST for the workers, or say what is missing."""
+    """Decode MNIST for the workers, or exit with the reason."""
     from bench.data import store_mnist
 
     try:
         store_mnist(folder, negatives=negatives)
     except (OSError, ValueError) as error:
-        # A failed download says so itself.
+        # The message of a failed download is complete.
         hint = "" if "GYAKU_DATA" in str(error) else "; set GYAKU_DATA to a folder with MNIST"
         raise SystemExit(f"bench: {error}{hint}") from None
     return folder
 
 
 def begin(isa: str | None) -> Any:
-    """Import gyaku, held to an instruction set if there is one, or say why that cannot be."""
+    """Import gyaku, for an instruction set if one is given, or exit with the reason."""
     if isa:
         os.environ["GYAKU_ISA"] = isa
     if missing(OWN):
@@ -127,9 +127,9 @@ def begin(isa: str | None) -> Any:
 def tables(
     names: list[str], settings: Settings, keep: Callable[[dict[str, Any]], None]
 ) -> dict[str, str]:
-    """Measure and print what was asked for; return why tables were given up.
+    """Measure and print the requested tables; return the errors of failed ones.
 
-    After each table everything up to there is handed to `keep`.
+    After each table `keep` is called with all results so far.
     """
     rows = [ROWS[name] for name in names if name in ROWS]
     runs = {name: importlib.import_module(f"bench.{name}").run for name in TABLES if name in names}
@@ -155,7 +155,7 @@ def tables(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what was asked for; return the exit code."""
+    """Run the command; return the exit code."""
     asked = read(arguments)
     if asked.list:
         print(listing())

@@ -1,4 +1,4 @@
-"""The table of time to accuracy: whole processes, from their start to their end.
+"""The table of time to accuracy, of whole processes from start to end.
 
 `python -m bench accuracy`. 784-512-10 to 98 % of MNIST's test images in three epochs, the lecture's
 784-100-10 until the training cross-entropy is 0.1138, with plain SGD, and two convolutions to 99 %
@@ -34,7 +34,7 @@ def run(settings: Settings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """How a recipe is run: by whom, on how many threads, with images in which layout."""
+    """Run of a recipe: framework, number of threads, layout of images."""
 
     peer: str
     threads: int
@@ -47,7 +47,7 @@ class Run:
 
 
 def runs(recipe: Recipe, settings: Settings) -> list[Run]:
-    """Return gyaku and, if it is here, PyTorch in each way that may be its fastest."""
+    """Return the runs of gyaku and, if installed, of PyTorch with each setting to try."""
     found = [Run(OWN, settings.threads)]
     if "torch" not in settings.peers:
         return found
@@ -57,7 +57,7 @@ def runs(recipe: Recipe, settings: Settings) -> list[Run]:
 
 
 def measure(recipe: Recipe, settings: Settings) -> dict[str, Any]:
-    """Return what the processes of a recipe found and how long they took; seeds are the rounds'."""
+    """Return results and times of a recipe's processes; the seeds are those of the rounds."""
     ways = {str(run): run for run in runs(recipe, settings)}
     done = dict.fromkeys(ways, 0)
 
@@ -93,7 +93,7 @@ def measure(recipe: Recipe, settings: Settings) -> dict[str, Any]:
 
 
 def met(recipe: Recipe, own: list[dict[str, Any]], ahead: float | None) -> bool | None:
-    """Return whether gyaku's processes reached what the recipe asks for."""
+    """Return whether gyaku's processes reached the recipe's target."""
     accuracies = [answer["accuracy"] for answer in own]
     parts: list[bool | None] = [
         (mean(accuracies) if recipe.seeds else min(accuracies)) >= recipe.accuracy,
@@ -107,7 +107,7 @@ def met(recipe: Recipe, own: list[dict[str, Any]], ahead: float | None) -> bool 
 
 
 def target(recipe: Recipe) -> str:
-    """Return in words what the recipe asks for."""
+    """Return the recipe's target in words."""
     parts = []
     if recipe.accuracy:
         seeds = f", mean of {recipe.seeds} seeds," if recipe.seeds else ""
@@ -124,7 +124,7 @@ def target(recipe: Recipe) -> str:
 
 
 def show(found: dict[str, dict[str, Any]]) -> str:
-    """Return the table: a line for each recipe and each way of running it."""
+    """Return the table: a line for each recipe and each of its runs."""
     header = ["recipe", "who", "whole process, s", "training, s", "epochs", "loss"]
     header += ["test accuracy", "× PyTorch's best", "target"]
     lines = []

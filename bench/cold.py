@@ -21,13 +21,13 @@ from bench.workloads import CROSS_ENTROPY, IMAGE, SGD, Adam, Conv, Dense, MaxPoo
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network on MNIST, how it is trained, and what gyaku has to reach by it.
+    """A network on MNIST, its training, and gyaku's target.
 
-    The workload's learning rate is the maximum of one cycle that rises in a share `warmup` of the
-    steps, or constant without one; its epochs are the most that are trained. With `until` the
-    training ends after the first epoch whose mean loss is not above it. `accuracy` is that of the
-    test images, of the worst seed, or with `seeds` the mean of at least so many. gyaku's whole
-    process has to be `ahead` times faster than PyTorch's best, or take less than so many `seconds`.
+    The workload's learning rate is the maximum of one cycle that rises in a fraction `warmup` of
+    the steps, or constant without one; its epochs are the largest number. With `until` the training
+    ends after the first epoch whose mean loss is not above it. `accuracy` is that of the test
+    images, of the worst seed, or with `seeds` the mean of at least that number. gyaku's whole
+    process has to be `ahead` times faster than PyTorch's best, or take less than `seconds`.
     """
 
     workload: Workload
@@ -104,7 +104,7 @@ RECIPES = {
 
 
 def with_gyaku(recipe: Recipe, data: Path, layout: str, seed: int) -> dict[str, Any]:
-    """Train with gyaku, as its users write it; the data come from its own cache."""
+    """Train with gyaku's public API; the data come from its own cache."""
     import gyaku as gk
     from bench.peers.with_gyaku import network, optimizer
 
@@ -138,7 +138,7 @@ def with_gyaku(recipe: Recipe, data: Path, layout: str, seed: int) -> dict[str, 
 
 
 def cycle(rate: float, steps: int, warmup: float) -> list[float]:
-    """Return the learning rates of one cycle: up and down along half cosines, as gyaku's does."""
+    """Return the learning rates of one cycle along half cosines, as `OneCycle`."""
     top = warmup * (steps - 1)
 
     def between(start: float, end: float, share: float) -> float:

@@ -25,8 +25,8 @@ NOTES = (
     + f" and {DEEP['forward'].ratio:g}× PyTorch's better layout; first layers and 1×1"
     f" {FLAT.ratio:g}×; others {USUAL.ratio:g}×.",
     (
-        "Products with the padding count as work, as everybody counts them; they are left out, so"
-        " that more than the peak is possible."
+        "Products with the padding count as work, as is usual; they are skipped, so that more than"
+        " the peak is possible."
     ),
 )
 

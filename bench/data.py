@@ -1,4 +1,4 @@
-"""What is trained on, and the weights that all frameworks begin with."""
+"""Training data, and the initial weights of all frameworks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def store_mnist(folder: Path, *, negatives: bool = False) -> None:
-    """Decode MNIST once, with gyaku's reader, into files that every framework can read.
+    """Decode MNIST once, with gyaku's reader, into files for all frameworks.
 
-    Four fifths of the pixels are zero; of `negatives` hardly any.
+    Four fifths of the pixels are zero; of `negatives` very few.
     """
     from gyaku.data import mnist
 
@@ -37,7 +37,7 @@ def store_mnist(folder: Path, *, negatives: bool = False) -> None:
 def mnist_part(name: str, folder: Path, samples: int | None = None) -> NDArray[Any]:
     """Return one of MNIST's arrays: images as uint8, (samples, 784), or their digits as int64.
 
-    With `samples`, the first of them, and no more than those are ever in memory.
+    With `samples`, the first of them; no others are read into memory.
     """
     return np.array(np.load(folder / f"{name}.npy", mmap_mode="r")[:samples])
 
@@ -52,9 +52,9 @@ def load(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return inputs and targets of a workload; images stay uint8 if they may be `raw`.
 
-    Targets that are the images themselves are compared as they are, so both are floats then.
+    Targets that are the images themselves are not scaled, so both are floats then.
 
-    `folder` is where `store_mnist` put its files.
+    `folder` is that of `store_mnist`.
     """
     random = np.random.default_rng(0)
     if workload.data == "xor":
@@ -74,7 +74,7 @@ def load(
 
 
 def initial_weights(workload: Workload, seed: int = 0) -> Weights:
-    """Return weights as gyaku stores them, and biases, the same for every framework.
+    """Return weights in gyaku's layout, and biases, the same for every framework.
 
     Dense: (inputs, units); convolution: (height, width, channels, filters). He's normal
     distribution before ReLU, Glorot and Bengio's uniform one elsewhere, biases zero.
@@ -88,7 +88,7 @@ def initial_weights(workload: Workload, seed: int = 0) -> Weights:
         shape = layer.weight(before)
         window = prod(shape[:-2])
         inputs, outputs = window * shape[-2], window * shape[-1]
-        # The activation may stand behind a pooling.
+        # The activation may be behind a pooling.
         pooled = after.activation if isinstance(after, MaxPool) else ""
         if "relu" in (layer.activation, pooled):
             weight = random.normal(0, (2 / inputs) ** 0.5, shape)

@@ -1,4 +1,4 @@
-"""What gyaku's operations have to reach, by the instruction set that they run on."""
+"""Goals of gyaku's operations, by instruction set."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from bench.shapes import Pass, Product
 
 CALLED, REPLAYED, PEAK_NEARBY = OWN, "gyaku, replayed", "peak"
-"""Whose GFLOP/s they are, beside the names of the peers."""
+"""Names of results beside those of the peers."""
 IN_LAYOUT = {f"torch {layout}": f"PyTorch {layout}" for layout in LAYOUTS}
-"""The titles of PyTorch with images in each of its layouts."""
+"""Titles of PyTorch with each layout of images."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The least ratios of gyaku to others, both called from Python.
+    """Smallest ratios of gyaku to others, both called from Python.
 
-    `share` of the peak is what the replayed product reaches, and `big` are the least ratios, for
-    squares that are big enough.
+    For squares that are big enough, `share` is the fraction of the peak of the replayed product,
+    and `big` are the smallest ratios.
     """
 
     least: Mapping[str, float]
@@ -34,7 +34,7 @@ class Goal:
     big: Mapping[str, float] = field(default_factory=dict)
 
     def met(self, product: Product, found: Mapping[str, Sequence[float]]) -> bool | None:
-        """Return whether the product reaches it; None where somebody is not there to compare."""
+        """Return whether the product reaches the goal; None if a peer was not measured."""
         least = dict(self.least) | (dict(self.big) if product.big else {})
         parts = [
             median_ratio(found[CALLED], found[name]) >= ratio if name in found else None
@@ -57,16 +57,16 @@ class Goal:
 
 
 GOALS = {
-    # NumPy's OpenBLAS and PyTorch's MKL leave half of such a machine unused.
+    # NumPy's OpenBLAS and PyTorch's MKL use half of such a machine.
     "avx512": Goal({"numpy": 1, "torch": 1}, share=0.88, big={"numpy": 1.8}),
-    # They are written for such a machine by hand, for decades.
+    # They have been tuned by hand for such a machine for decades.
     "avx2": Goal({"numpy": 0.95}),
 }
 
 
 @dataclass(frozen=True)
 class PassGoal:
-    """The least ratio to PyTorch in its better layout, and the least share of the peak.
+    """Smallest ratio to PyTorch in its better layout, and smallest fraction of the peak.
 
     The ratio is that of calls from Python, the share that of the replay.
     """
@@ -75,7 +75,7 @@ class PassGoal:
     share: float | None = None
 
     def met(self, found: Mapping[str, Sequence[float]]) -> bool | None:
-        """Return whether it is reached; None where PyTorch is missing in one of its layouts."""
+        """Return whether the goal is reached; None if PyTorch was not measured in both layouts."""
         rival = better_layout(found)
         ahead = median_ratio(found[CALLED], found[rival]) >= self.ratio if rival else None
         if ahead and not all(name in found for name in IN_LAYOUT):
@@ -87,13 +87,13 @@ class PassGoal:
 
 
 def better_layout(found: Mapping[str, Sequence[float]]) -> str | None:
-    """Return in which of its layouts PyTorch is faster, or None if it was not measured."""
+    """Return PyTorch's faster layout, or None if it was not measured."""
     here = [name for name in IN_LAYOUT if name in found]
     return max(here, key=lambda name: median(found[name]), default=None)
 
 
 DEEP_CHANNELS = 32
-"""From how many channels on a 3 × 3 convolution should come near the peak."""
+"""Smallest number of channels of a 3 × 3 convolution near the peak."""
 DEEP = {"forward": PassGoal(0.9, 0.92), "data": PassGoal(0.9, 0.9), "weights": PassGoal(0.9, 0.85)}
 FLAT = PassGoal(1.5)
 USUAL = PassGoal(1)
@@ -101,7 +101,7 @@ POOLED = PassGoal(3)
 
 
 def pass_goal(one: Pass) -> PassGoal:
-    """Return what a pass of a convolution or of a pooling has to reach, with AVX-512."""
+    """Return the goal of a pass of a convolution or of a pooling, with AVX-512."""
     layer = one.layer
     if isinstance(layer, Pooling):
         return POOLED

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     Speeds = Mapping[Pass, Mapping[str, Sequence[float]]]
 
 GOALS_HOLD = "avx512"
-"""The instruction set that the goals are for."""
+"""The instruction set of the goals."""
 
 
 def run(
     title: str, layers: tuple[Convolution | Pooling, ...], notes: Sequence[str], settings: Settings
 ) -> dict[str, Any]:
-    """Measure the passes of some layers, print their table, return everything."""
+    """Measure the passes of some layers, print their table, return all results."""
     start = partial(server, "bench.images_worker", threads=settings.threads)
     starts = {OWN: partial(start, OWN)}
     if "torch" in settings.peers:
@@ -54,7 +54,7 @@ def run(
 
 
 def show(speeds: Speeds, notes: Sequence[str], *, judge: bool) -> str:
-    """Return the table, a line for each pass, and what was missed."""
+    """Return the table, a line for each pass, and the missed goals."""
     first = next(iter(speeds.values()))
     rivals = [name for name in IN_LAYOUT if name in first]
     share = PEAK_NEARBY in first

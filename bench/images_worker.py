@@ -1,8 +1,8 @@
 """Passes of layers for images, by one library in one process: `python -m bench.images_worker PEER`.
 
 A request (see `bench.serving`) is a layer and a pass, such as ``["100, 20, 24", "forward"]``, the
-answer billions of operations or bytes a second by who did it. With PyTorch the layout of images in
-memory is an argument too. Everybody returns new arrays.
+answer billions of operations or bytes per second by name. With PyTorch the layout of images in
+memory is an argument too. All passes return new arrays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def random_array(*shape: int) -> Any:
 
 
 def operands(layer: Convolution | Pooling) -> tuple[Any, Any]:
-    """Return images, channels last, and the gradient by what the layer makes of them."""
+    """Return images, channels last, and the gradient with respect to the layer's output."""
     outputs = layer.filters if isinstance(layer, Convolution) else layer.channels
     return (
         random_array(layer.n, layer.size, layer.size, layer.channels),
@@ -48,7 +48,7 @@ def parameters(layer: Convolution) -> tuple[Any, Any]:
 
 
 def with_torch(one: Pass, layout: str) -> Callable[[], Any]:
-    """Return the pass by the functions that PyTorch itself calls in training."""
+    """Return the pass by the functions of PyTorch's own training."""
     import torch
 
     from bench.peers.with_torch import FORMATS, images
@@ -96,7 +96,7 @@ def with_gyaku(one: Pass) -> Callable[[], Any]:
 
 
 def measure(peer: str, layout: str, name: str, which: str) -> dict[str, float]:
-    """Return speeds by who did it, for gyaku's convolutions also of the peak at that moment."""
+    """Return speeds by name, for gyaku's convolutions also the peak at that time."""
     one = Pass(find_layer(name), which)
     timed = partial(speeds, work=one.layer.work, floating=isinstance(one.layer, Convolution))
     if peer == OWN:

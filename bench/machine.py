@@ -1,4 +1,4 @@
-"""The machine: what stands above every table, and whether it was quiet."""
+"""The machine: the head of every table, and signs of other load."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PEAK = "peak"
-"""The name of the measurement of the peak among those of the frameworks."""
+"""Name of the peak among the results of the frameworks."""
 BUSY = 0.05
-"""The share of the CPUs' time that others may take in a quiet run."""
+"""Largest fraction of the CPUs' time for other processes in a quiet run."""
 DRIFT = 0.1
-"""By how much the measured peak may vary in a quiet run."""
+"""Largest variation of the measured peak in a quiet run."""
 
 
 class Machine:
     """The machine during a run.
 
-    `peaks` collects the answers of `bench.peak`, which are measured between everything else; a
-    table has its own, and its own clock, from `begin` on.
+    `peaks` collects the answers of `bench.peak`, which are measured between all others; `begin`
+    starts those of a table, and its time.
     """
 
     def __init__(self, threads: int, peers: list[str]) -> None:
@@ -46,23 +46,23 @@ class Machine:
         self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
 
     def measure_peak(self) -> dict[str, Any]:
-        """Measure what the machine can do at most, and keep it."""
+        """Measure and keep the machine's peak."""
         answer = call("bench.peak", threads=self.threads)
         self.peaks.append(answer)
         return answer
 
     @property
     def isa(self) -> str:
-        """The instruction set that gyaku uses."""
+        """Instruction set of gyaku."""
         return str(self.peaks[0]["isa"])
 
     @property
     def name(self) -> str:
-        """The processor, and how many threads are used."""
+        """Processor and number of threads."""
         return f"{self.peaks[0]['cpu']}, {counted(self.threads, 'thread')}"
 
     def facts(self) -> dict[str, Any]:
-        """Return everything, for the JSON."""
+        """Return all facts, for the JSON."""
         first = self.peaks[0] if self.peaks else {}
         return {
             "date": self.date,
@@ -82,8 +82,8 @@ class Machine:
     def title(self, text: str, peers: Iterable[str]) -> str:
         """Return the lines above a table: its title, the machine, versions, the peak.
 
-        The versions are those of the peers that take part, and gyaku's. The lines say so if the
-        machine was not quiet, and if gyaku was held to an instruction set.
+        The versions are those of the measured peers and of gyaku. The lines include warnings if
+        the machine was not quiet, and the instruction set if it was given.
         """
         first = self.peaks[0]
         flops, bandwidths = (
@@ -105,7 +105,7 @@ class Machine:
         return "\n".join([f"\n### {text}{held}\n", "  \n".join(lines), ""])
 
     def warnings(self) -> list[str]:
-        """Return what casts doubt on the figures, a sentence each."""
+        """Return doubts about the figures, a sentence each."""
         found = []
         if self.load > 0.5:
             found.append(f"the load average was {self.load:.2f} before the run")
@@ -118,7 +118,7 @@ class Machine:
         return found
 
     def foreign_share(self) -> float | None:
-        """Return the share of the CPUs' time since the start that went elsewhere, if known."""
+        """Return the fraction of the CPUs' time in other processes since the start, if known."""
         now = busy_seconds()
         if now is None or self._busy is None:
             return None
@@ -127,7 +127,7 @@ class Machine:
 
 
 def busy_seconds() -> float | None:
-    """Return the seconds that the CPUs have worked, for other guests of the host as well."""
+    """Return the busy seconds of all CPUs, with those of other guests of the host."""
     try:
         fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     except (OSError, IndexError):
@@ -137,13 +137,13 @@ def busy_seconds() -> float | None:
 
 
 def own_seconds() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
+    """Return the CPU seconds of this process and of its finished children."""
     both = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def span(values: list[float]) -> str:
-    """Return the median of some values and, if they differ, from where to where they go."""
+    """Return the median of some values and, if they differ, their range."""
     ordered = sorted(values)
     low, middle, high = (f"{v:,.0f}" for v in (ordered[0], ordered[len(ordered) // 2], ordered[-1]))
     return middle if low == high else f"{middle} ({low} to {high})"

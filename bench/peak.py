@@ -1,15 +1,15 @@
-"""What this machine can do at most, measured: `python -m bench.peak` prints one line of JSON."""
+"""Measured peak of this machine: `python -m bench.peak` prints one line of JSON."""
 
 from __future__ import annotations
 
 import json
 
 BANDWIDTH_BYTES = 64 << 20
-"""Size of an array of the triad: more than a second-level cache holds."""
+"""Size of an array of the triad, larger than a second-level cache."""
 
 
 def main() -> None:
-    """Measure float32 operations and bytes a second on as many threads as gyaku uses."""
+    """Measure float32 operations and bytes per second on gyaku's number of threads."""
     from gyaku import _core
 
     threads = _core.num_threads()

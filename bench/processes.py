@@ -1,4 +1,4 @@
-"""Processes: each measurement in one of its own, one after the other, alternating over rounds."""
+"""Processes: each measurement in one of its own, in sequence, alternating over rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 900
 
-# What the frameworks and their libraries read when they are loaded.
+# Environment variables of the frameworks and their libraries.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -34,21 +34,21 @@ Name = TypeVar("Name")
 
 
 class WorkerError(RuntimeError):
-    """A process that did not print what it should."""
+    """Failure of a process, or an unexpected answer."""
 
 
 def missing(peer: str) -> str | None:
-    """Return the pip command that brings a framework, or None if it is here."""
+    """Return the pip command that installs a framework, or None if it is installed."""
     packages = PEERS[peer].packages
     absent = [pip for name, pip in packages.items() if importlib.util.find_spec(name) is None]
     return f"python -m pip install {' '.join(absent)}" if absent else None
 
 
 def version(peer: str) -> str:
-    """Return the versions of what a framework consists of."""
+    """Return the versions of a framework's packages."""
     found = []
     for name, pip in PEERS[peer].packages.items():
-        # gyaku may be used from its source tree, where no metadata are.
+        # gyaku may be used from its source tree, which has no metadata.
         try:
             found.append(
                 importlib.metadata.version(name if name == "gyaku" else pip.split("==")[0])
@@ -59,14 +59,14 @@ def version(peer: str) -> str:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return this process's environment with so many threads for everything."""
+    """Return this process's environment with a number of threads for all libraries."""
     return os.environ | QUIET | dict.fromkeys(VARIABLES, str(threads))
 
 
 def call(module: str, *arguments: str, threads: int, confine: bool = False) -> dict[str, Any]:
-    """Run ``python -m module arguments`` and return the JSON of the last line that it prints.
+    """Run ``python -m module arguments`` and return the JSON of its last line.
 
-    With `confine` the process gets as many CPUs as threads, for frameworks that know no other way.
+    With `confine` the process gets as many CPUs as threads, for frameworks without a setting.
     """
     before = None
     if confine and hasattr(os, "sched_setaffinity"):
@@ -97,7 +97,7 @@ def call(module: str, *arguments: str, threads: int, confine: bool = False) -> d
 
 
 def last_error(text: str) -> str:
-    """Return the line of a traceback that says what happened."""
+    """Return the line of a traceback with the error."""
     lines = text.strip().splitlines() or ["it said nothing"]
     named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt): ", line)]
     return (named or lines)[-1]
@@ -106,7 +106,7 @@ def last_error(text: str) -> str:
 def alternate(
     names: Sequence[Name], rounds: int, measure: Callable[[Name], dict[str, Any]]
 ) -> tuple[dict[Name, list[dict[str, Any]]], dict[Name, str]]:
-    """Measure each name once a round; return the answers by name, and why names were given up.
+    """Measure each name once a round; return the answers and the errors by name.
 
     Each round begins with another name, so that none always follows the same one.
     """
@@ -125,25 +125,25 @@ def alternate(
 
 
 def rotated(names: Sequence[Name], places: int) -> list[Name]:
-    """Return the names in their order, but beginning so many places later."""
+    """Return the names, rotated by a number of places."""
     start = places % max(1, len(names))
     return [*names[start:], *names[:start]]
 
 
 def required(failures: Mapping[str, str], *names: str) -> None:
-    """Give up if one of those failed without whom there is no table."""
+    """Raise if one of the required names failed."""
     for name in names:
         if name in failures:
             raise WorkerError(f"{name} failed: {failures[name]}")
 
 
 def say(*words: object) -> None:
-    """Tell on standard error how far it is; tables go to standard output."""
+    """Print progress to standard error; tables go to standard output."""
     print(*words, file=sys.stderr, flush=True)
 
 
 def present(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the frameworks that are here, and a sentence for each that is not."""
+    """Return the installed frameworks, and a sentence for each missing one."""
     here, notes = [], []
     for name in names:
         command = missing(name)

@@ -1,8 +1,8 @@
-"""The tables of matrix products: GFLOP/s of gyaku, NumPy and PyTorch, and the picture of them.
+"""The tables of matrix products: GFLOP/s of gyaku, NumPy and PyTorch, with a picture.
 
 `python -m bench products`. Squares are multiplied in all four transpositions, the products of
-dense layers in the one that they occur in. All are called from Python; a second column of gyaku
-shows the same product replayed, as it is in training.
+dense layers in their own. All are called from Python; a second column of gyaku shows the same
+product replayed, as in training.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from bench.settings import Settings
     from bench.shapes import Product
 
-    # GFLOP/s of each round, by product and by who did it; the peak is one of those.
+    # GFLOP/s of each round, by product and by name; the peak is one of the names.
     Speeds = dict[Product, dict[str, list[float]]]
 
 RIVALS = ("numpy", "torch")
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure, print the tables, draw the picture, return everything."""
+    """Measure, print the tables, draw the picture, return all results."""
     names = [*(name for name in RIVALS if name in settings.peers), OWN]
     listed = products(quick=settings.quick)
     answers, failures = interleave(
@@ -63,7 +63,7 @@ def run(settings: Settings) -> dict[str, Any]:
 
 
 def show(speeds: Speeds, goal: Goal | None) -> str:
-    """Return a table of the squares, one of the other products, and what was missed."""
+    """Return a table of the squares, one of the other products, and the missed goals."""
     squares = {product: found for product, found in speeds.items() if product.square}
     layers = {product: found for product, found in speeds.items() if not product.square}
     verdicts = {p: goal.met(p, found) for p, found in speeds.items()} if goal else {}
@@ -86,14 +86,14 @@ def show(speeds: Speeds, goal: Goal | None) -> str:
     return "\n\n".join(
         [
             lines(squares, verdicts),
-            "What dense layers multiply:",
+            "Products of dense layers:",
             page(lines(layers, verdicts), *notes),
         ]
     )
 
 
 def gathered(listed: Sequence[Product]) -> str:
-    """Return the names of products, those of the same size together."""
+    """Return the names of products, grouped by size."""
     by_size: dict[str, list[str]] = {}
     for product in listed:
         by_size.setdefault(product.size, []).append(product.transposed)

@@ -1,7 +1,7 @@
 """Products by one library, in one process: `python -m bench.products_worker PEER`.
 
 A request (see `bench.serving`) is the name of a product, such as ``["64x64x64 nt"]``, the answer
-GFLOP/s by who did it. A product writes into the same array each time.
+GFLOP/s by name. A product writes into the same array each time.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def with_gyaku(product: Product, a: Any, b: Any) -> dict[str, Repeat]:
 
 
 def operands(product: Product) -> tuple[Any, Any]:
-    """Return the factors as they are stored, full of random numbers."""
+    """Return the factors as stored, with random elements."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -84,7 +84,7 @@ def operands(product: Product) -> tuple[Any, Any]:
 
 
 def measure(peer: str, name: str) -> dict[str, float]:
-    """Return GFLOP/s of a product by who did it, for gyaku also of the peak at that moment."""
+    """Return GFLOP/s of a product by name, for gyaku also the peak at that time."""
     product = Product.named(name)
     prepare = {"numpy": with_numpy, "torch": with_torch, OWN: with_gyaku}[peer]
     return speeds(prepare(product, *operands(product)), product.flops)

@@ -14,7 +14,7 @@ Task = TypeVar("Task")
 def by_task(
     tasks: Sequence[Task], answers: Mapping[str, Mapping[Task, Sequence[Mapping[str, float]]]]
 ) -> dict[Task, dict[str, list[float]]]:
-    """Return what was measured by task and by who did it, one number each round."""
+    """Return the measurements by task and by name, one for each round."""
     found: dict[Task, dict[str, list[float]]] = {task: {} for task in tasks}
     for each in answers.values():
         for task, rounds in each.items():
@@ -27,8 +27,8 @@ def by_task(
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
     """Return the median of the ratios of each round.
 
-    What happens in one round happens to both, so their ratio is steadier than either; the rounds
-    that only one of them finished are left out.
+    Disturbances of a round affect both, so their ratio varies less than either; rounds that only
+    one of them finished are left out.
     """
     return median(a / b for a, b in zip(of, to, strict=False))
 
@@ -36,7 +36,7 @@ def median_ratio(of: Sequence[float], to: Sequence[float]) -> float:
 def together(parts: Iterable[bool | None]) -> bool | None:
     """Return whether all parts of a target are met; None if some of them were not measured.
 
-    One part that is missed is enough to say that the target is.
+    A missed part suffices for a missed target.
     """
     found = list(parts)
     if False in found:
@@ -45,10 +45,10 @@ def together(parts: Iterable[bool | None]) -> bool | None:
 
 
 def best(times: Mapping[str, Sequence[float]]) -> str | None:
-    """Return whose median is the least, or None if there is nobody."""
+    """Return the name with the smallest median, or None without names."""
     return min(times, key=lambda name: median(times[name]), default=None)
 
 
 def limit_share(flops: float, peaks: Sequence[float], microseconds: Sequence[float]) -> float:
-    """Return the share of the limit: the time at the measured peak through the time it took."""
+    """Return the fraction of the limit: the time at the measured peak over the measured time."""
     return median_ratio([1e6 * flops / peak for peak in peaks], microseconds)

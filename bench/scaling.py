@@ -1,7 +1,7 @@
-"""The table of thread scaling: what more threads bring, to training and to matrix products.
+"""The table of thread scaling: speed-up of training and matrix products by more threads.
 
 `python -m bench scaling`, with a picture: the rows and some products, by gyaku and PyTorch, on
-1, 2, 4, ... threads up to all that are granted.
+1, 2, 4, ... threads up to all available ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bench.settings import Settings
 
-    # Steps or products a second of each round, by peer and number of threads.
+    # Steps or products per second of each round, by peer and number of threads.
     Rates = dict[str, dict[int, list[float]]]
 
 PRODUCTS = (
@@ -41,7 +41,7 @@ QUICK_TIMING = ("--seconds", "0.05", "--calls", "1", "--samples", "3000", "--no-
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure, print the table, draw the picture, return everything."""
+    """Measure, print the table, draw the picture, return all results."""
     peers = [name for name in ("torch", OWN) if name == OWN or name in settings.peers]
     counts = thread_counts(settings.threads)
     runs = {f"{peer} {count}": (peer, count) for count in counts for peer in peers}
@@ -63,7 +63,7 @@ def run(settings: Settings) -> dict[str, Any]:
 def measure(
     runs: Mapping[str, tuple[str, int]], settings: Settings
 ) -> tuple[dict[str, Rates], dict[str, str]]:
-    """Return the rates of rows and products, and why runs failed."""
+    """Return the rates of rows and products, and the errors of failed runs."""
     timing = list(QUICK_TIMING if settings.quick else TIMING)
     if settings.data:
         timing += ["--data", str(settings.data)]
@@ -104,7 +104,7 @@ def measure(
 
 
 def speed_up(rates: Mapping[int, list[float]], count: int) -> float | None:
-    """Return by how much so many threads are faster than one, or None if that is not known."""
+    """Return the speed-up of a number of threads over one, or None if unknown."""
     if 1 not in rates or count not in rates:
         return None
     return median_ratio(rates[count], rates[1])

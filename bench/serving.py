@@ -1,7 +1,7 @@
-"""Processes that answer one request after the other, so that frameworks alternate within seconds.
+"""Processes that answer requests in turn, so that frameworks alternate within seconds.
 
 A request is a line of JSON with a list of arguments, the answer a line of JSON too. A process
-answers only when its threads sleep again: what still spins would take a core from the next one.
+answers only when its threads sleep again: a spinning thread would take a core from the next one.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 READY = "ready"
 REST, PATIENCE = 0.03, 0.5
-"""Seconds over which the threads must have slept, and after which they are no longer waited for."""
+"""Seconds of sleep of all threads before an answer, and the longest wait for them."""
 
 Task = TypeVar("Task")
 
 
 class Asked(Protocol):
-    """Who answers requests: a `Server`, or what stands for one in a test."""
+    """Protocol of a `Server`, also for its substitutes in tests."""
 
     def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Return the answer to a request."""
 
 
 class Server:
-    """The near end of a process that calls `serve`; once it has failed it is not asked again."""
+    """Client of a process that calls `serve`; a failed one gets no more requests."""
 
     def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
         self._process, self._errors = process, errors
 
     def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Return the answer to a request."""
-        # If the process has died, `read` says why.
+        # If the process has died, `read` raises with the reason.
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(list(arguments)), file=self._process.stdin, flush=True)
         answer: dict[str, Any] = self.read()
@@ -70,7 +70,7 @@ class Server:
 
 @contextlib.contextmanager
 def server(module: str, *arguments: str, threads: int) -> Iterator[Server]:
-    """Start ``python -m module arguments`` on so many threads, wait for it, end it at last."""
+    """Start ``python -m module arguments`` on a number of threads, and end it at last."""
     with (
         TemporaryFile("w+") as errors,
         subprocess.Popen(
@@ -95,7 +95,7 @@ def server(module: str, *arguments: str, threads: int) -> Iterator[Server]:
 
 
 def serve(answer: Callable[[list[str]], dict[str, Any]]) -> None:
-    """Answer requests until there are no more; what libraries print goes to standard error."""
+    """Answer requests until the last; output of libraries goes to standard error."""
     out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
         print(json.dumps(READY), file=out, flush=True)
@@ -106,7 +106,7 @@ def serve(answer: Callable[[list[str]], dict[str, Any]]) -> None:
 
 
 def rest() -> None:
-    """Wait until the threads of this process sleep, which some do only after a while."""
+    """Wait until all threads of this process sleep, which takes some time with spinning ones."""
     start = time.perf_counter()
     while time.perf_counter() - start < PATIENCE:
         before = time.process_time()
@@ -124,17 +124,17 @@ def interleave(
     *,
     before: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, dict[Task, list[dict[str, Any]]]], dict[str, str]]:
-    """Ask everybody for one task after the other, in each round new processes.
+    """Request each task from all processes in turn, with new processes in each round.
 
-    Between two answers that are compared lies as little time as can be. `before` is called at the
-    start of each round, and each task begins with another name.
+    The time between two compared answers is as short as possible. `before` is called at the start
+    of each round, and each task begins with another name.
 
     Returns
     -------
     answers
         By name and by task, one each round.
     failures
-        Why names were given up, who have no answers then.
+        Errors of failed names, which have no answers.
     """
     answers: dict[str, dict[Task, list[dict[str, Any]]]]
     answers = {name: {task: [] for task in tasks} for name in starts}

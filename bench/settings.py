@@ -1,4 +1,4 @@
-"""What a run was asked for."""
+"""Settings of a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Settings:
-    """What a run was asked for, and the machine that it runs on.
+    """Settings of a run, and its machine.
 
-    `peers` are those that are here; `data` is the folder with MNIST as .npy files, if there is
+    `peers` are the installed ones; `data` is the folder with MNIST as .npy files, if there is
     one; `plots` is the folder for pictures.
     """
 
@@ -28,6 +28,6 @@ class Settings:
     data: Path | None = None
 
     def picture(self, name: str) -> Path:
-        """Return where a picture goes; one of a forced instruction set says so in its name."""
+        """Return the path of a picture, with the instruction set if it was given."""
         held = f"-{self.machine.forced}" if self.machine.forced else ""
         return self.plots / f"{name}{held}.png"

@@ -1,4 +1,4 @@
-"""The matrix products, convolutions and poolings that are measured."""
+"""The measured matrix products, convolutions and poolings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 BIG = 256
-"""The size from which on a square should come near the peak."""
+"""Smallest size of a square near the peak."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Product:
 
     @property
     def flops(self) -> int:
-        """A multiplication and an addition for each term of each sum."""
+        """Floating-point operations, 2 m k n."""
         return 2 * self.m * self.k * self.n
 
     @property
@@ -30,12 +30,12 @@ class Product:
 
     @property
     def big(self) -> bool:
-        """Whether it is a square that should come near the peak."""
+        """Whether it is a square that should be near the peak."""
         return self.square and self.n >= BIG
 
     @property
     def size(self) -> str:
-        """Its sizes as people write them, such as ``128 × 784 × 512``."""
+        """Its sizes in text, such as ``128 × 784 × 512``."""
         return f"{self.m} × {self.k} × {self.n}"
 
     @property
@@ -53,7 +53,7 @@ class Product:
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TRANSPOSITIONS = ("nn", "nt", "tn", "tt")
-# What dense layers multiply, forward and backward.
+# Products of dense layers, forward and backward.
 LAYERS = (
     Product(100, 784, 100),
     Product(784, 100, 100, "tn"),
@@ -67,7 +67,7 @@ LAYERS = (
 
 
 def products(*, quick: bool = False) -> list[Product]:
-    """Return all that are measured; a quick run takes some sizes, none above 512."""
+    """Return the measured products; a quick run takes some sizes, none above 512."""
     sizes = (64, 256, 512) if quick else SIZES
     squares = [Product(size, size, size, how) for size in sizes for how in TRANSPOSITIONS]
     return [*squares, *LAYERS]
@@ -75,7 +75,7 @@ def products(*, quick: bool = False) -> list[Product]:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution of n square images, with as many zeros on all sides."""
+    """A convolution of n square images, with the same padding on all sides."""
 
     n: int
     channels: int
@@ -93,7 +93,7 @@ class Convolution:
 
     @property
     def work(self) -> int:
-        """The floating-point operations of each pass, those by zeros included."""
+        """Floating-point operations of each pass, with those on padding."""
         return 2 * self.n * (self.windows * self.kernel) ** 2 * self.channels * self.filters
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pooling:
-    """The maxima of windows of 2 × 2 pixels, side by side, of n square images."""
+    """Max-pooling of n square images by windows of 2 × 2 pixels."""
 
     n: int
     size: int
@@ -118,7 +118,7 @@ class Pooling:
 
     @property
     def work(self) -> int:
-        """The bytes of the images that are read and written, as float32."""
+        """Bytes of the images read and written, as float32."""
         return 4 * self.n * self.channels * (self.size**2 + self.windows**2)
 
     def __str__(self) -> str:
@@ -150,7 +150,7 @@ POOLINGS = (
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of a layer, forward or for a gradient."""
+    """A pass of a layer, forward or for a gradient."""
 
     layer: Convolution | Pooling
     which: str
@@ -167,5 +167,5 @@ def passes(layers: tuple[Convolution | Pooling, ...], *, quick: bool = False) ->
 
 
 def find_layer(name: str) -> Convolution | Pooling:
-    """Return the layer that its name, as people write it, stands for."""
+    """Return the layer of a name."""
     return {str(layer): layer for layer in (*CONVOLUTIONS, *POOLINGS)}[name]

@@ -1,4 +1,4 @@
-"""The table of training steps: microseconds a step of every framework, side by side."""
+"""The table of training steps: microseconds per step of every framework."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Setting:
-    """How a framework is run: on how many threads, with which of its options."""
+    """Settings of a framework: number of threads and option."""
 
     def __init__(self, peer: str, threads: int, option: str) -> None:
         self.peer, self.threads, self.option = peer, threads, option
@@ -28,7 +28,7 @@ class Setting:
         return f"{self.option}, {threads}" if self.option else threads
 
     def run(self, workload: Workload, settings: Settings, *, trial: bool = False) -> dict[str, Any]:
-        """Measure in a process of its own; a trial is shorter and shows no loss."""
+        """Measure in a process of its own; a trial is shorter and without loss."""
         arguments = [workload.name, self.peer, "--option", self.option]
         if settings.data:
             arguments += ["--data", str(settings.data)]
@@ -47,7 +47,7 @@ class Setting:
 
 
 def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
-    """Measure the rows, print their table, return everything."""
+    """Measure the rows, print their table, return all results."""
     found = {workload.name: measure(workload, settings) for workload in workloads}
     rivals = [name for name in settings.peers if name != OWN]
     print(settings.machine.title("Training steps", rivals))
@@ -58,10 +58,10 @@ def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
 def choose(
     peer: str, workload: Workload, settings: Settings
 ) -> tuple[Setting, dict[str, float | str]]:
-    """Return the fastest way of a framework, and what was tried.
+    """Return the fastest setting of a framework, and all trials.
 
-    Every option is tried on all threads, the best of them on one thread as well. gyaku is taken as
-    it comes.
+    Every option is tried on all threads, the best of them on one thread as well; gyaku runs with
+    its defaults.
     """
     listed = [Setting(peer, settings.threads, option) for option in options(peer, workload)]
     tried: dict[str, float | str] = {}
@@ -88,7 +88,7 @@ def choose(
 
 
 def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
-    """Return all that was found out about one row."""
+    """Return all results of one row."""
     chosen: dict[str, Setting] = {}
     tried, failures = {}, {}
     for peer in settings.peers:
@@ -128,7 +128,7 @@ def summary(
     peaks: list[float],
     memory: dict[str, list[int]],
 ) -> dict[str, Any]:
-    """Return ratios, share of the limit, and whether the target is met; None where unknown."""
+    """Return ratios, fraction of the limit, and whether the target is met; None if unknown."""
     own = us.get(OWN)
     peers = {name: found for name, found in us.items() if name != OWN}
     first = best(peers)
@@ -151,7 +151,7 @@ def summary(
                 [
                     found["target_ratio"] >= target.ratio,
                     target.limit is None or found["limit_share"] >= target.limit,
-                    # Who was not measured might have been faster.
+                    # A peer without a measurement might have been faster.
                     True if all(name in peers for name in target.versus) else None,
                     *(
                         median(memory[OWN]) < median(memory[name]) if name in memory else None
@@ -220,7 +220,7 @@ def learning(workload: Workload) -> str:
 
 
 def details(row: dict[str, Any], peers: list[str]) -> list[str]:
-    """Return a line for each framework: how it was run, and what it has learnt."""
+    """Return a line for each framework: its settings, loss and memory."""
     lines = []
     for name in peers:
         if name in row["failures"]:

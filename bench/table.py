@@ -31,14 +31,14 @@ def page(shown: str, *notes: str) -> str:
 
 
 def times(values: Sequence[float]) -> str:
-    """Return microseconds as their median and, in brackets, their best."""
+    """Return microseconds as their median and, in parentheses, the smallest."""
     if not values:
         return "–"
     return f"{number(median(values))} ({number(min(values))})"
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, or all of them before the point."""
+    """Return a number with three significant digits, and all of them before the point."""
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 1:
@@ -47,7 +47,7 @@ def number(value: float) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a number of things, such as ``2 threads``."""
+    """Return a count with its noun, such as ``2 threads``."""
     return f"{count} {thing}{'s' * (count != 1)}"
 
 
@@ -68,7 +68,7 @@ def factor(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share; of small ones, a digit that counts."""
+    """Return a fraction in per cent, a small one with a significant digit."""
     if value is None:
         return "–"
     return f"{value:.0%}" if value >= 0.01 else f"{100 * value:.1g}%"

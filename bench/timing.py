@@ -1,7 +1,6 @@
-"""What a worker does to time one operation: blocks of calls, from Python and replayed.
+"""Timing of one operation in a worker: blocks of calls, from Python and replayed.
 
-What is timed is a block of calls, of which there are some, and their median. One call of something
-big is a block of its own.
+The time is the median over some blocks of calls. A single long call is a block of its own.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Repeat = Callable[[int], None]
-"""Does an operation so many times."""
+"""Function that calls an operation a number of times."""
 BLOCK, BLOCKS = 0.005, 3
-"""The least seconds of a block of calls, and how many there are."""
+"""Smallest time of a block of calls in seconds, and the number of blocks."""
 LONG = 0.05
-"""The seconds from which on a single call is enough."""
+"""Seconds of a call that is a block of its own."""
 
 
 def repeated(call: Callable[[], object]) -> Repeat:
-    """Return what does a call so many times."""
+    """Return a function that repeats a call."""
 
     def repeat(times: int) -> None:
         for _ in range(times):
@@ -35,7 +34,7 @@ def repeated(call: Callable[[], object]) -> Repeat:
 
 
 def replayed(call: Callable[[], Any]) -> Repeat:
-    """Capture a call of gyaku, and return what replays it; its results are kept."""
+    """Capture a call of gyaku, and return a function that replays it; its results are kept."""
     from gyaku import _core
 
     program = _core.Program()
@@ -46,7 +45,7 @@ def replayed(call: Callable[[], Any]) -> Repeat:
 
 
 def seconds(repeat: Repeat) -> float:
-    """Return the seconds of one call: its own, or those of the middle one of some blocks."""
+    """Return the seconds of one call, by the median block."""
 
     def timed(times: int) -> float:
         start = perf_counter()
@@ -67,21 +66,21 @@ def seconds(repeat: Repeat) -> float:
 def speeds(
     repeats: Mapping[str, Repeat], work: float, *, floating: bool = True
 ) -> dict[str, float]:
-    """Return billions of work a second by who did it.
+    """Return billions of operations or bytes per second by name.
 
-    Where the work is floating-point operations, the peak is measured beside what is replayed.
+    For floating-point operations the peak is measured next to the replay.
     """
     found = {}
     for who, repeat in repeats.items():
         if who == REPLAYED and floating:
-            # Between the two that are compared with it.
+            # Between the two results that are compared with it.
             found[PEAK_NEARBY] = peak()
         found[who] = work / seconds(repeat) / 1e9
     return found
 
 
 def peak() -> float:
-    """Return the GFLOP/s that this machine can do at most."""
+    """Return the peak of this machine in GFLOP/s."""
     from gyaku import _core
 
     return _core.measure_flops("float32", _core.num_threads()) / 1e9

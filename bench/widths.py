@@ -1,7 +1,7 @@
-"""The table of widths: 10-w-w-10 networks, whose threads must never cost more than they bring.
+"""The table of widths: 10-w-w-10 networks, which more threads must never slow down.
 
-`python -m bench widths`. PyTorch falls off a cliff where it begins to share such products among
-threads (its issue 144633), between the widths 45 and 46.
+`python -m bench widths`. PyTorch slows down by a large factor between the widths 45 and 46, where
+it begins to split such products among threads (its issue 144633).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 WIDTHS = (16, 24, 32, 45, 46, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 QUICK = (16, 46, 256)
 NOISE = 0.05
-"""How much slower all threads may seem than one, by chance."""
+"""Largest random slowdown of all threads over one."""
 TIMING = ("--seconds", "0.1", "--calls", "3", "--no-loss")
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure, print the table, return everything."""
+    """Measure, print the table, return all results."""
     runs = {f"{OWN} {count}": (OWN, count) for count in sorted({1, settings.threads})}
     if "torch" in settings.peers:
         runs |= {f"torch {count}": ("torch", count) for count in thread_counts(settings.threads)}
@@ -82,7 +82,7 @@ def compare(us: Mapping[str, list[float]], threads: int) -> dict[str, Any]:
 
 
 def title(name: str) -> str:
-    """Return who it is and on how many threads."""
+    """Return the name of a framework and its number of threads."""
     peer, count = name.split()
     return f"{PEERS[peer].title}, {counted(int(count), 'thread')}"
 

@@ -1,15 +1,15 @@
 """One framework, one workload, one process: `python -m bench.worker ROW PEER`.
 
-Prints one line of JSON: `us` (microseconds a step), `seconds` (of each timed call), `epochs` (of a
-timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs), `memory` (the
-most bytes that the process had in memory) and what was asked for. With `--serve` instead of all
-arguments it answers requests of such arguments (see `bench.serving`).
+Prints one line of JSON: `us` (microseconds per step), `seconds` (of each timed call), `epochs` (of
+a timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs), `memory`
+(peak memory in bytes) and the arguments. With `--serve` instead of all arguments it answers
+requests of such arguments (see `bench.serving`).
 
-What is counted: whole epochs of training on data that are in memory, by a network that has been
-trained for some epochs already: shuffling, gathering batches, forward, loss, backward, optimizer
-and, for frameworks that have one, everything that their `fit` does besides. Imports, reading data,
-compilation and warming up are not. A step is a batch of samples; the last batch of an epoch, which
-may be smaller, counts by its samples.
+The time is that of whole epochs of training on data in memory, by a network that has been trained
+for some epochs already: shuffling, gathering batches, forward, loss, backward, optimizer and, for
+frameworks with a `fit`, all of its other work. Imports, reading data, compilation and warming up
+are not counted. A step is a batch of samples; the last batch of an epoch, which may be smaller,
+counts by its samples.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 
 
 def time_epochs(trainer: Trainer, *, seconds: float, calls: int) -> tuple[int, list[float]]:
-    """Time some calls of at least so many seconds each; return their epochs and their seconds."""
+    """Time calls of a smallest length each; return their epochs and their seconds."""
     epochs = 1
     while True:
-        # What is compiled for this number of epochs is compiled here.
+        # Compilation for this number of epochs happens here.
         trainer.train(epochs)
         start = perf_counter()
         trainer.train(epochs)
         took = perf_counter() - start
         if took >= seconds:
             break
-        # Beyond what a short call foretells, but not much: it may have been slow for once.
+        # Slightly longer than predicted from the short call, which may have been slow by chance.
         epochs = max(epochs + 1, min(20 * epochs, int(1.1 * epochs * seconds / took) + 1))
     times = []
     for _ in range(calls):
@@ -56,7 +56,7 @@ def time_epochs(trainer: Trainer, *, seconds: float, calls: int) -> tuple[int, l
 
 
 def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
-    """Build, warm up, time; return what is printed."""
+    """Build, warm up, time; return the answer."""
     from bench.data import initial_weights, load
 
     workload: Workload = asked.row
@@ -80,9 +80,9 @@ def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process ever had in memory."""
+    """Return the peak memory of this process in bytes."""
     try:
-        # Linux counts the memory of who started the process into `ru_maxrss`, but not here.
+        # On Linux `ru_maxrss` includes the memory of the parent process, this does not.
         found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     except OSError:
         found = None
@@ -93,14 +93,14 @@ def peak_memory() -> int:
 
 
 def answer(arguments: list[str]) -> dict[str, Any]:
-    """Read the arguments, measure, return what is printed."""
+    """Parse the arguments, measure, return the answer."""
     parser = argparse.ArgumentParser(prog="python -m bench.worker")
     parser.add_argument("row", type=find)
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--option", default=None, help="a setting of the framework")
-    parser.add_argument("--data", type=Path, help="the folder with MNIST as .npy files")
-    parser.add_argument("--seconds", type=float, default=0.5, help="the least length of a call")
-    parser.add_argument("--calls", type=int, default=3, help="how many calls are timed")
+    parser.add_argument("--data", type=Path, help="folder with MNIST as .npy files")
+    parser.add_argument("--seconds", type=float, default=0.5, help="smallest length of a call")
+    parser.add_argument("--calls", type=int, default=3, help="number of timed calls")
     parser.add_argument("--samples", type=int, help="train on the first samples only")
     parser.add_argument("--no-loss", action="store_true", help="leave out the first epochs")
     asked = parser.parse_args(arguments)

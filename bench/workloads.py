@@ -1,7 +1,7 @@
-"""The workloads, each stated once: every framework builds what it trains from here.
+"""The workloads, each defined once for all frameworks.
 
-Nothing but the standard library is imported, because a worker reads its workload before it may
-load NumPy, whose number of threads is fixed while it is loaded.
+Only the standard library is imported, because a worker reads its workload before the import of
+NumPy, which fixes its number of threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Dense:
-    """A dense layer with bias, and the activation that follows it; images are flattened before."""
+    """A dense layer with bias and activation; images are flattened first."""
 
     units: int
     activation: str = "identity"
@@ -34,7 +34,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with bias, zeros on all sides, and the activation that follows it."""
+    """A convolution with bias, padding on all sides and activation."""
 
     filters: int
     kernel: int
@@ -56,7 +56,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """The maxima of windows side by side, and the activation that follows."""
+    """Max-pooling by adjacent windows, and activation."""
 
     window: int = 2
     activation: str = "identity"
@@ -71,7 +71,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Dropout: a number is kept with the probability 1 - rate, and then divided by it."""
+    """Dropout: an element is kept with the probability 1 - rate, and divided by it."""
 
     rate: float
 
@@ -88,7 +88,7 @@ Layer = Dense | Conv | MaxPool | Dropout
 
 
 def named(activation: str) -> str:
-    """Return an activation as it follows a layer's name."""
+    """Return the text of an activation behind a layer's name."""
     return "" if activation == "identity" else f" {activation}"
 
 
@@ -111,10 +111,10 @@ class Adam:
 
 @dataclass(frozen=True)
 class Target:
-    """What gyaku has to reach.
+    """Target of gyaku.
 
-    So many times the best of the peers of `versus`, such a share of the limit, and less memory than
-    all of `lighter`.
+    A ratio to the best of the peers of `versus`, a fraction of the limit, and less memory than all
+    of `lighter`.
     """
 
     ratio: float
@@ -125,12 +125,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Workload:
-    """A network and how it is trained.
+    """A network and its training.
 
     `loss` is "softmax_cross_entropy" on logits and class numbers or "mean_squared_error" over all
-    numbers of a batch; `data` names a data set of `bench.data`, of which the first `samples` are
-    taken; `epochs` are trained before anything is timed, and the last one's mean loss is what shows
-    that all learn the same.
+    elements of a batch; `data` names a data set of `bench.data`, of which the first `samples` are
+    taken; `epochs` are trained before the timing, and the mean loss of the last one shows that all
+    frameworks train the same network.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Workload:
 
     @property
     def weighted(self) -> list[tuple[Shape, Weighted]]:
-        """The layers with weights, each with the shape of those."""
+        """The layers with weights, each with their shape."""
         return [
             (layer.weight(before), layer)
             for before, layer, _ in self.traced
@@ -182,9 +182,9 @@ class Workload:
     def flops(self) -> int:
         """Floating-point operations of a step's matrix products and convolutions.
 
-        Three for each layer with weights: outputs, weight gradient, input gradient; the first layer
-        needs no input gradient. A multiplication and an addition count as two, and those by the
-        zeros around an image count like others.
+        Three products for each layer with weights: outputs, weight gradient, input gradient; the
+        first layer needs no input gradient. A multiplication and an addition count as two, also on
+        padding.
         """
         products = [
             2 * self.batch * prod(layer.weight(before)) * prod(behind[:-1])
@@ -211,7 +211,7 @@ FRAMEWORKS = ("torch", "jax", "keras")
 EAGER = ("torch", "keras")
 IMAGE = (28, 28, 1)
 FEWER = 12_000
-"""Images of an epoch where the slowest framework would take a minute for all."""
+"""Images per epoch if the slowest framework would take a minute for all."""
 
 ROWS = {
     row.name: row
@@ -288,7 +288,7 @@ ROWS = {
                 Conv(16, 3, 1, "relu"),
                 MaxPool(),
                 Conv(32, 3, 1, "relu"),
-                # The wider border makes 16 rows of 14, which two more poolings divide evenly.
+                # The wider padding makes 16 rows of 14, which two more poolings divide evenly.
                 Conv(32, 3, 2, "relu"),
                 MaxPool(),
                 Conv(64, 3, 1, "relu"),
@@ -323,7 +323,7 @@ ROWS = {
 
 
 def narrow(width: int) -> Workload:
-    """Return a 10-w-w-10 network, small enough that threads may cost more than they bring.
+    """Return a 10-w-w-10 network, so small that more threads may slow it down.
 
     It is that of PyTorch's issue 144633: linear layers, Adam, 100 batches of 128.
     """

@@ -65,7 +65,7 @@ def test_every_split_has_all_digits_alike(test_size: float) -> None:
 
 @pytest.mark.parametrize("test_size", [-1, 1797, -0.1, 1.0, 2.5, True, "0.2", None, float("nan")])
 def test_a_senseless_test_size_is_refused(test_size: object) -> None:
-    with pytest.raises(ValueError, match="digits: test_size must be a share .* got"):
+    with pytest.raises(ValueError, match="digits: test_size must be a fraction .* got"):
         digits(test_size)  # type: ignore[arg-type]
 
 

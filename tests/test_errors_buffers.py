@@ -226,7 +226,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        "optimizer_tick: rates begin with step 5, the clock stands at step 1",
+        "optimizer_tick: rates begin with step 5, the step counter is at step 1",
         lambda: ops.optimizer_tick(CLOCK.copy(), np.array([5.0, 0.1])),
     ),
     (
@@ -257,7 +257,7 @@ MISTAKES: list[Mistake] = [
     (ValueError, "adam: clock must have shape (4,), got (3,)", update("adam", clock=np.zeros(3))),
     (
         ValueError,
-        "adam: the clock must be at step 1 or later, call optimizer_tick first",
+        "adam: the step counter must be at step 1 or later, call optimizer_tick first",
         update("adam", clock=np.array([0.0, 0.0, 1.0, 1.0])),
     ),
 ]

@@ -95,7 +95,7 @@ MISTAKES: list[Mistake] = [
     (
         ValueError,
         (
-            "conv2d_backward_data: weights must have 4 dimensions, the window's first,"
+            "conv2d_backward_data: weights must have 4 dimensions, those of the kernel first,"
             " got shape (3, 3, 4)"
         ),
         lambda: ops.conv2d_backward_data(DY, W[..., 0], (6, 5)),

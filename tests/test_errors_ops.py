@@ -185,7 +185,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        "cross_entropy: target must be 2 labels or numbers of shape (2, 3), got shape (3, 2)",
+        "cross_entropy: target must be 2 labels or an array of shape (2, 3), got shape (3, 2)",
         lambda: ops.cross_entropy(ONES, zeros(3, 2)),
     ),
     (

@@ -130,7 +130,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"optimizer": 0.1}, TypeError, "optimizer must be a name or an Optimizer, got 0.1"),
     ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy', did you mean 'accuracy'?"),
     ({"metrics": [3]}, TypeError, "a metric must be a name or a function (y, t), got 3"),
-    ({"metrics": ["accuracy"] * 2}, ValueError, "two numbers would be called 'accuracy'"),
+    (
+        {"metrics": ["accuracy"] * 2},
+        ValueError,
+        "two columns of the history would be named",
+    ),
     ({"epochs": 0}, ValueError, "fit: epochs must be at least 1, got 0"),
     ({"epochs": 1.5}, TypeError, "fit: epochs must be an integer, got 1.5"),
     ({"batch_size": 0}, ValueError, "fit: batch_size must be at least 1, got 0"),

@@ -74,7 +74,7 @@ def test_a_program_takes_what_its_layers_do_forward_and_twice_that_backward() ->
     model.fit(x, y, loss="softmax_cross_entropy", epochs=1, batch_size=40, verbose=0)
     tasks = model.captured["tasks"]
     products = sum(task["flops"] for task in tasks if "matmul" in task["name"])
-    first, second = (use.worker.flops for use in model.plan.applications)
+    first, second = (use.instance.flops for use in model.plan.applications)
     assert products == 40 * (2 * first + 3 * second)
     losses = ops.TABLE["softmax_cross_entropy"].flops([(40, 10), (40,)], [(1,), (40, 10)])
     assert sum(task["flops"] for task in tasks if "cross_entropy" in task["name"]) == losses

@@ -87,7 +87,7 @@ def test_running_statistics_are_kept_but_not_trained() -> None:
     text = str(model.summary())
     count = 3 * 3 * 2 * 4 + 4 + 4 + 64 * 3 + 3
     assert f"{count} parameters" in text
-    assert "8 more numbers that are not trained" in text
+    assert "8 elements in buffers that are not trained" in text
     assert model.buffers["batch_norm.mean"].any()
 
 

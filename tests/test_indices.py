@@ -241,8 +241,8 @@ GAPS = np.where(np.arange(70)[:, np.newaxis] == 5, np.nan, IDS)
             lambda: gk.Model(x := gk.Input((6,), dtype="int32"), gk.Dense(2, name="d")(x)),
             ValueError,
             (
-                "Dense 'd': takes no indices, but its input holds some; a layer of your own takes"
-                " them with takes_indices = True"
+                "Dense 'd': takes no indices, but its input holds indices; set takes_indices ="
+                " True in a layer of your own"
             ),
         ),
         (
@@ -252,8 +252,8 @@ GAPS = np.where(np.arange(70)[:, np.newaxis] == 5, np.nan, IDS)
             ),
             ValueError,
             (
-                "Dense 'd': takes no indices, but its input holds some; a layer of your own takes"
-                " them with takes_indices = True"
+                "Dense 'd': takes no indices, but its input holds indices; set takes_indices ="
+                " True in a layer of your own"
             ),
         ),
     ],

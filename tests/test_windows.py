@@ -255,7 +255,7 @@ ROWS = [
     ),
     refused(
         conv(w=(3, 3, 6)),
-        f"{CONV}: weights must have 4 dimensions, the window's first, got shape (3, 3, 6)",
+        f"{CONV}: weights must have 4 dimensions, those of the kernel first, got shape (3, 3, 6)",
     ),
     refused(conv((8, 4, 0, 3)), f"{CONV}: an image of 4 x 0 has no pixels (input (8, 4, 0, 3))"),
     # steps and padding

@@ -1,7 +1,7 @@
-"""The frameworks: what each is called, how it is installed, which settings are tried for it.
+"""The frameworks: names, packages, and settings to try.
 
-Each module of this folder has a `build`, which makes a `Trainer` of a workload in the way that the
-framework's own users would write it, as fast as they can. Nothing is imported here.
+Each module of this folder has a `build`, which returns a `Trainer` of a workload, written as by
+the framework's users for the best speed. Nothing is imported here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 OWN = "gyaku"
 CHANNELS_FIRST, CHANNELS_LAST = "NCHW", "channels-last"
 LAYOUTS = (CHANNELS_FIRST, CHANNELS_LAST)
-"""How PyTorch may keep images in memory."""
+"""PyTorch's layouts of images in memory."""
 
 
 class Trainer(Protocol):
-    """A network on its way."""
+    """A network in training."""
 
     def train(self, epochs: int) -> None:
-        """Train for some epochs; this is what is timed."""
+        """Train for some epochs; the timed call."""
 
     def loss(self, epochs: int) -> float:
         """Train for some epochs and return the mean loss of the batches of the last one."""
@@ -32,8 +32,8 @@ class Trainer(Protocol):
 class Peer:
     """A framework.
 
-    `packages` maps what is imported to what pip calls it; `confine` says that the framework has no
-    setting for the number of threads and is given that many CPUs instead.
+    `packages` maps modules to their names for pip; with `confine` the framework has no setting for
+    the number of threads and gets that many CPUs instead.
     """
 
     name: str
@@ -61,7 +61,7 @@ PEERS = {
 
 
 def options(peer: str, workload: Workload) -> list[str]:
-    """Return the settings of a framework among which its fastest is looked for.
+    """Return the settings of a framework to try.
 
     The list is empty if the framework cannot express the workload; "" is a framework's only way.
     """
@@ -87,5 +87,5 @@ def options(peer: str, workload: Workload) -> list[str]:
         same = len({layer.activation for _, layer in workload.weighted[:-1]}) == 1
         return ["fit"] if expressible and same else []
     if peer == "numpy" and images:
-        return []  # as lecture notes have them, its convolutions would take minutes
+        return []  # its convolutions, written as in lecture notes, would take minutes
     return [""]

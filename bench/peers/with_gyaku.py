@@ -1,4 +1,4 @@
-"""gyaku through its public face: `Sequential` and `fit`."""
+"""gyaku by its public API: `Sequential` and `fit`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def optimizer(how: SGD | Adam, rate: float | gk.schedules.OneCycle) -> gk.Optimi
 
 
 class Gyaku:
-    """A network of gyaku; whole calls of `fit` are timed, its checks and its capture included."""
+    """A network of gyaku; whole calls of `fit` are timed, with validation and capture."""
 
     def __init__(
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights

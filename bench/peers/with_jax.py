@@ -67,7 +67,7 @@ class Jax:
         return float(value)
 
     def call(self, order: NDArray[np.int32]) -> Any:
-        """Run the steps whose rows `order` holds and return the sum of their losses."""
+        """Run the steps on the rows of `order` and return the sum of their losses."""
         total = jnp.zeros(())
         for part in order if self.stepwise else [order]:
             self.state, value = self.run(self.state, self.x, self.y, part)

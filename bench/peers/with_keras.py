@@ -25,7 +25,7 @@ ROWS = 1 << 16
 
 
 def network(workload: Workload, weights: Weights) -> Any:
-    """Return the model, with the weights that all begin with."""
+    """Return the model, with the common initial weights."""
     layers = [keras.Input(workload.inputs)]
     for before, layer, behind in workload.traced:
         if isinstance(layer, Dropout):
@@ -134,7 +134,7 @@ class Loop:
         return value
 
     def steps(self, order: Any) -> Any:
-        """Do the steps whose rows `order` holds; return the sum of their losses."""
+        """Run the steps on the rows of `order`; return the sum of their losses."""
         total = tf.constant(0.0)
         for i in tf.range(tf.shape(order)[0]):
             rows = order[i]

@@ -1,4 +1,4 @@
-"""Plain NumPy, written as lecture notes do: a class a layer, forward and backward."""
+"""Plain NumPy, as in lecture notes: a class a layer, forward and backward."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Layer(Protocol):
-    """What every layer has."""
+    """Base of the layers."""
 
     def forward(self, x: Array) -> Array:
         """Return the outputs."""
 
     def backward(self, dy: Array) -> Array:
-        """Return the gradient by the inputs."""
+        """Return the gradient with respect to the inputs."""
 
 
 class Affine(Layer):
@@ -41,7 +41,7 @@ class Affine(Layer):
         return x @ self.params[0] + self.params[1]
 
     def backward(self, dy: Array) -> Array:
-        """Keep dW and db, return dx; nobody needs that of the first layer."""
+        """Keep dW and db, return dx; that of the first layer is not needed."""
         self.grads = [self.x.T @ dy, dy.sum(axis=0)]
         return dy if self.first else dy @ self.params[0].T
 
@@ -74,7 +74,7 @@ class Relu(Layer):
 
 
 class Dropout(Layer):
-    """Numbers are kept at random and divided by their chance."""
+    """Dropout: elements are kept at random and divided by the probability."""
 
     def __init__(self, rate: float, random: np.random.Generator) -> None:
         self.rate, self.scale, self.random = rate, np.float32(1 / (1 - rate)), random
@@ -91,7 +91,7 @@ class Dropout(Layer):
 
 
 def softmax_cross_entropy(y: Array, target: NDArray[Any]) -> tuple[float, Array]:
-    """Return the mean loss of a batch and its gradient by the logits."""
+    """Return the mean loss of a batch and its gradient with respect to the logits."""
     exp = np.exp(y - y.max(axis=1, keepdims=True))
     p = exp / exp.sum(axis=1, keepdims=True)
     rows = np.arange(len(y))
@@ -101,7 +101,7 @@ def softmax_cross_entropy(y: Array, target: NDArray[Any]) -> tuple[float, Array]
 
 
 def mean_squared_error(y: Array, target: NDArray[Any]) -> tuple[float, Array]:
-    """Return the mean loss of a batch and its gradient by the outputs."""
+    """Return the mean loss of a batch and its gradient with respect to the outputs."""
     difference = y - target
     return float((difference**2).mean()), difference * np.float32(2 / y.size)
 
@@ -151,7 +151,7 @@ class Numpy:
         return total / len(self.x)
 
     def step(self, x: NDArray[Any], target: NDArray[Any]) -> float:
-        """Do one step and return its loss."""
+        """Run one step and return its loss."""
         for layer in self.layers:
             x = layer.forward(x)
         loss, dy = self.criterion(x, target)

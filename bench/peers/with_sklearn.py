@@ -21,12 +21,12 @@ ACTIVATIONS = {"sigmoid": "logistic", "relu": "relu"}
 
 
 class Sklearn:
-    """A classifier that goes on where its last `fit` ended."""
+    """A classifier that continues its last `fit`."""
 
     def __init__(
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights
     ) -> None:
-        # It stops when an epoch brings too little, which no epoch may do here.
+        # It stops when an epoch improves too little, which is disabled here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         self.x, self.y = x, y
         hidden = [layer for layer in workload.layers if isinstance(layer, Dense)][:-1]
@@ -50,7 +50,7 @@ class Sklearn:
             random_state=0,
             **adam,
         )
-        # One step on a few samples makes the arrays, which then get the weights of all.
+        # One step on a few samples creates the arrays, which then get the common initial weights.
         _, first = np.unique(y, return_index=True)
         self.model.set_params(batch_size="auto").fit(x[first], y[first])
         self.model.set_params(batch_size=workload.batch)

@@ -1,4 +1,4 @@
-"""PyTorch: eager, the data as one tensor that batches are picked from, no data loader."""
+"""PyTorch: eager, with the data as one tensor instead of a data loader."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Torch:
         return x, x if self.autoencoder else self.y.index_select(0, rows)
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Do one step; the loss is looked at only where it is asked for."""
+        """Run one step; the loss is computed only on request."""
         value = self.criterion(self.model(x), y)
         self.optimizer.zero_grad()
         value.backward()
@@ -89,14 +89,14 @@ def optimizer(how: SGD | Adam, model: nn.Module, implementation: str) -> torch.o
 
 
 def images(x: NDArray[Any], layout: str) -> torch.Tensor:
-    """Return images, (n, height, width, channels), in a layout of PyTorch; other data as it is."""
+    """Return images, (n, height, width, channels), in a layout of PyTorch; other data unchanged."""
     if x.ndim != 4:
         return torch.from_numpy(x)
     return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=FORMATS[layout])
 
 
 def network(workload: Workload, weights: Weights, layout: str = "") -> nn.Sequential:
-    """Return the layers, with the weights that all begin with."""
+    """Return the layers, with the common initial weights."""
     layers: list[nn.Module] = []
     given = iter(weights)
     for before, layer, _ in workload.traced:

@@ -34,10 +34,10 @@ try:
 except ImportError as error:
     from gyaku.cli import stop_command
 
-    stop_command(error)  # one sentence is enough at the command line
+    stop_command(error)  # one sentence at the command line
     raise
 
-if TYPE_CHECKING:  # what `__getattr__` does, for those that read and do not run
+if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from types import ModuleType
 
     from gyaku import callbacks as callbacks
@@ -60,8 +60,7 @@ if TYPE_CHECKING:  # what `__getattr__` does, for those that read and do not run
     from gyaku.threads import *
     from gyaku.train import *
 
-# Modules are imported when they are first asked for, so that `import gyaku` takes no time from
-# those who need a part of it only.
+# Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
     *("callbacks", "data", "init", "layers", "losses", "metrics", "models", "ops", "optim"),
     *("plots", "reference", "schedules"),
@@ -80,7 +79,7 @@ def _exports() -> list[str]:
 
 
 def _hint(name: str) -> str:
-    """Return where a name is, or which one was probably meant."""
+    """Return a hint for a missing name: its module, or the closest name."""
     from gyaku.names import suggestion
 
     within = {each: getattr(_module(each), "__all__", ()) for each in _MODULES}
@@ -91,7 +90,7 @@ def _hint(name: str) -> str:
     return suggestion(name, [*_exports(), *deeper])
 
 
-if not TYPE_CHECKING:  # to those that read, a name that is not above is a mistake
+if not TYPE_CHECKING:  # for type checkers, the names above are all there are
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:

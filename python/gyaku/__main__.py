@@ -1,4 +1,4 @@
-"""``python -m gyaku`` is the command ``gyaku``."""
+"""``python -m gyaku``: the command ``gyaku``."""
 
 import sys
 

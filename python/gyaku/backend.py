@@ -1,4 +1,4 @@
-"""Which implementation the operations run on: compiled kernels or NumPy equations."""
+"""Backends of the operations: compiled kernels or NumPy equations."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class _Active:
 
 
 active = _Active(native=True)
-"""The choice that holds now; operations look at `active.native` at each call."""
+"""The present choice; operations read `active.native` at each call."""
 
 
 class _Late:
-    """`gyaku.reference`, imported when something of it is first asked for: most never need it."""
+    """`gyaku.reference`, imported on first access, since it is rarely needed."""
 
     def __getattr__(self, name: str) -> Any:
         from gyaku import reference
@@ -44,7 +44,7 @@ else:
 
 
 class _Choice:
-    """A backend that was chosen, and the one to return to at the end of a `with` block."""
+    """The chosen backend, and the previous one for the end of a `with` block."""
 
     __slots__ = ("name", "previous")
 
@@ -69,7 +69,7 @@ class _Choice:
 
 
 def use_backend(name: Literal["native", "reference"]) -> _Choice:
-    """Choose what the operations run on.
+    """Choose the backend of the operations.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ def use_backend(name: Literal["native", "reference"]) -> _Choice:
     Returns
     -------
     context manager
-        It can be ignored: the choice holds from the call on, for the whole process. As a `with`
-        block it returns to the previous choice at the end.
+        The choice takes effect at the call, for the whole process; the end of a `with` block
+        restores the previous one.
 
     Raises
     ------
     ValueError
-        If there is no backend of this name.
+        If the name is unknown.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def use_backend(name: Literal["native", "reference"]) -> _Choice:
 
 
 def active_backend() -> str:
-    """Return the name of the backend that operations run on.
+    """Return the name of the present backend.
 
     Returns
     -------

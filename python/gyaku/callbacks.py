@@ -47,7 +47,7 @@ class Callback(Configured):
     'it is good enough'
     """
 
-    model: Any  # a `Model`, which knows the callbacks and is unknown here
+    model: Any  # a `Model`, which cannot be imported here
 
     def on_train_begin(self) -> object:
         """Run before the first step."""
@@ -77,7 +77,7 @@ class Callback(Configured):
         epoch : int
             Index of the epoch, from 0.
         logs : mapping of str to float
-            Loss and metrics; NaN for those of a validation that this epoch had not.
+            Loss and metrics; NaN for those of the validation in epochs without one.
 
         Returns
         -------
@@ -179,10 +179,10 @@ class EarlyStopping(Callback):
         self.on_train_begin()
 
     def on_train_begin(self) -> None:
-        """Forget earlier trainings."""
+        """Reset the state."""
         self.best = self._sign * math.inf
         self.best_epoch = -1
-        self._kept: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._best_weights: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         """Compare; see `Callback.on_epoch_end`."""
@@ -198,7 +198,7 @@ class EarlyStopping(Callback):
         if self.best_epoch < 0 or self._sign * (self.best - value) > self.min_delta:
             self.best, self.best_epoch = value, epoch
             if self.restore_best:
-                self._kept = self.model.flat_params.copy(), self.model.flat_buffers.copy()
+                self._best_weights = self.model.flat_params.copy(), self.model.flat_buffers.copy()
         elif epoch - self.best_epoch >= self.patience:
             return (
                 f"{self.monitor} has not improved since epoch {self.best_epoch + 1},"
@@ -208,13 +208,13 @@ class EarlyStopping(Callback):
 
     def on_exception(self, error: BaseException) -> None:
         """Keep the last weights."""
-        self._kept = None
+        self._best_weights = None
 
     def on_train_end(self) -> None:
-        """Go back to the best weights."""
-        if self._kept is not None:
-            self.model.flat_params[...], self.model.flat_buffers[...] = self._kept
-            self._kept = None
+        """Restore the best weights."""
+        if self._best_weights is not None:
+            self.model.flat_params[...], self.model.flat_buffers[...] = self._best_weights
+            self._best_weights = None
 
 
 class _Function(Callback):
@@ -240,9 +240,9 @@ class Callbacks:
     Attributes
     ----------
     epochs, batches : bool
-        Whether any of them has to be called at each epoch or at each step.
+        Whether any of them has a method for each epoch or for each step.
     stopped : str or None
-        The reason for which one of them ended the training.
+        Reason of the callback that ended the training.
     """
 
     def __init__(
@@ -276,7 +276,7 @@ class Callbacks:
         )
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Call a method of each, and keep the reason of the first that ends the training.
+        """Call a method of each; keep the reason of the first that ends the training.
 
         Parameters
         ----------
@@ -292,10 +292,10 @@ class Callbacks:
 
 
 def _reason(callback: Callback, answer: object) -> str:
-    """Return why a callback ends the training, or "" if it does not."""
+    """Return the reason of a callback to end the training, "" without."""
     if isinstance(answer, str):
         return answer
-    # A comparison of NumPy's numbers is one of its bools.
+    # A comparison of NumPy scalars is a NumPy bool.
     if callback.model.stop_training or (isinstance(answer, (bool, np.bool_)) and answer):
         return getattr(getattr(callback, "function", type(callback)), "__name__", "a callback")
     return ""

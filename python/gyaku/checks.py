@@ -1,4 +1,4 @@
-"""Arguments, checked: each error names the owner, the argument and the value that was given."""
+"""Validation of arguments: each error names the owner, the argument and the given value."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple
     owner, name : str
         Function and argument, for errors.
     given : object
-        The value: for one alone the thing itself, for several a tuple, a list or a dict.
+        The value: itself if there is one name, otherwise a tuple, a list or a dict.
     names : sequence of str
         Names of the inputs or outputs.
 
@@ -90,12 +90,12 @@ def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple
 
 
 def no_class(kind: str, given: object) -> None:
-    """Refuse a class where one of its objects is wanted.
+    """Raise if a class was given instead of an instance.
 
     Parameters
     ----------
     kind : str
-        Kind of thing wanted, for the error.
+        Name of the argument, for the error.
     given : object
         The value.
 
@@ -116,7 +116,7 @@ def no_class(kind: str, given: object) -> None:
 
 
 def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
-    """Return an integer argument, checked.
+    """Validate an integer argument.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
     value : object
         The value: any integer type, but no bool.
     least : int
-        The smallest value that makes sense.
+        Smallest valid value.
 
     Returns
     -------
@@ -153,16 +153,16 @@ def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:
 
 
 def truth(owner: str, name: str, value: object) -> bool:
-    """Return a bool argument, checked.
+    """Validate a bool argument.
 
     Parameters
     ----------
     owner : str
-        Whose argument it is, for the error.
+        Owner of the argument, for the error.
     name : str
-        The argument.
+        Name of the argument.
     value : object
-        What was given.
+        The value.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """Return a real argument, checked.
+    """Validate a real argument.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def check_bytes(owner: str, name: str, shape: tuple[int, ...], beside: str) -> N
 
 
 def checked_dtype(given: DTypeLike) -> np.dtype[Any]:
-    """Return a model's dtype.
+    """Validate a model's dtype.
 
     Parameters
     ----------

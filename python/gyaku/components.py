@@ -1,7 +1,7 @@
-"""Configurable classes: chosen by name, remembered for `repr` and files, strict in their names.
+"""Configurable classes: choice by name, arguments kept for `repr` and files, strict names.
 
-A component is built from the arguments of its constructor alone, keeps each in an attribute of the
-same name, and refuses arguments and attributes that it does not know.
+A component is built from the arguments of its constructor alone and keeps each in an attribute of
+the same name; unknown arguments and attributes raise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VARARGS, _VARKEYWORDS = 4, 8
 
 
 def _names(init: Any) -> tuple[tuple[str, ...], int]:
-    """Return the arguments of a constructor, and how many can be given by position."""
+    """Return the arguments of a constructor, and the number of positional ones."""
     code = getattr(getattr(init, "__wrapped__", init), "__code__", None)
     if code is None:
         return (), 0
@@ -41,7 +41,7 @@ def _declared(cls: type) -> set[str]:
 
 
 def _checking(init: Any) -> Any:
-    """Return a constructor whose errors name the class and the argument that was meant."""
+    """Wrap a constructor, so that its errors name the class and the closest argument."""
     names, places = _names(init)
     flags = init.__code__.co_flags
     optional = len(init.__defaults__ or ())
@@ -85,10 +85,10 @@ def _too_many(owner: str, names: tuple[str, ...], places: int, given: int) -> st
 
 
 class Documented:
-    """A class whose methods inherit what their own docstrings leave out.
+    """Base of classes with inherited docstrings.
 
-    An override that has only a summary gets parameters, returns and errors from the method that
-    it overrides.
+    The docstring of an override that has only a summary gets parameters, returns and errors from
+    the method that it overrides.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -110,13 +110,13 @@ class Documented:
 class Table(dict[str, type[T]]):
     """Built-in classes of a kind, by name.
 
-    A class enters the tables of its bases where it is defined, if its module exports it. Classes
-    of users enter none: a file can name built-in classes alone.
+    A class enters the tables of its bases at its definition, if its module exports it. User
+    classes enter none: a file can name built-in classes only.
 
     Parameters
     ----------
     key : callable
-        The name of a class; by default its own in small letters, such as "cross_entropy".
+        Function from a class to its name; by default snake case, such as "cross_entropy".
     """
 
     def __init__(self, key: Callable[[Any], str] = lambda cls: snake_case(cls.__name__)) -> None:
@@ -197,14 +197,14 @@ class Configured(Strict):
     def __init_subclass__(
         cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
     ) -> None:
-        """Let the class check its arguments and attributes, and enter it into its tables.
+        """Wrap the constructor, collect the attributes, and enter the class into its tables.
 
         Parameters
         ----------
         table : Table, optional
-            Makes the class the base of a kind, whose built-in classes enter this table.
+            Table of the built-in subclasses, if the class is the base of a kind.
         abstract : bool
-            Whether the class is a base only.
+            Whether the class is only a base.
         **options : object
             Options of other bases.
         """
@@ -219,7 +219,7 @@ class Configured(Strict):
                 each[each.key(cls)] = cls
 
     def config(self) -> dict[str, Any]:
-        """Return the arguments that would make this object again.
+        """Return the arguments of the constructor.
 
         Returns
         -------
@@ -259,26 +259,27 @@ class Configured(Strict):
 
 
 class Component(Configured):
-    """A component of a training step: a layer, a loss, a metric or an optimizer.
+    """Component of a training step: a layer, a loss, a metric or an optimizer.
 
-    A native component calls operations alone, which record themselves while a step is captured.
-    Classes of users are not native, unless they say so, and are called back at each step.
+    A native component calls operations only, which record themselves while a step is captured.
+    User classes are not native, unless they set ``native = True``, and are called back at each
+    step.
     """
 
     native: ClassVar[bool] = False
-    """Whether `passes` consist of operations alone."""
+    """Whether `passes` consist of operations only."""
     passes: ClassVar[frozenset[str]] = frozenset()
-    """The methods that do the work."""
+    """Names of the methods of a pass."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Take a class for native only if it says so beside its own passes."""
+        """Reset `native` in a class that overrides passes without setting it."""
         super().__init_subclass__(**options)
         if cls.passes & vars(cls).keys() and "native" not in vars(cls):
             cls.native = False
 
 
 def is_kind_or_function(kind: type, given: object) -> bool:
-    """Return whether something can serve as a component of a kind: one of it, or a function.
+    """Return whether an object is a component of a kind, or a function in its place.
 
     Parameters
     ----------
@@ -303,7 +304,7 @@ def is_kind_or_function(kind: type, given: object) -> bool:
 
 
 def _parameters(cls: type) -> Mapping[str, Any]:
-    import inspect  # 5 ms, which `import gyaku` need not pay
+    import inspect  # deferred, since it takes 5 ms
 
     kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     parameters = inspect.signature(cls).parameters

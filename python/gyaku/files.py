@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, and refused in one sentence.
+"""Atomic writes, and errors of files in one sentence.
 
-Everything that gyaku writes (models, tables, pictures, decoded data sets) goes through
-`write_atomically`, so that a crash, a full disk or Ctrl-C leaves either the old file or the new
-one. Everything that it reads raises `FileError` when it is not what it should be.
+All files of gyaku (models, tables, pictures, decoded data sets) are written by `write_atomically`,
+so that a crash, a full disk or Ctrl-C leaves either the old file or the new one. Invalid files
+raise `FileError`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["FileError", "check_writable", "is_web_page", "write_atomically"]
 
 
 class FileError(ValueError):
-    """A file is not what it should be: torn, lying, or of another kind."""
+    """Invalid file: truncated, inconsistent, or of another format."""
 
 
 def is_web_page(head: bytes) -> bool:
-    """Tell whether a file begins like HTML, which servers and portals send for an error.
+    """Return whether a file begins like HTML, which servers and portals send for an error.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def is_web_page(head: bytes) -> bool:
     Returns
     -------
     bool
-        True if they are the beginning of a web page.
+        Whether they are the beginning of a web page.
 
     Examples
     --------
@@ -52,12 +52,12 @@ def is_web_page(head: bytes) -> bool:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse a path that could not be written, before the work that leads to it.
+    """Raise if a path cannot be written, before the work for its content.
 
     Parameters
     ----------
     path : str or path-like
-        The file that is to be written later; it is left as it is.
+        The file to write later; it stays unchanged.
 
     Raises
     ------
@@ -73,25 +73,25 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that a reader finds the old content or the new one, never a part.
+    """Write a file atomically: readers find the old content or the new one.
 
     Parameters
     ----------
     path : str or path-like
-        The file to write or replace; a symbolic link keeps pointing at what it pointed at.
+        The file to write or replace; a symbolic link keeps its target.
     write : callable
-        Gets the open binary stream and writes the content to it.
+        Function that writes the content to an open binary stream.
 
     Raises
     ------
     OSError
-        If it cannot be written; the old file, if any, is untouched.
+        If it cannot be written; an old file stays unchanged.
 
     Notes
     -----
     The content goes to a temporary file in the same folder, which is flushed to the disk and
-    renamed over the target; then the folder is flushed too. The temporary file is locked while
-    its writer lives, so a later call recognises and removes what a killed process left behind.
+    renamed over the target; then the folder is flushed too. The temporary file is locked while its
+    writer lives, so that a later call can remove the files of killed processes.
     """
     try:
         target = _resolve(path)
@@ -102,7 +102,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
                 write(stream)
                 stream.flush()
                 os.fsync(descriptor)
-                if sys.platform != "win32":  # while it is locked, or a sweep could take it
+                if sys.platform != "win32":  # under the lock, out of reach of a sweep
                     temporary.replace(target)
             if sys.platform == "win32":
                 temporary.replace(target)
@@ -115,7 +115,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
-    """Return the file that `path` leads to, if it is, or could become, a regular one."""
+    """Return the target of a path; raise unless it is, or can become, a regular file."""
     from pathlib import Path
 
     target = Path(path).resolve()
@@ -135,7 +135,7 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def _prefix(target: Path) -> str:
-    """Return how the temporary files of a target begin; short, since names have a limit."""
+    """Return the prefix of a target's temporary files; short, since names have a limit."""
     return f".gyaku-{zlib.crc32(os.fsencode(target.name)):08x}-"
 
 
@@ -146,8 +146,8 @@ def _open_temporary(target: Path) -> tuple[int, Path]:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             _lock(descriptor)
-            if os.fstat(descriptor).st_nlink:  # else it was swept between creation and lock
-                # not for a new file, somebody else's file, or on Windows
+            if os.fstat(descriptor).st_nlink:  # otherwise swept between creation and lock
+                # fails for a new file, for another user's file, and on Windows
                 with suppress(FileNotFoundError, PermissionError, AttributeError):
                     os.fchmod(descriptor, target.stat().st_mode & 0o777)
                 return descriptor, temporary
@@ -159,20 +159,20 @@ def _open_temporary(target: Path) -> tuple[int, Path]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Take the exclusive lock of an open file and tell whether it was free."""
-    if sys.platform == "win32":  # nothing to lock with: stale files are left alone
+    """Try to lock an open file exclusively, and return whether it succeeded."""
+    if sys.platform == "win32":  # no locks: stale files stay
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody has it, or this file system has no locks
+    except OSError:  # locked already, or a file system without locks
         return False
     return True
 
 
 def _sweep(target: Path) -> None:
-    """Remove the temporary files that killed writers of this target left behind."""
+    """Remove the temporary files of killed writers of this target."""
     for stale in target.parent.glob(f"{_prefix(target)}*.tmp"):
-        with suppress(OSError):  # swept by somebody else, or not ours to remove
+        with suppress(OSError):  # swept by another process, or not permitted
             descriptor = os.open(stale, os.O_WRONLY)
             try:
                 if _lock(descriptor):
@@ -182,7 +182,7 @@ def _sweep(target: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can."""
+    """Flush a rename in `folder` to the disk, where the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -192,7 +192,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _in_one_sentence(error: OSError, path: str | os.PathLike[str]) -> OSError:
-    """Return the same kind of error, saying which file cannot be written and why."""
+    """Return an error of the same class that names the file and the reason."""
     from pathlib import Path
 
     reason = error.strerror or str(error)

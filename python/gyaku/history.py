@@ -1,4 +1,4 @@
-"""What a training did: loss and metrics, epoch by epoch."""
+"""History of a training: loss and metrics, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["History"]
 
 
 class History(Mapping[str, list[float]]):
-    """Loss and metrics of a training, by name, one number an epoch.
+    """Loss and metrics of a training, by name, one value an epoch.
 
     Parameters
     ----------
     samples : int
-        The number of samples of an epoch.
+        Number of samples in an epoch.
 
     Attributes
     ----------
     epochs : int
-        The number of epochs that were finished.
+        Number of finished epochs.
     seconds : list of float
-        How long each epoch took, validation included.
+        Time of each epoch, with its validation.
     samples : int
-        The number of samples of an epoch.
+        Number of samples in an epoch.
     stopped : str or None
-        Why the training ended before its last epoch; None if it did not.
+        Reason of an end before the last epoch; None without.
 
     Notes
     -----
-    Names that begin with ``val_`` belong to the validation data; where these were not looked at
-    the number is NaN. ``pandas.DataFrame(history)`` is a table with one row an epoch.
+    Names that begin with ``val_`` belong to the validation data, with NaN for epochs without
+    validation. ``pandas.DataFrame(history)`` is a table with one row an epoch.
 
     Examples
     --------
@@ -58,9 +58,9 @@ class History(Mapping[str, list[float]]):
         Parameters
         ----------
         columns : mapping of str to list of float
-            A number for each of the epochs, the same names each time.
+            Values of the epochs, with the same names each time.
         seconds : float
-            How long they took together.
+            Total time of the epochs.
         """
         for name, values in columns.items():
             self._columns.setdefault(name, []).extend(values)
@@ -69,16 +69,16 @@ class History(Mapping[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """The number of epochs that were finished."""
+        """Number of finished epochs."""
         return max(map(len, self._columns.values()), default=0)
 
     def last(self) -> dict[str, float]:
-        """Return the numbers of the last epoch.
+        """Return loss and metrics of the last epoch.
 
         Returns
         -------
         dict of str to float
-            A number for each name.
+            The values by name.
         """
         return {name: values[-1] for name, values in self._columns.items()}
 
@@ -99,7 +99,7 @@ class History(Mapping[str, list[float]]):
         write_atomically(path, lambda stream: stream.write(text.encode()))
 
     def to_pandas(self) -> Any:
-        """Return a table with one row an epoch, if pandas is there.
+        """Return a pandas table with one row an epoch.
 
         Returns
         -------
@@ -111,7 +111,7 @@ class History(Mapping[str, list[float]]):
         ImportError
             If pandas is not installed.
         """
-        from importlib import import_module  # nobody else needs pandas, not even for types
+        from importlib import import_module  # pandas is optional, also for types
 
         try:
             pd = import_module("pandas")
@@ -121,24 +121,24 @@ class History(Mapping[str, list[float]]):
         return pd.DataFrame({**self._columns, "seconds": self.seconds}, index=epochs)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draw the learning curve; `gyaku.plots.learning_curve` has more to choose.
+        """Draw the learning curve; `gyaku.plots.learning_curve` has more options.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Where to keep the picture; the ending says of which kind, PNG without one.
+            File of the picture, in the format of its suffix, by default PNG.
 
         Returns
         -------
         matplotlib.figure.Figure
-            The picture, which a notebook shows.
+            The figure, which a notebook shows.
 
         Raises
         ------
         ImportError
             If Matplotlib is not installed.
         ValueError
-            If no epoch was finished, or the ending is not known.
+            If no epoch was finished, or the suffix is unknown.
         """
         from pathlib import Path
 

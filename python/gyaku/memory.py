@@ -1,4 +1,4 @@
-"""Buffers that programs point to, and Python that runs between native tasks."""
+"""Aligned buffers for programs, and Python functions between native tasks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     Parameters
     ----------
     shape : tuple of int
-        Its shape.
+        Shape.
     dtype : dtype
-        Its dtype.
+        Dtype.
 
     Returns
     -------
     ndarray
-        The array, with whatever the memory held.
+        The array, not initialised.
     """
     return _core.empty(shape, np.dtype(dtype))
 
@@ -41,9 +41,9 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     Parameters
     ----------
     shape : tuple of int
-        Its shape.
+        Shape.
     dtype : dtype
-        Its dtype.
+        Dtype.
 
     Returns
     -------
@@ -58,12 +58,12 @@ def host(
     reads: Sequence[NDArray[Any]],
     writes: Sequence[NDArray[Any]],
 ) -> None:
-    """Call Python in the middle of a step, and again at each replay of it.
+    """Call a Python function within a step, and again at each replay.
 
     Parameters
     ----------
     function : callable
-        What is called. It works on arrays that stay where they are.
+        The function; its arrays must stay in place.
     reads, writes : sequence of ndarray
         The arrays that it reads and writes.
     """

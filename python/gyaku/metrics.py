@@ -61,7 +61,7 @@ class Accuracy(Metric):
     Notes
     -----
     The target is a class number or a row whose largest element marks the class. With one output
-    alone, it and the target are on the same side of 1/2 where it is right.
+    alone, a sample is right if output and target are on the same side of 1/2.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Accuracy(Metric):
     counts = True
 
     def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
-        """Return how many are right; see `Metric`."""
+        """Return the number of right samples; see `Metric`."""
         return ops.count_correct(y, t)
 
 

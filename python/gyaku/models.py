@@ -1,6 +1,6 @@
-"""Models by name, each with the settings that train it well.
+"""Models by name, each with a recipe: settings for its training.
 
-Their inputs are images of bytes, 0 to 255, which the first layer brings to the range of 0 to 1.
+Their inputs are images of bytes, 0 to 255, which the first layer rescales to 0 to 1.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def linear(*, classes: int = 10) -> Sequential:
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Examples
     --------
@@ -75,19 +75,19 @@ def mlp(
     classes : int, default 10
         The number of classes.
     activation : str, default "relu"
-        What follows each hidden layer.
+        The activation of the hidden layers.
     dropout : float, default 0.0
-        The share of each hidden layer's outputs that is dropped in training.
+        Fraction of each hidden layer's outputs to drop in training.
 
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Raises
     ------
     ValueError
-        If there is no such activation, or a number is out of range.
+        If the activation is unknown, or a number is out of range.
 
     Examples
     --------
@@ -112,17 +112,17 @@ def lenet(*, classes: int = 10, padding: str = "valid") -> Sequential:
     classes : int, default 10
         The number of classes.
     padding : {"valid", "same"}
-        Whether convolutions shrink images, or keep their size as small ones need.
+        Padding of the convolutions; "same" for small images.
 
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Notes
     -----
     After Y. LeCun and others, Gradient-based learning applied to document recognition (1998), with
-    ReLU and max-pooling, as later programs have it.
+    ReLU and max-pooling, as is usual today.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def simple_convnet(*, classes: int = 10) -> Sequential:
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Notes
     -----
@@ -183,7 +183,7 @@ def deep_convnet(*, classes: int = 10) -> Sequential:
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Notes
     -----
@@ -208,24 +208,24 @@ def deep_convnet(*, classes: int = 10) -> Sequential:
 
 
 def fast(*, classes: int = 10, padding: str = "valid") -> Sequential:
-    """Return a small convolutional network that reads MNIST after one epoch.
+    """Return a small convolutional network for MNIST in one epoch.
 
     Parameters
     ----------
     classes : int, default 10
         The number of classes.
     padding : {"valid", "same"}
-        Whether convolutions shrink images, or keep their size as small ones need.
+        Padding of the convolutions; "same" for small images.
 
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Notes
     -----
     Convolutions of 24 filters of 5 x 5 and of 32 of 3 x 3, and a dense layer of 256 units. Its
-    recipe is Adam with short memories (0.7 and 0.9) and a rate that rises to 0.01 and falls.
+    recipe is Adam with small betas (0.7 and 0.9) and one cycle of the rate, up to 0.01.
 
     Examples
     --------
@@ -234,8 +234,8 @@ def fast(*, classes: int = 10, padding: str = "valid") -> Sequential:
     >>> model.params["dense.weight"].shape
     (800, 256)
     """
-    # ReLU commutes with max-pooling; before it, it is one step with the convolution, and its
-    # gradient is taken of the pooling's fewer numbers.
+    # ReLU commutes with max-pooling; in front of it, it is fused with the convolution, and its
+    # gradient has the fewer elements of the pooling.
     return Sequential(
         _from_bytes(),
         *(Conv2D(24, 5, padding=padding, activation="relu"), MaxPool2D(2)),
@@ -251,26 +251,26 @@ def resnet(depth: int = 8, width: int = 16, *, classes: int = 10) -> Sequential:
     Parameters
     ----------
     depth : int, default 8
-        The number of layers with weights, 6 n + 2 for n blocks in each of three stages.
+        Number of layers with weights, 6 n + 2 for n blocks in each of three stages.
     width : int, default 16
-        The channels of the first stage; the second has twice as many, the third four times.
+        Channels of the first stage; twice as many in the second, four times in the third.
     classes : int, default 10
         The number of classes.
 
     Returns
     -------
     Sequential
-        The model, which is built for the shape of the data that it first sees.
+        The model, not built: `fit` builds it for the shape of its data.
 
     Raises
     ------
     ValueError
-        If there is no such depth.
+        If the depth is no 6 n + 2.
 
     Notes
     -----
     K. He and others, Deep residual learning for image recognition (2016), section 4.2, with a
-    convolution of 1 x 1 beside the blocks that change the shape.
+    convolution of 1 x 1 as the shortcut of blocks that change the shape.
 
     Examples
     --------
@@ -304,22 +304,22 @@ def _normalised(filters: int, size: int, stride: int = 1) -> list[Layer]:
 
 
 class Recipe:
-    """A model and the settings that train it well.
+    """Recipe: a model and settings for its training.
 
     Parameters
     ----------
     build : callable
-        Makes the model, for example `mlp`.
+        Constructor of the model, for example `mlp`.
     learning_rate : float
-        The highest learning rate of Adam's cycle.
+        Highest learning rate of Adam's cycle.
     batch_size : int
-        The samples of a step.
+        Samples per step.
     steps : int
-        About how many steps are enough.
+        Approximate number of steps.
     betas : pair of float
-        Adam's two memories.
+        Adam's beta1 and beta2.
     least : int
-        The least number of epochs.
+        Smallest number of epochs.
     small : mapping of str to object
         Arguments of `build` for images of less than 16 pixels a side.
 
@@ -351,12 +351,12 @@ class Recipe:
         self.small = small or {}
 
     def epochs(self, samples: int) -> int:
-        """Return how often to go through a data set.
+        """Return the number of epochs for a data set.
 
         Parameters
         ----------
         samples : int
-            Its size.
+            Number of samples.
 
         Returns
         -------
@@ -372,12 +372,12 @@ class Recipe:
         Returns
         -------
         Optimizer
-            Adam with a learning rate that rises and falls once.
+            Adam with a one-cycle learning rate.
         """
         return self.adam(OneCycle(self.learning_rate))
 
     def adam(self, learning_rate: Schedule) -> Optimizer:
-        """Return Adam with this recipe's memories.
+        """Return Adam with this recipe's betas.
 
         Parameters
         ----------
@@ -411,4 +411,4 @@ MODELS: dict[str, Recipe] = {
     ),
     "resnet": Recipe(resnet, learning_rate=0.01, batch_size=128, steps=2000),
 }
-"""The models that have a name at the command line."""
+"""The models by name, for the command line."""

@@ -15,7 +15,7 @@ __all__ += ["suggestion", "unknown"]
 
 T = TypeVar("T")
 
-# Where a word of a class's name begins: LayerNorm has two, Conv2DTranspose too.
+# Beginnings of words in a class name: two in LayerNorm, two in Conv2DTranspose.
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])")
 
 ALIASES = {
@@ -29,7 +29,7 @@ ALIASES = {
     "mse": "mean_squared_error",
     "swish": "silu",
 }
-"""Other names of what can be chosen by name."""
+"""Aliases of names for `choose`."""
 
 KEYWORDS = {
     "deviation": "std",
@@ -37,10 +37,10 @@ KEYWORDS = {
     "lr": "learning_rate",
     "window": "kernel_size",
 }
-"""Other names of arguments, taken where the argument exists; model files hold the older ones."""
+"""Aliases of arguments, where the argument exists; old model files hold them."""
 
 FOREIGN = {
-    # Layers of Keras and PyTorch; those that differ in upper and lower case alone are found.
+    # Layers of Keras and PyTorch; names that differ in case only are matched without an entry.
     "AveragePooling1D": "AvgPool1D",
     "AveragePooling2D": "AvgPool2D",
     "BatchNormalization": "BatchNorm",
@@ -75,7 +75,7 @@ FOREIGN = {
     # Attributes.
     "requires_grad": "trainable",
 }
-"""Names in Keras and PyTorch that are not taken but answered with the name here."""
+"""Names in Keras and PyTorch, for the hint of an error."""
 
 _BOTH = (
     "'softmax_cross_entropy' for a last layer without activation, 'cross_entropy' for a model that"
@@ -92,11 +92,11 @@ ADVICE = {
     "categorical_crossentropy": _BOTH,
     "sparse_categorical_crossentropy": _BOTH,
 }
-"""Sentences for names that could mean several things here."""
+"""Advice for ambiguous names."""
 
 
 def snake_case(name: str) -> str:
-    """Return a class's name in small letters.
+    """Return a class name in snake case.
 
     Parameters
     ----------
@@ -117,26 +117,26 @@ def snake_case(name: str) -> str:
 
 
 def choose(kind: str, given: str, table: Mapping[str, T]) -> T:
-    """Return the row of a table that has a name, in capital or small letters, or an alias.
+    """Return the entry of a table by name or alias, in upper or lower case.
 
     Parameters
     ----------
     kind : str
-        The kind of the rows, for the error.
+        Kind of the entries, for the error.
     given : str
         The name.
     table : mapping of str to object
-        The rows by name.
+        Entries by name.
 
     Returns
     -------
     object
-        The row.
+        The entry.
 
     Raises
     ------
     ValueError
-        If no row has this name.
+        If there is no such entry.
 
     Examples
     --------
@@ -155,22 +155,22 @@ def choose(kind: str, given: str, table: Mapping[str, T]) -> T:
 
 
 def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
-    """Return the name that was probably meant.
+    """Return the closest known name to an unknown one.
 
     Parameters
     ----------
     given : str
-        A name that does not exist.
+        The unknown name.
     names : iterable of str
-        The names that exist.
+        Known names.
     cutoff : float
-        The similarity, between 0 and 1, from which a spelling is close.
+        Smallest similarity of a close spelling, between 0 and 1.
 
     Returns
     -------
     str
-        The one with the same letters or another library's name for it, else the closest in
-        spelling; "" if none is close.
+        The name that differs in case only, or the equivalent of another library's name, or the
+        closest in spelling; "" if none is close.
 
     Examples
     --------
@@ -188,19 +188,19 @@ def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
 
 
 def suggestion(given: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence about a name that does not exist.
+    """Return the end of a sentence about an unknown name.
 
     Parameters
     ----------
     given : str
-        The name that was given.
+        The unknown name.
     names : iterable of str
-        The names that exist.
+        Known names.
 
     Returns
     -------
     str
-        A question for the closest of them, or nothing.
+        A question with the closest of them, or "".
 
     Examples
     --------
@@ -212,16 +212,16 @@ def suggestion(given: str, names: Iterable[str]) -> str:
 
 
 def unknown(kind: str, given: str, names: Iterable[str]) -> str:
-    """Return the sentence for a name that does not exist.
+    """Return the sentence about an unknown name.
 
     Parameters
     ----------
     kind : str
-        The kind of thing to choose.
+        Kind of the named things.
     given : str
-        The name that was given.
+        The unknown name.
     names : iterable of str
-        The names that exist.
+        Known names.
 
     Returns
     -------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gyaku.schedules import Schedule
 
     class Parametric(Protocol):
-        """What an optimizer can train: a model, or anything with these two buffers."""
+        """Protocol of a model for an optimizer: its two flat buffers."""
 
         @property
         def flat_params(self) -> NDArray[Any]:
@@ -44,7 +44,7 @@ if not TYPE_CHECKING:  # to those that read, any other name is a mistake
 OPTIMIZERS: Table[Optimizer] = Table(lambda cls: cls.__name__.lower())
 
 RATES = 1 << 14
-"""How many learning rates of a schedule are computed ahead."""
+"""Number of learning rates of a schedule that are computed ahead."""
 
 
 class Optimizer(Component, table=OPTIMIZERS):
@@ -60,9 +60,9 @@ class Optimizer(Component, table=OPTIMIZERS):
     Attributes
     ----------
     clock : ndarray of float64, of shape (4,)
-        Step counter, its learning rate, and the powers of `beta1` and `beta2`.
+        Step state: step counter, learning rate, and the powers of `beta1` and `beta2`.
     params, grads : ndarray
-        The parameters that it trains and their gradients, once it has begun.
+        Trained parameters and their gradients, after `begin`.
     state : dict of str to ndarray
         Flat buffers of the optimizer, by name.
 
@@ -83,7 +83,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     passes = frozenset({"step", "update"})
     state_names: ClassVar[tuple[str, ...]] = ()
     """The buffers that `state` holds, zero before the first step."""
-    # Only Adam has use for them; here so that one clock serves all.
+    # Used by Adam only; here so that all optimizers have the same step state.
     beta1: float = 1.0
     beta2: float = 1.0
     params: NDArray[Any] = np.zeros(0)
@@ -100,7 +100,7 @@ class Optimizer(Component, table=OPTIMIZERS):
 
     @property
     def learning_rate(self) -> float | Schedule | Callable[..., Any]:
-        """The learning rate or its schedule; a new one counts from the next step on."""
+        """The learning rate or its schedule; a new one takes effect at the next step."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -111,7 +111,7 @@ class Optimizer(Component, table=OPTIMIZERS):
             self._fill()
 
     def begin(self, model: Parametric, total_steps: int | None = None) -> None:
-        """Get ready for a model and for a training of known length.
+        """Prepare for a model and a training of known length.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Optimizer(Component, table=OPTIMIZERS):
             The model to train. The state is kept if it trained this model before, with the same
             layers frozen.
         total_steps : int, optional
-            Number of steps to come, for schedules that depend on it.
+            Number of steps, for schedules that depend on it.
         """
         model = _trained(model)
         if self.params is not model.flat_params:
@@ -139,15 +139,15 @@ class Optimizer(Component, table=OPTIMIZERS):
         self._fill()
 
     def _fill(self) -> None:
-        """Compute the learning rates of the next steps, of as many as there is room for."""
+        """Compute the learning rates of the next steps, up to the size of the buffer."""
         now = int(self.clock[0])
         steps = np.arange(now, now + len(self._rates) - 1) - self._begun
         self._rates[1:] = self._schedule(steps)
-        # The first step that they are for; a constant one is for all.
+        # The first step of the rates; a constant rate covers all steps.
         self._rates[0] = 0 if isinstance(self._schedule, Constant) else now
 
     def prepare(self, steps: int) -> int:
-        """Compute the learning rates of the steps to come.
+        """Compute the learning rates of the next steps.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Optimizer(Component, table=OPTIMIZERS):
         Returns
         -------
         int
-            Number of steps for which there are rates, at least one.
+            Number of steps with a learning rate, at least one.
         """
         if isinstance(self._schedule, Constant):
             return steps
@@ -169,7 +169,7 @@ class Optimizer(Component, table=OPTIMIZERS):
         first, steps = 1 + room - ahead, min(steps, ahead)
         rates = self._rates[first : first + steps]
         wrong = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
-        if wrong.size:  # looked at here, because beyond the last step a schedule may go anywhere
+        if wrong.size:  # here, because beyond the last step a schedule may return anything
             step = int(self.clock[0]) - self._begun + int(wrong[0])
             raise ValueError(
                 f"{type(self).__name__}: the schedule {self.learning_rate!r} gives the learning"
@@ -183,7 +183,7 @@ class Optimizer(Component, table=OPTIMIZERS):
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
-            The model, whose frozen layers stay as they are.
+            The model; its frozen layers stay unchanged.
         """
         model = _trained(model)
         params, grads = model.flat_params, model.flat_grads
@@ -200,20 +200,20 @@ class Optimizer(Component, table=OPTIMIZERS):
             memory.host(lambda: self.update(params, grads), [grads, self.clock], changed)
 
     def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
-        """Do a step of `fit` out of its two halves; override it to act between them.
+        """Run the two halves of a step of `fit`; override it to act between them.
 
         Parameters
         ----------
         gradients : callable
-            Writes the gradients of the batch into `grads` and returns its loss; each call does
-            it anew, for the present parameters.
+            Function that writes the gradients of the batch into `grads` and returns its loss; each
+            call evaluates them at the present parameters.
         update : callable
-            Changes the parameters by `grads`; to be called at most once.
+            Function that updates the parameters from `grads`; call it at most once.
 
         Notes
         -----
-        This default is recorded as one program with what is around it. An override, for example
-        one that clips or exchanges gradients, costs each step a few calls from Python.
+        This default is recorded with the whole step as one program. An override, for example for
+        gradient clipping or all-reduce, costs each step a few calls from Python.
 
         Examples
         --------
@@ -438,7 +438,7 @@ class Adam(Optimizer):
 
 
 def _trained(model: Parametric) -> Parametric:
-    """Return the parameters that are trained, where a model tells them from frozen ones."""
+    """Return the trained parameters of a model with frozen layers, otherwise all."""
     trained: Parametric = getattr(model, "trained", model)
     return trained
 

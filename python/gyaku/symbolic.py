@@ -1,4 +1,4 @@
-"""Symbolic tensors: what layers are called on to say how they are connected."""
+"""Symbolic tensors: arguments and results of layers, for the connections of a graph."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _numbers = itertools.count()
 
 
 class Tensor:
-    """A place in a graph: what a layer will return, or the input of a model.
+    """Symbolic tensor: the output of a layer, or the input of a model.
 
     Parameters
     ----------
     node : Node or None
         The call that returns it; None for an input.
     position : int
-        Its place among the results of the call.
+        Index among the results of the call.
     shape : tuple of int
-        The shape of an input sample; () for results, which have none before a model is built.
+        Sample shape of an input; () for results, whose shapes are unknown before the build.
     name : str
-        The name of an input.
+        Name of an input.
     dtype : {"", "int32", "int64"}
-        The dtype of an input that holds indices; nothing for the model's own.
+        Dtype of an input that holds indices; "" for the model's own.
 
     Examples
     --------
@@ -67,19 +67,19 @@ class Tensor:
 
 
 class Node:
-    """A call of a layer or a model on symbolic tensors.
+    """Call of a layer or a model on symbolic tensors.
 
     Parameters
     ----------
     part : Block
-        What was called.
+        The layer or model.
     inputs : tuple of Tensor
-        What on.
+        Arguments of the call.
 
     Attributes
     ----------
     number : int
-        The place in the order of all calls.
+        Index in the order of all calls.
     """
 
     __slots__ = ("inputs", "number", "part")
@@ -91,38 +91,38 @@ class Node:
 
 
 class Block:
-    """What can be connected: a layer, or a model as part of another.
+    """Part of a graph: a layer, or a model in another model.
 
     Attributes
     ----------
     name : str
-        The name, which a model finds for parts without.
+        The name; a model names parts without one.
     """
 
     name: str = ""
 
     @property
     def arity(self) -> tuple[int | None, int]:
-        """How many inputs it takes, None for any number, and how many outputs it gives."""
+        """Number of inputs, None for any, and of outputs."""
         return 1, 1
 
     def __call__(self, *inputs: Any) -> Any:
-        """Connect it to what it is called on, and return what it will give.
+        """Connect the part to its inputs, and return its symbolic outputs.
 
         Parameters
         ----------
         *inputs : Tensor
-            What `gyaku.Input` and layers return.
+            Results of `gyaku.Input` and of other parts.
 
         Returns
         -------
         Tensor or tuple of Tensor
-            What it will return; a tuple of several.
+            The output; a tuple of several.
 
         Raises
         ------
         TypeError
-            If the inputs are something else, for example arrays.
+            If an input is no symbolic tensor, for example an array.
         ValueError
             If there are too many or too few.
         """
@@ -171,24 +171,24 @@ def Input(shape: Sequence[int], dtype: DTypeLike | None = None, *, name: str = "
     Parameters
     ----------
     shape : sequence of int
-        The shape of a sample, without the batch axis.
+        Shape of a sample, without the batch axis.
     dtype : {"int32", "int64"}, optional
-        The dtype of indices, which reach layers such as a table of words as integers; by default
-        the model's own, float32 or float64.
+        Dtype of indices, for layers such as embeddings; by default the model's own, float32 or
+        float64.
     name : str
-        The name, where inputs are given by name.
+        Name of the input.
 
     Returns
     -------
     Tensor
-        What layers can be called on.
+        Symbolic tensor, an argument for layers.
 
     Raises
     ------
     TypeError
-        If `shape` holds something else than integers.
+        If `shape` is no sequence of integers.
     ValueError
-        If a length is below 1, or `dtype` is another.
+        If a length is below 1, or `dtype` is no index type.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def Input(shape: Sequence[int], dtype: DTypeLike | None = None, *, name: str = "
 
 
 def _index(given: DTypeLike) -> str:
-    """Return the name of a dtype of indices."""
+    """Return the name of an index dtype; raise for others."""
     try:
         name = np.dtype(given).name
     except TypeError:
@@ -219,14 +219,14 @@ def _index(given: DTypeLike) -> str:
 
 
 def shape_of(owner: str, name: str, given: object) -> tuple[int, ...]:
-    """Return the shape of a sample, checked.
+    """Validate the shape of a sample.
 
     Parameters
     ----------
     owner, name : str
         Function and argument, for errors.
     given : object
-        What was given.
+        The shape.
 
     Returns
     -------

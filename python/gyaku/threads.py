@@ -1,4 +1,4 @@
-"""How many threads the native kernels use."""
+"""Number of threads of the native kernels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ __all__ = ["num_threads", "set_num_threads"]
 
 
 def num_threads() -> int:
-    """Return how many threads the native kernels may use.
+    """Return the number of threads of the native kernels.
 
     Returns
     -------
     int
-        What `set_num_threads` chose, else ``GYAKU_NUM_THREADS``, else ``OMP_NUM_THREADS``, else the
-        least of the CPUs this process may run on, its control group's quota and the physical cores.
+        The number from `set_num_threads`, else ``GYAKU_NUM_THREADS``, else ``OMP_NUM_THREADS``,
+        else the least of the CPUs of this process, its control group's quota and the physical
+        cores.
 
     See Also
     --------
-    set_num_threads : Choose another number.
+    set_num_threads : Set the number.
 
     Examples
     --------
@@ -32,14 +33,14 @@ def num_threads() -> int:
 
 
 def set_num_threads(threads: int | None) -> None:
-    """Choose how many threads the native kernels may use.
+    """Set the number of threads of the native kernels.
 
     Results do not depend on it: the same seed gives the same bits on one thread and on eight.
 
     Parameters
     ----------
     threads : int or None
-        1 to 1,024; None for what the machine grants.
+        Number from 1 to 1,024; None for the default.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def set_num_threads(threads: int | None) -> None:
 
     See Also
     --------
-    num_threads : The number in use.
+    num_threads : Return the number.
 
     Examples
     --------

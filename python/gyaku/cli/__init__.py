@@ -25,7 +25,7 @@ commands:
   evaluate    measure how good a trained model is
   predict     let a trained model read digits, of a data set or your own
   summary     show the layers of a model
-  info        show what gyaku found out about this machine
+  info        show processor, threads and measured speed of this machine
 
 'gyaku train --help' and so on explain each of them.
 """
@@ -37,7 +37,7 @@ the first three things to try:
   gyaku predict gyaku-digits-mlp.safetensors --index 3
 """
 
-# What a person can cause; anything else is a fault of gyaku and shows its traceback.
+# Errors that users can cause; anything else is a bug of gyaku and shows its traceback.
 _FAILURES = (
     OSError,
     ValueError,
@@ -50,12 +50,12 @@ _FAILURES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command as the shell does.
+    """Run a command of the command line.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows ``gyaku``; those of this process by default.
+        Arguments behind ``gyaku``; by default those of this process.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _say(verb, "interrupted", 130)
-    except BrokenPipeError:  # the reader of a pipe, for example head, has seen enough
+    except BrokenPipeError:  # the reader of a pipe, for example head, has closed it
         _close_output()
         return 141
     except _FAILURES as error:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _close_output() -> None:
-    """Keep what can no longer be printed from being tried again when Python ends."""
+    """Redirect output that can no longer be printed, so that Python's exit does not retry it."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -94,12 +94,12 @@ def stop_command(error: ImportError) -> None:
     Parameters
     ----------
     error : ImportError
-        Why gyaku cannot be imported, for example a ``GYAKU_ISA`` that the processor lacks.
+        Error of the import of gyaku, for example a ``GYAKU_ISA`` that the processor lacks.
 
     Raises
     ------
     SystemExit
-        In the command; elsewhere nothing happens, and the error can be raised.
+        In the command; elsewhere the function returns, and the caller raises the error.
     """
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if program in ("gyaku", "gyaku.exe") or (program == "-m" and "gyaku" in sys.orig_argv):
@@ -130,7 +130,7 @@ def _run(given: list[str]) -> int:
         verb = given[0] if given[0] in _VERBS else ""
         page = f"gyaku {verb} --help".replace("  ", " ")
         return _say(verb, f"{error} (see '{page}')", 2)
-    except SystemExit as leaving:  # argparse has said what there is to say
+    except SystemExit as leaving:  # argparse has printed its message
         return leaving.code if isinstance(leaving.code, int) else 0
     return code
 
@@ -150,18 +150,18 @@ def _parser() -> Parser:
 
 
 def _say(verb: str, sentence: str, code: int) -> int:
-    """Write a sentence where errors go, and return the exit code."""
+    """Write a sentence to standard error, and return the exit code."""
     print(f"gyaku {verb}".strip() + f": {sentence}", file=sys.stderr)
     return code
 
 
 def _advise(verb: str, message: Warning | str) -> None:
-    """Write a warning as one sentence, without the place that it comes from."""
+    """Write a warning as one sentence, without its source location."""
     _say(verb, str(message).removeprefix(f"{verb}: "), 0)
 
 
 def _sentence(error: BaseException) -> str:
-    """Return what an error says, on one line."""
+    """Return the message of an error, on one line."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot read {error.filename}: {error.strerror.lower()}"
     if isinstance(error, OSError) and error.strerror:

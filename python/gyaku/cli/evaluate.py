@@ -39,7 +39,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     Parameters
     ----------
     commands : argparse action
-        What ``add_subparsers`` returned.
+        Result of ``add_subparsers``.
     """
     parser = commands.add_parser("evaluate", description=_PAGE, epilog=_EXAMPLES)
     parser.set_defaults(run=run)
@@ -48,12 +48,12 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print accuracy, cross-entropy and the table of confusions.
+    """Print accuracy, cross-entropy and the confusion matrix.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        What was asked for.
+        Parsed arguments.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _table(confusions: NDArray[np.int64]) -> str:
-    """Return the confusions as text, with dots for zeros."""
+    """Return the confusion matrix as text, with dots for zeros."""
     width = max(3, len(str(confusions.max()))) + 1
     classes = range(len(confusions))
     lines = ["    taken for", "is  " + "".join(f"{each:{width}}" for each in classes)]

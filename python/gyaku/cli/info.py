@@ -1,4 +1,4 @@
-"""``gyaku info``: what gyaku found out about this machine."""
+"""``gyaku info``: version, processor, threads, caches and measured speed of this machine."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["add", "run"]
 
 _PAGE = """\
-Show version, processor, instruction set, threads, caches and the speed that was measured.
+Show version, processor, instruction set, threads, caches and measured speed.
 
-The measured peak is what no training can exceed: matrix products approach the arithmetic peak,
+The measured peak is the limit of every training: matrix products approach the arithmetic peak,
 everything else the memory bandwidth.
 """
 
 _EXAMPLES = """\
-variables of the environment that change what is shown:
-  GYAKU_ISA=avx2           use a lower instruction set than the processor has
-  GYAKU_NUM_THREADS=1      use so many threads
-  GYAKU_DATA=FOLDER        look for data sets there
-  GYAKU_CACHE=FOLDER       keep downloaded data sets there instead of in the user's cache
+environment variables:
+  GYAKU_ISA=avx2           instruction set, if lower than the processor's
+  GYAKU_NUM_THREADS=1      number of threads
+  GYAKU_DATA=FOLDER        folder of data sets on this machine
+  GYAKU_CACHE=FOLDER       folder of downloaded data sets, instead of the user's cache
 """
 
-_MEMORY = 64 * 2**20  # bytes an array: more than the second-level caches hold
+_MEMORY = 64 * 2**20  # bytes per array, larger than the second-level caches
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -40,21 +40,23 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     Parameters
     ----------
     commands : argparse action
-        What ``add_subparsers`` returned.
+        Result of ``add_subparsers``.
     """
     parser = commands.add_parser("info", description=_PAGE, epilog=_EXAMPLES)
     parser.set_defaults(run=run)
-    parser.add_argument("--no-measure", action="store_true", help="leave out what takes a second")
+    parser.add_argument(
+        "--no-measure", action="store_true", help="skip the measurements, which take a second"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is known of the machine.
+    """Print the facts about this machine.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        What was asked for.
+        Parsed arguments.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts(*, measure: bool) -> dict[str, Any]:
-    """Return everything, as numbers and names."""
+    """Return the facts as a dict, for JSON."""
     from gyaku import _core
     from gyaku.data.folders import cache_folder
 
@@ -100,7 +102,7 @@ def _facts(*, measure: bool) -> dict[str, Any]:
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the same for people to read."""
+    """Return the facts as rows of name and text."""
     cpu = facts["cpu"]
     forced = ", forced by GYAKU_ISA" if facts["isa_forced"] else ""
     sizes = [("L1d", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes")]
@@ -113,7 +115,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             "instruction set",
             f"{facts['isa']}{forced} (this machine has {', '.join(facts['isas'])})",
         ),
-        ("threads", f"{facts['threads']}, {_why(facts)}"),
+        ("threads", f"{facts['threads']}, {_origin_of_threads(facts)}"),
         ("caches", caches or "unknown"),
     ]
     if "bandwidth" in facts:
@@ -128,8 +130,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _why(facts: dict[str, Any]) -> str:
-    """Say where the number of threads comes from."""
+def _origin_of_threads(facts: dict[str, Any]) -> str:
+    """Return the origin of the number of threads."""
     cpu = facts["cpu"]
     grants = [f"{cpu['physical_cores']} physical cores, {cpu['affinity']} CPUs for this process"]
     if cpu["cgroup_quota"] is not None:

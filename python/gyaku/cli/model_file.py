@@ -1,4 +1,4 @@
-"""What the commands that use a trained model have in common: the model, its data, its answers."""
+"""Shared parts of the commands on a trained model: arguments, images, probabilities."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which model is meant, and which images.
+    """Add the arguments for the model and its images.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
         The command's parser.
     """
-    parser.add_argument("model", metavar="MODEL", help="the file that 'gyaku train' left")
+    parser.add_argument("model", metavar="MODEL", help="a file from 'gyaku train'")
     parser.add_argument(
         "--dataset",
         type=name_of("data set", DATASETS),
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def images_for(
     model: Model, arguments: argparse.Namespace
 ) -> tuple[str, NDArray[Any], NDArray[np.int64]]:
-    """Return the images that a model is to be asked about.
+    """Return the images for a model.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def images_for(
     Returns
     -------
     name : str
-        What they are called.
+        Their name in messages.
     x, y : ndarray
         Images and their digits.
 
@@ -88,7 +88,7 @@ def images_for(
 
 
 def probabilities(model: Model, x: NDArray[Any]) -> NDArray[np.float64]:
-    """Return how sure a model is of each class.
+    """Return the probability of each class.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def probabilities(model: Model, x: NDArray[Any]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray
-        Rows that add up to 1: the outputs of a last softmax or sigmoid layer, the latter divided
-        by their sum, and otherwise the softmax of the outputs.
+        Rows that sum to 1: the outputs of a final softmax layer, those of a final sigmoid layer
+        divided by their sum, and otherwise the softmax of the outputs.
     """
     outputs = np.asarray(model.predict(x), np.float64)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
@@ -110,5 +110,5 @@ def probabilities(model: Model, x: NDArray[Any]) -> NDArray[np.float64]:
     if last not in ("Softmax", "Sigmoid", "HardSigmoid"):
         outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     total = outputs.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = outputs / np.where(total > 0, total, 1)
-    return shares
+    normalised: NDArray[np.float64] = outputs / np.where(total > 0, total, 1)
+    return normalised

@@ -1,4 +1,4 @@
-"""The argument parser: pages that explain, and mistakes answered in one sentence."""
+"""The argument parser: help pages with their own layout, errors in one sentence."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Parser", "UsageError", "fraction", "name_of", "positive", "whole"]
 
 
 class UsageError(Exception):
-    """The command was used wrongly, which was seen only after its arguments were read."""
+    """Wrong usage of a command, found after its arguments were parsed."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the layout of its texts and says in one sentence what is wrong.
+    """Argument parser that keeps the layout of its texts, with errors in one sentence.
 
     Parameters
     ----------
@@ -33,31 +33,31 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **options)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Leave with exit code 2.
+        """Exit with code 2.
 
         Parameters
         ----------
         message : str
-            What is wrong.
+            The error.
         """
         sentence = message.removeprefix("argument ")
         self.exit(2, f"{self.prog}: {sentence} (see '{self.prog} --help')\n")
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return the reader of an integer argument.
+    """Return the converter of an integer argument.
 
     Parameters
     ----------
     least : int
-        The smallest that makes sense.
+        Smallest valid value.
     most : int, optional
-        The largest that makes sense.
+        Largest valid value.
 
     Returns
     -------
     callable
-        From text to number.
+        Converter from text to integer.
     """
 
     def read(text: str) -> int:
@@ -74,12 +74,12 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def positive(text: str) -> float:
-    """Read a positive number.
+    """Convert text to a positive number.
 
     Parameters
     ----------
     text : str
-        What was typed.
+        The argument.
 
     Returns
     -------
@@ -90,12 +90,12 @@ def positive(text: str) -> float:
 
 
 def fraction(text: str) -> float:
-    """Read a number from 0 to below 1.
+    """Convert text to a number from 0 to below 1.
 
     Parameters
     ----------
     text : str
-        What was typed.
+        The argument.
 
     Returns
     -------
@@ -116,19 +116,19 @@ def _real(text: str, fits: Callable[[float], bool], wanted: str) -> float:
 
 
 def name_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
-    """Return the reader of a name out of several.
+    """Return the converter of an argument that is one of several names.
 
     Parameters
     ----------
     kind : str
-        What is named.
+        Kind of the named things, for the error.
     names : iterable of str
-        The names that exist.
+        Known names.
 
     Returns
     -------
     callable
-        From text to name; ``leaky-relu`` is as good as ``leaky_relu``.
+        Converter from text to name; ``leaky-relu`` is taken for ``leaky_relu``.
     """
     known = sorted(names)
 

@@ -1,4 +1,4 @@
-"""``gyaku predict``: let a trained model read digits."""
+"""``gyaku predict``: predictions of a trained model for images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     Parameters
     ----------
     commands : argparse action
-        What ``add_subparsers`` returned.
+        Result of ``add_subparsers``.
     """
     parser = commands.add_parser("predict", description=_PAGE, epilog=_EXAMPLES)
     parser.set_defaults(run=run)
@@ -62,18 +62,18 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         type=whole(0),
         nargs="+",
         metavar="N",
-        help="which images, counted from 0 (default: the first, or all in a file)",
+        help="indices of images, from 0 (default: the first, or all in a file)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the model reads, and how sure it is.
+    """Print predictions and probabilities.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        What was asked for.
+        Parsed arguments.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(arguments: argparse.Namespace, count: int, name: str) -> list[int]:
-    """Return the indices asked for, all of which exist."""
+    """Return the requested indices; raise if one is out of range."""
     for index in arguments.index:
         if index >= count:
             raise UsageError(f"--index goes from 0 to {count - 1} for the {name}, got {index}")
@@ -139,9 +139,9 @@ def _from_files(
 
 
 def _advise_on_scale(file: str, samples: NDArray[Any], model: Model) -> None:
-    """Say if the values in a file are far from those that the model takes."""
+    """Print a warning if the values in a file are far from the model's range."""
     first, largest = model.layers[0], float(samples.max())
-    least, most = 0.0, 255.0  # the bytes of a picture, as far as anybody knows
+    least, most = 0.0, 255.0  # without a Rescaling layer, the bytes of a picture
     if isinstance(first, Rescaling) and first.scale:
         most = (1 - first.offset) / first.scale
         least = most / 10
@@ -161,7 +161,7 @@ def _verdict(answer: int, digit: int) -> str:
 
 
 def _one(name: str, sample: NDArray[Any], sure: NDArray[np.float64], digit: int | None) -> str:
-    """Return a picture of the sample and a bar for each class, the likeliest first."""
+    """Return a picture of the sample and a bar for each class, in descending probability."""
     lines = [f"{name}:", ""]
     if sample.ndim == 3 and sample.shape[2] == 1 and sample.min() >= 0:
         lines += [ascii_picture(sample[..., 0]), ""]

@@ -1,4 +1,4 @@
-"""Samples from files that people have: pictures, tables of numbers, NumPy and IDX files."""
+"""Samples from users' files: pictures, tables of numbers, NumPy and IDX files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TABLES = {".csv", ".tsv", ".txt"}
 
 
 def ascii_picture(image: NDArray[Any]) -> str:
-    """Draw an image with characters, two for each pixel since they are narrow.
+    """Draw an image in characters, two for each pixel.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     Raises
     ------
     FileError
-        If the file is damaged, or holds something else than such samples.
+        If the file is damaged or does not hold such samples.
     """
     kind = path.suffix.lower()
-    path.stat()  # a missing file is missing, whatever its name
+    path.stat()  # raise for a missing file before its suffix is judged
     if kind in _PICTURES:
         return _picture(path, shape)
     if kind in _TABLES:
@@ -83,14 +83,14 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         values = read_idx(path)
     else:
         raise FileError(
-            f"{path} has no name that says what it is: a picture (.png, .jpg, ...), .npy, .npz,"
-            " .csv, .txt or IDX file is wanted"
+            f"{path} has an unknown suffix: it must be a picture (.png, .jpg, ...), .npy, .npz,"
+            " .csv, .txt or IDX file"
         )
     return _shaped(values, path, shape)
 
 
 def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the values as samples of a shape, if they are some."""
+    """Return the values as samples of a shape; raise if they do not fit."""
     size = math.prod(shape)
     if values.dtype.kind not in "biuf":
         raise FileError(f"{path} holds {values.dtype} values, a model takes numbers")
@@ -136,7 +136,7 @@ def _numpy_file(path: Path) -> NDArray[Any]:
 
 
 def _table(path: Path) -> NDArray[Any]:
-    """Read numbers separated by commas, semicolons, tabs or spaces; a line of names is skipped."""
+    """Read numbers between commas, semicolons, tabs or spaces; a header line is skipped."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -164,7 +164,7 @@ def _table(path: Path) -> NDArray[Any]:
 
 
 def _picture(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read a picture of one digit, as the images that a model was trained on look."""
+    """Read a picture of one digit, in the format of the model's training images."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -182,7 +182,7 @@ def _picture(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         raise FileError(f"{path} is not a picture that can be read") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise FileError(f"{path} has too many pixels") from None
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for torn files
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's errors for truncated files
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise FileError(f"{path} is a damaged picture") from None
@@ -199,9 +199,9 @@ def _picture(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _centred(ink: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Cut out what is drawn and fit it into the middle of a small image.
+    """Crop the digit, and scale it into the middle of a small image.
 
-    As MNIST was made: into a box of 20 x 20 of the 28 x 28 pixels, with its centre of mass in the
+    As in MNIST: into a box of 20 x 20 of the 28 x 28 pixels, with the centre of mass in the
     middle. Images of 8 x 8 are filled.
     """
     from PIL import Image

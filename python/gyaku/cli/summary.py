@@ -17,7 +17,7 @@ __all__ = ["add", "run"]
 _PAGE = """\
 Show the layers of a model, with their output shapes, parameters and work.
 
-MODEL is a file that 'gyaku train' left, or the name of a model that it knows.
+MODEL is a file from 'gyaku train', or the name of a model.
 """
 
 _EXAMPLES = """\
@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     Parameters
     ----------
     commands : argparse action
-        What ``add_subparsers`` returned.
+        Result of ``add_subparsers``.
     """
     parser = commands.add_parser("summary", description=_PAGE, epilog=_EXAMPLES)
     parser.set_defaults(run=run)
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     Parameters
     ----------
     arguments : argparse.Namespace
-        What was asked for.
+        Parsed arguments.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""``gyaku train``: train a model and leave it, its learning curve and its history."""
+"""``gyaku train``: train a model; write the model, its learning curve and its history."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["add", "run"]
 
 _PAGE = """\
-Train a model on handwritten digits and test it on images that it has not seen.
+Train a model on handwritten digits and evaluate it on test images.
 
 Without arguments: a multi-layer perceptron with one hidden layer, on the 1,797 small digits that
-come with gyaku, in about a second. Three files are left in this folder: the model, a picture of
-its learning curve, and the numbers of that curve.
+come with gyaku, in about a second. Three files are written to this folder: the model, a picture of
+its learning curve, and its history as a table.
 """
 
 _EXAMPLES = """\
@@ -50,15 +50,15 @@ examples:
   gyaku train --hidden 100 50 --activation tanh --dropout 0.2
         two hidden layers, of 100 and 50 units
   gyaku train --dataset mnist --shift 2
-        each image moved by up to two pixels, another way in each epoch
+        each image shifted at random by up to two pixels, differently in each epoch
   gyaku train --model linear --optimizer sgd --learning-rate 0.1 --epochs 30
         no hidden layer, and plain gradient descent
   gyaku train --hidden 100 --activation sigmoid --loss sum_squared_error --batch-size 1 \\
               --optimizer sgd --learning-rate 0.1
-        as in the first chapter of many books: one image at a time
+        online learning: one image at a time
 
-Files of MNIST that are on this machine already are found if the variable GYAKU_DATA names their
-folder. Ctrl-C ends the training early and keeps what has been learnt.
+MNIST files on this machine are found in the folder that the environment variable GYAKU_DATA names.
+Ctrl-C ends the training early and keeps the weights.
 """
 
 _CLASSES = 10
@@ -72,7 +72,7 @@ _SCHEDULES: dict[str, Callable[[float], schedules.Schedule]] = {
 }
 _FOR_HIDDEN = [name for name, kind in ACTIVATIONS.items() if kind.elementwise]
 _LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02}
-# What makes the outputs fit a loss that does not take them as they come from a dense layer.
+# Final layers for losses that do not take the outputs of a dense layer directly.
 _LAST_LAYERS = {
     "cross_entropy": layers.Softmax,
     "mean_squared_error": layers.Sigmoid,
@@ -81,7 +81,7 @@ _LAST_LAYERS = {
 
 
 def _batch_size(text: str) -> int:
-    """Read a batch size; 0 stands for the whole set."""
+    """Convert text to a batch size; 0 stands for the full batch."""
     return 0 if text == "all" else whole(1)(text)
 
 
@@ -91,7 +91,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     Parameters
     ----------
     commands : argparse action
-        What ``add_subparsers`` returned.
+        Result of ``add_subparsers``.
     """
     usage = "gyaku train [OPTIONS]"
     parser = commands.add_parser("train", usage=usage, description=_PAGE, epilog=_EXAMPLES)
@@ -123,13 +123,13 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--activation",
         type=name_of("activation", _FOR_HIDDEN),
         metavar="NAME",
-        help=f"what follows each hidden layer: {', '.join(_FOR_HIDDEN)} (default: relu)",
+        help=f"the activation of each hidden layer: {', '.join(_FOR_HIDDEN)} (default: relu)",
     )
     what.add_argument(
         "--dropout",
         type=fraction,
         metavar="SHARE",
-        help="the share of hidden outputs dropped while training (default: 0)",
+        help="the fraction of hidden outputs dropped in training (default: 0)",
     )
 
     how = parser.add_argument_group("how to train it")
@@ -163,26 +163,28 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--epochs",
         type=whole(1),
         metavar="N",
-        help="how often to go through all images (default: as many as the model needs)",
+        help="the number of passes over all images (default: as many as the model needs)",
     )
     how.add_argument(
         "--batch-size",
         type=_batch_size,
         metavar="N",
-        help="images a step: 1 is online learning, 'all' the whole set (default: 128, fast: 256)",
+        help="images per step: 1 is online, 'all' full batch (default: 128, fast: 256)",
     )
     how.add_argument(
         "--shift",
         type=whole(0),
         default=0,
         metavar="PIXELS",
-        help="how far at most each image is moved at random, in each direction (default: 0)",
+        help="the largest random shift of an image in each direction (default: 0)",
     )
+    how.add_argument("--flip", action="store_true", help="mirror half of the images, left to right")
     how.add_argument(
-        "--flip", action="store_true", help="exchange left and right of half of the images"
-    )
-    how.add_argument(
-        "--seed", type=whole(0), default=0, metavar="N", help="of all random numbers (default: 0)"
+        "--seed",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="the seed of all random numbers (default: 0)",
     )
     how.add_argument(
         "--dtype",
@@ -195,7 +197,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--threads",
         type=whole(1, 1024),
         metavar="N",
-        help="how many threads to use (default: what 'gyaku info' shows)",
+        help="the number of threads (default: see 'gyaku info')",
     )
     how.add_argument(
         "--backend",
@@ -205,7 +207,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="native, or reference: slow, in NumPy, to compare with (default: native)",
     )
 
-    leave = parser.add_argument_group("what to leave")
+    leave = parser.add_argument_group("what to write")
     leave.add_argument(
         "--output",
         metavar="PATH",
@@ -214,7 +216,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     leave.add_argument(
         "--no-curve", action="store_true", help="draw no picture, which saves half a second"
     )
-    leave.add_argument("--quiet", action="store_true", help="say only how it ended")
+    leave.add_argument("--quiet", action="store_true", help="print the result alone")
     leave.add_argument(
         "--json",
         action="store_true",
@@ -223,17 +225,17 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, and leave model, learning curve and history.
+    """Train; write model, learning curve and history.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        What was asked for.
+        Parsed arguments.
 
     Returns
     -------
     int
-        The exit code; 130 if Ctrl-C ended the training, after all is written.
+        The exit code; 130 if Ctrl-C ended the training, after all files are written.
     """
     files = _files(arguments)
     recipe = models.MODELS[arguments.model]
@@ -293,7 +295,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _files(arguments: argparse.Namespace) -> dict[str, Path]:
-    """Return where model, history and curve are to be written."""
+    """Return the paths of model, history and curve."""
     model = Path(f"gyaku-{arguments.dataset}-{arguments.model}{_SUFFIX}")
     if arguments.output:
         given = Path(arguments.output)
@@ -311,7 +313,7 @@ def _files(arguments: argparse.Namespace) -> dict[str, Path]:
 
 
 def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
-    """Return the model that was asked for, with the last layer that the loss needs."""
+    """Return the requested model, with the final layer for the loss."""
     options = {
         name: getattr(arguments, name)
         for name in ("hidden", "activation", "dropout")
@@ -327,7 +329,7 @@ def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
 
 
 def _optimizer(arguments: argparse.Namespace, recipe: models.Recipe) -> optim.Optimizer:
-    """Return the recipe's optimizer, or the one that was asked for."""
+    """Return the requested optimizer, by default that of the recipe."""
     chosen = arguments.optimizer or arguments.learning_rate
     name = arguments.optimizer or "adam"
     kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[name]
@@ -353,7 +355,7 @@ def _layers(model: Sequential) -> str:
 def _write(
     model: Sequential, history: History, files: dict[str, Path], title: str
 ) -> dict[str, Path]:
-    """Write what there is to write, the model first, and return which files that were."""
+    """Write all files, the model first, and return their paths."""
     model.save(files["model"])
     written = {"model": files["model"]}
     if history.epochs:
@@ -365,10 +367,10 @@ def _write(
 
 
 def _draw(history: History, path: Path, title: str) -> bool:
-    """Draw the learning curve, if matplotlib is there."""
+    """Draw the learning curve, if matplotlib is installed."""
     import logging
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its caches are not our news
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no messages about its caches
     try:
         from gyaku.plots import learning_curve
 
@@ -387,7 +389,7 @@ def _result(
     tested: dict[str, float],
     written: dict[str, Path],
 ) -> dict[str, Any]:
-    """Return the result for programs to read."""
+    """Return the result as a dict, for JSON."""
     return {
         "dataset": arguments.dataset,
         "model": arguments.model,
@@ -404,7 +406,7 @@ def _result(
 def _report(
     history: History, tested: dict[str, float], count: int, written: dict[str, Path] | None
 ) -> str:
-    """Return the result for people to read, and what to type next."""
+    """Return the result as text, with suggested commands."""
     right = round(tested["accuracy"] * count)
     ended = "interrupted after" if history.stopped == "interrupted" else "after"
     accuracy = f"test accuracy {100 * tested['accuracy']:.2f} % ({right:,} of {count:,} right)"

@@ -21,4 +21,4 @@ if TYPE_CHECKING:
 __all__ = ["DATASETS", "Augment", "DownloadError", "digits", "mnist", "read_idx"]
 
 DATASETS: dict[str, Callable[[], Split]] = {"digits": digits, "mnist": mnist}
-"""The data sets that have a name at the command line."""
+"""Data sets by name, for the command line."""

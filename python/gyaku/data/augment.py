@@ -1,4 +1,4 @@
-"""Augmentation: images that are never quite the same twice."""
+"""Augmentation: random shifts and flips of images in training."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["Augment"]
 
 
 class Augment:
-    """What happens to the images of a training while its batches are collected.
+    """Random shifts and flips of images while the batches of a training are gathered.
 
     Parameters
     ----------
     shift : int, default 0
-        By how many pixels at most an image moves in each direction, all places as likely; what
-        moves in from outside is zero.
+        Largest shift in each direction in pixels, uniformly distributed; pixels from outside the
+        image are zero.
     flip : bool, default False
-        Whether left and right of an image are exchanged, half of the time.
+        Whether to mirror an image, left to right, with probability 1/2.
 
     Raises
     ------
@@ -27,19 +27,19 @@ class Augment:
 
     Notes
     -----
-    It goes to ``fit`` and is for training alone: validation, ``evaluate`` and ``predict`` see
-    images as they are. What happens to an image depends on the training's seed, the epoch and the
-    image alone, see `gyaku.ops.gather_images`. Targets stay as they are, except those that are the
-    very array of the inputs, as an autoencoder has them: these move with them. A digit should not
-    be flipped: that changes what it means.
+    It is an argument of ``fit``, for training alone: validation, ``evaluate`` and ``predict`` take
+    images unchanged. Shift and flip of an image depend on seed, epoch and image alone, see
+    `gyaku.ops.gather_images`. Targets stay unchanged, except those that are the very array of the
+    inputs, as in an autoencoder: these are shifted and flipped with them. Digits should not be
+    flipped, which changes their meaning.
 
     Examples
     --------
     >>> import gyaku as gk
     >>> (x, y), _ = gk.data.digits()
     >>> model = gk.Sequential(gk.Rescaling(1 / 255), gk.Flatten(), gk.Dense(10))
-    >>> moved = gk.data.Augment(shift=1)
-    >>> history = model.fit(x, y, loss="softmax_cross_entropy", augment=moved, verbose=0)
+    >>> shifts = gk.data.Augment(shift=1)
+    >>> history = model.fit(x, y, loss="softmax_cross_entropy", augment=shifts, verbose=0)
     >>> history.epochs
     1
     """

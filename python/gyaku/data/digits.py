@@ -29,8 +29,8 @@ def digits(test_size: float = 0.2) -> tuple[Set, Set]:
     Parameters
     ----------
     test_size : float or int, default 0.2
-        The share of the images kept for testing, or their number if it is an integer. They are
-        always the last ones of a fixed order in which every stretch holds all ten digits alike.
+        Fraction of the test images, or their number if it is an integer. They are the last ones
+        of a fixed order, in which every range holds about as many images of each digit.
 
     Returns
     -------
@@ -43,15 +43,15 @@ def digits(test_size: float = 0.2) -> tuple[Set, Set]:
     Raises
     ------
     ValueError
-        If `test_size` is neither a share below 1 nor a number of images below 1,797.
+        If `test_size` is neither a fraction below 1 nor a number of images below 1,797.
     FileError
         If the installed file is damaged.
 
     Notes
     -----
     Each pixel counts the inked points of a 4 x 4 field of the scanned digit, from 0 to 16. The
-    counts are stretched to 0..255, as the pixels of most images, so that ``Rescaling(1 / 255)``
-    brings them to 0..1.
+    counts are scaled to 0..255, the range of the pixels of most images, so that
+    ``Rescaling(1 / 255)`` scales them to 0..1.
 
     References
     ----------
@@ -81,13 +81,13 @@ def digits(test_size: float = 0.2) -> tuple[Set, Set]:
 
 
 def _test_count(test_size: float) -> int:
-    """Return the number of test images that a share or a number asks for."""
+    """Return the number of test images."""
     if isinstance(test_size, (int, np.integer)) and not isinstance(test_size, bool):
         if 0 <= test_size < _COUNT:
             return int(test_size)
     elif isinstance(test_size, (float, np.floating)) and 0 <= test_size < 1:
         return int(test_size * _COUNT)
     raise ValueError(
-        f"digits: test_size must be a share from 0 to below 1 or a number of images"
+        f"digits: test_size must be a fraction from 0 to below 1 or a number of images"
         f" below {_COUNT}, got {test_size!r}"
     )

@@ -1,4 +1,4 @@
-"""Downloads that keep only what was checked."""
+"""Downloads, validated before they are kept."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _IN_MEMORY = 64 * 2**20
 
 
 class DownloadError(OSError):
-    """A file could not be downloaded, or not as it should be."""
+    """Failed download, or a downloaded file with the wrong content."""
 
 
 class _Bounded:
-    """A stream to download into that refuses more than was announced."""
+    """Stream for a download that raises beyond a limit of bytes."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         self.stream = stream
@@ -49,30 +49,30 @@ def download(
     limit: int,
     timeout: float = 30.0,
 ) -> Content:
-    """Download a file, check it, and keep it if it is right.
+    """Download a file, validate it, and keep it if it is valid.
 
     Parameters
     ----------
     url : str
-        Where it is.
+        Its address.
     target : Path
-        Where to keep it, once checked; if that cannot be written, it is not kept.
+        Path of the validated file; if it cannot be written, the file is not kept.
     check : callable
-        Gets the downloaded file, open, and returns its content, or raises `FileError`.
+        Function from the open file to its content; it raises `FileError` if it is invalid.
     limit : int
-        More bytes than this are refused.
+        Largest size in bytes.
     timeout : float, default 30.0
-        Seconds without an answer after which the server is given up.
+        Longest wait for an answer, in seconds.
 
     Returns
     -------
     object
-        What `check` returned.
+        Result of `check`.
 
     Raises
     ------
     DownloadError
-        If the file does not come, or not as it should be; with the address and the reason.
+        If the download fails or the file is invalid; with the address and the reason.
     """
     import tempfile
 
@@ -92,7 +92,7 @@ def download(
 
 
 def _fetch(url: str, stream: _Bounded, timeout: float) -> None:
-    """Download into a stream; whatever the network does wrong is a `FileError`."""
+    """Download into a stream; raise network errors as `FileError`."""
     from pooch import HTTPDownloader  # type: ignore[import-untyped]
     from requests import RequestException
 
@@ -104,7 +104,7 @@ def _fetch(url: str, stream: _Bounded, timeout: float) -> None:
 
 
 def _reason(error: Exception, timeout: float) -> str:
-    """Say in a few words why a request failed."""
+    """Return the reason of a failed request, in a few words."""
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
@@ -121,6 +121,6 @@ def _reason(error: Exception, timeout: float) -> str:
 def _keep(stream: IO[bytes], target: Path) -> None:
     import shutil
 
-    with suppress(OSError):  # the content is there all the same
+    with suppress(OSError):  # the content is in memory already
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, lambda kept: shutil.copyfileobj(stream, kept))

@@ -1,4 +1,4 @@
-"""Where data sets are looked for, and where they are kept."""
+"""Folders of data sets: the user's and the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["cache_folder", "data_folders"]
 
 
 def data_folders(name: str) -> list[Path]:
-    """Return the folders in which the user keeps a data set.
+    """Return the user's folders for a data set.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def data_folders(name: str) -> list[Path]:
 
 
 def cache_folder(name: str) -> Path:
-    """Return the folder in which gyaku keeps a data set; it need not exist.
+    """Return the cache folder of a data set, which may not exist.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ __all__ = ["idx_header", "read_idx"]
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _MOST_DIMENSIONS = 64  # NumPy's own limit
-_DEFLATE_EXPANSION = 1032  # no byte of a deflate stream can stand for more bytes than this
+_DEFLATE_EXPANSION = 1032  # largest compression ratio of a deflate stream
 _BIGGEST = 2**63 - 1
 
 
@@ -32,9 +32,9 @@ def read_idx(
     Parameters
     ----------
     source : str, path-like or binary file
-        The file; whether it is gzipped is seen from its content, not from its name.
+        The file; gzip is detected from its content, not from its name.
     name : str, optional
-        What error messages call it; its path by default.
+        Name for error messages, by default the path.
 
     Returns
     -------
@@ -44,8 +44,8 @@ def read_idx(
     Raises
     ------
     FileError
-        If the file is torn, lies about its size, or is not IDX; nothing is allocated before the
-        header has been held against the size of the file.
+        If the file is truncated, has an inconsistent size, or is not IDX; no memory is allocated
+        before the header is validated against the file size.
     OSError
         If the file cannot be read.
 
@@ -73,7 +73,7 @@ def read_idx(
 
 
 def idx_header(dtype: Any, shape: tuple[int, ...]) -> bytes:
-    """Make the header of an IDX file.
+    """Return the header of an IDX file.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def idx_header(dtype: Any, shape: tuple[int, ...]) -> bytes:
     Returns
     -------
     bytes
-        What stands before the values.
+        The bytes before the values.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """MNIST: 70,000 handwritten digits of 28 x 28 pixels.
 
 Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*, CC BY-SA 3.0. It is
-not part of this package: it is found on this machine or downloaded once.
+not part of this package, but read from this machine or downloaded once.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ def mnist(
     Parameters
     ----------
     folder : str or path-like, optional
-        A folder with the four IDX files, gzipped or not. Without it they are looked for in
-        ``$GYAKU_DATA`` and its folder ``mnist``; files missing there come from the cache
-        (``$GYAKU_CACHE`` or ``~/.cache/gyaku``) or are downloaded into it.
+        Folder with the four IDX files, gzipped or not. By default ``$GYAKU_DATA`` and its folder
+        ``mnist``; files missing there come from the cache (``$GYAKU_CACHE`` or
+        ``~/.cache/gyaku``) or are downloaded into it.
     mirrors : sequence of str, optional
         Addresses to download from, tried in order; by default those in
         ``$GYAKU_MNIST_MIRRORS``, separated by spaces, or else two public mirrors.
     timeout : float, default 30.0
-        Seconds without an answer after which a mirror is given up.
+        Longest wait for an answer of a mirror, in seconds.
 
     Returns
     -------
@@ -92,18 +92,17 @@ def mnist(
     Raises
     ------
     FileError
-        If a file in the folder is torn or is not MNIST.
+        If a file in the folder is truncated or is not MNIST.
     DownloadError
-        If it is nowhere on this machine and no mirror delivers it; the message says why.
+        If it is neither on this machine nor available from a mirror, with the reasons.
 
     Notes
     -----
-    A model that begins with ``Rescaling(1 / 255)`` takes them as they are.
+    A model for these images begins with ``Rescaling(1 / 255)``.
 
-    The first call unpacks the files, holds their SHA-256 against the known ones and keeps the
-    arrays in the cache; later calls take some 20 ms. The kept copy is checked by size and CRC,
-    and made anew when the files in ``$GYAKU_DATA`` have changed. If the cache cannot be written,
-    everything works, only slower.
+    The first call unpacks the files, checks their SHA-256 and keeps the arrays in the cache; later
+    calls take some 20 ms. The copy in the cache is checked by size and CRC, and renewed when the
+    files in ``$GYAKU_DATA`` have changed. Without a writable cache every call is like the first.
 
     Examples
     --------
@@ -137,7 +136,7 @@ def mnist(
 
 
 def _find(folders: list[Path]) -> dict[str, Path]:
-    """Return which of the four files lie in the folders, unzipped or gzipped."""
+    """Return the paths of the four files in the folders, unzipped or gzipped, as far as found."""
     found = {}
     for key, (name, _, _) in FILES.items():
         for folder in folders:
@@ -148,7 +147,7 @@ def _find(folders: list[Path]) -> dict[str, Path]:
 
 
 def _read_checked(source: Path | IO[bytes], key: str, name: str) -> NDArray[np.uint8]:
-    """Read one of the four files and make sure that it is the original, bit for bit."""
+    """Read one of the four files; raise if it is not the original, bit for bit."""
     import hashlib
 
     _, shape, expected = FILES[key]
@@ -170,7 +169,7 @@ def _fetch(
     with _locked(cache):
         for key in missing:
             path = cache / f"{FILES[key][0]}.gz"
-            with suppress(FileError, OSError):  # what is broken in our cache is fetched again
+            with suppress(FileError, OSError):  # a damaged file in the cache is downloaded again
                 arrays[key] = _read_checked(path, key, str(path))
         failures = []
         for mirror in mirrors:
@@ -200,7 +199,7 @@ def _download(mirror: str, cache: Path, key: str, timeout: float) -> NDArray[np.
 
 
 def _stamps(found: dict[str, Path]) -> list[str]:
-    """Return what tells whether the user's files are those that were decoded."""
+    """Return size and time of the user's files, to detect changes."""
     stamps = []
     for key, path in sorted(found.items()):
         status = path.stat()
@@ -209,7 +208,7 @@ def _stamps(found: dict[str, Path]) -> list[str]:
 
 
 def _load_decoded(cache: Path, found: dict[str, Path]) -> dict[str, NDArray[np.uint8]] | None:
-    """Return the arrays kept in the cache, or None if they are not there or not right."""
+    """Return the arrays in the cache, or None if they are missing, outdated or damaged."""
     import zipfile
     import zlib
 
@@ -232,7 +231,7 @@ def _load_decoded(cache: Path, found: dict[str, Path]) -> dict[str, NDArray[np.u
 def _keep_decoded(
     cache: Path, arrays: dict[str, NDArray[np.uint8]], found: dict[str, Path]
 ) -> None:
-    """Store the arrays, uncompressed, where the next call finds them; if it can be done."""
+    """Store the arrays, uncompressed, in the cache, if it can be written."""
     content: dict[str, Any] = {**arrays, "stamps": np.array(_stamps(found), dtype=str)}
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -248,7 +247,7 @@ def _keep_decoded(
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a cache folder, waiting for other processes; none if it has no room."""
+    """Hold the lock of a cache folder against other processes, if it can be created."""
     descriptor = -1
     try:
         import fcntl
@@ -256,7 +255,7 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except (ImportError, OSError):  # files are renamed into place, so all is safe without it
+    except (ImportError, OSError):  # safe without a lock, since files are renamed into place
         pass
     try:
         yield

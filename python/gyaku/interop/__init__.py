@@ -1,1 +1,1 @@
-"""Files of other programs and formats."""
+"""File formats shared with other programs."""

@@ -1,8 +1,8 @@
-"""Model files: safetensors, checked before they are believed.
+"""Safetensors files, validated before use.
 
-The format holds tensors and a dictionary of strings, no code; loading one can never run
-anything. The official library lets a few lies pass (a duplicate key, for one), so the header is
-checked here first.
+The format holds tensors and a dictionary of strings, no code, so that loading a file cannot run
+any. The official library accepts some invalid files (with a duplicate key, for one), so the header
+is validated here first.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def write(
     Parameters
     ----------
     path : str or path-like
-        The file; an old one is replaced in one step, so it is never half-written.
+        The file; an old one is replaced atomically.
     tensors : mapping of str to ndarray
-        The arrays, of any layout; they are stored row by row, little-endian.
+        Arrays of any layout; they are stored in C order, little-endian.
     metadata : mapping of str to str, optional
-        What belongs with them.
+        Metadata of the file.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def write(
 
     See Also
     --------
-    read : The way back.
+    read : Read the file.
     """
     from safetensors.numpy import save
 
@@ -84,22 +84,22 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     Returns
     -------
     tensors : dict of str to ndarray
-        The arrays, each in memory of its own.
+        The arrays, without shared memory.
     metadata : dict of str to str
-        What was stored with them.
+        Metadata of the file.
 
     Raises
     ------
     FileError
-        If the file is torn, lies about its content, or is not a safetensors file.
+        If the file is truncated, inconsistent, or not a safetensors file.
     OSError
         If it cannot be read.
 
     Notes
     -----
-    Accepted is what the format's description says and no more: a header of at most 100 MB
-    without duplicate keys; tensors whose sorted offsets tile the rest of the file exactly; sizes
-    that agree with shape and dtype. Memory is taken only after that.
+    Valid files follow the description of the format exactly: a header of at most 100 MB without
+    duplicate keys; tensors whose sorted offsets tile the remainder of the file; sizes that agree
+    with shape and dtype. Memory is allocated only after validation.
 
     Examples
     --------
@@ -129,12 +129,12 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
 
 
 def _refusal(name: str, reason: str) -> FileError:
-    shown = reason if len(reason) <= 160 else f"{reason[:157]}..."  # a lie can be long
+    shown = reason if len(reason) <= 160 else f"{reason[:157]}..."  # the reason can quote the file
     return FileError(f"{name} is not a valid safetensors file: {shown}")
 
 
 def _read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
-    """Return the parsed header and the number of bytes that the tensors have."""
+    """Return the parsed header and the number of bytes for the tensors."""
     import json
 
     size = os.fstat(stream.fileno()).st_size
@@ -168,7 +168,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} stands there twice")
+            raise ValueError(f"the key {key!r} occurs twice")
         found[key] = value
     return found
 
@@ -183,7 +183,7 @@ def _check_metadata(metadata: object, name: str) -> None:
 
 
 def _check_tensors(header: dict[str, Any], room: int, name: str) -> None:
-    """Hold every tensor's dtype, shape and offsets against each other and against the file."""
+    """Validate dtype, shape and offsets of each tensor against each other and the file."""
     spans = []
     for tensor, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:

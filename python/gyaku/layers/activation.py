@@ -1,4 +1,4 @@
-"""Activation functions as layers: element by element, except for the two softmaxes."""
+"""Activation functions as layers: elementwise, except for softmax and log-softmax."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Activation(Layer, table=ACTIVATIONS):
     elementwise: ClassVar[bool] = True
     """Whether each output depends on one input, so that a matrix product can apply it."""
     saved: NDArray[Any]
-    """What the last forward pass kept: outputs or inputs, as the operation asks."""
+    """Tensor of the last forward pass for the gradient: outputs or inputs, see `saves_input`."""
 
     @property
     def options(self) -> dict[str, float]:
@@ -58,7 +58,7 @@ class Activation(Layer, table=ACTIVATIONS):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Apply the function; see `Layer.forward`."""
         y: NDArray[Any] = getattr(ops, self.op)(x, **self.options)
-        # Past the check of attributes, which small layers would feel.
+        # Without the check of attributes, whose time matters in small layers.
         vars(self)["saved"] = x if self.saves_input else y
         return y
 
@@ -91,12 +91,12 @@ class Activation(Layer, table=ACTIVATIONS):
 
     @property
     def element_flops(self) -> int:
-        """Floating-point operations of one element, an elementary function being one."""
+        """Floating-point operations of one element; an elementary function counts as one."""
         return ops.TABLE[self.op].flops([(1,)], [(1,)])
 
     @property
     def flops(self) -> int:
-        """Those of each element."""
+        """Floating-point operations of all elements."""
         return math.prod(self.output_shape) * self.element_flops
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -238,7 +238,7 @@ class LogSoftmax(Activation):
 
 
 def activation(given: str | Activation) -> Activation:
-    """Return an activation from its name or itself.
+    """Return an activation from a name or an instance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The base of all layers: parameters, a forward pass, a backward pass."""
+"""Base of all layers: parameters, a forward pass and a backward pass."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Layer"]
 
 LAYERS: Table[Layer] = Table(lambda cls: cls.__name__)
-_VARARGS = 4  # a bit of a function's flags: it has *args
+_VARARGS = 4  # flag of a function with *args
 
 
 class Views(dict[str, "NDArray[Any]"]):
-    """Named arrays that stay where they are: assigning to a name copies into its array.
+    """Arrays by name; assignment copies into the array.
 
     Examples
     --------
@@ -53,32 +53,32 @@ class Views(dict[str, "NDArray[Any]"]):
         return Views, (dict(self),)
 
     def __missing__(self, name: str) -> NDArray[Any]:
-        """Say which names there are."""
+        """Raise, with the known names."""
         raise KeyError(f"there is no parameter {name!r} here, only {', '.join(self) or 'none'}")
 
     def place(self, name: str, array: NDArray[Any]) -> None:
-        """Let `name` mean another array from now on.
+        """Set the array of a name, without a copy.
 
         Parameters
         ----------
         name : str
             The name, known or new.
         array : ndarray
-            The array itself, not a copy.
+            The array.
         """
         super().__setitem__(name, array)
 
 
 class Layer(Component, Block, table=LAYERS):
-    """Base of all layers, built in or written in NumPy by whoever needs one.
+    """Base of all layers, built-in ones and user layers in NumPy.
 
-    A layer of one's own defines `forward` and `backward`, and `build` if it has parameters or
-    changes the shape of its samples. It keeps in attributes what its backward pass needs.
+    A user layer defines `forward` and `backward`, and `build` if it has parameters or changes the
+    shape of its samples. It keeps the values for its backward pass in attributes.
 
     Parameters
     ----------
     name : str, optional
-        The layer's name; a model finds one for layers without.
+        The layer's name; a model names layers without one.
 
     Attributes
     ----------
@@ -90,13 +90,13 @@ class Layer(Component, Block, table=LAYERS):
     buffers : Views
         Arrays that are kept with the parameters but not trained, such as running statistics.
     input_shape, output_shape : tuple of int
-        The shape of a sample, that is without the batch axis; of the first of several inputs.
+        Sample shapes, without the batch axis; `input_shape` is that of the first input.
     input_shapes : tuple of tuple of int
-        The shapes of all inputs.
+        Sample shapes of all inputs.
     dtype : numpy.dtype
         float32 or float64, that of all arrays.
     needs_input_gradient : bool
-        Whether `backward` has to return anything.
+        Whether `backward` must return the gradient with respect to the input.
     trainable : bool
         Whether training changes the parameters; see the notes.
 
@@ -107,10 +107,10 @@ class Layer(Component, Block, table=LAYERS):
     `BatchNorm` normalises by its running statistics, in training too. It takes effect from the next
     `fit` on, and stays with the layer in files and copies.
 
-    `forward` must not change its input. In training a layer written in NumPy is called once a
-    step, on buffers that stay the same for the whole training. A layer of several inputs takes
-    them as arguments, in `build` their shapes, and returns a tuple of gradients. A layer that says
-    ``takes_indices = True`` is given integers, which have no gradient.
+    `forward` must not change its input. In training a layer in NumPy is called once a step, on the
+    same buffers throughout. A layer of several inputs takes them as arguments of `forward`, their
+    shapes as arguments of `build`, and returns a tuple of gradients. A layer with
+    ``takes_indices = True`` gets integers, which have no gradient.
 
     Examples
     --------
@@ -131,38 +131,38 @@ class Layer(Component, Block, table=LAYERS):
     passes = frozenset({"forward", "backward"})
     _settings = ("trainable",)
     passes_sums: ClassVar[bool] = False
-    """Whether the initialiser of the layer before looks through this one for the activation."""
+    """Whether the initialiser of the layer before takes the activation behind this layer."""
     takes_training: ClassVar[bool] = True
-    """Whether `forward` has the argument of this name, which a layer of one's own may leave out."""
+    """Whether `forward` has the argument ``training``, which is optional in user layers."""
     takes: ClassVar[int | None] = 1
-    """How many inputs `forward` takes, None for any number."""
+    """Number of inputs of `forward`, None for any."""
     takes_indices: ClassVar[bool] = False
-    """Whether inputs are integers, such as rows of a table: they stay int32 or int64."""
+    """Whether inputs are indices, which stay int32 or int64."""
     draws: ClassVar[bool] = True
-    """Whether the layer has a stream of random numbers, for initial weights or in training."""
+    """Whether the layer draws random numbers, for initial weights or in training."""
 
-    # Defaults of the class, so that a subclass need not call this constructor.
+    # Class attributes, so that a subclass need not call this constructor.
     name: str = ""
-    path: str = ""  # the name with those of the models that it is a part of
+    path: str = ""  # the name, behind those of the models that contain it
     input_shape: tuple[int, ...] = ()
     input_shapes: tuple[tuple[int, ...], ...] = ()
     output_shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float32)
     needs_input_gradient: bool = True
     activation_after: str = ""
-    advice: str = ""  # what to try if its output is not finite, where the layer knows better
+    advice: str = ""  # advice for an output that is not finite
     seed: int = 0
     stream: int = 0
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
-    sketched: bool = False  # whether only shapes are wanted
+    sketched: bool = False  # whether only shapes are inferred
     _frozen: bool = False
 
     def __init__(self, *, name: str | None = "") -> None:
         self.name = name or ""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Look whether `forward` wants to know about training."""
+        """Inspect the arguments of `forward`."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls):
             code = cls.forward.__code__
@@ -174,7 +174,7 @@ class Layer(Component, Block, table=LAYERS):
 
     @property
     def arity(self) -> tuple[int | None, int]:
-        """How many inputs it takes, None for any number, and how many outputs it gives."""
+        """Number of inputs, None for any, and of outputs."""
         return self.takes, 1
 
     @property
@@ -210,7 +210,7 @@ class Layer(Component, Block, table=LAYERS):
         return memory.zeros((1,), np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle a layer as it was made; its weights belong to its model."""
+        """Copy and pickle the arguments of the constructor; the weights belong to the model."""
         state = {"name": self.name} | ({"_frozen": True} if self._frozen else {})
         return _made, (type(self), self.config()), state
 
@@ -233,7 +233,7 @@ class Layer(Component, Block, table=LAYERS):
 
         Notes
         -----
-        This default finds the shape by a pass over one sample of zeros.
+        This default infers the shape by a pass over one sample of zeros.
         """
         shapes = self.input_shapes or (input_shape,)
         for shape in shapes:
@@ -273,15 +273,15 @@ class Layer(Component, Block, table=LAYERS):
         Returns
         -------
         ndarray or tuple of ndarray or None
-            Gradient of the loss with respect to the input, or to each of several; None is
-            enough where `needs_input_gradient` is false.
+            Gradient of the loss with respect to the input, or to each of several; None is allowed
+            if `needs_input_gradient` is false.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
     def add_param(
         self, name: str, shape: tuple[int, ...], initial: str | Initialize = "zeros"
     ) -> None:
-        """Declare a parameter; to be called in `build`.
+        """Declare a parameter, in `build`.
 
         Parameters
         ----------
@@ -290,7 +290,7 @@ class Layer(Component, Block, table=LAYERS):
         shape : tuple of int
             Its shape.
         initial : str or callable
-            An initialiser, by name or itself.
+            Initialiser, by name or as an object.
         """
         values = self._initial(name, tuple(shape), initial)
         self.params.place(name, values)
@@ -308,7 +308,7 @@ class Layer(Component, Block, table=LAYERS):
         shape : tuple of int
             Its shape.
         initial : str or callable
-            An initialiser, by name or itself.
+            Initialiser, by name or as an object.
         """
         self.buffers.place(name, self._initial(name, tuple(shape), initial))
 
@@ -340,16 +340,16 @@ class Layer(Component, Block, table=LAYERS):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations a sample in the forward pass; 0 where they are not counted."""
+        """Floating-point operations per sample in the forward pass; 0 if not counted."""
         return 0
 
     @property
     def least_batch(self) -> int:
-        """How many samples a training step needs."""
+        """Smallest batch of a training step."""
         return 1
 
     def run_forward(self, *x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Do the forward pass so that it can be replayed.
+        """Run the forward pass, recorded for replay.
 
         Parameters
         ----------
@@ -361,14 +361,13 @@ class Layer(Component, Block, table=LAYERS):
         Returns
         -------
         ndarray
-            The outputs. Those of a layer written in NumPy lie in a buffer that is filled again
-            at each replay.
+            The outputs; those of a layer in NumPy are in a buffer that each replay fills again.
         """
         if self.native:
             forward: Callable[..., NDArray[Any]] = self.forward
             return forward(*x, training=training)
         y = memory.empty((len(x[0]), *self.output_shape), self.dtype)
-        # The layers before it may have kept these arrays for their own backward.
+        # The layers before it may keep these arrays for their own backward pass.
         shown = [each.view() for each in x]
         for each in shown:
             each.flags.writeable = False
@@ -376,7 +375,7 @@ class Layer(Component, Block, table=LAYERS):
         return y
 
     def run_backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
-        """Do the backward pass so that it can be replayed.
+        """Run the backward pass, recorded for replay.
 
         Parameters
         ----------
@@ -410,7 +409,7 @@ class Layer(Component, Block, table=LAYERS):
         given: Sequence[NDArray[Any]],
         outs: Sequence[NDArray[Any]],
     ) -> None:
-        """Call a pass that a person wrote, now and at each replay, and keep what it returns."""
+        """Call a pass of a user layer, now and at each replay, and copy its results."""
         several = len(outs) > 1
 
         def call() -> None:

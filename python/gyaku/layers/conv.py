@@ -144,7 +144,7 @@ class Conv2D(Weighted):
         """Return the activated convolution; see `Layer.forward`."""
         self.x = as_image(x)
         weight, bias = _kernel(self.params["weight"]), self.params.get("bias")
-        y = self.activated(
+        y = self.activate(
             ops.conv2d(self.x, weight, bias, **self._options, **self.epilogue), training
         )
         self.shape = y.shape
@@ -152,7 +152,7 @@ class Conv2D(Weighted):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write the gradients of weight and bias, return dx; see `Layer.backward`."""
-        return self.backward_from_sums(self.by_sums(dy.reshape(self.shape)))
+        return self.backward_from_sums(self.gradient_of_sums(dy.reshape(self.shape)))
 
     def backward_from_sums(
         self, dz: NDArray[Any], argmax: NDArray[Any] | None = None
@@ -164,7 +164,7 @@ class Conv2D(Weighted):
         dz : ndarray
             The gradient with respect to the sums, before the activation.
         argmax : ndarray of uint8, optional
-            Which of 2 × 2 sums `dz` belongs to, where the others have no gradient; see
+            Index of the one of 2 × 2 sums with a gradient; see
             `gyaku.ops.conv2d_backward_weights`.
 
         Returns
@@ -264,7 +264,7 @@ class DepthwiseConv2D(Conv2D):
     use_bias : bool
         Whether each filter has a bias.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves, as in `Conv2D`.
+        Initialisers, by name or as objects, as in `Conv2D`.
     name : str, optional
         The layer's name.
 
@@ -321,5 +321,5 @@ class DepthwiseConv2D(Conv2D):
 
 
 def _kernel(weight: NDArray[Any]) -> NDArray[Any]:
-    """Return the weight of a window with two sides."""
+    """Return the weight with a two-dimensional kernel."""
     return weight if weight.ndim == 4 else weight[None]

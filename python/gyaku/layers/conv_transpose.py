@@ -47,7 +47,7 @@ class Conv2DTranspose(Conv2D):
     use_bias : bool
         Whether each filter has a bias.
     weight_init, bias_init : str or callable
-        Initialisers by name or themselves, as in `Conv2D`.
+        Initialisers, by name or as objects, as in `Conv2D`.
     name : str, optional
         The layer's name.
 
@@ -120,11 +120,11 @@ class Conv2DTranspose(Conv2D):
         self.x = x
         weight, bias = self.params["weight"], self.params.get("bias")
         y = ops.conv2d_transpose(x, weight, bias, **self._options, **self.epilogue)
-        return self.activated(y, training)
+        return self.activate(y, training)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write the gradients of weight and bias, return dx; see `Layer.backward`."""
-        dz = self.by_sums(dy)
+        dz = self.gradient_of_sums(dy)
         dx, _, _ = ops.conv2d_transpose_backward(
             dz,
             self.x,

@@ -1,4 +1,4 @@
-"""Dense layer: every output is a weighted sum of all inputs."""
+"""Dense layer: outputs are weighted sums of all inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Dense"]
 
 
 class Dense(Weighted):
-    """A layer whose outputs are weighted sums of its inputs, ``y = activation(x W + b)``.
+    """Dense (fully connected) layer, ``y = activation(x W + b)``.
 
     Parameters
     ----------
@@ -74,10 +74,12 @@ class Dense(Weighted):
         name: str | None = "",
     ) -> None:
         second: object = activation
-        if isinstance(second, int) and not isinstance(second, bool):  # as other libraries have it
+        if isinstance(second, int) and not isinstance(
+            second, bool
+        ):  # inputs and outputs, as in PyTorch
             raise TypeError(
                 f"Dense: activation must be a name or an Activation, got {second}; the number of"
-                f" inputs is found when the model is built, write Dense({second})"
+                f" inputs is inferred when the model is built, write Dense({second})"
             )
         super().__init__(
             activation=activation,
@@ -98,14 +100,14 @@ class Dense(Weighted):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return ``activation(x W + b)``; see `Layer.forward`."""
         rows = x.reshape(-1, x.shape[-1])
-        kept = vars(self)  # past the check of attributes, which small layers would feel
-        kept["x"], kept["shape"] = rows, x.shape
+        attributes = vars(self)  # without their check, whose time matters in small layers
+        attributes["x"], attributes["shape"] = rows, x.shape
         y = ops.matmul(rows, self.params["weight"], bias=self.params.get("bias"), **self.epilogue)
-        return self.activated(y, training).reshape(*x.shape[:-1], self.units)
+        return self.activate(y, training).reshape(*x.shape[:-1], self.units)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write dW and db, return dx; see `Layer.backward`."""
-        dz = self.by_sums(dy.reshape(-1, self.units))
+        dz = self.gradient_of_sums(dy.reshape(-1, self.units))
         if self.trainable:
             ops.matmul(self.x, dz, transpose_a=True, out=self.grads["weight"])
             if self.use_bias:

@@ -1,4 +1,4 @@
-"""Dropout: a new random sub-network at each step."""
+"""Dropout: a random sub-network at each step."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Dropout(Layer):
 
     Notes
     -----
-    ``y = x / (1 - rate)`` where kept, 0 where dropped; the gradient goes the same way. What is
-    dropped depends on seed, step, layer and position alone: N. Srivastava and others, Dropout
-    (2014), in the form that needs no scaling in prediction.
+    ``y = x / (1 - rate)`` where kept, 0 where dropped, with the same mask for the gradient. The
+    mask depends on seed, step, layer and position alone. N. Srivastava and others, Dropout (2014),
+    in the inverted form, which needs no scaling in prediction.
 
     Examples
     --------
@@ -57,12 +57,12 @@ class Dropout(Layer):
         return input_shape
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        """Drop if this is training; see `Layer.forward`."""
+        """Apply a random mask in training; see `Layer.forward`."""
         self.dropping = training and self.rate > 0
         return self._drop(x)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Drop the gradient of what was dropped; see `Layer.backward`."""
+        """Apply the same mask to the gradient; see `Layer.backward`."""
         return self._drop(dy)
 
     def _drop(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -72,5 +72,5 @@ class Dropout(Layer):
 
     @property
     def flops(self) -> int:
-        """A comparison and a product for each element, when training."""
+        """A comparison and a product for each element, in training."""
         return 2 * math.prod(self.output_shape)

@@ -1,4 +1,4 @@
-"""Layers of several inputs, where the branches of a graph meet."""
+"""Merge layers: sums and concatenations of several inputs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Add(Layer):
         return total
 
     def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Return the gradient for each input; see `Layer.backward`."""
+        """Return the gradient with respect to each input; see `Layer.backward`."""
         return (dy,) * self.count
 
     @property
@@ -98,8 +98,8 @@ class Concatenate(Layer):
     Parameters
     ----------
     axis : int
-        Axis to concatenate along: -1 is the last, the channels of images; 1 the first of a
-        sample; 0, that of the samples, is refused.
+        Axis of the batch: -1 is the last one, the channels of images; 1 the first of a sample; 0,
+        that of the samples, is not allowed.
     name : str, optional
         The layer's name.
 
@@ -126,7 +126,7 @@ class Concatenate(Layer):
             raise ValueError(f"{self}: axis 0 is that of the samples, 1 the first of a sample")
 
     def build(self, *input_shapes: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape with the lengths along the axis added up.
+        """Return the shape, with the sum of the lengths along the axis.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Concatenate(Layer):
         return y
 
     def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Return the part of each input; see `Layer.backward`."""
+        """Return the slice of each input; see `Layer.backward`."""
         rows, samples = self._rows(dy), len(dy)
         found = []
         for shape, start in zip(self._shapes, self._starts, strict=True):
@@ -189,7 +189,7 @@ class Concatenate(Layer):
         return tuple(found)
 
     def _rows(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return an array as a matrix whose rows begin with the axis."""
+        """Return an array as a matrix, whose columns are the axis and those behind it."""
         return x.reshape(math.prod(x.shape[: self._place + 1]), -1)
 
 

@@ -1,4 +1,4 @@
-"""Normalisation to mean zero and variance one, then scale and shift."""
+"""Normalisation layers: mean zero and variance one, then scale and shift."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BatchNorm(Layer):
     Parameters
     ----------
     momentum : float
-        Fraction of a batch's statistics in the running ones, which are used in prediction.
+        Weight of a batch's statistics in the running ones, which are used in prediction.
     epsilon : float
         Small constant added to the variance.
     name : str, optional
@@ -109,7 +109,7 @@ class BatchNorm(Layer):
 
     @property
     def least_batch(self) -> int:
-        """Two samples where a sample has one element a channel, which has no variance."""
+        """Two samples if a sample has one element per channel, which has no variance."""
         return 2 if self.trainable and math.prod(self.input_shape[:-1]) == 1 else 1
 
     @property
@@ -187,7 +187,7 @@ class LayerNorm(Layer):
 
 
 def _gradients(layer: Layer) -> tuple[None, NDArray[Any] | None, NDArray[Any] | None]:
-    """Return the outputs of a backward pass that are kept: none if the layer is frozen."""
+    """Return the output arrays of a backward pass: none for parameters of a frozen layer."""
     if not layer.trainable:
         return None, None, None
     return None, layer.grads["gamma"], layer.grads["beta"]

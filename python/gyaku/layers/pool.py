@@ -23,7 +23,7 @@ __all__ += ["MaxPool2D"]
 
 
 class _Pool(Layer):
-    """Base of the poolings that slide a window."""
+    """Base of the poolings with a sliding window."""
 
     dimensions: ClassVar[int] = 2
     size: tuple[int, int]
@@ -69,7 +69,7 @@ class _Pool(Layer):
                 **self._where,
                 dimensions=self.dimensions,
             )
-        # Only a window whose elements are further apart than the image is long can miss it.
+        # A window misses the image only if its dilation exceeds the size of the image.
         long = [axis for axis in axes if axis.dilation > axis.size]
         self.advice = ""
         if any(0 in axis.pixels(padded=False) for axis in long):
@@ -82,7 +82,7 @@ class _Pool(Layer):
 
     @property
     def flops(self) -> int:
-        """One for each element of the inputs or the outputs, whichever are more."""
+        """One for each element of the inputs or the outputs, whichever has more."""
         return max(math.prod(self.input_shape), math.prod(self.output_shape))
 
 
@@ -96,12 +96,11 @@ class MaxPool2D(_Pool):
     stride : int or pair of int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        How far windows reach beyond the image, at most half of their size; the padding is never
-        the maximum.
+        Padding around the image, at most half the kernel size; it is never the maximum.
     dilation : int or pair of int
         Distance between neighbouring kernel elements.
     ceil_mode : bool
-        Whether a last window may reach beyond the end.
+        Whether the last window may reach beyond the padding.
     name : str, optional
         The layer's name.
 
@@ -165,11 +164,11 @@ class MaxPool1D(MaxPool2D):
     stride : int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
-        How far windows reach beyond the sequence, at most half of their size.
+        Padding before and after the sequence, at most half the kernel size.
     dilation : int
         Distance between neighbouring kernel elements.
     ceil_mode : bool
-        Whether a last window may reach beyond the end.
+        Whether the last window may reach beyond the padding.
     name : str, optional
         The layer's name.
 
@@ -199,9 +198,9 @@ class AvgPool2D(_Pool):
     stride : int or pair of int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        How far windows reach beyond the image, at most half of their size.
+        Padding around the image, at most half the kernel size.
     ceil_mode : bool
-        Whether a last window may reach beyond the end.
+        Whether the last window may reach beyond the padding.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over pixels alone.
     name : str, optional
@@ -265,9 +264,9 @@ class AvgPool1D(AvgPool2D):
     stride : int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
-        How far windows reach beyond the sequence, at most half of their size.
+        Padding before and after the sequence, at most half the kernel size.
     ceil_mode : bool
-        Whether a last window may reach beyond the end.
+        Whether the last window may reach beyond the padding.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over the sequence alone.
     name : str, optional

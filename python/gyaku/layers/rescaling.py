@@ -1,4 +1,4 @@
-"""Rescaling: inputs brought to the range that a network trains well on."""
+"""Rescaling of inputs to a range that suits training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Rescaling"]
 
 
 class Rescaling(Layer):
-    """Inputs on another scale, ``y = x * scale + offset``.
+    """Rescaling of inputs, ``y = x * scale + offset``.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class Rescaling(Layer):
     Notes
     -----
     The gradient is ``dx = dy * scale``. As the first layer of a model, with a positive scale and no
-    offset, it costs nothing: images stay bytes in memory, and the gather of a batch multiplies
-    while it converts them. It has no random numbers, so a network begins with the same weights
-    behind it as without it.
+    offset, it costs nothing: images stay bytes in memory, and the gather of a batch scales them as
+    it converts them. It draws no random numbers, so the layers behind it have the same initial
+    weights with and without it.
 
     Examples
     --------

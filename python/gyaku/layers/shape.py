@@ -1,4 +1,4 @@
-"""Layers that change the shape of a sample and no element."""
+"""Layers that change the shape of a sample, not its elements."""
 
 from __future__ import annotations
 

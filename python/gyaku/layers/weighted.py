@@ -1,4 +1,4 @@
-"""Base of dense layers and convolutions: weights, a bias and an activation of the sums."""
+"""Base of dense layers and convolutions: weights, a bias and an activation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 
 
 class Weighted(Layer, abstract=True):
-    """Base of the layers whose outputs are activated sums of weighted inputs.
+    """Base of layers with a weight, a bias and an activation.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Weighted(Layer, abstract=True):
     applied : Activation or None
         The activation as a layer.
     epilogue : dict
-        Keywords of a product that applies the activation itself, where it can.
+        Keywords of the product for a fused activation, {} without.
     """
 
     applied: Activation | None
@@ -82,7 +82,7 @@ class Weighted(Layer, abstract=True):
         groups: int = 1,
         transposed: bool = False,
     ) -> None:
-        """Declare ``weight`` and ``bias``; to be called in `build`.
+        """Declare ``weight`` and ``bias``, in `build`.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class Weighted(Layer, abstract=True):
         groups : int
             Number of groups of outputs, each with inputs of its own.
         transposed : bool
-            Whether the last two axes change places.
+            Whether the last two axes are exchanged.
         """
         initial = self.weight_init
         if initial == "auto":
@@ -102,7 +102,7 @@ class Weighted(Layer, abstract=True):
         draw = initializer(initial)
 
         def by_groups(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
-            # An initialiser reads fan-in and fan-out from the shape.
+            # Initialisers take fan-in and fan-out from the shape.
             inputs, outputs = shape[:-3:-1] if transposed else shape[-2:]
             if transposed:
                 inputs //= groups
@@ -117,8 +117,8 @@ class Weighted(Layer, abstract=True):
         if self.use_bias:
             self.add_param("bias", (outputs,), self.bias_init)
 
-    def activated(self, y: NDArray[Any], training: bool) -> NDArray[Any]:
-        """Return the outputs, given the result of a product with `epilogue`.
+    def activate(self, y: NDArray[Any], training: bool) -> NDArray[Any]:
+        """Return the outputs, from the result of a product with `epilogue`.
 
         Parameters
         ----------
@@ -136,17 +136,17 @@ class Weighted(Layer, abstract=True):
         if act is None:
             return y
         if self._fused:
-            vars(act)["saved"] = y  # past the check of attributes, which small layers would feel
+            vars(act)["saved"] = y  # without the check of attributes, for small layers
             return y
         return act.forward(y, training)
 
-    def by_sums(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient with respect to the sums.
+    def gradient_of_sums(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient with respect to the sums, before the activation.
 
         Parameters
         ----------
         dy : ndarray
-            Gradient with respect to the outputs, in the shape of `y` of `activated`.
+            Gradient with respect to the outputs, in the shape of `y` of `activate`.
 
         Returns
         -------
@@ -161,16 +161,16 @@ class Weighted(Layer, abstract=True):
         Parameters
         ----------
         terms : int
-            The weighted inputs in each sum.
+            Number of weighted inputs in each sum.
 
         Returns
         -------
         int
-            A multiplication and an addition for each, one addition for a bias, the activation.
+            Two for each weighted input, one for a bias, and those of the activation.
         """
         return math.prod(self.output_shape) * (2 * terms + self.ending_flops)
 
     @property
     def ending_flops(self) -> int:
-        """Floating-point operations of one element after its sum: the bias and the activation."""
+        """Floating-point operations of bias and activation, for one element."""
         return self.use_bias + (self.applied.element_flops if self.applied else 0)

@@ -1,4 +1,4 @@
-"""Kernels that slide over images, or over sequences as images of one row."""
+"""Arguments and shapes of sliding kernels, with sequences as images of one row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["as_image", "as_tuples", "channels_last", "checked_shape", "for_two_a
 
 
 def as_tuples(value: Any) -> Any:
-    """Return an argument with tuples for lists, as model files hold them.
+    """Return an argument with tuples in place of the lists of model files.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def as_tuples(value: Any) -> Any:
     Returns
     -------
     object
-        The same, with a tuple for each list.
+        The argument, with a tuple for each list.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def as_tuples(value: Any) -> Any:
 
 
 def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tuple[int, ...]:
-    """Return the shape of a sample, if it is an image or a sequence.
+    """Validate the shape of an image or a sequence.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tu
     Raises
     ------
     ValueError
-        If there are too many or too few axes.
+        If the number of axes is wrong.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tu
 
 @contextmanager
 def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
-    """Add to an error where channels belong, if they seem to come first.
+    """Add a hint to an error for a shape with the channels first.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
     Yields
     ------
     None
-        Its block may raise ValueError.
+        Context whose block may raise ValueError.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
 
 
 def for_two_axes(numbers: Any, fill: Any = 1) -> Any:
-    """Return the options of one axis or two for two, as if the first had length 1.
+    """Return options of one or two axes for two, with a first axis of length 1 if needed.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def for_two_axes(numbers: Any, fill: Any = 1) -> Any:
 
 
 def as_image(x: NDArray[Any]) -> NDArray[Any]:
-    """Return images as they are, and sequences as images of one row.
+    """Return images unchanged, and sequences as images of one row.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Models: layers that are connected, trained, looked at, saved and loaded."""
+"""Models: graphs of layers, with training, reports and files."""
 
 from gyaku.model.model import Model
 from gyaku.model.residual import Residual

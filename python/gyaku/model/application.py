@@ -1,4 +1,4 @@
-"""One use of a layer in a graph."""
+"""Application of a layer in a graph."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ __all__ = ["Application"]
 
 
 class Application:
-    """One use of a layer in a graph.
+    """Application of a layer in a graph.
 
     Parameters
     ----------
     layer : Layer
-        The layer that people made.
+        The layer.
     path : str
-        Its name, after those of the models that it is a part of.
+        Its name, behind those of the models that contain it.
     inputs : tuple of int
-        The numbers of the values that it takes.
+        Indices of its input values.
     output : int
-        The number of the value that it gives.
+        Index of its output value.
 
     Attributes
     ----------
-    worker : Layer
-        What does the work: the layer, or where it is used several times, a twin for each use, which
-        has the same parameters but keeps its own inputs and gradients for the backward pass.
+    instance : Layer
+        Layer object of this application: the layer itself or, for a shared layer, a clone that
+        shares its parameters and keeps its own inputs and gradients for the backward pass.
     """
 
-    __slots__ = ("inputs", "layer", "output", "path", "run", "source", "worker")
+    __slots__ = ("inputs", "instance", "layer", "output", "path", "run", "source")
 
     def __init__(self, layer: Layer, path: str, inputs: tuple[int, ...], output: int) -> None:
         self.layer = layer
@@ -44,30 +44,30 @@ class Application:
         self.inputs = inputs
         self.output = output
         self.source = inputs[0] if len(inputs) == 1 else -1
-        self.work_by(layer)
+        self.bind(layer)
 
-    def work_by(self, worker: Layer) -> None:
-        """Let a layer or a twin of it do the work.
+    def bind(self, instance: Layer) -> None:
+        """Set the layer object of this application.
 
         Parameters
         ----------
-        worker : Layer
-            What does it.
+        instance : Layer
+            The layer or a clone of it.
         """
-        self.worker = worker
+        self.instance = instance
         self.run: Callable[..., NDArray[Any]] = (
-            worker.forward if worker.native else worker.run_forward
+            instance.forward if instance.native else instance.run_forward
         )
 
     @property
     def advice(self) -> str:
-        """A remedy if the output is not finite, where the layer knows one."""
-        return self.worker.advice
+        """Advice for an output that is not finite, "" without."""
+        return self.instance.advice
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of a sample of the output."""
-        return self.worker.output_shape
+        return self.instance.output_shape
 
     def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
         """Write the gradients of the parameters.
@@ -82,4 +82,4 @@ class Application:
         tuple of ndarray or None
             The gradient with respect to each input, where it is needed.
         """
-        return self.worker.run_backward(dy)
+        return self.instance.run_backward(dy)

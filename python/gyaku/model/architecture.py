@@ -1,4 +1,4 @@
-"""What a model is made of, as JSON can hold it: classes by name, their arguments, and wires."""
+"""Architecture of a model as JSON: class names, constructor arguments and connections."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Architecture", "described", "save", "training_described"]
 
 FORMAT = 2
-"""The version of the files. Models of the first, which did not name it, scale bytes to 0...1."""
+"""Format version of the files. Models of format 1, which is not recorded, scale bytes to 0...1."""
 
 
 class Architecture:
-    """Parts that were described, so that a shared one stays one."""
+    """Descriptions of parts; a shared part is described once and then referred to."""
 
     def __init__(self) -> None:
         self.parts: list[Block] = []
 
     def described(self, part: Block) -> dict[str, Any]:
-        """Return what would make a part again.
+        """Return the description of a part.
 
         Parameters
         ----------
@@ -39,12 +39,12 @@ class Architecture:
         Returns
         -------
         dict
-            Its class, name and arguments; for a part that was described before, its number.
+            Class, name and arguments; for a part described before, its index.
 
         Raises
         ------
         TypeError
-            If it was made with something that a file cannot hold.
+            If one of its arguments cannot be written to a file.
         """
         for number, other in enumerate(self.parts):
             if other is part:
@@ -58,7 +58,7 @@ class Architecture:
 
 
 def described(given: Any) -> dict[str, Any]:
-    """Return class and arguments of an object, as JSON can hold them.
+    """Return class and arguments of an object as JSON values.
 
     Parameters
     ----------
@@ -73,19 +73,19 @@ def described(given: Any) -> dict[str, Any]:
     Raises
     ------
     TypeError
-        If it was made with something that a file cannot hold.
+        If one of its arguments cannot be written to a file.
     """
     return {
         "class": type(given).__name__,
-        "config": {name: _plain(given, name, value) for name, value in given.config().items()},
+        "config": {name: _json_value(given, name, value) for name, value in given.config().items()},
     }
 
 
-def _plain(owner: Configured, name: str, value: object) -> object:
+def _json_value(owner: Configured, name: str, value: object) -> object:
     if isinstance(value, Configured):
         return described(value)
     if isinstance(value, (tuple, list)):
-        return [_plain(owner, name, each) for each in value]
+        return [_json_value(owner, name, each) for each in value]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -94,17 +94,17 @@ def _plain(owner: Configured, name: str, value: object) -> object:
 
 
 def training_described(loss: Any, weights: Any, metrics: Any) -> dict[str, Any]:
-    """Return what `evaluate` takes after loading; functions that people wrote cannot be kept.
+    """Return loss and metrics as JSON values; user functions are left out.
 
     Parameters
     ----------
     loss, weights, metrics : object
-        Those of a model.
+        Those of the model.
 
     Returns
     -------
     dict
-        The description, empty if a loss cannot be kept.
+        The description; empty if a loss is a user function.
     """
     from gyaku.losses import LOSSES
 
@@ -133,7 +133,7 @@ def save(
     input_shape: Any,
     dtype: np.dtype[Any],
 ) -> None:
-    """Write a model to a file: safetensors with the architecture in the metadata, and no code.
+    """Write a model to a safetensors file, with the architecture in the metadata.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""All parameters in one buffer, all gradients in another: what optimizers and files see."""
+"""Flat buffers: all parameters in one, all gradients in another."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["Flat", "Trained"]
 
 _ALIGNMENT = 64
-"""Bytes between which parameters begin, so that kernels meet whole cache lines."""
+"""Alignment of each parameter in bytes, a cache line."""
 
 
 class Trained(NamedTuple):
-    """The part of the buffers that an optimizer sees.
+    """The trained range of the flat buffers.
 
     Parameters
     ----------
     flat_params, flat_grads : ndarray
-        The parameters that are trained, and their gradients.
+        Trained parameters and their gradients.
     part : slice
-        Where they lie.
+        Their range in the buffers.
     """
 
     flat_params: NDArray[Any]
@@ -39,14 +39,14 @@ class Trained(NamedTuple):
 
 
 class Flat(dict[str, "NDArray[Any]"]):
-    """The buffers "params", "grads" and "buffers", to which the arrays of layers were moved.
+    """The flat buffers "params", "grads" and "buffers"; the arrays of layers become views of them.
 
     Parameters
     ----------
     layers : sequence of Layer
-        The layers, whose views show into the buffers from now on.
+        The layers.
     dtype : numpy.dtype
-        The dtype of all.
+        Dtype of all buffers.
     """
 
     def __init__(self, layers: Sequence[Layer], dtype: np.dtype[Any]) -> None:
@@ -69,7 +69,7 @@ class Flat(dict[str, "NDArray[Any]"]):
                 views.place(key, view)
 
     def slice_of(self, layers: Sequence[Layer]) -> slice:
-        """Return where the parameters of some layers lie.
+        """Return the range of the parameters of some layers.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Flat(dict[str, "NDArray[Any]"]):
         Returns
         -------
         slice
-            Their part of the buffer; empty if there are others between them.
+            Their range in the buffer; empty if it is not contiguous.
         """
         places = [self._places[id(layer)] for layer in layers if layer.params]
         if not places:

@@ -87,7 +87,7 @@ class Graph(Strict, Block):
     _flat: Flat
     _is_part: bool = False  # of a model that was built
     _trained: Trained | None = None
-    _batch: int | None = None  # the samples of the last forward pass
+    _batch: int | None = None  # number of samples in the last forward pass
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Graph(Strict, Block):
 
     @property
     def arity(self) -> tuple[int | None, int]:
-        """How many inputs it takes and how many outputs it gives."""
+        """Number of inputs and of outputs."""
         return len(self.wiring.inputs), len(self.wiring.outputs)
 
     def _one_or_all(self, of_each: Sequence[Any]) -> Any:
@@ -124,7 +124,7 @@ class Graph(Strict, Block):
 
     @property
     def title(self) -> str:
-        """The name, or that of the class where there is none."""
+        """The name, by default that of the class."""
         return self.name or stem_of(self)
 
     @property
@@ -134,27 +134,27 @@ class Graph(Strict, Block):
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The names of the outputs: those of the layers that return them."""
+        """The names of the outputs: those of their layers."""
         return self.wiring.output_names(self.layers)
 
     def _route(
         self, apply: Callable[..., tuple[int, ...]], values: tuple[int, ...]
     ) -> tuple[int, ...]:
-        """Send values through the parts, each by `apply`, and return the outputs."""
+        """Call `apply` for each part in order, and return the outputs."""
         known = list(values)
         for part, given in self.wiring.calls:
             known += apply(self.layers[part], tuple(known[value] for value in given))
         return tuple(known[value] for value in self.wiring.outputs)
 
     def planned(self) -> tuple[Plan, list[tuple[Graph, tuple[int, ...]]]]:
-        """Return the layers of all parts in the order of their work.
+        """Return the layers of all parts in the order of the forward pass.
 
         Returns
         -------
         plan : Plan
             The layers, not built yet.
         nested : list of (Graph, tuple of int)
-            The models that are parts, and the values that they take.
+            The models that are parts, and their input values.
         """
         applications: list[Application] = []
         nested: list[tuple[Graph, tuple[int, ...]]] = []
@@ -180,22 +180,22 @@ class Graph(Strict, Block):
         dtype: DTypeLike | None = None,
         seed: int = 0,
     ) -> None:
-        """Make the parameters; `fit` and `predict` do it when they first see data.
+        """Create the parameters; `fit` and `predict` do so with the first data.
 
         Parameters
         ----------
         input_shape : tuple of int, optional
-            The shape of an input sample, without the batch axis; a tuple of shapes of several
-            inputs. Where it was said by `gyaku.Input`, it can be left out.
+            Shape of an input sample, without the batch axis; a tuple of shapes for several
+            inputs. Not needed after `gyaku.Input`.
         dtype : {"float32", "float64"}, optional
             The dtype of parameters and outputs, instead of the constructor's.
         seed : int
-            The seed of the initial weights, unless the constructor was given one.
+            Seed of the initial weights, unless the constructor was given one.
 
         Raises
         ------
         ValueError
-            If a layer cannot take what the one before it gives.
+            If a layer cannot take the output of the one before it.
         """
         if dtype is not None:
             self.dtype = checked_dtype(dtype)
@@ -217,7 +217,7 @@ class Graph(Strict, Block):
             model._join(self, [plan.shapes[value] for value in values])
 
     def passes(self, input_shapes: Sequence[Shape]) -> Plan:
-        """Return the plan of a model that is built, or a sketch of one that could be.
+        """Return the plan of the model, with shapes alone if it is not built.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class Graph(Strict, Block):
         Returns
         -------
         Plan
-            The plan; a model that is not built stays as it is.
+            The plan; a model that is not built stays unchanged.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class Graph(Strict, Block):
         return plan
 
     def adopt(self, passes: Plan, seed: int = 0) -> None:
-        """Be built for what `passes` returned, unless the model is built.
+        """Build the model for the result of `passes`, unless it is built.
 
         Parameters
         ----------
@@ -255,15 +255,15 @@ class Graph(Strict, Block):
             self.build(self._one_or_all(passes.input_shapes), seed=seed)
 
     def _take(self, plan: Plan, nested: Sequence[Graph]) -> None:
-        """Raise if layers belong to other models; keep the weights of models that are parts now."""
-        kept = {id(layer) for part in nested if part.built for layer in part.plan.layers}
+        """Raise if layers belong to other models; keep the weights of models that become parts."""
+        nested_layers = {id(layer) for part in nested if part.built for layer in part.plan.layers}
         for layer in plan.layers:
             owner = layer.model() if layer.model else None
             if owner is self:
                 continue
             if owner is not None and all(owner is not part for part in nested):
                 raise ValueError(f"{layer} belongs to another model already, make a new layer")
-            if id(layer) in kept and layer.stored is None:
+            if id(layer) in nested_layers and layer.stored is None:
                 layer.stored = {**layer.params, **layer.buffers}
 
     def load(self, input_shape: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -272,14 +272,14 @@ class Graph(Strict, Block):
         Parameters
         ----------
         input_shape : sequence
-            The shape of an input sample, or the shapes of several.
+            Shape of an input sample, or the shapes of several inputs.
         tensors : mapping of str to ndarray
             Parameters and buffers by their names.
 
         Raises
         ------
         ValueError
-            If one is missing, or has another shape.
+            If an array is missing or has another shape.
         """
         plan, _ = self.planned()
         for layer in plan.layers:
@@ -292,7 +292,7 @@ class Graph(Strict, Block):
         self.build(input_shape)
 
     def _shapes(self, given: object) -> tuple[Shape, ...]:
-        """Return the shape of each input's samples."""
+        """Return the sample shape of each input."""
         declared = self.wiring.shapes
         if given is None and declared:
             return declared
@@ -309,8 +309,8 @@ class Graph(Strict, Block):
         return shapes
 
     def _settle(self, plan: Plan) -> None:
-        """Work by a plan whose layers have their parameters where they are to stay."""
-        plan.settle()
+        """Use a plan whose layers have their parameters in the final buffers."""
+        plan.share_parameters()
         self.plan = plan
         self.params, self.grads, self.buffers = Views(), Views(), Views()
         self._show()
@@ -322,10 +322,10 @@ class Graph(Strict, Block):
         self.built = True
 
     def _join(self, whole: Graph, shapes: Sequence[Shape]) -> None:
-        """Be a part of a model that was built: the same parameters, but passes of its own."""
+        """Become a part of a built model: with its parameters, but passes of its own."""
         self.dtype, self.clock = whole.dtype, whole.clock
         plan, _ = self.planned()
-        plan.build(shapes, apart=True)
+        plan.build(shapes, clones_only=True)
         self._flat, self._is_part = whole._flat, True
         self._settle(plan)
 
@@ -350,7 +350,7 @@ class Graph(Strict, Block):
         return f"<{label(self)}: {', '.join(part.name for part in self.layers)}>"
 
     def refreeze(self) -> None:
-        """Find out anew which gradients are needed, because a layer was frozen or freed."""
+        """Update the set of needed gradients after a layer was frozen or unfrozen."""
         if not self.built:
             return
         self.plan.freeze()
@@ -360,10 +360,10 @@ class Graph(Strict, Block):
 
     @property
     def trained(self) -> Trained:
-        """The parameters that an optimizer changes, and their gradients, as one range of each.
+        """Trained parameters and their gradients, each as one contiguous range.
 
-        Where frozen layers lie between others, the arrays move: trained layers first. Of a part of
-        another model nothing moves, and the range is empty then.
+        If frozen layers lie between others, the arrays are laid out anew, trained layers first.
+        A part of another model keeps its layout, and the range is empty then.
         """
         layers = [each for each in self.plan.layers if each.params] if self.built else []
         trained = [each for each in layers if each.trainable]
@@ -386,7 +386,7 @@ class Graph(Strict, Block):
         self._show()
 
     def _show(self) -> None:
-        """Let the attributes of this model and its parts show into the buffers."""
+        """Point the attributes of this model and its parts to the buffers."""
         self._trained = None
         part = self._flat.slice_of(self.plan.layers)
         self.flat_params, self.flat_grads = self._flat["params"], self._flat["grads"]
@@ -403,7 +403,7 @@ class Graph(Strict, Block):
                 each._show()
 
     def reseed(self, seed: int) -> None:
-        """Let what is random in a training depend on another seed.
+        """Set the seed of the random numbers in training.
 
         Parameters
         ----------
@@ -411,7 +411,7 @@ class Graph(Strict, Block):
             The seed.
         """
         for use in self.plan.applications:
-            use.layer.seed = use.worker.seed = seed
+            use.layer.seed = use.instance.seed = seed
 
     def run_forward(
         self,
@@ -419,16 +419,16 @@ class Graph(Strict, Block):
         training: bool = False,
         seen: Callable[[Application, NDArray[Any]], None] | None = None,
     ) -> list[NDArray[Any]]:
-        """Do a forward pass on arrays that were checked.
+        """Run a forward pass on validated arrays.
 
         Parameters
         ----------
         inputs : sequence of ndarray
             One array for each input, of the model's dtype.
         training : bool
-            Whether this belongs to a training step.
+            Whether the pass belongs to a training step.
         seen : callable, optional
-            What is told each layer's output.
+            Function to call with each application and its output.
 
         Returns
         -------
@@ -445,13 +445,13 @@ class Graph(Strict, Block):
         dy: Sequence[NDArray[Any]],
         seen: Callable[[Application, Iterable[NDArray[Any]]], None] | None = None,
     ) -> None:
-        """Do a backward pass on checked arrays.
+        """Run a backward pass on validated arrays.
 
         Parameters
         ----------
         dy : sequence of ndarray
             The gradient with respect to each output.
         seen : callable, optional
-            Called with each application and the gradients that it found.
+            Function to call with each application and its gradients.
         """
         self.plan.backward(dy, seen=seen)

@@ -1,4 +1,4 @@
-"""Models: graphs of layers that are trained, looked at, saved and copied."""
+"""Models: graphs of layers with training, reports, files and copies."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Model(Graph):
     Parameters
     ----------
     inputs : Tensor or sequence of Tensor
-        What `gyaku.Input` returned.
+        Inputs, from `gyaku.Input`.
     outputs : Tensor or sequence of Tensor
-        What the last layers returned that were called on them.
+        Outputs, from layers called on the inputs.
     dtype : {"float32", "float64"}
         The dtype of parameters and outputs.
     seed : int, optional
-        What the initial weights depend on; by default the seed of the first `fit`.
+        Seed of the initial weights; by default that of the first `fit`.
     name : str
         The model's name.
 
@@ -58,40 +58,40 @@ class Model(Graph):
     layers : tuple of Layer or Model
         The parts, in the order of the forward pass.
     built : bool
-        Whether the parameters are there.
+        Whether the parameters exist.
     input_shape, output_shape : tuple of int
-        The shapes of samples, without the batch axis; of several inputs or outputs a tuple of
-        shapes. `input_shape` is None while it is not known.
+        Sample shapes, without the batch axis; a tuple of shapes for several inputs or outputs.
+        `input_shape` is None while it is unknown.
     input_shapes, output_shapes : tuple of tuple of int
-        The same, a tuple also of one.
+        Sample shapes of all inputs and outputs.
     params, grads, buffers : Views
-        Parameters, gradients, and what is kept but not trained, by name, such as "dense.weight".
+        Parameters, gradients and arrays that are not trained, by name, such as "dense.weight".
     flat_params, flat_grads, flat_buffers : ndarray
-        One buffer for all of each; the arrays of `params`, `grads` and `buffers` are views that
-        begin at multiples of 64 bytes, and what lies between them is zero.
+        Flat buffers; the arrays of `params`, `grads` and `buffers` are views of them that begin
+        at multiples of 64 bytes, with zeros between them.
     clock : ndarray of int64, of shape (1,)
-        The step counter, which random layers draw by.
+        Step counter, the key of random layers.
     loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
     stop_training : bool
-        Whether a callback wants the training to end; `fit` begins with False.
+        Request of a callback to end the training; `fit` sets it to False at the start.
     scales_bytes : bool
-        Whether inputs of uint8 are divided by 255, as in models from files of format 1; others
-        take them at their value, and begin with `Rescaling` where they are to be scaled.
+        Whether uint8 inputs are divided by 255, as in models from files of format 1; all others
+        take them at their value (see `Rescaling`).
 
     Raises
     ------
     TypeError
-        If something is no symbolic tensor.
+        If an input or output is no symbolic tensor.
     ValueError
-        If the outputs depend on something that is not among the inputs, or an input is not used.
+        If the outputs depend on a tensor that is not an input, or an input is unused.
 
     Notes
     -----
     A layer that is called several times is shared: it has one set of parameters, and their
-    gradient is the sum over its uses. A model can be called like a layer, and is then a part of
-    another. Arrays for several inputs or outputs are given as a tuple in their order, or as a dict:
-    inputs by their names, outputs by those of the layers that return them.
+    gradient is the sum over its uses. A model that is called on a symbolic tensor becomes a part
+    of another one. Arrays for several inputs or outputs are given as a tuple in their order, or as
+    a dict: inputs by name, outputs by the names of their layers.
 
     Examples
     --------
@@ -130,15 +130,15 @@ class Model(Graph):
         super().__init__(parts, wiring, dtype, seed, name)
 
     def __call__(self, *inputs: Any, training: bool = False) -> Any:
-        """Return the outputs of arrays; connect the model to symbolic tensors.
+        """Return the outputs for arrays, or connect the model to symbolic tensors.
 
         Parameters
         ----------
         *inputs : array_like or Tensor
-            The inputs. Arrays are passed to `forward`; what `gyaku.Input` and layers return makes
-            the model a part of another.
+            The inputs. Arrays are passed to `forward`; with symbolic tensors the model becomes a
+            part of another one.
         training : bool
-            Whether the pass belongs to a training step; of arrays alone.
+            Whether the pass belongs to a training step; for arrays only.
 
         Returns
         -------
@@ -158,7 +158,7 @@ class Model(Graph):
         return iter(self.layers)
 
     def __getitem__(self, which: int | slice | str) -> Any:
-        """Return layers by their place or their name."""
+        """Return layers by index or name."""
         if isinstance(which, str):
             for part in self.layers:
                 if part.name == which:
@@ -178,10 +178,9 @@ class Model(Graph):
         Parameters
         ----------
         x : array_like
-            The inputs, (samples, ...), at their value. Several are given as a tuple or by their
-            names.
+            Inputs, (samples, ...), at their value; a tuple or a dict by name for several inputs.
         training : bool
-            Whether the pass belongs to a training step: dropout then drops.
+            Whether the pass belongs to a training step, with dropout and batch statistics.
 
         Returns
         -------
@@ -191,7 +190,7 @@ class Model(Graph):
         Raises
         ------
         ValueError
-            If the samples' shape is not what the model expects.
+            If the samples do not have the shape that the model expects.
         """
         given = each_of("forward", "x", x, self.wiring.inputs)
         batches = [self._batch_of(each, place) for place, each in enumerate(given)]
@@ -199,12 +198,12 @@ class Model(Graph):
         if not self.built:
             self.build(self._one_or_all(shapes))
         if shapes != self.input_shapes or len({len(batch) for batch in batches}) > 1:
-            self._refuse(batches)
+            self._check_batches(batches)
         outputs = self.run_forward(batches, training)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _batch_of(self, x: object, place: int) -> NDArray[Any]:
-        """Return an input at its value, in the dtype that the layers behind it take."""
+        """Return an input at its value, in the dtype of the layers behind it."""
         if kind := self.input_dtypes[place]:
             return indices("forward", self._named("x", place), np.asarray(x), kind)
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
@@ -214,7 +213,7 @@ class Model(Graph):
             batch = scaled(batch, self.dtype)
         return np.require(batch, self.dtype, ["C", "A"])
 
-    def _refuse(self, batches: Sequence[NDArray[Any]]) -> None:
+    def _check_batches(self, batches: Sequence[NDArray[Any]]) -> None:
         from gyaku.train.samples import misfit
 
         for place, batch in enumerate(batches):
@@ -239,18 +238,20 @@ class Model(Graph):
         Parameters
         ----------
         dy : array_like
-            The gradient of the loss with respect to the outputs of the last `forward`, a tuple of
-            several.
+            Gradient of the loss with respect to the outputs of the last `forward`; a tuple for
+            several outputs.
         input_gradient : bool
-            Whether the gradient with respect to the inputs is wanted too.
+            Whether to return the gradient with respect to the inputs.
 
         Returns
         -------
         ndarray or tuple of ndarray or None
-            The gradient with respect to the inputs, if wanted; None for inputs that are indices.
+            Gradient with respect to the inputs, if asked for; None for inputs that are indices.
         """
         if self._batch is None:
-            raise RuntimeError("backward: call forward first, backward needs what it keeps")
+            raise RuntimeError(
+                "backward: call forward first, which keeps the values that backward needs"
+            )
         gradients = []
         for each, sample in zip(
             each_of("backward", "dy", dy, self.output_names), self.output_shapes, strict=True
@@ -286,12 +287,12 @@ class Model(Graph):
         return summary(self)._repr_html_()
 
     def program(self) -> Table:
-        """Return what a training step consists of, as the last `fit` captured it.
+        """Return the tasks of a training step, as captured by the last `fit`.
 
         Returns
         -------
         Table
-            One row a task; it prints.
+            One row a task.
 
         Raises
         ------
@@ -317,7 +318,7 @@ class Model(Graph):
         batch_size: int = 32,
         steps: int = 100,
     ) -> Table:
-        """Measure what each task of a training step costs; the model stays as it was.
+        """Measure the time of each task of a training step; the model stays unchanged.
 
         Parameters
         ----------
@@ -328,14 +329,14 @@ class Model(Graph):
         optimizer : str or Optimizer, optional
             The optimizer; by default that of `fit`, or else Adam.
         batch_size : int
-            The samples of a step.
+            Samples per step.
         steps : int
-            How many steps are measured.
+            Number of steps to measure.
 
         Returns
         -------
         Table
-            One row a task: its time, and how much of what the machine could do in that time.
+            One row a task: its time, and its fraction of the roofline.
 
         Raises
         ------
@@ -363,7 +364,7 @@ class Model(Graph):
         ValueError
             If the model has no weights yet.
         TypeError
-            If a layer was made with something that a file cannot hold, such as a function.
+            If an argument of a layer cannot be written to a file, such as a function.
         """
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
@@ -375,12 +376,12 @@ class Model(Graph):
         save(path, tensors, architecture, self.input_shape, self.dtype)
 
     def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
-        """Return class, wires and parts, as JSON can hold them.
+        """Return class, connections and parts as JSON values.
 
         Parameters
         ----------
         described : callable
-            Returns the description of a part.
+            Function from a part to its description.
 
         Returns
         -------
@@ -399,7 +400,7 @@ class Model(Graph):
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle what a model file would hold: architecture, weights, loss, metrics."""
+        """Copy and pickle the content of a model file: architecture, weights, loss, metrics."""
         options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
         state = {
             "input_shape": self.input_shape if self.built else None,
@@ -418,7 +419,7 @@ class Model(Graph):
 
     @classmethod
     def _of(cls, structure: tuple[Any, ...], **options: Any) -> Model:
-        """Return a model from what `_structure` returned."""
+        """Return a model from the result of `_structure`."""
         model = object.__new__(cls)
         parts, wiring = structure
         Graph.__init__(
@@ -427,11 +428,11 @@ class Model(Graph):
         return model
 
     def _arrays(self) -> Iterable[tuple[str, NDArray[Any]]]:
-        """Return all that a file keeps."""
+        """Return the arrays of a model file."""
         return (*self.params.items(), *self.buffers.items())
 
     def __copy__(self) -> Model:
-        """Return a whole copy: a layer belongs to one model, so two cannot share their layers."""
+        """Return a deep copy: a layer belongs to one model, so copies cannot share layers."""
         return copy.deepcopy(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -442,7 +443,7 @@ class Model(Graph):
         self.clock[0] = state["clock"]
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
-        self.scales_bytes = state.get("scales_bytes", True)  # as the first version of all did
+        self.scales_bytes = state.get("scales_bytes", True)  # as in format 1
 
     def __repr__(self) -> str:
         """Return a line for each layer, once shapes are known, else the parts alone."""

@@ -1,8 +1,8 @@
 """A convolution and the 2 × 2 max-pooling behind it as one application of the backward pass.
 
 Three of four outputs of the convolution have no gradient, and there are kernels that leave them
-out (`gyaku.ops.conv2d_backward_weights` with ``argmax``). The layers know nothing of it, and it is
-all the same whether the activation stands inside the convolution or as a layer between the two.
+out (`gyaku.ops.conv2d_backward_weights` with ``argmax``). The layers know nothing of it, and the
+activation may be an argument of the convolution or a layer between the two.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Pair", "paired"]
 
 
 class Pair(Application):
-    """The backward pass of a convolution, an activation or none, and a 2 × 2 max-pooling.
+    """Backward pass through a convolution, an optional activation and a 2 × 2 max-pooling.
 
     Parameters
     ----------
     conv, pool : Application
         The convolution and the pooling.
     activations : sequence of Activation
-        The activation that the convolution's sums go through before they are pooled, or none.
+        The activation between convolution and pooling, or none.
     """
 
     __slots__ = ("activations", "conv", "pool")
@@ -41,9 +41,9 @@ class Pair(Application):
         self, conv: Application, pool: Application, activations: Sequence[Activation]
     ) -> None:
         super().__init__(conv.layer, conv.path, conv.inputs, pool.output)
-        self.work_by(conv.worker)
-        self.conv: Any = conv.worker
-        self.pool: Any = pool.worker
+        self.bind(conv.instance)
+        self.conv: Any = conv.instance
+        self.pool: Any = pool.instance
         self.activations = activations
 
     @property
@@ -72,36 +72,36 @@ class Pair(Application):
 
 
 def paired(applications: Sequence[Application], outputs: Sequence[int]) -> list[Application]:
-    """Return the applications of a backward pass, pairs as one.
+    """Return the applications of a backward pass, with pairs as single applications.
 
     Parameters
     ----------
     applications : sequence of Application
         The applications of the forward pass.
     outputs : sequence of int
-        The values that are outputs.
+        Indices of the output values.
 
     Returns
     -------
     list of Application
-        Each of them, but a `Pair` in place of the pooling of a pair and nothing in place of the
-        others.
+        The applications, with a `Pair` in place of each pooling of a pair and without its other
+        members.
     """
     made = {use.output: use for use in applications}
     used = [*outputs, *(value for use in applications for value in use.inputs)]
 
     def before(use: Application) -> Application | None:
-        """Return the application whose output nobody but `use` takes."""
+        """Return the application whose output has no other use."""
         return made.get(use.source) if used.count(use.source) == 1 else None
 
     pairs: dict[int, Pair] = {}
     inside: set[int] = set()
     for pool in applications:
         conv, parts, activations = before(pool), [pool], []
-        if conv and isinstance(conv.worker, Activation):
-            parts, activations = [pool, conv], [conv.worker]
+        if conv and isinstance(conv.instance, Activation):
+            parts, activations = [pool, conv], [conv.instance]
             conv = before(conv)
-        if conv and _is_pair(conv.worker, activations, pool.worker):
+        if conv and _is_pair(conv.instance, activations, pool.instance):
             pairs[pool.output] = Pair(conv, pool, activations)
             inside.update(use.output for use in (*parts, conv))
     return [
@@ -112,7 +112,7 @@ def paired(applications: Sequence[Application], outputs: Sequence[int]) -> list[
 
 
 def _is_pair(conv: Any, activations: list[Activation], pool: Any) -> bool:
-    """Return whether kernels leave out what is not the largest; a subclass may do anything."""
+    """Return whether kernels exist for the pair; subclasses are excluded."""
     if type(conv) is not Conv2D or type(pool) is not MaxPool2D:
         return False
     if conv.applied:

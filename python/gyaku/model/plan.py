@@ -1,4 +1,4 @@
-"""The layers of a graph in the order of their work, and what flows between them."""
+"""The layers of a graph in the order of the forward pass, and the values between them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ __all__ = ["Plan"]
 
 
 class Plan:
-    """What a model does in a pass: applications of layers, one after another.
+    """Plan of a model's passes: applications of layers in topological order.
 
     Parameters
     ----------
     inputs : int
-        The number of inputs; they are the first values.
+        Number of inputs, which are the first values.
     applications : sequence of Application
-        The applications, in an order in which each finds its inputs ready.
+        The applications in topological order.
     outputs : sequence of int
-        The values that are the model's outputs.
+        Indices of the output values.
 
     Attributes
     ----------
     layers : list of Layer
         The layers, each once.
     shapes : dict of int to tuple of int
-        The shape of each value's samples, once the layers are built.
+        Sample shape of each value, once the layers are built.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class Plan:
         Parameters
         ----------
         declared : sequence of str
-            Those that `gyaku.Input` was given, "" where it was given none.
+            Dtypes given to `gyaku.Input`, "" without.
 
         Returns
         -------
         tuple of str
-            "int32" or "int64" as declared, "integer" for either of them if it is read by layers
-            that take indices, and "" for the model's own.
+            "int32" or "int64" as declared, "integer" for either of them if the layers behind it
+            take indices, and "" for the model's own.
 
         Raises
         ------
         ValueError
-            If an input of indices is read by a layer that takes none.
+            If a layer behind an input of indices does not take indices.
         """
         found = []
         for value, dtype in enumerate(declared):
@@ -88,30 +88,30 @@ class Plan:
             for layer in users:
                 if wanted and not layer.takes_indices:
                     raise ValueError(
-                        f"{layer}: takes no indices, but its input holds some; a layer of your own"
-                        " takes them with takes_indices = True"
+                        f"{layer}: takes no indices, but its input holds indices; set takes_indices"
+                        " = True in a layer of your own"
                     )
             found.append(wanted)
         return tuple(found)
 
     def meets_weights(self, value: int) -> bool:
-        """Return whether a value is multiplied by weights on the scale that it comes on.
+        """Return whether a value is multiplied by weights without rescaling.
 
         Parameters
         ----------
         value : int
-            The value.
+            Index of the value.
 
         Returns
         -------
         bool
-            False behind a normalisation, a `Rescaling` or a layer that somebody wrote in Python.
+            False if it goes through a normalisation, a `Rescaling` or a user's layer first.
         """
         return any(
             isinstance(use.layer, Weighted)
             or (
                 use.layer.native
-                and not (use.worker.params or isinstance(use.layer, Rescaling))
+                and not (use.instance.params or isinstance(use.layer, Rescaling))
                 and self.meets_weights(use.output)
             )
             for use in self.applications
@@ -119,34 +119,34 @@ class Plan:
         )
 
     def is_rescaled(self, value: int) -> bool:
-        """Return whether a value comes out of a `Rescaling`.
+        """Return whether a value is the output of a `Rescaling`.
 
         Parameters
         ----------
         value : int
-            The value.
+            Index of the value.
 
         Returns
         -------
         bool
-            Whether a layer of this class returns it.
+            Whether it is.
         """
         return any(
             use.output == value and isinstance(use.layer, Rescaling) for use in self.applications
         )
 
     def activation_after(self, value: int) -> str:
-        """Return the activation that a value is about to go through.
+        """Return the next activation behind a value.
 
         Parameters
         ----------
         value : int
-            The value.
+            Index of the value.
 
         Returns
         -------
         str
-            Its name, if all that use the value lead to the same one.
+            Its name, if it is the same for all uses of the value, otherwise "".
         """
         found = {""} if value in self.outputs else set()
         for use in self.applications:
@@ -169,7 +169,7 @@ class Plan:
 
     @property
     def final_operations(self) -> tuple[str, ...]:
-        """For each output the operation that it comes from, such as "softmax", or nothing."""
+        """The last operation of each output, such as "softmax", or ""."""
         return tuple(self._operation(value) for value in self.outputs)
 
     def _operation(self, value: int) -> str:
@@ -180,22 +180,22 @@ class Plan:
     @property
     def trains(self) -> bool:
         """Whether any layer has parameters that are trained."""
-        return any(use.worker.params and use.layer.trainable for use in self.applications)
+        return any(use.instance.params and use.layer.trainable for use in self.applications)
 
     @property
     def frozen(self) -> bool:
         """Whether any layer with parameters is frozen."""
-        return any(use.worker.params and not use.layer.trainable for use in self.applications)
+        return any(use.instance.params and not use.layer.trainable for use in self.applications)
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
-        """The samples that a training step needs, and the layer that needs them."""
-        use = max(self.applications, key=lambda use: use.worker.least_batch)
-        return use.worker.least_batch, use.layer
+        """The smallest batch of a training step, and the layer that needs it."""
+        use = max(self.applications, key=lambda use: use.instance.least_batch)
+        return use.instance.least_batch, use.layer
 
     @property
     def doubts(self) -> list[str]:
-        """Sentences about inputs that are probably meant otherwise."""
+        """Warnings about inputs in a probably wrong layout."""
         found = []
         for use in self.applications:
             is_first = use.source in range(self.inputs) or self.is_rescaled(use.source)
@@ -210,68 +210,68 @@ class Plan:
         return found
 
     def sketch(self, shapes: Sequence[Shape], **known: Any) -> None:
-        """Find the shapes of all values by twins of the layers, which stay as they are.
+        """Infer the shapes of all values by clones of the layers, which stay unchanged.
 
         Parameters
         ----------
         shapes : sequence of tuple of int
-            The shapes of the inputs' samples.
+            Sample shapes of the inputs.
         **known : object
-            Attributes that the layers of a model have.
+            Attributes of the layers of a model.
         """
         self.shapes = dict(enumerate(shapes))
         for use in self.applications:
-            use.work_by(_twin(use.layer))
-            vars(use.worker).update(sketched=True, stored=None, path=use.path, **known)
-            _build(use.worker, tuple(self.shapes[value] for value in use.inputs))
-            self.shapes[use.output] = use.worker.output_shape
+            use.bind(_clone(use.layer))
+            vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
+            _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
+            self.shapes[use.output] = use.instance.output_shape
 
-    def build(self, shapes: Sequence[Shape], *, apart: bool = False) -> None:
-        """Let all layers declare their parameters.
+    def build(self, shapes: Sequence[Shape], *, clones_only: bool = False) -> None:
+        """Build all layers, which declare their parameters.
 
         Parameters
         ----------
         shapes : sequence of tuple of int
-            The shapes of the inputs' samples.
-        apart : bool
-            Whether all layers are built already, so that only twins are.
+            Sample shapes of the inputs.
+        clones_only : bool
+            Whether the layers themselves are built already.
         """
         self.shapes = known = dict(enumerate(shapes))
         for use in self.applications:
             given = tuple(known[value] for value in use.inputs)
             several = len(self.uses[id(use.layer)]) > 1
-            if not apart and use is self.uses[id(use.layer)][0]:
+            if not clones_only and use is self.uses[id(use.layer)][0]:
                 use.layer.activation_after = self.activation_after(use.output)
                 _build(use.layer, given)
-            if several or apart:
-                use.work_by(_twin(use.layer))
+            if several or clones_only:
+                use.bind(_clone(use.layer))
                 streams = sum(layer.draws for layer in self.layers)
-                use.worker.stream += streams * self.uses[id(use.layer)].index(use)
-                _build(use.worker, given)
-            known[use.output] = use.worker.output_shape
+                use.instance.stream += streams * self.uses[id(use.layer)].index(use)
+                _build(use.instance, given)
+            known[use.output] = use.instance.output_shape
 
-    def settle(self) -> None:
-        """Give twins the parameters of their layers, which lie where they are to stay."""
+    def share_parameters(self) -> None:
+        """Share the parameters of the layers, now in their final buffers, with the clones."""
         self._shared = []
         for use in self.applications:
-            worker, layer = use.worker, use.layer
+            instance, layer = use.instance, use.layer
             layer.stored = None
-            if worker is not layer:
-                vars(worker).update(params=layer.params, buffers=layer.buffers, stored=None)
+            if instance is not layer:
+                vars(instance).update(params=layer.params, buffers=layer.buffers, stored=None)
                 if len(self.uses[id(layer)]) == 1:
-                    vars(worker)["grads"] = layer.grads
-            worker.clock = layer.clock
+                    vars(instance)["grads"] = layer.grads
+            instance.clock = layer.clock
         for uses in self.uses.values():
             if len(uses) > 1 and uses[0].layer.params:
-                self._shared.append((uses[0].layer, [use.worker for use in uses]))
+                self._shared.append((uses[0].layer, [use.instance for use in uses]))
         self._backward = paired(self.applications, self.outputs)
         self.freeze()
 
     def freeze(self) -> None:
-        """Find the values that depend on trained parameters: only these need gradients."""
+        """Find the values that depend on trained parameters; only these need gradients."""
         self._reached = set()
         for use in self.applications:
-            vars(use.worker)["_frozen"] = not use.layer.trainable
+            vars(use.instance)["_frozen"] = not use.layer.trainable
             trained = use.layer.params and use.layer.trainable
             if trained or not self._reached.isdisjoint(use.inputs):
                 self._reached.add(use.output)
@@ -289,9 +289,9 @@ class Plan:
         inputs : sequence of ndarray
             The inputs.
         training : bool
-            Whether this belongs to a training step.
+            Whether the pass belongs to a training step.
         seen : callable, optional
-            What is told each application's output.
+            Function to call with each application and its output.
 
         Returns
         -------
@@ -300,7 +300,7 @@ class Plan:
         """
         values = list(inputs)  # an application's output is the next
         for use in self.applications:
-            if use.source >= 0:  # a microsecond less for what is called most
+            if use.source >= 0:  # the common case, a microsecond faster
                 y = use.run(values[use.source], training=training)
             else:
                 y = use.run(*[values[value] for value in use.inputs], training=training)
@@ -320,46 +320,46 @@ class Plan:
         Parameters
         ----------
         gradients : sequence of ndarray
-            The gradients by the outputs.
+            Gradients with respect to the outputs.
         input_gradient : bool
-            Whether those by the inputs are wanted.
+            Whether to return the gradients with respect to the inputs.
         seen : callable, optional
-            What is told each application's gradients.
+            Function to call with each application and its gradients.
 
         Returns
         -------
         dict of int to ndarray
-            The gradients by the inputs that were reached.
+            Gradients with respect to the inputs that have one.
         """
-        waiting: dict[int, list[NDArray[Any]]] = {}
+        pending: dict[int, list[NDArray[Any]]] = {}
         for value, gradient in zip(self.outputs, gradients, strict=True):
-            waiting.setdefault(value, []).append(gradient)
+            pending.setdefault(value, []).append(gradient)
         samples = len(gradients[0])
         for use in reversed(self._backward):
-            parts = waiting.pop(use.output, [])
+            parts = pending.pop(use.output, [])
             if not input_gradient and use.output not in self._reached:
                 continue
-            worker = use.worker
-            worker.needs_input_gradient = not worker.takes_indices and (
+            instance = use.instance
+            instance.needs_input_gradient = not instance.takes_indices and (
                 input_gradient or not self._reached.isdisjoint(use.inputs)
             )
-            if not parts:  # nobody asked for it
-                parts = [memory.zeros((samples, *use.output_shape), worker.dtype)]
+            if not parts:  # an unused output
+                parts = [memory.zeros((samples, *use.output_shape), instance.dtype)]
             found = use.backward(_sum(parts))
             for value, part in zip(use.inputs, found, strict=True):
                 if part is not None:
-                    waiting.setdefault(value, []).append(part)
+                    pending.setdefault(value, []).append(part)
             if seen:
-                written = worker.grads.values() if worker.trainable else ()
+                written = instance.grads.values() if instance.trainable else ()
                 seen(use, [*written, *(part for part in found if part is not None)])
-        for layer, workers in self._shared:
+        for layer, instances in self._shared:
             if not layer.trainable:
                 continue
             for key, total in layer.grads.items():
-                _sum([worker.grads[key] for worker in workers], out=total)
+                _sum([instance.grads[key] for instance in instances], out=total)
         if not input_gradient:
             return {}
-        return {value: _sum(parts) for value, parts in waiting.items()}
+        return {value: _sum(parts) for value, parts in pending.items()}
 
 
 def _sum(parts: Arrays, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -374,7 +374,7 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
     for name in ("params", "grads", "buffers"):
         vars(layer).pop(name, None)
     layer.input_shapes, layer.input_shape = shapes, shapes[0]
-    # The default looks at all inputs by itself.
+    # The default reads the shapes of all inputs itself.
     built: Any = layer.build(*(shapes if type(layer).build is not Layer.build else shapes[:1]))
     if not isinstance(built, (tuple, list)):
         raise TypeError(f"{layer}: build must return the shape of an output sample, got {built!r}")
@@ -385,12 +385,12 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
         check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
 
 
-def _twin(layer: Layer) -> Layer:
-    """Return a layer that is built with the same parameters and keeps a state of its own."""
-    twin: Layer = object.__new__(type(layer))
-    vars(twin).update(vars(layer))
+def _clone(layer: Layer) -> Layer:
+    """Return a clone of a layer, with the same parameters and a state of its own."""
+    clone: Layer = object.__new__(type(layer))
+    vars(clone).update(vars(layer))
     for name, value in vars(layer).items():
         if isinstance(value, Layer):  # its activation
-            setattr(twin, name, _twin(value))
-    twin.stored = {**layer.params, **layer.buffers}
-    return twin
+            setattr(clone, name, _clone(value))
+    clone.stored = {**layer.params, **layer.buffers}
+    return clone

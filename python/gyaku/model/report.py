@@ -1,4 +1,4 @@
-"""What a model and its training step consist of, and what they cost."""
+"""Reports: the layers of a model, the tasks of a training step, and their costs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gyaku.train.steps import Training
 
     class Summarized(Protocol):
-        """What `summary` asks of a model."""
+        """Protocol of a model for `summary`."""
 
         built: bool
         plan: Plan
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
         @property
         def title(self) -> str:
-            """The name, or that of the class where there is none."""
+            """The name, by default that of the class."""
 
         def planned(self) -> Any:
             """Return the plan of a model that is not built, and more."""
@@ -46,7 +46,7 @@ __all__ = ["Printed", "listing", "overview", "profile", "summary"]
 
 
 class Printed(str):
-    """A text that was printed already, so that an interpreter need not echo it."""
+    """Text that is printed already; its repr is empty, so that interpreters do not repeat it."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ def overview(model: Summarized) -> str:
     calls = [use.layer._construction(without="name") for use in uses]
     width = max(map(len, calls))
     lines = [
-        f"  {use.path:{names}}  {call:{width}}  {use.worker.output_shape}{_told(use, model.plan)}"
+        f"  {use.path:{names}}  {call:{width}}  {use.instance.output_shape}{_note(use, model.plan)}"
         for use, call in zip(uses, calls, strict=True)
     ]
     count = sum(view.size for view in model.params.values())
@@ -81,7 +81,7 @@ def overview(model: Summarized) -> str:
     return "\n".join([f"{title}, {count:,} parameters of {model.dtype}", *lines])
 
 
-def _told(use: Application, plan: Plan) -> str:
+def _note(use: Application, plan: Plan) -> str:
     held = _held(use, plan)
     if held in ("0", "shared"):
         return ", shared" * (held == "shared")
@@ -91,7 +91,7 @@ def _told(use: Application, plan: Plan) -> str:
 def _held(use: Application, plan: Plan) -> str:
     """Return how many parameters a use of a layer adds."""
     again = use is not plan.uses[id(use.layer)][0]
-    return "shared" if again else f"{sum(view.size for view in use.worker.params.values()):,}"
+    return "shared" if again else f"{sum(view.size for view in use.instance.params.values()):,}"
 
 
 def summary(model: Summarized) -> Table:
@@ -105,13 +105,13 @@ def summary(model: Summarized) -> Table:
     Returns
     -------
     Table
-        One row a layer: the shape of its outputs, its parameters, the work of a forward pass and
-        the memory of the outputs; and what it is connected to, unless the layers are in a row.
+        One row a layer: output shape, number of parameters, work of a forward pass, memory of the
+        outputs; and its inputs, unless the layers form a chain.
     """
     plan = model.plan if model.built else model.planned()[0]
     header = ["layer", "outputs", "parameters", "work a sample", "memory a sample"]
     rows = [_row(use, model, plan) for use in plan.applications]
-    footer = "not built yet: fit, predict or build((features,)) tell the shape of a sample"
+    footer = "not built yet: fit, predict or build((features,)) gives the shape of a sample"
     if model.built:
         count = sum(view.size for view in model.params.values())
         frozen = sum(
@@ -122,13 +122,13 @@ def summary(model: Summarized) -> Table:
         )
         held = f" ({count - frozen:,} trainable, {frozen:,} frozen)" if frozen else ""
         kept = sum(view.size for view in model.buffers.values())
-        flops = sum(use.worker.flops for use in plan.applications)
+        flops = sum(use.instance.flops for use in plan.applications)
         footer = (
             f"{count:,} parameters{held} in {quantity(model.flat_params.nbytes, 'B')} of"
             f" {model.dtype}, {quantity(flops, 'FLOP')} a sample"
         )
         if kept:
-            footer += f"; {kept:,} more numbers that are not trained"
+            footer += f"; {kept:,} elements in buffers that are not trained"
     values = [*range(plan.inputs), *(use.output for use in plan.applications)]
     in_a_row = plan.inputs == 1 and all(
         use.inputs == (values[place],) for place, use in enumerate(plan.applications)
@@ -144,7 +144,7 @@ def summary(model: Summarized) -> Table:
 
 
 def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
-    layer = use.worker
+    layer = use.instance
     given = getattr(layer, "activation", None)
     activation = "" if given is None else f", {getattr(given, 'op', given)}"
     frozen = "" if use.layer.trainable or (model.built and not layer.params) else ", frozen"
@@ -175,7 +175,7 @@ def listing(
     Returns
     -------
     Table
-        One row a task: operations, memory traffic, sizes of what it reads and writes.
+        One row a task: operations, memory traffic, sizes of its inputs and outputs.
     """
     rows = [
         [
@@ -200,19 +200,19 @@ def listing(
 
 
 def profile(training: Training, steps: int) -> Table:
-    """Run steps of whole batches task by task, and leave the model as it was.
+    """Time the tasks of steps of whole batches; the model stays unchanged.
 
     Parameters
     ----------
     training : Training
         The steps, none of them done.
     steps : int
-        How many.
+        Number of steps.
 
     Returns
     -------
     Table
-        One row a task: time, share, and per cent of what the machine could do in that time.
+        One row a task: time, fraction of the step, throughput and per cent of the roofline.
 
     Raises
     ------
@@ -231,13 +231,13 @@ def profile(training: Training, steps: int) -> Table:
         before.restore()
     tasks = [task for program in programs for task in program.tasks()]
     threads = _core.num_threads()
-    # One thread may reach more than all of them: where a task is small, or others are at work.
+    # One thread may be faster than all of them: in small tasks, or on a busy machine.
     counts = {1, threads}
     peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
     bandwidths: dict[int, float] = {}
     rows = []
     for index, (task, taken) in enumerate(zip(tasks, seconds, strict=True)):
-        # The bandwidth depends on the cache that the task's memory fits into: to a power of two.
+        # The bandwidth depends on the cache that the task's memory fits into; a power of two here.
         size = 1 << max(12, math.ceil(math.log2(max(1.0, task["bytes"] / 3))))
         if size not in bandwidths:
             bandwidths[size] = max(_core.measure_bandwidth(size, count) for count in counts)
@@ -255,8 +255,8 @@ def profile(training: Training, steps: int) -> Table:
     skipping = any("skips zeros" in task["name"] for task in tasks)
     return Table(
         f"A training step of {training.batch_size} samples, task by task",
-        ["task", "time", "share", "GFLOP/s", "GB/s", "of the limit"],
+        ["task", "time", "share", "GFLOP/s", "GB/s", "of the roofline"],
         rows,
         f"{1e6 * sum(seconds):.1f} µs a step on {threads} threads; the machine reaches"
-        f" {peak / 1e9:.0f} GFLOP/s" + ("; what is skipped counts as done" if skipping else ""),
+        f" {peak / 1e9:.0f} GFLOP/s" + ("; skipped work counts as done" if skipping else ""),
     )

@@ -1,4 +1,4 @@
-"""Residual connections: layers beside which the input goes straight on."""
+"""Residual connections: blocks of layers with a shortcut."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ __all__ = ["Residual"]
 
 
 class Residual(Model):
-    """Layers in a row whose input is added to their output, ``y = f(x) + x``.
+    """Residual block: a chain of layers whose input is added to its output, ``y = f(x) + x``.
 
     Parameters
     ----------
     *layers : Layer or Model
         The layers of f.
     shortcut : Layer or Model, optional
-        What the input goes through before it is added, such as ``Conv2D(filters, 1, stride=2)``
-        where f changes the shape; by default nothing.
+        Layer of the shortcut, such as ``Conv2D(filters, 1, stride=2)`` if f changes the shape; by
+        default the identity.
     dtype : {"float32", "float64"}
         The dtype of parameters and outputs, unless it is a part of another model.
     seed : int, optional
-        What the initial weights depend on, unless it is a part of another model.
+        Seed of the initial weights, unless it is a part of another model.
     name : str
         The name.
 
     Raises
     ------
     TypeError
-        If something is no layer.
+        If an argument is no layer.
     ValueError
         If a layer or a name occurs twice.
 

@@ -1,4 +1,4 @@
-"""Models from their descriptions: classes by name, their arguments, and wires."""
+"""Models from their descriptions: class names, constructor arguments and connections."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Restoration", "restored"]
 
 
 class Restoration:
-    """Parts that were restored, so that a shared one stays one.
+    """Restoration of parts from descriptions; a shared part is restored once.
 
     Parameters
     ----------
     table : mapping of str to type
-        The layers that a description may name.
+        The known layers by name.
     """
 
     def __init__(self, table: Mapping[str, Any]) -> None:
@@ -34,14 +34,14 @@ class Restoration:
         self.parts: list[Block | None] = []
 
     def restored(self, description: Any, **options: Any) -> Block:
-        """Return the part that a description describes.
+        """Return the part of a description.
 
         Parameters
         ----------
         description : dict
-            What `described` returned.
+            Result of `described`.
         **options : object
-            More arguments of the constructor.
+            Further arguments of the constructor.
 
         Returns
         -------
@@ -84,14 +84,14 @@ class Restoration:
 
 
 def restored(description: Any, table: Mapping[str, Any]) -> Any:
-    """Return the object that a description describes, if its class is in the table.
+    """Return the object of a description, if its class is in the table.
 
     Parameters
     ----------
     description : dict
-        What `described` returned.
+        Result of `described`.
     table : mapping of str to type
-        The classes that it may name.
+        The known classes by name.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
     if name not in table:
         raise ValueError(
             unknown("layer", name, table)
-            + f"; a layer of your own is given by load(path, layers={{{name!r}: {name}}})"
+            + f"; give a layer of your own as load(path, layers={{{name!r}: {name}}})"
         )
     nested = {**table, **{each.__name__: each for each in INITIALIZERS.values()}}
     config = {

@@ -1,4 +1,4 @@
-"""Layers in a row: the simplest graph."""
+"""Chains of layers, the simplest graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Sequential", "checked_parts"]
 
 
 class Sequential(Model):
-    """A model whose layers follow one another.
+    """Chain of layers.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ class Sequential(Model):
     dtype : {"float32", "float64"}
         The dtype of parameters and outputs.
     seed : int, optional
-        What the initial weights depend on; by default the seed of the first `fit`.
+        Seed of the initial weights; by default that of the first `fit`.
     name : str
         The model's name.
 
     Raises
     ------
     TypeError
-        If something is no layer.
+        If an argument is no layer.
     ValueError
-        If a layer or a name occurs twice, or the dtype is another.
+        If a layer or a name occurs twice, or the dtype is unknown.
 
     Examples
     --------
@@ -103,9 +103,9 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
     Raises
     ------
     TypeError
-        If something is no layer.
+        If a part is no layer.
     ValueError
-        If there is none, one occurs twice, or one does not take and return one array.
+        If there is none, one occurs twice, or one does not have one input and one output.
     """
     parts = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
     if not parts:

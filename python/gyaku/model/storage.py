@@ -1,4 +1,4 @@
-"""Models from their files, which hold no code."""
+"""Loading of model files, which hold no code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     path : str or path-like
         The file.
     layers : mapping of str to type, optional
-        Layers of your own that the model contains, by their class's name.
+        Layers of your own in the model, by class name.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     Raises
     ------
     FileError
-        If the file is not a model of gyaku's, or what it holds does not fit together.
+        If the file is no gyaku model, or its content is inconsistent.
     OSError
         If it cannot be read.
 
@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
 
     tensors, metadata = safetensors.read(path)
     if "gyaku.architecture" not in metadata:
-        raise FileError(f"{path} holds tensors, but no model of gyaku's")
+        raise FileError(f"{path} has no gyaku model description in the metadata")
     written = metadata.get("gyaku.format", "1")
     if written not in map(str, range(1, FORMAT + 1)):
         raise FileError(
@@ -71,17 +71,17 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         architecture = json.loads(metadata["gyaku.architecture"])
         model = Restoration(table).restored(architecture, dtype=metadata["dtype"])
         if not isinstance(model, Model):
-            raise ValueError("it is a layer")
+            raise ValueError("it describes a layer, not a model")
         model.scales_bytes = written == "1" or architecture.get("scales_bytes", False)
-        # Checked against the architecture before memory is taken.
+        # Validated against the architecture before memory is allocated.
         model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:
             _restore_loss(model, architecture)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise FileError(f"{path} does not describe a model that can be made: {error}") from None
+        raise FileError(f"{path} has an invalid model description: {error}") from None
     more = sorted(set(tensors) - set(model.params) - set(model.buffers))
     if more:
-        raise FileError(f"{path} holds what its architecture has no place for: {', '.join(more)}")
+        raise FileError(f"{path} has unexpected tensors: {', '.join(more)}")
     return model
 
 

@@ -1,4 +1,4 @@
-"""Tables for people: what a model, a program and a profile consist of."""
+"""Tables of text for models, programs and profiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Table", "quantity"]
 
 
 class Table:
-    """Rows of text under a header, printed in columns.
+    """Table of text: rows under a header, printed in columns.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Table:
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a number with a prefix of thousands.
+    """Format a number with an SI prefix.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How the parts of a model are connected, in numbers."""
+"""Connections of the parts of a model, by index."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["Wiring", "chain", "name_parts", "stem_of", "wired"]
 
 
 class Wiring:
-    """How the parts of a model are connected.
+    """Connections of the parts of a model.
 
     Parameters
     ----------
     inputs : sequence of str
         The names of the inputs, which are the first values.
     shapes : sequence of tuple of int or None
-        The shapes of their samples, if they are known.
+        Their sample shapes, if known.
     calls : sequence of (int, tuple of int)
-        For each call the number of the part, and the values that it takes; the values that it
-        gives are the next ones.
+        Index of the part and indices of its input values, for each call; its outputs are the next
+        values.
     outputs : sequence of int
-        The values that are the outputs.
+        Indices of the output values.
     dtypes : sequence of str, optional
-        The dtypes of the inputs that hold indices, "" for the others.
+        Dtypes of the inputs that hold indices, "" for the others.
     """
 
     __slots__ = ("calls", "dtypes", "inputs", "outputs", "shapes")
@@ -62,7 +62,7 @@ class Wiring:
         Returns
         -------
         tuple of str
-            The names of the parts that return them, numbered where one returns several.
+            The names of their parts, numbered if a part has several outputs.
         """
         names = list(self.inputs)
         for part, _ in self.calls:
@@ -77,12 +77,12 @@ class Wiring:
 
 
 def chain(count: int) -> Wiring:
-    """Return how parts are connected that follow one another.
+    """Return the connections of a chain.
 
     Parameters
     ----------
     count : int
-        How many there are.
+        Number of parts.
 
     Returns
     -------
@@ -95,26 +95,26 @@ def chain(count: int) -> Wiring:
 def wired(
     inputs: Tensor | Sequence[Tensor], outputs: Tensor | Sequence[Tensor]
 ) -> tuple[list[Block], Wiring]:
-    """Return the parts of a graph and how they are connected.
+    """Return the parts of a graph and their connections.
 
     Parameters
     ----------
     inputs, outputs : Tensor or sequence of Tensor
-        Where the graph begins and ends.
+        Inputs and outputs of the graph.
 
     Returns
     -------
     parts : list of Block
-        The parts, each once, in the order in which they were first called.
+        The parts, each once, in the order of their first calls.
     wiring : Wiring
         The connections.
 
     Raises
     ------
     TypeError
-        If something is no symbolic tensor.
+        If an input or output is no symbolic tensor.
     ValueError
-        If the outputs depend on something that is not among the inputs, or an input is not used.
+        If the outputs depend on a tensor that is not an input, or an input is unused.
     """
     starts, ends = _tensors("inputs", inputs), _tensors("outputs", outputs)
     for each in starts:
@@ -163,7 +163,7 @@ def _tensors(name: str, given: object) -> list[Tensor]:
     for each in listed:
         if not isinstance(each, Tensor):
             raise TypeError(
-                f"Model: {name} must be what gyaku.Input or a layer called on it returned, got"
+                f"Model: {name} must be results of gyaku.Input or of layers called on them, got"
                 f" {each!r}"
             )
     if not listed:
@@ -172,7 +172,7 @@ def _tensors(name: str, given: object) -> list[Tensor]:
 
 
 def _calls(ends: Sequence[Tensor]) -> list[Node]:
-    """Return the calls that tensors depend on, in the order in which they were made."""
+    """Return the calls that tensors depend on, in their order."""
     found: dict[int, Node] = {}
     waiting = [each.node for each in ends if each.node]
     while waiting:
@@ -184,7 +184,7 @@ def _calls(ends: Sequence[Tensor]) -> list[Node]:
 
 
 def name_parts(owner: str, parts: Sequence[Block]) -> None:
-    """Give each part without a name its class's: dense, dense_2 and so on.
+    """Name each part without a name after its class: dense, dense_2 and so on.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def name_parts(owner: str, parts: Sequence[Block]) -> None:
 
 
 def stem_of(part: Block) -> str:
-    """Return what a part without a name is called after.
+    """Return the default name of a part, without a number.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def stem_of(part: Block) -> str:
     Returns
     -------
     str
-        Its class in small letters, such as "leaky_relu".
+        Its class name in snake case, such as "leaky_relu".
     """
     given = getattr(part, "op", "")
     return given or snake_case(type(part).__name__)

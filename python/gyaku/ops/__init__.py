@@ -1,8 +1,8 @@
 """The operations: NumPy arrays in, NumPy arrays out, on compiled kernels or on NumPy equations.
 
-Inputs that are C-contiguous float32 or float64 are used in place, others that hold real numbers are
-converted once; inputs are never changed. A matrix product also takes columns cut out of a wider
-matrix, and transposed views, in place. The result is float32 where float32 holds the inputs'
+Inputs that are C-contiguous float32 or float64 are used in place, other real numbers are converted
+once; inputs are never changed. A matrix product also takes columns of a wider matrix, and
+transposed views, in place. The result is float32 where float32 holds the inputs'
 dtypes, else float64. Operations that update an array in place return nothing. `TABLE` has a row for
 each operation, and `gyaku.use_backend` chooses the implementation.
 """

@@ -1,8 +1,8 @@
 """Activation functions, element by element, with their gradients: NaN in, NaN out.
 
-The gradient is computed from the output where it is enough, else from the input. Where the slope
-is zero by definition (a dead `relu`, `step`, a saturated `hard_sigmoid`), it is zero whatever
-arrives.
+The gradient is computed from the output if that is sufficient, else from the input. Where the
+slope is zero by definition (a dead `relu`, `step`, a saturated `hard_sigmoid`), it is zero even for
+NaN and infinity in dy.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _check_alpha(op: str, alpha: float) -> None:
 
 
 def check_activation(op: str, name: str | None, alpha: float | None) -> float | None:
-    """Return the parameter of an activation that an operation is to end with.
+    """Return the parameter of an operation's fused activation.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ _DEFAULT_ALPHA: dict[str | None, float] = {}
 def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
     name = row.name
 
-    def plain(x: ArrayLike) -> NDArray[Any]:
+    def without_alpha(x: ArrayLike) -> NDArray[Any]:
         return prepared(x=floating(name, "x", x))
 
     def with_alpha(x: ArrayLike, *, alpha: float = row.alpha or 0.0) -> NDArray[Any]:
@@ -125,14 +125,14 @@ def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         return prepared(x=floating(name, "x", x))
 
     if row.alpha is None:
-        return (lambda x: _core.activation(x, None, name, 0.0)), plain
+        return (lambda x: _core.activation(x, None, name, 0.0)), without_alpha
     return (lambda x, *, alpha: _core.activation(x, None, name, alpha)), with_alpha
 
 
 def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
     name, op = row.name, row.name + "_backward"
 
-    def plain(dy: ArrayLike, saved: ArrayLike) -> NDArray[Any]:
+    def without_alpha(dy: ArrayLike, saved: ArrayLike) -> NDArray[Any]:
         saved = floating(op, "saved", saved)
         dy = floating(op, "dy", dy, saved.dtype)
         check_same_shape(op, "dy and saved", dy, saved)
@@ -142,18 +142,18 @@ def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         dy: ArrayLike, saved: ArrayLike, *, alpha: float = row.alpha or 0.0
     ) -> NDArray[Any]:
         _check_alpha(op, alpha)
-        return plain(dy, saved)
+        return without_alpha(dy, saved)
 
     if row.alpha is None:
         native = lambda dy, saved: _core.activation_backward(dy, saved, None, name, 0.0)  # noqa: E731
-        return native, plain
+        return native, without_alpha
     return (
         lambda dy, saved, *, alpha: _core.activation_backward(dy, saved, None, name, alpha)
     ), with_alpha
 
 
 def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Operation]:
-    """Enter an activation into the lists, and return its operation and that of its gradient."""
+    """Enter an activation into the list; return its operation and that of its gradient."""
     row = ACTIVATIONS[name] = Activation(name, summary, **columns)
     if row.alpha is not None:
         _DEFAULT_ALPHA[name] = row.alpha

@@ -1,4 +1,4 @@
-"""A row of the list of activation functions, and the docstrings that follow from it."""
+"""Row of the list of activation functions, and the docstrings of its operations."""
 
 from __future__ import annotations
 

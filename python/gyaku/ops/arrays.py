@@ -1,11 +1,11 @@
-"""Arguments at the border: arrays that a kernel can use as they are, or an error that says why not.
+"""Validation and conversion of array arguments to the form of a kernel.
 
 Arrays that are C-contiguous, aligned and of the right dtype are used in place. Others are converted
 once; while a step is recorded, the conversion is recorded with it. A buffer that an operation
 changes, or that changes between steps, is never converted: it must fit.
 
-An operation gives its arguments to `gyaku._core` first, which checks them in a fraction of a
-microsecond. Only arguments that do not fit as they are come here.
+An operation passes its arguments to `gyaku._core` first, which checks them in a fraction of a
+microsecond. The functions here see only arguments that it cannot use.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
 UNFIT = (TypeError, ValueError)
-"""Errors of `gyaku._core` if it cannot use the arguments as they are."""
+"""Errors of `gyaku._core` for arguments that need conversion."""
 _ndarray = np.ndarray
 
 
@@ -84,7 +84,7 @@ def allocate(op: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
 
 
 def shape_of(x: ArrayLike) -> tuple[int, ...]:
-    """Return the shape of an array that is to go to a kernel as it is.
+    """Return the shape of an array; raise for arguments that need conversion.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def shape_of(x: ArrayLike) -> tuple[int, ...]:
     Raises
     ------
     TypeError
-        If it is no array, and has to be converted first.
+        If it is no array.
     """
     if not isinstance(x, _ndarray):
         raise TypeError("no array")
@@ -108,7 +108,7 @@ def shape_of(x: ArrayLike) -> tuple[int, ...]:
 
 
 def real_numbers(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
-    """Return an argument as an array of real numbers, of whichever dtype.
+    """Return an argument as an array of real numbers, of any dtype.
 
     Parameters
     ----------
@@ -145,14 +145,14 @@ def real_numbers(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
 
 
 def convert(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array in the form that a kernel can read.
+    """Return an array in the form of a kernel's input.
 
     Parameters
     ----------
     op : str
         Operation, for errors.
     array : ndarray
-        Numbers.
+        Array of real numbers.
     dtype : dtype
         Dtype of the result.
 
@@ -167,7 +167,7 @@ def convert(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     converted = allocate(op, array.shape, dtype)
 
     def copy() -> None:
-        with np.errstate(over="ignore"):  # beyond float32's range is infinite in it
+        with np.errstate(over="ignore"):  # values beyond float32's range become infinite
             np.copyto(converted, array, casting="unsafe")
 
     if _core.recording():
@@ -178,7 +178,7 @@ def convert(op: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """Return an argument as a float array that a kernel can read.
+    """Return an argument as a float array in the form of a kernel's input.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = Non
     Returns
     -------
     ndarray
-        C-contiguous, aligned, float32 or float64; x itself if it is so already.
+        C-contiguous, aligned, float32 or float64; x itself if possible.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def floating(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = Non
 
 
 def floats(op: str, **arguments: ArrayLike) -> list[NDArray[Any]]:
-    """Return arguments as float arrays of one dtype, float64 if one of them needs it.
+    """Return arguments as float arrays of one dtype: float64 if one of them needs it.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def floats(op: str, **arguments: ArrayLike) -> list[NDArray[Any]]:
 
 
 def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """Return an argument as a float matrix that a kernel can read.
+    """Return an argument as a float matrix in the form of a kernel's input.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def rows_in_place(x: NDArray[Any]) -> bool:
     Returns
     -------
     bool
-        Whether its rows are contiguous and aligned, whatever the stride from one to the next.
+        Whether its rows are contiguous and aligned, with any row stride.
 
     Examples
     --------
@@ -311,9 +311,9 @@ def buffer(
     x : ndarray
         The argument.
     dtype : dtype
-        The dtype that it must have.
+        Required dtype.
     shape : tuple of int or None, optional
-        The shape that it must have; None takes any.
+        Required shape; None for any.
     written : bool, default True
         Whether the operation writes to it.
     row_stride : bool, default False
@@ -365,7 +365,7 @@ def real_buffer(op: str, name: str, x: Any) -> None:
 
 
 def check_shape(op: str, name: str, x: NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Raise if an argument has another shape than the one it must have.
+    """Raise if an argument does not have the required shape.
 
     Parameters
     ----------
@@ -376,7 +376,7 @@ def check_shape(op: str, name: str, x: NDArray[Any], shape: tuple[int, ...]) -> 
     x : ndarray
         The argument.
     shape : tuple of int
-        The shape that it must have.
+        Required shape.
 
     Raises
     ------
@@ -418,7 +418,7 @@ def check_no_overlap(op: str, out: NDArray[Any], **read: NDArray[Any] | None) ->
     op : str
         Operation, for the error.
     out : ndarray
-        Array that the result goes to.
+        Array for the result.
     **read : ndarray or None
         Inputs by name.
 
@@ -443,14 +443,14 @@ def result(
     row_stride: bool = False,
     **read: NDArray[Any] | None,
 ) -> NDArray[Any]:
-    """Return the array that a result goes to.
+    """Return the array for a result.
 
     Parameters
     ----------
     op : str
         Operation, for errors.
     out : ndarray or None
-        The array that was asked for, or None for a new one.
+        The given array, or None for a new one.
     shape : tuple of int
         Shape of the result.
     dtype : dtype
@@ -479,7 +479,7 @@ def results(
     shapes: Sequence[tuple[int, ...]],
     **read: NDArray[Any],
 ) -> tuple[NDArray[Any], ...]:
-    """Return the arrays that several results go to.
+    """Return the arrays for several results.
 
     Parameters
     ----------
@@ -488,7 +488,7 @@ def results(
     names : str
         Names of the results, as in "dw db".
     out : tuple of (ndarray or None) or None
-        The arrays that were asked for, None for new ones.
+        The given arrays, None for new ones.
     shapes : sequence of tuple of int
         Shapes of the results.
     **read : ndarray

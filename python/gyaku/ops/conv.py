@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conv2d", "conv2d_transpose"]
 
-# Images have two axes, which native calls spread among the arguments.
+# Images have two axes, which native calls unpack.
 _axes = cast("Callable[..., tuple[Axis, Axis]]", conv_axes)
 _transposed_axes = cast("Callable[..., tuple[Axis, Axis]]", transposed_conv_axes)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["conv2d_backward", "conv2d_backward_data", "conv2d_backward_weights"]
 __all__ += ["conv2d_transpose_backward"]
 
-# Images have two axes, which native calls spread among the arguments.
+# Images have two axes, which native calls unpack.
 _axes = cast("Callable[..., tuple[Axis, Axis]]", conv_axes)
 
 
@@ -53,7 +53,7 @@ def takes_maxima(
     Returns
     -------
     bool
-        Whether there is one, and it is faster than the two gradients one after the other.
+        Whether there is one, and it is faster than the two separate gradients.
     """
     rows, columns = axes
     return groups == 1 and _core.takes_maxima(rows, columns, w[2], w[3], dtype.itemsize)
@@ -115,7 +115,7 @@ def _unpooled(
     w: Shape,
     groups: int,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return dy and argmax, or the gradient of all outputs where no kernel takes the maxima's."""
+    """Return dy and argmax, or the gradient of all outputs if no kernel takes argmax."""
     if argmax is None or takes_maxima(axes, w, groups, dy.dtype):
         return dy, argmax
     rows, columns = axes
@@ -123,7 +123,7 @@ def _unpooled(
 
 
 def _image_shape(dy: ArrayLike, w: ArrayLike, size: Sequence[int], groups: int) -> Shape:
-    """Return the shape of dx, of arguments that may go to a kernel as they are."""
+    """Return the shape of dx; raise for arguments that need conversion."""
     n, _, _, _ = shape_of(dy)
     _, _, depth, _ = shape_of(w)
     height, width = size
@@ -236,7 +236,7 @@ def conv2d_backward_data(
 
 
 def _weight_shape(dy: ArrayLike, x: ArrayLike, kernel_size: Any, groups: int) -> Shape:
-    """Return the shape of dw, of arguments that may go to a kernel as they are."""
+    """Return the shape of dw; raise for arguments that need conversion."""
     _, _, _, filters = shape_of(dy)
     _, _, _, channels = shape_of(x)
     height, width = kernel_size
@@ -477,7 +477,7 @@ def _transpose_backward(
     inputs="dy x w",
     outputs="dx dw db",
     shapes=_gradient_shapes,
-    # The product for the weights adds up x as well.
+    # The product for the weights sums x as well.
     flops=lambda inputs, _outputs: (
         2 * flops(inputs[1], inputs[2]) + math.prod(inputs[0]) + math.prod(inputs[1])
     ),

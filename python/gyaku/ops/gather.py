@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order, and their values on another scale."""
+"""Gather of a data set's rows in a given order, and rescaling."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _check(
             f"{op}: cursor {first} and {rows} rows go beyond the {len(order)} rows of order"
         )
     wanted = order[first : first + rows]
-    # As unsigned numbers the negative rows are the largest: one pass finds both kinds.
+    # As unsigned integers the negative rows are the largest: one pass finds both kinds.
     if rows and int(wanted.view(np.uint64).max()) >= len(source):
         bad = wanted[(wanted < 0) | (wanted >= len(source))]
         raise ValueError(f"{op}: order names row {bad[0]}, source has {len(source)} rows")
@@ -86,7 +86,7 @@ def gather(
     *,
     scale: float = 1.0,
 ) -> None:
-    """Collect the next rows of a data set into an array.
+    """Gather the next rows of a data set into an array.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def gather(
     out : ndarray
         Array for the rows, of shape (n, ...): float32 or float64, or integers like the source's.
     scale : float, default 1.0
-        Factor of the elements; 1 for integers that are copied.
+        Factor of the elements; 1 for labels and indices.
 
     Raises
     ------
     TypeError
-        If an argument is no array, or of a dtype that is not named here.
+        If an argument is no array, or of another dtype.
     ValueError
         If shapes do not match, an array cannot be used in place, or a row is out of range.
 
@@ -153,7 +153,7 @@ def gather_images(
     flip: bool = False,
     seed: int = 0,
 ) -> None:
-    """Collect the next images of a data set into an array, each shifted and flipped at random.
+    """Gather the next images of a data set into an array, each shifted and flipped at random.
 
     Parameters
     ----------
@@ -172,14 +172,14 @@ def gather_images(
     shift : int, default 0
         Largest shift in each direction in pixels, less than the height and width.
     flip : bool, default False
-        Whether to exchange left and right of half of the images, before they are shifted.
+        Whether to mirror half of the images, left to right, before the shift.
     seed : int, default 0
         Seed of the random numbers, 0 to 2^64 - 1.
 
     Raises
     ------
     TypeError
-        If an argument is no array, or of a dtype that is not named here.
+        If an argument is no array, or of another dtype.
     ValueError
         If shapes do not match, an array cannot be used in place, or a number is out of range.
 
@@ -226,16 +226,16 @@ def gather_images(
     roundings=3,
 )
 def rescale(x: ArrayLike, *, scale: float, offset: float = 0.0) -> NDArray[Any]:
-    """Multiply an array by a number and add another one.
+    """Rescale an array: multiply by a factor and add an offset.
 
     Parameters
     ----------
     x : array_like
         Input.
     scale : float
-        The factor.
+        Factor of the elements.
     offset : float, default 0.0
-        The number that is added to the products.
+        Constant added to the products.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def rescale(x: ArrayLike, *, scale: float, offset: float = 0.0) -> NDArray[Any]:
     Notes
     -----
     y = scale x + offset; its gradient with respect to x is scale dy, which is the same operation
-    without an offset. In a program, the `gather` that x comes from multiplies as it converts.
+    without an offset. In a program it is fused with the `gather` in front of it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The matrix product of dense layers, and the column sums that are their bias gradient."""
+"""The matrix product of dense layers, and the column sums of their bias gradient."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _inner(inputs: Shapes, outputs: Shapes) -> int:
 
 
 def _factor(name: str, x: ArrayLike) -> NDArray[Any]:
-    """Return a factor as it is if it, or the matrix that it transposes, can be read in place."""
+    """Return a factor, converted unless it or its transpose can be read in place."""
     if (
         type(x) is np.ndarray
         and x.ndim == 2
@@ -45,7 +45,7 @@ def _factor(name: str, x: ArrayLike) -> NDArray[Any]:
 
 
 def _factors(a: ArrayLike, b: ArrayLike, columns: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return both factors in one dtype; a single column of b is read as a vector."""
+    """Return both factors in one dtype; a single column of b must be contiguous."""
     a, b = _factor("a", a), _factor("b", b)
     if a.dtype is not b.dtype:
         return floating("matmul", "a", a, FLOAT64), floating("matmul", "b", b, FLOAT64)
@@ -158,7 +158,7 @@ def matmul(
     terms=lambda inputs, _outputs: inputs[0][0],
 )
 def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Add up the rows of a matrix: the gradient of a bias that was added to each row.
+    """Sum the rows of a matrix, the gradient of a bias that was added to each row.
 
     Parameters
     ----------

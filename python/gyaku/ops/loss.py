@@ -53,7 +53,7 @@ def target_of(
     scores : ndarray
         Scores of shape (n, c).
     classes : int or None, optional
-        Number of classes that labels tell apart; None is c.
+        Number of classes of labels; None is c.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def target_of(
     if array.ndim == 1 and array.dtype.kind == "f":
         raise TypeError(f"{op}: target must be integer labels, got {array.dtype} labels")
     raise ValueError(
-        f"{op}: target must be {samples} labels or numbers of shape {scores.shape},"
+        f"{op}: target must be {samples} labels or an array of shape {scores.shape},"
         f" got shape {array.shape}"
     )
 
@@ -85,7 +85,7 @@ def _labels(op: str, array: NDArray[Any], samples: int, classes: int) -> NDArray
     if len(array) != samples:
         raise ValueError(f"{op}: target must be {samples} labels, got {len(array)}")
     labels = convert(op, array if array.ndim == 1 else array.reshape(-1), INT64)
-    # As unsigned numbers the negative labels are the largest: one pass finds both kinds.
+    # As unsigned integers the negative labels are the largest: one pass finds both kinds.
     if samples and int(labels.view(np.uint64).max()) >= classes:
         row = int(((labels < 0) | (labels >= classes)).argmax())
         raise ValueError(
@@ -191,7 +191,7 @@ def cross_entropy(
     target : array_like
         Integer labels of shape (n,) or (n, 1), or probabilities of shape (n, c).
     delta : float, default 1e-7
-        Small positive number that keeps the logarithm finite at zero.
+        Small positive constant that keeps the logarithm finite at zero.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 

@@ -1,4 +1,4 @@
-"""Branches that meet: their sum, and their columns side by side."""
+"""Sums and concatenations of arrays, for the branches of a graph."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
 
     Notes
     -----
-    out[..., start + j] = x[..., j], for j < c. To put arrays side by side, call it for each, in
-    rising order of start; `take_columns` returns their gradients.
+    out[..., start + j] = x[..., j], for j < c. To concatenate arrays, call it for each, in
+    ascending order of start; `take_columns` returns their gradients.
 
     Examples
     --------

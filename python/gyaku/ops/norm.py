@@ -70,7 +70,7 @@ def _check_features(op: str, x: NDArray[Any], gamma: NDArray[Any]) -> None:
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Bring each channel to mean zero and variance one, then scale and shift it.
+    """Normalise each channel to mean zero and variance one, then scale and shift it.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def batch_norm(
     beta : array_like
         Shift, of shape (c,).
     epsilon : float, default 1e-5
-        Small number that is added to the variance.
+        Small constant added to the variance.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def batch_norm(
     mean : ndarray
         Mean of the samples, of shape (c,).
     inverse : ndarray
-        One over the deviation, of shape (c,): what `batch_norm_backward` needs.
+        Inverse standard deviation, of shape (c,), for `batch_norm_backward`.
     variance : ndarray
-        Variance of the samples, of shape (c,): what `update_running` needs.
+        Variance of the samples, of shape (c,), for `update_running`.
 
     Raises
     ------
@@ -153,18 +153,18 @@ def batch_norm_inference(
     beta : array_like
         Shift, of shape (c,).
     mean : array_like
-        The mean to subtract, of shape (c,).
+        Given mean, of shape (c,).
     variance : array_like
-        The variance to divide by the root of, of shape (c,).
+        Given variance, of shape (c,).
     epsilon : float, default 1e-5
-        Small number that is added to the variance.
+        Small constant added to the variance.
 
     Returns
     -------
     y : ndarray
         Output, of the shape of x.
     inverse : ndarray
-        One over the deviation, of shape (c,): what `batch_norm_backward` needs.
+        Inverse standard deviation, of shape (c,), for `batch_norm_backward`.
 
     Raises
     ------
@@ -225,11 +225,11 @@ def batch_norm_backward(
     gamma : array_like
         Scale, of shape (c,).
     mean : array_like
-        The mean that was subtracted, of shape (c,).
+        Mean of the forward pass, of shape (c,).
     inverse : array_like
-        One over the deviation, of shape (c,).
+        Inverse standard deviation, of shape (c,).
     training : bool, default True
-        Whether mean and deviation were those of the samples.
+        Whether mean and variance were those of the samples.
     out : tuple of (ndarray or None) or None, optional
         Arrays that the three results are written to; None is a new array.
 
@@ -287,7 +287,7 @@ def batch_norm_backward(
 def layer_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Bring each sample to mean zero and variance one, then scale and shift its features.
+    """Normalise each sample to mean zero and variance one, then scale and shift its features.
 
     Parameters
     ----------
@@ -298,16 +298,16 @@ def layer_norm(
     beta : array_like
         Shift, of the same shape.
     epsilon : float, default 1e-5
-        Small number that is added to the variance.
+        Small constant added to the variance.
 
     Returns
     -------
     y : ndarray
         Output, of the shape of x.
     mean : ndarray
-        Mean of each sample, of the shape of x without the features' axes.
+        Mean of each sample, of the shape of x without the axes of the features.
     inverse : ndarray
-        One over the deviation of each sample, of the same shape.
+        Inverse standard deviation of each sample, of the same shape.
 
     Raises
     ------
@@ -368,7 +368,7 @@ def layer_norm_backward(
     mean : array_like
         Mean of each sample.
     inverse : array_like
-        One over the deviation of each sample.
+        Inverse standard deviation of each sample.
     out : tuple of (ndarray or None) or None, optional
         Arrays that the three results are written to; None is a new array.
 
@@ -435,7 +435,7 @@ def update_running(
     samples: int,
     momentum: float = 0.1,
 ) -> None:
-    """Move running statistics towards those of a batch, in place.
+    """Update running statistics by those of a batch, in place.
 
     Parameters
     ----------
@@ -455,14 +455,14 @@ def update_running(
     Raises
     ------
     TypeError
-        If an argument is no array of the dtype named here.
+        If an argument is no array of this dtype.
     ValueError
         If shapes differ, an array cannot be used in place, or a number is out of range.
 
     Notes
     -----
     The running variance takes the unbiased one: μ' = (1 - α) μ' + α μ,
-    σ'² = (1 - α) σ'² + α σ² m / (m - 1), where a single sample counts as it is.
+    σ'² = (1 - α) σ'² + α σ² m / (m - 1), with the factor 1 for a single sample.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""An operation: the public function, its row in the table, and the two ways to compute it.
+"""Operations: the public function, its row in the table, the native and the reference path.
 
-`operation` decorates the careful way of an operation, which brings the arguments to the form that a
-kernel reads, or says in a sentence what is wrong with them. The public function first gives the
-arguments to `gyaku._core` as they are, which costs a fraction of a microsecond; what `_core` cannot
-use goes the careful way, once.
+`operation` decorates the careful path of an operation, which converts the arguments to the form of
+a kernel's inputs, or raises with one sentence. The public function first passes the arguments to
+`gyaku._core` unchanged, which costs a fraction of a microsecond; arguments that `_core` cannot use
+take the careful path, once.
 """
 
 from __future__ import annotations
@@ -84,20 +84,21 @@ def per_element(operations: int) -> Callable[[Shapes, Shapes], int]:
 
 
 class Op:
-    """A row of the table: signature, costs and promises of an operation.
+    """Row of the table: signature, costs and accuracy of an operation.
 
     Parameters
     ----------
     name : str
         Name of the public function, and of the equation in `gyaku.reference`.
     inputs : str
-        Names of the array arguments that are read.
+        Names of the input arrays.
     outputs : str
-        Names of the results, or of the array arguments that are written to.
+        Names of the results, or of the arguments updated in place.
     shapes : callable
         Output shapes, from the input shapes and the keywords.
     flops : callable
-        Floating-point operations, from input and output shapes; an elementary function is one.
+        Floating-point operations, from input and output shapes; an elementary function counts as
+        one.
     elements : callable, optional
         Elements read and written, from input and output shapes.
     in_place : bool, optional
@@ -109,14 +110,14 @@ class Op:
     no_gradient : str, optional
         Reason why there is no such operation.
     roundings : int, optional
-        Rounding errors on the way to one element of the output, in units of eps: one for each
-        arithmetic operation or rounded constant, two for an elementary function.
+        Rounding errors in one element of the output, in units of eps: one for each arithmetic
+        operation or rounded constant, two for an elementary function.
     terms : callable, optional
         Length of the longest sum behind one element of the output, from input and output shapes.
     exact : str, optional
         Reason why the result has no rounding error at all.
     kernel : str, optional
-        Name of the function of `gyaku._core` that computes it, if it is another one.
+        Name of the function of `gyaku._core`, if it differs.
 
     Notes
     -----
@@ -136,7 +137,7 @@ class Op:
     """
 
     function: Callable[..., Any]
-    """The public function, in the signature that the equation has too, but for `out`."""
+    """The public function, with the signature of the equation and `out`."""
 
     def __init__(
         self,
@@ -173,12 +174,12 @@ class Op:
 
     @property
     def equation(self) -> Callable[..., Results]:
-        """The function of `gyaku.reference`, which takes the same arguments but `out`."""
+        """The function of `gyaku.reference`, with the same arguments except `out`."""
         function: Callable[..., Results] = getattr(reference, self.name)
         return function
 
     def bytes(self, inputs: Shapes, outputs: Shapes, *, itemsize: int) -> int:
-        """Return the memory traffic if nothing stays in the caches.
+        """Return the memory traffic without caches.
 
         Parameters
         ----------
@@ -197,12 +198,12 @@ class Op:
         return itemsize * self.elements(inputs, outputs)
 
     def evaluate(self, arguments: Mapping[str, Any]) -> Results | None:
-        """Compute the equation and store it where a kernel would have stored its results.
+        """Evaluate the equation into the arrays of a kernel's results.
 
         Parameters
         ----------
         arguments : mapping
-            Arguments of the operation by name, as a kernel could read them.
+            Arguments of the operation by name, in the form of a kernel's inputs.
 
         Returns
         -------
@@ -213,7 +214,7 @@ class Op:
             written = tuple(arguments[name] for name in self.outputs)
             _store(self.equation(**arguments), written)
             return None
-        # A NumPy scalar would promote the dtype of the arrays; a Python number does not.
+        # A NumPy scalar would promote the dtype of the arrays; a Python scalar does not.
         read = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in arguments.items()
@@ -241,17 +242,17 @@ def _store(values: Results, places: tuple[NDArray[Any], ...]) -> tuple[NDArray[A
 
 
 def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
-    """Return the arguments that the careful way changed; what it ends with.
+    """Return the converted arguments, at the end of the careful path.
 
     Parameters
     ----------
     **arguments
-        Arguments of the operation by name, as a kernel can read them.
+        Arguments of the operation by name, in the form of a kernel's inputs.
 
     Returns
     -------
     dict
-        The same; declared as anything, since the public function returns the results instead.
+        The arguments; declared as the results, which the public function returns instead.
     """
     return arguments  # type: ignore[return-value]
 
@@ -259,25 +260,25 @@ def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
 def operation(
     native: Callable[..., Any], *, check_first: bool = False, **row: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make an operation of its careful way, and enter it into the table.
+    """Decorate the careful path of an operation, and enter it into the table.
 
     Parameters
     ----------
     native : callable
-        The call of `gyaku._core`, by the parameters of the operation; it takes their defaults from
-        there. It raises what stands in `UNFIT` if the arguments cannot be used as they are.
+        The call of `gyaku._core`, with the parameters and defaults of the operation. It raises one
+        of `UNFIT` if the arguments need conversion.
     check_first : bool, default False
-        Whether arguments always go the careful way first, as they must where `native` calls several
-        kernels: none may run, or be recorded, before it is known that all of them can.
+        Whether arguments always take the careful path first, which is necessary if `native` calls
+        several kernels: none may run, or be recorded, before the arguments of all are valid.
     **row
         The row of the table, see `Op`.
 
     Returns
     -------
     callable
-        The decorator. The function below it checks and converts its arguments and returns those
-        that it changed, if any, see `prepared`; name, docstring, signature and defaults are those
-        of the operation.
+        The decorator. The decorated function validates and converts its arguments and returns the
+        converted ones, if any, see `prepared`; name, docstring, signature and defaults are those of
+        the operation.
     """
 
     def decorate(careful: Callable[P, R]) -> Callable[P, R]:

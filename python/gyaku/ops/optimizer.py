@@ -28,16 +28,16 @@ __all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
 def optimizer_tick(
     clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
 ) -> None:
-    """Advance the step counter of an optimizer, in place.
+    """Advance the step state of an optimizer, in place.
 
     Parameters
     ----------
     clock : ndarray
-        Step counter: step, learning rate, beta1 to the power of the step, beta2 to that power,
+        Step state: step counter, learning rate, and beta1 and beta2 to the power of the step,
         float64 of shape (4,); it starts as [0, 0, 1, 1].
     rates : ndarray
-        Index (from zero) of the first step that the rates cover, then a learning rate for each
-        step from there on, float64 of shape (2 or more,); later steps have the last one.
+        Index (from zero) of the first step, then the learning rates of this step and the next ones,
+        float64 of shape (2 or more,); later steps have the last rate.
     beta1 : float, default 1.0
         Decay of the first moment.
     beta2 : float, default 1.0
@@ -74,7 +74,7 @@ def optimizer_tick(
     if not rates.item(0) <= clock.item(0):
         raise ValueError(
             f"{op}: rates begin with step {rates.item(0):g},"
-            f" the clock stands at step {clock.item(0):g}"
+            f" the step counter is at step {clock.item(0):g}"
         )
 
 
@@ -100,7 +100,9 @@ def _check_update(
         buffer(op, name, x, params.dtype, params.shape)
     buffer(op, "clock", clock, FLOAT64, (4,), written=False)
     if not clock.item(0) >= 1:
-        raise ValueError(f"{op}: the clock must be at step 1 or later, call optimizer_tick first")
+        raise ValueError(
+            f"{op}: the step counter must be at step 1 or later, call optimizer_tick first"
+        )
 
 
 @operation(
@@ -119,14 +121,14 @@ def sgd(
     grads : ndarray
         Gradients, of the same shape and dtype.
     clock : ndarray
-        Step counter of the optimizer, see `optimizer_tick`.
+        Step state of the optimizer, see `optimizer_tick`.
     weight_decay : float, default 0.0
         Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
-        If an argument is no array of the dtype named here.
+        If an argument is no array of this dtype.
     ValueError
         If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
@@ -174,7 +176,7 @@ def momentum(
     velocity : ndarray
         Velocity, of the same shape and dtype; it starts as zeros.
     clock : ndarray
-        Step counter of the optimizer, see `optimizer_tick`.
+        Step state of the optimizer, see `optimizer_tick`.
     momentum : float, default 0.9
         Decay of the velocity.
     nesterov : bool, default False
@@ -185,7 +187,7 @@ def momentum(
     Raises
     ------
     TypeError
-        If an argument is no array of the dtype named here.
+        If an argument is no array of this dtype.
     ValueError
         If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
@@ -239,20 +241,20 @@ def adam(
     v : ndarray
         Running mean of their squares, of the same shape and dtype; it starts as zeros.
     clock : ndarray
-        Step counter of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
     beta1 : float, default 0.9
         Decay of the mean.
     beta2 : float, default 0.999
         Decay of the mean of squares.
     epsilon : float, default 1e-8
-        Small number that keeps the quotient finite.
+        Small constant that keeps the quotient finite.
     weight_decay : float, default 0.0
         Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
-        If an argument is no array of the dtype named here.
+        If an argument is no array of this dtype.
     ValueError
         If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 

@@ -32,7 +32,7 @@ __all__ = [
     "max_pool2d_backward",
 ]
 
-# Images have two axes, which native calls spread among the arguments.
+# Images have two axes, which native calls unpack.
 _axes = cast("Callable[..., tuple[Axis, Axis]]", pool_axes)
 
 _SELECTS = "elements are selected, not computed"
@@ -55,7 +55,7 @@ def _image_shapes(shapes: Shapes, *, size: tuple[int, int], **where: Any) -> tup
     return ((shapes[0][0], *size, shapes[0][-1]),)
 
 
-# The overlap of windows is not known from shapes; each pixel is read once at least.
+# The overlap of windows does not follow from shapes; each pixel is read at least once.
 def _flops(inputs: Shapes, outputs: Shapes) -> int:
     return max(math.prod(inputs[0]), math.prod(outputs[0]))
 
@@ -82,7 +82,7 @@ def _one_each(op: str, dy: ArrayLike) -> NDArray[Any]:
 
 
 def _image_shape(dy: ArrayLike, size: Sequence[int]) -> Shape:
-    """Return the shape of the images, of arguments that may go to a kernel as they are."""
+    """Return the shape of the images; raise for arguments that need conversion."""
     n, *_, channels = shape_of(dy)
     return (n, *map(index, size), channels)
 
@@ -102,7 +102,7 @@ def _check_windows(op: str, dy: NDArray[Any], axes: Sequence[Axis]) -> None:
 
 
 def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[Any]:
-    """Return the numbers of kernel elements, in the dtype that a kernel reads."""
+    """Return the indices of kernel elements, in the dtype of the kernel."""
     argmax = np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
         raise TypeError(f"{op}: argmax must be integers, got dtype {argmax.dtype}")
@@ -141,7 +141,7 @@ def max_pool2d(
     dilation: Sides = 1,
     ceil_mode: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the maximum of each window, and its place in the window.
+    """Return the maximum of each window, and its index in the window.
 
     Parameters
     ----------
@@ -164,8 +164,8 @@ def max_pool2d(
     y : ndarray
         The maxima, of shape (n, rows, columns, c).
     argmax : ndarray
-        Kernel elements that cover the maxima, counted row by row, of the same shape: uint8 for up
-        to 256 elements, else int32.
+        Indices of the maxima in their windows, counted row by row, of the same shape: uint8 for up
+        to 256 kernel elements, else int32.
 
     Raises
     ------
@@ -176,10 +176,10 @@ def max_pool2d(
 
     Notes
     -----
-    y = max over the window, and NaN counts as larger than any number. Among equals the first wins;
-    padding never does. A window that covers nothing but padding, which a dilation can make, gives
-    minus infinity and element 0. Zhou and Chellappa, "Computation of optical flow using a neural
-    network", 1988.
+    y = max over the window, and NaN counts as larger than any number. Of equal elements the first
+    is the maximum; padding never is. A window of padding alone, which is possible with dilation,
+    gives minus infinity and element 0. Zhou and Chellappa, "Computation of optical flow using a
+    neural network", 1988.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def max_pool2d_backward(
     dy : array_like
         Gradient with respect to the maxima, of shape (n, rows, columns, c).
     argmax : ndarray
-        Kernel elements that cover the maxima, of the same shape, as `max_pool2d` returned them.
+        Indices of the maxima in their windows, of the same shape, from `max_pool2d`.
     size : tuple of int
         Height and width of the images.
     kernel_size : int or sequence of int
@@ -268,8 +268,7 @@ def max_pool2d_backward(
 
     Notes
     -----
-    dx is zero except at the maxima: there it is the sum of dy over the windows whose maximum it
-    is.
+    dx is zero except at the maxima: there it is the sum of dy over the windows with this maximum.
 
     Examples
     --------
@@ -481,7 +480,7 @@ def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     y : ndarray
         The maxima, of shape (n, c).
     argmax : ndarray
-        Pixels of the maxima, counted row by row, int32 of the same shape.
+        Indices of the pixels of the maxima, counted row by row, int32 of the same shape.
 
     Raises
     ------
@@ -531,7 +530,7 @@ def global_max_pool2d_backward(
     dy : array_like
         Gradient with respect to the maxima, of shape (n, c).
     argmax : ndarray
-        Pixels of the maxima, int32 of the same shape.
+        Indices of the pixels of the maxima, int32 of the same shape.
     size : tuple of int
         Height and width of the images.
 

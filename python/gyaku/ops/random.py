@@ -1,4 +1,4 @@
-"""Random numbers as a function of where they are used: dropout and permutations."""
+"""Counter-based random numbers: dropout and permutations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def dropout(
     x : array_like
         Input of any shape, or the gradient with respect to the output.
     clock : ndarray
-        Step counter, int64 of shape (1,); each step has a mask of its own.
+        Step counter, int64 of shape (1,); the mask depends on it.
     rate : float
         Fraction of the elements to set to zero, in [0, 1).
     seed : int
@@ -95,7 +95,7 @@ def dropout(
     if not 0 <= rate < 1:
         raise ValueError(f"{op}: rate must be at least 0 and below 1, got {rate}")
     check_seed(op, seed)
-    if not 0 <= stream < 2**32 - 1:  # the last stream shuffles the samples
+    if not 0 <= stream < 2**32 - 1:  # the last stream is that of the data
         raise ValueError(f"{op}: stream must be 0 to 2^32 - 2, got {stream}")
     return prepared(x=x)
 
@@ -129,7 +129,7 @@ def permutation(order: NDArray[Any], n: int, *, seed: int, first_epoch: int) -> 
     TypeError
         If order is no int64 array.
     ValueError
-        If the length of order is no multiple of n, or a number is out of range.
+        If the length of order is no multiple of n, or another argument is out of range.
 
     Notes
     -----

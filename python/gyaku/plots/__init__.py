@@ -1,4 +1,4 @@
-"""Pictures, one a file; each draws into given axes or makes a figure, with no global state."""
+"""Plots, one a file; each draws into given axes or a new figure, without global state."""
 
 from __future__ import annotations
 

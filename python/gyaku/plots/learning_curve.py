@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_curve"]
 
-# Okabe and Ito's blue and vermilion, which people with any colour vision tell apart.
+# Okabe and Ito's blue and vermilion, which are safe for all kinds of colour vision.
 _TRAINING, _VALIDATION = "#0072B2", "#D55E00"
 _INK, _GRID = "#333333", "#E4E4E4"
 
@@ -30,9 +30,9 @@ _JAPANESE_FONTS = (
     *("Yu Gothic", "Meiryo", "TakaoPGothic", "VL PGothic", "Source Han Sans JP"),
 )
 _NOT_DRAWN = frozenset({"epoch", "learning_rate", "samples_per_second", "seconds", "time"})
-_MARKED = 12  # so few epochs are marked one by one
-_LABEL_GAP = 0.065  # of the height of the axes, between two labels
-_LOG_FROM = 30  # a loss that falls by more than this factor is drawn on a logarithmic axis
+_MARKED = 12  # most epochs with a marker each
+_LABEL_GAP = 0.065  # distance between two labels, as a fraction of the height of the axes
+_LOG_FROM = 30  # smallest ratio of losses for a logarithmic axis
 
 
 def learning_curve(
@@ -43,26 +43,25 @@ def learning_curve(
     title: str | None = None,
     names: tuple[str, str] | None = None,
 ) -> Figure:
-    """Draw how loss and metrics changed from epoch to epoch.
+    """Draw loss and metrics over the epochs.
 
     Parameters
     ----------
     history : History or mapping of str to sequence of float
-        What `fit` returned: ``"loss"`` and metrics, each perhaps with a ``"val_"`` twin.
+        Result of `fit`: ``"loss"`` and metrics, with or without ``"val_"`` counterparts.
     ax : Axes or sequence of Axes, optional
-        Where to draw, one quantity in each; by default a new figure with room for all.
+        Axes, one for each quantity; by default those of a new figure.
     lang : {"en", "ja"}, default "en"
-        The language of the labels; without a Japanese font on this
-        machine they are English, with a warning.
+        Language of the labels; English, with a warning, if this machine has no Japanese font.
     title : str, optional
-        What to write above.
+        Title of the figure.
     names : tuple of str, optional
-        What the two curves are called, ``("training", "validation")`` by default.
+        Names of the two curves, ``("training", "validation")`` by default.
 
     Returns
     -------
     Figure
-        The figure that was drawn in; ``figure.savefig("curve.png")`` writes it to a file.
+        The figure; ``figure.savefig("curve.png")`` writes it to a file.
 
     Raises
     ------
@@ -105,7 +104,7 @@ def learning_curve(
 
 
 def _quantities(history: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return what can be drawn over the epochs: the loss first, then the metrics."""
+    """Return the names of the quantities to draw: the loss first, then the metrics."""
     names = [name for name in history if not name.startswith("val_") and len(history[name])]
     metrics = [name for name in names if name != "loss" and name not in _NOT_DRAWN]
     return [name for name in names if name == "loss"] + metrics
@@ -139,7 +138,7 @@ def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, str]) 
 
 
 def _scale(panel: Axes, quantity: str, values: list[float]) -> None:
-    """Choose the vertical axis by what the values are."""
+    """Set the scale of the vertical axis, from the range of the values."""
     if not values:
         return
     if quantity == "accuracy":
@@ -171,7 +170,7 @@ def _decorate(panel: Axes, epochs: int) -> None:
 
 
 def _label_ends(panel: Axes, quantity: str, curves: Curves) -> None:
-    """Write name and last value of each curve at its end, moved apart where they would touch."""
+    """Write name and last value of each curve at its end, without overlap."""
     to_axes = panel.transData + panel.transAxes.inverted()
     ends: list[tuple[float, str, str]] = []
     for name, color, values in curves:
@@ -192,7 +191,7 @@ def _label_ends(panel: Axes, quantity: str, curves: Curves) -> None:
 
 
 def _japanese_font() -> str | None:
-    """Return a font of this machine that has Japanese, or warn that there is none."""
+    """Return a Japanese font of this machine, or warn and return None."""
     import warnings
 
     from matplotlib.font_manager import fontManager

@@ -1,9 +1,9 @@
 """The operations of `gyaku.ops` as equations in NumPy.
 
-Each function takes arrays, changes none of them, and returns new ones of the dtype it was given,
-from float16 to long double; the smooth ones take complex numbers too, so that a complex step
-differentiates them. What the compiled kernels compute is tested against these functions, and
-`gyaku.use_backend("reference")` runs whole models on them.
+Each function takes arrays, changes none of them, and returns new ones of the same dtype, from
+float16 to long double; smooth functions take complex arrays too, for derivatives by a complex step.
+The compiled kernels are tested against these functions, and `gyaku.use_backend("reference")` runs
+whole models on them.
 """
 
 from gyaku.reference.activation import *

@@ -1,6 +1,6 @@
 """Activation functions, element by element: NaN in, NaN out.
 
-A gradient is computed from the output where it is enough, else from the input.
+A gradient is computed from the output if that is sufficient, else from the input.
 """
 
 from __future__ import annotations
@@ -50,29 +50,29 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-# A branch is chosen by the real part, so that a complex step differentiates every smooth function.
+# Branches depend on the real part, for derivatives of smooth functions by a complex step.
 def _negative_magnitude(x: NDArray[Any]) -> NDArray[Any]:
     return np.where(x.real > 0, -x, x)
 
 
 def identity(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x."""
+    """Return y = x."""
     return x.copy()
 
 
 def identity_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy."""
+    """Return dx = dy."""
     del saved
     return dy.copy()
 
 
 def step(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = 1 if x > 0, else 0."""
+    """Return y = 1 if x > 0, else 0."""
     return np.where(np.isnan(x), x, x > 0)
 
 
 def step_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = 0."""
+    """Return dx = 0."""
     del saved
     return np.zeros_like(dy)
 
@@ -86,33 +86,33 @@ def sigmoid(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy y (1 - y)."""
+    """Return dx = dy y (1 - y)."""
     return np.asarray(dy * saved * (1 - saved))
 
 
 def tanh(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    """Return y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
     return np.asarray(np.tanh(x))
 
 
 def tanh_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy (1 - y²)."""
+    """Return dx = dy (1 - y²)."""
     return np.asarray(dy * (1 - saved * saved))
 
 
 def relu(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = max(x, 0)."""
+    """Return y = max(x, 0)."""
     return np.where(x.real < 0, 0, x)
 
 
 def relu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy if y > 0, else 0."""
+    """Return dx = dy if y > 0, else 0."""
     return np.where(saved > 0, dy, 0)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # alpha = 0 at infinity, or alpha beyond one
 def leaky_relu(x: NDArray[Any], *, alpha: float = 0.01) -> NDArray[Any]:
-    """Y = x if x > 0, else alpha x."""
+    """Return y = x if x > 0, else alpha x."""
     return np.where(x.real > 0, x, alpha * x)
 
 
@@ -126,48 +126,48 @@ def leaky_relu_backward(
 
 
 def elu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Y = x if x > 0, else alpha (exp(x) - 1)."""
+    """Return y = x if x > 0, else alpha (exp(x) - 1)."""
     return np.where(x.real > 0, x, alpha * np.expm1(_negative_magnitude(x)))
 
 
 def elu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Dx = dy if y > 0, else dy (y + alpha), since alpha exp(x) = y + alpha there."""
+    """Return dx = dy if y > 0, else dy (y + alpha), since alpha exp(x) = y + alpha there."""
     return np.where(saved > 0, dy, dy * (saved + alpha))
 
 
 @np.errstate(over="ignore")  # the scale is above one
 def selu(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = 1.0507... elu(x, alpha=1.6733...)."""
+    """Return y = 1.0507... elu(x, alpha=1.6733...)."""
     return np.asarray(SELU_SCALE * elu(x, alpha=SELU_ALPHA))
 
 
 def selu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = scale dy if y > 0, else dy (y + scale alpha)."""
+    """Return dx = scale dy if y > 0, else dy (y + scale alpha)."""
     return np.where(saved > 0, SELU_SCALE * dy, dy * (saved + SELU_SCALE * SELU_ALPHA))
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
 def gelu(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x Φ(x) = x (1 + erf(x / √2)) / 2."""
+    """Return y = x Φ(x) = x (1 + erf(x / √2)) / 2."""
     return np.where(x.real == -np.inf, -0.0, x * normal_cdf(x))
 
 
 @np.errstate(invalid="ignore")  # inf * 0, whose limit is 0
 def gelu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy (Φ(x) + x φ(x))."""
+    """Return dx = dy (Φ(x) + x φ(x))."""
     x = saved
     return np.asarray(dy * (normal_cdf(x) + np.where(np.isinf(x), 0, x * normal_pdf(x))))
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
 def silu(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x sigmoid(x)."""
+    """Return y = x sigmoid(x)."""
     return np.where(x.real == -np.inf, -0.0, x * sigmoid(x))
 
 
 @np.errstate(invalid="ignore")  # inf * 0, whose limit is 0
 def silu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy s (1 + x (1 - s)) with s = sigmoid(x) and 1 - s = sigmoid(-x)."""
+    """Return dx = dy s (1 + x (1 - s)) with s = sigmoid(x) and 1 - s = sigmoid(-x)."""
     x = saved
     s = sigmoid(x)
     return np.asarray(dy * (s + np.where(np.isinf(x), 0, x * s * sigmoid(-x))))
@@ -181,17 +181,17 @@ def softplus(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def softplus_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy sigmoid(x)."""
+    """Return dx = dy sigmoid(x)."""
     return np.asarray(dy * sigmoid(saved))
 
 
 def hard_sigmoid(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = min(max(x / 6 + 1/2, 0), 1); Howard et al., "Searching for MobileNetV3", ICCV 2019."""
+    """Return y = min(max(x / 6 + 1/2, 0), 1); Howard et al., "Searching for MobileNetV3", 2019."""
     return np.asarray(np.clip(x / 6 + 0.5, 0, 1))
 
 
 def hard_sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy / 6 if 0 < y < 1, else 0."""
+    """Return dx = dy / 6 if 0 < y < 1, else 0."""
     return np.where((saved > 0) & (saved < 1), dy / 6, 0)
 
 

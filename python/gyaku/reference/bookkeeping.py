@@ -27,12 +27,12 @@ def count_correct(scores: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
 def accumulate(
     value: NDArray[Any], totals: NDArray[Any], slot: NDArray[Any], *, weight: float
 ) -> NDArray[Any]:
-    """totals[slot] += weight value."""
+    """Return totals, with weight value added to totals[slot]."""
     new = totals.copy()
     new[slot[0]] += weight * value[0]
     return new
 
 
 def advance(counter: NDArray[Any], amount: int) -> NDArray[Any]:
-    """Counter + amount."""
+    """Return counter + amount."""
     return counter + amount

@@ -1,4 +1,4 @@
-"""Convolution, its adjoint and their gradients: a small matrix product for each kernel element."""
+"""Convolution, its adjoint and their gradients, by a matrix product for each kernel element."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 
 
 def _split(x: NDArray[Any], groups: int) -> NDArray[Any]:
-    """Turn (..., channels) into (groups, pixels, channels / groups)."""
+    """Reshape (..., channels) to (groups, pixels, channels / groups)."""
     return x.reshape(-1, groups, x.shape[-1] // groups).swapaxes(0, 1)
 
 
 def _joined(x: NDArray[Any], *shape: int) -> NDArray[Any]:
-    """Turn (groups, pixels, channels / groups) into the given (..., channels)."""
+    """Reshape (groups, pixels, channels / groups) to the given (..., channels)."""
     return x.swapaxes(0, 1).reshape(shape)
 
 
@@ -96,7 +96,7 @@ def conv2d(
     activation: str | None = None,
     alpha: float | None = None,
 ) -> NDArray[Any]:
-    """Y = f(b + Σ x w) over each window."""
+    """Return y = f(b + Σ x w) over each window."""
     # With stride s, dilation d, and x zero outside of the image, y[n, o, p, k] = f(b[k] +
     # Σ_ijc x[n, o s + i d - top, p s + j d - left, c] w[i, j, c, k]). The kernel is not
     # flipped: mathematics calls this a cross-correlation.
@@ -161,7 +161,7 @@ def conv2d_backward(
     dilation: Sides = 1,
     groups: int = 1,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """See `conv2d_backward_data` and `conv2d_backward_weights`."""
+    """Return the results of `conv2d_backward_data` and `conv2d_backward_weights`."""
     where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     dx = conv2d_backward_data(dy, w, x.shape[1:3], groups=groups, **where)
     return dx, *conv2d_backward_weights(dy, x, w.shape[:2], groups=groups, **where)

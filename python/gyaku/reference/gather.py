@@ -1,4 +1,4 @@
-"""Rows of a data set in a given order, and their values on another scale."""
+"""Gather of a data set's rows in a given order, and rescaling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gather(
     *,
     scale: float = 1.0,
 ) -> NDArray[Any]:
-    """y_i = scale source[order[cursor + i]]."""
+    """Return y_i = scale source[order[cursor + i]]."""
     first = int(cursor[0])
     rows = source[order[first : first + len(out)]].astype(out.dtype)
     scaled: NDArray[Any] = rows if scale == 1 else rows * scale
@@ -41,7 +41,7 @@ def gather_images(
     flip: bool = False,
     seed: int = 0,
 ) -> NDArray[Any]:
-    """Collect the next images of a data set, each shifted and flipped at random."""
+    """Gather the next images of a data set, each shifted and flipped at random."""
     # y[i, r + d, q + e] = scale source[m, r, q or width - 1 - q], m = order[cursor + i]. With
     # the random words w of block m at step 2⁶³ + epoch of the stream that orders the samples,
     # d = ⌊w₀ (2 shift + 1) / 2³²⌋ - shift, e the same of w₁, and w₂ ≥ 2³¹ flips. So it
@@ -51,16 +51,16 @@ def gather_images(
     rows = order[first : first + len(out)]
     words = random_words(rows, seed=seed, stream=DATA_STREAM, step=2**63 + int(epoch[0]))
     moves = (words[:, :2].astype(np.int64) * (2 * shift + 1) >> 32) - shift
-    moved = np.zeros_like(images)
+    shifted = np.zeros_like(images)
     for i, ((down, right), word) in enumerate(zip(moves.tolist(), words[:, 2], strict=True)):
         image = images[i, :, ::-1] if flip and word >= 2**31 else images[i]
-        moved[i, max(down, 0) : height + down, max(right, 0) : width + right] = image[
+        shifted[i, max(down, 0) : height + down, max(right, 0) : width + right] = image[
             max(-down, 0) : height - down, max(-right, 0) : width - right
         ]
-    return moved
+    return shifted
 
 
 def rescale(x: NDArray[Any], *, scale: float, offset: float = 0.0) -> NDArray[Any]:
-    """y = scale x + offset."""
+    """Return y = scale x + offset."""
     scaled: NDArray[Any] = x * scale
     return scaled + offset if offset else scaled

@@ -1,4 +1,4 @@
-"""The matrix product of dense layers, and the column sums that are their bias gradient."""
+"""The matrix product of dense layers, and the column sums of their bias gradient."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def matmul(
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def sum_rows(x: NDArray[Any]) -> NDArray[Any]:
-    """y_j = Σ_i x_ij."""
+    """Return y_j = Σ_i x_ij."""
     return np.asarray(x.sum(axis=0))

@@ -1,6 +1,6 @@
 """Losses with their gradients.
 
-A loss is added up in float64 (or a wider type, if its arguments are), as an array of shape (1,).
+A loss is summed in float64 (or a wider type, if its arguments are), as an array of shape (1,).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def softmax_cross_entropy(
 def cross_entropy(
     p: NDArray[Any], target: NDArray[Any], *, delta: float = 1e-7, reduction: str = "mean"
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by n for the mean."""
+    """Return L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by n for the mean."""
     factor = _per_sample(reduction, len(p))
     t = _probabilities(target, p)
     return _total(t * np.log(p + delta), -factor), -factor * t / (p + delta)
@@ -74,7 +74,7 @@ def _squared_error(
 def sum_squared_error(
     y: NDArray[Any], t: NDArray[Any], *, reduction: str = "mean"
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """L = Σ (y - t)² / 2, dy = y - t, both divided by n for the mean."""
+    """Return L = Σ (y - t)² / 2, dy = y - t, both divided by n for the mean."""
     factor = _per_sample(reduction, len(y))
     return _squared_error(y, t, factor / 2, factor)
 
@@ -83,7 +83,7 @@ def sum_squared_error(
 def mean_squared_error(
     y: NDArray[Any], t: NDArray[Any], *, reduction: str = "mean"
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """L = Σ (y - t)² / f, dy = 2 (y - t) / f, both divided by n for the mean."""
+    """Return L = Σ (y - t)² / f, dy = 2 (y - t) / f, both divided by n for the mean."""
     features = max(y[:1].size, 1)
     factor = _per_sample(reduction, len(y)) / features
     return _squared_error(y, t, factor, 2 * factor)

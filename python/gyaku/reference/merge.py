@@ -1,4 +1,4 @@
-"""Branches that meet: their sum, and their columns side by side."""
+"""Sums and concatenations of arrays, for the branches of a graph."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["add", "copy_columns", "take_columns"]
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def add(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """Y = a + b; the gradient with respect to a and to b is dy."""
+    """Return y = a + b; the gradient with respect to a and to b is dy."""
     return np.asarray(a + b)
 
 
 def copy_columns(x: NDArray[Any], out: NDArray[Any], *, start: int) -> NDArray[Any]:
-    """y[..., start + j] = x[..., j], for j < c."""
+    """Return y[..., start + j] = x[..., j], for j < c."""
     y = out.copy()
     y[..., start : start + x.shape[-1]] = x
     return y
 
 
 def take_columns(x: NDArray[Any], *, start: int, count: int) -> NDArray[Any]:
-    """y[..., j] = x[..., start + j], for j < count: the gradient of `copy_columns`."""
+    """Return y[..., j] = x[..., start + j], for j < count: the gradient of `copy_columns`."""
     return x[..., start : start + count].copy()

@@ -29,7 +29,7 @@ def _statistics(x: NDArray[Any], axes: tuple[int, ...]) -> tuple[NDArray[Any], N
 def batch_norm(
     x: NDArray[Any], gamma: NDArray[Any], beta: NDArray[Any], *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
+    """Return μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
     axes = tuple(range(x.ndim - 1))
     mean, variance = (each.reshape(x.shape[-1]) for each in _statistics(x, axes))
     return _normalised(x, gamma, beta, mean, variance, epsilon)
@@ -45,7 +45,7 @@ def batch_norm_inference(
     *,
     epsilon: float = 1e-5,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """R = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
+    """Return r = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
     y, _, inverse, _ = _normalised(x, gamma, beta, mean, variance, epsilon)
     return y, inverse
 
@@ -72,7 +72,7 @@ def update_running(
     samples: int,
     momentum: float = 0.1,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Move running statistics towards those of a batch."""
+    """Update running statistics by those of a batch."""
     # The running variance takes the unbiased one: μ' = (1 - α) μ' + α μ, σ'² = (1 - α) σ'² +
     # α σ² m / (m - 1), where a single sample counts as it is.
     unbiased = variance * (samples / max(samples - 1, 1))
@@ -109,7 +109,7 @@ def batch_norm_backward(
 def layer_norm(
     x: NDArray[Any], gamma: NDArray[Any], beta: NDArray[Any], *, epsilon: float = 1e-5
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """As `batch_norm`, with the statistics of each sample's features: y = γ (x - μ) r + β."""
+    """Return y = γ (x - μ) r + β, as `batch_norm`, by statistics of each sample's features."""
     axes = tuple(range(-gamma.ndim, 0))
     mean, variance = _statistics(x, axes)
     inverse = 1 / np.sqrt(variance + epsilon)

@@ -15,7 +15,7 @@ __all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
 def optimizer_tick(
     clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
 ) -> NDArray[Any]:
-    """Advance the step counter of an optimizer."""
+    """Advance the step state of an optimizer."""
     # step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
     # powers multiplied by beta1 and beta2.
     step = clock[0]
@@ -27,7 +27,7 @@ def optimizer_tick(
 def sgd(
     params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], *, weight_decay: float = 0.0
 ) -> NDArray[Any]:
-    """P' = p - η (g + λ p)."""
+    """Return p' = p - η (g + λ p)."""
     rate = float(clock[1])
     return params - rate * (grads + weight_decay * params)
 
@@ -43,7 +43,7 @@ def momentum(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """V' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead."""
+    """Return v' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead."""
     rate = float(clock[1])
     change = rate * (grads + weight_decay * params)
     velocity = momentum * velocity - change
@@ -63,7 +63,7 @@ def adam(
     epsilon: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """P' = p - η m̂ / (√v̂ + ε), with m̂ = m' / (1 - β₁ᵗ) and v̂ = v' / (1 - β₂ᵗ)."""
+    """Return p' = p - η m̂ / (√v̂ + ε), with m̂ = m' / (1 - β₁ᵗ) and v̂ = v' / (1 - β₂ᵗ)."""
     # m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g².
     _, rate, power1, power2 = (float(number) for number in clock)
     grads = grads + weight_decay * params

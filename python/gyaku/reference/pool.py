@@ -36,11 +36,11 @@ def max_pool2d(
     dilation: Sides = 1,
     ceil_mode: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the maximum of each window, and its place in the window."""
-    # NaN counts as larger than any number. Among equals the first wins; padding never does. A
-    # window that covers nothing but padding, which a dilation can make, gives minus infinity and
-    # element 0. The number of the kernel element is enough to lead a gradient back, however
-    # windows overlap.
+    """Return the maximum of each window, and its index in the window."""
+    # NaN counts as larger than any number. Of equal elements the first is the maximum; padding
+    # never is. A window of padding alone, which is possible with dilation, gives minus infinity
+    # and element 0. The index of the kernel element suffices for the gradient, also of
+    # overlapping windows.
     where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     rows, columns = pool_axes("max_pool2d", x.shape, kernel_size, ceil_mode=ceil_mode, **where)
     cover = pad(x, rows, columns, -np.inf)
@@ -53,7 +53,7 @@ def max_pool2d(
         better &= inside[tap]
         y[better] = value[better]
         argmax[better] = i * columns.taps + j
-    # A byte if it is enough: a quarter of the size of the maxima themselves.
+    # A byte if possible: a quarter of the size of the maxima themselves.
     dtype = np.uint8 if rows.taps * columns.taps <= 256 else np.int32
     return y, np.maximum(argmax, 0).astype(dtype)
 
@@ -70,8 +70,8 @@ def max_pool2d_backward(
     ceil_mode: bool = False,
 ) -> NDArray[Any]:
     """Return the gradient of maximum pooling."""
-    # dx is zero except at the maxima: there it is the sum of dy over the windows whose maximum
-    # it is.
+    # dx is zero except at the maxima: there it is the sum of dy over the windows with this
+    # maximum.
     where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     rows, columns = pool_axes(
         "max_pool2d_backward",
@@ -104,7 +104,7 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = False,
 ) -> NDArray[Any]:
-    """Y = Σ x / m, over the m pixels of each window."""
+    """Return y = Σ x / m, over the m pixels of each window."""
     where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
     rows, columns = pool_axes("avg_pool2d", x.shape, kernel_size, **where)
     cover = pad(x, rows, columns)
@@ -124,7 +124,7 @@ def avg_pool2d_backward(
     ceil_mode: bool = False,
     count_include_pad: bool = False,
 ) -> NDArray[Any]:
-    """Dx = Σ dy / m, over the windows that cover the pixel, m pixels each."""
+    """Return dx = Σ dy / m, over the windows that cover the pixel, m pixels each."""
     where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
     rows, columns = pool_axes(
         "avg_pool2d_backward", (len(dy), *size, dy.shape[3]), kernel_size, **where
@@ -137,7 +137,7 @@ def avg_pool2d_backward(
 
 
 def global_max_pool2d(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """`max_pool2d` with a window that covers the whole image."""
+    """Return `max_pool2d` with a window that covers the whole image."""
     pixels = x.reshape(len(x), x.shape[1] * x.shape[2], x.shape[3])
     argmax = pixels.argmax(axis=1)  # the first, and NaN before all numbers
     y = np.take_along_axis(pixels, argmax[:, np.newaxis], axis=1)[:, 0]
@@ -147,7 +147,7 @@ def global_max_pool2d(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 def global_max_pool2d_backward(
     dy: NDArray[Any], argmax: NDArray[Any], size: tuple[int, int]
 ) -> NDArray[Any]:
-    """Dx = dy at the maximum, and zero elsewhere."""
+    """Return dx = dy at the maximum, and zero elsewhere."""
     pixel = np.arange(math.prod(size)).reshape(*size, 1)
     here = argmax[:, np.newaxis, np.newaxis, :] == pixel
     return np.where(here, dy[:, np.newaxis, np.newaxis, :], 0)
@@ -155,12 +155,12 @@ def global_max_pool2d_backward(
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def global_avg_pool2d(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = Σ x / (h w)."""
+    """Return y = Σ x / (h w)."""
     return np.asarray(x.mean(axis=(1, 2)))
 
 
 def global_avg_pool2d_backward(dy: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Dx = dy / (h w), for each pixel."""
+    """Return dx = dy / (h w), for each pixel."""
     share = dy / math.prod(size)
     return np.broadcast_to(
         share[:, np.newaxis, np.newaxis, :], (len(dy), *size, dy.shape[1])

@@ -1,4 +1,4 @@
-"""Random numbers as a function of where they are used: Philox, dropout and permutations."""
+"""Counter-based random numbers: Philox, dropout and permutations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt(3) - 1
 DATA_STREAM = _LOW
-"""The stream that orders the samples."""
+"""The stream of the order of samples."""
 _GROUP = 128  # elements that share 16 blocks of four words, each word two draws of 16 bits
 _LANES = 16
 
 
 def philox4x32(counter: NDArray[Any], key: NDArray[Any], *, rounds: int = 10) -> NDArray[Any]:
-    """Scramble counters into random words by the Philox4x32 function.
+    """Map counters to random words by the Philox4x32 function.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def philox4x32(counter: NDArray[Any], key: NDArray[Any], *, rounds: int = 10) ->
 
 
 def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: int) -> NDArray[Any]:
-    """Return the random words of one use at one step.
+    """Return the random words of a stream at one step.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: in
     seed : int
         Seed, 64 bits.
     stream : int
-        Number of the use (each dropout layer has its own stream), 32 bits.
+        Stream, such as that of a dropout layer, 32 bits.
     step : int
         Step or epoch, 64 bits.
 
@@ -101,7 +101,7 @@ def random_words(blocks: int | NDArray[Any], *, seed: int, stream: int, step: in
 def dropout(
     x: NDArray[Any], clock: NDArray[Any], *, rate: float, seed: int, stream: int
 ) -> NDArray[Any]:
-    """Y = x / (1 - rate) where kept, else 0."""
+    """Return y = x / (1 - rate) where kept, else 0."""
     groups = -(-x.size // _GROUP)
     words = random_words(_LANES * groups, seed=seed, stream=stream, step=int(clock[0]))
     halves = np.stack([words & 0xFFFF, words >> 16], axis=-1)  # block, word, half

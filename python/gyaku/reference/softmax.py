@@ -19,23 +19,23 @@ def _shifted(x: NDArray[Any]) -> NDArray[Any]:
 
 @np.errstate(invalid="ignore", over="ignore")  # inf - inf, and a gap beyond the largest number
 def softmax(x: NDArray[Any]) -> NDArray[Any]:
-    """y_i = exp(x_i) / Σ_j exp(x_j)."""
+    """Return y_i = exp(x_i) / Σ_j exp(x_j)."""
     e = np.exp(_shifted(x))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def softmax_backward(dy: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """dx_i = y_i (dy_i - Σ_j dy_j y_j)."""
+    """Return dx_i = y_i (dy_i - Σ_j dy_j y_j)."""
     return np.asarray(y * (dy - (dy * y).sum(axis=-1, keepdims=True)))
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # the same, and an empty sum
 def log_softmax(x: NDArray[Any]) -> NDArray[Any]:
-    """y_i = x_i - log Σ_j exp(x_j)."""
+    """Return y_i = x_i - log Σ_j exp(x_j)."""
     shifted = _shifted(x)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def log_softmax_backward(dy: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """dx_i = dy_i - exp(y_i) Σ_j dy_j."""
+    """Return dx_i = dy_i - exp(y_i) Σ_j dy_j."""
     return np.asarray(dy - np.exp(y) * dy.sum(axis=-1, keepdims=True))

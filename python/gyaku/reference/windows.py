@@ -1,4 +1,4 @@
-"""Images as windows cover them: padded to their span, one kernel element at a time."""
+"""Padded images, and their pixels for each element of a sliding kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["each_tap", "pad", "unpad"]
 
 
 def each_tap(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
-    """Walk over the elements of a kernel, row by row.
+    """Iterate over the elements of a kernel, row by row.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def each_tap(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice,
     j : int
         Column of the element.
     tap : tuple of slice
-        Pixels that this element of all windows covers, in padded images.
+        Pixels of this element in all windows, in padded images.
     """
     for i in range(rows.taps):
         for j in range(columns.taps):
@@ -41,7 +41,7 @@ def each_tap(rows: Axis, columns: Axis) -> Iterator[tuple[int, int, tuple[slice,
 
 
 def pad(x: NDArray[Any], rows: Axis, columns: Axis, fill: float = 0) -> NDArray[Any]:
-    """Pad images, or cut them, to the span of their windows.
+    """Pad or crop images to the span of their windows.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def pad(x: NDArray[Any], rows: Axis, columns: Axis, fill: float = 0) -> NDArray[
 
 
 def unpad(padded: NDArray[Any], rows: Axis, columns: Axis) -> NDArray[Any]:
-    """Take images out of their padding: the adjoint of `pad`.
+    """Remove the padding of images, the adjoint of `pad`.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def unpad(padded: NDArray[Any], rows: Axis, columns: Axis) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        Images of shape (n, height, width, channels), zero where no window reaches.
+        Images of shape (n, height, width, channels), zero outside all windows.
     """
     (top, inner_top), (left, inner_left) = rows.image, columns.image
     x = np.zeros((len(padded), rows.size, columns.size, padded.shape[3]), padded.dtype)

@@ -1,4 +1,4 @@
-"""Training: capture of a step, its replay, and what happens between the steps."""
+"""Training: capture of a step, its replay, and the work between the steps."""
 
 from gyaku.train.nonfinite import NonFiniteError
 

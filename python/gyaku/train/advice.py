@@ -1,4 +1,4 @@
-"""Advice on data that a model can take but will hardly learn from."""
+"""Advice on data that are valid but badly scaled."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["advise_on_bytes", "advise_on_targets"]
 
-# Inputs up to this train well as they are: truth values, counts, shades of grey from 0 to 16.
+# Largest value of unscaled bytes that train well: booleans, counts, grey levels from 0 to 16.
 _LARGEST = 16
 
 _advised: WeakSet[Trainee] = WeakSet()
 
 
 def advise_on_bytes(owner: str, model: Trainee, passes: Passes, x: Sequence[NDArray[Any]]) -> None:
-    """Say once for each model that bytes are taken at their value, if they meet weights unscaled.
+    """Warn, once a model, of bytes that are multiplied by weights without scaling.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def advise_on_bytes(owner: str, model: Trainee, passes: Passes, x: Sequence[NDAr
     model : Trainee
         The model.
     passes : Passes
-        Its passes.
+        The passes of the model.
     x : sequence of ndarray
-        Its inputs, checked.
+        Validated inputs.
     """
     for place, each in enumerate(x):
         if each.dtype != np.uint8 or model in _advised or not passes.meets_weights(place):
@@ -51,14 +51,14 @@ def advise_on_bytes(owner: str, model: Trainee, passes: Passes, x: Sequence[NDAr
 
 
 def advise_on_targets(passes: Passes, x: Sequence[NDArray[Any]], y: Sequence[NDArray[Any]]) -> None:
-    """Say if the targets of an autoencoder are bytes, which its outputs will hardly reach.
+    """Warn of bytes as targets of an autoencoder, which its outputs hardly reach.
 
     Parameters
     ----------
     passes : Passes
         The passes of the model.
     x, y : sequence of ndarray
-        Its inputs and targets, checked.
+        Validated inputs and targets.
     """
     sizes = {each[0].size for each in x}
     for value, each in zip(passes.outputs, y, strict=True):

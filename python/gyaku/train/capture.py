@@ -1,4 +1,4 @@
-"""Capture and replay: a step of Python that runs once and is then repeated natively."""
+"""Capture and replay: one run of a step in Python, then native repetitions."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["Step", "Steps", "description", "repeat"]
 
 MOST = 8
-"""How many shapes of batches keep their programs."""
+"""Number of batch shapes whose programs are kept."""
 
 
 class Step:
-    """A step, written as a method that calls operations on buffers.
+    """Step of a training: a method that calls operations on buffers.
 
     Parameters
     ----------
     method : bound method
-        What the step does. All that changes from step to step must lie in buffers. It may
-        return the arrays that are to be read after a replay: no other results are kept.
+        Body of the step. Everything that changes from step to step must lie in buffers. It may
+        return the arrays to read after a replay: no other results are kept.
     *arguments : object
-        What it is called with.
+        Arguments of the method.
 
     Attributes
     ----------
     program : gyaku._core.Program or None
-        What was captured; None before the first run and with the reference backend.
+        Captured program; None before the first run and with the reference backend.
     """
 
     __slots__ = ("_arguments", "_method", "program")
@@ -41,13 +41,13 @@ class Step:
     def __init__(
         self, method: Callable[..., Sequence[NDArray[Any]] | None], *arguments: Any
     ) -> None:
-        # Weak, so that the method's owner and its buffers go as soon as nobody needs them.
+        # Weak, so that the method's owner and its buffers are freed with their last user.
         self._method = WeakMethod(method)
         self._arguments = arguments
         self.program: Any = None
 
     def run(self) -> None:
-        """Run the step in Python, and capture it if that is possible."""
+        """Run the step in Python, and capture it with the native backend."""
         method = self._method()
         assert method is not None
         if not active.native:
@@ -65,14 +65,14 @@ class Step:
 
 
 class Steps:
-    """The steps of a method, one for each shape of a batch.
+    """Steps of a method, one for each batch shape; the least recently used is dropped.
 
     Parameters
     ----------
     method : bound method
-        The method of each step; see `Step`.
+        Method of each step; see `Step`.
     most : int
-        How many steps are kept: of more the least recently used goes.
+        Number of steps to keep.
     """
 
     __slots__ = ("_method", "_most", "_steps")
@@ -85,17 +85,17 @@ class Steps:
         self._steps: dict[tuple[int, ...], Step] = {}  # the least recently used first
 
     def of(self, *shape: int) -> Step:
-        """Return the step of a shape.
+        """Return the step for a batch shape.
 
         Parameters
         ----------
         *shape : int
-            The shape, with which the method is called.
+            Batch shape, the arguments of the method.
 
         Returns
         -------
         Step
-            The step, which is captured if it was run lately.
+            The step, captured already if it was run recently.
         """
         step = self._steps.pop(shape, None)
         if step is None:
@@ -112,14 +112,14 @@ class Steps:
 
 
 def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
-    """Run steps, each as often as the plan says, natively as far as they are captured.
+    """Run the steps of a plan, natively where they are captured.
 
     Parameters
     ----------
     plan : sequence of (Step, int)
-        Steps and how often each is run before the next one's turn.
+        Steps, each with the number of its runs before the next one.
     times : int
-        How often the plan is run.
+        Number of runs of the whole plan.
     """
     plan = [(step, count) for step, count in plan if count]
     if not active.native:
@@ -140,7 +140,7 @@ def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
 
 
 def description(steps: Sequence[Step]) -> dict[str, Any]:
-    """Return what steps consist of.
+    """Describe the programs of steps.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def description(steps: Sequence[Step]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``tasks``, a dict for each; ``temporary_bytes``, what its intermediate results take, and
-        ``arena_bytes``, the memory they share. Empty if none was captured.
+        ``tasks``, a dict for each; ``temporary_bytes``, the size of the intermediate results, and
+        ``arena_bytes``, the memory that they share. Empty if none was captured.
     """
     programs = [step.program for step in steps if step.program is not None]
     if not programs:

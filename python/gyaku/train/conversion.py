@@ -1,4 +1,4 @@
-"""Whatever holds numbers as an array of them: lists, tables, indices."""
+"""Conversion of array-likes (lists, tables, objects) to arrays of real numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     given : object
         The data; a table whose columns are of several dtypes, such as bool and float, too.
     names : str
-        The end of the sentence if they are names, for example of classes.
+        Hint of the error message if they are names, for example of classes.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
 
 
 def _ragged(given: Any) -> str:
-    """Return which sample has another shape than the first."""
+    """Describe the first sample whose shape differs from that of sample 0."""
     try:
         shapes = [np.shape(sample) for sample in given]
     except (TypeError, ValueError):
@@ -71,7 +71,7 @@ def _ragged(given: Any) -> str:
 
 
 def _instead(name: str, given: object) -> str:
-    """Return what was given instead of an array, and what makes an array of it."""
+    """Describe the value given instead of an array, and its conversion."""
     kind = type(given).__name__
     if hasattr(given, "toarray"):
         return f"got a sparse {kind}; {name}.toarray() makes it one"
@@ -105,7 +105,7 @@ def _of_objects(
 def _found(
     value: object, where: tuple[Any, ...], columns: Iterable[object] | None, names: str
 ) -> str:
-    """Return where something stands that is no number, and what to do if it is a name."""
+    """Describe the place of a value that is no number, with a hint for names."""
     row, *inner = where
     found = f"row {row} holds {value!r}"
     if inner:
@@ -116,14 +116,14 @@ def _found(
 
 
 def floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return numbers as floats.
+    """Return an array of real numbers as floats.
 
     Parameters
     ----------
     array : ndarray
         The numbers.
     dtype : numpy.dtype
-        What all but native float32 and float64 are converted to.
+        Dtype of the result, unless the array is native float32 or float64 already.
 
     Returns
     -------
@@ -143,28 +143,28 @@ def scaled(array: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
     array : ndarray of uint8
         The bytes.
     dtype : numpy.dtype
-        The dtype of the quotients.
+        Dtype of the quotients.
 
     Returns
     -------
     ndarray
-        Numbers from 0 to 1.
+        Values from 0 to 1.
     """
     quotients: NDArray[Any] = np.multiply(array, dtype.type(1 / 255), dtype=dtype)
     return quotients
 
 
 def indices(owner: str, name: str, array: NDArray[Any], kind: str) -> NDArray[Any]:
-    """Return whole numbers as integers that layers can take for indices.
+    """Return whole numbers as integers, for layers that take indices.
 
     Parameters
     ----------
     owner, name : str
         Function and argument, for errors.
     array : ndarray
-        The numbers: integers, or floats that are whole.
+        Integers, or floats without a fractional part.
     kind : {"int32", "int64", "integer"}
-        The dtype, "integer" for int32 or int64 as they come, and int32 for shorter ones.
+        Dtype of the result; "integer" keeps int32 and int64 and widens shorter ones to int32.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def indices(owner: str, name: str, array: NDArray[Any], kind: str) -> NDArray[An
     TypeError
         If `array` does not hold real numbers.
     ValueError
-        If a number is not whole or beyond the dtype.
+        If a value is not whole, or out of the dtype's range.
     """
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{owner}: {name} must hold integers, got dtype {array.dtype}")
@@ -184,7 +184,7 @@ def indices(owner: str, name: str, array: NDArray[Any], kind: str) -> NDArray[An
     dtype = np.dtype({"integer": "int32" if short else "int64"}.get(kind, kind))
     if not np.can_cast(array.dtype, dtype):
         limits = np.iinfo(dtype)
-        # What rounds to 2^63 as a float is beyond int64 itself.
+        # A float that rounds to 2^63 is out of int64's range.
         fits = (array >= limits.min) & (array < limits.max + 1)
         if array.dtype.kind == "f":
             fits &= array == np.floor(array)

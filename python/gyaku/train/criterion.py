@@ -1,4 +1,4 @@
-"""What a training looks at: a loss for each output, their sum, and metrics."""
+"""Criterion of a training: a loss for each output, their weighted sum, and metrics."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[NDArray[Any]]
 
-__all__ = ["Criterion", "criterion", "last_criterion", "metrics_of"]
+__all__ = ["Criterion", "criterion_of", "last_criterion", "metrics_of"]
 
 
 class Criterion:
-    """The losses of all outputs, and what else is measured of them.
+    """Losses of all outputs, their weights, and metrics.
 
     Parameters
     ----------
     losses : sequence of Loss
         One for each output.
     weights : sequence of float
-        What they are multiplied by before they are added.
+        Factors of the losses in their sum.
     metrics : sequence of (str, int, Metric)
-        What a metric is called in the history, the output that it looks at, and the metric.
+        Name in the history, index of the output, and the metric itself.
     names : sequence of str
-        What the losses are called, if there are several.
+        Names of the losses in the history, if there are several.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Criterion:
         self.reduction = losses[0].reduction
 
     def __call__(self, y: Arrays, t: Arrays) -> tuple[list[NDArray[np.float64]], Arrays]:
-        """Return the loss of each output, and the gradients of their weighted sum.
+        """Return the loss of each output and the gradients of the weighted sum.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Criterion:
         values : list of ndarray of float64, of shape ()
             The losses.
         dy : sequence of ndarray
-            The gradients by the outputs.
+            The gradients with respect to the outputs.
         """
         values, gradients = [], []
         for loss, weight, outputs, targets in zip(self.losses, self.weights, y, t, strict=True):
@@ -89,19 +89,19 @@ def _scaled(gradient: NDArray[Any], weight: float) -> NDArray[Any]:
     return scaled
 
 
-def criterion(
+def criterion_of(
     owner: str,
     outputs: Sequence[str],
     loss: Any,
     weights: Any,
     metrics: Any,
 ) -> Criterion:
-    """Return what was asked for by `fit` or `evaluate`.
+    """Return the criterion from the arguments of `fit` or `evaluate`.
 
     Parameters
     ----------
     owner : str
-        Who asks, for errors.
+        The function that was called, for errors.
     outputs : sequence of str
         The names of the model's outputs.
     loss, weights, metrics : object
@@ -115,7 +115,7 @@ def criterion(
     Raises
     ------
     ValueError
-        If there is no such loss or metric, or numbers would have the same name.
+        If there is no such loss or metric, or two columns of the history share a name.
     TypeError
         If something is of the wrong kind.
     """
@@ -133,7 +133,7 @@ def criterion(
         given = each_of(owner, "loss_weights", weights, outputs) if several else ()
         if not several:
             raise ValueError(f"{owner}: loss_weights are for several outputs, the model has one")
-        factors = [number(owner, "a number in loss_weights", each) for each in given]
+        factors = [number(owner, "a weight in loss_weights", each) for each in given]
     found = []
     if isinstance(metrics, dict):
         for name in metrics:
@@ -152,7 +152,7 @@ def criterion(
     names = ["loss", *losses_names, *(name for name, _, _ in found)]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{owner}: two numbers would be called {name!r} in the history")
+            raise ValueError(f"{owner}: two columns of the history would be named {name!r}")
     return Criterion(losses, factors, found, losses_names)
 
 
@@ -169,7 +169,7 @@ def _needed(owner: str) -> str:
 
 
 def last_criterion(owner: str, model: Trainee, loss: Any, metrics: Any) -> Criterion:
-    """Return the loss that was given, or else that of the last `fit`.
+    """Return the criterion from the given loss, by default from that of the last `fit`.
 
     Parameters
     ----------
@@ -197,11 +197,11 @@ def last_criterion(owner: str, model: Trainee, loss: Any, metrics: Any) -> Crite
         if model.loss is None:
             raise ValueError(_needed(owner))
         loss, weights = model.loss, model.loss_weights
-    return criterion(owner, model.output_names, loss, weights, metrics)
+    return criterion_of(owner, model.output_names, loss, weights, metrics)
 
 
 def metrics_of(given: Any) -> Any:
-    """Return metrics as objects, in the form in which they were given.
+    """Return metrics as instances, in the form in which they were given.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def metrics_of(given: Any) -> Any:
     Returns
     -------
     tuple of Metric or dict of str to tuple of Metric
-        The metrics, those of each output where they were given by its name.
+        The metrics; a dict of those of each output if they were given as a dict.
     """
     if given is None:
         return ()

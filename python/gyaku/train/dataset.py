@@ -1,4 +1,4 @@
-"""The data of a call as samples: inputs and targets of each input and output, checked."""
+"""Validation of the data of a call: arrays for each input, targets for each output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def checked_inputs(
     shapes: Sequence[tuple[int, ...]] | None = None,
     part: str = "",
 ) -> list[NDArray[Any]]:
-    """Return the inputs of a call.
+    """Validate the inputs of a call.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def checked_inputs(
     x : array_like
         The inputs, several as a tuple or a dict.
     shapes : sequence of tuple of int, optional
-        The shapes of their samples, by default those that the model knows.
+        The shapes of their samples, by default those of the model.
     part : str
-        The argument that they are part of, for errors.
+        Prefix of the argument's name, for errors.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def checked_samples(
     criterion: Criterion,
     part: str = "",
 ) -> Samples:
-    """Return the samples of a call.
+    """Validate the inputs and targets of a call.
 
     Parameters
     ----------
@@ -90,15 +90,15 @@ def checked_samples(
     model : Trainee
         The model.
     passes : Passes
-        Its passes, which need not be adopted yet.
+        The passes of the model, adopted or not.
     x : pair of array_like and list of ndarray
-        The inputs as they were given, and from `checked_inputs`.
+        The inputs as given, and the result of `checked_inputs`.
     y : array_like
         The targets, several as a tuple or a dict.
     criterion : Criterion
         The losses of the outputs.
     part : str
-        The argument that they are part of, for errors.
+        Prefix of the argument's name, for errors.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def checked_samples(
 
 
 def _as_input(model: Trainee, y: object, x: object, checked: list[NDArray[Any]]) -> object:
-    """Return the input that an autoencoder is to return, in the form that it has as an input."""
+    """Return the validated input in place of a target that is the same array (autoencoders)."""
     for each, found in zip(each_of("fit", "x", x, model.input_names), checked, strict=True):
         if isinstance(each, np.ndarray) and isinstance(y, np.ndarray):
             both = each.flags.c_contiguous and y.flags.c_contiguous

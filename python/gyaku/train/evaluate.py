@@ -1,4 +1,4 @@
-"""Evaluation: loss and metrics of samples that are not trained on."""
+"""Evaluation: loss and metrics of a model on a data set."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def evaluate(
     metrics : sequence of str or Metric or callable, optional
         The metrics; by default those of `fit`.
     batch_size : int
-        The samples of a batch.
+        Samples per batch.
 
     Returns
     -------
@@ -61,22 +61,22 @@ def evaluate(
     Raises
     ------
     ValueError
-        If data or arguments do not make sense.
+        If data or arguments are invalid.
     TypeError
         If one of them is of the wrong kind.
     """
     size = whole("evaluate", "batch_size", batch_size)
-    measured = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
+    criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("evaluate", self, passes, (x, given), y, measured)
+    samples = checked_samples("evaluate", self, passes, (x, given), y, criterion)
     advise_on_bytes("evaluate", self, passes, samples.x)
     self.adopt(passes)
-    return Evaluation(self, samples, measured, size).run()
+    return Evaluation(self, samples, criterion, size).run()
 
 
 class Evaluation:
-    """The steps of an evaluation, which can be run again and again.
+    """Steps of an evaluation, for any number of runs.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Evaluation:
     criterion : Criterion
         Losses and metrics.
     batch_size : int
-        The samples of a step.
+        Samples per step.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Evaluation:
         Parameters
         ----------
         between : callable
-            Called about every 100 ms; what it raises ends the evaluation.
+            Function to call about every 100 ms; an exception ends the evaluation.
 
         Returns
         -------

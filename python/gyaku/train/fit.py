@@ -1,4 +1,4 @@
-"""Training: everything is checked, then the model is built once, then it is trained."""
+"""Training: validation of all arguments, then one build of the model, then the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise_on_bytes, advise_on_targets
 from gyaku.train.capture import description
-from gyaku.train.criterion import Criterion, criterion, metrics_of
+from gyaku.train.criterion import Criterion, criterion_of, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_samples
 from gyaku.train.evaluate import Evaluation
 from gyaku.train.progress import progress
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 BATCH = 512
-"""Samples of a batch where only speed depends on their number."""
+"""Samples per batch where only speed depends on it."""
 
 
 @verb
@@ -66,45 +66,47 @@ def fit(
     Parameters
     ----------
     x : array_like
-        The inputs, (samples, ...), at their value. float32, float64 and uint8 are used where
-        they lie; a model that begins with `Rescaling` scales bytes while a batch is gathered.
-        Several inputs are given as a tuple, or as a dict by their names.
+        Inputs, (samples, ...), at their value. float32, float64 and uint8 are not copied; a model
+        that begins with `Rescaling` scales bytes while a batch is gathered. A tuple, or a dict by
+        name, for several inputs.
     y : array_like
-        The targets: rows like the outputs, or class numbers for a cross-entropy; of several
-        outputs a tuple or a dict.
+        Targets: rows like the outputs, or class numbers for a cross-entropy. A tuple or a dict
+        for several outputs.
     loss : str or Loss or callable
-        Loss to minimise, which has no default: a name, an object, or a function of outputs and
-        targets that returns the mean loss and its gradient with respect to the outputs. Several
-        outputs can have one each, in a tuple or a dict.
+        Loss to minimise: name, instance, or function of outputs and targets that returns the mean
+        loss and its gradient with respect to the outputs. Required. A tuple or a dict for several
+        outputs.
     loss_weights : sequence or mapping of float, optional
-        What the losses of several outputs are multiplied by before they are added.
+        Factors of the losses of several outputs in their sum, by default 1.
     optimizer : str or Optimizer
-        Optimizer; an object keeps its state if it trained this model before.
+        Optimizer; an instance keeps its state if it trained this model before.
     epochs : int
         Number of passes over the data.
     batch_size : int or None
-        Samples of a gradient step: 1 is online, None the full batch.
+        Samples per gradient step; 1 is online, None full batch.
     validation_data : pair of array_like, optional
-        Inputs and targets to measure, not to train on.
+        Inputs and targets for validation.
     validation_split : float
-        The fraction of the samples to set aside for that instead, of each class alike.
+        Fraction of the samples to hold out for validation instead, the same of each class.
     validation_freq : int
-        After how many epochs it is measured; and after the last.
+        Number of epochs between validations; the last epoch is always validated.
     metrics : sequence of str or Metric or callable
-        What else to measure: names, objects, or functions of outputs and targets.
+        Metrics: names, instances, or functions of outputs and targets.
     seed : int or None
-        What initial weights, order, dropout and augmentation depend on; None is a new one
-        each time.
+        Seed; two fits of two new models with the same seed (default 0) are identical, so an
+        ensemble needs different seeds. Initial weights, order, dropout and augmentation depend on
+        it; None draws a new one for each fit.
     shuffle : bool
-        Whether each epoch has an order of its own.
+        Whether to shuffle the samples before each epoch.
     augment : Augment, optional
-        How images, (samples, height, width, channels), are moved and mirrored at random while a
-        batch is collected; a `gyaku.data.Augment`.
+        Random shifts and flips of images, (samples, height, width, channels), while a batch is
+        gathered; a `gyaku.data.Augment`.
     callbacks : sequence of Callback or callable
-        Callbacks between epochs and steps; a function is called with epoch and logs after
-        each epoch. Returning True, or a reason as text, ends the training.
+        Callbacks; a function is called with epoch and logs after each epoch. Returning True, or a
+        reason as text, ends the training.
     verbose : {0, 1, 2, "auto"}
-        Nothing, a bar, a line an epoch; "auto" is a bar in terminals and notebooks.
+        Progress bar (1), a line an epoch (2) or nothing (0); "auto" is a bar in terminals and
+        notebooks, and lines elsewhere.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def fit(
     Raises
     ------
     ValueError
-        If data or arguments do not make sense.
+        If data or arguments are invalid.
     TypeError
         If one of them is of the wrong kind.
     NonFiniteError
@@ -131,29 +133,29 @@ def fit(
     shuffle = truth("fit", "shuffle", shuffle)
     seed, show = _seed(seed), progress(verbose)
     learner, measures = as_optimizer(optimizer), metrics_of(metrics)
-    measured = criterion("fit", self.output_names, loss, loss_weights, measures)
+    criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("fit", self, passes, (x, given), y, measured)
+    samples = checked_samples("fit", self, passes, (x, given), y, criterion)
     _check_augment(augment, samples)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
-    aside = _validation_data(self, passes, validation_data, measured)
+    held_out = _validation_data(self, passes, validation_data, criterion)
     if fraction:
-        samples, aside = samples.split(fraction, seed, shuffle)
+        samples, held_out = samples.split(fraction, seed, shuffle)
     _check_batches(passes, samples.count, min(size, samples.count))
     _check_trains(self, passes)
-    told = Callbacks(callbacks, self)
-    # All is checked: what follows changes the model.
-    _warn(passes, measured)
+    hooks = Callbacks(callbacks, self)
+    # Everything is valid: from here on the model changes.
+    _warn(passes, criterion)
     advise_on_bytes("fit", self, passes, samples.x)
     advise_on_targets(passes, samples.x, samples.y)
     self.adopt(passes, seed)
-    _remember(self, measured, learner, measures)
+    _keep_defaults(self, criterion, learner, measures)
     self.reseed(seed)
     training = Training(
         self,
         samples,
-        measured,
+        criterion,
         learner,
         batch_size=size,
         epochs=epochs,
@@ -161,11 +163,14 @@ def fit(
         shuffle=shuffle,
         augment=augment,
     )
+    validation = (
+        None if held_out is None else Evaluation(self, held_out, criterion, max(size, BATCH))
+    )
     history = loop.run(
         training,
-        validation=None if aside is None else Evaluation(self, aside, measured, max(size, BATCH)),
+        validation=validation,
         validation_freq=validation_freq,
-        callbacks=told,
+        callbacks=hooks,
         progress=lambda: show(epochs, samples.count),
     )
     self.captured = description(training.parts)
@@ -173,7 +178,7 @@ def fit(
 
 
 def _check_augment(augment: Augment | None, samples: Samples) -> None:
-    """Refuse what is no augmentation, or none for these inputs."""
+    """Raise if augment is no `Augment`, or the inputs are no images."""
     if augment is None:
         return
     from gyaku.data.augment import Augment
@@ -211,7 +216,7 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
 
 
 def _validation_data(
-    model: Trainee, passes: Passes, given: object, measured: Criterion
+    model: Trainee, passes: Passes, given: object, criterion: Criterion
 ) -> Samples | None:
     """Return the validation data as samples, if there are any."""
     if given is None:
@@ -220,7 +225,7 @@ def _validation_data(
         raise TypeError("fit: validation_data must be a pair (x, y)")
     part = "validation_data's "
     x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
-    return checked_samples("fit", model, passes, (given[0], x), given[1], measured, part)
+    return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, part)
 
 
 def _check_batches(passes: Passes, samples: int, size: int) -> None:
@@ -233,10 +238,10 @@ def _check_batches(passes: Passes, samples: int, size: int) -> None:
         )
 
 
-def _warn(passes: Passes, measured: Criterion) -> None:
-    """Warn of what is probably meant otherwise."""
+def _warn(passes: Passes, criterion: Criterion) -> None:
+    """Warn of probable mistakes."""
     found = [f"fit: {doubt}" for doubt in passes.doubts]
-    for operation, loss in zip(passes.final_operations, measured.losses, strict=True):
+    for operation, loss in zip(passes.final_operations, criterion.losses, strict=True):
         if isinstance(loss, SoftmaxCrossEntropy) and operation == "softmax":
             found.append(
                 "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it"
@@ -246,11 +251,11 @@ def _warn(passes: Passes, measured: Criterion) -> None:
         warnings.warn(each, stacklevel=4)
 
 
-def _remember(model: Trainee, measured: Criterion, learner: Optimizer, measures: Any) -> None:
-    """Keep what `evaluate` and `profile` take by default."""
-    several = len(measured.losses) > 1
-    model.loss = tuple(measured.losses) if several else measured.losses[0]
-    model.loss_weights = tuple(measured.weights) if several else None
+def _keep_defaults(model: Trainee, criterion: Criterion, learner: Optimizer, measures: Any) -> None:
+    """Keep loss, optimizer and metrics as the defaults of `evaluate` and `profile`."""
+    several = len(criterion.losses) > 1
+    model.loss = tuple(criterion.losses) if several else criterion.losses[0]
+    model.loss_weights = tuple(criterion.weights) if several else None
     model.optimizer, model.metrics = learner, measures
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of a step."""
+"""Deferred Ctrl-C: the training ends after the present step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Interrupt"]
 
 
 class Interrupt:
-    """While it is entered, the first Ctrl-C is kept as a request; the second one interrupts.
+    """Context in which the first Ctrl-C is a request to stop; the second one interrupts.
 
-    Only Python's own handler is replaced, and only in the main thread: a program that handles the
-    signal itself goes on doing so.
+    Only Python's own handler is replaced, and only in the main thread: a program's own handler
+    of the signal stays.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Interrupt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put the handler back."""
+        """Restore the handler."""
         import signal
 
         if self._previous is not None:
@@ -57,12 +57,12 @@ class Interrupt:
         self.requested = True
 
     def check(self) -> None:
-        """Raise what Ctrl-C would have raised, if it was pressed.
+        """Raise KeyboardInterrupt if Ctrl-C was pressed.
 
         Raises
         ------
         KeyboardInterrupt
-            If it was.
+            If Ctrl-C was pressed.
         """
         if self.requested:
             raise KeyboardInterrupt

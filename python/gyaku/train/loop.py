@@ -1,4 +1,4 @@
-"""The loop of fit: native steps, and between them what people want to see and decide."""
+"""The loop of fit: native steps; between them validation, callbacks and progress."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def run(
     callbacks: Callbacks,
     progress: Callable[[], Progress],
 ) -> History:
-    """Train to the end, or until something stops it.
+    """Train to the last epoch, or until a callback, Ctrl-C or an error stops it.
 
     Parameters
     ----------
     training : Training
-        What to do.
+        The steps.
     validation : Evaluation or None
-        What to measure between epochs.
+        Evaluation on the validation data.
     validation_freq : int
-        After how many epochs.
+        Number of epochs between validations.
     callbacks : Callbacks
-        Whom to call.
+        The callbacks.
     progress : callable
-        Opens the show.
+        Constructor of the progress display.
 
     Returns
     -------
     History
-        What happened.
+        Loss and metrics of each epoch.
 
     Raises
     ------
@@ -74,18 +74,18 @@ def run(
 
 
 class Loop:
-    """A training on its way.
+    """State of a training loop.
 
     Parameters
     ----------
     training : Training
-        What to do.
+        The steps.
     validation : Evaluation or None
-        What to measure between epochs.
+        Evaluation on the validation data.
     validation_freq : int
-        After how many epochs.
+        Number of epochs between validations.
     callbacks : Callbacks
-        Whom to call.
+        The callbacks.
     """
 
     interrupt: Interrupt
@@ -107,7 +107,7 @@ class Loop:
         self.guard = Guard(training)
 
     def run(self) -> None:
-        """Run all epochs between the first and the last call of the callbacks."""
+        """Run all epochs, between `on_train_begin` and `on_train_end` of the callbacks."""
         call = self.callbacks.call
         try:
             call("on_train_begin")
@@ -129,20 +129,20 @@ class Loop:
 
     def _epochs(self) -> None:
         training, callbacks = self.training, self.callbacks
-        self._clock = perf_counter()
+        self._epoch_began = perf_counter()
         while training.step < training.total and callbacks.stopped is None:
             epoch, position = divmod(training.step, training.per_epoch)
             if callbacks.epochs and position == 0:
                 callbacks.call("on_epoch_begin", epoch)
-            self._steps(self._how_many(epoch, position))
+            self._steps(self._native_steps(epoch, position))
             finished = range(epoch, training.step // training.per_epoch)
             if finished:
                 self._finish(finished)
             self.progress.update(training.samples_seen, training.so_far())
             self.interrupt.check()
 
-    def _how_many(self, epoch: int, position: int) -> int:
-        """Return for how many steps Python is not needed: part of an epoch, or several whole."""
+    def _native_steps(self, epoch: int, position: int) -> int:
+        """Return the number of steps without Python: part of an epoch, or several whole ones."""
         training, per_epoch = self.training, self.training.per_epoch
         if self.callbacks.batches:
             return 1
@@ -157,7 +157,7 @@ class Loop:
         return min(steps // per_epoch, last - epoch) * per_epoch
 
     def _steps(self, steps: int) -> None:
-        """Run steps and see to it that they were good."""
+        """Run steps and check that the loss is finite."""
         training, callbacks = self.training, self.callbacks
         batch = training.step % training.per_epoch
         if callbacks.batches:
@@ -171,19 +171,19 @@ class Loop:
             callbacks.call("on_train_batch_end", batch, training.so_far())
 
     def _finish(self, epochs: range) -> None:
-        """Keep and show the numbers of finished epochs."""
+        """Record and show loss and metrics of finished epochs."""
         columns = {name: each.tolist() for name, each in self.training.values(epochs).items()}
         if self.validation:
             columns |= self._validate(epochs, list(columns))
         now = perf_counter()
-        self.history.extend(columns, now - self._clock)
-        self._clock = now
+        self.history.extend(columns, now - self._epoch_began)
+        self._epoch_began = now
         self.progress.finish(epochs, columns, self.history.seconds[-1])
         if self.callbacks.epochs:
             self.callbacks.call("on_epoch_end", epochs[-1], self.history.last())
 
     def _validate(self, epochs: range, names: list[str]) -> dict[str, list[float]]:
-        """Return the numbers of the validation after the last of `epochs`, NaN before."""
+        """Return validation loss and metrics: NaN for all of `epochs` but the last."""
         assert self.validation
         unknown = [float("nan")] * (len(epochs) - 1)
         if epochs.stop % self.validation_freq and epochs.stop * self.training.per_epoch != (

@@ -1,4 +1,4 @@
-"""What is measured while batches go by."""
+"""Running sums of loss and metrics over batches, and the length of native calls."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["Meters", "Pace"]
 
 
 class Pace:
-    """How many steps a native call should take: about 100 ms of them.
+    """Number of steps in a native call of about 100 ms.
 
     Attributes
     ----------
     steps : int
-        The number, from how long the last call took.
+        The number, from the time of the last call.
     """
 
     __slots__ = ("steps",)
@@ -37,20 +37,20 @@ class Pace:
         self.steps = 1
 
     def took(self, steps: int, seconds: float) -> None:
-        """Learn from a call.
+        """Update the number from the time of a call.
 
         Parameters
         ----------
         steps : int
-            The steps that it took.
+            Steps of the call.
         seconds : float
-            The time that it took.
+            Time of the call.
         """
         self.steps = max(1, int(steps * self.SECONDS / max(seconds, 1e-9)))
 
 
 class Meters:
-    """Loss and metrics, summed over the batches of each of several epochs.
+    """Running sums of loss and metrics over the batches of each of several epochs.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Meters:
     Attributes
     ----------
     slot : ndarray of int64, of shape (1,)
-        The epoch that is summed.
+        Index of the present epoch.
     totals : dict of str to ndarray of float64
         The sums of each epoch.
     """
@@ -74,7 +74,7 @@ class Meters:
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
 
     def clear(self) -> None:
-        """Begin all sums anew."""
+        """Set all sums to zero."""
         for total in self.totals.values():
             total.fill(0)
 
@@ -84,9 +84,9 @@ class Meters:
         Parameters
         ----------
         losses : sequence of ndarray of float64
-            Its loss at each output.
+            Loss of each output.
         y, t : sequence of ndarray
-            Its outputs and targets.
+            Outputs and targets.
         """
         size = float(len(y[0]))
         once = size if self.criterion.reduction == "mean" else 1.0
@@ -107,12 +107,12 @@ class Meters:
         slots : slice
             The epochs.
         samples : int
-            How many samples were added to each.
+            Number of samples in each epoch.
 
         Returns
         -------
         dict of str to ndarray of float64
-            Averages over the samples; the sum for a loss that is one.
+            Means over the samples; sums for a loss with reduction "sum".
         """
         found = {name: total[slots] / samples for name, total in self.totals.items()}
         if self.criterion.reduction == "sum":

@@ -1,4 +1,4 @@
-"""A loss that is not finite: training stops, and says where it came from."""
+"""NaN and infinity in a training: detection, the layer of origin, and the last good weights."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _COPY_SHARE = 50
 
 
 class NonFiniteError(FloatingPointError):
-    """Training stopped because a number became NaN or infinite; the last good weights are kept.
+    """Error of a training with a NaN or infinite value; the last good weights are kept.
 
     Parameters
     ----------
     message : str
-        What happened.
+        The message.
     step : int
-        The step in which it happened, counted from 1.
+        Step with the first such value, counted from 1.
     layer : str or None
-        The name of the layer in which the first such number arose, if it was in one.
+        Name of the layer in which it arose, if any.
 
     Attributes
     ----------
     step : int
-        The step in which it happened, counted from 1.
+        Step with the first such value, counted from 1.
     layer : str or None
-        The name of the layer in which the first such number arose, if it was in one.
+        Name of the layer in which it arose, if any.
     history : History or None
-        The history up to the last finished epoch.
+        History up to the last finished epoch.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class NonFiniteError(FloatingPointError):
 
 
 class Snapshot:
-    """A copy of arrays, to go back to.
+    """Copy of arrays, for restoring them.
 
     Parameters
     ----------
@@ -72,28 +72,28 @@ class Snapshot:
         self._copies = [array.copy() for array in arrays]
 
     def save(self) -> None:
-        """Copy the arrays as they are now."""
+        """Copy the present values."""
         for array, copy in zip(self._arrays, self._copies, strict=True):
             np.copyto(copy, array)
 
     def restore(self) -> None:
-        """Make the arrays what they were."""
+        """Restore the values of the copy."""
         for array, copy in zip(self._arrays, self._copies, strict=True):
             np.copyto(array, copy)
 
 
 class Guard:
-    """Keeps weights that are known to be good, and finds the step that spoilt the present ones.
+    """Snapshots of good weights, and the search for the step with the first non-finite value.
 
     Parameters
     ----------
     training : Training
-        The training to watch.
+        The training.
 
     Raises
     ------
     NonFiniteError
-        If the weights are not finite to begin with.
+        If the initial weights are not finite.
     """
 
     def __init__(self, training: Training) -> None:
@@ -108,7 +108,7 @@ class Guard:
         self._time = perf_counter()
 
     def keep(self) -> None:
-        """Keep the present weights, now and then."""
+        """Take a snapshot of the weights, if the last one is old enough."""
         start = perf_counter()
         if start - self._time < _COPY_SHARE * self._cost:
             return
@@ -120,12 +120,12 @@ class Guard:
         self._cost = self._time - start
 
     def check(self, *, weights: bool = False) -> None:
-        """Stop the training if it has gone wrong.
+        """Raise if the loss or the weights are not finite.
 
         Parameters
         ----------
         weights : bool
-            Whether to look at the weights too, which the last step has changed.
+            Whether to check the weights too, which the last step has changed.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Guard:
             return bool(np.isfinite(weights.sum()) or np.isfinite(weights).all())
 
     def stop(self) -> None:
-        """Go back to the last good weights and raise.
+        """Restore the last good weights and raise.
 
         Raises
         ------
@@ -196,11 +196,11 @@ class Guard:
 
 
 class _Found(Exception):
-    """A value that is not finite: what it is, the layer's name, and its advice."""
+    """First value that is not finite: description, the layer's name, and its advice."""
 
 
 def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
-    """Do one step in Python and return where the first value that is not finite arises."""
+    """Run one step in Python and return the origin of the first value that is not finite."""
     x, t = training.batch(training.seek())
 
     def watch_output(use: Use, y: NDArray[Any]) -> None:

@@ -34,7 +34,7 @@ def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
     x : array_like
         The inputs, (samples, ...).
     batch_size : int
-        The samples of a batch, which does not change the outputs.
+        Samples per batch; the outputs do not depend on it.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
     Raises
     ------
     ValueError
-        If the data do not make sense.
+        If the data are invalid.
     TypeError
         If they do not hold real numbers.
     """
@@ -58,7 +58,7 @@ def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
 
 
 def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Predict one batch, without a program that would run once."""
+    """Predict one batch without capture, since its program would run once."""
     dtype = model.dtype
     for each in x:
         if each.dtype is not dtype and each.dtype.kind != "i":  # indices stay
@@ -69,7 +69,7 @@ def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 class Prediction:
-    """The steps of a prediction in several batches.
+    """Steps of a prediction in several batches.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Prediction:
     x : sequence of ndarray
         The inputs.
     batch_size : int
-        The samples of a step.
+        Samples per step.
     """
 
     def __init__(self, model: Trainee, x: Sequence[NDArray[Any]], batch_size: int) -> None:

@@ -1,4 +1,4 @@
-"""The steps that are profiled: whole batches on the data of a call, none of them done."""
+"""Steps to profile: whole batches on the data of a call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def steps_to_profile(
     batch_size: int,
     steps: int,
 ) -> Training:
-    """Prepare steps that are to be profiled.
+    """Prepare steps to profile.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ def steps_to_profile(
     Returns
     -------
     Training
-        At least so many steps of whole batches, none of them done.
+        At least this number of steps of whole batches, none of them done.
     """
     steps = whole("profile", "steps", steps)
     size = whole("profile", "batch_size", batch_size)
-    measured = last_criterion("profile", model, loss, ())
+    criterion = last_criterion("profile", model, loss, ())
     learner = as_optimizer(optimizer or model.optimizer or "adam")
     given = checked_inputs("profile", model, x)
     passes = model.passes([each.shape[1:] for each in given])
-    samples = checked_samples("profile", model, passes, (x, given), y, measured)
+    samples = checked_samples("profile", model, passes, (x, given), y, criterion)
     model.adopt(passes)
     size = min(size, samples.count)
     rows = np.arange((steps + 1) * size) % samples.count
     return Training(
         model,
         Samples(samples.x, samples.y, rows),
-        measured,
+        criterion,
         copy.copy(learner),
         batch_size=size,
         epochs=1,

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar, or a line an epoch."""
+"""Progress display of a training: a bar, or a line an epoch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Lines", "Progress", "progress"]
 
 _LINES = 200
-"""Epochs up to this number get a line each; of more, about half as many are shown."""
+"""Largest number of epochs with a line each; of more, about half as many lines are shown."""
 
 
 class Progress(Documented):
-    """Nothing to see: the base of the others.
+    """No display; base of the others.
 
     Parameters
     ----------
     epochs : int
-        The number of epochs to come.
+        Number of epochs.
     samples : int
-        The number of samples of an epoch.
+        Number of samples in an epoch.
     """
 
     def __init__(self, epochs: int, samples: int) -> None:
@@ -34,12 +34,12 @@ class Progress(Documented):
         self.samples = samples
 
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
-        """Show how far the training is.
+        """Show the progress within an epoch.
 
         Parameters
         ----------
         seen : int
-            The samples of all steps so far.
+            Number of samples in all steps so far.
         logs : mapping of str to float
             Loss and metrics of the current epoch so far.
         """
@@ -50,26 +50,26 @@ class Progress(Documented):
         Parameters
         ----------
         epochs : range
-            Which, from 0.
+            Their indices, from 0.
         columns : mapping of str to sequence of float
             Loss and metrics of each.
         seconds : float
-            How long each took.
+            Time of each.
         """
 
     def close(self) -> None:
-        """End the show."""
+        """Close the display."""
 
 
 class Lines(Progress):
-    """A line an epoch, for files and people who read them; of very many epochs every n-th.
+    """A line an epoch, or every n-th epoch of very many.
 
     Parameters
     ----------
     epochs : int
-        The number of epochs to come.
+        Number of epochs.
     samples : int
-        The number of samples of an epoch.
+        Number of samples in an epoch.
     """
 
     def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
@@ -85,14 +85,14 @@ class Lines(Progress):
 
 
 class Bar(Progress):
-    """A bar over the whole training, with loss, metrics, samples a second and the time left.
+    """A bar over the whole training, with loss, metrics, samples per second and remaining time.
 
     Parameters
     ----------
     epochs : int
-        The number of epochs to come.
+        Number of epochs.
     samples : int
-        The number of samples of an epoch.
+        Number of samples in an epoch.
     """
 
     def __init__(self, epochs: int, samples: int) -> None:
@@ -104,7 +104,7 @@ class Bar(Progress):
             unit_scale=True,
             dynamic_ncols=True,
             desc=f"epoch 1/{epochs}",
-            # Without what else tqdm counts: loss and metrics shall fit into a terminal.
+            # tqdm's counts left out, so that loss and metrics fit into a terminal.
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}",
         )
 
@@ -117,12 +117,12 @@ class Bar(Progress):
         self._bar.update(seen - self._bar.n)
 
     def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
-        """Show the numbers of the last one; see `Progress.finish`."""
+        """Show loss and metrics of the last one; see `Progress.finish`."""
         self._last = {name: values[-1] for name, values in columns.items()}
         self._bar.set_postfix_str(_numbers(self._last, ", "), refresh=False)
 
     def close(self) -> None:
-        """Leave the bar as it is; see `Progress.close`."""
+        """Keep the bar on the screen; see `Progress.close`."""
         self._bar.refresh()
         self._bar.close()
 
@@ -133,14 +133,14 @@ def _numbers(logs: Mapping[str, float], between: str) -> str:
 
 
 def _in_notebook() -> bool:
-    """Tell whether this is a notebook, whose output is no terminal but not redirected either."""
+    """Return whether this is a notebook, whose output is neither a terminal nor redirected."""
     shell = sys.modules.get("IPython")
     shell = shell.get_ipython() if shell else None
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def _tqdm() -> Any:
-    """Return the bar's class: that of notebooks needs ipywidgets and complains without."""
+    """Return the class of the bar: that of notebooks only if ipywidgets is installed."""
     from importlib.util import find_spec
 
     if _in_notebook() and find_spec("ipywidgets"):
@@ -153,18 +153,18 @@ def _tqdm() -> Any:
 
 
 def progress(verbose: int | str) -> type[Progress]:
-    """Return the kind of show that `fit` should give.
+    """Return the progress display of `fit`.
 
     Parameters
     ----------
     verbose : {0, 1, 2, "auto"}
-        Nothing, a bar, or a line an epoch; "auto" is a bar where somebody watches, in a terminal
-        or a notebook, and lines where the output is redirected.
+        Nothing, a bar, or a line an epoch; "auto" is a bar in a terminal or a notebook, and lines
+        where the output is redirected.
 
     Returns
     -------
     type
-        Made with the number of epochs and of samples in each.
+        The class; its arguments are the numbers of epochs and of samples in each.
 
     Raises
     ------
@@ -174,6 +174,6 @@ def progress(verbose: int | str) -> type[Progress]:
     if verbose not in (0, 1, 2, "auto"):
         raise ValueError(f"fit: verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
     if verbose == "auto":
-        watched = sys.stderr.isatty() and sys.stdout.isatty()
-        verbose = 1 if watched or _in_notebook() else 2
+        terminal = sys.stderr.isatty() and sys.stdout.isatty()
+        verbose = 1 if terminal or _in_notebook() else 2
     return (Progress, Bar, Lines)[int(verbose)]

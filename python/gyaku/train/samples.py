@@ -1,4 +1,4 @@
-"""Data at the border of fit, evaluate and predict: checked once, then believed."""
+"""Validation of inputs and targets of fit, evaluate and predict, and the gather of a batch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Samples", "gather", "inputs", "misfit", "same_memory", "targets"]
 
-# The numbers that one sum looks at: 1 MB of float32, which stays in cache for a second look.
+# Elements of a partial sum: 1 MB of float32, which stays in cache for a second pass.
 _CHUNK = 1 << 18
-# Up to so many, a test of each takes less time than `errstate` does around a sum.
+# Elements up to which a test of each takes less time than `errstate` around a sum.
 _SMALL = 1 << 14
 
 
 class Samples:
-    """Inputs and targets of a data set, in the form that `gather` takes.
+    """Validated inputs and targets of a data set, for `gather`.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class Samples:
         The targets, each (samples, ...), of dtype uint8, float32 or float64, or int64 class
         numbers, (samples,).
     rows : ndarray of int64
-        Which samples are meant, by default all.
+        Indices of the samples, by default all.
 
     Attributes
     ----------
     count : int
-        How many samples are meant.
+        Number of the samples.
     """
 
     __slots__ = ("count", "rows", "x", "y")
@@ -58,30 +58,30 @@ class Samples:
         self.rows = rows
         self.count = len(x[0]) if rows is None else len(rows)
 
-    def split(self, share: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
-        """Set part of the samples aside, without moving any.
+    def split(self, fraction: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
+        """Split the samples into training and validation samples, without a copy.
 
         Parameters
         ----------
-        share : float
-            The part that is set aside.
+        fraction : float
+            Fraction of the validation samples.
         seed : int
-            What the choice depends on.
+            Seed of the choice.
         shuffle : bool
-            Whether it is random, with the same share of each class if there are classes; else
-            the last samples are taken.
+            Whether the choice is random, with the same fraction of each class if there are
+            classes; otherwise it is the last samples.
 
         Returns
         -------
-        kept : Samples
-            What is left.
-        aside : Samples
-            What was set aside.
+        training : Samples
+            The training samples.
+        validation : Samples
+            The validation samples.
         """
-        aside = max(1, round(self.count * share))
-        if aside >= self.count:
+        count = max(1, round(self.count * fraction))
+        if count >= self.count:
             raise ValueError(
-                f"fit: validation_split={share} of {self.count} samples leaves none to train on"
+                f"fit: validation_split={fraction} of {self.count} samples leaves none to train on"
             )
         rows = np.arange(self.count)
         chosen = np.zeros(self.count, bool)
@@ -93,10 +93,10 @@ class Samples:
             classes = next((y for y in self.y if y.dtype == np.int64), None)
             if classes is not None:  # evenly spaced in their order
                 rows = rows[np.argsort(classes[rows], kind="stable")]
-            spaced = ((np.arange(aside) + 0.5) * (self.count / aside)).astype(np.int64)
+            spaced = ((np.arange(count) + 0.5) * (self.count / count)).astype(np.int64)
             chosen[rows[spaced]] = True
         else:
-            chosen[-aside:] = True
+            chosen[-count:] = True
         return (
             Samples(self.x, self.y, np.flatnonzero(~chosen)),
             Samples(self.x, self.y, np.flatnonzero(chosen)),
@@ -109,10 +109,10 @@ def gather(
     cursor: NDArray[np.int64],
     size: int,
     dtype: np.dtype[Any],
-    moved: Sequence[NDArray[Any]] = (),
-    **moves: Any,
+    augmented: Sequence[NDArray[Any]] = (),
+    **augmentation: Any,
 ) -> list[NDArray[Any]]:
-    """Collect the next batch.
+    """Gather the next batch.
 
     Parameters
     ----------
@@ -120,17 +120,17 @@ def gather(
         The data, each (samples, ...): class numbers and indices stay integers, bytes and floats
         become `dtype`, at their value.
     order : ndarray of int64
-        The samples' order.
+        Order of the samples.
     cursor : ndarray of int64, of shape (1,)
-        Where in the order the batch begins.
+        Position of the batch in the order.
     size : int
-        The number of its samples.
+        Number of samples in the batch.
     dtype : numpy.dtype
         The model's dtype.
-    moved : sequence of ndarray
-        Those of the sources that are images to be moved.
-    **moves : object
-        What else `ops.gather_images` takes.
+    augmented : sequence of ndarray
+        Sources that are images to augment.
+    **augmentation : object
+        Further arguments of `ops.gather_images`.
 
     Returns
     -------
@@ -139,10 +139,10 @@ def gather(
     """
     batches = []
     for source in sources:
-        kept = source.dtype.kind == "i"
-        batch = memory.empty((size, *source.shape[1:]), source.dtype if kept else dtype)
-        if any(source is each for each in moved):
-            ops.gather_images(source, order, cursor, out=batch, **moves)
+        integers = source.dtype.kind == "i"
+        batch = memory.empty((size, *source.shape[1:]), source.dtype if integers else dtype)
+        if any(source is each for each in augmented):
+            ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:
             ops.gather(source, order, cursor, batch)
         batches.append(batch)
@@ -157,7 +157,7 @@ def inputs(
     dtype: np.dtype[Any],
     kind: str = "",
 ) -> NDArray[Any]:
-    """Return inputs in a form that can be gathered from, the same array if possible.
+    """Validate inputs and return them in the form of `gather`, the same array if possible.
 
     Parameters
     ----------
@@ -166,11 +166,11 @@ def inputs(
     x : array_like
         The inputs.
     shape : tuple of int or None
-        The shape of a sample that the model expects, if it is built.
+        Shape of a sample that the model expects, if it is built.
     dtype : numpy.dtype
-        What integers other than uint8 are converted to.
+        Dtype to which integers other than uint8 are converted.
     kind : {"", "int32", "int64", "integer"}
-        The dtype of indices, "integer" for either; nothing if the inputs are no indices.
+        Dtype of indices, "integer" for either; "" if the inputs are no indices.
 
     Returns
     -------
@@ -206,17 +206,17 @@ def inputs(
 
 
 def _at_value(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return numbers as a gather takes them: bytes as they are, the others as floats."""
+    """Return an array in the form of `gather`: bytes unchanged, everything else as floats."""
     if array.dtype != np.uint8:
         array = floating(array, dtype)
-    if not array.flags.carray:  # a question that is cheaper than `require`
+    if not array.flags.carray:  # a cheaper test than `require`
         array = np.require(array, requirements=["C", "A"])
     check_finite(owner, name, array)
     return array
 
 
 def misfit(name: str, given: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    """Return what to do with inputs that a model does not take, if that can be guessed.
+    """Return a hint for inputs of an unexpected shape, if their layout can be guessed.
 
     Parameters
     ----------
@@ -258,22 +258,22 @@ def targets(
     loss: Loss,
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
-    """Return targets in a form that can be gathered from, the same array if possible.
+    """Validate targets and return them in the form of `gather`, the same array if possible.
 
     Parameters
     ----------
     owner, name : str
         Function and argument, for errors.
     y : array_like
-        The targets: class numbers where the loss takes them, or rows like the outputs.
+        Targets: class numbers where the loss takes them, or rows like the outputs.
     x : ndarray
-        The inputs that they belong to.
+        Inputs of the same samples.
     outputs : tuple of int
         The shape of an output sample.
     loss : Loss
-        What compares outputs and targets.
+        The loss.
     dtype : numpy.dtype
-        What integers are converted to where they are not class numbers.
+        Dtype to which integers other than class numbers are converted.
 
     Returns
     -------
@@ -328,7 +328,7 @@ def targets(
 
 
 def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
-    """Refuse NaN and infinity, with the row of the first.
+    """Raise if a value is NaN or infinite, with the row of the first.
 
     Parameters
     ----------
@@ -344,8 +344,8 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
 
     Notes
     -----
-    A sum of finite numbers is seldom not finite, and it takes a third of the time of a test of
-    each; where it is not, the chunk is searched.
+    A sum of finite values is nearly always finite and takes a third of the time of a test of
+    each; a chunk is searched only if its sum is not finite.
     """
     if array.dtype.kind != "f":
         return
@@ -369,7 +369,7 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
 def _labels(
     owner: str, name: str, array: NDArray[Any], outputs: tuple[int, ...]
 ) -> NDArray[np.int64]:
-    """Return class numbers as int64, all of which exist."""
+    """Return class numbers as int64; raise if one is out of range."""
     classes = outputs[-1]
     if len(outputs) != 1:
         raise ValueError(
@@ -386,7 +386,7 @@ def _labels(
 
 
 def same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Return whether two arrays are the same numbers, as inputs and targets of an autoencoder.
+    """Return whether two arrays share all memory, as inputs and targets of an autoencoder.
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ def same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
     Returns
     -------
     bool
-        Whether they are; their shapes may differ.
+        Whether they do; their shapes may differ.
     """
     where = "__array_interface__"
     if a.dtype != b.dtype or a.size != b.size:

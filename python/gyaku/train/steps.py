@@ -1,4 +1,4 @@
-"""The steps of a training: buffers, programs, and where they stand."""
+"""The steps of a training: buffers, programs and the position in the data."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Training"]
 
-# Indices that one order holds: epochs of a small data set share it, and with it a native call.
+# Indices in `order`: epochs of a small data set share it, and with it a native call.
 _ORDER = 1 << 16
 
 
 class Training:
-    """The steps of a training, which can be run, repeated and looked for.
+    """Steps of a training: run natively, repeated from any step, parts for the optimizer.
 
     Parameters
     ----------
@@ -45,24 +45,24 @@ class Training:
     optimizer : Optimizer
         The optimizer.
     batch_size : int
-        The samples of a step.
+        Samples per step.
     epochs : int
-        How often each sample is seen.
+        Number of passes over the data.
     seed : int
-        What the order depends on.
+        Seed of the order.
     shuffle : bool
-        Whether each epoch has an order of its own.
+        Whether to shuffle the samples before each epoch.
     augment : Augment or None
-        What happens to the images of a batch.
+        Augmentation of images.
 
     Attributes
     ----------
     step : int
-        The number of steps done.
+        Number of steps done.
     per_epoch, total : int
-        The number of steps of an epoch and of the training.
+        Number of steps in an epoch and in the training.
     state : list of ndarray
-        All that a step changes and the next one needs.
+        All arrays that carry state from a step to the next.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class Training:
         self.order = memory.empty((self.block * samples.count,), np.int64)
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, self.block)
-        self.moved: tuple[NDArray[Any], ...] = ()
-        self.moves: dict[str, Any] = {}
+        self.augmented: tuple[NDArray[Any], ...] = ()
+        self.augmentation: dict[str, Any] = {}
         if augment and (augment.shift or augment.flip):
             images = [x for x in samples.x if x.ndim == 4]
-            # What an autoencoder is to return is the image as it was moved.
+            # The target of an autoencoder is the augmented image.
             pairs = [(x, y) for x in images for y in samples.y if x.shape == y.shape]
             same = [y for x, y in pairs if same_memory(x, y)]
-            self.moved = (*images, *same)
+            self.augmented = (*images, *same)
             self.epoch = memory.zeros((1,), np.int64)
-            self.moves = {
+            self.augmentation = {
                 "epoch": self.epoch,
                 "shift": augment.shift,
                 "flip": augment.flip,
@@ -117,14 +117,14 @@ class Training:
         # The parts of a step for an optimizer that acts between them.
         self.gradient_steps = Steps(self._keep_gradients)
         self.update_step = Step(self._update)
-        self.measure_steps = Steps(self._measure_kept)
-        self._kept: dict[int, tuple[Arrays, Arrays, Arrays]] = {}
+        self.measure_steps = Steps(self._measure_results)
+        self._results: dict[int, tuple[Arrays, Arrays, Arrays]] = {}
 
     def _train(self, size: int) -> None:
-        """Do one step on a batch of `size` samples: the whole of training, in Python."""
-        measured = self._gradients(size)
+        """Run one step on a batch of `size` samples: the whole of training, in Python."""
+        results = self._gradients(size)
         self._update()
-        self._measure(*measured)
+        self._measure(*results)
 
     def _gradients(self, size: int) -> tuple[Arrays, Arrays, Arrays]:
         x, t = self.batch(size)
@@ -141,19 +141,19 @@ class Training:
         ops.advance(self.cursor, len(y[0]))
 
     def _keep_gradients(self, size: int) -> list[NDArray[Any]]:
-        self._kept[size] = kept = self._gradients(size)
-        return [array for arrays in kept for array in arrays]
+        self._results[size] = results = self._gradients(size)
+        return [array for arrays in results for array in arrays]
 
-    def _measure_kept(self, size: int) -> None:
-        self._measure(*self._kept[size])
+    def _measure_results(self, size: int) -> None:
+        self._measure(*self._results[size])
 
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
-        if self.moved:
+        if self.augmented:
             ops.advance(self.epoch, 1)
 
     def batch(self, size: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-        """Collect the next inputs and targets.
+        """Gather the next inputs and targets.
 
         Parameters
         ----------
@@ -169,12 +169,16 @@ class Training:
         """
         samples, dtype = self.samples, self.model.dtype
         return (
-            gather(samples.x, self.order, self.cursor, size, dtype, self.moved, **self.moves),
-            gather(samples.y, self.order, self.cursor, size, dtype, self.moved, **self.moves),
+            gather(
+                samples.x, self.order, self.cursor, size, dtype, self.augmented, **self.augmentation
+            ),
+            gather(
+                samples.y, self.order, self.cursor, size, dtype, self.augmented, **self.augmentation
+            ),
         )
 
     def seek(self) -> int:
-        """Set the buffers to where `step` says.
+        """Set the buffers to the position of `step`.
 
         Returns
         -------
@@ -187,7 +191,7 @@ class Training:
             self._fill_order()
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
-        if self.moved:
+        if self.augmented:
             self.epoch[0] = epoch
         self.cursor[0] = slot * self.samples.count + position * self.batch_size
         return self.batch_size if position < self.full else self.tail
@@ -203,7 +207,7 @@ class Training:
 
     @property
     def room(self) -> int:
-        """How many steps are left whose sums `meters` can hold apart."""
+        """Number of steps left in the epochs that `meters` has room for."""
         epoch = self.step // self.per_epoch
         return (epoch - epoch % self.block + self.block) * self.per_epoch - self.step
 
@@ -213,7 +217,7 @@ class Training:
         Parameters
         ----------
         steps : int
-            How many.
+            Number of steps.
         """
         while steps:
             size = self.seek()
@@ -235,17 +239,17 @@ class Training:
             self.step += done
             steps -= done
 
-    def _batches(self, full: int, rest: int) -> list[tuple[Step, int]]:
-        counts = (self.batch_size, full), (self.tail, rest)
+    def _batches(self, full: int, tail: int) -> list[tuple[Step, int]]:
+        counts = (self.batch_size, full), (self.tail, tail)
         return [(self.steps.of(size), count) for size, count in counts if count]
 
     def _advance_in_parts(self, size: int) -> None:
-        """Run one step, between whose parts the optimizer acts."""
+        """Run one step in parts, for an optimizer that acts between them."""
         weights = self.criterion.weights
 
         def gradients() -> float:
             repeat([(self.gradient_steps.of(size), 1)])
-            losses = self._kept[size][0]
+            losses = self._results[size][0]
             return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
 
         self.optimizer.prepare(1)
@@ -272,18 +276,18 @@ class Training:
         Returns
         -------
         dict of str to ndarray of float64
-            The averages of each epoch.
+            Means of each epoch.
         """
         slots = slice(epochs.start - self.first, epochs.stop - self.first)
         return self.meters.values(slots, self.samples.count)
 
     def so_far(self) -> dict[str, float]:
-        """Return loss and metrics of the epoch that is being run.
+        """Return loss and metrics of the present epoch.
 
         Returns
         -------
         dict of str to float
-            Averages over the samples that were seen.
+            Means over the samples so far.
         """
         epoch, position = divmod(self.step, self.per_epoch)
         if position == 0:
@@ -295,6 +299,6 @@ class Training:
 
     @property
     def samples_seen(self) -> int:
-        """How many samples the steps so far have seen, each as often as it was."""
+        """Number of samples in all steps so far."""
         epochs, position = divmod(self.step, self.per_epoch)
         return epochs * self.samples.count + position * self.batch_size

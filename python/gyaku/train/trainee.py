@@ -1,4 +1,4 @@
-"""What a training asks of the model that it trains: a protocol, so that it knows no model."""
+"""Protocol of a model in training, so that this folder does not depend on models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
         @property
         def layer(self) -> object:
-            """The layer, whose text is how messages call it."""
+            """The layer; its text is its name in messages."""
 
         @property
         def path(self) -> str:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
         @property
         def advice(self) -> str:
-            """A remedy if the output is not finite, where the layer knows one."""
+            """Advice for an output that is not finite, "" without."""
 
     class Passes(Protocol):
         """The passes of a model, whose layers know their shapes."""
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
         @property
         def outputs(self) -> Sequence[int]:
-            """The numbers of the values that are outputs."""
+            """Indices of the values that are outputs."""
 
         def meets_weights(self, value: int) -> bool:
             """Return whether a value is multiplied by weights on its scale."""
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
         @property
         def final_operations(self) -> tuple[str, ...]:
-            """For each output the operation that it comes from, such as "softmax"."""
+            """The last operation of each output, such as "softmax"."""
 
         @property
         def trains(self) -> bool:
@@ -68,14 +68,14 @@ if TYPE_CHECKING:
 
         @property
         def least_batch(self) -> tuple[int, object]:
-            """The samples that a training step needs, and the layer that needs them."""
+            """The smallest batch of a training step, and the layer that needs it."""
 
         @property
         def doubts(self) -> Sequence[str]:
-            """Sentences about inputs that are probably meant otherwise."""
+            """Warnings about inputs in a probably wrong layout."""
 
     class Trainee(Parametric, Protocol):
-        """A model, as far as `fit`, `evaluate`, `predict` and `profile` know it."""
+        """A model, as seen by `fit`, `evaluate`, `predict` and `profile`."""
 
         lock: threading.RLock
         dtype: np.dtype[Any]
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
 
         @property
         def input_dtypes(self) -> tuple[str, ...]:
-            """The integers that inputs hold, "" for the model's own dtype."""
+            """Integer dtypes of the inputs, "" for the model's own dtype."""
 
         @property
         def scales_bytes(self) -> bool:
@@ -124,7 +124,7 @@ if TYPE_CHECKING:
             """The shapes of output samples."""
 
         def passes(self, input_shapes: Sequence[Shape]) -> Passes:
-            """Return the passes of a model that is built, or of one that could be.
+            """Return the passes of the model, planned for these shapes if it is not built.
 
             Parameters
             ----------
@@ -134,11 +134,11 @@ if TYPE_CHECKING:
             Returns
             -------
             Passes
-                The passes; a model that is not built stays as it is.
+                The passes; a model that is not built stays unchanged.
             """
 
         def adopt(self, passes: Any, seed: int = 0) -> None:
-            """Be built for these passes, unless the model is built.
+            """Build the model for these passes, unless it is built.
 
             Parameters
             ----------
@@ -149,7 +149,7 @@ if TYPE_CHECKING:
             """
 
         def reseed(self, seed: int) -> None:
-            """Draw random numbers of a training from another seed.
+            """Set the seed of the random numbers in training.
 
             Parameters
             ----------
@@ -163,7 +163,7 @@ if TYPE_CHECKING:
             training: bool = False,
             seen: Callable[[Any, NDArray[Any]], None] | None = None,
         ) -> list[NDArray[Any]]:
-            """Do a forward pass on checked arrays.
+            """Run a forward pass on validated arrays.
 
             Parameters
             ----------
@@ -172,7 +172,7 @@ if TYPE_CHECKING:
             training : bool
                 Whether the pass belongs to a training step.
             seen : callable, optional
-                Called with each use of a layer and its output.
+                Function to call with each use of a layer and its output.
 
             Returns
             -------
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
             dy : sequence of ndarray
                 The gradient with respect to each output.
             seen : callable, optional
-                Called with each use of a layer and the gradients that it found.
+                Function to call with each use of a layer and its gradients.
             """
 
 

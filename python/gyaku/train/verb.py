@@ -1,4 +1,4 @@
-"""The verbs of a model, such as fit: functions of this folder that are methods of every model."""
+"""Verbs of a model, such as fit: functions of this folder as methods of every model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ M = TypeVar("M", bound="Trainee")
 
 
 def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P], T]:
-    """Make a function a method that one thread at a time may call on a model.
+    """Make a function a method of a model, for one thread at a time.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
     Returns
     -------
     callable
-        The method. An argument that does not exist is refused with the closest one's name, and a
-        model that another thread uses with a sentence.
+        The method. It raises for an unknown argument, with the closest name, and for a model in
+        use by another thread.
     """
     owner, code = function.__name__, function.__code__
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]

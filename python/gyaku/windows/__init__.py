@@ -1,7 +1,7 @@
-"""Windows of convolutions and poolings: the arguments checked, and where each window lies.
+"""Windows of convolutions and poolings: validation of the arguments, positions of the windows.
 
-Both implementations of an operation take their windows from here, and layers check a shape with the
-same functions when a model is built.
+Both implementations of an operation take their windows from here, and layers validate a shape by
+the same functions when a model is built.
 """
 
 from gyaku.windows.axis import *

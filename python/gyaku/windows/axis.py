@@ -90,8 +90,8 @@ class Axis(NamedTuple):
         -----
         With e = dilation (taps - 1) + 1, there are ⌊(size + before + after - e) / stride⌋ + 1
         windows, or ⌈...⌉ + 1 with `ceil_mode`, less the last one if it would start behind the
-        image. ``"same"`` makes ⌈size / stride⌉ windows; half of the padding stands before the
-        image and half after it, the odd one after (SAME_UPPER in ONNX).
+        image. ``"same"`` gives ⌈size / stride⌉ windows, with half of the padding before the image
+        and half after it, an odd element after (SAME_UPPER in ONNX).
 
         Examples
         --------
@@ -120,7 +120,7 @@ class Axis(NamedTuple):
         dilation: int = 1,
         output_padding: int = 0,
     ) -> Axis:
-        """Return the windows of a transposed convolution, on the image that it makes.
+        """Return the windows of a transposed convolution, on its output.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Axis(NamedTuple):
         -----
         The output has (windows - 1) stride - before - after + dilation (taps - 1) + 1 +
         output_padding pixels. With ``"same"`` it has windows times stride, and the padding is that
-        of the convolution which leads back.
+        of the adjoint convolution.
 
         Examples
         --------

@@ -1,8 +1,8 @@
-"""Windows of an operation, from shapes and arguments; or one sentence that says why there are none.
+"""Windows of an operation, from shapes and arguments; errors in one sentence.
 
 All functions take whole shapes, samples first and channels last, with two axes of an image between
 them, or the one of a sequence (`dimensions=1`); they return the windows along each of these axes.
-Layers call them with the shape of one sample, so that a mistake is found when a model is built.
+Layers call them with the shape of one sample, so that errors appear when a model is built.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = ["Padding", "Sides", "channels_first", "conv_axes", "margins", "pool_a
 __all__ += ["transposed_conv_axes"]
 
 Sides = int | Sequence[int]
-"""One number for all axes, or one for each."""
+"""One integer for all axes, or one for each."""
 Padding = str | int | Sequence[int | Sequence[int]]
-"""`"same"`, `"valid"`, or for all axes or for each: a number, or one before and one after."""
+"""`"same"`, `"valid"`, or for all axes or for each: an integer, or a pair (before, after)."""
 
 _CONV_BITS = 29
-"""Bits of a pixel's position in a convolution's kernels: 31, and room for sums of some."""
+"""Bits of a pixel's position in the convolution kernels: 31, less two for sums of positions."""
 _P = ParamSpec("_P")
 
 
 def _cached(lay_out: Callable[_P, tuple[Axis, ...]]) -> Callable[_P, tuple[Axis, ...]]:
-    # An operation that is not replayed asks the same at each call, and checking takes longer than
+    # Without replay an operation computes the same at each call, and validation takes longer than
     # a small kernel.
     known: Any = functools.lru_cache(maxsize=256, typed=True)(lay_out)
 
@@ -45,7 +45,7 @@ def _cached(lay_out: Callable[_P, tuple[Axis, ...]]) -> Callable[_P, tuple[Axis,
     def cached(*arguments: _P.args, **keywords: _P.kwargs) -> tuple[Axis, ...]:
         try:
             result: tuple[Axis, ...] = known(*arguments, **keywords)
-        except TypeError:  # also that of a list, which has no hash
+        except TypeError:  # also for a list, which has no hash
             pass
         else:
             return result
@@ -136,7 +136,7 @@ def transposed_conv_axes(
     groups: int = 1,
     dimensions: int = 2,
 ) -> tuple[Axis, ...]:
-    """Return the windows of a transposed convolution, on the image that it makes.
+    """Return the windows of a transposed convolution, on its output.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def pool_axes(
             raise ValueError(f"{owner}: a window of {_by(kernel)} has more than 2^31 - 1 elements")
         steps = kernel if stride is None else stride
         axes = _sliding(owner, x_shape, kernel, steps, padding, dilation, ceil_mode=ceil_mode)
-        # "same" asks for half of a window by itself, of a dilated one.
+        # "same" is half of a dilated window by itself.
         given = not isinstance(padding, str)
         if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in axes):
             raise ValueError(
@@ -268,7 +268,7 @@ def pool_axes(
 
 
 def channels_first(shape: Shape) -> bool:
-    """Return whether the shape of an image looks as if its channels came first.
+    """Return whether the shape of an image seems to have the channels first.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def channels_first(shape: Shape) -> bool:
     Returns
     -------
     bool
-        Whether one or three come before two equal lengths.
+        Whether it is 1 or 3, and then two equal lengths.
 
     Examples
     --------
@@ -297,7 +297,7 @@ def sides(
     least: int = 1,
     bits: int = 31,
 ) -> tuple[int, ...]:
-    """Return one number for each axis of an image.
+    """Return one integer for each axis of an image.
 
     Parameters
     ----------
@@ -306,23 +306,23 @@ def sides(
     name : str
         Argument, for errors.
     value : int or sequence of int
-        One number for all axes, or one for each.
+        One integer for all axes, or one for each.
     dimensions : int, default 2
         Number of axes.
     least : int, default 1
-        Smallest number that is allowed.
+        Smallest valid integer.
     bits : int, default 31
-        Numbers must be below 2 to the power of this.
+        Exponent of two of the upper limit.
 
     Returns
     -------
     tuple of int
-        A number for each axis.
+        An integer for each axis.
 
     Raises
     ------
     TypeError
-        If the numbers are no integers.
+        If it does not consist of integers.
     ValueError
         If there are too many or too few, or one is out of range.
 
@@ -350,9 +350,9 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     owner : str
         Operation or layer, for errors.
     value : int, sequence or {"same", "valid"}
-        ``"valid"`` is none, ``"same"`` as much as makes size / stride windows, rounded up. An
-        integer is for all sides. In a sequence, each axis has an integer for both of its sides, or
-        a pair: before and after. A single axis may have its pair at once.
+        ``"valid"`` is none, ``"same"`` is for size / stride windows, rounded up. An integer is for
+        all sides. A sequence has, for each axis, an integer for both of its sides, or a pair
+        (before, after). A single axis may have its pair alone.
     dimensions : int, default 2
         Number of axes.
 
@@ -364,9 +364,9 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     Raises
     ------
     TypeError
-        If the numbers are no integers.
+        If it does not consist of integers.
     ValueError
-        If there are too many or too few, one is out of range, or there is no such word.
+        If there are too many or too few, one is out of range, or the word is unknown.
 
     Examples
     --------
@@ -407,7 +407,7 @@ def _integers(
     least: int,
     bits: int = 31,
 ) -> tuple[int, ...]:
-    """Return the integers that an argument consists of."""
+    """Return the integers of an argument; raise for others."""
     try:
         numbers = tuple(map(operator.index, entries))
     except TypeError:
@@ -485,7 +485,7 @@ def _steps(
 
 @contextmanager
 def _beside(shapes: str) -> Iterator[None]:
-    """Add the shapes to the sentence of an error raised within."""
+    """Add the shapes to the message of an error in the block."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -502,11 +502,11 @@ def _check_image(owner: str, x_shape: Shape, dimensions: int) -> None:
 
 
 def _kernel_size(owner: str, x_shape: Shape, w_shape: Shape, dimensions: int) -> tuple[Shape, str]:
-    """Return the kernel size of a convolution, and both shapes in words."""
+    """Return the kernel size of a convolution, and both shapes for messages."""
     _check_image(owner, x_shape, dimensions)
     if len(w_shape) != dimensions + 2:
         raise ValueError(
-            f"{owner}: weights must have {dimensions + 2} dimensions, the window's first,"
+            f"{owner}: weights must have {dimensions + 2} dimensions, those of the kernel first,"
             f" got shape {w_shape}"
         )
     shapes = f"input {x_shape}, weights {w_shape}"
@@ -536,7 +536,7 @@ def _check_channels(owner: str, channels: int, expected: int) -> None:
 
 
 def _check_reach(owner: str, axes: tuple[Axis, ...]) -> None:
-    """Raise if a convolution's kernels could not count its pixels."""
+    """Raise if positions exceed the integers of the convolution kernels."""
     if any(max(axis.padded, axis.stride, axis.dilation) >= 2**_CONV_BITS for axis in axes):
         raise ValueError(
             f"{owner}: the padded image, stride and dilation must be below 2^{_CONV_BITS} on each"
@@ -556,7 +556,7 @@ def _shown_kernel(axes: tuple[Axis, ...]) -> str:
 
 
 def _shown_padding(axes: tuple[Axis, ...]) -> str:
-    """Return the padding in as few words as possible."""
+    """Return the padding in its shortest form."""
     pairs = [(axis.before, axis.after) for axis in axes]
     if any(before != after for before, after in pairs):
         return str(pairs[0] if len(pairs) == 1 else tuple(pairs))
