@@ -120,8 +120,10 @@ class Parametric(Activation):
 
     def __init__(self, alpha: float | None = None, *, name: str | None = "") -> None:
         super().__init__(name=name)
-        default = ROWS[self.op].alpha
-        self.alpha = number(str(self), "alpha", default if alpha is None else alpha, least=0)
+        row = ROWS[self.op]
+        given = row.alpha if alpha is None else alpha
+        above = 0.0 if row.positive else -math.inf
+        self.alpha = number(str(self), "alpha", given, least=0, above=above)
 
     @property
     def options(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ arrives.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
@@ -52,11 +53,6 @@ ACTIVATIONS: dict[str, Activation] = {}
 """The activation functions by name; the operations, the layers and the tests follow from it."""
 
 
-def _check_alpha(op: str, alpha: float) -> None:
-    if not alpha >= 0:
-        raise ValueError(f"{op}: alpha must be at least 0, got {alpha}")
-
-
 def check_activation(op: str, name: str | None, alpha: float | None) -> float | None:
     """Return the parameter of an activation that an operation is to end with.
 
@@ -77,14 +73,15 @@ def check_activation(op: str, name: str | None, alpha: float | None) -> float | 
     Raises
     ------
     ValueError
-        If there is no such activation, or its parameter is negative.
+        If there is no such activation, or its parameter is out of range.
     """
-    if (name or "identity") not in ACTIVATIONS:
+    row = ACTIVATIONS.get(name or "identity")
+    if row is None:
         known = ", ".join(ACTIVATIONS)
         raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
     if alpha is None:
         return None
-    _check_alpha(op, alpha)
+    row.check_alpha(op, alpha)
     return alpha if name in _DEFAULT_ALPHA else None
 
 
@@ -101,17 +98,21 @@ def alpha_of(name: str | None, alpha: float | None) -> float:
     Returns
     -------
     float
-        The parameter; 0 for functions that have none.
+        The parameter; 0 for functions that have none, and NaN, which kernels refuse as they do
+        negative ones, for 0 where it must be positive.
 
     Examples
     --------
     >>> alpha_of("elu", None), alpha_of("elu", 0.5), alpha_of(None, None)
     (1.0, 0.5, 0.0)
     """
-    return _DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+    if alpha is None:
+        return _DEFAULT_ALPHA.get(name, 0.0)
+    return math.nan if alpha == 0 and name in _POSITIVE else alpha
 
 
 _DEFAULT_ALPHA: dict[str | None, float] = {}
+_POSITIVE: set[str | None] = set()
 
 
 def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
@@ -121,12 +122,12 @@ def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         return prepared(x=floating(name, "x", x))
 
     def with_alpha(x: ArrayLike, *, alpha: float = row.alpha or 0.0) -> NDArray[Any]:
-        _check_alpha(name, alpha)
+        row.check_alpha(name, alpha)
         return prepared(x=floating(name, "x", x))
 
     if row.alpha is None:
         return (lambda x: _core.activation(x, None, name, 0.0)), plain
-    return (lambda x, *, alpha: _core.activation(x, None, name, alpha)), with_alpha
+    return (lambda x, *, alpha: _core.activation(x, None, name, alpha_of(name, alpha))), with_alpha
 
 
 def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
@@ -141,14 +142,16 @@ def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
     def with_alpha(
         dy: ArrayLike, saved: ArrayLike, *, alpha: float = row.alpha or 0.0
     ) -> NDArray[Any]:
-        _check_alpha(op, alpha)
+        row.check_alpha(op, alpha)
         return plain(dy, saved)
 
     if row.alpha is None:
         native = lambda dy, saved: _core.activation_backward(dy, saved, None, name, 0.0)  # noqa: E731
         return native, plain
     return (
-        lambda dy, saved, *, alpha: _core.activation_backward(dy, saved, None, name, alpha)
+        lambda dy, saved, *, alpha: _core.activation_backward(
+            dy, saved, None, name, alpha_of(name, alpha)
+        )
     ), with_alpha
 
 
@@ -157,6 +160,8 @@ def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Ope
     row = ACTIVATIONS[name] = Activation(name, summary, **columns)
     if row.alpha is not None:
         _DEFAULT_ALPHA[name] = row.alpha
+    if row.positive:
+        _POSITIVE.add(name)
     forward, backward = (
         _operation(row, op, made, doc, **more)
         for op, made, doc, more in zip(
@@ -247,6 +252,7 @@ relu, relu_backward = _operations(
     derivative="dx = dy if y > 0, else 0",
     flops=(1, 1),
     roundings=(0, 0),
+    rectifies=True,
     example=("[-1.0, 2.0]", "array([0., 2.])"),
     example_backward=("[1.0, 2.0], [0.0, 5.0]", "array([0., 2.])"),
 )
@@ -262,6 +268,7 @@ leaky_relu, leaky_relu_backward = _operations(
     flops=(2, 2),
     roundings=(2, 2),
     alpha=0.01,
+    rectifies=True,
     example=("[-1.0, 2.0]", "array([-0.01,  2.  ])"),
     example_backward=(
         "[1.0, 2.0], [-0.03, 5.0]",
@@ -280,6 +287,7 @@ elu, elu_backward = _operations(
     flops=(4, 3),
     roundings=(4, 3),
     alpha=1.0,
+    rectifies=True,
     example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
     example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
 )
@@ -309,6 +317,7 @@ gelu, gelu_backward = _operations(
     flops=(5, 11),
     roundings=(5, 13),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([-0.1587,  0.    ,  0.8413])"),
     example_backward=(
         "[1.0, 1.0], [-1.0, 0.0]",
@@ -324,6 +333,7 @@ silu, silu_backward = _operations(
     flops=(4, 8),
     roundings=(5, 9),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([-0.2689,  0.    ,  0.7311])"),
     example_backward=(
         "[1.0, 1.0], [-1.0, 0.0]",
@@ -339,6 +349,7 @@ softplus, softplus_backward = _operations(
     flops=(3, 4),
     roundings=(5, 5),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([0.3133, 0.6931, 1.3133])"),
     example_backward=("[1.0, 2.0], [0.0, 0.0]", "array([0.5, 1. ])"),
 )
