@@ -81,6 +81,7 @@ def optimizer_tick(
 def _row(*, state: str = "", flops: int, roundings: int) -> dict[str, Any]:
     outputs = f"params {state}"
     return {
+        "kernel": "update",
         "inputs": f"params grads {state} clock",
         "outputs": outputs,
         "shapes": lambda shapes, **_keywords: (shapes[0],) * len(outputs.split()),
@@ -104,7 +105,9 @@ def _check_update(
 
 
 @operation(
-    lambda params, grads, clock, *, weight_decay: _core.sgd(params, grads, clock, weight_decay),
+    lambda params, grads, clock, *, weight_decay: _core.update(
+        "sgd", params, grads, [], clock, weight_decay
+    ),
     **_row(flops=2, roundings=6),
 )
 def sgd(
@@ -148,8 +151,10 @@ def sgd(
 
 
 @operation(
-    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.momentum(
-        params, grads, velocity, clock, momentum, nesterov, weight_decay
+    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.update(
+        *("momentum", params, grads, [velocity], clock, weight_decay),
+        beta1=momentum,
+        nesterov=nesterov,
     ),
     **_row(state="velocity", flops=4, roundings=10),
 )
@@ -209,8 +214,8 @@ def momentum(
 
 
 @operation(
-    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.adam(
-        params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay
+    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.update(
+        "adam", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon
     ),
     **_row(state="m v", flops=14, roundings=22),
 )
