@@ -127,6 +127,24 @@ template <> struct Function<Activation::hard_sigmoid> : Flops<4, 3> {
   }
 };
 
+template <> struct Function<Activation::mish> : Flops<6, 15> {
+  // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); 1 beyond, 0 where e^x is subnormal
+  template <class T> static constexpr T highest = T(40);
+  template <class T> static constexpr T lowest = number<T>::exp_lowest - T(1);
+
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> e = exp(min(vec<T>(highest<T>), x)), n = e * (e + vec<T>(T(2)));
+    return max(vec<T>(lowest<T>), x) * (n / (n + vec<T>(T(2))));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> two(T(2)), near = clamp(x, lowest<T>, highest<T>);
+    const vec<T> e = exp(near), n = e * (e + two), part = one<T>() / (n + two);
+    // its derivative is 4 e^x (e^x + 1) / (n + 2)^2, whose denominator would overflow
+    const vec<T> slope = (two * part) * (two * (e * (e + one<T>())) * part);
+    return dy * fma(near, slope, n * part);
+  }
+};
+
 // Only as a derivative, which see in args/activation.h.
 template <> struct Function<Activation::dropped_relu> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }

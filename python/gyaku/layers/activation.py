@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU"]
-__all__ += ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
+__all__ += ["LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
@@ -201,6 +201,12 @@ class HardSigmoid(Activation):
     """Sigmoid made of lines."""
 
     op = "hard_sigmoid"
+
+
+class Mish(Activation):
+    """Self-regularized rectifier without a corner."""
+
+    op = "mish"
 
 
 class Softmax(Activation):

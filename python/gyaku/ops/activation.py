@@ -33,6 +33,8 @@ __all__ = [
     "identity_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "mish",
+    "mish_backward",
     "relu",
     "relu_backward",
     "selu",
@@ -363,4 +365,17 @@ hard_sigmoid, hard_sigmoid_backward = _operations(
     roundings=(3, 2),
     example=("[-4.0, 0.0, 1.5]", "array([0.  , 0.5 , 0.75])"),
     example_backward=("[6.0, 6.0], [0.5, 1.0]", "array([1., 0.])"),
+)
+mish, mish_backward = _operations(
+    "mish",
+    "Weight the input by the hyperbolic tangent of its softplus.",
+    equation="y = x tanh(log(1 + exp(x)))",
+    source='Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020',
+    derivative="dx = dy (t + x sigmoid(x) (1 - t²)) with t = tanh(log(1 + exp(x)))",
+    flops=(6, 15),
+    roundings=(8, 14),
+    saves="input",
+    rectifies=True,
+    example=("[-1.0, 0.0, 1.0]", "array([-0.3034,  0.    ,  0.8651])"),
+    example_backward=("[1.0, 1.0], [-1.0, 0.0]", "array([0.0592, 0.6   ])"),
 )

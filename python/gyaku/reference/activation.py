@@ -30,6 +30,8 @@ __all__ = [
     "identity_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "mish",
+    "mish_backward",
     "relu",
     "relu_backward",
     "selu",
@@ -193,6 +195,22 @@ def hard_sigmoid(x: NDArray[Any]) -> NDArray[Any]:
 def hard_sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     """Dx = dy / 6 if 0 < y < 1, else 0."""
     return np.where((saved > 0) & (saved < 1), dy / 6, 0)
+
+
+@np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
+def mish(x: NDArray[Any]) -> NDArray[Any]:
+    """Y = x tanh(softplus(x))."""
+    return np.where(x.real == -np.inf, -0.0, x * np.tanh(softplus(x)))
+
+
+@np.errstate(invalid="ignore")  # inf * 0, whose limit is 0
+def mish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
+    """Dx = dy (t + x sigmoid(x) (1 - t²)) with t = tanh(softplus(x))."""
+    x, s = saved, sigmoid(saved)
+    # In sigmoids nothing cancels: 1 - t² = 4 (1 - s)² / (1 + (1 - s)²)², 1 - s = sigmoid(-x).
+    rest = sigmoid(-x) ** 2
+    slope = 4 * s * rest / (1 + rest) ** 2
+    return np.asarray(dy * (np.tanh(softplus(x)) + np.where(np.isinf(x), 0, x * slope)))
 
 
 FORWARD: dict[str, Callable[..., NDArray[Any]]] = {
