@@ -135,5 +135,13 @@ FACTS = {
         ),
         loses_x=True,
     ),
+    "hard_swish": Facts(
+        ((1.5, 1.125), (-1.5, -0.375), (4.0, 4.0)),
+        (-0.375, math.inf),
+        smooth=False,
+        keeps_minus_zero=True,
+        steepest=1.5,
+        scale_backward=lambda dy, x, _: np.abs(dy) * (np.minimum(np.abs(x), 3) / 3 + 0.5),
+    ),
 }
 """The facts by name; a new activation adds a row."""

@@ -145,6 +145,18 @@ template <> struct Function<Activation::mish> : Flops<6, 15> {
   }
 };
 
+template <> struct Function<Activation::hard_swish> : Flops<5, 5> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> above = clamp(x + vec<T>(T(3)), T(0), T(6));
+    return max(vec<T>(T(-3)), x) * (above / vec<T>(T(6))); // 0 at -inf
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> inner = dy * fma(x, vec<T>(T(1) / T(3)), vec<T>(T(0.5)));
+    const vec<T> rising = select(x >= vec<T>(T(3)), dy, inner);
+    return select(x <= vec<T>(T(-3)), zero<T>(), rising);
+  }
+};
+
 // Only as a derivative, which see in args/activation.h.
 template <> struct Function<Activation::dropped_relu> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU"]
+__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU"]
 __all__ += ["LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
@@ -207,6 +207,12 @@ class Mish(Activation):
     """Self-regularized rectifier without a corner."""
 
     op = "mish"
+
+
+class HardSwish(Activation):
+    """Swish made of a line and a parabola."""
+
+    op = "hard_swish"
 
 
 class Softmax(Activation):

@@ -29,6 +29,8 @@ __all__ = [
     "gelu_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
+    "hard_swish",
+    "hard_swish_backward",
     "identity",
     "identity_backward",
     "leaky_relu",
@@ -378,4 +380,17 @@ mish, mish_backward = _operations(
     rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([-0.3034,  0.    ,  0.8651])"),
     example_backward=("[1.0, 1.0], [-1.0, 0.0]", "array([0.0592, 0.6   ])"),
+)
+hard_swish, hard_swish_backward = _operations(
+    "hard_swish",
+    "Weight the input by its hard sigmoid: `silu` made of a line and a parabola.",
+    equation="y = x min(max(x / 6 + 1/2, 0), 1)",
+    source='Howard et al., "Searching for MobileNetV3", ICCV 2019',
+    derivative="dx = 0 if x ≤ -3, dy if x ≥ 3, else dy (x / 3 + 1/2)",
+    flops=(5, 5),
+    roundings=(3, 4),
+    saves="input",
+    rectifies=True,
+    example=("[-4.0, -1.5, 1.5, 4.0]", "array([-0.   , -0.375,  1.125,  4.   ])"),
+    example_backward=("[1.0, 1.0, 1.0], [-4.0, 0.0, 1.5]", "array([0. , 0.5, 1. ])"),
 )

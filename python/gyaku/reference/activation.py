@@ -26,6 +26,8 @@ __all__ = [
     "gelu_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
+    "hard_swish",
+    "hard_swish_backward",
     "identity",
     "identity_backward",
     "leaky_relu",
@@ -211,6 +213,18 @@ def mish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     rest = sigmoid(-x) ** 2
     slope = 4 * s * rest / (1 + rest) ** 2
     return np.asarray(dy * (np.tanh(softplus(x)) + np.where(np.isinf(x), 0, x * slope)))
+
+
+@np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
+def hard_swish(x: NDArray[Any]) -> NDArray[Any]:
+    """Y = x min(max(x / 6 + 1/2, 0), 1)."""
+    return np.where(x == -np.inf, -0.0, x * (np.clip(x + 3, 0, 6) / 6))
+
+
+def hard_swish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
+    """Dx = 0 if x <= -3, dy if x >= 3, else dy (x / 3 + 1/2)."""
+    x = saved
+    return np.where(x <= -3, 0, np.where(x >= 3, dy, dy * (np.clip(x, -3, 3) / 3 + 0.5)))
 
 
 FORWARD: dict[str, Callable[..., NDArray[Any]]] = {
