@@ -143,5 +143,6 @@ FACTS = {
         steepest=1.5,
         scale_backward=lambda dy, x, _: np.abs(dy) * (np.minimum(np.abs(x), 3) / 3 + 0.5),
     ),
+    "softsign": Facts(((3.0, 0.75), (-1.0, -0.5)), (-1, 1), keeps_minus_zero=True),
 }
 """The facts by name; a new activation adds a row."""

@@ -157,6 +157,17 @@ template <> struct Function<Activation::hard_swish> : Flops<5, 5> {
   }
 };
 
+template <> struct Function<Activation::softsign> : Flops<3, 4> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> finite = clamp(x, T(-0x1p60), T(0x1p60)); // where it is 1 to all digits
+    return finite / (one<T>() + abs(finite));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    const vec<T> rest = one<T>() - abs(y); // 1 / (1 + |x|)
+    return dy * (rest * rest);
+  }
+};
+
 // Only as a derivative, which see in args/activation.h.
 template <> struct Function<Activation::dropped_relu> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }

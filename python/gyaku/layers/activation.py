@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU"]
-__all__ += ["LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
+__all__ += ["LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign"]
+__all__ += ["Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
@@ -213,6 +214,12 @@ class HardSwish(Activation):
     """Swish made of a line and a parabola."""
 
     op = "hard_swish"
+
+
+class Softsign(Activation):
+    """Quotient that saturates slowly."""
+
+    op = "softsign"
 
 
 class Softmax(Activation):

@@ -47,6 +47,8 @@ __all__ = [
     "silu_backward",
     "softplus",
     "softplus_backward",
+    "softsign",
+    "softsign_backward",
     "step",
     "step_backward",
     "tanh",
@@ -393,4 +395,18 @@ hard_swish, hard_swish_backward = _operations(
     rectifies=True,
     example=("[-4.0, -1.5, 1.5, 4.0]", "array([-0.   , -0.375,  1.125,  4.   ])"),
     example_backward=("[1.0, 1.0, 1.0], [-4.0, 0.0, 1.5]", "array([0. , 0.5, 1. ])"),
+)
+softsign, softsign_backward = _operations(
+    "softsign",
+    "Squash to (-1, 1) by a quotient, which saturates more slowly than `tanh`.",
+    equation="y = x / (1 + |x|)",
+    source=(
+        'Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking",'
+        " NAACL 2009"
+    ),
+    derivative="dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)",
+    flops=(3, 4),
+    roundings=(2, 4),
+    example=("[-1.0, 0.0, 3.0]", "array([-0.5 ,  0.  ,  0.75])"),
+    example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 0.5])"),
 )

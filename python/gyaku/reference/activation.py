@@ -44,6 +44,8 @@ __all__ = [
     "silu_backward",
     "softplus",
     "softplus_backward",
+    "softsign",
+    "softsign_backward",
     "step",
     "step_backward",
     "tanh",
@@ -225,6 +227,17 @@ def hard_swish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     """Dx = 0 if x <= -3, dy if x >= 3, else dy (x / 3 + 1/2)."""
     x = saved
     return np.where(x <= -3, 0, np.where(x >= 3, dy, dy * (np.clip(x, -3, 3) / 3 + 0.5)))
+
+
+@np.errstate(invalid="ignore")  # inf / inf, whose limit is 1
+def softsign(x: NDArray[Any]) -> NDArray[Any]:
+    """Y = x / (1 + |x|)."""
+    return np.asarray(np.where(np.isinf(x), np.sign(x), x / (1 - _negative_magnitude(x))))
+
+
+def softsign_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
+    """Dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)."""
+    return np.asarray(dy * (1 - np.abs(saved)) ** 2)
 
 
 FORWARD: dict[str, Callable[..., NDArray[Any]]] = {
