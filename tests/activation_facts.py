@@ -144,5 +144,11 @@ FACTS = {
         scale_backward=lambda dy, x, _: np.abs(dy) * (np.minimum(np.abs(x), 3) / 3 + 0.5),
     ),
     "softsign": Facts(((3.0, 0.75), (-1.0, -0.5)), (-1, 1), keeps_minus_zero=True),
+    "celu": Facts(
+        ((math.log(0.25), -0.75),),
+        (-1, math.inf),
+        keeps_minus_zero=True,
+        scale_backward=lambda dy, y, _, *, alpha=1.0: np.abs(dy) * (1 + np.abs(y) / alpha),
+    ),
 }
 """The facts by name; a new activation adds a row."""

@@ -168,6 +168,15 @@ template <> struct Function<Activation::softsign> : Flops<3, 4> {
   }
 };
 
+template <> struct Function<Activation::celu> : Flops<5, 4> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
+    return select(x > zero<T>(), x, alpha * expm1(x / alpha));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
+    return select(y > zero<T>(), dy, dy * (one<T>() + y / alpha));
+  }
+};
+
 // Only as a derivative, which see in args/activation.h.
 template <> struct Function<Activation::dropped_relu> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }

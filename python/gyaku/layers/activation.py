@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU"]
-__all__ += ["LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign"]
-__all__ += ["Step", "Tanh"]
+__all__ = ["CELU", "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity"]
+__all__ += ["LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus"]
+__all__ += ["Softsign", "Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
@@ -220,6 +220,12 @@ class Softsign(Activation):
     """Quotient that saturates slowly."""
 
     op = "softsign"
+
+
+class CELU(Parametric):
+    """Exponential linear unit whose derivative is continuous."""
+
+    op = "celu"
 
 
 class Softmax(Activation):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Operation = Callable[..., NDArray[Any]]
 
 __all__ = [
+    "celu",
+    "celu_backward",
     "elu",
     "elu_backward",
     "gelu",
@@ -409,4 +411,20 @@ softsign, softsign_backward = _operations(
     roundings=(2, 4),
     example=("[-1.0, 0.0, 3.0]", "array([-0.5 ,  0.  ,  0.75])"),
     example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 0.5])"),
+)
+celu, celu_backward = _operations(
+    "celu",
+    "Bend negative values exponentially towards -alpha, with slope one at zero for every alpha.",
+    equation="y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)",
+    source='Barron, "Continuously differentiable exponential linear units", arXiv:1704.07483',
+    derivative=(
+        "dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there"
+    ),
+    flops=(5, 4),
+    roundings=(5, 4),
+    alpha=1.0,
+    positive=True,
+    rectifies=True,
+    example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
+    example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
 )

@@ -20,6 +20,8 @@ __all__ = [
     "BACKWARD",
     "FORWARD",
     "activate",
+    "celu",
+    "celu_backward",
     "elu",
     "elu_backward",
     "gelu",
@@ -238,6 +240,16 @@ def softsign(x: NDArray[Any]) -> NDArray[Any]:
 def softsign_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     """Dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)."""
     return np.asarray(dy * (1 - np.abs(saved)) ** 2)
+
+
+def celu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
+    """Y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)."""
+    return np.where(x.real > 0, x, alpha * np.expm1(_negative_magnitude(x) / alpha))
+
+
+def celu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
+    """Dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there."""
+    return np.where(saved > 0, dy, dy * (1 + saved / alpha))
 
 
 FORWARD: dict[str, Callable[..., NDArray[Any]]] = {
