@@ -69,6 +69,14 @@ def adam_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales
     return params + clock[1] * m / (1 - clock[2]) / root * v / outputs[2], m, v
 
 
+def adagrad_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    params, grads, h, clock = (np.abs(x) for x in arguments)
+    grads = grads + keywords.get("weight_decay", 0.0) * params
+    h = h + grads * grads
+    root = np.sqrt(outputs[1]) + keywords.get("epsilon", 1e-10)
+    return params + clock[1] * grads / root * h / outputs[1], h
+
+
 UPDATES = {
     facts.name: facts
     for facts in (
@@ -79,6 +87,7 @@ UPDATES = {
             ({"nesterov": False, "momentum": 0.8}, {"nesterov": True, "momentum": 0.8}),
         ),
         Facts("adam", adam_scale, squares=("v",)),
+        Facts("adagrad", adagrad_scale, squares=("h",)),
     )
 }
 """The facts by name; a new update adds a row."""
@@ -107,6 +116,12 @@ def adam(w, g, state, t, *, rate=0.3, beta1=0.9, beta2=0.999, epsilon=1e-8, deca
     return w - rate * m / (np.sqrt(v) + epsilon)
 
 
+def adagrad(w, g, state, t, *, rate=0.9, epsilon=1e-10, decay=0.0):
+    g = g + decay * w
+    state["h"] = state.get("h", 0) + g**2
+    return w - rate * g / (np.sqrt(state["h"]) + epsilon)
+
+
 CASES: dict[str, tuple[Callable[[], Optimizer], Callable[..., Any], dict[str, float]]] = {
     "sgd": (lambda: gk.SGD(0.9), sgd, {}),
     "sgd, decay": (lambda: gk.SGD(0.9, weight_decay=0.1), sgd, {"decay": 0.1}),
@@ -122,6 +137,12 @@ CASES: dict[str, tuple[Callable[[], Optimizer], Callable[..., Any], dict[str, fl
         lambda: gk.Adam(0.3, beta1=0.7, beta2=0.9, epsilon=1e-3, weight_decay=0.1),
         adam,
         {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-3, "decay": 0.1},
+    ),
+    "adagrad": (lambda: gk.AdaGrad(0.9), adagrad, {}),
+    "adagrad, all": (
+        lambda: gk.AdaGrad(0.9, epsilon=1e-3, weight_decay=0.1),
+        adagrad,
+        {"epsilon": 1e-3, "decay": 0.1},
     ),
 }
 """Optimizers and the equations that they follow; a new one adds a row or two."""

@@ -103,6 +103,21 @@ template <> struct Rule<Update::adam> : Work<2, 14, 14> {
   }
 };
 
+// Duchi, Hazan & Singer 2011: h += g^2; p -= lr g / (sqrt(h) + epsilon)
+template <> struct Rule<Update::adagrad> : Work<1, 7, 10> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> epsilon(static_cast<T>(args.epsilon));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> h = fma(g, g, load(at.first + i, n));
+      store(at.first + i, h, n);
+      store(at.parameters + i, fma(rate, g / (sqrt(h) + epsilon), p), n);
+    });
+  }
+};
+
 template <class T> void update(const UpdateArgs& args, Slice slice) noexcept {
   switch (args.rule) {
 #define GYAKU_UPDATE(name, states, flops, weight)                                                  \
