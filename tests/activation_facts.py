@@ -121,5 +121,34 @@ FACTS = {
         smooth=False,
         scale=lambda x, _: np.minimum(np.abs(x) / 6, 1) + 0.5,
     ),
+    "mish": Facts(
+        # softplus(x) = log(3/2), log(2) and log(4), whose hyperbolic tangents are rational
+        ((-math.log(2), -math.log(2) * 5 / 13), (math.log(3), math.log(3) * 15 / 17)),
+        (-0.31, math.inf),
+        keeps_minus_zero=True,
+        steepest=1.09,
+        # As dy (t + x slope), whose terms have opposite signs where x is negative.
+        scale_backward=lambda dy, x, _: (
+            np.abs(dy)
+            * np.tanh(reference.softplus(_near(x)))
+            * (1 + np.abs(_near(x)) * reference.sigmoid(-_near(x)))
+        ),
+        loses_x=True,
+    ),
+    "hard_swish": Facts(
+        ((1.5, 1.125), (-1.5, -0.375), (4.0, 4.0)),
+        (-0.375, math.inf),
+        smooth=False,
+        keeps_minus_zero=True,
+        steepest=1.5,
+        scale_backward=lambda dy, x, _: np.abs(dy) * (np.minimum(np.abs(x), 3) / 3 + 0.5),
+    ),
+    "softsign": Facts(((3.0, 0.75), (-1.0, -0.5)), (-1, 1), keeps_minus_zero=True),
+    "celu": Facts(
+        ((math.log(0.25), -0.75),),
+        (-1, math.inf),
+        keeps_minus_zero=True,
+        scale_backward=lambda dy, y, _, *, alpha=1.0: np.abs(dy) * (1 + np.abs(y) / alpha),
+    ),
 }
 """The facts by name; a new activation adds a row."""

@@ -5,6 +5,7 @@ Each row of `gyaku.ops.TABLE` has cases here; the tests walk over all of them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ from op_case import (
     specials,
     sweep,
 )
+from optimizer_facts import UPDATES
 from pool_cases import pool_cases
 
 from gyaku import reference
@@ -321,21 +323,21 @@ def optimizer_cases() -> Iterator[Case]:
         yield Case("optimizer_tick", f"step{step}-from{first}", make, beta1=0.9, beta2=0.999)
     one_rate = arrays(constant(tick(4), np.float64), constant([0, 0.5], np.float64))
     yield Case("optimizer_tick", "one-rate", one_rate)
+    for name, facts in UPDATES.items():
+        for size in SIZES:
+            flat, clock = normal((size,)), constant(tick(3), np.float64)
+            states = [
+                positive((size,)) if state in facts.squares else flat for state in facts.states
+            ]
+            for options, decay in itertools.product(facts.options, DECAYS):
+                make = arrays(flat, flat, *states, clock)
+                yield Case(name, f"{size}", make, **options, **decay)
+        zeros = [constant(np.zeros(67)) for _ in facts.states]
+        first = constant(tick(1), np.float64)
+        yield Case(name, "first-step", arrays(normal((67,)), normal((67,)), *zeros, first))
     for size in SIZES:
-        flat, clock = normal((size,)), constant(tick(3), np.float64)
-        for decay in DECAYS:
-            yield Case("sgd", f"{size}", arrays(flat, flat, clock), **decay)
-            make = arrays(flat, flat, flat, clock)
-            for nesterov in (False, True):
-                yield Case("momentum", f"{size}", make, nesterov=nesterov, momentum=0.8, **decay)
-            make = arrays(flat, flat, flat, positive((size,)), clock)
-            yield Case("adam", f"{size}", make, **decay)
-        quarter = constant([1, 0.25, 1, 1], np.float64)
-        whole = integers((size,))
+        whole, quarter = integers((size,)), constant([1, 0.25, 1, 1], np.float64)
         yield Case("sgd", f"{size}-whole", arrays(whole, whole, quarter), exact=True)
-    zeros = constant(np.zeros(67))
-    make = arrays(normal((67,)), normal((67,)), zeros, zeros, constant(tick(1), np.float64))
-    yield Case("adam", "first-step", make)
     matrix = normal((5, 7))
     yield Case("sgd", "matrix", arrays(matrix, matrix, constant(tick(2), np.float64)))
 

@@ -17,18 +17,19 @@ CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "python" / "gyaku"
 
 INTRINSICS = ["<immintrin.h>", "<arm_neon.h>"]
+LISTS = ["activations.inc", "updates.inc"]  # that the build makes
 # A row is a pattern of files and what they may include; the first row that fits is the law.
 INCLUDES = {
     "simd/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*"],
     "kernels/table.*": ["<*>", "runtime/cpu.h", "kernels/*.h", "isas.inc"],
     "kernels/isa.cpp": ["kernels/kernels.h", "kernels.inc"],
-    "kernels/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*", "kernels/*"],
+    "kernels/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*", "kernels/*", *LISTS],
     "runtime/*": ["<*>", "runtime/*"],
     "program/team.*": ["<*>", "<omp.h>", "runtime/*", "kernels/kernel.h", "program/*"],
     "program/*": ["<*>", "runtime/*", "kernels/args/*", "kernels/table.h", "program/*"],
     "bindings/*": [
         *["<*>", "<pybind11/*>", "runtime/*", "kernels/args/*", "kernels/families.inc"],
-        *["kernels/table.h", "program/*", "bindings/*", "bindings.inc"],
+        *["kernels/table.h", "program/*", "bindings/*", "bindings.inc", *LISTS],
     ],
 }
 # Headers that only the row which names them may include.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from errors import Mistake, refused_in_one_sentence
+from optimizer_facts import UPDATES
 
 from gyaku import ops
 
@@ -49,8 +50,7 @@ def gather_images(**changed: Any) -> Callable[[], Any]:
 
 
 def update(name: str, **changed: Any) -> Callable[[], Any]:
-    state = {"sgd": [], "momentum": ["velocity"], "adam": ["m", "v"]}[name]
-    given = {key: zeros(4) for key in ["params", "grads", *state]} | {"clock": CLOCK}
+    given = {key: zeros(4) for key in ["params", "grads", *UPDATES[name].states]} | {"clock": CLOCK}
     return lambda: getattr(ops, name)(**(given | changed))
 
 

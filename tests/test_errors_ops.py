@@ -9,6 +9,7 @@ import pytest
 from errors import Mistake, refused_in_one_sentence
 
 from gyaku import ops, reference
+from gyaku.ops.activation import ACTIVATIONS
 
 F32, F64, I64 = np.float32, np.float64, np.int64
 ONES = np.ones((2, 3), F32)
@@ -58,11 +59,6 @@ MISTAKES: list[Mistake] = [
         ValueError,
         "sigmoid_backward: dy and saved must have the same shape, got (2,) and (3,)",
         lambda: ops.sigmoid_backward(zeros(2), zeros(3)),
-    ),
-    (
-        ValueError,
-        "leaky_relu: alpha must be at least 0, got -0.1",
-        lambda: ops.leaky_relu(ONES, alpha=-0.1),
     ),
     (
         ValueError,
@@ -252,3 +248,15 @@ def test_out_must_not_overlap_an_input() -> None:
         ops.sum_rows(flat.reshape(4, 3), out=flat[3:6])
     with pytest.raises(ValueError, match=r"^matmul: out must not overlap bias, "):
         ops.matmul(zeros(1, 2), zeros(2, 3), bias=flat[:3], out=flat[:3].reshape(1, 3))
+
+
+@pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if row.alpha])
+def test_alpha_is_refused_out_of_its_range(name: str) -> None:
+    least, wrong = ("positive", 0.0) if ACTIVATIONS[name].positive else ("at least 0", -0.1)
+    for op, call in {
+        name: lambda: getattr(ops, name)(ONES, alpha=wrong),
+        f"{name}_backward": lambda: getattr(ops, f"{name}_backward")(ONES, ONES, alpha=wrong),
+        "matmul": lambda: ops.matmul(ONES, ONES.T, activation=name, alpha=wrong),
+    }.items():
+        with pytest.raises(ValueError, match=f"^{op}: alpha must be {least}, got {wrong}$"):
+            call()

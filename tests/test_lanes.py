@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from activation_facts import FACTS
 from op_case import DTYPES, Array, DType
+from optimizer_facts import UPDATES
 
 from gyaku import ops, reference
 from gyaku.ops import TABLE
@@ -166,12 +167,11 @@ def test_dropout_and_gather_pass_nan(dtype: DType) -> None:
 
 
 @each_dtype
-@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("name", UPDATES)
 def test_updates_spoil_one_parameter(name: str, dtype: DType) -> None:
-    states: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2}
     clock = np.array([1.0, 0.1, 0.9, 0.999])
     for place, grads in with_one(np.nan, dtype):
-        buffers: list[Any] = [np.ones_like(grads) for _ in range(states[name])]
+        buffers: list[Any] = [np.ones_like(grads) for _ in UPDATES[name].states]
         params = np.ones_like(grads)
         getattr(ops, name)(params, grads, *buffers, clock)
         for written in (params, *buffers):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from optimizer_facts import CASES
 
 import gyaku as gk
 from gyaku.optim import OPTIMIZERS, Optimizer
@@ -31,47 +32,6 @@ def descend(optimizer: Optimizer, steps: int = STEPS, dtype: Any = np.float64) -
         point.flat_grads[:] = point.flat_params / [10, 0.5]
         optimizer.step(point)
     return np.asarray(point.flat_params)
-
-
-def sgd(w, g, state, t, *, rate=0.9, decay=0.0):
-    return w - rate * (g + decay * w)
-
-
-def momentum(w, g, state, t, *, rate=0.1, alpha=0.9, decay=0.0):
-    state["v"] = alpha * state.get("v", 0) - rate * (g + decay * w)
-    return w + state["v"]
-
-
-def nesterov(w, g, state, t, *, rate=0.1, alpha=0.9):
-    state["v"] = alpha * state.get("v", 0) - rate * g
-    return w + alpha * state["v"] - rate * g
-
-
-def adam(w, g, state, t, *, rate=0.3, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.0):
-    g = g + decay * w
-    state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
-    state["v"] = beta2 * state.get("v", 0) + (1 - beta2) * g**2
-    m, v = state["m"] / (1 - beta1**t), state["v"] / (1 - beta2**t)
-    return w - rate * m / (np.sqrt(v) + epsilon)
-
-
-CASES: dict[str, tuple[Callable[[], Optimizer], Callable[..., Any], dict[str, float]]] = {
-    "sgd": (lambda: gk.SGD(0.9), sgd, {}),
-    "sgd, decay": (lambda: gk.SGD(0.9, weight_decay=0.1), sgd, {"decay": 0.1}),
-    "momentum": (lambda: gk.Momentum(0.1), momentum, {}),
-    "momentum, decay": (
-        lambda: gk.Momentum(0.1, 0.8, weight_decay=0.1),
-        momentum,
-        {"alpha": 0.8, "decay": 0.1},
-    ),
-    "nesterov": (lambda: gk.Nesterov(0.1), nesterov, {}),
-    "adam": (lambda: gk.Adam(0.3), adam, {}),
-    "adam, all": (
-        lambda: gk.Adam(0.3, beta1=0.7, beta2=0.9, epsilon=1e-3, weight_decay=0.1),
-        adam,
-        {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-3, "decay": 0.1},
-    ),
-}
 
 
 def test_every_optimizer_has_an_equation() -> None:

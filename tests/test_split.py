@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optimizer_facts import UPDATES
 from recorded import Array, names, numbers
 
 import gyaku as gk
@@ -23,22 +24,13 @@ def optimized(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GYAKU_OPTIMIZE", "1")
 
 
-def update(name: str, params: Array, grads: Array, state: list[Array], clock: Array) -> None:
-    if name == "sgd":
-        ops.sgd(params, grads, clock, weight_decay=0.01)
-    elif name == "momentum":
-        ops.momentum(params, grads, state[0], clock, nesterov=True)
-    else:
-        ops.adam(params, grads, state[0], state[1], clock)
-
-
 class Network:
     """Two matrices in one flat buffer, the second one used after its gradient is known."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.params, self.grads = numbers(SIZE), numbers(SIZE, seed=1)
-        self.state = [np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)]
+        self.state = [np.zeros(SIZE, np.float32) for _ in UPDATES[name].states]
         self.clock, self.rates = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 0.1])
         self.x, self.dy = numbers(BATCH, INPUTS, seed=2), numbers(BATCH, OUTPUTS, seed=3)
 
@@ -51,12 +43,14 @@ class Network:
             ops.matmul(self.x, self.dy, transpose_a=True, out=self.matrix(self.grads, number))
         dx = ops.matmul(self.dy, self.matrix(self.params, 1), transpose_b=True)
         ops.optimizer_tick(self.clock, self.rates, beta1=0.9, beta2=0.999)
-        update(self.name, self.params, self.grads, self.state, self.clock)
+        options = UPDATES[self.name].options[-1]
+        update = getattr(ops, self.name)
+        update(self.params, self.grads, *self.state, self.clock, weight_decay=0.01, **options)
         return dx
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("name", UPDATES)
 def test_a_cut_update_gives_the_same_bits(name: str, threads: int) -> None:
     eager, replayed = Network(name), Network(name)
     before = gk.num_threads()
@@ -91,6 +85,6 @@ def test_a_gradient_that_two_products_write_is_not_cut() -> None:
             network.x, network.dy, transpose_a=True, out=network.matrix(network.grads, number)
         )
     ops.optimizer_tick(network.clock, network.rates)
-    update("sgd", network.params, network.grads, network.state, network.clock)
+    ops.sgd(network.params, network.grads, network.clock, weight_decay=0.01)
     program.end(())
     assert names(program).count("sgd") == 1

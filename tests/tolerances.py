@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from activation_facts import FACTS
 from numpy.typing import NDArray
+from optimizer_facts import UPDATES
 
 from gyaku import reference
 from gyaku.ops import TABLE
@@ -105,28 +106,6 @@ def cross_entropy(arguments: list[Array], keywords: dict[str, Any], outputs: Sca
     return loss, np.abs(outputs[1])
 
 
-def sgd(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
-    params, grads, clock = (np.abs(x) for x in arguments)
-    return (params + clock[1] * (grads + keywords.get("weight_decay", 0.0) * params),)
-
-
-def momentum(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
-    params, grads, velocity, clock = (np.abs(x) for x in arguments)
-    change = clock[1] * (grads + keywords.get("weight_decay", 0.0) * params)
-    velocity = keywords.get("momentum", 0.9) * velocity + change
-    return params + velocity + change, velocity
-
-
-def adam(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
-    params, grads, m, v, clock = (np.abs(x) for x in arguments)
-    beta1, beta2 = keywords.get("beta1", 0.9), keywords.get("beta2", 0.999)
-    grads = grads + keywords.get("weight_decay", 0.0) * params
-    m = beta1 * m + (1 - beta1) * grads
-    v = beta2 * v + (1 - beta2) * grads * grads
-    root = np.sqrt(outputs[2] / (1 - clock[3])) + keywords.get("epsilon", 1e-8)
-    return params + clock[1] * m / (1 - clock[2]) / root * v / outputs[2], m, v
-
-
 def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
     value, totals, _slot = arguments
     return (np.abs(totals) + abs(keywords["weight"] * value[0]),)
@@ -211,11 +190,12 @@ def update_running(arguments: list[Array], keywords: dict[str, Any], _: Scales) 
 ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward")
 OWN: dict[str, Scale] = {op: of_magnitudes(op) for op in TABLE if op.startswith(ADDS_UP)}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
+OWN |= {name: update.scale for name, update in UPDATES.items()}
 OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
-        *(softmax_cross_entropy, cross_entropy, sgd, momentum, adam, accumulate, rescale),
+        *(softmax_cross_entropy, cross_entropy, accumulate, rescale),
         *(add, batch_norm, batch_norm_inference, batch_norm_backward),
         *(layer_norm, layer_norm_backward, update_running),
     )

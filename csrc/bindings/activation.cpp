@@ -13,7 +13,7 @@ namespace {
 constexpr std::array activations{
 #define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
   NamedActivation{#name, #name "_backward", Activation::name, flops, backward_flops},
-#include "kernels/args/activations.inc"
+#include "activations.inc"
 };
 
 constexpr double weight = 20; // per element, for any function

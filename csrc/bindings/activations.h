@@ -7,7 +7,7 @@
 
 namespace gyaku::bindings {
 
-// A row of kernels/args/activations.inc.
+// A row of activations.inc, the list of what kernels/activate.h defines.
 struct NamedActivation {
   const char* name;
   const char* backward; // name of the gradient in listings of programs

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,76 +27,62 @@ void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1
        Operand{args.rates, static_cast<std::int64_t>(rates.size_bytes()), Access::read}}));
 }
 
-// A call of an update: parameters, gradients, state and step counter, checked.
-class Update {
-public:
-  Update(const char* name, py::handle params, py::handle grads, py::handle clock)
-      : name_(name), call_(name) {
-    params_ = call_.real_output(params, "params");
-    operands_.push_back(params_.update(true));
-    const Tensor g = call_.buffer(grads, "grads");
-    call_.require(g.like(params_), "grads must be like params");
-    operands_.push_back(g.read(true));
-    const auto time = call_.float64_buffer(clock, "clock", 4, false);
-    call_.require(time.front() >= 1, "the clock must be at step 1 or later");
-    operands_.push_back({time.data(), 4 * sizeof(double), Access::read});
-    args.parameters = params_.data;
-    args.gradients = g.data;
-    args.clock = time.data();
-    args.size = params_.size;
-    args.unit = 1;
-  }
-
-  void set_state(void* UpdateArgs::* member, py::handle array, const char* name) {
-    const Tensor tensor = call_.output(array, name);
-    call_.require(tensor.like(params_), "the state must be like params");
-    operands_.push_back(tensor.update(true));
-    args.*member = tensor.data;
-  }
-
-  // `work` is per element.
-  void run(KernelId id, Work work) {
-    // Whole cache lines of float32: none is written by two members.
-    constexpr std::int64_t grain = 64;
-    call_.run(make_task(name_, id, params_.scalar(), args, args.size, grain,
-                        work * static_cast<double>(args.size), std::move(operands_)));
-  }
-
-  UpdateArgs args{};
-
-private:
-  const char* name_;
-  Call call_;
-  Tensor params_;
-  std::vector<Operand> operands_;
-};
-
-// An argument of an update, by the member it sets.
-template <class T> struct Argument {
+struct NamedUpdate { // a row of updates.inc, the list of what kernels/optimizer.cpp defines
   const char* name;
-  T UpdateArgs::* member;
+  Update rule;
+  std::size_t states;
+  Work work; // per element
 };
-using State = Argument<void*>;
 
-template <std::size_t> using Handle = py::handle;
+constexpr std::array updates{
+#define GYAKU_UPDATE(name, states, flops, weight)                                                  \
+  NamedUpdate{#name, Update::name, states, {flops, weight}},
+#include "updates.inc"
+};
 
-// An optimizer: its kernel, the work per element, its state arrays and its hyperparameters.
-template <std::size_t count, class... T>
-void add(py::module_& module, const char* name, KernelId id, Work work,
-         const std::array<State, count>& states, Argument<T>... numbers) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) {
-    module.def(
-        name,
-        [=](py::handle params, py::handle grads, Handle<i>... arrays, py::handle clock,
-            T... values) {
-          Update update(name, params, grads, clock);
-          (update.set_state(states[i].member, arrays, states[i].name), ...);
-          ((update.args.*numbers.member = values), ...);
-          update.run(id, work);
-        },
-        py::arg("params"), py::arg("grads"), py::arg(states[i].name)..., py::arg("clock"),
-        py::arg(numbers.name)...);
-  }(std::make_index_sequence<count>());
+const NamedUpdate& find_update(const std::string& name) {
+  for (const NamedUpdate& row : updates)
+    if (name == row.name) return row;
+  throw py::value_error("update: no update is called '" + name + "'");
+}
+
+void update(const std::string& name, py::handle params_array, py::handle grads,
+            const std::vector<py::handle>& states, py::handle clock_array, double weight_decay,
+            double beta1, double beta2, double epsilon, bool nesterov) {
+  const NamedUpdate& named = find_update(name);
+  Call call(named.name);
+  const Tensor params = call.real_output(params_array, "params");
+  const Tensor g = call.buffer(grads, "grads");
+  call.require(g.like(params), "grads must be like params");
+  const auto clock = call.float64_buffer(clock_array, "clock", 4, false);
+  call.require(clock.front() >= 1, "the clock must be at step 1 or later");
+  std::vector<Operand> operands{
+      params.update(true), g.read(true), {clock.data(), 4 * sizeof(double), Access::read}};
+  UpdateArgs args{.parameters = params.data,
+                  .gradients = g.data,
+                  .first = nullptr,
+                  .second = nullptr,
+                  .clock = clock.data(),
+                  .size = params.size,
+                  .unit = 1,
+                  .weight_decay = weight_decay,
+                  .beta1 = beta1,
+                  .beta2 = beta2,
+                  .epsilon = epsilon,
+                  .rule = named.rule,
+                  .nesterov = nesterov};
+  call.require(states.size() == named.states, "the states are not those of this update");
+  void** const members[] = {&args.first, &args.second};
+  for (std::size_t i = 0; i < states.size(); i++) {
+    const Tensor state = call.output(states[i], "state");
+    call.require(state.like(params), "the state must be like params");
+    operands.push_back(state.update(true));
+    *members[i] = state.data;
+  }
+  // Whole cache lines of float32: none is written by two members.
+  constexpr std::int64_t grain = 64;
+  call.run(make_task(named.name, KernelId::update, params.scalar(), args, args.size, grain,
+                     named.work * static_cast<double>(args.size), std::move(operands)));
 }
 
 } // namespace
@@ -103,15 +90,9 @@ void add(py::module_& module, const char* name, KernelId id, Work work,
 void register_optimizer(py::module_& module) {
   module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
              py::arg("beta1"), py::arg("beta2"));
-  const Argument weight_decay{"weight_decay", &UpdateArgs::weight_decay};
-  add(module, "sgd", KernelId::sgd, {2, 4}, std::array<State, 0>{}, weight_decay);
-  add(module, "momentum", KernelId::momentum, {4, 8},
-      std::array{State{"velocity", &UpdateArgs::first}}, Argument{"momentum", &UpdateArgs::beta1},
-      Argument{"nesterov", &UpdateArgs::nesterov}, weight_decay);
-  add(module, "adam", KernelId::adam, {14, 14},
-      std::array{State{"m", &UpdateArgs::first}, State{"v", &UpdateArgs::second}},
-      Argument{"beta1", &UpdateArgs::beta1}, Argument{"beta2", &UpdateArgs::beta2},
-      Argument{"epsilon", &UpdateArgs::epsilon}, weight_decay);
+  module.def("update", &update, py::arg("name"), py::arg("params"), py::arg("grads"),
+             py::arg("states"), py::arg("clock"), py::arg("weight_decay"), py::arg("beta1") = 0.0,
+             py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0, py::arg("nesterov") = false);
 }
 
 } // namespace gyaku::bindings

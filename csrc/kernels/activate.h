@@ -1,4 +1,12 @@
 // The activation functions and their derivatives, on one vector at a time.
+//
+// `y` is the function of x; `dx` is dy times its derivative, from what the forward pass saves: the
+// output y or the input x, as the row in python/gyaku/ops/activation.py says. `Flops` counts the
+// floating-point operations of an element forward and backward, where an elementary function is
+// one. The build lists names and counts in activations.inc, from the lines that begin with
+// `template <> struct Function` and name both.
+//
+// NaN in, NaN out: `max` and `min` keep their second operand where a comparison fails.
 #pragma once
 
 #include "kernels/args/activation.h"
@@ -7,81 +15,183 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-// Klambauer et al. 2017: the fixed point of mean 0 and variance 1.
-template <class T> constexpr T selu_scale = T(1.0507009873554804934193349852946);
-template <class T> constexpr T selu_alpha = T(1.6732632423543772848170429916717);
+template <int forward, int backward> struct Flops {};
+template <Activation> struct Function;
 
-// NaN in, NaN out: `max` and `min` keep their second operand where a comparison fails.
-template <Activation function, class T> GYAKU_INLINE vec<T> activate(vec<T> x, vec<T> alpha) {
-  const vec<T> one(T(1));
-  if constexpr (function == Activation::identity || function == Activation::dropped_relu) {
-    return x;
-  } else if constexpr (function == Activation::step) {
-    return select(x > zero<T>(), one, select(x <= zero<T>(), zero<T>(), x));
-  } else if constexpr (function == Activation::sigmoid) {
-    return sigmoid(x);
-  } else if constexpr (function == Activation::tanh) {
-    return tanh(x);
-  } else if constexpr (function == Activation::relu) {
-    return max(zero<T>(), x);
-  } else if constexpr (function == Activation::leaky_relu) {
+template <class T> GYAKU_INLINE vec<T> one() { return vec<T>(T(1)); }
+
+template <> struct Function<Activation::identity> : Flops<0, 0> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T>, vec<T>) { return dy; }
+};
+
+template <> struct Function<Activation::step> : Flops<1, 0> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    return select(x > zero<T>(), one<T>(), select(x <= zero<T>(), zero<T>(), x));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T>, vec<T>, vec<T>) { return zero<T>(); }
+};
+
+template <> struct Function<Activation::sigmoid> : Flops<3, 3> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return sigmoid(x); }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    return dy * (y * (one<T>() - y));
+  }
+};
+
+template <> struct Function<Activation::tanh> : Flops<1, 3> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return tanh(x); }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    return dy * fma(-y, y, one<T>());
+  }
+};
+
+template <> struct Function<Activation::relu> : Flops<1, 1> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return max(zero<T>(), x); }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    return select(y > zero<T>(), dy, zero<T>());
+  }
+};
+
+template <> struct Function<Activation::leaky_relu> : Flops<2, 2> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * x);
-  } else if constexpr (function == Activation::elu) {
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
+    return select(y > zero<T>(), dy, alpha * dy);
+  }
+};
+
+template <> struct Function<Activation::elu> : Flops<4, 3> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * expm1(x));
-  } else if constexpr (function == Activation::selu) {
-    return vec<T>(selu_scale<T>) * select(x > zero<T>(), x, vec<T>(selu_alpha<T>) * expm1(x));
-  } else if constexpr (function == Activation::gelu) {
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
+    return select(y > zero<T>(), dy, dy * (y + alpha));
+  }
+};
+
+template <> struct Function<Activation::selu> : Flops<5, 3> {
+  // Klambauer et al. 2017: the fixed point of mean 0 and variance 1.
+  template <class T> static constexpr T scale = T(1.0507009873554804934193349852946);
+  template <class T> static constexpr T alpha = T(1.6732632423543772848170429916717);
+
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    return vec<T>(scale<T>) * select(x > zero<T>(), x, vec<T>(alpha<T>) * expm1(x));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    return select(y > zero<T>(), vec<T>(scale<T>) * dy, dy * (y + vec<T>(scale<T> * alpha<T>)));
+  }
+};
+
+template <> struct Function<Activation::gelu> : Flops<5, 11> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
     // x P(X <= x) = max(x, 0) - |x| P(X <= -|x|)
     const NormalTail<T> tail = normal_tail(abs(x));
     return max(zero<T>(), x) - tail.bell * tail.t * tail.mills;
-  } else if constexpr (function == Activation::silu) {
-    return max(vec<T>(-number<T>::exp_highest), x) * sigmoid(x); // 0 at -inf
-  } else if constexpr (function == Activation::softplus) {
-    return max(zero<T>(), x) + log1p_of_fraction(exp(-abs(x)));
-  } else {
-    static_assert(function == Activation::hard_sigmoid);
-    return min(one, max(zero<T>(), x / vec<T>(T(6)) + vec<T>(T(0.5))));
   }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    // P(X <= x) + x density(x); at x and -x these add up to one
+    const NormalTail<T> tail = normal_tail(abs(x));
+    const vec<T> slope = tail.bell * fma(-tail.t, vec<T>(tail.peak), tail.mills);
+    return dy * select(x > zero<T>(), one<T>() - slope, slope);
+  }
+};
+
+template <> struct Function<Activation::silu> : Flops<4, 8> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    return max(vec<T>(-number<T>::exp_highest), x) * sigmoid(x); // 0 at -inf
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> s = sigmoid(x);
+    const vec<T> finite = clamp(x, -number<T>::exp_highest, number<T>::exp_highest);
+    return dy * (s * fma(finite, one<T>() - s, one<T>()));
+  }
+};
+
+template <> struct Function<Activation::softplus> : Flops<3, 4> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    return max(zero<T>(), x) + log1p_of_fraction(exp(-abs(x)));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    return dy * sigmoid(x);
+  }
+};
+
+template <> struct Function<Activation::hard_sigmoid> : Flops<4, 3> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    return min(one<T>(), max(zero<T>(), x / vec<T>(T(6)) + vec<T>(T(0.5))));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    return select((y > zero<T>()) & (y < one<T>()), dy * vec<T>(T(1) / T(6)), zero<T>());
+  }
+};
+
+template <> struct Function<Activation::mish> : Flops<6, 15> {
+  // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); 1 beyond, 0 where e^x is subnormal
+  template <class T> static constexpr T highest = T(40);
+  template <class T> static constexpr T lowest = number<T>::exp_lowest - T(1);
+
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> e = exp(min(vec<T>(highest<T>), x)), n = e * (e + vec<T>(T(2)));
+    return max(vec<T>(lowest<T>), x) * (n / (n + vec<T>(T(2))));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> two(T(2)), near = clamp(x, lowest<T>, highest<T>);
+    const vec<T> e = exp(near), n = e * (e + two), part = one<T>() / (n + two);
+    // its derivative is 4 e^x (e^x + 1) / (n + 2)^2, whose denominator would overflow
+    const vec<T> slope = (two * part) * (two * (e * (e + one<T>())) * part);
+    return dy * fma(near, slope, n * part);
+  }
+};
+
+template <> struct Function<Activation::hard_swish> : Flops<5, 5> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> above = clamp(x + vec<T>(T(3)), T(0), T(6));
+    return max(vec<T>(T(-3)), x) * (above / vec<T>(T(6))); // 0 at -inf
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> inner = dy * fma(x, vec<T>(T(1) / T(3)), vec<T>(T(0.5)));
+    const vec<T> rising = select(x >= vec<T>(T(3)), dy, inner);
+    return select(x <= vec<T>(T(-3)), zero<T>(), rising);
+  }
+};
+
+template <> struct Function<Activation::softsign> : Flops<3, 4> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> finite = clamp(x, T(-0x1p60), T(0x1p60)); // where it is 1 to all digits
+    return finite / (one<T>() + abs(finite));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
+    const vec<T> rest = one<T>() - abs(y); // 1 / (1 + |x|)
+    return dy * (rest * rest);
+  }
+};
+
+template <> struct Function<Activation::celu> : Flops<5, 4> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
+    return select(x > zero<T>(), x, alpha * expm1(x / alpha));
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
+    return select(y > zero<T>(), dy, dy * (one<T>() + y / alpha));
+  }
+};
+
+// Only as a derivative, which see in args/activation.h.
+template <> struct Function<Activation::dropped_relu> {
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
+    return select(y > zero<T>(), alpha * dy, zero<T>());
+  }
+};
+
+template <Activation function, class T> GYAKU_INLINE vec<T> activate(vec<T> x, vec<T> alpha) {
+  return Function<function>::y(x, alpha);
 }
 
-// dy times the derivative. `saved` is the input for gelu, silu and softplus, else the output.
 template <Activation function, class T>
 GYAKU_INLINE vec<T> differentiate(vec<T> dy, vec<T> saved, vec<T> alpha) {
-  const vec<T> one(T(1));
-  if constexpr (function == Activation::identity) {
-    return dy;
-  } else if constexpr (function == Activation::step) {
-    return zero<T>();
-  } else if constexpr (function == Activation::sigmoid) {
-    return dy * (saved * (one - saved));
-  } else if constexpr (function == Activation::tanh) {
-    return dy * fma(-saved, saved, one);
-  } else if constexpr (function == Activation::relu) {
-    return select(saved > zero<T>(), dy, zero<T>());
-  } else if constexpr (function == Activation::dropped_relu) {
-    return select(saved > zero<T>(), alpha * dy, zero<T>());
-  } else if constexpr (function == Activation::leaky_relu) {
-    return select(saved > zero<T>(), dy, alpha * dy);
-  } else if constexpr (function == Activation::elu) {
-    return select(saved > zero<T>(), dy, dy * (saved + alpha));
-  } else if constexpr (function == Activation::selu) {
-    return select(saved > zero<T>(), vec<T>(selu_scale<T>) * dy,
-                  dy * (saved + vec<T>(selu_scale<T> * selu_alpha<T>)));
-  } else if constexpr (function == Activation::gelu) {
-    // P(X <= x) + x density(x); at x and -x these add up to one
-    const NormalTail<T> tail = normal_tail(abs(saved));
-    const vec<T> slope = tail.bell * fma(-tail.t, vec<T>(tail.peak), tail.mills);
-    return dy * select(saved > zero<T>(), one - slope, slope);
-  } else if constexpr (function == Activation::silu) {
-    const vec<T> s = sigmoid(saved);
-    const vec<T> x = clamp(saved, -number<T>::exp_highest, number<T>::exp_highest);
-    return dy * (s * fma(x, one - s, one));
-  } else if constexpr (function == Activation::softplus) {
-    return dy * sigmoid(saved);
-  } else {
-    static_assert(function == Activation::hard_sigmoid);
-    return select((saved > zero<T>()) & (saved < one), dy * vec<T>(T(1) / T(6)), zero<T>());
-  }
+  return Function<function>::dx(dy, saved, alpha);
 }
 
 // Functions that tiles apply to their sums in registers. Others would need too many registers.
@@ -98,7 +208,7 @@ template <class F> GYAKU_INLINE void choose(Activation function, F f) {
 #define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
   case Activation::name:                                                                           \
     return f(Chosen<Activation::name>{});
-#include "kernels/args/activations.inc"
+#include "activations.inc"
   case Activation::dropped_relu:
     return f(Chosen<Activation::dropped_relu>{});
   }

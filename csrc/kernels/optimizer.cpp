@@ -41,61 +41,95 @@ template <class T> struct Buffers {
   }
 };
 
+// An update of the flat parameters: what it keeps between steps, in the order of UpdateArgs, and
+// the work of an element. The build lists them in updates.inc, from the lines that begin with
+// `template <> struct Rule`.
+template <int states, int flops, int weight> struct Work {};
+template <Update> struct Rule;
+
 // p -= lr g
-template <class T> void sgd(const UpdateArgs& args, Slice slice) noexcept {
-  const Buffers<T> at(args);
-  const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
-  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
-    const vec<T> p = at.parameter(i, n);
-    store(at.parameters + i, fma(rate, at.gradient(p, i, n), p), n);
-  });
-}
+template <> struct Rule<Update::sgd> : Work<0, 2, 4> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n);
+      store(at.parameters + i, fma(rate, at.gradient(p, i, n), p), n);
+    });
+  }
+};
 
 // v = momentum v - lr g; p += v, or p += momentum v - lr g (Nesterov)
-template <bool nesterov, class T>
-GYAKU_INLINE void momentum_update(const UpdateArgs& args, Slice slice) {
-  const Buffers<T> at(args);
-  const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
-  const vec<T> momentum(static_cast<T>(args.beta1));
-  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
-    const vec<T> p = at.parameter(i, n);
-    const vec<T> change = rate * at.gradient(p, i, n);
-    const vec<T> v = fma(momentum, load(at.first + i, n), change);
-    store(at.first + i, v, n);
-    store(at.parameters + i, p + (nesterov ? fma(momentum, v, change) : v), n);
-  });
-}
-template <class T> void momentum(const UpdateArgs& args, Slice slice) noexcept {
-  if (args.nesterov)
-    momentum_update<true, T>(args, slice);
-  else
-    momentum_update<false, T>(args, slice);
-}
+template <> struct Rule<Update::momentum> : Work<1, 4, 8> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    if (args.nesterov)
+      run<true, T>(args, slice);
+    else
+      run<false, T>(args, slice);
+  }
+  template <bool nesterov, class T>
+  GYAKU_INLINE static void run(const UpdateArgs& args, Slice slice) {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> momentum(static_cast<T>(args.beta1));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n);
+      const vec<T> change = rate * at.gradient(p, i, n);
+      const vec<T> v = fma(momentum, load(at.first + i, n), change);
+      store(at.first + i, v, n);
+      store(at.parameters + i, p + (nesterov ? fma(momentum, v, change) : v), n);
+    });
+  }
+};
 
 // Kingma & Ba 2015, algorithm 1, with the bias corrections outside the loop:
 // p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
-template <class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
-  const Buffers<T> at(args);
-  const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
-  const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
-  const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
-  const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
-  const vec<T> epsilon(static_cast<T>(args.epsilon));
-  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
-    const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
-    const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
-    const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
-    store(at.first + i, m, n);
-    store(at.second + i, v, n);
-    store(at.parameters + i, fma(rate, m / fma(sqrt(v), correction, epsilon), p), n);
-  });
+template <> struct Rule<Update::adam> : Work<2, 14, 14> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
+    const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
+    const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
+    const vec<T> epsilon(static_cast<T>(args.epsilon));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
+      const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
+      store(at.first + i, m, n);
+      store(at.second + i, v, n);
+      store(at.parameters + i, fma(rate, m / fma(sqrt(v), correction, epsilon), p), n);
+    });
+  }
+};
+
+// Duchi, Hazan & Singer 2011: h += g^2; p -= lr g / (sqrt(h) + epsilon)
+template <> struct Rule<Update::adagrad> : Work<1, 7, 10> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> epsilon(static_cast<T>(args.epsilon));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> h = fma(g, g, load(at.first + i, n));
+      store(at.first + i, h, n);
+      store(at.parameters + i, fma(rate, g / (sqrt(h) + epsilon), p), n);
+    });
+  }
+};
+
+template <class T> void update(const UpdateArgs& args, Slice slice) noexcept {
+  switch (args.rule) {
+#define GYAKU_UPDATE(name, states, flops, weight)                                                  \
+  case Update::name:                                                                               \
+    return Rule<Update::name>::template run<T>(args, slice);
+#include "updates.inc"
+  }
 }
 
 } // namespace
 
 Entry optimizer_tick_kernel() noexcept { return entry<TickArgs, optimizer_tick, optimizer_tick>; }
-Entry sgd_kernel() noexcept { return entry<UpdateArgs, sgd<float>, sgd<double>>; }
-Entry momentum_kernel() noexcept { return entry<UpdateArgs, momentum<float>, momentum<double>>; }
-Entry adam_kernel() noexcept { return entry<UpdateArgs, adam<float>, adam<double>>; }
+Entry update_kernel() noexcept { return entry<UpdateArgs, update<float>, update<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -219,26 +219,15 @@ def accumulate(
 def optimizer_tick(
     clock: NDArray[np.float64], rates: NDArray[np.float64], beta1: float, beta2: float
 ) -> None: ...
-def sgd(
-    params: NDArray[Any], grads: NDArray[Any], clock: NDArray[np.float64], weight_decay: float
-) -> None: ...
-def momentum(
+def update(
+    name: str,
     params: NDArray[Any],
     grads: NDArray[Any],
-    velocity: NDArray[Any],
+    states: Sequence[NDArray[Any]],
     clock: NDArray[np.float64],
-    momentum: float,
-    nesterov: bool,
     weight_decay: float,
-) -> None: ...
-def adam(
-    params: NDArray[Any],
-    grads: NDArray[Any],
-    m: NDArray[Any],
-    v: NDArray[Any],
-    clock: NDArray[np.float64],
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    weight_decay: float,
+    beta1: float = ...,
+    beta2: float = ...,
+    epsilon: float = ...,
+    nesterov: bool = ...,
 ) -> None: ...

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
             """All gradients, one after another."""
 
 
-__all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer"]
+__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "Optimizer"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -432,6 +432,61 @@ class Adam(Optimizer):
             self.clock,
             beta1=self.beta1,
             beta2=self.beta2,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay,
+        )
+
+
+class AdaGrad(Optimizer):
+    """AdaGrad: each parameter's learning rate falls with the sum of its squared gradients.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    epsilon : float
+        Small constant in the denominator.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``h ← h + g²`` from ``h = 0``, ``w ← w - η g / (√h + ε)``: J. Duchi, E. Hazan and Y. Singer,
+    Adaptive subgradient methods for online learning and stochastic optimization (2011). The
+    defaults are PyTorch's.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
+    >>> optimizer = AdaGrad(0.5)
+    >>> optimizer.step(model)
+    >>> model.flat_grads[:] = 4.0
+    >>> optimizer.step(model)
+    >>> model.flat_params
+    array([0.1, 2.1])
+    """
+
+    native = True
+    state_names = ("h",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        *,
+        epsilon: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.epsilon = number("AdaGrad", "epsilon", epsilon, above=0)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.adagrad(
+            params,
+            grads,
+            self.state["h"],
+            self.clock,
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
         )

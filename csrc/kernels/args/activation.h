@@ -7,7 +7,7 @@ namespace gyaku {
 
 enum class Activation : std::int32_t {
 #define GYAKU_ACTIVATION(name, flops, backward_flops) name,
-#include "kernels/args/activations.inc"
+#include "activations.inc"
   dropped_relu, // only as a derivative: that of dropout after relu, whose output is saved; alpha is
                 // the scale of dropout
 };

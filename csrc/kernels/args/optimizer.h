@@ -12,17 +12,22 @@ struct TickArgs { // see ops.optimizer_tick
   double beta1, beta2;
 };
 
+enum class Update : std::int32_t { // the updates that kernels/optimizer.cpp defines
+#define GYAKU_UPDATE(name, states, flops, weight) name,
+#include "updates.inc"
+};
+
 // The flat updates. The step counter `clock` holds [step, learning rate, beta1^step, beta2^step]. A
 // slice [b, e) covers elements [b * unit, e * unit).
 struct UpdateArgs {
   void* parameters;
   const void* gradients;
-  void* first;  // velocity, or Adam's m
-  void* second; // Adam's v
+  void *first, *second; // what an update keeps between steps, in the order of its operation
   const double* clock;
   std::int64_t size, unit;
   double weight_decay;
   double beta1, beta2, epsilon; // momentum is beta1
+  Update rule;
   bool nesterov;
 };
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ELU", "GELU", "SELU", "Activation", "HardSigmoid", "Identity", "LeakyReLU"]
-__all__ += ["LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh"]
+__all__ = ["CELU", "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity"]
+__all__ += ["LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus"]
+__all__ += ["Softsign", "Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
@@ -120,8 +121,10 @@ class Parametric(Activation):
 
     def __init__(self, alpha: float | None = None, *, name: str | None = "") -> None:
         super().__init__(name=name)
-        default = ROWS[self.op].alpha
-        self.alpha = number(str(self), "alpha", default if alpha is None else alpha, least=0)
+        row = ROWS[self.op]
+        given = row.alpha if alpha is None else alpha
+        above = 0.0 if row.positive else -math.inf
+        self.alpha = number(str(self), "alpha", given, least=0, above=above)
 
     @property
     def options(self) -> dict[str, float]:
@@ -199,6 +202,30 @@ class HardSigmoid(Activation):
     """Sigmoid made of lines."""
 
     op = "hard_sigmoid"
+
+
+class Mish(Activation):
+    """Self-regularized rectifier without a corner."""
+
+    op = "mish"
+
+
+class HardSwish(Activation):
+    """Swish made of a line and a parabola."""
+
+    op = "hard_swish"
+
+
+class Softsign(Activation):
+    """Quotient that saturates slowly."""
+
+    op = "softsign"
+
+
+class CELU(Parametric):
+    """Exponential linear unit whose derivative is continuous."""
+
+    op = "celu"
 
 
 class Softmax(Activation):

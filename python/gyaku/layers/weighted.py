@@ -10,6 +10,7 @@ import numpy as np
 from gyaku.init import initializer
 from gyaku.layers.activation import activation as as_activation
 from gyaku.layers.base import Layer
+from gyaku.ops.activation import ACTIVATIONS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from gyaku.layers.activation import Activation
 
 __all__ = ["Weighted"]
-
-RECTIFIERS = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 
 
 class Weighted(Layer, abstract=True):
@@ -98,7 +97,8 @@ class Weighted(Layer, abstract=True):
         initial = self.weight_init
         if initial == "auto":
             follows = self.applied.op if self.applied else self.activation_after
-            initial = "he" if follows in RECTIFIERS else "xavier"
+            row = ACTIVATIONS.get(follows or "")
+            initial = "he" if row and row.rectifies else "xavier"
         draw = initializer(initial)
 
         def by_groups(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:

@@ -7,6 +7,7 @@ NaN and infinity in dy.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
@@ -22,16 +23,22 @@ if TYPE_CHECKING:
     Operation = Callable[..., NDArray[Any]]
 
 __all__ = [
+    "celu",
+    "celu_backward",
     "elu",
     "elu_backward",
     "gelu",
     "gelu_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
+    "hard_swish",
+    "hard_swish_backward",
     "identity",
     "identity_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "mish",
+    "mish_backward",
     "relu",
     "relu_backward",
     "selu",
@@ -42,6 +49,8 @@ __all__ = [
     "silu_backward",
     "softplus",
     "softplus_backward",
+    "softsign",
+    "softsign_backward",
     "step",
     "step_backward",
     "tanh",
@@ -50,11 +59,6 @@ __all__ = [
 
 ACTIVATIONS: dict[str, Activation] = {}
 """The activation functions by name; the operations, the layers and the tests follow from it."""
-
-
-def _check_alpha(op: str, alpha: float) -> None:
-    if not alpha >= 0:
-        raise ValueError(f"{op}: alpha must be at least 0, got {alpha}")
 
 
 def check_activation(op: str, name: str | None, alpha: float | None) -> float | None:
@@ -77,14 +81,15 @@ def check_activation(op: str, name: str | None, alpha: float | None) -> float | 
     Raises
     ------
     ValueError
-        If there is no such activation, or its parameter is negative.
+        If there is no such activation, or its parameter is out of range.
     """
-    if (name or "identity") not in ACTIVATIONS:
+    row = ACTIVATIONS.get(name or "identity")
+    if row is None:
         known = ", ".join(ACTIVATIONS)
         raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
     if alpha is None:
         return None
-    _check_alpha(op, alpha)
+    row.check_alpha(op, alpha)
     return alpha if name in _DEFAULT_ALPHA else None
 
 
@@ -101,17 +106,21 @@ def alpha_of(name: str | None, alpha: float | None) -> float:
     Returns
     -------
     float
-        The parameter; 0 for functions that have none.
+        The parameter; 0 for functions that have none, and NaN, which kernels refuse as they do
+        negative ones, for 0 where it must be positive.
 
     Examples
     --------
     >>> alpha_of("elu", None), alpha_of("elu", 0.5), alpha_of(None, None)
     (1.0, 0.5, 0.0)
     """
-    return _DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+    if alpha is None:
+        return _DEFAULT_ALPHA.get(name, 0.0)
+    return math.nan if alpha == 0 and name in _POSITIVE else alpha
 
 
 _DEFAULT_ALPHA: dict[str | None, float] = {}
+_POSITIVE: set[str | None] = set()
 
 
 def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
@@ -121,12 +130,12 @@ def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         return prepared(x=floating(name, "x", x))
 
     def with_alpha(x: ArrayLike, *, alpha: float = row.alpha or 0.0) -> NDArray[Any]:
-        _check_alpha(name, alpha)
+        row.check_alpha(name, alpha)
         return prepared(x=floating(name, "x", x))
 
     if row.alpha is None:
         return (lambda x: _core.activation(x, None, name, 0.0)), without_alpha
-    return (lambda x, *, alpha: _core.activation(x, None, name, alpha)), with_alpha
+    return (lambda x, *, alpha: _core.activation(x, None, name, alpha_of(name, alpha))), with_alpha
 
 
 def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
@@ -141,14 +150,16 @@ def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
     def with_alpha(
         dy: ArrayLike, saved: ArrayLike, *, alpha: float = row.alpha or 0.0
     ) -> NDArray[Any]:
-        _check_alpha(op, alpha)
+        row.check_alpha(op, alpha)
         return without_alpha(dy, saved)
 
     if row.alpha is None:
         native = lambda dy, saved: _core.activation_backward(dy, saved, None, name, 0.0)  # noqa: E731
         return native, without_alpha
     return (
-        lambda dy, saved, *, alpha: _core.activation_backward(dy, saved, None, name, alpha)
+        lambda dy, saved, *, alpha: _core.activation_backward(
+            dy, saved, None, name, alpha_of(name, alpha)
+        )
     ), with_alpha
 
 
@@ -157,6 +168,8 @@ def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Ope
     row = ACTIVATIONS[name] = Activation(name, summary, **columns)
     if row.alpha is not None:
         _DEFAULT_ALPHA[name] = row.alpha
+    if row.positive:
+        _POSITIVE.add(name)
     forward, backward = (
         _operation(row, op, made, doc, **more)
         for op, made, doc, more in zip(
@@ -247,6 +260,7 @@ relu, relu_backward = _operations(
     derivative="dx = dy if y > 0, else 0",
     flops=(1, 1),
     roundings=(0, 0),
+    rectifies=True,
     example=("[-1.0, 2.0]", "array([0., 2.])"),
     example_backward=("[1.0, 2.0], [0.0, 5.0]", "array([0., 2.])"),
 )
@@ -262,6 +276,7 @@ leaky_relu, leaky_relu_backward = _operations(
     flops=(2, 2),
     roundings=(2, 2),
     alpha=0.01,
+    rectifies=True,
     example=("[-1.0, 2.0]", "array([-0.01,  2.  ])"),
     example_backward=(
         "[1.0, 2.0], [-0.03, 5.0]",
@@ -280,6 +295,7 @@ elu, elu_backward = _operations(
     flops=(4, 3),
     roundings=(4, 3),
     alpha=1.0,
+    rectifies=True,
     example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
     example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
 )
@@ -309,6 +325,7 @@ gelu, gelu_backward = _operations(
     flops=(5, 11),
     roundings=(5, 13),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([-0.1587,  0.    ,  0.8413])"),
     example_backward=(
         "[1.0, 1.0], [-1.0, 0.0]",
@@ -324,6 +341,7 @@ silu, silu_backward = _operations(
     flops=(4, 8),
     roundings=(5, 9),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([-0.2689,  0.    ,  0.7311])"),
     example_backward=(
         "[1.0, 1.0], [-1.0, 0.0]",
@@ -339,6 +357,7 @@ softplus, softplus_backward = _operations(
     flops=(3, 4),
     roundings=(5, 5),
     saves="input",
+    rectifies=True,
     example=("[-1.0, 0.0, 1.0]", "array([0.3133, 0.6931, 1.3133])"),
     example_backward=("[1.0, 2.0], [0.0, 0.0]", "array([0.5, 1. ])"),
 )
@@ -352,4 +371,60 @@ hard_sigmoid, hard_sigmoid_backward = _operations(
     roundings=(3, 2),
     example=("[-4.0, 0.0, 1.5]", "array([0.  , 0.5 , 0.75])"),
     example_backward=("[6.0, 6.0], [0.5, 1.0]", "array([1., 0.])"),
+)
+mish, mish_backward = _operations(
+    "mish",
+    "Weight the input by the hyperbolic tangent of its softplus.",
+    equation="y = x tanh(log(1 + exp(x)))",
+    source='Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020',
+    derivative="dx = dy (t + x sigmoid(x) (1 - t²)) with t = tanh(log(1 + exp(x)))",
+    flops=(6, 15),
+    roundings=(8, 14),
+    saves="input",
+    rectifies=True,
+    example=("[-1.0, 0.0, 1.0]", "array([-0.3034,  0.    ,  0.8651])"),
+    example_backward=("[1.0, 1.0], [-1.0, 0.0]", "array([0.0592, 0.6   ])"),
+)
+hard_swish, hard_swish_backward = _operations(
+    "hard_swish",
+    "Weight the input by its hard sigmoid: `silu` made of a line and a parabola.",
+    equation="y = x min(max(x / 6 + 1/2, 0), 1)",
+    source='Howard et al., "Searching for MobileNetV3", ICCV 2019',
+    derivative="dx = 0 if x ≤ -3, dy if x ≥ 3, else dy (x / 3 + 1/2)",
+    flops=(5, 5),
+    roundings=(3, 4),
+    saves="input",
+    rectifies=True,
+    example=("[-4.0, -1.5, 1.5, 4.0]", "array([-0.   , -0.375,  1.125,  4.   ])"),
+    example_backward=("[1.0, 1.0, 1.0], [-4.0, 0.0, 1.5]", "array([0. , 0.5, 1. ])"),
+)
+softsign, softsign_backward = _operations(
+    "softsign",
+    "Squash to (-1, 1) by a quotient, which saturates more slowly than `tanh`.",
+    equation="y = x / (1 + |x|)",
+    source=(
+        'Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking",'
+        " NAACL 2009"
+    ),
+    derivative="dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)",
+    flops=(3, 4),
+    roundings=(2, 4),
+    example=("[-1.0, 0.0, 3.0]", "array([-0.5 ,  0.  ,  0.75])"),
+    example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 0.5])"),
+)
+celu, celu_backward = _operations(
+    "celu",
+    "Bend negative values exponentially towards -alpha, with slope one at zero for every alpha.",
+    equation="y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)",
+    source='Barron, "Continuously differentiable exponential linear units", arXiv:1704.07483',
+    derivative=(
+        "dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there"
+    ),
+    flops=(5, 4),
+    roundings=(5, 4),
+    alpha=1.0,
+    positive=True,
+    rectifies=True,
+    example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
+    example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
 )

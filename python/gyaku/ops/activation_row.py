@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 __all__ = ["Activation"]
 
-_NEGATIVE = "\n    ValueError\n        If alpha is negative."
 _FORWARD = """{summary}
 
     Parameters
@@ -108,6 +107,11 @@ class Activation(NamedTuple):
         The tensor of the forward pass from which the gradient is computed.
     alpha : float or None, optional
         Default of the parameter alpha; None if there is no parameter.
+    positive : bool, optional
+        Whether alpha must be positive; else it may be 0.
+    rectifies : bool, optional
+        Whether it grows without bound on one side alone, so that ``"auto"`` initialises the weights
+        before it as `He`.
     """
 
     name: str
@@ -121,6 +125,27 @@ class Activation(NamedTuple):
     source: str = ""
     saves: str = "output"
     alpha: float | None = None
+    positive: bool = False
+    rectifies: bool = False
+
+    def check_alpha(self, op: str, alpha: float) -> None:
+        """Refuse a parameter that is out of range.
+
+        Parameters
+        ----------
+        op : str
+            Operation, for errors.
+        alpha : float
+            The parameter.
+
+        Raises
+        ------
+        ValueError
+            If it is negative, or 0 where it must be positive.
+        """
+        if not (alpha > 0 if self.positive else alpha >= 0):
+            right = "positive" if self.positive else "at least 0"
+            raise ValueError(f"{op}: alpha must be {right}, got {alpha}")
 
     def documentation(self) -> str:
         """Return the docstring of the operation.
@@ -134,9 +159,7 @@ class Activation(NamedTuple):
             name=self.name,
             summary=self.summary,
             alpha=self._parameter(),
-            negative=""
-            if self.alpha is None
-            else "\n    ValueError\n        If alpha is negative.",
+            negative=self._wrong_alpha("\n    ValueError\n        If {}."),
             equation=self._equation,
             arguments=self.example[0],
             result=self.example[1],
@@ -155,7 +178,7 @@ class Activation(NamedTuple):
             function=self.name,
             saves="input x" if self.saves == "input" else "output y",
             alpha=self._parameter(),
-            negative="" if self.alpha is None else ", or alpha is negative",
+            negative=self._wrong_alpha(", or {}"),
             equation=self.derivative + ".",
             arguments=self.example_backward[0],
             result=self.example_backward[1],
@@ -188,7 +211,13 @@ class Activation(NamedTuple):
     def _parameter(self) -> str:
         if self.alpha is None:
             return ""
-        return f"\n    alpha : float, default {self.alpha}\n        Parameter, at least 0."
+        right = "positive" if self.positive else "at least 0"
+        return f"\n    alpha : float, default {self.alpha}\n        Parameter, {right}."
+
+    def _wrong_alpha(self, sentence: str) -> str:
+        if self.alpha is None:
+            return ""
+        return sentence.format(f"alpha is {'not positive' if self.positive else 'negative'}")
 
     @property
     def _equation(self) -> str:

@@ -11,7 +11,7 @@ from gyaku.ops.op import like_first, operation, per_element
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
+__all__ = ["adagrad", "adam", "momentum", "optimizer_tick", "sgd"]
 
 
 @operation(
@@ -81,6 +81,7 @@ def optimizer_tick(
 def _row(*, state: str = "", flops: int, roundings: int) -> dict[str, Any]:
     outputs = f"params {state}"
     return {
+        "kernel": "update",
         "inputs": f"params grads {state} clock",
         "outputs": outputs,
         "shapes": lambda shapes, **_keywords: (shapes[0],) * len(outputs.split()),
@@ -106,7 +107,9 @@ def _check_update(
 
 
 @operation(
-    lambda params, grads, clock, *, weight_decay: _core.sgd(params, grads, clock, weight_decay),
+    lambda params, grads, clock, *, weight_decay: _core.update(
+        "sgd", params, grads, [], clock, weight_decay
+    ),
     **_row(flops=2, roundings=6),
 )
 def sgd(
@@ -150,8 +153,10 @@ def sgd(
 
 
 @operation(
-    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.momentum(
-        params, grads, velocity, clock, momentum, nesterov, weight_decay
+    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.update(
+        *("momentum", params, grads, [velocity], clock, weight_decay),
+        beta1=momentum,
+        nesterov=nesterov,
     ),
     **_row(state="velocity", flops=4, roundings=10),
 )
@@ -211,8 +216,8 @@ def momentum(
 
 
 @operation(
-    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.adam(
-        params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay
+    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.update(
+        "adam", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon
     ),
     **_row(state="m v", flops=14, roundings=22),
 )
@@ -274,3 +279,59 @@ def adam(
     array([0.75])
     """
     _check_update("adam", params, grads, clock, m=m, v=v)
+
+
+@operation(
+    lambda params, grads, h, clock, *, epsilon, weight_decay: _core.update(
+        "adagrad", params, grads, [h], clock, weight_decay, epsilon=epsilon
+    ),
+    **_row(state="h", flops=7, roundings=14),
+)
+def adagrad(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    epsilon: float = 1e-10,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by AdaGrad, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    h : ndarray
+        Sum of the squares of the gradients, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step counter of the optimizer, see `optimizer_tick`.
+    epsilon : float, default 1e-10
+        Small number that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of the dtype named here.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    h' = h + g², p' = p - η g / (√h' + ε); Duchi, Hazan and Singer, "Adaptive subgradient methods
+    for online learning and stochastic optimization", JMLR 12 (2011), with the diagonal matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, h = np.array([1.0]), np.array([9.0])
+    >>> ops.adagrad(params, np.array([4.0]), h, np.array([1.0, 0.25, 1.0, 1.0]))
+    >>> params.round(4), h
+    (array([0.8]), array([25.]))
+    """
+    _check_update("adagrad", params, grads, clock, h=h)

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adam", "momentum", "optimizer_tick", "sgd"]
+__all__ = ["adagrad", "adam", "momentum", "optimizer_tick", "sgd"]
 
 
 def optimizer_tick(
@@ -71,3 +71,19 @@ def adam(
     v = beta2 * v + (1 - beta2) * grads * grads
     m_hat, v_hat = m / (1 - power1), v / (1 - power2)
     return params - rate * m_hat / (np.sqrt(v_hat) + epsilon), m, v
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def adagrad(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    epsilon: float = 1e-10,
+    weight_decay: float = 0.0,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """H' = h + g², p' = p - η g / (√h' + ε)."""
+    grads = grads + weight_decay * params
+    h = h + grads * grads
+    return params - float(clock[1]) * grads / (np.sqrt(h) + epsilon), h
