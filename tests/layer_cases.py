@@ -159,6 +159,11 @@ LAYER_CASES: dict[str, LayerCase] = {
         (4, 4, 2),
     ),
     "AvgPool1D": LayerCase(lambda: gk.AvgPool1D(3, 2, padding="same"), (6, 2), flops=6 * 2),
+    "LPPool2D": LayerCase(lambda: gk.LPPool2D(2, (2, 3)), (4, 5, 2), flops=4 * 5 * 2),
+    "LPPool2D of magnitudes": LayerCase(lambda: gk.LPPool2D(1, 2, padding=1), (4, 5, 2)),
+    "LPPool2D overlapping": LayerCase(
+        lambda: gk.LPPool2D(2.5, 3, 2, padding="same", ceil_mode=True), (4, 4, 2)
+    ),
     "GlobalMaxPool2D": LayerCase(gk.GlobalMaxPool2D, (3, 4, 2)),
     "GlobalAvgPool2D": LayerCase(gk.GlobalAvgPool2D, (3, 4, 2), flops=3 * 4 * 2),
     "BatchNorm": LayerCase(gk.BatchNorm, (4,)),

@@ -80,6 +80,19 @@ def from_maxima(shape: tuple[int, ...], window: Pair, options: Options) -> Make:
     return call
 
 
+def from_norms(shape: tuple[int, ...], where: Options) -> Make:
+    """Make images with zeros, alone and in whole windows, and the norms of the others."""
+
+    def call(rng: Generator, dtype: DType) -> Call:
+        x = rng.standard_normal(shape)
+        x[rng.random(shape) < 0.1] = 0
+        x[:, : shape[1] // 3, : shape[2] // 2] = 0
+        y = reference.lp_pool2d(x, **where)
+        return [each.astype(dtype) for each in (rng.standard_normal(y.shape), x, y)], {}
+
+    return call
+
+
 def pool_cases() -> Iterator[Case]:
     for n, size, window, options, c in problems(GEOMETRIES + DILATED):
         shape = (n, *size, c)
@@ -100,6 +113,12 @@ def pool_cases() -> Iterator[Case]:
             # Steps longer than a window leave pixels out.
             make = one(normal(windows))
             yield Case("avg_pool2d_backward", label, make, sparse=True, size=size, **where)
+        for norm in (2, (1, 3, 1.5)[c % 3]):
+            where = {"norm_type": norm, "kernel_size": window, **options}
+            yield Case("lp_pool2d", label, one(normal(shape)), **where)
+            yield Case("lp_pool2d", f"{label}-ties", ties(shape), sparse=True, **where)
+            # Steps longer than a window leave pixels out.
+            yield Case("lp_pool2d_backward", label, from_norms(shape, where), sparse=True, **where)
     for shape in ((1, 1, 1, 1), (2, 3, 5, 7), (9, 4, 4, 16), (3, 7, 7, 33), (2, 31, 9, 3)):
         label = "x".join(map(str, shape))
         size = shape[1:3]

@@ -187,7 +187,7 @@ def update_running(arguments: list[Array], keywords: dict[str, Any], _: Scales) 
     return reference.update_running(*map(np.abs, arguments), **keywords)
 
 
-ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward")
+ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward", "lp_pool2d")
 OWN: dict[str, Scale] = {op: of_magnitudes(op) for op in TABLE if op.startswith(ADDS_UP)}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {name: update.scale for name, update in UPDATES.items()}

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,8 @@ public:
 
   // `rows` are the rows of a sample that slices count.
   void run(const char* name, KernelId id, const Tensor& from, const Tensor& to,
-           const Tensor* argmax, bool writes_argmax, std::int64_t rows) {
+           const Tensor* argmax, bool writes_argmax, std::int64_t rows,
+           const Tensor* images = nullptr) {
     const std::int64_t samples = from.shape.front();
     args.x = from.data;
     args.y = to.data;
@@ -76,14 +78,19 @@ public:
       args.argmax = argmax->data;
       operands.push_back(writes_argmax ? argmax->write(true) : argmax->read(cut.by_sample));
     }
+    if (images != nullptr) {
+      args.images = images->data;
+      operands.push_back(images->read(cut.by_sample));
+    }
     const auto [windows, pixels] = std::minmax(from.size, to.size);
     const Work work{static_cast<double>(pixels),
-                    static_cast<double>(windows) *
+                    tap_cost * static_cast<double>(windows) *
                         static_cast<double>(std::min<std::int64_t>(taps(), 1 << 20))};
     call_.run(make_task(name, id, from.scalar(), args, cut.extent, 1, work, std::move(operands)));
   }
 
   PoolArgs args{};
+  double tap_cost = 1; // in operations of a product
 
 private:
   static constexpr std::int64_t most_taps_of_a_byte = 256;
@@ -152,6 +159,43 @@ py::object avg_pool2d_backward(py::handle dy_array, const Axis& rows, const Axis
   return dx_array;
 }
 
+// Norms other than 1 and 2 cost a logarithm and an exponential for each tap. Beyond the largest
+// norm, every power of a ratio below one is zero.
+void set_norm(const Call& call, Pooling& pooling, double norm) {
+  constexpr double largest_norm = 1e30, elementary_functions = 32;
+  call.require(norm >= 1 && std::isfinite(norm), "norm_type must be at least 1");
+  pooling.args.norm = std::min(norm, largest_norm);
+  if (norm != 1 && norm != 2) pooling.tap_cost = elementary_functions;
+}
+
+py::object lp_pool2d(py::handle x_array, const Axis& rows, const Axis& columns, double norm_type) {
+  Call call("lp_pool2d");
+  Pooling pooling(call, rows, columns, false);
+  const Tensor x = call.real_input(x_array, "x");
+  call.require(pooling.are_images(x), "x does not have the shape that the windows are for");
+  set_norm(call, pooling, norm_type);
+  const py::array y_array = pooling.new_maxima(x);
+  pooling.run("lp_pool2d", KernelId::lp_pool, x, call.output(y_array, "y"), nullptr, false,
+              pooling.args.rows.windows);
+  return y_array;
+}
+
+py::object lp_pool2d_backward(py::handle dy_array, py::handle x_array, py::handle y_array,
+                              const Axis& rows, const Axis& columns, double norm_type) {
+  Call call("lp_pool2d_backward");
+  Pooling pooling(call, rows, columns, false);
+  const Tensor dy = call.real_input(dy_array, "dy"), x = call.real_input(x_array, "x");
+  const Tensor y = call.real_input(y_array, "y");
+  call.require(pooling.are_windows(dy) && pooling.are_images(x) && y.like(dy) && x.same_type(dy) &&
+                   x.shape[0] == dy.shape[0] && x.shape[3] == dy.shape[3],
+               "dy, x or y does not have the shape or dtype that the windows are for");
+  set_norm(call, pooling, norm_type);
+  const py::array dx_array = pooling.new_images(dy);
+  pooling.run("lp_pool2d_backward", KernelId::lp_pool_backward, dy, call.output(dx_array, "dx"), &y,
+              false, pooling.args.rows.size, &x);
+  return dx_array;
+}
+
 } // namespace
 
 void register_pool(py::module_& module) {
@@ -163,6 +207,10 @@ void register_pool(py::module_& module) {
              py::arg("count_include_pad"), py::arg("is_global"));
   module.def("avg_pool2d_backward", &avg_pool2d_backward, py::arg("dy"), py::arg("rows"),
              py::arg("columns"), py::arg("count_include_pad"), py::arg("is_global"));
+  module.def("lp_pool2d", &lp_pool2d, py::arg("x"), py::arg("rows"), py::arg("columns"),
+             py::arg("norm_type"));
+  module.def("lp_pool2d_backward", &lp_pool2d_backward, py::arg("dy"), py::arg("x"), py::arg("y"),
+             py::arg("rows"), py::arg("columns"), py::arg("norm_type"));
 }
 
 } // namespace gyaku::bindings

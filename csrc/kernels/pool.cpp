@@ -7,11 +7,79 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
+// The sum of magnitudes, or the root of the sum of squares.
+template <class T> struct Norm {
+  static constexpr bool is_slow = false;
+  T* y;
+  mask<T> squares;
+
+  GYAKU_INLINE explicit Norm(const PoolArgs& args)
+      : y(static_cast<T*>(args.y)), squares(vec<T>(static_cast<T>(args.norm)) == vec<T>(T(2))) {}
+  GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
+  GYAKU_INLINE vec<T> begin(Index) const { return zero<T>(); }
+  GYAKU_INLINE vec<T> first(vec<T> value) const { return value * factor(value); }
+  GYAKU_INLINE void update(vec<T>& sum, vec<T> value, Index) const {
+    sum = fma(value, factor(value), sum);
+  }
+  GYAKU_INLINE void end(vec<T> sum, Index at, int n) const {
+    store(y + at, select(squares, sqrt(sum), sum), n);
+  }
+
+private:
+  GYAKU_INLINE vec<T> factor(vec<T> value) const {
+    return select(squares, value, copysign(vec<T>(T(1)), value));
+  }
+};
+
+// x^p for x >= 0 and p > 0; not inlined, for its length.
+template <class T> [[gnu::noinline]] vec<T> power(vec<T> x, vec<T> p) noexcept {
+  return exp(p * log(x));
+}
+
+// (sum |x|^p)^(1/p) for any p: a sum of powers of ratios to the largest magnitude so far, none of
+// which can overflow.
+template <class T> struct AnyNorm {
+  static constexpr bool is_slow = false;
+  T* y;
+  vec<T> p, root;
+  struct State {
+    vec<T> largest, sum;
+  };
+
+  GYAKU_INLINE explicit AnyNorm(const PoolArgs& args)
+      : y(static_cast<T*>(args.y)), p(static_cast<T>(args.norm)),
+        root(static_cast<T>(1 / args.norm)) {}
+  GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
+  GYAKU_INLINE State begin(Index) const { return {vec<T>(number<T>::smallest), zero<T>()}; }
+  GYAKU_INLINE State first(vec<T> value) const {
+    State state = begin(0);
+    update(state, value, 0);
+    return state;
+  }
+  GYAKU_INLINE void update(State& state, vec<T> value, Index) const {
+    const vec<T> one(T(1)), size = abs(value), largest = state.largest;
+    const mask<T> grows = size > largest;
+    const vec<T> ratio = select(grows, largest, size) / select(grows, size, largest);
+    const vec<T> share = power(select(size == largest, one, ratio), p); // infinities are equal
+    state.largest = select(grows, size, largest);
+    state.sum = select(grows, fma(state.sum, share, one), state.sum + share);
+  }
+  GYAKU_INLINE void end(const State& state, Index at, int n) const {
+    store(y + at, state.largest * power(state.sum, root), n);
+  }
+};
+
+// Whether an operation is so long that windows and pixels are done one by one, with a single copy
+// of the code.
+template <class Op> constexpr bool is_long = false;
+template <class T> constexpr bool is_long<AnyNorm<T>> = true;
+
 // Everything is inlined into one function: otherwise vectors would go through memory between calls.
 template <class T, class Op>
 [[gnu::flatten]] void pool_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
-  const WindowVectors<T> vectors(args);
+  WindowVectors<T> vectors(args);
+  if constexpr (is_long<Op>) vectors.whole = {0, 0};
   for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row)
     pool_row(args, vectors, op, row / args.rows.windows, row % args.rows.windows);
 }
@@ -80,6 +148,9 @@ template <class F> GYAKU_INLINE void each_window(const WindowAxis& axis, Place p
   }
 }
 
+// The pixel's value, for gradients that do not depend on it.
+struct NoValue {};
+
 // The contribution of a window to the gradient of a pixel at the given tap; below 0 is none.
 template <class T, class N> struct MaxGradient {
   const T* dy;
@@ -99,11 +170,12 @@ template <class T, class N> struct MaxGradient {
   template <class Numbers> GYAKU_INLINE Gradient read(const Numbers& numbers, Index at) const {
     return {numbers.read(dy + at), numbers.read_narrow(argmax + at)};
   }
-  GYAKU_INLINE vec<T> part(const Gradient& gradient, lanes<T> tap) const {
+  GYAKU_INLINE NoValue value(const T*, int) const { return {}; }
+  GYAKU_INLINE vec<T> part(const Gradient& gradient, lanes<T> tap, NoValue) const {
     return select(mask<T>((gradient.argmax == tap).v), gradient.dy, zero<T>());
   }
-  GYAKU_INLINE vec<T> part_of_tap(const Gradient& gradient, lanes<T> tap) const {
-    return part(gradient, tap);
+  GYAKU_INLINE vec<T> part_of_tap(const Gradient& gradient, lanes<T> tap, NoValue value) const {
+    return part(gradient, tap, value);
   }
 };
 
@@ -121,11 +193,64 @@ template <class T> struct MeanGradient {
   template <class Numbers> GYAKU_INLINE vec<T> read(const Numbers& numbers, Index at) const {
     return numbers.read(dy + at) * factor;
   }
-  GYAKU_INLINE vec<T> part(vec<T> gradient, lanes<T> tap) const {
+  GYAKU_INLINE NoValue value(const T*, int) const { return {}; }
+  GYAKU_INLINE vec<T> part(vec<T> gradient, lanes<T> tap, NoValue) const {
     return select(mask<T>((tap >= zero<integer<T>>()).v), gradient, zero<T>());
   }
-  GYAKU_INLINE vec<T> part_of_tap(vec<T> gradient, lanes<T>) const { return gradient; }
+  GYAKU_INLINE vec<T> part_of_tap(vec<T> gradient, lanes<T>, NoValue) const { return gradient; }
 };
+
+// The gradient of a norm depends on the pixel's value: dy sign(x) (|x| / y)^(p - 1).
+template <class T> struct SavedNorms {
+  const T *dy, *norms, *images, *dx;
+
+  GYAKU_INLINE explicit SavedNorms(const PoolArgs& args)
+      : dy(static_cast<const T*>(args.x)), norms(static_cast<const T*>(args.argmax)),
+        images(static_cast<const T*>(args.images)), dx(static_cast<const T*>(args.y)) {}
+  GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
+  GYAKU_INLINE Range uniform_windows(const PoolArgs& args) const {
+    return {0, args.columns.windows};
+  }
+  GYAKU_INLINE vec<T> value(const T* to, int n) const { return load(images + (to - dx), n); }
+};
+template <class T> struct NormGradient : SavedNorms<T> {
+  mask<T> squares;
+
+  GYAKU_INLINE explicit NormGradient(const PoolArgs& args)
+      : SavedNorms<T>(args), squares(vec<T>(static_cast<T>(args.norm)) == vec<T>(T(2))) {}
+  template <class Numbers> GYAKU_INLINE vec<T> read(const Numbers& numbers, Index at) const {
+    const vec<T> gradient = numbers.read(this->dy + at), norm = numbers.read(this->norms + at);
+    return select(norm == zero<T>(), zero<T>(), select(squares, gradient / norm, gradient));
+  }
+  GYAKU_INLINE vec<T> part_of_tap(vec<T> gradient, lanes<T>, vec<T> value) const {
+    const vec<T> one(T(1));
+    const vec<T> sign = select(value < zero<T>(), -one, select(value > zero<T>(), one, value));
+    return gradient * select(squares, value, sign);
+  }
+  GYAKU_INLINE vec<T> part(vec<T> gradient, lanes<T> tap, vec<T> value) const {
+    const mask<T> is_covered((tap >= zero<integer<T>>()).v);
+    return select(is_covered, part_of_tap(gradient, tap, value), zero<T>());
+  }
+};
+template <class T> struct AnyNormGradient : SavedNorms<T> {
+  vec<T> exponent;
+  struct Gradient {
+    vec<T> dy, norm;
+  };
+
+  GYAKU_INLINE explicit AnyNormGradient(const PoolArgs& args)
+      : SavedNorms<T>(args), exponent(static_cast<T>(args.norm - 1)) {}
+  template <class Numbers> GYAKU_INLINE Gradient read(const Numbers& numbers, Index at) const {
+    const vec<T> norm = numbers.read(this->norms + at);
+    return {numbers.read(this->dy + at), max(vec<T>(number<T>::smallest), norm)};
+  }
+  GYAKU_INLINE vec<T> part(const Gradient& gradient, lanes<T> tap, vec<T> value) const {
+    const mask<T> is_covered((tap >= zero<integer<T>>()).v);
+    const vec<T> slope = copysign(power(abs(value) / gradient.norm, exponent), value);
+    return select(is_covered, gradient.dy * slope, zero<T>());
+  }
+};
+template <class T> constexpr bool is_long<AnyNormGradient<T>> = true;
 
 template <class T> GYAKU_INLINE void clear(T* p, Index count) {
   for_each_vector<T>(0, count, [=](Index i, int n) { store(p + i, zero<T>(), n); });
@@ -172,9 +297,11 @@ GYAKU_INLINE void scatter_disjoint(const PoolArgs& args, const ScatterVectors<T>
       op.enter(args, row.window, column);
       for_each_vector<T>(0, channels, [&](Index c, int n) {
         const auto gradient = op.read(Run<T>{n}, at + column * channels + c);
-        for (Index j = seen.begin; j < seen.end; ++j)
-          store(dx + (pixel + j) * channels + c,
-                op.part(gradient, splat<T>(j < taps ? first_tap + j : ScatterVectors<T>::none)), n);
+        for (Index j = seen.begin; j < seen.end; ++j) {
+          T* const to = dx + (pixel + j) * channels + c;
+          const lanes<T> tap = splat<T>(j < taps ? first_tap + j : ScatterVectors<T>::none);
+          store(to, op.part(gradient, tap, op.value(to, n)), n);
+        }
       });
     }
   };
@@ -187,8 +314,9 @@ GYAKU_INLINE void scatter_disjoint(const PoolArgs& args, const ScatterVectors<T>
       const Index n = least(vectors.windows, whole.end - column);
       const Picked<T> numbers{static_cast<int>(n * stride * channels),
                               static_cast<int>(n * channels), vectors.index};
-      store(dx + start(columns, column) * channels,
-            op.part(op.read(numbers, at + column * channels), tap), numbers.count);
+      T* const to = dx + start(columns, column) * channels;
+      store(to, op.part(op.read(numbers, at + column * channels), tap, op.value(to, numbers.count)),
+            numbers.count);
     }
   } else {
     at_the_edge(whole.begin, whole.end);
@@ -206,21 +334,23 @@ GYAKU_INLINE void scatter_overlapping(const PoolArgs& args, Op op, Index sample,
   const auto pixels = [&](Index pixel, Index count) {
     const Place column = place_of(columns, pixel);
     for_each_vector<T>(0, count, [&](Index j, int n) {
+      T* const to = dx + pixel * channels + j;
+      const auto value = op.value(to, n);
       vec<T> sum = zero<T>();
       each_window(args.rows, row, [&](Index o, Index tap_row) {
         const Index windows = (sample * args.rows.windows + o) * columns.windows;
         each_window(columns, column, [&](Index p, Index tap) {
           op.enter(args, o, p);
           sum = sum + op.part(op.read(Run<T>{n}, (windows + p) * channels + j),
-                              splat<T>(tap_row * columns.taps + tap));
+                              splat<T>(tap_row * columns.taps + tap), value);
         });
       });
-      store(dx + pixel * channels + j, sum, n);
+      store(to, sum, n);
     });
   };
   const Range uniform_windows = op.uniform_windows(args);
   Range run{0, 0};
-  if (columns.stride == 1) {
+  if (!is_long<Op> && columns.stride == 1) {
     run.begin =
         least(most(uniform_windows.begin + extent(columns) - 1 - columns.before, 0), columns.size);
     run.end = most(least(uniform_windows.end - columns.before, columns.size), run.begin);
@@ -238,7 +368,7 @@ template <class T, class Op>
 [[gnu::flatten]] void scatter_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
   const ScatterVectors<T> vectors(args);
-  const bool disjoint = is_disjoint(args.rows) && is_disjoint(args.columns);
+  const bool disjoint = !is_long<Op> && is_disjoint(args.rows) && is_disjoint(args.columns);
   const Index row_size = args.columns.size * args.channels;
   T* dx = static_cast<T*>(args.y) + slice.begin * args.unit * row_size;
   for (Index i = slice.begin * args.unit; i < slice.end * args.unit; ++i, dx += row_size) {
@@ -274,8 +404,9 @@ template <class T, class Op>
         for (Index c = 0; c < 2 * channels; c += line) __builtin_prefetch(to + row_size + c, 1);
       cover<T>(channels, [&](Index c, int n) {
         const auto gradient = op.read(Run<T>{n}, at + c);
-        store(to + c, op.part_of_tap(gradient, left), n);
-        store(to + channels + c, op.part_of_tap(gradient, right), n);
+        T *const one = to + c, *const other = one + channels;
+        store(one, op.part_of_tap(gradient, left, op.value(one, n)), n);
+        store(other, op.part_of_tap(gradient, right, op.value(other, n)), n);
       });
     }
     clear(to, row_size - covered);
@@ -301,6 +432,18 @@ template <class T> void max_pool_backward(const PoolArgs& args, Slice slice) noe
   else
     pool_backward<T, MaxGradient<T, std::uint8_t>>(args, slice);
 }
+template <class T> void lp_pool(const PoolArgs& args, Slice slice) noexcept {
+  if (args.norm == 1 || args.norm == 2)
+    pool<T, Norm<T>>(args, slice);
+  else
+    pool_any<T, AnyNorm<T>>(args, slice);
+}
+template <class T> void lp_pool_backward(const PoolArgs& args, Slice slice) noexcept {
+  if (args.norm == 1 || args.norm == 2)
+    pool_backward<T, NormGradient<T>>(args, slice);
+  else
+    scatter_any<T, AnyNormGradient<T>>(args, slice);
+}
 
 } // namespace
 
@@ -314,6 +457,10 @@ Entry avg_pool_kernel() noexcept {
 Entry avg_pool_backward_kernel() noexcept {
   return entry<PoolArgs, pool_backward<float, MeanGradient<float>>,
                pool_backward<double, MeanGradient<double>>>;
+}
+Entry lp_pool_kernel() noexcept { return entry<PoolArgs, lp_pool<float>, lp_pool<double>>; }
+Entry lp_pool_backward_kernel() noexcept {
+  return entry<PoolArgs, lp_pool_backward<float>, lp_pool_backward<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

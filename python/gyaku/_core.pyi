@@ -123,6 +123,17 @@ def avg_pool2d_backward(
     count_include_pad: bool,
     is_global: bool,
 ) -> NDArray[Any]: ...
+def lp_pool2d(
+    x: ArrayLike, rows: Sequence[int], columns: Sequence[int], norm_type: float
+) -> NDArray[Any]: ...
+def lp_pool2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    norm_type: float,
+) -> NDArray[Any]: ...
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, epsilon: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]: ...

@@ -15,13 +15,17 @@ struct WindowAxis {
 struct PoolArgs {
   const void* x;
   void* y;
-  void* argmax; // position of the maximum in each window, row by row; uint8, or int32 if `wide`
+  // Position of the maximum in each window, row by row; uint8, or int32 if `wide`. For the gradient
+  // of a norm: the norms.
+  void* argmax;
+  const void* images; // for the gradient of a norm
   std::int64_t channels;
   WindowAxis rows, columns;
   std::int32_t after_rows, after_columns; // padding behind the images that counts in a mean
   std::int32_t unit;                      // rows in a unit of a slice
   bool wide;
   bool count_padding;
+  double norm; // p of (sum |x|^p)^(1/p)
 };
 
 } // namespace gyaku

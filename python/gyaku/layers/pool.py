@@ -1,4 +1,4 @@
-"""Pooling: the maximum or mean of each window, channel by channel."""
+"""Pooling: the maximum, the mean or a norm of each window, channel by channel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
+from gyaku.checks import number
 from gyaku.layers.base import Layer
 from gyaku.layers.window import as_image, as_tuples, channels_last, checked_shape, for_two_axes
 from gyaku.windows import margins, pool_axes, sides
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gyaku.windows import Axis, Padding, Sides
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool1D"]
-__all__ += ["MaxPool2D"]
+__all__ += ["LPPool2D", "MaxPool2D"]
 
 
 class _Pool(Layer):
@@ -29,6 +30,7 @@ class _Pool(Layer):
     size: tuple[int, int]
     shape: tuple[int, ...]
     axes: Sequence[Axis]
+    x: NDArray[Any]
     y: NDArray[Any]
     argmax: NDArray[Any]
 
@@ -286,6 +288,74 @@ class AvgPool1D(AvgPool2D):
     """
 
     dimensions = 1
+
+
+class LPPool2D(_Pool):
+    """P-norm pooling of images, channel by channel.
+
+    Parameters
+    ----------
+    norm_type : float
+        Exponent p of the norm, at least 1: 1 sums magnitudes, 2 is the Euclidean norm.
+    kernel_size : int or pair of int
+        Height and width of the kernel.
+    stride : int or pair of int, optional
+        Step from one position of the kernel to the next; by default ``kernel_size``.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        How far windows reach beyond the image, at most half of their size.
+    ceil_mode : bool
+        Whether a last window may reach beyond the end.
+    name : str, optional
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    y = (Σ |x|^p)^(1/p), see `gyaku.ops.lp_pool2d`. PyTorch's ``LPPool2d`` leaves out the magnitude,
+    which is another function where p is odd and elements are negative.
+
+    Examples
+    --------
+    >>> LPPool2D(2, 3, stride=2, padding=1).build((8, 8, 16))
+    (4, 4, 16)
+    >>> LPPool2D(0.5, 3)
+    Traceback (most recent call last):
+    ...
+    ValueError: LPPool2D: norm_type must be at least 1, got 0.5
+    """
+
+    native = True
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Sides,
+        stride: Sides | None = None,
+        *,
+        padding: Padding = 0,
+        ceil_mode: bool = False,
+        name: str | None = "",
+    ) -> None:
+        super().__init__(name=name)
+        self.norm_type = number(str(self), "norm_type", norm_type, least=1)
+        self._slide(kernel_size, stride, padding, ceil_mode)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        """Return the norm of each window; see `Layer.forward`."""
+        self.x, window = as_image(x), for_two_axes(self._window)
+        self.y = ops.lp_pool2d(self.x, self.norm_type, window, **self._options)
+        return self.y
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Share the gradient out by the elements' magnitudes; see `Layer.backward`."""
+        window = for_two_axes(self._window)
+        return ops.lp_pool2d_backward(dy, self.x, self.y, self.norm_type, window, **self._options)
 
 
 class _GlobalPool(Layer):

@@ -1,20 +1,21 @@
-"""Pooling: the maximum or the mean of each window, with gradients."""
+"""Pooling: the maximum, the mean or a norm of each window, with gradients."""
 
 from __future__ import annotations
 
 import math
 from operator import index
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import INT32, UINT8, check_shape, convert, floating, shape_of
+from gyaku.checks import number
+from gyaku.ops.arrays import INT32, UINT8, check_shape, convert, floating, floats, shape_of
 from gyaku.ops.op import operation, prepared
 from gyaku.windows import pool_axes, sides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -28,12 +29,11 @@ __all__ = [
     "global_avg_pool2d_backward",
     "global_max_pool2d",
     "global_max_pool2d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
 ]
-
-# Images have two axes, which native calls unpack.
-_axes = cast("Callable[..., tuple[Axis, Axis]]", pool_axes)
 
 _SELECTS = "elements are selected, not computed"
 
@@ -91,6 +91,21 @@ def _checked_image_shape(op: str, dy: NDArray[Any], size: Sides) -> Shape:
     return (len(dy), *sides(op, "size", size, bits=63), dy.shape[-1])
 
 
+# Without a name where a kernel is called: errors are raised by the careful way.
+def _windows(
+    shape: Shape,
+    size: Sides,
+    stride: Any,
+    padding: Any,
+    ceil: bool,
+    dilation: Any = 1,
+    op: str = "",
+) -> tuple[Axis, Axis]:
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    rows, columns = pool_axes(op, shape, size, ceil_mode=ceil, **where)
+    return rows, columns
+
+
 def _whole_image(op: str, x_shape: Shape) -> tuple[Axis, Axis]:
     rows, columns = pool_axes(op, x_shape, x_shape[1:3] if all(x_shape[1:3]) else 1)
     return rows, columns
@@ -113,15 +128,7 @@ def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[
 @operation(
     lambda x, kernel_size, *, stride, padding, dilation, ceil_mode: _core.max_pool2d(
         x,
-        *_axes(
-            "max_pool2d",
-            shape_of(x),
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            ceil_mode=ceil_mode,
-        ),
+        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode, dilation),
         False,
     ),
     inputs="x",
@@ -191,8 +198,7 @@ def max_pool2d(
     (array([4., 5.]), array([2, 0], dtype=uint8))
     """
     x = _images("max_pool2d", x)
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
-    pool_axes("max_pool2d", x.shape, kernel_size, ceil_mode=ceil_mode, **where)
+    _windows(x.shape, kernel_size, stride, padding, ceil_mode, dilation, op="max_pool2d")
     return prepared(x=x)
 
 
@@ -201,15 +207,7 @@ def max_pool2d(
         _core.max_pool2d_backward(
             dy,
             argmax,
-            *_axes(
-                "max_pool2d_backward",
-                _image_shape(dy, size),
-                kernel_size,
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                ceil_mode=ceil_mode,
-            ),
+            *_windows(_image_shape(dy, size), kernel_size, stride, padding, ceil_mode, dilation),
             False,
         )
     ),
@@ -282,9 +280,8 @@ def max_pool2d_backward(
     """
     op = "max_pool2d_backward"
     dy = _images(op, dy, "dy")
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     shape = _checked_image_shape(op, dy, size)
-    rows, columns = pool_axes(op, shape, kernel_size, ceil_mode=ceil_mode, **where)
+    rows, columns = _windows(shape, kernel_size, stride, padding, ceil_mode, dilation, op=op)
     _check_windows(op, dy, (rows, columns))
     argmax = _argmax(op, argmax, dy.shape, rows.taps * columns.taps > 256)
     return prepared(dy=dy, argmax=argmax, size=shape[1:3])
@@ -293,14 +290,7 @@ def max_pool2d_backward(
 @operation(
     lambda x, kernel_size, *, stride, padding, ceil_mode, count_include_pad: _core.avg_pool2d(
         x,
-        *_axes(
-            "avg_pool2d",
-            shape_of(x),
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            ceil_mode=ceil_mode,
-        ),
+        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
         count_include_pad,
         False,
     ),
@@ -366,8 +356,7 @@ def avg_pool2d(
     array([1.5, 3.5, 5. ])
     """
     x = _images("avg_pool2d", x)
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    pool_axes("avg_pool2d", x.shape, kernel_size, **where)
+    _windows(x.shape, kernel_size, stride, padding, ceil_mode, op="avg_pool2d")
     return prepared(x=x)
 
 
@@ -375,14 +364,7 @@ def avg_pool2d(
     lambda dy, size, kernel_size, *, stride, padding, ceil_mode, count_include_pad: (
         _core.avg_pool2d_backward(
             dy,
-            *_axes(
-                "avg_pool2d_backward",
-                _image_shape(dy, size),
-                kernel_size,
-                stride=stride,
-                padding=padding,
-                ceil_mode=ceil_mode,
-            ),
+            *_windows(_image_shape(dy, size), kernel_size, stride, padding, ceil_mode),
             count_include_pad,
             False,
         )
@@ -450,10 +432,181 @@ def avg_pool2d_backward(
     """
     op = "avg_pool2d_backward"
     dy = _images(op, dy, "dy")
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
     shape = _checked_image_shape(op, dy, size)
-    _check_windows(op, dy, pool_axes(op, shape, kernel_size, **where))
+    _check_windows(op, dy, _windows(shape, kernel_size, stride, padding, ceil_mode, op=op))
     return prepared(dy=dy, size=shape[1:3])
+
+
+@operation(
+    lambda x, norm_type, kernel_size, *, stride, padding, ceil_mode: _core.lp_pool2d(
+        x,
+        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
+        norm_type,
+    ),
+    inputs="x",
+    outputs="y",
+    shapes=lambda shapes, *, norm_type, **where: _pooled(shapes, **where),
+    flops=_flops,
+    saves="input",
+    gradient="lp_pool2d_backward",
+    roundings=13,
+    terms=_pixels,
+)
+def lp_pool2d(
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Sides,
+    *,
+    stride: Sides | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+) -> NDArray[Any]:
+    """Return the p-norm of each window.
+
+    Parameters
+    ----------
+    x : array_like
+        Images, of shape (n, h, w, c).
+    norm_type : float
+        Exponent p of the norm, at least 1: 1 sums magnitudes, 2 is the Euclidean norm, and the
+        maximum of the magnitudes is the limit for large ones.
+    kernel_size : int or sequence of int
+        Height and width of a window.
+    stride : int, sequence of int or None, optional
+        Step from one window to the next; None is the kernel size.
+    padding : int, sequence or {"same", "valid"}, default 0
+        Zeros around the images: for all sides, for each axis, or for each side, at most half the
+        kernel size.
+    ceil_mode : bool, default False
+        Whether a last window may reach beyond the padded image; it may not start there.
+
+    Returns
+    -------
+    ndarray
+        The norms, of shape (n, rows, columns, c).
+
+    Raises
+    ------
+    TypeError
+        If x does not hold real numbers, norm_type is no number, or another argument holds no
+        integers.
+    ValueError
+        If norm_type is below 1 or not finite, or shapes and arguments do not fit together.
+
+    Notes
+    -----
+    y = (Σ |x|^p)^(1/p), over the window; Sermanet, Chintala and LeCun, "Convolutional neural
+    networks applied to house numbers digit classification", ICPR 2012. PyTorch's ``LPPool2d`` takes
+    powers of x, not of its magnitude: with an odd p, negative elements cancel positive ones there;
+    and it scales the sum of a window that ceil mode cuts to the whole kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> x = np.array([3.0, -4.0, 0.0, 0.0, -2.0]).reshape(1, 1, 5, 1)
+    >>> ops.lp_pool2d(x, 2, (1, 2), ceil_mode=True).ravel()
+    array([5., 0., 2.])
+    >>> ops.lp_pool2d(x, 1, (1, 2), ceil_mode=True).ravel()
+    array([7., 0., 2.])
+    >>> ops.lp_pool2d(x, 0, (1, 2))
+    Traceback (most recent call last):
+    ...
+    ValueError: lp_pool2d: norm_type must be at least 1, got 0
+    """
+    x = _images("lp_pool2d", x)
+    norm_type = number("lp_pool2d", "norm_type", norm_type, least=1)
+    _windows(x.shape, kernel_size, stride, padding, ceil_mode, op="lp_pool2d")
+    return prepared(x=x, norm_type=norm_type)
+
+
+@operation(
+    lambda dy, x, y, norm_type, kernel_size, *, stride, padding, ceil_mode: (
+        _core.lp_pool2d_backward(
+            dy,
+            x,
+            y,
+            *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
+            norm_type,
+        )
+    ),
+    inputs="dy x y",
+    outputs="dx",
+    shapes=lambda shapes, **_where: (shapes[1],),
+    flops=_flops,
+    no_gradient="it is a gradient",
+    roundings=9,  # for p up to 3: the power magnifies the error of |x| / y by p - 1
+    terms=_pixels,
+)
+def lp_pool2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    norm_type: float,
+    kernel_size: Sides,
+    *,
+    stride: Sides | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+) -> NDArray[Any]:
+    """Return the gradient of p-norm pooling.
+
+    Parameters
+    ----------
+    dy : array_like
+        Gradient with respect to the norms, of shape (n, rows, columns, c).
+    x : array_like
+        Images, of shape (n, h, w, c).
+    y : array_like
+        Norms of the windows, of the shape of dy, as `lp_pool2d` returned them.
+    norm_type : float
+        Exponent p of the norm.
+    kernel_size : int or sequence of int
+        Height and width of a window.
+    stride : int, sequence of int or None, optional
+        Step of the pooling; None is the kernel size.
+    padding : int, sequence or {"same", "valid"}, default 0
+        Padding of the pooling.
+    ceil_mode : bool, default False
+        Whether a last window might reach beyond the padded image.
+
+    Returns
+    -------
+    ndarray
+        Gradient with respect to the images, of the shape of x.
+
+    Raises
+    ------
+    TypeError
+        If dy, x or y does not hold real numbers, norm_type is no number, or another argument holds
+        no integers.
+    ValueError
+        If norm_type is below 1 or not finite, or shapes and arguments do not fit together.
+
+    Notes
+    -----
+    dx = sign(x) Σ dy (|x| / y)^(p-1), over the windows that cover the pixel; those with y = 0 add
+    nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> x = np.array([3.0, -4.0, 0.0, 0.0]).reshape(1, 1, 4, 1)
+    >>> y = ops.lp_pool2d(x, 2, (1, 2))
+    >>> dx = ops.lp_pool2d_backward(np.full_like(y, 10.0), x, y, 2, (1, 2))
+    >>> dx.ravel()
+    array([ 6., -8.,  0.,  0.])
+    """
+    op = "lp_pool2d_backward"
+    dy, x, y = floats(op, dy=dy, x=x, y=y)
+    x = _images(op, x)
+    norm_type = number(op, "norm_type", norm_type, least=1)
+    rows, columns = _windows(x.shape, kernel_size, stride, padding, ceil_mode, op=op)
+    windows = (len(x), rows.windows, columns.windows, x.shape[3])
+    check_shape(op, "dy", dy, windows)
+    check_shape(op, "y", y, windows)
+    return prepared(dy=dy, x=x, y=y, norm_type=norm_type)
 
 
 @operation(

@@ -1,4 +1,4 @@
-"""Pooling: the maximum or the mean of each window, channel by channel."""
+"""Pooling: the maximum, the mean or a norm of each window, channel by channel."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ __all__ = [
     "global_avg_pool2d_backward",
     "global_max_pool2d",
     "global_max_pool2d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
 ]
@@ -134,6 +136,48 @@ def avg_pool2d_backward(
     for _, _, tap in each_tap(rows, columns):
         cover[tap] += share
     return unpad(cover, rows, columns)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def lp_pool2d(
+    x: NDArray[Any],
+    norm_type: float,
+    kernel_size: Sides,
+    *,
+    stride: Sides | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+) -> NDArray[Any]:
+    """Y = (Σ |x|^p)^(1/p), over each window."""
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    rows, columns = pool_axes("lp_pool2d", x.shape, kernel_size, **where)
+    cover = pad(np.abs(x), rows, columns)
+    total = np.zeros((len(x), rows.windows, columns.windows, x.shape[3]), x.dtype)
+    for _, _, tap in each_tap(rows, columns):
+        total += cover[tap] ** norm_type
+    return np.asarray(total ** (1 / norm_type))
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def lp_pool2d_backward(
+    dy: NDArray[Any],
+    x: NDArray[Any],
+    y: NDArray[Any],
+    norm_type: float,
+    kernel_size: Sides,
+    *,
+    stride: Sides | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+) -> NDArray[Any]:
+    """Dx = sign(x) Σ dy (|x| / y)^(p-1), over the windows with y > 0 that cover the pixel."""
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    rows, columns = pool_axes("lp_pool2d_backward", x.shape, kernel_size, **where)
+    size, share = pad(np.abs(x), rows, columns), np.where(y == 0, 0, dy)
+    cover = np.zeros_like(size)
+    for _, _, tap in each_tap(rows, columns):
+        cover[tap] += share * (size[tap] / np.where(y == 0, 1, y)) ** (norm_type - 1)
+    return np.asarray(np.sign(x) * unpad(cover, rows, columns))
 
 
 def global_max_pool2d(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
