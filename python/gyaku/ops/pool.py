@@ -91,7 +91,7 @@ def _checked_image_shape(op: str, dy: NDArray[Any], size: Sides) -> Shape:
     return (len(dy), *sides(op, "size", size, bits=63), dy.shape[-1])
 
 
-# Without a name where a kernel is called: errors are raised by the careful way.
+# Without a name where a kernel is called: errors are raised on the careful path.
 def _windows(
     shape: Shape,
     size: Sides,
