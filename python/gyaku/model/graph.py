@@ -32,7 +32,7 @@ __all__ = ["Graph", "constructed"]
 
 
 def constructed(part: Block) -> str:
-    """Return how a part was made.
+    """Return the constructor call of a part, for messages.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def constructed(part: Block) -> str:
 
 
 class Graph(Strict, Block):
-    """Layers that are connected, built and run, on arrays that were checked.
+    """Graph of layers: build, forward and backward pass on validated arrays.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ class Graph(Strict, Block):
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer is trained; setting it freezes or frees all of them."""
+        """Whether any layer is trained; setting it freezes or unfreezes all layers."""
         return any(part.trainable for part in self._given)
 
     @trainable.setter

@@ -122,7 +122,7 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
         takes, gives = part.arity
         if takes not in (1, None) or gives != 1:
             raise ValueError(
-                f"{owner}: layer {position}, {label(part)}, takes {takes} inputs and returns"
-                f" {gives}, in a row there is one of each; gyaku.Model connects others"
+                f"{owner}: layer {position}, {label(part)}, must have one input and one"
+                f" output in a chain, got {takes} and {gives}; use gyaku.Model for other graphs"
             )
     return parts
