@@ -266,7 +266,8 @@ def test_an_activation_counts_the_same_inside_the_convolution_and_behind_it(name
         for model in (one, other)
     ]
     assert tasks[0] == tasks[1]  # but that a fused activation is named
-    assert "max_pool2d_backward" not in str(one.program())
+    if _core.isa() in {"avx2", "avx512"}:  # narrower sets scatter the gradient first
+        assert "max_pool2d_backward" not in str(one.program())
 
 
 class OtherPool(gk.MaxPool2D):
