@@ -112,6 +112,41 @@ def test_a_mean_is_over_the_pixels_of_its_window(
         assert y[n, o, p, c] == sum(seen) / len(seen)
 
 
+@each_setting
+@pytest.mark.parametrize("norm_type", [1, 2, 3, 2.5])
+def test_a_norm_is_over_the_pixels_of_its_window(
+    x_shape: tuple[int, ...], window: tuple[int, int], options: Options, norm_type: float
+) -> None:
+    options = without_dilation(options)
+    x = np.random.default_rng(x_shape).integers(-9, 10, x_shape).astype(float)
+    rows, columns = pool_axes("", x_shape, window, **options)
+    y = reference.lp_pool2d(x, norm_type, window, **options)
+    assert y.shape == (x_shape[0], rows.windows, columns.windows, x_shape[3])
+    for n, o, p, c in np.ndindex(y.shape):
+        total = 0.0
+        for i, j in np.ndindex(window):
+            h, q = o * rows.stride + i - rows.before, p * columns.stride + j - columns.before
+            if 0 <= h < x_shape[1] and 0 <= q < x_shape[2]:
+                total += abs(x[n, h, q, c]) ** norm_type
+        assert y[n, o, p, c] == pytest.approx(total ** (1 / norm_type), rel=8 * EPS)
+
+
+@each_small
+@pytest.mark.parametrize("norm_type", [1, 2, 3, 2.5])
+def test_gradient_of_a_norm(
+    x_shape: tuple[int, ...], window: tuple[int, int], options: Options, norm_type: float
+) -> None:
+    options = without_dilation(options)
+    x = different(*x_shape) + 1  # no element is zero, where the slope of |x| jumps
+    x *= np.where(np.arange(x.size).reshape(x.shape) % 3, 1, -1)
+    y = reference.lp_pool2d(x, norm_type, window, **options)
+    dy = different(*y.shape)
+    dx = reference.lp_pool2d_backward(dy, x, y, norm_type, window, **options)
+    expected = by_differences(lambda x: reference.lp_pool2d(x, norm_type, window, **options), x, dy)
+    scale = max(np.abs(dy).max(initial=0) * max(np.abs(x).max(initial=0), 1) * y.size, 1)
+    assert np.abs(dx - expected).max(initial=0) <= 2 * EPS ** (2 / 3) * scale
+
+
 @each_small
 def test_gradient_of_a_maximum(
     x_shape: tuple[int, ...], window: tuple[int, int], options: Options

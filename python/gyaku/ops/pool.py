@@ -497,8 +497,8 @@ def lp_pool2d(
     -----
     y = (Σ |x|^p)^(1/p), over the window; Sermanet, Chintala and LeCun, "Convolutional neural
     networks applied to house numbers digit classification", ICPR 2012. PyTorch's ``LPPool2d`` takes
-    powers of x, not of its magnitude: with an odd p, negative elements cancel positive ones there;
-    and it scales the sum of a window that ceil mode cuts to the whole kernel.
+    powers of x, not of its magnitude: with an odd p, negative elements cancel positive ones there,
+    and a negative sum gives NaN (p > 1); it counts a window that ceil mode cuts as a whole one.
 
     Examples
     --------
