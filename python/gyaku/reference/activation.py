@@ -205,13 +205,13 @@ def hard_sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
 def mish(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x tanh(softplus(x))."""
+    """Return y = x tanh(softplus(x))."""
     return np.where(x.real == -np.inf, -0.0, x * np.tanh(softplus(x)))
 
 
 @np.errstate(invalid="ignore")  # inf * 0, whose limit is 0
 def mish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy (t + x sigmoid(x) (1 - t²)) with t = tanh(softplus(x))."""
+    """Return dx = dy (t + x sigmoid(x) (1 - t²)) with t = tanh(softplus(x))."""
     x, s = saved, sigmoid(saved)
     # In sigmoids nothing cancels: 1 - t² = 4 (1 - s)² / (1 + (1 - s)²)², 1 - s = sigmoid(-x).
     rest = sigmoid(-x) ** 2
@@ -221,34 +221,34 @@ def mish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
 def hard_swish(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x min(max(x / 6 + 1/2, 0), 1)."""
+    """Return y = x min(max(x / 6 + 1/2, 0), 1)."""
     return np.where(x == -np.inf, -0.0, x * (np.clip(x + 3, 0, 6) / 6))
 
 
 def hard_swish_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = 0 if x <= -3, dy if x >= 3, else dy (x / 3 + 1/2)."""
+    """Return dx = 0 if x <= -3, dy if x >= 3, else dy (x / 3 + 1/2)."""
     x = saved
     return np.where(x <= -3, 0, np.where(x >= 3, dy, dy * (np.clip(x, -3, 3) / 3 + 0.5)))
 
 
 @np.errstate(invalid="ignore")  # inf / inf, whose limit is 1
 def softsign(x: NDArray[Any]) -> NDArray[Any]:
-    """Y = x / (1 + |x|)."""
+    """Return y = x / (1 + |x|)."""
     return np.asarray(np.where(np.isinf(x), np.sign(x), x / (1 - _negative_magnitude(x))))
 
 
 def softsign_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)."""
+    """Return dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)."""
     return np.asarray(dy * (1 - np.abs(saved)) ** 2)
 
 
 def celu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)."""
+    """Return y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)."""
     return np.where(x.real > 0, x, alpha * np.expm1(_negative_magnitude(x) / alpha))
 
 
 def celu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there."""
+    """Return dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there."""
     return np.where(saved > 0, dy, dy * (1 + saved / alpha))
 
 
