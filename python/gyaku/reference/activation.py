@@ -248,7 +248,7 @@ def celu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
 
 
 def celu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Return dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there."""
+    """Return dx = dy if y > 0, else dy (1 + y / alpha); exp(x / alpha) = 1 + y / alpha there."""
     return np.where(saved > 0, dy, dy * (1 + saved / alpha))
 
 

@@ -170,7 +170,7 @@ def lp_pool2d_backward(
     padding: Padding = 0,
     ceil_mode: bool = False,
 ) -> NDArray[Any]:
-    """Return dx = sign(x) Σ dy (|x| / y)^(p-1), over the windows with y > 0 that cover the pixel."""
+    """Return dx = sign(x) Σ dy (|x| / y)^(p-1) over the windows with y > 0 that cover the pixel."""
     where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
     rows, columns = pool_axes("lp_pool2d_backward", x.shape, kernel_size, **where)
     size, share = pad(np.abs(x), rows, columns), np.where(y == 0, 0, dy)
