@@ -74,7 +74,7 @@ struct Task {
   Work work;
   std::vector<Operand> operands;
   const ArgsType* type = nullptr;
-  alignas(std::max_align_t) std::array<std::byte, 160> args{};
+  alignas(std::max_align_t) std::array<std::byte, 208> args{};
 
   bool is_host() const { return kernel == nullptr; }
   bool is(KernelId other) const { return !is_host() && id == other; }

@@ -1,0 +1,290 @@
+// The forward pass through recurrent cells.
+//
+// Few sequences at a time run through all steps, so that their states stay in the first-level
+// cache: the product of h with the packed weight, whose panels come from the second level, then the
+// cell. With `by_units`, one step of all sequences for some units: the threads meet after each.
+#include "kernels/recurrent.h"
+#include "kernels/entry.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// The tensors of one sequence at one step, and the row of its product with u.
+template <class T> struct Row {
+  const T* sums;
+  const T* bias;
+  const T* peepholes;
+  const T* h; // the states before
+  const T* c;
+  T* gates;
+  T* cells;
+  T* inner;
+  T* y; // the states after
+  T* next_h;
+  T* next_c;
+  std::int64_t units;
+
+  GYAKU_INLINE vec<T> input(int gate, std::int64_t j, int n) const {
+    return load(gates + gate * units + j, n);
+  }
+  GYAKU_INLINE vec<T> sum(int gate, std::int64_t j, int n) const {
+    return load(sums + gate * units + j, n);
+  }
+  GYAKU_INLINE void keep(int gate, std::int64_t j, vec<T> value, int n) const {
+    store(gates + gate * units + j, value, n);
+  }
+  GYAKU_INLINE void set_h(std::int64_t j, vec<T> value, int n) const {
+    store(y + j, value, n);
+    store(next_h + j, value, n);
+  }
+};
+
+template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> x = row.input(0, j, n) + row.sum(0, j, n);
+    const vec<T> h = cell == Cell::relu ? max(zero<T>(), x) : tanh(x);
+    row.keep(0, j, h, n);
+    row.set_h(j, h, n);
+  });
+}
+
+template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> c = load(row.c + j, n);
+    vec<T> i = row.input(0, j, n) + row.sum(0, j, n), f = row.input(1, j, n) + row.sum(1, j, n),
+           g = row.input(2, j, n) + row.sum(2, j, n), o = row.input(3, j, n) + row.sum(3, j, n);
+    if constexpr (peeps) {
+      i = fma(load(row.peepholes + j, n), c, i);
+      f = fma(load(row.peepholes + row.units + j, n), c, f);
+    }
+    i = sigmoid(i);
+    f = sigmoid(f);
+    g = tanh(g);
+    const vec<T> next = fma(i, g, f * c);
+    if constexpr (peeps) o = fma(load(row.peepholes + 2 * row.units + j, n), next, o);
+    o = sigmoid(o);
+    row.keep(0, j, i, n);
+    row.keep(1, j, f, n);
+    row.keep(2, j, g, n);
+    row.keep(3, j, o, n);
+    store(row.cells + j, next, n);
+    store(row.next_c + j, next, n);
+    row.set_h(j, o * tanh(next), n);
+  });
+}
+
+template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
+  const auto biased = [&](int gate, std::int64_t j, int n) {
+    const vec<T> sum = row.sum(gate, j, n);
+    return row.bias == nullptr ? sum : sum + load(row.bias + gate * row.units + j, n);
+  };
+  for_each_vector<T>(units.begin, units.end, [&](std::int64_t j, int n) {
+    const vec<T> r = sigmoid(row.input(0, j, n) + biased(0, j, n)),
+                 z = sigmoid(row.input(1, j, n) + biased(1, j, n)), inner = biased(2, j, n),
+                 candidate = tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
+    row.keep(0, j, r, n);
+    row.keep(1, j, z, n);
+    row.keep(2, j, candidate, n);
+    store(row.inner + j, inner, n);
+    row.set_h(j, fma(z, h - candidate, candidate), n);
+  });
+}
+
+// The two halves of a GRU that resets the state before the product of the candidate.
+template <class T> GYAKU_INLINE void reset(const Row<T>& row, T* reset_h, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> r = sigmoid(row.input(0, j, n) + row.sum(0, j, n)),
+                 z = sigmoid(row.input(1, j, n) + row.sum(1, j, n)), inner = r * load(row.h + j, n);
+    row.keep(0, j, r, n);
+    row.keep(1, j, z, n);
+    store(row.inner + j, inner, n);
+    store(reset_h + j, inner, n);
+  });
+}
+template <class T> GYAKU_INLINE void mix(const Row<T>& row, const T* sums, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> candidate = tanh(row.input(2, j, n) + load(sums + j, n)),
+                 z = load(row.gates + row.units + j, n), h = load(row.h + j, n);
+    row.keep(2, j, candidate, n);
+    row.set_h(j, fma(z, h - candidate, candidate), n);
+  });
+}
+
+// Some sequences at one step.
+template <class T, Cell cell> class Step {
+public:
+  Step(const RecurrentArgs& args, std::int64_t first, int rows, std::int64_t step, Range units)
+      : args_(args), shape_(args.shape), first_(first), rows_(rows), step_(step), units_(units) {
+    const bool from_other = shape_.by_units && (shape_.steps - step) % 2 != 0;
+    T* const h = at(args.h);
+    T* const other = shape_.by_units ? at(args.other_h) : h;
+    h_ = step == 0 ? at(args.h0) : from_other ? other : h;
+    next_h_ = from_other ? h : other;
+    if constexpr (cell == Cell::lstm) c_ = step == 0 ? at(args.c0) : at(args.c);
+  }
+
+  // `room`: for the product, of rows `shape.room` apart.
+  void run(T* room) const noexcept {
+    const std::int64_t units = shape_.units;
+    multiply(h_ + first_ * shape_.outputs, shape_.outputs, shape_.outputs, args_.packed,
+             gates_of_h(cell) * units, gates_of_h(cell), room);
+    const bool is_projected = cell == Cell::lstm && args_.second_packed != nullptr;
+    T* const between = room + padded<T>(gates_of_h(cell) * units);
+    T* const second = between + padded<T>(units);
+    for (int i = 0; i < rows_; ++i) each(i, room, is_projected ? between : nullptr, between);
+    if (is_projected || cell == Cell::reset_gru) {
+      multiply(between, shape_.room, units, args_.second_packed,
+               is_projected ? shape_.outputs : units, 1, second);
+      for (int i = 0; i < rows_; ++i) finish(i, second);
+    }
+  }
+
+private:
+  T* at(void* rows) const { return static_cast<T*>(rows); }
+  const T* at(const void* rows) const { return static_cast<const T*>(rows); }
+
+  // Columns of `units` for each gate; by rows, all of them at once.
+  void multiply(const T* a, std::int64_t lda, std::int64_t k, const void* packed, std::int64_t n,
+                int gates, T* c) const noexcept {
+    constexpr std::int64_t panel = panel_width<T>;
+    if (!shape_.by_units)
+      return multiply_panels({lda, k, n, shape_.room, 0, ceil_div(n, panel)}, rows_, a, at(packed),
+                             c);
+    for (int gate = 0; gate < gates; ++gate) {
+      const std::int64_t before = gate * std::int64_t{shape_.units};
+      multiply_panels(
+          {lda, k, n, shape_.room, (before + units_.begin) / panel, (before + units_.end) / panel},
+          rows_, a, at(packed), c);
+    }
+  }
+
+  Range outputs() const { return shape_.by_units ? units_ : Range{0, shape_.outputs}; }
+  std::int64_t position(std::int64_t row) const {
+    return row * shape_.steps + sequence(shape_, args_.lengths, row).time(step_);
+  }
+  bool holds(std::int64_t row) const { return sequence(shape_, args_.lengths, row).holds(step_); }
+  Row<T> row_at(std::int64_t row) const {
+    const std::int64_t units = shape_.units, position = this->position(row),
+                       h = row * shape_.outputs;
+    Row<T> found{};
+    found.bias = at(args_.bias);
+    found.peepholes = at(args_.peepholes);
+    found.h = h_ + h;
+    found.next_h = next_h_ + h;
+    found.gates = at(args_.gates) + position * gates_of(cell) * units;
+    found.y = at(args_.y) + position * shape_.outputs;
+    found.units = units;
+    if constexpr (cell == Cell::lstm) {
+      found.c = c_ + row * units;
+      found.next_c = at(args_.c) + row * units;
+      found.cells = at(args_.cells) + position * units;
+    }
+    if constexpr (gates_of(cell) == 3) found.inner = at(args_.inner) + position * units;
+    return found;
+  }
+
+  // The cell after the product with u. `hidden`: where a projection reads.
+  void each(int i, const T* room, T* hidden, T* between) const noexcept {
+    const std::int64_t row = first_ + i, offset = i * std::int64_t{shape_.room};
+    Row<T> found = row_at(row);
+    T* const previous = at(args_.previous) + position(row) * shape_.outputs;
+    if (!holds(row)) {
+      pad(found, previous);
+      if (hidden != nullptr) clear(hidden + offset, units_);
+      if constexpr (cell == Cell::reset_gru) clear(between + offset, units_);
+      return;
+    }
+    copy(found.h, previous, outputs());
+    found.sums = room + offset;
+    if (hidden != nullptr) found.y = found.next_h = hidden + offset;
+    if constexpr (cell == Cell::lstm) {
+      if (args_.peepholes != nullptr)
+        lstm<T, true>(found, units_);
+      else
+        lstm<T, false>(found, units_);
+    } else if constexpr (cell == Cell::gru) {
+      gru(found, units_);
+    } else if constexpr (cell == Cell::reset_gru) {
+      reset(found, between + offset, units_);
+    } else {
+      simple<T, cell>(found, units_);
+    }
+  }
+
+  // A step behind the end: states remain, all else is zero.
+  void pad(const Row<T>& row, T* previous) const noexcept {
+    for (int gate = 0; gate < gates_of(cell); ++gate)
+      clear(row.gates + gate * shape_.units, units_);
+    clear(row.y, outputs());
+    clear(previous, outputs());
+    if (row.h != row.next_h) copy(row.h, row.next_h, outputs());
+    if constexpr (cell == Cell::lstm) {
+      clear(row.cells, units_);
+      if (row.c != row.next_c) copy(row.c, row.next_c, units_);
+    }
+    if constexpr (gates_of(cell) == 3) clear(row.inner, units_);
+  }
+
+  // The cell after the second product.
+  void finish(int i, const T* second) const noexcept {
+    const std::int64_t row = first_ + i;
+    if (!holds(row)) return;
+    const Row<T> found = row_at(row);
+    const T* const sums = second + i * std::int64_t{shape_.room};
+    if constexpr (cell == Cell::reset_gru) {
+      mix(found, sums, units_);
+    } else {
+      copy(sums, found.y, outputs());
+      copy(sums, found.next_h, outputs());
+    }
+  }
+
+  const RecurrentArgs& args_;
+  const RecurrentShape& shape_;
+  std::int64_t first_;
+  int rows_;
+  std::int64_t step_;
+  Range units_;
+  const T* h_; // the states of all sequences before the step
+  const T* c_ = nullptr;
+  T* next_h_;
+};
+
+template <class T, Cell cell> void run(const RecurrentArgs& args, Slice slice) noexcept {
+  const RecurrentShape& shape = args.shape;
+  T* const room = static_cast<T*>(args.room);
+  if (shape.by_units) {
+    const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
+    for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
+      Step<T, cell>(args, first, rows, shape.step, units).run(room + first * shape.room);
+    });
+    return;
+  }
+  for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
+    for (std::int64_t step = 0; step < shape.steps; ++step)
+      Step<T, cell>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+  });
+}
+
+template <class T> void recurrent(const RecurrentArgs& args, Slice slice) noexcept {
+  switch (args.shape.cell) {
+  case Cell::tanh:
+    return run<T, Cell::tanh>(args, slice);
+  case Cell::relu:
+    return run<T, Cell::relu>(args, slice);
+  case Cell::lstm:
+    return run<T, Cell::lstm>(args, slice);
+  case Cell::gru:
+    return run<T, Cell::gru>(args, slice);
+  case Cell::reset_gru:
+    return run<T, Cell::reset_gru>(args, slice);
+  }
+}
+
+} // namespace
+
+Entry recurrent_kernel() noexcept {
+  return entry<RecurrentArgs, recurrent<float>, recurrent<double>>;
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME

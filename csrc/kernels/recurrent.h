@@ -1,0 +1,72 @@
+// Shared by both passes through recurrent cells: the position of a step, products with packed
+// weights.
+#pragma once
+
+#include "kernels/args/recurrent.h"
+#include "kernels/gemm_tile.h"
+#include "kernels/range.h"
+#include "simd/math.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+
+// c[rows][columns of panels] = a b for at most `tile_rows` rows; b (k x n) is packed in panels.
+struct PanelProduct {
+  std::int64_t lda, k, n, ldc;
+  std::int64_t first, last; // panels
+};
+void multiply_panels(const PanelProduct& shape, int rows, const float* a, const float* b,
+                     float* c) noexcept;
+void multiply_panels(const PanelProduct& shape, int rows, const double* a, const double* b,
+                     double* c) noexcept;
+
+namespace {
+
+constexpr int gates_of(Cell cell) {
+  return cell == Cell::lstm ? 4 : cell == Cell::gru || cell == Cell::reset_gru ? 3 : 1;
+}
+// Gates whose weight is multiplied by h.
+constexpr int gates_of_h(Cell cell) { return cell == Cell::reset_gru ? 2 : gates_of(cell); }
+
+// The steps of one sequence: those from `length` on are padding.
+struct Sequence {
+  std::int64_t length;
+  bool reverse;
+
+  bool holds(std::int64_t step) const { return step < length; }
+  std::int64_t time(std::int64_t step) const {
+    return reverse && step < length ? length - 1 - step : step;
+  }
+};
+GYAKU_INLINE Sequence sequence(const RecurrentShape& shape, const std::int64_t* lengths,
+                               std::int64_t row) {
+  const std::int64_t length =
+      lengths == nullptr ? shape.steps : most(0, least(lengths[row], shape.steps));
+  return {length, shape.reverse};
+}
+
+// Columns of a matrix in the scratch memory.
+template <class T> GYAKU_INLINE std::int64_t padded(std::int64_t columns) {
+  return ceil_div(columns, panel_width<T>) * panel_width<T>;
+}
+
+template <class T> GYAKU_INLINE void copy(const T* from, T* to, Range range) {
+  for_each_vector<T>(range.begin, range.end,
+                     [=](std::int64_t j, int n) { store(to + j, load(from + j, n), n); });
+}
+template <class T> GYAKU_INLINE void clear(T* to, Range range) {
+  for_each_vector<T>(range.begin, range.end,
+                     [=](std::int64_t j, int n) { store(to + j, zero<T>(), n); });
+}
+
+// Calls body(first row, rows) for groups of nearly equal size.
+template <class Body> GYAKU_INLINE void for_each_group(Range rows, Body body) {
+  const std::int64_t groups = ceil_div(rows.size(), tile_rows);
+  for (std::int64_t i = 0; i < groups; ++i) {
+    const std::int64_t first = rows.begin + rows.size() * i / groups,
+                       last = rows.begin + rows.size() * (i + 1) / groups;
+    body(first, static_cast<int>(last - first));
+  }
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME

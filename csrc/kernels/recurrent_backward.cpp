@@ -1,0 +1,332 @@
+// The backward pass through recurrent cells, from the last step to the first.
+//
+// dh holds the gradient with respect to the state after a step, then the part of that before it
+// which does not pass through the gates; the product of the gates' gradients with the transposed
+// weight is added before the next step.
+#include "kernels/entry.h"
+#include "kernels/recurrent.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// The tensors of one sequence at one step.
+template <class T> struct Row {
+  const T* gates; // tanh, relu: y
+  const T* peepholes;
+  const T* cells;    // lstm: c after the step
+  const T* c;        // lstm: c before the step
+  const T* inner;    // gru
+  const T* previous; // gru: h before the step
+  const T* dhidden;  // with respect to the output of the cell
+  T* dh;
+  T* dc;
+  T* dgates;
+  T* terms; // the same, for the product
+  T* dinner;
+  std::int64_t units;
+
+  GYAKU_INLINE vec<T> gate(int gate, std::int64_t j, int n) const {
+    return load(gates + gate * units + j, n);
+  }
+  GYAKU_INLINE void keep(int gate, std::int64_t j, vec<T> value, int n) const {
+    store(dgates + gate * units + j, value, n);
+    store(terms + gate * units + j, value, n);
+  }
+};
+
+template <class T> GYAKU_INLINE vec<T> sigmoid_slope(vec<T> y) { return y * (vec<T>(T(1)) - y); }
+template <class T> GYAKU_INLINE vec<T> tanh_slope(vec<T> y) { return vec<T>(T(1)) - y * y; }
+
+template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> y = row.gate(0, j, n), dy = load(row.dh + j, n);
+    row.keep(0, j, cell == Cell::relu ? select(y > zero<T>(), dy, zero<T>()) : dy * tanh_slope(y),
+             n);
+    store(row.dh + j, zero<T>(), n);
+  });
+}
+
+template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> i = row.gate(0, j, n), f = row.gate(1, j, n), g = row.gate(2, j, n),
+                 o = row.gate(3, j, n), t = tanh(load(row.cells + j, n)), c = load(row.c + j, n),
+                 dy = load(row.dhidden + j, n);
+    const vec<T> d_o = dy * t * sigmoid_slope(o);
+    vec<T> dc = fma(dy * o, tanh_slope(t), load(row.dc + j, n));
+    if constexpr (peeps) dc = fma(load(row.peepholes + 2 * row.units + j, n), d_o, dc);
+    const vec<T> di = dc * g * sigmoid_slope(i), df = dc * c * sigmoid_slope(f),
+                 dg = dc * i * tanh_slope(g);
+    dc = dc * f;
+    if constexpr (peeps) {
+      dc = fma(load(row.peepholes + j, n), di, dc);
+      dc = fma(load(row.peepholes + row.units + j, n), df, dc);
+    }
+    row.keep(0, j, di, n);
+    row.keep(1, j, df, n);
+    row.keep(2, j, dg, n);
+    row.keep(3, j, d_o, n);
+    store(row.dc + j, dc, n);
+  });
+}
+
+template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> r = row.gate(0, j, n), z = row.gate(1, j, n), candidate = row.gate(2, j, n),
+                 dy = load(row.dh + j, n);
+    const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate), dinner = dn * r;
+    row.keep(0, j, dn * load(row.inner + j, n) * sigmoid_slope(r), n);
+    row.keep(1, j, dy * (load(row.previous + j, n) - candidate) * sigmoid_slope(z), n);
+    store(row.dgates + 2 * row.units + j, dn, n);
+    store(row.terms + 2 * row.units + j, dinner, n);
+    store(row.dinner + j, dinner, n);
+    store(row.dh + j, dy * z, n);
+  });
+}
+
+// The two halves of a GRU that resets the state before the product of the candidate.
+template <class T> GYAKU_INLINE void unmix(const Row<T>& row, T* terms, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> z = row.gate(1, j, n), candidate = row.gate(2, j, n), dy = load(row.dh + j, n);
+    const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate);
+    row.keep(1, j, dy * (load(row.previous + j, n) - candidate) * sigmoid_slope(z), n);
+    store(row.dgates + 2 * row.units + j, dn, n);
+    store(terms + j, dn, n);
+    store(row.dh + j, dy * z, n);
+  });
+}
+template <class T> GYAKU_INLINE void unreset(const Row<T>& row, const T* dinners, Range units) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+    const vec<T> r = row.gate(0, j, n), dinner = load(dinners + j, n);
+    row.keep(0, j, dinner * load(row.previous + j, n) * sigmoid_slope(r), n);
+    store(row.dh + j, fma(dinner, r, load(row.dh + j, n)), n);
+  });
+}
+
+// Some sequences at one step; `step` -1 only adds the last product.
+template <class T, Cell cell> class Step {
+public:
+  Step(const RecurrentBackwardArgs& args, std::int64_t first, int rows, std::int64_t step,
+       Range units)
+      : args_(args), shape_(args.shape), first_(first), rows_(rows), step_(step), units_(units) {}
+
+  void run(T* room) const noexcept {
+    T* const sums = room + (shape_.by_units ? 2 : 1) * terms_size();
+    if (step_ + 1 < shape_.steps) {
+      multiply(terms(room, step_ + 1), shape_.room, gates_of_h(cell) * std::int64_t{shape_.units},
+               args_.packed, shape_.outputs, outputs(), sums);
+      for (int i = 0; i < rows_; ++i)
+        add(sums + i * std::int64_t{shape_.room}, dh(first_ + i), outputs());
+    } else {
+      begin();
+    }
+    if (step_ < 0) return;
+    add_dy();
+    T* const second_terms = sums + padded<T>(shape_.outputs);
+    T* const second = second_terms + padded<T>(shape_.units);
+    const bool is_projected = cell == Cell::lstm && args_.second_packed != nullptr;
+    if (is_projected)
+      multiply(dh(first_), shape_.outputs, shape_.outputs, args_.second_packed, shape_.units,
+               units_, second);
+    for (int i = 0; i < rows_; ++i)
+      each(i, terms(room, step_), is_projected ? second : nullptr, second_terms);
+    if constexpr (cell == Cell::reset_gru) {
+      multiply(second_terms, shape_.room, shape_.units, args_.second_packed, shape_.units, units_,
+               second);
+      for (int i = 0; i < rows_; ++i)
+        if (holds(first_ + i))
+          unreset(row_at(i, terms(room, step_)), second + i * std::int64_t{shape_.room}, units_);
+    }
+  }
+
+private:
+  T* at(void* rows) const { return static_cast<T*>(rows); }
+  const T* at(const void* rows) const { return static_cast<const T*>(rows); }
+
+  T* dh(std::int64_t row) const { return at(args_.dh) + row * shape_.outputs; }
+  T* dc(std::int64_t row) const { return at(args_.dc) + row * shape_.units; }
+  Range outputs() const { return shape_.by_units ? units_ : Range{0, shape_.outputs}; }
+  Sequence steps_of(std::int64_t row) const { return sequence(shape_, args_.lengths, row); }
+  bool holds(std::int64_t row) const { return steps_of(row).holds(step_); }
+  std::int64_t position(std::int64_t row, std::int64_t step) const {
+    return row * shape_.steps + steps_of(row).time(step);
+  }
+  std::int64_t terms_size() const {
+    return padded<T>(gates_of_h(cell) * std::int64_t{shape_.units});
+  }
+  // Those of the step before are read meanwhile by other members.
+  T* terms(T* room, std::int64_t step) const {
+    return room + (shape_.by_units && step % 2 != 0 ? terms_size() : 0);
+  }
+
+  void multiply(const T* a, std::int64_t lda, std::int64_t k, const void* packed, std::int64_t n,
+                Range columns, T* c) const noexcept {
+    constexpr std::int64_t panel = panel_width<T>;
+    multiply_panels({lda, k, n, shape_.room, columns.begin / panel, ceil_div(columns.end, panel)},
+                    rows_, a, at(packed), c);
+  }
+  GYAKU_INLINE static void add(const T* from, T* to, Range range) {
+    for_each_vector<T>(range.begin, range.end, [=](std::int64_t j, int n) {
+      store(to + j, load(to + j, n) + load(from + j, n), n);
+    });
+  }
+
+  void begin() const noexcept {
+    for (std::int64_t row = first_; row < first_ + rows_; ++row) {
+      copy(at(args_.dhn) + row * shape_.outputs, dh(row), outputs());
+      if constexpr (cell == Cell::lstm) copy(at(args_.dcn) + row * shape_.units, dc(row), units_);
+    }
+  }
+  void add_dy() const noexcept {
+    if (args_.dy == nullptr) return;
+    for (std::int64_t row = first_; row < first_ + rows_; ++row)
+      if (holds(row)) add(at(args_.dy) + position(row, step_) * shape_.outputs, dh(row), outputs());
+  }
+
+  Row<T> row_at(int i, T* terms) const {
+    const std::int64_t row = first_ + i, units = shape_.units,
+                       position = this->position(row, step_),
+                       gates = position * gates_of(cell) * units;
+    Row<T> found{};
+    found.gates = at(args_.gates) + gates;
+    found.peepholes = at(args_.peepholes);
+    found.dhidden = found.dh = dh(row);
+    found.dgates = at(args_.dgates) + gates;
+    found.terms = terms + i * std::int64_t{shape_.room};
+    found.units = units;
+    if constexpr (cell == Cell::lstm) {
+      found.cells = at(args_.cells) + position * units;
+      found.c = step_ == 0 ? at(args_.c0) + row * units
+                           : at(args_.cells) + this->position(row, step_ - 1) * units;
+      found.dc = dc(row);
+    }
+    if constexpr (gates_of(cell) == 3) {
+      found.previous = at(args_.previous) + position * units;
+      if constexpr (cell == Cell::gru) {
+        found.inner = at(args_.inner) + position * units;
+        found.dinner = at(args_.dinner) + position * units;
+      }
+    }
+    return found;
+  }
+
+  void each(int i, T* terms, const T* projected, T* second_terms) const noexcept {
+    const std::int64_t row = first_ + i, offset = i * std::int64_t{shape_.room};
+    Row<T> found = row_at(i, terms);
+    if (!holds(row)) return pad(found, row, second_terms + offset);
+    if (projected != nullptr) {
+      found.dhidden = projected + offset;
+      pass_projection(found, row);
+    }
+    if constexpr (cell == Cell::lstm) {
+      if (args_.peepholes != nullptr)
+        lstm<T, true>(found, units_);
+      else
+        lstm<T, false>(found, units_);
+      clear(found.dh, outputs());
+    } else if constexpr (cell == Cell::gru) {
+      gru(found, units_);
+    } else if constexpr (cell == Cell::reset_gru) {
+      unmix(found, second_terms + offset, units_);
+    } else {
+      simple<T, cell>(found, units_);
+    }
+  }
+
+  // The operands of the gradient with respect to the projection.
+  void pass_projection(Row<T>& row, std::int64_t index) const noexcept {
+    const std::int64_t position = this->position(index, step_), units = shape_.units;
+    copy(row.dh, at(args_.dhidden) + position * shape_.outputs, outputs());
+    T* const hidden = at(args_.hidden) + position * units;
+    const Row<T> read = row;
+    for_each_vector<T>(units_.begin, units_.end, [=](std::int64_t j, int n) {
+      store(hidden + j, read.gate(3, j, n) * tanh(load(read.cells + j, n)), n);
+    });
+  }
+
+  // A step behind the end: the gradients of the states remain, all others are zero.
+  void pad(const Row<T>& row, std::int64_t index, T* second_terms) const noexcept {
+    const std::int64_t position = this->position(index, step_);
+    for (int gate = 0; gate < gates_of(cell); ++gate) clear(row.dgates + gate * row.units, units_);
+    for (int gate = 0; gate < gates_of_h(cell); ++gate) clear(row.terms + gate * row.units, units_);
+    if constexpr (cell == Cell::gru) clear(row.dinner, units_);
+    if constexpr (cell == Cell::reset_gru) clear(second_terms, units_);
+    if (cell == Cell::lstm && args_.second_packed != nullptr) {
+      clear(at(args_.dhidden) + position * shape_.outputs, outputs());
+      clear(at(args_.hidden) + position * row.units, units_);
+    }
+  }
+
+  const RecurrentBackwardArgs& args_;
+  const RecurrentShape& shape_;
+  std::int64_t first_;
+  int rows_;
+  std::int64_t step_;
+  Range units_;
+};
+
+template <class T, Cell cell> void run(const RecurrentBackwardArgs& args, Slice slice) noexcept {
+  const RecurrentShape& shape = args.shape;
+  T* const room = static_cast<T*>(args.room);
+  if (shape.by_units) {
+    const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
+    for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
+      Step<T, cell>(args, first, rows, shape.step, units).run(room + first * shape.room);
+    });
+    return;
+  }
+  for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
+    for (std::int64_t step = shape.steps - 1; step >= -1; --step)
+      Step<T, cell>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+  });
+}
+
+template <class T> void backward(const RecurrentBackwardArgs& args, Slice slice) noexcept {
+  switch (args.shape.cell) {
+  case Cell::tanh:
+    return run<T, Cell::tanh>(args, slice);
+  case Cell::relu:
+    return run<T, Cell::relu>(args, slice);
+  case Cell::lstm:
+    return run<T, Cell::lstm>(args, slice);
+  case Cell::gru:
+    return run<T, Cell::gru>(args, slice);
+  case Cell::reset_gru:
+    return run<T, Cell::reset_gru>(args, slice);
+  }
+}
+
+template <class T> void peepholes(const PeepholeArgs& args, Slice slice) noexcept {
+  const RecurrentShape& shape = args.shape;
+  const std::int64_t units = shape.units;
+  T* const to = static_cast<T*>(args.dpeepholes);
+  const T* const dgates = static_cast<const T*>(args.dgates);
+  const T* const cells = static_cast<const T*>(args.cells);
+  const T* const c0 = static_cast<const T*>(args.c0);
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t j, int n) {
+    vec<T> sums[3] = {zero<T>(), zero<T>(), zero<T>()};
+    for (std::int64_t row = 0; row < shape.rows; ++row) {
+      const Sequence steps = sequence(shape, args.lengths, row);
+      vec<T> c = load(c0 + row * units + j, n);
+      for (std::int64_t step = 0; steps.holds(step); ++step) {
+        const std::int64_t position = row * shape.steps + steps.time(step);
+        const T* const gates = dgates + position * 4 * units + j;
+        sums[0] = fma(load(gates, n), c, sums[0]);
+        sums[1] = fma(load(gates + units, n), c, sums[1]);
+        c = load(cells + position * units + j, n);
+        sums[2] = fma(load(gates + 3 * units, n), c, sums[2]);
+      }
+    }
+    for (int gate = 0; gate < 3; ++gate) store(to + gate * units + j, sums[gate], n);
+  });
+}
+
+} // namespace
+
+Entry recurrent_backward_kernel() noexcept {
+  return entry<RecurrentBackwardArgs, backward<float>, backward<double>>;
+}
+Entry peepholes_kernel() noexcept {
+  return entry<PeepholeArgs, peepholes<float>, peepholes<double>>;
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME
