@@ -126,6 +126,7 @@ public:
   // `room`: for the product, of rows `shape.room` apart.
   void run(T* room) const noexcept {
     const std::int64_t units = shape_.units;
+    for (int i = 0; i < rows_; ++i) fetch_row(first_ + i);
     multiply(h_ + first_ * shape_.outputs, shape_.outputs, shape_.outputs, args_.packed,
              gates_of_h(cell) * units, gates_of_h(cell), room);
     const bool is_projected = cell == Cell::lstm && args_.second_packed != nullptr;
@@ -181,6 +182,16 @@ private:
     }
     if constexpr (gates_of(cell) == 3) found.inner = at(args_.inner) + position * units;
     return found;
+  }
+
+  void fetch_row(std::int64_t row) const noexcept {
+    const Row<T> found = row_at(row);
+    for (int gate = 0; gate < gates_of(cell); ++gate)
+      fetch(found.gates + gate * shape_.units, units_);
+    fetch(found.y, outputs());
+    fetch(at(args_.previous) + position(row) * shape_.outputs, outputs());
+    if constexpr (cell == Cell::lstm) fetch(found.cells, units_);
+    if constexpr (gates_of(cell) == 3) fetch(found.inner, units_);
   }
 
   // The cell after the product with u. `hidden`: where a projection reads.

@@ -111,6 +111,7 @@ public:
 
   void run(T* room) const noexcept {
     T* const sums = room + (shape_.by_units ? 2 : 1) * terms_size();
+    for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(i, room);
     if (step_ + 1 < shape_.steps) {
       multiply(terms(room, step_ + 1), shape_.room, gates_of_h(cell) * std::int64_t{shape_.units},
                args_.packed, shape_.outputs, outputs(), sums);
@@ -207,6 +208,22 @@ private:
       }
     }
     return found;
+  }
+
+  void fetch_row(int i, T* room) const noexcept {
+    const Row<T> found = row_at(i, room);
+    for (int gate = 0; gate < gates_of(cell); ++gate) {
+      fetch(found.gates + gate * shape_.units, units_);
+      fetch(found.dgates + gate * shape_.units, units_);
+    }
+    if (args_.dy != nullptr)
+      fetch(at(args_.dy) + position(first_ + i, step_) * shape_.outputs, outputs());
+    if constexpr (cell == Cell::lstm) fetch(found.c, units_);
+    if constexpr (gates_of(cell) == 3) fetch(found.previous, units_);
+    if constexpr (cell == Cell::gru) {
+      fetch(found.inner, units_);
+      fetch(found.dinner, units_);
+    }
   }
 
   void each(int i, T* terms, const T* projected, T* second_terms) const noexcept {

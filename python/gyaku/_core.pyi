@@ -242,3 +242,31 @@ def update(
     epsilon: float = ...,
     nesterov: bool = ...,
 ) -> None: ...
+def recurrent(
+    cell: str,
+    gates: NDArray[Any],
+    u: NDArray[Any],
+    bias: NDArray[Any] | None,
+    h0: NDArray[Any] | None,
+    c0: NDArray[Any] | None,
+    peepholes: NDArray[Any] | None,
+    projection: NDArray[Any] | None,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+) -> tuple[Any, ...]: ...
+def recurrent_backward(
+    cell: str,
+    dy: NDArray[Any] | None,
+    dhn: NDArray[Any] | None,
+    dcn: NDArray[Any] | None,
+    u: NDArray[Any],
+    gates: NDArray[Any],
+    cells: NDArray[Any] | None,
+    inner: NDArray[Any] | None,
+    previous: NDArray[Any],
+    c0: NDArray[Any] | None,
+    peepholes: NDArray[Any] | None,
+    projection: NDArray[Any] | None,
+    lengths: NDArray[np.int64] | None,
+    reverse: bool,
+) -> tuple[Any, ...]: ...
