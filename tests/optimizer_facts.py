@@ -77,6 +77,27 @@ def adagrad_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Sca
     return params + clock[1] * grads / root * h / outputs[1], h
 
 
+def adamw_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    return adam_scale(arguments, {**keywords, "weight_decay": 0.0}, outputs)
+
+
+def rmsprop_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    params, grads, h, clock = (np.abs(x) for x in arguments)
+    grads, rho = grads + keywords.get("weight_decay", 0.0) * params, keywords.get("rho", 0.99)
+    h = rho * h + (1 - rho) * grads * grads
+    root = np.sqrt(outputs[1]) + keywords.get("epsilon", 1e-8)
+    return params + clock[1] * grads / root * h / outputs[1], h
+
+
+def adadelta_scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    params, grads, h, e, clock = (np.abs(x) for x in arguments)
+    grads, rho = grads + keywords.get("weight_decay", 0.0) * params, keywords.get("rho", 0.9)
+    epsilon = keywords.get("epsilon", 1e-6)
+    h = rho * h + (1 - rho) * grads * grads
+    change = np.sqrt(e + epsilon) / np.sqrt(outputs[1] + epsilon) * grads * h / outputs[1]
+    return params + clock[1] * change, h, rho * e + (1 - rho) * change * change
+
+
 UPDATES = {
     facts.name: facts
     for facts in (
@@ -87,7 +108,10 @@ UPDATES = {
             ({"nesterov": False, "momentum": 0.8}, {"nesterov": True, "momentum": 0.8}),
         ),
         Facts("adam", adam_scale, squares=("v",)),
+        Facts("adamw", adamw_scale, squares=("v",)),
         Facts("adagrad", adagrad_scale, squares=("h",)),
+        Facts("rmsprop", rmsprop_scale, squares=("h",)),
+        Facts("adadelta", adadelta_scale, squares=("h", "e")),
     )
 }
 """The facts by name; a new update adds a row."""
@@ -122,6 +146,26 @@ def adagrad(w, g, state, t, *, rate=0.9, epsilon=1e-10, decay=0.0):
     return w - rate * g / (np.sqrt(state["h"]) + epsilon)
 
 
+def adamw(w, g, state, t, *, rate=0.3, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=0.01):
+    return adam(
+        (1 - rate * decay) * w, g, state, t, rate=rate, beta1=beta1, beta2=beta2, epsilon=epsilon
+    )
+
+
+def rmsprop(w, g, state, t, *, rate=0.3, rho=0.99, epsilon=1e-8, decay=0.0):
+    g = g + decay * w
+    state["h"] = rho * state.get("h", 0) + (1 - rho) * g**2
+    return w - rate * g / (np.sqrt(state["h"]) + epsilon)
+
+
+def adadelta(w, g, state, t, *, rate=1.0, rho=0.9, epsilon=1e-6, decay=0.0):
+    g = g + decay * w
+    state["h"] = rho * state.get("h", 0) + (1 - rho) * g**2
+    change = np.sqrt(state.get("e", 0) + epsilon) / np.sqrt(state["h"] + epsilon) * g
+    state["e"] = rho * state.get("e", 0) + (1 - rho) * change**2
+    return w - rate * change
+
+
 CASES: dict[str, tuple[Callable[[], Optimizer], Callable[..., Any], dict[str, float]]] = {
     "sgd": (lambda: gk.SGD(0.9), sgd, {}),
     "sgd, decay": (lambda: gk.SGD(0.9, weight_decay=0.1), sgd, {"decay": 0.1}),
@@ -137,6 +181,24 @@ CASES: dict[str, tuple[Callable[[], Optimizer], Callable[..., Any], dict[str, fl
         lambda: gk.Adam(0.3, beta1=0.7, beta2=0.9, epsilon=1e-3, weight_decay=0.1),
         adam,
         {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-3, "decay": 0.1},
+    ),
+    "adamw": (lambda: gk.AdamW(0.3), adamw, {}),
+    "adamw, all": (
+        lambda: gk.AdamW(0.3, beta1=0.7, beta2=0.9, epsilon=1e-3, weight_decay=0.1),
+        adamw,
+        {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-3, "decay": 0.1},
+    ),
+    "rmsprop": (lambda: gk.RMSProp(0.3), rmsprop, {}),
+    "rmsprop, all": (
+        lambda: gk.RMSProp(0.3, rho=0.8, epsilon=1e-3, weight_decay=0.1),
+        rmsprop,
+        {"rho": 0.8, "epsilon": 1e-3, "decay": 0.1},
+    ),
+    "adadelta": (lambda: gk.AdaDelta(), adadelta, {}),
+    "adadelta, all": (
+        lambda: gk.AdaDelta(0.5, rho=0.8, epsilon=1e-3, weight_decay=0.1),
+        adadelta,
+        {"rate": 0.5, "rho": 0.8, "epsilon": 1e-3, "decay": 0.1},
     ),
     "adagrad": (lambda: gk.AdaGrad(0.9), adagrad, {}),
     "adagrad, all": (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from optimizer_facts import CASES
+from torch_optimizers import OPTIMIZERS as TORCH
+from torch_optimizers import START, gradient
+from torch_optimizers import STEPS as TORCH_STEPS
 
 import gyaku as gk
 from gyaku.optim import OPTIMIZERS, Optimizer
@@ -32,6 +37,19 @@ def descend(optimizer: Optimizer, steps: int = STEPS, dtype: Any = np.float64) -
         point.flat_grads[:] = point.flat_params / [10, 0.5]
         optimizer.step(point)
     return np.asarray(point.flat_params)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+@pytest.mark.parametrize("name", TORCH)
+def test_pytorch_takes_the_same_steps(name: str, dtype: Any, tolerance: float) -> None:
+    expected = json.loads(Path(__file__).with_name("torch_optimizers.json").read_text())[name]
+    _, _, cls, keywords = TORCH[name]
+    optimizer, start = getattr(gk, cls)(**keywords), np.array(START, dtype)
+    model = SimpleNamespace(flat_params=start, flat_grads=np.empty_like(start))
+    for _ in range(TORCH_STEPS):
+        model.flat_grads[:] = gradient(model.flat_params)
+        optimizer.step(model)
+    np.testing.assert_allclose(model.flat_params, expected, rtol=tolerance, atol=tolerance)
 
 
 def test_every_optimizer_has_an_equation() -> None:

@@ -84,22 +84,36 @@ template <> struct Rule<Update::momentum> : Work<1, 4, 8> {
 
 // Kingma & Ba 2015, algorithm 1, with the bias corrections outside the loop:
 // p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+// Decoupled (Loshchilov & Hutter 2019): the decay is not part of g, and p is first scaled by
+// 1 - lr decay.
+template <bool decoupled, class T>
+GYAKU_INLINE void adaptive_moments(const UpdateArgs& args, Slice slice) {
+  const Buffers<T> at(args);
+  const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
+  const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
+  const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
+  const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
+  const vec<T> epsilon(static_cast<T>(args.epsilon));
+  const vec<T> kept(static_cast<T>(1 - args.clock[learning_rate] * args.weight_decay));
+  for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+    const vec<T> p = at.parameter(i, n),
+                 g = decoupled ? load(at.gradients + i, n) : at.gradient(p, i, n);
+    const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
+    const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
+    store(at.first + i, m, n);
+    store(at.second + i, v, n);
+    store(at.parameters + i,
+          fma(rate, m / fma(sqrt(v), correction, epsilon), decoupled ? kept * p : p), n);
+  });
+}
 template <> struct Rule<Update::adam> : Work<2, 14, 14> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
-    const Buffers<T> at(args);
-    const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
-    const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
-    const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
-    const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
-    const vec<T> epsilon(static_cast<T>(args.epsilon));
-    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
-      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
-      const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
-      const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
-      store(at.first + i, m, n);
-      store(at.second + i, v, n);
-      store(at.parameters + i, fma(rate, m / fma(sqrt(v), correction, epsilon), p), n);
-    });
+    adaptive_moments<false, T>(args, slice);
+  }
+};
+template <> struct Rule<Update::adamw> : Work<2, 14, 14> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    adaptive_moments<true, T>(args, slice);
   }
 };
 
@@ -114,6 +128,41 @@ template <> struct Rule<Update::adagrad> : Work<1, 7, 10> {
       const vec<T> h = fma(g, g, load(at.first + i, n));
       store(at.first + i, h, n);
       store(at.parameters + i, fma(rate, g / (sqrt(h) + epsilon), p), n);
+    });
+  }
+};
+
+// Tieleman & Hinton 2012: h = rho h + (1 - rho) g^2; p -= lr g / (sqrt(h) + epsilon)
+template <> struct Rule<Update::rmsprop> : Work<1, 9, 10> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> rho(static_cast<T>(args.beta1)), rest(static_cast<T>(1 - args.beta1));
+    const vec<T> epsilon(static_cast<T>(args.epsilon));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> h = fma(rho, load(at.first + i, n), rest * g * g);
+      store(at.first + i, h, n);
+      store(at.parameters + i, fma(rate, g / (sqrt(h) + epsilon), p), n);
+    });
+  }
+};
+
+// Zeiler 2012: h = rho h + (1 - rho) g^2; d = sqrt(e + epsilon) / sqrt(h + epsilon) g;
+// e = rho e + (1 - rho) d^2; p -= lr d
+template <> struct Rule<Update::adadelta> : Work<2, 15, 20> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> rho(static_cast<T>(args.beta1)), rest(static_cast<T>(1 - args.beta1));
+    const vec<T> epsilon(static_cast<T>(args.epsilon));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n), e = load(at.second + i, n);
+      const vec<T> h = fma(rho, load(at.first + i, n), rest * g * g);
+      const vec<T> d = sqrt(e + epsilon) / sqrt(h + epsilon) * g;
+      store(at.first + i, h, n);
+      store(at.second + i, fma(rho, e, rest * d * d), n);
+      store(at.parameters + i, fma(rate, d, p), n);
     });
   }
 };

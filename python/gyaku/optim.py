@@ -36,7 +36,8 @@ if TYPE_CHECKING:
             """All gradients, one after another."""
 
 
-__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "Optimizer"]
+__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "Optimizer"]
+__all__ += ["RMSProp"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -83,7 +84,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     passes = frozenset({"step", "update"})
     state_names: ClassVar[tuple[str, ...]] = ()
     """The buffers that `state` holds, zero before the first step."""
-    # Used by Adam only; here so that all optimizers have the same step state.
+    # Used by Adam and AdamW; here so that all optimizers have the same step state.
     beta1: float = 1.0
     beta2: float = 1.0
     params: NDArray[Any] = np.zeros(0)
@@ -418,13 +419,16 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay)
-        self.beta1 = number("Adam", "beta1", beta1, least=0, below=1)
-        self.beta2 = number("Adam", "beta2", beta2, least=0, below=1)
-        self.epsilon = number("Adam", "epsilon", epsilon, above=0)
+        owner = type(self).__name__
+        self.beta1 = number(owner, "beta1", beta1, least=0, below=1)
+        self.beta2 = number(owner, "beta2", beta2, least=0, below=1)
+        self.epsilon = number(owner, "epsilon", epsilon, above=0)
+
+    _moments = staticmethod(ops.adam)
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Take one step; see `Optimizer.update`."""
-        ops.adam(
+        self._moments(
             params,
             grads,
             self.state["m"],
@@ -435,6 +439,50 @@ class Adam(Optimizer):
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
         )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: the decay is no part of the gradient.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    beta1, beta2 : float
+        Decay rates of the two running means.
+    epsilon : float
+        Small constant in the denominator.
+    weight_decay : float
+        The decay λ: each step first scales the parameters by ``1 - η λ``.
+
+    Notes
+    -----
+    ``w ← (1 - η λ) w - η m̂ / (√v̂ + ε)`` with the moments of `Adam`: I. Loshchilov and F. Hutter,
+    Decoupled weight decay regularization (2019), algorithm 2. The defaults are PyTorch's.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
+    >>> AdamW(0.5, weight_decay=0.2).step(model)
+    >>> model.flat_params.round(6)
+    array([0.4, 2.3])
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(
+            learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay
+        )
+
+    _moments = staticmethod(ops.adamw)
 
 
 class AdaGrad(Optimizer):
@@ -487,6 +535,121 @@ class AdaGrad(Optimizer):
             grads,
             self.state["h"],
             self.clock,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay,
+        )
+
+
+class RMSProp(Optimizer):
+    """RMSProp: the gradient over the root of the running mean of its square.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        The learning rate η, or a schedule of it.
+    rho : float
+        Decay rate ρ of the mean.
+    epsilon : float
+        Small constant in the denominator.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``h ← ρ h + (1-ρ) g²`` from ``h = 0``, ``w ← w - η g / (√h + ε)``: T. Tieleman and G. Hinton,
+    Lecture 6.5: rmsprop (2012). The defaults are PyTorch's, where ρ is called alpha; Keras has
+    ρ = 0.9 and η = 0.001.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
+    >>> RMSProp(0.5, rho=0.75).step(model)
+    >>> model.flat_params.round(6)
+    array([0., 3.])
+    """
+
+    native = True
+    state_names = ("h",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        *,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.rho = number("RMSProp", "rho", rho, least=0, below=1)
+        self.epsilon = number("RMSProp", "epsilon", epsilon, above=0)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.rmsprop(
+            params,
+            grads,
+            self.state["h"],
+            self.clock,
+            rho=self.rho,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay,
+        )
+
+
+class AdaDelta(Optimizer):
+    """AdaDelta: steps as large as the steps before, whatever the scale of the gradient.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        Factor η of the steps, or a schedule of it.
+    rho : float
+        Decay rate ρ of the two running means.
+    epsilon : float
+        Small constant under both roots; the first steps are about its root.
+    weight_decay : float
+        The decay λ, which adds λ times the parameters to their gradients.
+
+    Notes
+    -----
+    ``h ← ρ h + (1-ρ) g²``, ``d = √(e + ε) / √(h + ε) g``, ``e ← ρ e + (1-ρ) d²``, ``w ← w - η d``:
+    M. Zeiler, ADADELTA (2012), where η = 1. The defaults are PyTorch's; Keras has ρ = 0.95,
+    ε = 1e-7 and η = 0.001, which hardly moves.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
+    >>> AdaDelta(rho=0.75, epsilon=1.0).step(model)
+    >>> model.flat_params.round(4)
+    array([-0.6641,  3.6641])
+    """
+
+    native = True
+    state_names = ("h", "e")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 1.0,
+        *,
+        rho: float = 0.9,
+        epsilon: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.rho = number("AdaDelta", "rho", rho, least=0, below=1)
+        self.epsilon = number("AdaDelta", "epsilon", epsilon, above=0)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.adadelta(
+            params,
+            grads,
+            self.state["h"],
+            self.state["e"],
+            self.clock,
+            rho=self.rho,
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
         )

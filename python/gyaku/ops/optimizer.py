@@ -11,7 +11,7 @@ from gyaku.ops.op import like_first, operation, per_element
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adagrad", "adam", "momentum", "optimizer_tick", "sgd"]
+__all__ = ["adadelta", "adagrad", "adam", "adamw", "momentum", "optimizer_tick", "rmsprop", "sgd"]
 
 
 @operation(
@@ -282,6 +282,72 @@ def adam(
 
 
 @operation(
+    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.update(
+        "adamw", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon
+    ),
+    **_row(state="m v", flops=14, roundings=22),
+)
+def adamw(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> None:
+    """Update parameters by Adam with decoupled weight decay, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    v : ndarray
+        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the mean of squares.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    weight_decay : float, default 0.01
+        Fraction of the parameters, times the learning rate, to subtract.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    p' = (1 - η λ) p - η m̂ / (√v̂ + ε), with the moments of `adam`, in which the decay λ has no part;
+    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> clock = np.array([1.0, 0.25, 0.9, 0.999])
+    >>> ops.adamw(params, np.array([2.0]), m, v, clock, weight_decay=0.4)
+    >>> params.round(4)
+    array([0.65])
+    """
+    _check_update("adamw", params, grads, clock, m=m, v=v)
+
+
+@operation(
     lambda params, grads, h, clock, *, epsilon, weight_decay: _core.update(
         "adagrad", params, grads, [h], clock, weight_decay, epsilon=epsilon
     ),
@@ -307,16 +373,16 @@ def adagrad(
     h : ndarray
         Sum of the squares of the gradients, of the same shape and dtype; it starts as zeros.
     clock : ndarray
-        Step counter of the optimizer, see `optimizer_tick`.
+        Step state of the optimizer, see `optimizer_tick`.
     epsilon : float, default 1e-10
-        Small number that keeps the quotient finite.
+        Small constant that keeps the quotient finite.
     weight_decay : float, default 0.0
         Multiple of the parameters to add to the gradient.
 
     Raises
     ------
     TypeError
-        If an argument is no array of the dtype named here.
+        If an argument is no array of this dtype.
     ValueError
         If shapes differ, an array cannot be used in place, or the step counter is before step 1.
 
@@ -335,3 +401,128 @@ def adagrad(
     (array([0.8]), array([25.]))
     """
     _check_update("adagrad", params, grads, clock, h=h)
+
+
+@operation(
+    lambda params, grads, h, clock, *, rho, epsilon, weight_decay: _core.update(
+        "rmsprop", params, grads, [h], clock, weight_decay, rho, epsilon=epsilon
+    ),
+    **_row(state="h", flops=9, roundings=18),
+)
+def rmsprop(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    rho: float = 0.99,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by RMSProp, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    h : ndarray
+        Running mean of the squares of the gradients, of the same shape and dtype; it starts as
+        zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`.
+    rho : float, default 0.99
+        Decay of the mean.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    h' = ρ h + (1 - ρ) g², p' = p - η g / (√h' + ε); Tieleman and Hinton, "Lecture 6.5: rmsprop",
+    COURSERA: Neural Networks for Machine Learning (2012).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, h = np.array([1.0]), np.array([9.0])
+    >>> ops.rmsprop(params, np.array([4.0]), h, np.array([1.0, 0.25, 1.0, 1.0]), rho=0.0)
+    >>> params.round(4), h
+    (array([0.75]), array([16.]))
+    """
+    _check_update("rmsprop", params, grads, clock, h=h)
+
+
+@operation(
+    lambda params, grads, h, e, clock, *, rho, epsilon, weight_decay: _core.update(
+        "adadelta", params, grads, [h, e], clock, weight_decay, rho, epsilon=epsilon
+    ),
+    **_row(state="h e", flops=15, roundings=40),
+)
+def adadelta(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    e: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    rho: float = 0.9,
+    epsilon: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by AdaDelta, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    h : ndarray
+        Running mean of the squares of the gradients, of the same shape and dtype; it starts as
+        zeros.
+    e : ndarray
+        Running mean of the squares of the changes before the learning rate, of the same shape and
+        dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`.
+    rho : float, default 0.9
+        Decay of the means.
+    epsilon : float, default 1e-6
+        Small constant under both roots, which sets the size of the first changes.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    h' = ρ h + (1 - ρ) g², d = g √(e + ε) / √(h' + ε), e' = ρ e + (1 - ρ) d², p' = p - η d; Zeiler,
+    "ADADELTA: an adaptive learning rate method", arXiv:1212.5701 (2012), with η = 1 there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, h, e = np.array([1.0]), np.array([1.0]), np.array([4.0])
+    >>> clock = np.array([1.0, 0.5, 1.0, 1.0])
+    >>> ops.adadelta(params, np.array([1.0]), h, e, clock, rho=1.0, epsilon=0.0)
+    >>> params
+    array([0.])
+    """
+    _check_update("adadelta", params, grads, clock, h=h, e=e)

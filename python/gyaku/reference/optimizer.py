@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adagrad", "adam", "momentum", "optimizer_tick", "sgd"]
+__all__ = ["adadelta", "adagrad", "adam", "adamw", "momentum", "optimizer_tick", "rmsprop", "sgd"]
 
 
 def optimizer_tick(
@@ -74,6 +74,24 @@ def adam(
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def adamw(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return p' = (1 - η λ) p - η m̂ / (√v̂ + ε), with the moments of `adam`."""
+    kept = (1 - float(clock[1]) * weight_decay) * params
+    return adam(kept, grads, m, v, clock, beta1=beta1, beta2=beta2, epsilon=epsilon)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def adagrad(
     params: NDArray[Any],
     grads: NDArray[Any],
@@ -83,7 +101,44 @@ def adagrad(
     epsilon: float = 1e-10,
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """H' = h + g², p' = p - η g / (√h' + ε)."""
+    """Return h' = h + g², p' = p - η g / (√h' + ε)."""
     grads = grads + weight_decay * params
     h = h + grads * grads
     return params - float(clock[1]) * grads / (np.sqrt(h) + epsilon), h
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def rmsprop(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    rho: float = 0.99,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return h' = ρ h + (1 - ρ) g², p' = p - η g / (√h' + ε)."""
+    grads = grads + weight_decay * params
+    h = rho * h + (1 - rho) * grads * grads
+    return params - float(clock[1]) * grads / (np.sqrt(h) + epsilon), h
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def adadelta(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    e: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    rho: float = 0.9,
+    epsilon: float = 1e-6,
+    weight_decay: float = 0.0,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return h' = ρ h + (1 - ρ) g², d = g √(e + ε) / √(h' + ε), e' = ρ e + (1 - ρ) d², p - η d."""
+    grads = grads + weight_decay * params
+    h = rho * h + (1 - rho) * grads * grads
+    change = np.sqrt(e + epsilon) / np.sqrt(h + epsilon) * grads
+    e = rho * e + (1 - rho) * change * change
+    return params - float(clock[1]) * change, h, e
