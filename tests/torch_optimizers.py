@@ -54,7 +54,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, float | bool], str, dict[str, float]]
         {"learning_rate": 0.05, "weight_decay": 0.3},
     ),
 }
-"""PyTorch's class and keywords, gyaku's class and keywords. None swings about the minimum, where rounding
+"""PyTorch's class and keywords, gyaku's class and keywords. None swings about the minimum, where
+rounding
 errors would grow to the size of a step."""
 
 
