@@ -110,7 +110,10 @@ class Layer(Component, Block, table=LAYERS):
     `forward` must not change its input. In training a layer in NumPy is called once a step, on the
     same buffers throughout. A layer of several inputs takes them as arguments of `forward`, their
     shapes as arguments of `build`, and returns a tuple of gradients. A layer with
-    ``takes_indices = True`` gets integers, which have no gradient.
+    ``takes_indices = True`` gets integers, which have no gradient. A layer whose `forward` has the
+    argument ``lengths=None`` gets the lengths of padded sequences: int64 of shape (samples,), None
+    if all steps are real. They travel to it through layers whose outputs have as many steps as
+    their inputs.
 
     Examples
     --------
@@ -138,6 +141,10 @@ class Layer(Component, Block, table=LAYERS):
     """Number of inputs of `forward`, None for any."""
     takes_indices: ClassVar[bool] = False
     """Whether inputs are indices, which stay int32 or int64."""
+    takes_lengths: ClassVar[bool] = False
+    """Whether `forward` has the argument ``lengths``, the numbers of real steps of sequences."""
+    finds_lengths: bool = False
+    """Whether the lengths of sequences are found in the input of the model, by `find_lengths`."""
     draws: ClassVar[bool] = True
     """Whether the layer draws random numbers, for initial weights or in training."""
 
@@ -167,7 +174,7 @@ class Layer(Component, Block, table=LAYERS):
         if "forward" in vars(cls):
             code = cls.forward.__code__
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            cls.takes_training = "training" in names
+            cls.takes_training, cls.takes_lengths = "training" in names, "lengths" in names
             optional = len(cls.forward.__defaults__ or ())
             needed = [n for n in names[1 : code.co_argcount - optional] if n != "training"]
             cls.takes = None if code.co_flags & _VARARGS else max(1, len(needed))
@@ -278,6 +285,21 @@ class Layer(Component, Block, table=LAYERS):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
+    def find_lengths(self, x: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the lengths of padded sequences, if `finds_lengths`.
+
+        Parameters
+        ----------
+        x : ndarray
+            The input, (samples, steps, ...).
+
+        Returns
+        -------
+        ndarray of int64
+            Number of real steps of each sample; the steps behind them are padding.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a find_lengths(self, x)")
+
     def add_param(
         self, name: str, shape: tuple[int, ...], initial: str | Initialize = "zeros"
     ) -> None:
@@ -348,7 +370,9 @@ class Layer(Component, Block, table=LAYERS):
         """Smallest batch of a training step."""
         return 1
 
-    def run_forward(self, *x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+    def run_forward(
+        self, *x: NDArray[Any], training: bool = False, **lengths: NDArray[Any] | None
+    ) -> NDArray[Any]:
         """Run the forward pass, recorded for replay.
 
         Parameters
@@ -357,6 +381,8 @@ class Layer(Component, Block, table=LAYERS):
             The inputs.
         training : bool
             Whether this pass belongs to a training step.
+        **lengths : ndarray of int64 or None
+            The argument ``lengths`` of a layer that takes it.
 
         Returns
         -------
@@ -365,13 +391,17 @@ class Layer(Component, Block, table=LAYERS):
         """
         if self.native:
             forward: Callable[..., NDArray[Any]] = self.forward
-            return forward(*x, training=training)
+            return forward(*x, training=training, **lengths)
         y = memory.empty((len(x[0]), *self.output_shape), self.dtype)
         # The layers before it may keep these arrays for their own backward pass.
         shown = [each.view() for each in x]
         for each in shown:
             each.flags.writeable = False
-        self._run("forward", lambda: self._forward(*shown, training=training), x, [y])
+        known = [each for each in lengths.values() if each is not None]
+        self._run(
+            *("forward", lambda: self._forward(*shown, training=training, **lengths)),
+            *([*x, *known], [y]),
+        )
         return y
 
     def run_backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
@@ -398,9 +428,13 @@ class Layer(Component, Block, table=LAYERS):
         self._run("backward", lambda: self.backward(dy), [dy], outs)
         return tuple(outs)
 
-    def _forward(self, *x: NDArray[Any], training: bool) -> NDArray[Any]:
+    def _forward(
+        self, *x: NDArray[Any], training: bool, **lengths: NDArray[Any] | None
+    ) -> NDArray[Any]:
         forward: Callable[..., NDArray[Any]] = self.forward
-        return forward(*x, training=training) if self.takes_training else forward(*x)
+        if self.takes_training:
+            return forward(*x, training=training, **lengths)
+        return forward(*x, **lengths)
 
     def _run(
         self,

@@ -418,6 +418,7 @@ class Graph(Strict, Block):
         inputs: Sequence[NDArray[Any]],
         training: bool = False,
         seen: Callable[[Application, NDArray[Any]], None] | None = None,
+        lengths: Sequence[NDArray[np.int64] | None] = (),
     ) -> list[NDArray[Any]]:
         """Run a forward pass on validated arrays.
 
@@ -429,6 +430,8 @@ class Graph(Strict, Block):
             Whether the pass belongs to a training step.
         seen : callable, optional
             Function to call with each application and its output.
+        lengths : sequence of ndarray of int64 or None
+            Lengths of the inputs that are padded sequences.
 
         Returns
         -------
@@ -438,7 +441,12 @@ class Graph(Strict, Block):
         if training:
             ops.advance(self.clock, 1)
         self._batch = len(inputs[0])
-        return self.plan.forward(inputs, training, seen)
+        return self.plan.forward(inputs, training, seen, lengths)
+
+    @property
+    def output_lengths(self) -> Sequence[NDArray[np.int64] | None]:
+        """Lengths of the outputs of the last forward pass that are padded; () if none is."""
+        return self.plan.output_lengths
 
     def run_backward(
         self,

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from gyaku.model.application import Application
 
     Arrays = Sequence[NDArray[Any]]
+    Lengths = Sequence[NDArray[np.int64] | None]
     Shape = tuple[int, ...]
 
 __all__ = ["Plan"]
@@ -44,6 +46,8 @@ class Plan:
         The layers, each once.
     shapes : dict of int to tuple of int
         Sample shape of each value, once the layers are built.
+    output_lengths : list of ndarray of int64 or None
+        Lengths of the outputs of the last forward pass that are padded sequences; [] if none is.
     """
 
     def __init__(
@@ -57,10 +61,12 @@ class Plan:
             self.uses.setdefault(id(each.layer), []).append(each)
         self.layers = [uses[0].layer for uses in self.uses.values()]
         self.shapes: dict[int, Shape] = {}
+        self.output_lengths: list[NDArray[np.int64] | None] = []
         self.paths = {id(uses[0].layer): uses[0].path for uses in self.uses.values()}
         self._reached: set[int] = set()  # values that depend on a trained parameter
         self._shared: list[tuple[Layer, list[Layer]]] = []
         self._backward = list(applications)
+        self._finds = any(each.layer.finds_lengths for each in applications)
 
     def input_dtypes(self, declared: Sequence[str]) -> tuple[str, ...]:
         """Return the dtypes of the inputs.
@@ -276,11 +282,48 @@ class Plan:
             if trained or not self._reached.isdisjoint(use.inputs):
                 self._reached.add(use.output)
 
+    def lengths(self, inputs: Arrays, given: Lengths = ()) -> dict[int, NDArray[np.int64]]:
+        """Return the lengths of the values that are padded sequences.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            The inputs.
+        given : sequence of ndarray of int64 or None
+            Lengths of the inputs; () if there are none.
+
+        Returns
+        -------
+        dict of int to ndarray of int64
+            Number of real steps of each sample, for values of shape (samples, steps, ...).
+
+        Notes
+        -----
+        They are given, or found by a layer behind an input. They travel through a layer whose
+        output has the steps of its input, ``(steps, ...)`` of at least two axes; a layer that
+        changes the time axis ends them.
+        """
+        found = {value: each for value, each in enumerate(given) if each is not None}
+        for use in self.applications:
+            layer = use.instance
+            if layer.finds_lengths and use.source in range(self.inputs):
+                found[use.output] = layer.find_lengths(inputs[use.source])
+                continue
+            known = [value for value in use.inputs if value in found]
+            if (
+                known
+                and layer.output_shape[1:]
+                and (layer.output_shape[:1] == self.shapes[known[0]][:1])
+            ):
+                found[use.output] = found[known[0]]
+        return found
+
     def forward(
         self,
         inputs: Arrays,
         training: bool,
         seen: Callable[[Application, NDArray[Any]], None] | None = None,
+        lengths: Lengths = (),
     ) -> list[NDArray[Any]]:
         """Pass inputs through all layers.
 
@@ -292,6 +335,8 @@ class Plan:
             Whether the pass belongs to a training step.
         seen : callable, optional
             Function to call with each application and its output.
+        lengths : sequence of ndarray of int64 or None
+            Lengths of the inputs that are padded sequences; see `lengths`.
 
         Returns
         -------
@@ -299,11 +344,14 @@ class Plan:
             The outputs.
         """
         values = list(inputs)  # an application's output is the next
+        known = self.lengths(inputs, lengths) if lengths or self._finds else {}
+        self.output_lengths = [known.get(value) for value in self.outputs] if known else []
         for use in self.applications:
-            if use.source >= 0:  # the common case, a microsecond faster
+            if use.source >= 0 and not known:  # the common case, a microsecond faster
                 y = use.run(values[use.source], training=training)
             else:
-                y = use.run(*[values[value] for value in use.inputs], training=training)
+                own = {"lengths": known.get(use.inputs[0])} if use.layer.takes_lengths else {}
+                y = use.run(*[values[value] for value in use.inputs], training=training, **own)
             values.append(y)
             if seen:
                 seen(use, y)
