@@ -30,6 +30,7 @@ from op_case import (
 )
 from optimizer_facts import UPDATES
 from pool_cases import pool_cases
+from recurrent_cases import recurrent_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
@@ -358,6 +359,7 @@ CASES = [
     *image_cases(),
     *rescale_cases(),
     *random_cases(),
+    *recurrent_cases(),
     *optimizer_cases(),
 ]
 BY_OP = {name: [case for case in CASES if case.row.name == name] for name in TABLE}

@@ -98,7 +98,8 @@ def test_outputs_are_as_the_table_says(op: str, dtype: DType) -> None:
         expected = case.row.shapes(shapes, **keywords)
         assert tuple(output.shape for output in outputs) == expected, reproducer(case, dtype)
         if not case.row.in_place:
-            for name, output in zip(case.row.outputs, outputs, strict=True):
+            assert len(outputs) <= len(case.row.outputs), reproducer(case, dtype)
+            for name, output in zip(case.row.outputs, outputs, strict=False):
                 wanted = OWN_DTYPES.get(name, [dtype])
                 assert output.dtype in wanted, reproducer(case, dtype)
 
@@ -140,8 +141,8 @@ def test_nothing_is_read_or_written_beyond_the_end(
     for case, unguarded in zip(BY_OP[op], expected, strict=True):
         arguments, keywords = case.call(dtype)
         arguments = [guarded_copy(x) if isinstance(x, np.ndarray) else x for x in arguments]
-        if "bias" in keywords:
-            keywords["bias"] = guarded_copy(keywords["bias"])
+        for name, x in keywords.items():
+            keywords[name] = guarded_copy(x) if isinstance(x, np.ndarray) else x
         assert bits(case.run((arguments, keywords))) == unguarded, reproducer(case, dtype)
 
 

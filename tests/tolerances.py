@@ -13,6 +13,7 @@ import numpy as np
 from activation_facts import FACTS
 from numpy.typing import NDArray
 from optimizer_facts import UPDATES
+from recurrent_scales import SCALES
 
 from gyaku import reference
 from gyaku.ops import TABLE
@@ -191,6 +192,7 @@ ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward", "
 OWN: dict[str, Scale] = {op: of_magnitudes(op) for op in TABLE if op.startswith(ADDS_UP)}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {name: update.scale for name, update in UPDATES.items()}
+OWN |= SCALES
 OWN |= {
     function.__name__: function
     for function in (

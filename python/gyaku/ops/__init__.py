@@ -21,4 +21,6 @@ from gyaku.ops.op import Op as Op
 from gyaku.ops.optimizer import *
 from gyaku.ops.pool import *
 from gyaku.ops.random import *
+from gyaku.ops.recurrent import *
+from gyaku.ops.recurrent_backward import *
 from gyaku.ops.softmax import *

@@ -221,10 +221,15 @@ class Op:
             if name != "out"
         }
         values = self.equation(**read)
-        out = arguments.get("out")
-        if out is None:
-            out = tuple(allocate(self.name, x.shape, x.dtype) for x in _as_tuple(values))
-        results = _store(values, _as_tuple(out))
+        every, out = _as_tuple(values), arguments.get("out")
+        given = (None,) * len(every) if out is None else _as_tuple(out)
+        results = _store(
+            every,
+            tuple(
+                allocate(self.name, x.shape, x.dtype) if place is None else place
+                for x, place in zip(every, given, strict=True)
+            ),
+        )
         return results if isinstance(values, tuple) else results[0]
 
     def __repr__(self) -> str:

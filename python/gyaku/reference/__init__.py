@@ -18,4 +18,5 @@ from gyaku.reference.norm import *
 from gyaku.reference.optimizer import *
 from gyaku.reference.pool import *
 from gyaku.reference.random import *
+from gyaku.reference.recurrent import *
 from gyaku.reference.softmax import *
