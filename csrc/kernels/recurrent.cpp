@@ -40,7 +40,7 @@ template <class T> struct Row {
 };
 
 template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> x = row.input(0, j, n) + row.sum(0, j, n);
     const vec<T> h = cell == Cell::relu ? max(zero<T>(), x) : tanh(x);
     row.keep(0, j, h, n);
@@ -49,7 +49,7 @@ template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range 
 }
 
 template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> c = load(row.c + j, n);
     vec<T> i = row.input(0, j, n) + row.sum(0, j, n), f = row.input(1, j, n) + row.sum(1, j, n),
            g = row.input(2, j, n) + row.sum(2, j, n), o = row.input(3, j, n) + row.sum(3, j, n);
@@ -78,7 +78,7 @@ template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
     const vec<T> sum = row.sum(gate, j, n);
     return row.bias == nullptr ? sum : sum + load(row.bias + gate * row.units + j, n);
   };
-  for_each_vector<T>(units.begin, units.end, [&](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [&](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = sigmoid(row.input(0, j, n) + biased(0, j, n)),
                  z = sigmoid(row.input(1, j, n) + biased(1, j, n)), inner = biased(2, j, n),
                  candidate = tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
@@ -92,7 +92,7 @@ template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
 
 // The two halves of a GRU that resets the state before the product of the candidate.
 template <class T> GYAKU_INLINE void reset(const Row<T>& row, T* reset_h, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = sigmoid(row.input(0, j, n) + row.sum(0, j, n)),
                  z = sigmoid(row.input(1, j, n) + row.sum(1, j, n)), inner = r * load(row.h + j, n);
     row.keep(0, j, r, n);
@@ -102,7 +102,7 @@ template <class T> GYAKU_INLINE void reset(const Row<T>& row, T* reset_h, Range 
   });
 }
 template <class T> GYAKU_INLINE void mix(const Row<T>& row, const T* sums, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> candidate = tanh(row.input(2, j, n) + load(sums + j, n)),
                  z = load(row.gates + row.units + j, n), h = load(row.h + j, n);
     row.keep(2, j, candidate, n);

@@ -38,7 +38,7 @@ template <class T> GYAKU_INLINE vec<T> sigmoid_slope(vec<T> y) { return y * (vec
 template <class T> GYAKU_INLINE vec<T> tanh_slope(vec<T> y) { return vec<T>(T(1)) - y * y; }
 
 template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> y = row.gate(0, j, n), dy = load(row.dh + j, n);
     row.keep(0, j, cell == Cell::relu ? select(y > zero<T>(), dy, zero<T>()) : dy * tanh_slope(y),
              n);
@@ -47,7 +47,7 @@ template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range 
 }
 
 template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> i = row.gate(0, j, n), f = row.gate(1, j, n), g = row.gate(2, j, n),
                  o = row.gate(3, j, n), t = tanh(load(row.cells + j, n)), c = load(row.c + j, n),
                  dy = load(row.dhidden + j, n);
@@ -70,7 +70,7 @@ template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range u
 }
 
 template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = row.gate(0, j, n), z = row.gate(1, j, n), candidate = row.gate(2, j, n),
                  dy = load(row.dh + j, n);
     const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate), dinner = dn * r;
@@ -85,7 +85,7 @@ template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
 
 // The two halves of a GRU that resets the state before the product of the candidate.
 template <class T> GYAKU_INLINE void unmix(const Row<T>& row, T* terms, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> z = row.gate(1, j, n), candidate = row.gate(2, j, n), dy = load(row.dh + j, n);
     const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate);
     row.keep(1, j, dy * (load(row.previous + j, n) - candidate) * sigmoid_slope(z), n);
@@ -95,7 +95,7 @@ template <class T> GYAKU_INLINE void unmix(const Row<T>& row, T* terms, Range un
   });
 }
 template <class T> GYAKU_INLINE void unreset(const Row<T>& row, const T* dinners, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = row.gate(0, j, n), dinner = load(dinners + j, n);
     row.keep(0, j, dinner * load(row.previous + j, n) * sigmoid_slope(r), n);
     store(row.dh + j, fma(dinner, r, load(row.dh + j, n)), n);
@@ -166,7 +166,7 @@ private:
                     rows_, a, at(packed), c);
   }
   GYAKU_INLINE static void add(const T* from, T* to, Range range) {
-    for_each_vector<T>(range.begin, range.end, [=](std::int64_t j, int n) {
+    for_each_vector<T>(range.begin, range.end, [=](std::int64_t j, int n) GYAKU_INLINED {
       store(to + j, load(to + j, n) + load(from + j, n), n);
     });
   }
@@ -255,7 +255,7 @@ private:
     copy(row.dh, at(args_.dhidden) + position * shape_.outputs, outputs());
     T* const hidden = at(args_.hidden) + position * units;
     const Row<T> read = row;
-    for_each_vector<T>(units_.begin, units_.end, [=](std::int64_t j, int n) {
+    for_each_vector<T>(units_.begin, units_.end, [=](std::int64_t j, int n) GYAKU_INLINED {
       store(hidden + j, read.gate(3, j, n) * tanh(load(read.cells + j, n)), n);
     });
   }
@@ -319,7 +319,7 @@ template <class T> void peepholes(const PeepholeArgs& args, Slice slice) noexcep
   const T* const dgates = static_cast<const T*>(args.dgates);
   const T* const cells = static_cast<const T*>(args.cells);
   const T* const c0 = static_cast<const T*>(args.c0);
-  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t j, int n) {
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t j, int n) GYAKU_INLINED {
     vec<T> sums[3] = {zero<T>(), zero<T>(), zero<T>()};
     for (std::int64_t row = 0; row < shape.rows; ++row) {
       const Sequence steps = sequence(shape, args.lengths, row);

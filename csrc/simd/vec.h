@@ -20,6 +20,9 @@
 #endif
 
 #define GYAKU_INLINE [[gnu::always_inline]] inline
+// Behind the parameters of a lambda: for one with many accesses, each of which would ask for the
+// number of its lanes.
+#define GYAKU_INLINED __attribute__((always_inline))
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
