@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from conv_cases import conv_cases
+from embedding_cases import embedding_cases
 from gather_cases import gather_cases, image_cases, rescale_cases
 from norm_cases import norm_cases
 from numpy.random import Generator
@@ -31,6 +32,7 @@ from op_case import (
 from optimizer_facts import UPDATES
 from pool_cases import pool_cases
 from recurrent_cases import recurrent_cases
+from sequence_cases import sequence_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
@@ -355,6 +357,8 @@ CASES = [
     *softmax_cases(),
     *loss_cases(),
     *count_cases(),
+    *sequence_cases(),
+    *embedding_cases(),
     *gather_cases(),
     *image_cases(),
     *rescale_cases(),

@@ -196,7 +196,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        "softmax_cross_entropy: logits must have two dimensions, got shape (3,)",
+        "softmax_cross_entropy: logits must have two or more dimensions, got shape (3,)",
         lambda: ops.softmax_cross_entropy(zeros(3), [0]),
     ),
     (

@@ -27,6 +27,7 @@ THREADS = (1, 2, 3, 8)
 BUFFERS = {"clock", "cursor", "order", "counter", "out", "value", "totals", "slot"}
 # Results whose dtype is not that of the numbers; a tap of a large window is no byte.
 OWN_DTYPES = {"loss": [FLOAT64], "correct": [FLOAT64], "argmax": [np.uint8, np.int32]}
+OWN_DTYPES |= {"lengths": [np.int64], "count": [FLOAT64]}
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 each_op = pytest.mark.parametrize("op", TABLE)

@@ -81,6 +81,22 @@ def log_softmax_backward(arguments: list[Array], _: dict[str, Any], __: Scales) 
     return (dy + np.exp(y) * dy.sum(axis=-1, keepdims=True),)
 
 
+def of_positions(scale: Scale) -> Scale:
+    """Return the scale of a loss over positions, from that of a loss over rows."""
+
+    def scales(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+        (y, t), (loss, dy) = arguments, outputs
+        real = np.ones(y.shape[:-1], bool)
+        options = dict(keywords)
+        if (lengths := options.pop("lengths", None)) is not None:
+            real[np.arange(y.shape[1]) >= lengths[:, np.newaxis]] = False
+        found = np.zeros(dy.shape, dy.dtype)
+        total, found[real] = scale([y[real], t[real]], options, (loss, dy[real]))
+        return total, found
+
+    return scales
+
+
 def one_hot(target: Array, like: Array) -> Array:
     if target.ndim == 2:
         return target
@@ -109,7 +125,8 @@ def cross_entropy(arguments: list[Array], keywords: dict[str, Any], outputs: Sca
 
 def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
     value, totals, _slot = arguments
-    return (np.abs(totals) + abs(keywords["weight"] * value[0]),)
+    count = keywords.get("count", [1])[0]
+    return (np.abs(totals) + abs(keywords["weight"] * value[0] * count),)
 
 
 def rescale(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
@@ -130,6 +147,11 @@ def of_activation(name: str) -> Scale:
 
 def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
     return (np.abs(arguments[0]).sum(axis=0),)
+
+
+def embedding_backward(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
+    dy, ids = arguments
+    return (reference.embedding_backward(np.abs(dy), ids, **keywords),)
 
 
 def add(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
@@ -197,11 +219,14 @@ OWN |= {
     function.__name__: function
     for function in (
         *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
-        *(softmax_cross_entropy, cross_entropy, accumulate, rescale),
-        *(add, batch_norm, batch_norm_inference, batch_norm_backward),
+        *(accumulate, rescale),
+        *(add, embedding_backward, batch_norm, batch_norm_inference, batch_norm_backward),
         *(layer_norm, layer_norm_backward, update_running),
     )
 }
+
+
+OWN |= {loss.__name__: of_positions(loss) for loss in (softmax_cross_entropy, cross_entropy)}
 
 
 def lost(op: str, arguments: list[Array]) -> Array:

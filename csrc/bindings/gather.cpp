@@ -121,19 +121,25 @@ void advance(py::handle counter_array, std::int64_t amount) {
 }
 
 void accumulate(py::handle value_array, py::handle totals_array, py::handle slot_array,
-                double weight) {
+                double weight, py::handle count_array) {
   Call call("accumulate");
   const auto value = call.float64_buffer(value_array, "value", 1, false);
   const auto totals = call.float64_buffer(totals_array, "totals", -1, true);
   const auto slot = call.int64_buffer(slot_array, "slot", 1, false);
   const auto slots = static_cast<std::int64_t>(totals.size());
   call.require(slot.front() >= 0 && slot.front() < slots, "the slot is not in totals");
-  const AccumulateArgs args{value.data(), totals.data(), slot.data(), slots, weight};
+  AccumulateArgs args{value.data(), totals.data(), slot.data(), nullptr, slots, weight};
+  std::vector<Operand> operands{Operand{args.value, sizeof(double), Access::read},
+                                Operand{args.totals,
+                                        slots * static_cast<std::int64_t>(sizeof(double)),
+                                        Access::update, false, sizeof(double)},
+                                Operand{args.slot, sizeof(std::int64_t), Access::read}};
+  if (!count_array.is_none()) {
+    args.count = call.float64_buffer(count_array, "count", 1, false).data();
+    operands.push_back(Operand{args.count, sizeof(double), Access::read});
+  }
   call.run(make_task("accumulate", KernelId::accumulate, Scalar::float64, args, 1, 1, {2, 2},
-                     {Operand{args.value, sizeof(double), Access::read},
-                      Operand{args.totals, slots * static_cast<std::int64_t>(sizeof(double)),
-                              Access::update, false, sizeof(double)},
-                      Operand{args.slot, sizeof(std::int64_t), Access::read}}));
+                     std::move(operands)));
 }
 
 } // namespace
@@ -147,7 +153,7 @@ void register_gather(py::module_& module) {
   module.def("rescale", &rescale, py::arg("x"), py::arg("scale"), py::arg("offset"));
   module.def("advance", &advance, py::arg("counter"), py::arg("amount"));
   module.def("accumulate", &accumulate, py::arg("value"), py::arg("totals"), py::arg("slot"),
-             py::arg("weight"));
+             py::arg("weight"), py::arg("count"));
 }
 
 } // namespace gyaku::bindings

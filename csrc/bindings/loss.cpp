@@ -4,6 +4,8 @@
 #include "bindings/register.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,37 @@ namespace {
 
 constexpr double loss_weight = 30; // per element, for any loss
 
+// Padded sequences of a batch: the number of real steps of each sample, 1 to `steps`.
+struct Lengths {
+  const std::int64_t* values = nullptr; // null if all steps are real
+  std::int64_t samples = 0, steps = 0;
+  Operand operand{};
+
+  bool are_given() const { return values != nullptr; }
+  // Whether a row is real, of `rows` in all.
+  bool hold(std::int64_t row, std::int64_t rows) const {
+    if (!are_given()) return true;
+    const std::int64_t sample = rows / samples;
+    return row % sample < values[row / sample] * (sample / steps);
+  }
+};
+
+Lengths lengths_for(Call& call, const Tensor& y, py::handle array) {
+  Lengths lengths;
+  if (array.is_none()) return lengths;
+  call.require(y.shape.size() >= 3, "lengths are for outputs with a time axis");
+  const auto values = call.int64_buffer(array, "lengths", y.shape[0], false);
+  const std::int64_t steps = y.shape[1];
+  call.require(std::ranges::all_of(
+                   values, [=](std::int64_t length) { return length >= 1 && length <= steps; }),
+               "a length is out of range");
+  lengths.values = values.data();
+  lengths.samples = y.shape[0];
+  lengths.steps = steps;
+  lengths.operand = {lengths.values, lengths.samples * 8, Access::read};
+  return lengths;
+}
+
 // Either int64 labels, one a row, or a matrix like `y`.
 struct Target {
   const void* values = nullptr;
@@ -20,7 +53,9 @@ struct Target {
   Operand operand{};
 };
 
-Target target_for(Call& call, const Tensor& y, py::handle array, std::int64_t classes) {
+// `y` is rows of `columns`, on its last axis.
+Target target_for(Call& call, const Tensor& y, py::handle array, std::int64_t classes,
+                  const Lengths& lengths) {
   const Tensor tensor = call.input(array, "target");
   Target target;
   target.operand = tensor.read(true);
@@ -29,13 +64,16 @@ Target target_for(Call& call, const Tensor& y, py::handle array, std::int64_t cl
     target.values = tensor.data;
     return target;
   }
-  call.require(tensor.size == y.rows() && tensor.rows() == tensor.size &&
-                   (tensor.shape.size() == 1 || tensor.shape.size() == 2),
-               "there must be one label for each row");
+  const Shape positions = y.shape.first(y.shape.size() - 1);
+  Shape labelled = tensor.shape;
+  if (labelled.size() == y.shape.size() && labelled.back() == 1)
+    labelled = labelled.first(positions.size());
+  call.require(std::ranges::equal(labelled, positions), "there must be one label for each row");
   target.labels = static_cast<const std::int64_t*>(tensor.data);
-  call.require(std::all_of(target.labels, target.labels + tensor.size,
-                           [&](std::int64_t label) { return label >= 0 && label < classes; }),
-               "a label is out of range");
+  for (std::int64_t row = 0; row < tensor.size; ++row)
+    call.require((target.labels[row] >= 0 && target.labels[row] < classes) ||
+                     !lengths.hold(row, tensor.size),
+                 "a label is out of range");
   return target;
 }
 
@@ -46,92 +84,164 @@ double per_sample(const Call& call, std::int64_t samples, const std::string& red
   return reduction == "mean" ? 1.0 / static_cast<double>(samples) : 1.0;
 }
 
-// Loss and gradient.
+Task count_task(const Lengths& lengths, const Tensor& count) {
+  const CountStepsArgs args{lengths.values, static_cast<double*>(count.data), lengths.samples,
+                            lengths.steps};
+  return make_task("count_steps", KernelId::count_steps, Scalar::float64, args, 1, 1,
+                   {0, static_cast<double>(lengths.samples)}, {lengths.operand, count.write()});
+}
+
+// Sets the rows or columns of a sample and of a step.
+template <class Args> void set_lengths(Args& args, const Lengths& lengths, std::int64_t sample) {
+  args.lengths = lengths.values;
+  args.sample = sample;
+  args.step = sample / lengths.steps;
+}
+
+// Loss and gradient; with lengths, the mean is that over the real steps.
 py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const Target& target,
-                   LossArgs args, double loss_factor, double flops) {
+                   const Lengths& lengths, bool is_mean, LossArgs args, double loss_factor,
+                   double flops) {
   const py::object loss_array = call.number(), dy_array = call.result(y.shape, y.scalar());
   const Tensor loss = call.output(loss_array, "loss"), dy = call.output(dy_array, "gradient");
   args.y = y.data;
   args.target = target.values;
   args.labels = target.labels;
   args.dy = dy.data;
-  args.rows = y.rows();
-  args.columns = y.columns();
   const std::int64_t bytes = args.rows * static_cast<std::int64_t>(sizeof(double));
   Block scratch = allocate(bytes);
   args.row_loss = reinterpret_cast<double*>(scratch.get());
-  const Operand losses{args.row_loss, bytes, Access::write, true};
-  const SumLossesArgs sum{args.row_loss, static_cast<double*>(loss.data), args.rows, loss_factor};
+  SumLossesArgs sum{args.row_loss, static_cast<double*>(loss.data), nullptr, args.rows,
+                    loss_factor};
+  std::vector<Operand> operands{
+      y.read(true), target.operand, dy.write(true), {args.row_loss, bytes, Access::write, true}};
+  std::vector<Operand> summed{{args.row_loss, bytes, Access::read}, loss.write()};
   std::vector<Task> tasks;
-  tasks.reserve(2);
+  tasks.reserve(3);
+  if (lengths.are_given()) operands.push_back(lengths.operand);
+  py::object count_array;
+  if (lengths.are_given() && is_mean) {
+    count_array = call.number();
+    const Tensor count = call.output(count_array, "count");
+    tasks.push_back(count_task(lengths, count));
+    sum.count = args.count = static_cast<const double*>(count.data);
+    operands.push_back(count.read());
+    summed.push_back(count.read());
+  }
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
                             Work{flops, loss_weight} * static_cast<double>(y.size),
-                            {y.read(true), target.operand, dy.write(true), losses}));
+                            std::move(operands)));
   tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
-                            {0, static_cast<double>(args.rows)},
-                            {Operand{args.row_loss, bytes, Access::read}, loss.write()}));
+                            {0, static_cast<double>(args.rows)}, std::move(summed)));
   call.run(std::move(tasks), std::move(scratch), bytes);
   return py::make_tuple(loss_array, dy_array);
 }
 
+// The loss of rows of scores, on the last axis.
 py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::handle target,
-                     double parameter, const std::string& reduction, double flops) {
+                     py::handle lengths_array, double parameter, const std::string& reduction,
+                     double flops) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y");
-  call.require(y.shape.size() == 2, "the outputs must be a matrix");
+  call.require(y.shape.size() >= 2, "the outputs must be rows of scores");
+  const Lengths lengths = lengths_for(call, y, lengths_array);
   LossArgs args{};
+  args.columns = y.shape.back();
+  args.rows =
+      std::accumulate(y.shape.begin(), y.shape.end() - 1, std::int64_t{1}, std::multiplies<>());
   args.parameter = parameter;
-  args.gradient_factor = per_sample(call, y.rows(), reduction);
-  return run_loss(call, name, id, y, target_for(call, y, target, y.columns()), args,
-                  args.gradient_factor, flops);
+  args.gradient_factor = per_sample(call, args.rows, reduction);
+  const bool is_mean = reduction == "mean";
+  if (lengths.are_given()) {
+    set_lengths(args, lengths, args.rows / lengths.samples);
+    if (is_mean) args.gradient_factor = 1.0 / static_cast<double>(args.step);
+  }
+  return run_loss(call, name, id, y, target_for(call, y, target, args.columns, lengths), lengths,
+                  is_mean, args, args.gradient_factor, flops);
 }
 
-py::tuple softmax_cross_entropy(py::handle logits, py::handle target, double label_smoothing,
-                                const std::string& reduction) {
+py::tuple softmax_cross_entropy(py::handle logits, py::handle target, py::handle lengths,
+                                double label_smoothing, const std::string& reduction) {
   require(label_smoothing >= 0 && label_smoothing <= 1, "softmax_cross_entropy",
           "label_smoothing must be 0 to 1");
   return class_loss("softmax_cross_entropy", KernelId::softmax_cross_entropy, logits, target,
-                    label_smoothing, reduction, 10);
+                    lengths, label_smoothing, reduction, 10);
 }
 
-py::tuple cross_entropy(py::handle p, py::handle target, double delta,
+py::tuple cross_entropy(py::handle p, py::handle target, py::handle lengths, double delta,
                         const std::string& reduction) {
   require(delta > 0, "cross_entropy", "delta must be above 0");
-  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, delta, reduction, 6);
+  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, lengths, delta, reduction,
+                    6);
 }
 
-py::tuple squared_error(py::handle y_array, py::handle t_array, bool mean_over_features,
-                        const std::string& reduction) {
+py::tuple squared_error(py::handle y_array, py::handle t_array, py::handle lengths_array,
+                        bool mean_over_features, const std::string& reduction) {
   Call call("squared_error");
   const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
   call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
-  const double scale = per_sample(call, y.rows(), reduction);
+  const Lengths lengths = lengths_for(call, y, lengths_array);
   LossArgs args{};
-  args.gradient_factor =
-      mean_over_features ? 2 * scale / static_cast<double>(std::max<std::int64_t>(y.columns(), 1))
-                         : scale;
+  args.rows = y.rows();
+  args.columns = y.columns();
+  // The elements of a sample, or of a step, and the factor of its loss.
+  std::int64_t features = args.columns;
+  double scale = per_sample(call, y.rows(), reduction);
+  if (lengths.are_given()) {
+    set_lengths(args, lengths, args.columns);
+    features = args.step;
+    scale = 1;
+  }
+  args.gradient_factor = mean_over_features
+                             ? 2 * scale / static_cast<double>(std::max<std::int64_t>(features, 1))
+                             : scale;
   return run_loss(call, "squared_error", KernelId::squared_error, y,
-                  {t.data, nullptr, t.read(true)}, args, args.gradient_factor / 2, 4);
+                  {t.data, nullptr, t.read(true)}, lengths, reduction == "mean", args,
+                  args.gradient_factor / 2, 4);
 }
 
-py::object count_correct(py::handle scores_array, py::handle target_array) {
+py::object count_steps(py::handle lengths_array, std::int64_t steps) {
+  Call call("count_steps");
+  const auto values = call.int64_buffer(lengths_array, "lengths", -1, false);
+  Lengths lengths;
+  lengths.values = values.data();
+  lengths.samples = static_cast<std::int64_t>(values.size());
+  lengths.steps = steps;
+  lengths.operand = {lengths.values, lengths.samples * 8, Access::read};
+  const py::object count = call.number();
+  call.run(count_task(lengths, call.output(count, "count")));
+  return count;
+}
+
+py::object count_correct(py::handle scores_array, py::handle target_array,
+                         py::handle lengths_array) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
-  call.require(scores.shape.size() == 2 && scores.shape[1] > 0,
-               "the scores must be a matrix that has a column");
+  call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
+               "the scores must be rows that have a column");
+  const std::int64_t columns = scores.shape.back(), rows = scores.size / columns;
+  const Lengths lengths = lengths_for(call, scores, lengths_array);
   // One column means two classes.
   const Target target =
-      target_for(call, scores, target_array, std::max<std::int64_t>(scores.shape[1], 2));
+      target_for(call, scores, target_array, std::max<std::int64_t>(columns, 2), lengths);
   const py::object count = call.number();
   const Tensor correct = call.output(count, "count");
-  const CountCorrectArgs args{scores.data,     target.values,
-                              target.labels,   static_cast<double*>(correct.data),
-                              scores.shape[0], scores.shape[1]};
+  CountCorrectArgs args{};
+  args.scores = scores.data;
+  args.target = target.values;
+  args.labels = target.labels;
+  args.correct = static_cast<double*>(correct.data);
+  args.rows = rows;
+  args.columns = columns;
   Operand whole = target.operand;
   whole.by_slice = false;
+  std::vector<Operand> operands{scores.read(), whole, correct.write()};
+  if (lengths.are_given()) {
+    set_lengths(args, lengths, rows / lengths.samples);
+    operands.push_back(lengths.operand);
+  }
   call.run(make_task("count_correct", KernelId::count_correct, scores.scalar(), args, 1, 1,
-                     Work{1, 1} * static_cast<double>(scores.size),
-                     {scores.read(), whole, correct.write()}));
+                     Work{1, 1} * static_cast<double>(scores.size), std::move(operands)));
   return count;
 }
 
@@ -139,12 +249,14 @@ py::object count_correct(py::handle scores_array, py::handle target_array) {
 
 void register_loss(py::module_& module) {
   module.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("logits"), py::arg("target"),
-             py::arg("label_smoothing"), py::arg("reduction"));
-  module.def("cross_entropy", &cross_entropy, py::arg("p"), py::arg("target"), py::arg("delta"),
-             py::arg("reduction"));
-  module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"),
+             py::arg("lengths"), py::arg("label_smoothing"), py::arg("reduction"));
+  module.def("cross_entropy", &cross_entropy, py::arg("p"), py::arg("target"), py::arg("lengths"),
+             py::arg("delta"), py::arg("reduction"));
+  module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
              py::arg("mean_over_features"), py::arg("reduction"));
-  module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"));
+  module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
+  module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
+             py::arg("lengths"));
 }
 
 } // namespace gyaku::bindings

@@ -204,7 +204,7 @@ void advance(const AdvanceArgs& args, Slice) noexcept { *args.counter += args.am
 void accumulate(const AccumulateArgs& args, Slice) noexcept {
   const std::int64_t slot = *args.slot;
   if (static_cast<std::uint64_t>(slot) < static_cast<std::uint64_t>(args.slots))
-    args.totals[slot] += args.weight * *args.value;
+    args.totals[slot] += args.weight * *args.value * (args.count == nullptr ? 1 : *args.count);
 }
 
 } // namespace

@@ -1,14 +1,30 @@
 // Losses and their gradients, one loss value a row, and the accuracy.
 //
-// A label outside [0, columns) is never an index: loss and gradient of its row are NaN.
+// A label outside [0, columns) is never an index: loss and gradient of its row are NaN. Rows behind
+// the end of a sequence have no loss and no gradient, whatever they hold.
 #include "kernels/args/loss.h"
 #include "kernels/activate.h"
 #include "kernels/entry.h"
+#include "kernels/range.h"
 #include "kernels/rows.h"
 #include "simd/math.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
+
+// The part of a sample that is real, in the unit of `sample` and `step`.
+template <class Args> GYAKU_INLINE std::int64_t real_part(const Args& args, std::int64_t n) {
+  return most(0, least(args.lengths[n] * args.step, args.sample));
+}
+template <class Args> GYAKU_INLINE bool is_padding(const Args& args, std::int64_t row) {
+  return args.lengths != nullptr && row % args.sample >= real_part(args, row / args.sample);
+}
+GYAKU_INLINE double over_count(double factor, const double* count) {
+  return count == nullptr ? factor : factor / *count;
+}
+template <class T> void clear(T* dx, std::int64_t count) {
+  __builtin_memset(dx, 0, static_cast<std::size_t>(count) * sizeof(T));
+}
 
 template <class T>
 constexpr T not_a_number = sizeof(T) == 4 ? T(__builtin_nanf("")) : T(__builtin_nan(""));
@@ -99,7 +115,7 @@ template <class T, class Target>
 GYAKU_INLINE void softmax_cross_entropy_rows(const LossArgs& args, Slice slice) {
   constexpr int width = vec<T>::width;
   const std::int64_t columns = args.columns;
-  const vec<T> factor = broadcast(static_cast<T>(args.gradient_factor));
+  const vec<T> factor = broadcast(static_cast<T>(over_count(args.gradient_factor, args.count)));
   const T* x = static_cast<const T*>(args.y);
   T* dx = static_cast<T*>(args.dy);
   Target target(args, static_cast<T>(args.parameter));
@@ -108,6 +124,12 @@ GYAKU_INLINE void softmax_cross_entropy_rows(const LossArgs& args, Slice slice) 
     T sum[width] = {}, weight[width], product[width];
     for (int k = 0; k < count; ++k) {
       const std::int64_t at = (row + k) * columns;
+      if (is_padding(args, row + k)) {
+        clear(dx + at, columns);
+        sum[k] = 1;
+        weight[k] = product[k] = 0;
+        continue;
+      }
       target.enter(row + k);
       const RowTerms<T> terms = softmax_cross_entropy_row(x + at, target, dx + at, columns, factor);
       sum[k] = terms.sum;
@@ -132,12 +154,18 @@ template <class T> void softmax_cross_entropy(const LossArgs& args, Slice slice)
 template <class T, class Target>
 GYAKU_INLINE void cross_entropy_rows(const LossArgs& args, Slice slice) {
   const std::int64_t columns = args.columns;
-  const vec<T> minus_factor = broadcast(static_cast<T>(-args.gradient_factor));
+  const vec<T> minus_factor =
+      broadcast(static_cast<T>(-over_count(args.gradient_factor, args.count)));
   const vec<T> delta = broadcast(static_cast<T>(args.parameter));
   Target target(args, T(0));
   for (std::int64_t row = slice.begin; row < slice.end; ++row) {
     const T* p = static_cast<const T*>(args.y) + row * columns;
     T* dp = static_cast<T*>(args.dy) + row * columns;
+    if (is_padding(args, row)) {
+      clear(dp, columns);
+      args.row_loss[row] = 0;
+      continue;
+    }
     target.enter(row);
     vec<T> sums = zero<T>();
     for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
@@ -160,17 +188,21 @@ template <class T> void cross_entropy(const LossArgs& args, Slice slice) noexcep
 template <class T, Activation function>
 void squared_error_rows(const LossArgs& args, Slice slice) noexcept {
   const std::int64_t columns = args.columns;
-  const vec<T> factor = broadcast(static_cast<T>(args.gradient_factor));
+  const vec<T> factor = broadcast(static_cast<T>(over_count(args.gradient_factor, args.count)));
   const vec<T> alpha = broadcast(static_cast<T>(args.alpha));
   for (std::int64_t row = slice.begin; row < slice.end; ++row) {
     const T* y = static_cast<const T*>(args.y) + row * columns;
     const T* t = static_cast<const T*>(args.target) + row * columns;
     T* dy = static_cast<T*>(args.dy) + row * columns;
+    const std::int64_t real = args.lengths == nullptr ? columns : real_part(args, row);
     vec<T> sums = zero<T>();
-    for_each_vector<T>(0, columns, [&](std::int64_t j, int n) {
+    for_each_vector<T>(0, real, [&](std::int64_t j, int n) {
       const vec<T> output = load(y + j, n), difference = output - load(t + j, n);
       sums = fma(difference, difference, sums);
       store(dy + j, differentiate<function>(factor * difference, output, alpha), n);
+    });
+    for_each_vector<T>(real, columns, [&](std::int64_t j, int n) { // zeros, but for their sign
+      store(dy + j, differentiate<function>(zero<T>(), load(y + j, n), alpha), n);
     });
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
@@ -198,7 +230,14 @@ double pairwise_sum(const double* x, std::int64_t n) noexcept {
 }
 
 void sum_losses(const SumLossesArgs& args, Slice) noexcept {
-  *args.loss = args.factor * pairwise_sum(args.row_loss, args.rows);
+  *args.loss = over_count(args.factor, args.count) * pairwise_sum(args.row_loss, args.rows);
+}
+
+void count_steps(const CountStepsArgs& args, Slice) noexcept {
+  std::int64_t count = 0;
+  for (std::int64_t n = 0; n < args.samples; ++n)
+    count += most(0, least(args.lengths[n], args.steps));
+  *args.count = static_cast<double>(count);
 }
 
 // The first of the largest elements; the first NaN if there is one.
@@ -221,6 +260,7 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
   const std::int64_t columns = args.columns;
   std::int64_t correct = 0;
   for (std::int64_t row = 0; row < args.rows; ++row) {
+    if (is_padding(args, row)) continue;
     if (columns == 1) {
       const bool expected = args.labels != nullptr ? args.labels[row] > 0 : target[row] > T(0.5);
       correct += (scores[row] > T(0.5)) == expected;
@@ -245,6 +285,7 @@ Entry squared_error_kernel() noexcept {
   return entry<LossArgs, squared_error<float>, squared_error<double>>;
 }
 Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }
+Entry count_steps_kernel() noexcept { return entry<CountStepsArgs, count_steps, count_steps>; }
 Entry count_correct_kernel() noexcept {
   return entry<CountCorrectArgs, count_correct<float>, count_correct<double>>;
 }

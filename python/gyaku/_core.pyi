@@ -182,15 +182,26 @@ def log_softmax(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def softmax_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def softmax_cross_entropy(
-    logits: ArrayLike, target: ArrayLike, label_smoothing: float, reduction: str
+    logits: ArrayLike,
+    target: ArrayLike,
+    lengths: ArrayLike | None,
+    label_smoothing: float,
+    reduction: str,
 ) -> tuple[NDArray[np.float64], NDArray[Any]]: ...
 def cross_entropy(
-    p: ArrayLike, target: ArrayLike, delta: float, reduction: str
+    p: ArrayLike, target: ArrayLike, lengths: ArrayLike | None, delta: float, reduction: str
 ) -> tuple[NDArray[np.float64], NDArray[Any]]: ...
 def squared_error(
-    y: ArrayLike, t: ArrayLike, mean_over_features: bool, reduction: str
+    y: ArrayLike,
+    t: ArrayLike,
+    lengths: ArrayLike | None,
+    mean_over_features: bool,
+    reduction: str,
 ) -> tuple[NDArray[np.float64], NDArray[Any]]: ...
-def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[np.float64]: ...
+def count_correct(
+    scores: ArrayLike, target: ArrayLike, lengths: ArrayLike | None
+) -> NDArray[np.float64]: ...
+def count_steps(lengths: ArrayLike, steps: int) -> NDArray[np.float64]: ...
 def dropout(
     x: ArrayLike,
     clock: NDArray[np.int64],
@@ -201,6 +212,15 @@ def dropout(
 ) -> NDArray[Any]: ...
 def permutation(order: NDArray[np.int64], n: int, seed: int, first_epoch: int) -> None: ...
 def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+def embedding(ids: ArrayLike, table: ArrayLike) -> NDArray[Any]: ...
+def embedding_backward(
+    dy: ArrayLike,
+    ids: ArrayLike,
+    vocabulary_size: int,
+    padding: int | None,
+    out: NDArray[Any] | None,
+) -> NDArray[Any]: ...
+def sequence_lengths(ids: ArrayLike) -> NDArray[np.int64]: ...
 def gather(
     source: NDArray[Any],
     order: NDArray[np.int64],
@@ -226,6 +246,7 @@ def accumulate(
     totals: NDArray[np.float64],
     slot: NDArray[np.int64],
     weight: float,
+    count: NDArray[np.float64] | None,
 ) -> None: ...
 def optimizer_tick(
     clock: NDArray[np.float64], rates: NDArray[np.float64], beta1: float, beta2: float

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["check_bytes", "checked_dtype", "each_of", "is_masked", "no_class", "number", "whole"]
+__all__ = ["check_bytes", "checked_dtype", "each_of", "first_element", "is_masked", "no_class"]
+__all__ += ["number", "whole"]
 
 
 def is_masked(given: object) -> bool:
@@ -113,6 +114,37 @@ def no_class(kind: str, given: object) -> None:
     """
     if isinstance(given, type):
         raise TypeError(f"{kind} is the class {given.__name__}, write {given.__name__}()")
+
+
+def first_element(array: NDArray[Any], found: NDArray[np.bool_]) -> tuple[Any, str]:
+    """Return the first of the elements that a check found, and its place in words.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array, (samples, ...).
+    found : ndarray of bool
+        The elements that were found, at least one.
+
+    Returns
+    -------
+    element : object
+        The element.
+    where : str
+        Its place, as errors name it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ids = np.array([[1, 2], [3, 9]])
+    >>> first_element(ids, ids > 5)
+    (9, 'row 1, step 1')
+    """
+    place = tuple(np.argwhere(found)[0].tolist())
+    if len(place) < 2:
+        return array[place].item(), f"row {place[0] if place else 0}"
+    inner = f"step {place[1]}" if len(place) == 2 else f"position {place[1:]}"
+    return array[place].item(), f"row {place[0]}, {inner}"
 
 
 def whole(owner: str, name: str, value: object, *, least: int = 1) -> int:

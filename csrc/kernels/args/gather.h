@@ -40,10 +40,11 @@ struct AdvanceArgs {
   std::int64_t amount;
 };
 
-struct AccumulateArgs { // totals[slot[0]] += weight * value[0], if the slot exists
+struct AccumulateArgs { // totals[slot[0]] += weight * value[0] * count[0], if the slot exists
   const double* value;
   double* totals;
   const std::int64_t* slot;
+  const double* count; // null for 1
   std::int64_t slots;
   double weight;
 };

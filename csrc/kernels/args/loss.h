@@ -8,12 +8,17 @@
 namespace gyaku {
 
 struct LossArgs {
-  const void* y;              // logits, probabilities or outputs: rows x columns
-  const void* target;         // rows x columns of the scalar type, or null
-  const std::int64_t* labels; // rows, or null
-  double* row_loss;           // rows
-  void* dy;                   // rows x columns
+  const void* y;               // logits, probabilities or outputs: rows x columns
+  const void* target;          // rows x columns of the scalar type, or null
+  const std::int64_t* labels;  // rows, or null
+  double* row_loss;            // rows
+  void* dy;                    // rows x columns
+  const std::int64_t* lengths; // real steps of each sample, or null if all steps are real
+  const double* count;         // the divisor of the loss that depends on lengths, or null
   std::int64_t rows, columns;
+  // Of a padded sequence: rows of a sample and of a step; of squared_error, whose rows are samples,
+  // columns of a sample and of a step.
+  std::int64_t sample, step;
   double gradient_factor; // 1/rows for the mean, 1 for the sum; times the factor of the loss
   double parameter;       // label smoothing, or the delta inside the logarithm
   // squared_error: the activation with output y, whose derivative is a factor of dy; or identity
@@ -21,11 +26,18 @@ struct LossArgs {
   double alpha; // of that activation
 };
 
-struct SumLossesArgs { // loss = factor * sum of row_loss, pairwise in a fixed tree
+struct SumLossesArgs { // loss = factor / count * sum of row_loss, pairwise in a fixed tree
   const double* row_loss;
   double* loss;
+  const double* count; // or null
   std::int64_t rows;
   double factor;
+};
+
+struct CountStepsArgs { // count = sum of lengths, each at most steps
+  const std::int64_t* lengths;
+  double* count;
+  std::int64_t samples, steps;
 };
 
 struct CountCorrectArgs {
@@ -33,7 +45,9 @@ struct CountCorrectArgs {
   const void* target;         // rows x columns of the scalar type, or null
   const std::int64_t* labels; // rows, or null
   double* correct;
+  const std::int64_t* lengths; // or null, see LossArgs
   std::int64_t rows, columns;
+  std::int64_t sample, step; // rows
 };
 
 } // namespace gyaku

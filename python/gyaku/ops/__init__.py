@@ -11,6 +11,7 @@ from gyaku.ops.activation import *
 from gyaku.ops.bookkeeping import *
 from gyaku.ops.conv import *
 from gyaku.ops.conv_backward import *
+from gyaku.ops.embedding import *
 from gyaku.ops.gather import *
 from gyaku.ops.gemm import *
 from gyaku.ops.loss import *

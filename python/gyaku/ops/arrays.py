@@ -37,6 +37,7 @@ __all__ = [
     "convert",
     "floating",
     "floats",
+    "lengths_of",
     "matrix",
     "real_buffer",
     "real_numbers",
@@ -262,6 +263,50 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
     if array.ndim != 2:
         raise ValueError(f"{op}: {name} must have two dimensions, got shape {array.shape}")
     return array
+
+
+def lengths_of(
+    op: str, lengths: ArrayLike | None, samples: int, steps: int
+) -> NDArray[np.int64] | None:
+    """Return the lengths of padded sequences in the form of a kernel's input.
+
+    Parameters
+    ----------
+    op : str
+        Operation, for errors.
+    lengths : array_like or None
+        Integers of shape (samples,), from 1 to steps; None if all steps are real.
+    samples : int
+        Number of sequences.
+    steps : int
+        Number of time steps of the batch.
+
+    Returns
+    -------
+    ndarray of int64 or None
+        The lengths.
+
+    Raises
+    ------
+    TypeError
+        If lengths are no integers.
+    ValueError
+        If there is not one for each sample, or one is out of range.
+    """
+    if lengths is None:
+        return None
+    array = real_numbers(op, "lengths", lengths)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{op}: lengths must be integers, got dtype {array.dtype}")
+    check_shape(op, "lengths", array, (samples,))
+    outside = (array < 1) | (array > steps)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(
+            f"{op}: lengths must be 1 to {steps}, the time steps of the batch, got"
+            f" {int(array[row])} for sample {row}"
+        )
+    return convert(op, array, INT64)
 
 
 def rows_in_place(x: NDArray[Any]) -> bool:

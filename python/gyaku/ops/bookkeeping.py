@@ -6,18 +6,19 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.ops.arrays import FLOAT64, INT64, buffer, matrix
-from gyaku.ops.loss import target_of
+from gyaku.checks import whole
+from gyaku.ops.arrays import FLOAT64, INT64, buffer, convert, real_numbers
+from gyaku.ops.loss import scores_of, sequence_lengths_of, target_of
 from gyaku.ops.op import like_first, operation, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accumulate", "advance", "count_correct"]
+__all__ = ["accumulate", "advance", "count_correct", "count_steps"]
 
 
 @operation(
-    lambda scores, target: _core.count_correct(scores, target),
+    lambda scores, target, *, lengths: _core.count_correct(scores, target, lengths),
     inputs="scores target",
     outputs="correct",
     shapes=lambda _shapes, **_keywords: ((1,),),
@@ -25,15 +26,21 @@ __all__ = ["accumulate", "advance", "count_correct"]
     no_gradient="a count is flat wherever it has a slope",
     exact="it counts",
 )
-def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
-    """Count the samples whose highest score is that of the target.
+def count_correct(
+    scores: ArrayLike, target: ArrayLike, *, lengths: ArrayLike | None = None
+) -> NDArray[Any]:
+    """Count the samples, or positions of samples, whose highest score is that of the target.
 
     Parameters
     ----------
     scores : array_like
-        Scores, of shape (n, c).
+        Scores, of shape (n, ..., c).
     target : array_like
-        Integer labels of shape (n,) or (n, 1), or scores of the classes of shape (n, c).
+        Integer labels of shape (n, ...) or (n, ..., 1), or scores of the classes of shape
+        (n, ..., c).
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for scores of shape (n, t, ..., c); only real
+        steps count.
 
     Returns
     -------
@@ -59,15 +66,70 @@ def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     array([1.])
     """
     op = "count_correct"
-    scores = matrix(op, "scores", scores)
-    columns = scores.shape[1]
+    scores = scores_of(op, "scores", scores)
+    columns = scores.shape[-1]
     if columns == 0:
         raise ValueError(f"{op}: scores must have a column, got shape {scores.shape}")
-    return prepared(scores=scores, target=target_of(op, target, scores, classes=max(columns, 2)))
+    lengths = sequence_lengths_of(op, "scores", lengths, scores)
+    target = target_of(op, target, scores, lengths, classes=max(columns, 2))
+    return prepared(scores=scores, target=target, lengths=lengths)
 
 
 @operation(
-    lambda value, totals, slot, *, weight: _core.accumulate(value, totals, slot, weight),
+    lambda lengths, *, steps: _core.count_steps(lengths, steps),
+    inputs="lengths",
+    outputs="count",
+    shapes=lambda _shapes, **_keywords: ((1,),),
+    flops=lambda _inputs, _outputs: 0,
+    no_gradient="it counts",
+    exact="it counts",
+)
+def count_steps(lengths: ArrayLike, *, steps: int) -> NDArray[Any]:
+    """Count the real steps of a batch of padded sequences.
+
+    Parameters
+    ----------
+    lengths : array_like
+        Integers of shape (n,).
+    steps : int
+        Number of time steps of the batch.
+
+    Returns
+    -------
+    ndarray
+        The count, float64 of shape (1,).
+
+    Raises
+    ------
+    TypeError
+        If lengths are no integers.
+    ValueError
+        If lengths have another shape, or steps is below 1.
+
+    Notes
+    -----
+    Σ min(lengths, steps).
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.count_steps([2, 4], steps=4)
+    array([6.])
+    """
+    op = "count_steps"
+    whole(op, "steps", steps)
+    array = real_numbers(op, "lengths", lengths)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{op}: lengths must be integers, got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{op}: lengths must have one dimension, got shape {array.shape}")
+    return prepared(lengths=convert(op, array, INT64))
+
+
+@operation(
+    lambda value, totals, slot, *, weight, count: _core.accumulate(
+        value, totals, slot, weight, count
+    ),
     inputs="value totals slot",
     outputs="totals",
     shapes=lambda shapes, **_keywords: (shapes[1],),
@@ -78,7 +140,12 @@ def count_correct(scores: ArrayLike, target: ArrayLike) -> NDArray[Any]:
     roundings=2,
 )
 def accumulate(
-    value: NDArray[Any], totals: NDArray[Any], slot: NDArray[Any], *, weight: float
+    value: NDArray[Any],
+    totals: NDArray[Any],
+    slot: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
 ) -> None:
     """Add a weighted value to one of several running totals, in place.
 
@@ -92,6 +159,8 @@ def accumulate(
         Index of the total to add to, int64 of shape (1,).
     weight : float
         Factor of the value.
+    count : ndarray or None, optional
+        Another factor, that may change from step to step: float64 of shape (1,).
 
     Raises
     ------
@@ -102,7 +171,7 @@ def accumulate(
 
     Notes
     -----
-    totals[slot] += weight value.
+    totals[slot] += weight value count.
 
     Examples
     --------
@@ -117,6 +186,8 @@ def accumulate(
     buffer(op, "value", value, FLOAT64, (1,), written=False)
     buffer(op, "totals", totals, FLOAT64)
     buffer(op, "slot", slot, INT64, (1,), written=False)
+    if count is not None:
+        buffer(op, "count", count, FLOAT64, (1,), written=False)
     if totals.ndim != 1 or not 0 <= slot.item() < len(totals):
         raise ValueError(f"{op}: slot {slot.item()} is not in totals of shape {totals.shape}")
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import INT64, check_same_shape, convert, floating, matrix, real_numbers
+from gyaku.checks import first_element
+from gyaku.ops.arrays import (
+    INT64,
+    check_same_shape,
+    convert,
+    floating,
+    lengths_of,
+    real_numbers,
+)
 from gyaku.ops.op import operation, per_element, prepared
 
 if TYPE_CHECKING:
@@ -39,8 +47,70 @@ def _features(inputs: Shapes, outputs: Shapes) -> int:
     return math.prod(inputs[0][1:])
 
 
+def scores_of(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
+    """Return scores of classes, on the last axis, in the form of a kernel's input.
+
+    Parameters
+    ----------
+    op, name : str
+        Operation and argument, for errors.
+    x : array_like
+        Real numbers of shape (n, ..., c).
+
+    Returns
+    -------
+    ndarray
+        The scores.
+
+    Raises
+    ------
+    ValueError
+        If x has fewer than two dimensions.
+    """
+    array = floating(op, name, x)
+    if array.ndim < 2:
+        raise ValueError(f"{op}: {name} must have two or more dimensions, got shape {array.shape}")
+    return array
+
+
+def sequence_lengths_of(
+    op: str, name: str, lengths: ArrayLike | None, y: NDArray[Any]
+) -> NDArray[np.int64] | None:
+    """Return the lengths of the sequences of an array, if they are padded.
+
+    Parameters
+    ----------
+    op, name : str
+        Operation and name of the array, for errors.
+    lengths : array_like or None
+        Integers of shape (n,).
+    y : ndarray
+        Array of shape (n, t, ..., c).
+
+    Returns
+    -------
+    ndarray of int64 or None
+        The lengths.
+
+    Raises
+    ------
+    ValueError
+        If the array has no time axis, or a length is out of range.
+    """
+    if lengths is not None and y.ndim < 3:
+        raise ValueError(
+            f"{op}: lengths are for {name} of shape (samples, steps, ...), got shape {y.shape}"
+        )
+    return lengths_of(op, lengths, *y.shape[:2]) if y.ndim > 1 else None
+
+
 def target_of(
-    op: str, target: ArrayLike, scores: NDArray[Any], *, classes: int | None = None
+    op: str,
+    target: ArrayLike,
+    scores: NDArray[Any],
+    lengths: NDArray[np.int64] | None = None,
+    *,
+    classes: int | None = None,
 ) -> NDArray[Any]:
     """Return targets as labels, or as an array of the shape of the scores.
 
@@ -49,16 +119,18 @@ def target_of(
     op : str
         Operation, for errors.
     target : array_like
-        Integer labels of shape (n,) or (n, 1), or real numbers of shape (n, c).
+        Integer labels of shape (n, ...) or (n, ..., 1), or real numbers of shape (n, ..., c).
     scores : ndarray
-        Scores of shape (n, c).
+        Scores of shape (n, ..., c).
+    lengths : ndarray or None, optional
+        Lengths of padded sequences; labels behind them may be any integers.
     classes : int or None, optional
         Number of classes of labels; None is c.
 
     Returns
     -------
     ndarray
-        Labels, int64 of shape (n,), or targets of shape (n, c) in the dtype of the scores.
+        Labels, int64 of shape (n, ...), or targets of shape (n, ..., c) in the dtype of the scores.
 
     Raises
     ------
@@ -68,30 +140,42 @@ def target_of(
         If shapes do not match, or a label is out of range.
     """
     array = real_numbers(op, "target", target)
-    samples, columns = scores.shape
-    if array.dtype.kind in "iub" and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return _labels(op, array, samples, columns if classes is None else classes)
+    *positions, columns = scores.shape
+    labelled = array.ndim == len(positions) or array.shape[len(positions) :] == (1,)
+    if array.dtype.kind in "iub" and array.ndim and labelled:
+        return _labels(op, array, (*positions,), lengths, classes or columns)
     if array.shape == scores.shape:
         return floating(op, "target", array, scores.dtype)
-    if array.ndim == 1 and array.dtype.kind == "f":
+    if array.ndim == len(positions) and array.dtype.kind == "f":
         raise TypeError(f"{op}: target must be integer labels, got {array.dtype} labels")
     raise ValueError(
-        f"{op}: target must be {samples} labels or an array of shape {scores.shape},"
+        f"{op}: target must be {_described((*positions,))} or an array of shape {scores.shape},"
         f" got shape {array.shape}"
     )
 
 
-def _labels(op: str, array: NDArray[Any], samples: int, classes: int) -> NDArray[Any]:
-    if len(array) != samples:
-        raise ValueError(f"{op}: target must be {samples} labels, got {len(array)}")
-    labels = convert(op, array if array.ndim == 1 else array.reshape(-1), INT64)
+def _described(positions: Shape) -> str:
+    return f"labels of shape {positions}" if len(positions) > 1 else f"{positions[0]} labels"
+
+
+def _labels(
+    op: str, array: NDArray[Any], positions: Shape, lengths: Any, classes: int
+) -> NDArray[Any]:
+    if math.prod(array.shape) != math.prod(positions) or array.shape[0] != positions[0]:
+        given = f"shape {array.shape}" if len(positions) > 1 else len(array)
+        raise ValueError(f"{op}: target must be {_described(positions)}, got {given}")
+    labels = convert(op, array.reshape(positions), INT64)
     # As unsigned integers the negative labels are the largest: one pass finds both kinds.
-    if samples and int(labels.view(np.uint64).max()) >= classes:
-        row = int(((labels < 0) | (labels >= classes)).argmax())
-        raise ValueError(
-            f"{op}: target in row {row} is label {int(labels[row])},"
-            f" with {classes} classes it must be 0 to {classes - 1}"
-        )
+    if labels.size and int(labels.view(np.uint64).max()) >= classes:
+        outside = (labels < 0) | (labels >= classes)
+        if lengths is not None:
+            outside[np.arange(positions[1]) >= lengths[:, np.newaxis]] = False
+        if outside.any():
+            label, where = first_element(labels, outside)
+            raise ValueError(
+                f"{op}: target in {where} is label {label},"
+                f" with {classes} classes it must be 0 to {classes - 1}"
+            )
     return labels
 
 
@@ -103,8 +187,8 @@ def _check_reduction(op: str, reduction: str, samples: int) -> None:
 
 
 @operation(
-    lambda logits, target, *, label_smoothing, reduction: _core.softmax_cross_entropy(
-        logits, target, label_smoothing, reduction
+    lambda logits, target, *, lengths, label_smoothing, reduction: _core.softmax_cross_entropy(
+        logits, target, lengths, label_smoothing, reduction
     ),
     inputs="logits target",
     outputs="loss dlogits",
@@ -115,27 +199,35 @@ def _check_reduction(op: str, reduction: str, samples: int) -> None:
     terms=_classes,
 )
 def softmax_cross_entropy(
-    logits: ArrayLike, target: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
+    logits: ArrayLike,
+    target: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute the cross-entropy between targets and the softmax of scores, with its gradient.
 
     Parameters
     ----------
     logits : array_like
-        Scores, of shape (n, c).
+        Scores, of shape (n, ..., c); with axes between, as of time, a sample has several positions.
     target : array_like
-        Integer labels of shape (n,) or (n, 1), or probabilities of shape (n, c).
+        Integer labels of shape (n, ...) or (n, ..., 1), or probabilities of shape (n, ..., c).
+    lengths : array_like of int or None, optional
+        Lengths of sequences that are padded behind their ends, 1 to t, of shape (n,) for scores of
+        shape (n, t, ..., c).
     label_smoothing : float, default 0.0
         Fraction ε of each target that is spread evenly over the classes, 0 to 1.
     reduction : {"mean", "sum"}, default "mean"
-        Mean or sum over the n samples.
+        Mean or sum over all m positions, the real ones if there are lengths.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dlogits : ndarray
-        Gradient with respect to the scores, of shape (n, c).
+        Gradient with respect to the scores, of their shape; zeros at padded steps.
 
     Raises
     ------
@@ -147,7 +239,7 @@ def softmax_cross_entropy(
     Notes
     -----
     With t' = (1 - ε) t + ε / c and p = softmax(x): L = -Σ t' log p, dx = p Σ t' - t', where the
-    sum runs over the row (it is one for probabilities), both divided by n for the mean. A class
+    sum runs over the row (it is one for probabilities), both divided by m for the mean. A class
     of target zero adds nothing, even if its score is -inf. Label smoothing: Szegedy et al.,
     "Rethinking the Inception architecture for computer vision", CVPR 2016.
 
@@ -161,16 +253,19 @@ def softmax_cross_entropy(
     array([[ 0.5, -0.5]])
     """
     op = "softmax_cross_entropy"
-    logits = matrix(op, "logits", logits)
-    target = target_of(op, target, logits)
+    logits = scores_of(op, "logits", logits)
+    lengths = sequence_lengths_of(op, "logits", lengths, logits)
+    target = target_of(op, target, logits, lengths)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing must be 0 to 1, got {label_smoothing}")
     _check_reduction(op, reduction, len(logits))
-    return prepared(logits=logits, target=target)
+    return prepared(logits=logits, target=target, lengths=lengths)
 
 
 @operation(
-    lambda p, target, *, delta, reduction: _core.cross_entropy(p, target, delta, reduction),
+    lambda p, target, *, lengths, delta, reduction: _core.cross_entropy(
+        p, target, lengths, delta, reduction
+    ),
     inputs="p target",
     outputs="loss dp",
     shapes=_loss_and_gradient,
@@ -180,27 +275,34 @@ def softmax_cross_entropy(
     terms=_classes,
 )
 def cross_entropy(
-    p: ArrayLike, target: ArrayLike, *, delta: float = 1e-7, reduction: str = "mean"
+    p: ArrayLike,
+    target: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    delta: float = 1e-7,
+    reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute the cross-entropy between targets and given probabilities, with its gradient.
 
     Parameters
     ----------
     p : array_like
-        Probabilities, of shape (n, c).
+        Probabilities, of shape (n, ..., c).
     target : array_like
-        Integer labels of shape (n,) or (n, 1), or probabilities of shape (n, c).
+        Integer labels of shape (n, ...) or (n, ..., 1), or probabilities of shape (n, ..., c).
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,); see `softmax_cross_entropy`.
     delta : float, default 1e-7
         Small positive constant that keeps the logarithm finite at zero.
     reduction : {"mean", "sum"}, default "mean"
-        Mean or sum over the n samples.
+        Mean or sum over all m positions, the real ones if there are lengths.
 
     Returns
     -------
     loss : ndarray
         The loss, float64 of shape (1,).
     dp : ndarray
-        Gradient with respect to the probabilities, of shape (n, c).
+        Gradient with respect to the probabilities, of their shape; zeros at padded steps.
 
     Raises
     ------
@@ -211,7 +313,7 @@ def cross_entropy(
 
     Notes
     -----
-    L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by n for the mean; Saito, "Deep learning
+    L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by m for the mean; Saito, "Deep learning
     from scratch", section 4.2.
 
     Examples
@@ -224,26 +326,29 @@ def cross_entropy(
     array([[ 0., -2.]])
     """
     op = "cross_entropy"
-    p = matrix(op, "p", p)
-    target = target_of(op, target, p)
+    p = scores_of(op, "p", p)
+    lengths = sequence_lengths_of(op, "p", lengths, p)
+    target = target_of(op, target, p, lengths)
     if not delta > 0:
         raise ValueError(f"{op}: delta must be above 0, got {delta}")
     _check_reduction(op, reduction, len(p))
-    return prepared(p=p, target=target)
+    return prepared(p=p, target=target, lengths=lengths)
 
 
-def _squared_error(op: str, y: ArrayLike, t: ArrayLike, reduction: str) -> LossAndGradient:
+def _squared_error(
+    op: str, y: ArrayLike, t: ArrayLike, lengths: ArrayLike | None, reduction: str
+) -> LossAndGradient:
     y = floating(op, "y", y)
     t = floating(op, "t", t, y.dtype)
     check_same_shape(op, "y and t", y, t)
     if y.ndim == 0:
         raise ValueError(f"{op}: y must have at least one dimension, got a single number")
     _check_reduction(op, reduction, len(y))
-    return prepared(y=y, t=t)
+    return prepared(y=y, t=t, lengths=sequence_lengths_of(op, "y", lengths, y))
 
 
 @operation(
-    lambda y, t, *, reduction: _core.squared_error(y, t, False, reduction),
+    lambda y, t, *, lengths, reduction: _core.squared_error(y, t, lengths, False, reduction),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",
@@ -253,7 +358,9 @@ def _squared_error(op: str, y: ArrayLike, t: ArrayLike, reduction: str) -> LossA
     roundings=5,
     terms=_features,
 )
-def sum_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> LossAndGradient:
+def sum_squared_error(
+    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+) -> LossAndGradient:
     """Compute half the sum of squared differences of each sample, with its gradient.
 
     Parameters
@@ -262,6 +369,9 @@ def sum_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") ->
         Outputs, of shape (n, ...).
     t : array_like
         Targets, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -289,11 +399,11 @@ def sum_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") ->
     >>> ops.sum_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _squared_error("sum_squared_error", y, t, reduction)
+    return _squared_error("sum_squared_error", y, t, lengths, reduction)
 
 
 @operation(
-    lambda y, t, *, reduction: _core.squared_error(y, t, True, reduction),
+    lambda y, t, *, lengths, reduction: _core.squared_error(y, t, lengths, True, reduction),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",
@@ -303,7 +413,9 @@ def sum_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") ->
     roundings=5,
     terms=_features,
 )
-def mean_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -> LossAndGradient:
+def mean_squared_error(
+    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+) -> LossAndGradient:
     """Compute the mean of squared differences of each sample, with its gradient.
 
     Parameters
@@ -312,6 +424,9 @@ def mean_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -
         Outputs, of shape (n, ...), f elements a sample.
     t : array_like
         Targets, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -339,4 +454,4 @@ def mean_squared_error(y: ArrayLike, t: ArrayLike, *, reduction: str = "mean") -
     >>> ops.mean_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _squared_error("mean_squared_error", y, t, reduction)
+    return _squared_error("mean_squared_error", y, t, lengths, reduction)

@@ -9,27 +9,44 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["accumulate", "advance", "count_correct"]
+__all__ = ["accumulate", "advance", "count_correct", "count_steps"]
 
 
-def count_correct(scores: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
-    """Count the samples whose highest score is that of the target."""
-    # The highest score is the first maximum, and NaN counts as one. With one column, a sample
+def count_correct(
+    scores: NDArray[Any], target: NDArray[Any], *, lengths: NDArray[np.int64] | None = None
+) -> NDArray[Any]:
+    """Count the positions whose highest score is that of the target."""
+    # The highest score is the first maximum, and NaN counts as one. With one column, a position
     # is right if score and target are on the same side of 1/2.
-    if scores.shape[1] == 1:
-        correct = (scores[:, 0] > 0.5) == (target.reshape(-1) > 0.5)
+    if lengths is not None:
+        real = np.arange(scores.shape[1]) < lengths[:, np.newaxis]
+        return count_correct(scores[real], target[real])
+    positions = scores.shape[:-1]
+    if scores.shape[-1] == 1:
+        correct = (scores[..., 0] > 0.5) == (target.reshape(positions) > 0.5)
     else:
-        labels = target if target.ndim == 1 else target.argmax(axis=1)
-        correct = scores.argmax(axis=1) == labels
+        rows = target.shape == scores.shape
+        labels = target.argmax(axis=-1) if rows else target.reshape(positions)
+        correct = scores.argmax(axis=-1) == labels
     return np.array([correct.sum()], np.float64)
 
 
+def count_steps(lengths: NDArray[np.int64], *, steps: int) -> NDArray[Any]:
+    """Return Σ min(lengths, steps)."""
+    return np.array([np.clip(lengths, 0, steps).sum()], np.float64)
+
+
 def accumulate(
-    value: NDArray[Any], totals: NDArray[Any], slot: NDArray[Any], *, weight: float
+    value: NDArray[Any],
+    totals: NDArray[Any],
+    slot: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Return totals, with weight value added to totals[slot]."""
+    """Return totals, with weight value count added to totals[slot]."""
     new = totals.copy()
-    new[slot[0]] += weight * value[0]
+    new[slot[0]] += weight * value[0] * (1 if count is None else count[0])
     return new
 
 

@@ -5,6 +5,7 @@ A loss is summed in float64 (or a wider type, if its arguments are), as an array
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from gyaku.reference.softmax import log_softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["cross_entropy", "mean_squared_error", "softmax_cross_entropy", "sum_squared_error"]
@@ -23,9 +26,25 @@ def _total(terms: NDArray[Any], factor: float) -> NDArray[Any]:
 
 
 def _probabilities(target: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
-    if target.ndim == 2:
+    if target.shape == like.shape:
         return target
-    return np.asarray((target[:, np.newaxis] == np.arange(like.shape[1])).astype(like.real.dtype))
+    hit = target.reshape(*like.shape[:-1], 1) == np.arange(like.shape[-1])
+    return np.asarray(hit.astype(like.real.dtype))
+
+
+def _of_real_steps(
+    loss: Callable[..., tuple[NDArray[Any], NDArray[Any]]],
+    y: NDArray[Any],
+    t: NDArray[Any],
+    lengths: NDArray[np.int64],
+    **options: Any,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    # Each real step is a sample; there is no gradient with respect to the others.
+    real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+    value, gradient = loss(y[real], t[real], **options)
+    dy = np.zeros(y.shape, gradient.dtype)
+    dy[real] = gradient
+    return value, dy
 
 
 def _per_sample(reduction: str, samples: int) -> float:
@@ -37,28 +56,40 @@ def softmax_cross_entropy(
     logits: NDArray[Any],
     target: NDArray[Any],
     *,
+    lengths: NDArray[np.int64] | None = None,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the cross-entropy between targets and the softmax of scores, with its gradient."""
     # With t' = (1 - ε) t + ε / c and p = softmax(x): L = -Σ t' log p, dx = p Σ t' - t', where
-    # the sum runs over the row (it is one for probabilities), both divided by n for the mean.
-    # A class of target zero adds nothing, even if its score is -inf.
-    samples, classes = logits.shape
-    factor = _per_sample(reduction, samples)
+    # the sum runs over the row (it is one for probabilities), both divided by the number of rows
+    # for the mean. A class of target zero adds nothing, even if its score is -inf.
+    options: dict[str, Any] = {"label_smoothing": label_smoothing, "reduction": reduction}
+    if lengths is not None:
+        return _of_real_steps(softmax_cross_entropy, logits, target, lengths, **options)
+    *positions, classes = logits.shape
+    factor = _per_sample(reduction, math.prod(positions))
     t = _probabilities(target, logits)
     t = (1 - label_smoothing) * t + label_smoothing / max(classes, 1)
     log_p = log_softmax(logits)
     loss = _total(np.where(t == 0, 0, t * log_p), -factor)
-    return loss, factor * (np.exp(log_p) * t.sum(axis=1, keepdims=True) - t)
+    return loss, factor * (np.exp(log_p) * t.sum(axis=-1, keepdims=True) - t)
 
 
 @np.errstate(invalid="ignore")  # the logarithm of a negative number is NaN
 def cross_entropy(
-    p: NDArray[Any], target: NDArray[Any], *, delta: float = 1e-7, reduction: str = "mean"
+    p: NDArray[Any],
+    target: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    delta: float = 1e-7,
+    reduction: str = "mean",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by n for the mean."""
-    factor = _per_sample(reduction, len(p))
+    """Return L = -Σ t log(p + δ), dp = -t / (p + δ), both divided by m for the mean."""
+    if lengths is not None:
+        options: dict[str, Any] = {"delta": delta, "reduction": reduction}
+        return _of_real_steps(cross_entropy, p, target, lengths, **options)
+    factor = _per_sample(reduction, math.prod(p.shape[:-1]))
     t = _probabilities(target, p)
     return _total(t * np.log(p + delta), -factor), -factor * t / (p + delta)
 
@@ -72,18 +103,30 @@ def _squared_error(
 
 @np.errstate(invalid="ignore", over="ignore")  # infinities are values here
 def sum_squared_error(
-    y: NDArray[Any], t: NDArray[Any], *, reduction: str = "mean"
+    y: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    reduction: str = "mean",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return L = Σ (y - t)² / 2, dy = y - t, both divided by n for the mean."""
+    if lengths is not None:
+        return _of_real_steps(sum_squared_error, y, t, lengths, reduction=reduction)
     factor = _per_sample(reduction, len(y))
     return _squared_error(y, t, factor / 2, factor)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # infinities are values here
 def mean_squared_error(
-    y: NDArray[Any], t: NDArray[Any], *, reduction: str = "mean"
+    y: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    reduction: str = "mean",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return L = Σ (y - t)² / f, dy = 2 (y - t) / f, both divided by n for the mean."""
+    if lengths is not None:
+        return _of_real_steps(mean_squared_error, y, t, lengths, reduction=reduction)
     features = max(y[:1].size, 1)
     factor = _per_sample(reduction, len(y)) / features
     return _squared_error(y, t, factor, 2 * factor)
