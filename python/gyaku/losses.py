@@ -56,7 +56,7 @@ class Loss(Component, table=LOSSES):
         self.reduction = reduction
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any]
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the loss of a batch and its gradient.
 
@@ -65,7 +65,11 @@ class Loss(Component, table=LOSSES):
         y : ndarray
             The outputs, (samples, ...).
         t : ndarray
-            The targets, of the same shape; or class numbers, (samples,), where it takes classes.
+            The targets, of the same shape; or class numbers, (samples,) or one for each position
+            of a sample, where it takes classes.
+        lengths : ndarray of int64, optional
+            Lengths of padded sequences, (samples,), for outputs (samples, steps, ...). Each real
+            step counts as a sample then, the others not at all.
 
         Returns
         -------
@@ -74,16 +78,20 @@ class Loss(Component, table=LOSSES):
         dy : ndarray
             Gradient of the loss with respect to `y`.
         """
-        value, dy = self.compute(y, t)
+        value, dy = self.compute(y, t) if lengths is None else self.compute(y, t, lengths)
         return np.asarray(value).reshape(()), dy
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the loss, as an array of shape (1,), and its gradient.
 
         Parameters
         ----------
         y, t : ndarray
             Outputs and targets.
+        lengths : ndarray of int64, optional
+            Lengths of padded sequences.
 
         Returns
         -------
@@ -116,9 +124,11 @@ class SumSquaredError(Loss):
 
     native = True
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.sum_squared_error(y, t, reduction=self.reduction)
+        return ops.sum_squared_error(y, t, lengths=lengths, reduction=self.reduction)
 
 
 class MeanSquaredError(Loss):
@@ -136,9 +146,11 @@ class MeanSquaredError(Loss):
 
     native = True
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.mean_squared_error(y, t, reduction=self.reduction)
+        return ops.mean_squared_error(y, t, lengths=lengths, reduction=self.reduction)
 
 
 class CrossEntropy(Loss):
@@ -165,9 +177,11 @@ class CrossEntropy(Loss):
         super().__init__(reduction=reduction)
         self.delta = number("CrossEntropy", "delta", delta, least=0)
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.cross_entropy(y, t, delta=self.delta, reduction=self.reduction)
+        return ops.cross_entropy(y, t, lengths=lengths, delta=self.delta, reduction=self.reduction)
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -201,10 +215,15 @@ class SoftmaxCrossEntropy(Loss):
             "SoftmaxCrossEntropy", "label_smoothing", label_smoothing, least=0, below=1
         )
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
         return ops.softmax_cross_entropy(
-            y, t, label_smoothing=self.label_smoothing, reduction=self.reduction
+            *(y, t),
+            lengths=lengths,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
         )
 
 
@@ -221,21 +240,28 @@ class _Function(Loss):
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))
 
-    def compute(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         value, dy = memory.empty((1,), np.float64), memory.empty(y.shape, y.dtype)
 
         def call() -> None:
-            result = self.function(y, t)
+            real: Any = ...
+            if lengths is not None:  # the function gets the real steps, as samples
+                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+                dy.fill(0)
+            outputs = y[real]
+            result = self.function(outputs, t[real])
             parts = result if isinstance(result, tuple) else (result,)
             shapes = [np.shape(part) for part in parts]
-            if shapes not in ([(), y.shape], [(1,), y.shape]):
+            if shapes not in ([(), outputs.shape], [(1,), outputs.shape]):
                 raise ValueError(
-                    f"the loss {self!r} must return a number and the gradient of shape {y.shape},"
-                    f" got shapes {shapes}"
+                    f"the loss {self!r} must return a number and the gradient of shape"
+                    f" {outputs.shape}, got shapes {shapes}"
                 )
-            value[...], dy[...] = parts
+            value[...], dy[real] = parts
 
-        memory.host(call, [y, t], [value, dy])
+        memory.host(call, [y, t] if lengths is None else [y, t, lengths], [value, dy])
         return value, dy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,13 +40,33 @@ class Metric(Component, table=METRICS):
     counts: bool = False
     """Whether the value of a batch is a sum over its samples rather than their mean."""
 
-    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Return the number of positions of a sample, of which a sum is the sum.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of an output sample.
+
+        Returns
+        -------
+        int
+            The number, by default 1.
+        """
+        return 1
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the metric of a batch.
 
         Parameters
         ----------
         y, t : ndarray
             Outputs and targets.
+        lengths : ndarray of int64, optional
+            Lengths of padded sequences, (samples,), for outputs (samples, steps, ...). Each real
+            step counts as a sample then, the others not at all.
 
         Returns
         -------
@@ -61,7 +82,9 @@ class Accuracy(Metric):
     Notes
     -----
     The target is a class number or a row whose largest element marks the class. With one output
-    alone, a sample is right if output and target are on the same side of 1/2.
+    alone, a sample is right if output and target are on the same side of 1/2. Outputs with further
+    axes, (samples, steps, classes) or (samples, height, width, classes), have a class at each
+    position, and the fraction is that of the positions; of the real ones if sequences are padded.
 
     Examples
     --------
@@ -74,9 +97,15 @@ class Accuracy(Metric):
     name = "accuracy"
     counts = True
 
-    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Return the product of all axes but the last; see `Metric`."""
+        return math.prod(shape[:-1])
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the number of right samples; see `Metric`."""
-        return ops.count_correct(y, t)
+        return ops.count_correct(y, t, lengths=lengths)
 
 
 class MeanSquaredError(Metric):
@@ -85,9 +114,11 @@ class MeanSquaredError(Metric):
     native = True
     name = "mean_squared_error"
 
-    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the mean; see `Metric`."""
-        return ops.mean_squared_error(y, t)[0]
+        return ops.mean_squared_error(y, t, lengths=lengths)[0]
 
 
 class _Function(Metric):
@@ -102,18 +133,23 @@ class _Function(Metric):
         )
         self.counts = getattr(function, "counts", False)
 
-    def __call__(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         value = memory.empty((1,), np.float64)
 
         def call() -> None:
-            result = self.function(y, t)
+            real: Any = ...
+            if lengths is not None:  # the function gets the real steps, as samples
+                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+            result = self.function(y[real], t[real])
             if np.size(result) != 1:
                 raise ValueError(
                     f"the metric {self.name!r} must return a number, got shape {np.shape(result)}"
                 )
             value[0] = np.asarray(result).item()
 
-        memory.host(call, [y, t], [value])
+        memory.host(call, [y, t] if lengths is None else [y, t, lengths], [value])
         return value
 
 

@@ -285,6 +285,17 @@ class Layer(Component, Block, table=LAYERS):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward(self, dy)")
 
+    def check_indices(self, owner: str, name: str, x: NDArray[Any]) -> None:
+        """Raise if a layer that takes indices cannot take these; by default it takes all.
+
+        Parameters
+        ----------
+        owner, name : str
+            Function and argument, for errors.
+        x : ndarray
+            The indices, (samples, ...).
+        """
+
     def find_lengths(self, x: NDArray[Any]) -> NDArray[np.int64]:
         """Return the lengths of padded sequences, if `finds_lengths`.
 

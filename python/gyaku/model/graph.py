@@ -87,6 +87,7 @@ class Graph(Strict, Block):
     _flat: Flat
     _is_part: bool = False  # of a model that was built
     _trained: Trained | None = None
+    _behind: list[list[Layer]]  # the layers that take each input
     _batch: int | None = None  # number of samples in the last forward pass
 
     def __init__(
@@ -110,7 +111,9 @@ class Graph(Strict, Block):
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
         self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
         name_parts(type(self).__name__, parts)
-        self.input_dtypes = self.planned()[0].input_dtypes(wiring.dtypes)
+        plan = self.planned()[0]
+        self.input_dtypes = plan.input_dtypes(wiring.dtypes)
+        self._behind = [plan.layers_behind(value) for value in range(plan.inputs)]
         self.input_shapes = wiring.shapes
         self.input_shape = self._one_or_all(wiring.shapes) if wiring.shapes else None
 
@@ -136,6 +139,21 @@ class Graph(Strict, Block):
     def output_names(self) -> tuple[str, ...]:
         """The names of the outputs: those of their layers."""
         return self.wiring.output_names(self.layers)
+
+    def check_indices(self, owner: str, name: str, place: int, x: NDArray[Any]) -> None:
+        """Raise if a layer behind an input cannot take these indices.
+
+        Parameters
+        ----------
+        owner, name : str
+            Function and argument, for errors.
+        place : int
+            Index of the input.
+        x : ndarray
+            The indices, (samples, ...).
+        """
+        for layer in self._behind[place]:
+            layer.check_indices(owner, name, x)
 
     def _route(
         self, apply: Callable[..., tuple[int, ...]], values: tuple[int, ...]

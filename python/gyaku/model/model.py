@@ -205,7 +205,10 @@ class Model(Graph):
     def _batch_of(self, x: object, place: int) -> NDArray[Any]:
         """Return an input at its value, in the dtype of the layers behind it."""
         if kind := self.input_dtypes[place]:
-            return indices("forward", self._named("x", place), np.asarray(x), kind)
+            name = self._named("x", place)
+            found = indices("forward", name, np.asarray(x), kind)
+            self.check_indices("forward", name, place, found)
+            return found
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
             return x
         batch = np.asarray(x)

@@ -89,7 +89,7 @@ class Plan:
         """
         found = []
         for value, dtype in enumerate(declared):
-            users = [use.layer for use in self.applications if value in use.inputs]
+            users = self.layers_behind(value)
             wanted = dtype or ("integer" if any(layer.takes_indices for layer in users) else "")
             for layer in users:
                 if wanted and not layer.takes_indices:
@@ -99,6 +99,21 @@ class Plan:
                     )
             found.append(wanted)
         return tuple(found)
+
+    def layers_behind(self, value: int) -> list[Layer]:
+        """Return the layers that take a value.
+
+        Parameters
+        ----------
+        value : int
+            Index of the value.
+
+        Returns
+        -------
+        list of Layer
+            The layers.
+        """
+        return [use.layer for use in self.applications if value in use.inputs]
 
     def meets_weights(self, value: int) -> bool:
         """Return whether a value is multiplied by weights without rescaling.

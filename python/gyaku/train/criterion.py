@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gyaku.train.trainee import Trainee
 
     Arrays = Sequence[NDArray[Any]]
+    Lengths = Sequence[NDArray[np.int64] | None]
 
 __all__ = ["Criterion", "criterion_of", "last_criterion", "metrics_of"]
 
@@ -60,13 +61,17 @@ class Criterion:
         self.names = names
         self.reduction = losses[0].reduction
 
-    def __call__(self, y: Arrays, t: Arrays) -> tuple[list[NDArray[np.float64]], Arrays]:
+    def __call__(
+        self, y: Arrays, t: Arrays, lengths: Lengths = ()
+    ) -> tuple[list[NDArray[np.float64]], Arrays]:
         """Return the loss of each output and the gradients of the weighted sum.
 
         Parameters
         ----------
         y, t : sequence of ndarray
             Outputs and targets.
+        lengths : sequence of ndarray of int64 or None
+            Lengths of the outputs that are padded sequences; () if none is.
 
         Returns
         -------
@@ -76,8 +81,10 @@ class Criterion:
             The gradients with respect to the outputs.
         """
         values, gradients = [], []
-        for loss, weight, outputs, targets in zip(self.losses, self.weights, y, t, strict=True):
-            value, gradient = loss(outputs, targets)
+        each = zip(self.losses, self.weights, y, t, lengths or [None] * len(y), strict=True)
+        for loss, weight, outputs, targets, known in each:
+            more = () if known is None else (known,)
+            value, gradient = loss(outputs, targets, *more)
             values.append(value)
             gradients.append(gradient if weight == 1 else _scaled(gradient, weight))
         return values, gradients

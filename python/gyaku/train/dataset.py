@@ -62,6 +62,8 @@ def checked_inputs(
         name = f"{part}x[{names[place]!r}]" if len(names) > 1 else f"{part}x"
         shape = None if shapes is None else shapes[place]
         array = inputs(owner, name, given, shape, model.dtype, model.input_dtypes[place])
+        if model.input_dtypes[place]:
+            model.check_indices(owner, name, place, array)
         if model.scales_bytes and array.dtype == np.uint8:
             array = scaled(array, model.dtype)
         found.append(array)
@@ -114,13 +116,14 @@ def checked_samples(
     """
     names = model.output_names
     given = each_of(owner, part + "y", y, names)
-    wanted = []
+    wanted, lengths = [], passes.lengths(x[1])
     for place, (each, shape) in enumerate(zip(given, passes.output_shapes, strict=True)):
         name = f"{part}y[{names[place]!r}]" if len(names) > 1 else f"{part}y"
         loss = criterion.losses[place]
         if loss.takes != "classes":
             each = _as_input(model, each, *x)
-        wanted.append(targets(owner, name, each, x[1][0], shape, loss, model.dtype))
+        known = lengths.get(passes.outputs[place])
+        wanted.append(targets(owner, name, each, x[1][0], shape, loss, model.dtype, known))
     return Samples(x[1], wanted)
 
 

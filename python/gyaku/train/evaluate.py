@@ -113,7 +113,8 @@ class Evaluation:
         x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
         t = gather(self.samples.y, self.order, self.cursor, size, self.model.dtype)
         y = self.model.run_forward(x)
-        self.meters.add(self.criterion(y, t)[0], y, t)
+        lengths = self.model.output_lengths
+        self.meters.add(self.criterion(y, t, lengths)[0], y, t, lengths)
         ops.advance(self.cursor, size)
 
     def run(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:

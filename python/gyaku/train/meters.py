@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
 
     Arrays = Sequence[NDArray[Any]]
+    Lengths = Sequence[NDArray[np.int64] | None]
 
 __all__ = ["Meters", "Pace"]
 
@@ -65,6 +66,8 @@ class Meters:
         Index of the present epoch.
     totals : dict of str to ndarray of float64
         The sums of each epoch.
+    steps : dict of int to ndarray of float64
+        Number of real steps in each epoch, of the outputs that are padded sequences.
     """
 
     def __init__(self, criterion: Criterion, slots: int) -> None:
@@ -72,13 +75,17 @@ class Meters:
         self.slot = memory.zeros((1,), np.int64)
         names = ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
+        self.steps: dict[int, NDArray[np.float64]] = {}
+        self._positions = dict.fromkeys(names, 1)  # of a sample or a real step
+        self._outputs = {"loss": 0} | {name: place for place, name in enumerate(criterion.names)}
+        self._outputs |= {name: place for name, place, _ in criterion.metrics}
 
     def clear(self) -> None:
         """Set all sums to zero."""
-        for total in self.totals.values():
+        for total in (*self.totals.values(), *self.steps.values()):
             total.fill(0)
 
-    def add(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
+    def add(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths = ()) -> None:
         """Add a batch.
 
         Parameters
@@ -87,17 +94,50 @@ class Meters:
             Loss of each output.
         y, t : sequence of ndarray
             Outputs and targets.
+        lengths : sequence of ndarray of int64 or None
+            Lengths of the outputs that are padded sequences; () if none is.
         """
-        size = float(len(y[0]))
-        once = size if self.criterion.reduction == "mean" else 1.0
-        for value, weight in zip(losses, self.criterion.weights, strict=True):
-            ops.accumulate(value.reshape(1), self.totals["loss"], self.slot, weight=weight * once)
-        for name, value in zip(self.criterion.names, losses, strict=False):
-            ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=once)
+        known = lengths or [None] * len(y)
+        counts = [self._count(place, y[place], each) for place, each in enumerate(known)]
+        is_mean = self.criterion.reduction == "mean"
+        each = zip(losses, self.criterion.weights, counts, strict=True)
+        for value, weight, count in each:
+            self._accumulate("loss", value, weight, is_mean, len(y[0]), count)
+        for name, value, count in zip(self.criterion.names, losses, counts, strict=False):
+            self._accumulate(name, value, 1.0, is_mean, len(y[0]), count)
         for name, place, metric in self.criterion.metrics:
-            weight = 1.0 if metric.counts else size
-            value = metric(y[place], t[place])
-            ops.accumulate(value, self.totals[name], self.slot, weight=weight)
+            count, shape = counts[place], y[place].shape[1:]
+            self._positions[name] = metric.positions(shape if count is None else shape[1:])
+            more = () if known[place] is None else (known[place],)
+            value = metric(y[place], t[place], *more)
+            self._accumulate(name, value, 1.0, not metric.counts, len(y[0]), count)
+
+    def _count(
+        self, place: int, y: NDArray[Any], lengths: NDArray[np.int64] | None
+    ) -> NDArray[Any] | None:
+        """Count the real steps of an output, if it is a padded sequence."""
+        if lengths is None:
+            return None
+        count = ops.count_steps(lengths, steps=y.shape[1])
+        if place not in self.steps:
+            self.steps[place] = memory.zeros(self.totals["loss"].shape, np.float64)
+        ops.accumulate(count, self.steps[place], self.slot, weight=1.0)
+        return count
+
+    def _accumulate(
+        self,
+        name: str,
+        value: NDArray[Any],
+        weight: float,
+        is_mean: bool,
+        size: int,
+        count: NDArray[Any] | None,
+    ) -> None:
+        """Add the value of a batch, a mean over its samples or real steps, or their sum."""
+        if is_mean and count is None:
+            weight *= size
+        count = count if is_mean else None
+        ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=weight, count=count)
 
     def values(self, slots: slice, samples: int) -> dict[str, NDArray[np.float64]]:
         """Return the loss and the metrics of some epochs.
@@ -112,10 +152,19 @@ class Meters:
         Returns
         -------
         dict of str to ndarray of float64
-            Means over the samples; sums for a loss with reduction "sum".
+            Means over the samples, or over the real steps of padded sequences; sums for a loss
+            with reduction "sum".
         """
-        found = {name: total[slots] / samples for name, total in self.totals.items()}
+        found = {}
+        for name, total in self.totals.items():
+            steps = self.steps.get(self._outputs[name])
+            count = samples if steps is None else steps[slots]
+            found[name] = total[slots] / (count * self._positions[name])
+        weights, names = self.criterion.weights, self.criterion.names
         if self.criterion.reduction == "sum":
-            for name in ("loss", *self.criterion.names):
+            for name in ("loss", *names):
                 found[name] = self.totals[name][slots].copy()
+        elif self.steps and names:  # outputs with counts of their own
+            each = zip(weights, names, strict=True)
+            found["loss"] = np.sum([weight * found[name] for weight, name in each], axis=0)
         return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.checks import first_element
 from gyaku.train.conversion import floating, indices, real
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Samples:
         they are indices.
     y : sequence of ndarray
         The targets, each (samples, ...), of dtype uint8, float32 or float64, or int64 class
-        numbers, (samples,).
+        numbers, (samples,) or one for each position of a sample.
     rows : ndarray of int64
         Indices of the samples, by default all.
 
@@ -90,7 +91,7 @@ class Samples:
                 np.random.Philox(key=np.array([seed, 2**64 - 1], np.uint64))
             )
             rows = random.permutation(self.count)
-            classes = next((y for y in self.y if y.dtype == np.int64), None)
+            classes = next((y for y in self.y if y.dtype == np.int64 and y.ndim == 1), None)
             if classes is not None:  # evenly spaced in their order
                 rows = rows[np.argsort(classes[rows], kind="stable")]
             spaced = ((np.arange(count) + 0.5) * (self.count / count)).astype(np.int64)
@@ -257,6 +258,7 @@ def targets(
     outputs: tuple[int, ...],
     loss: Loss,
     dtype: np.dtype[Any],
+    lengths: NDArray[np.int64] | None = None,
 ) -> NDArray[Any]:
     """Validate targets and return them in the form of `gather`, the same array if possible.
 
@@ -274,11 +276,15 @@ def targets(
         The loss.
     dtype : numpy.dtype
         Dtype to which integers other than class numbers are converted.
+    lengths : ndarray of int64, optional
+        Lengths of the outputs if they are padded sequences; class numbers behind them may be any
+        integers.
 
     Returns
     -------
     ndarray
-        Class numbers, int64 of shape (samples,), or rows of uint8, float32 or float64.
+        Class numbers, int64 of shape (samples,) or with one for each position of a sample, or rows
+        of uint8, float32 or float64.
 
     Raises
     ------
@@ -294,28 +300,31 @@ def targets(
     if array.ndim == 0 or len(array) != len(x):
         count = len(array) if array.ndim else "no"
         raise ValueError(f"{owner}: there are {len(x)} samples but {count} targets in {name}")
-    if array.shape[1:] == (1,) and outputs != (1,):
-        array = array.reshape(-1)
+    if array.shape[1:] == (*outputs[:-1], 1) and outputs[-1:] != (1,):
+        array = array.reshape(array.shape[:-1])
     if loss.takes == "classes" and outputs[-1:] == (1,):
         raise ValueError(
             f"{owner}: {loss!r} needs an output for each class, but the model has one output; two"
             " classes take Dense(2)"
         )
     integer = array.dtype.kind in "iub"
-    if loss.takes == "classes" and array.ndim == 1 and outputs != ():
+    by_position = array.shape[1:] == outputs[:-1]
+    if loss.takes == "classes" and (array.ndim == 1 or (integer and by_position)) and outputs != ():
         if not integer:
             raise ValueError(
                 f"{owner}: {name} must hold class numbers as integers or rows of {outputs[-1]}"
                 f" probabilities, got one {array.dtype} a sample; class numbers can be converted"
                 f" by {name}.astype(int)"
             )
-        return _labels(owner, name, array, outputs)
+        return _labels(owner, name, array, outputs, lengths)
     if loss.takes == "anything" and integer and array.ndim == 1 and outputs != (1,):
         return np.require(array, np.int64, ["C", "A"])
     if array.ndim == 1 and outputs == (1,):
         array = array.reshape(-1, 1)
     if loss.takes != "anything" and array.shape[1:] != outputs:
         hint = ""
+        if loss.takes == "classes" and by_position:
+            hint = f"; class numbers can be converted by {name}.astype(int)"
         if array.ndim == 1 and integer and len(outputs) == 1:
             hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
         if array.ndim == 2 and len(outputs) > 1:
@@ -367,21 +376,29 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
 
 
 def _labels(
-    owner: str, name: str, array: NDArray[Any], outputs: tuple[int, ...]
+    owner: str,
+    name: str,
+    array: NDArray[Any],
+    outputs: tuple[int, ...],
+    lengths: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
     """Return class numbers as int64; raise if one is out of range."""
     classes = outputs[-1]
-    if len(outputs) != 1:
+    if array.ndim != len(outputs):
         raise ValueError(
             f"{owner}: {name} holds one class number a sample, but the model's outputs have shape"
             f" {outputs}; end it with Flatten and Dense"
         )
     if int(array.min()) < 0 or int(array.max()) >= classes:
-        row = int(np.flatnonzero((array < 0) | (array >= classes))[0])
-        raise ValueError(
-            f"{owner}: the label {array[row]} in row {row} of {name} is out of range: the model"
-            f" has {classes} outputs, so labels go from 0 to {classes - 1}"
-        )
+        outside = (array < 0) | (array >= classes)
+        if lengths is not None:
+            outside[np.arange(array.shape[1]) >= lengths[:, np.newaxis]] = False
+        if outside.any():
+            label, where = first_element(array, outside)
+            raise ValueError(
+                f"{owner}: the label {label} in {where} of {name} is out of range: the model has"
+                f" {classes} outputs, so labels go from 0 to {classes - 1}"
+            )
     return np.require(array, np.int64, ["C", "A"])
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gyaku.train.trainee import Trainee
 
     Arrays = Sequence[NDArray[Any]]
+    Lengths = Sequence[NDArray[np.int64] | None]
 
 __all__ = ["Training"]
 
@@ -119,6 +120,7 @@ class Training:
         self.update_step = Step(self._update)
         self.measure_steps = Steps(self._measure_results)
         self._results: dict[int, tuple[Arrays, Arrays, Arrays]] = {}
+        self._lengths: dict[int, Lengths] = {}  # of the outputs, by the size of the batch
 
     def _train(self, size: int) -> None:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
@@ -129,7 +131,8 @@ class Training:
     def _gradients(self, size: int) -> tuple[Arrays, Arrays, Arrays]:
         x, t = self.batch(size)
         y = self.model.run_forward(x, training=True)
-        losses, dy = self.criterion(y, t)
+        self._lengths[size] = lengths = self.model.output_lengths
+        losses, dy = self.criterion(y, t, lengths)
         self.model.run_backward(dy)
         return losses, y, t
 
@@ -137,12 +140,13 @@ class Training:
         self.optimizer.step(self.trained)
 
     def _measure(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
-        self.meters.add(losses, y, t)
+        self.meters.add(losses, y, t, self._lengths[len(y[0])])
         ops.advance(self.cursor, len(y[0]))
 
     def _keep_gradients(self, size: int) -> list[NDArray[Any]]:
         self._results[size] = results = self._gradients(size)
-        return [array for arrays in results for array in arrays]
+        lengths = [each for each in self._lengths[size] if each is not None]
+        return [*lengths, *(array for arrays in results for array in arrays)]
 
     def _measure_results(self, size: int) -> None:
         self._measure(*self._results[size])

@@ -54,6 +54,24 @@ if TYPE_CHECKING:
         def is_rescaled(self, value: int) -> bool:
             """Return whether a value comes out of a `Rescaling`."""
 
+        def lengths(
+            self, inputs: Sequence[NDArray[Any]], given: Sequence[NDArray[np.int64] | None] = ()
+        ) -> dict[int, NDArray[np.int64]]:
+            """Return the lengths of the values that are padded sequences.
+
+            Parameters
+            ----------
+            inputs : sequence of ndarray
+                The inputs.
+            given : sequence of ndarray of int64 or None
+                Lengths of the inputs; () if there are none.
+
+            Returns
+            -------
+            dict of int to ndarray of int64
+                Number of real steps of each sample, by index of the value.
+            """
+
         @property
         def final_operations(self) -> tuple[str, ...]:
             """The last operation of each output, such as "softmax"."""
@@ -122,6 +140,23 @@ if TYPE_CHECKING:
         @property
         def output_shapes(self) -> tuple[Shape, ...]:
             """The shapes of output samples."""
+
+        @property
+        def output_lengths(self) -> Sequence[NDArray[np.int64] | None]:
+            """Lengths of the outputs of the last forward pass that are padded, () if none is."""
+
+        def check_indices(self, owner: str, name: str, place: int, x: NDArray[Any]) -> None:
+            """Raise if a layer behind an input cannot take these indices.
+
+            Parameters
+            ----------
+            owner, name : str
+                Function and argument, for errors.
+            place : int
+                Index of the input.
+            x : ndarray
+                The indices, (samples, ...).
+            """
 
         def passes(self, input_shapes: Sequence[Shape]) -> Passes:
             """Return the passes of the model, planned for these shapes if it is not built.
