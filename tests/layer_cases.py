@@ -19,6 +19,7 @@ class LayerCase(NamedTuple):
     make: Callable[[], gk.Layer]
     shape: tuple[Any, ...]
     flops: int | None = None
+    vocabulary: int = 0  # of a layer that takes ids
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -29,6 +30,13 @@ class LayerCase(NamedTuple):
         """Return a model that is this layer alone."""
         inputs = [gk.Input(each) for each in self.shapes]
         return gk.Model(inputs, self.make()(*inputs), **options)
+
+    def inputs(self, rng: np.random.Generator, draw: Callable[..., Any]) -> list[Any]:
+        """Return three samples of each input, by `draw` unless they are ids."""
+        shapes = [(3, *shape) for shape in self.shapes]
+        if self.vocabulary:
+            return [rng.integers(1, self.vocabulary, shape) for shape in shapes]
+        return [draw(shape) for shape in shapes]
 
     def within(self, features: int) -> gk.Model:
         """Return a model that is this layer behind dense ones, which make its inputs of rows."""
@@ -87,6 +95,10 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Rescaling": LayerCase(lambda: gk.Rescaling(0.3), (2, 3)),
     "Rescaling with an offset": LayerCase(lambda: gk.Rescaling(-0.3, 2.0), (7,)),
     "Reshape": LayerCase(lambda: gk.Reshape((3, -1)), (6,)),
+    "Embedding": LayerCase(lambda: gk.Embedding(7, 3), (5,), vocabulary=7),
+    "Embedding with padding": LayerCase(
+        lambda: gk.Embedding(4, 2, mask_zero=True, weight_init="he"), (3, 2), vocabulary=4
+    ),
     "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
     **{
         cls.__name__: LayerCase(cls, (7,), flops=TABLE[cls.op].flops([(7,)], [(7,)]))

@@ -172,7 +172,7 @@ class Model(Graph):
                 f"{label(self)}: there is no layer {which}, the model has {len(self.layers)}"
             ) from None
 
-    def forward(self, x: object, training: bool = False) -> Any:
+    def forward(self, x: object, training: bool = False, *, lengths: object = None) -> Any:
         """Return the outputs of a batch.
 
         Parameters
@@ -181,6 +181,8 @@ class Model(Graph):
             Inputs, (samples, ...), at their value; a tuple or a dict by name for several inputs.
         training : bool
             Whether the pass belongs to a training step, with dropout and batch statistics.
+        lengths : array_like of int, optional
+            Lengths of padded sequences, as in `fit`.
 
         Returns
         -------
@@ -199,7 +201,12 @@ class Model(Graph):
             self.build(self._one_or_all(shapes))
         if shapes != self.input_shapes or len({len(batch) for batch in batches}) > 1:
             self._check_batches(batches)
-        outputs = self.run_forward(batches, training)
+        known: Sequence[NDArray[np.int64] | None] = ()
+        if lengths is not None:
+            from gyaku.train.dataset import checked_lengths
+
+            known = checked_lengths("forward", self, lengths, batches)
+        outputs = self.run_forward(batches, training, lengths=known)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _batch_of(self, x: object, place: int) -> NDArray[Any]:
@@ -316,6 +323,7 @@ class Model(Graph):
         x: object,
         y: object,
         *,
+        lengths: object = None,
         loss: str | Loss | Callable[..., Any] | None = None,
         optimizer: str | Optimizer | None = None,
         batch_size: int = 32,
@@ -325,8 +333,8 @@ class Model(Graph):
 
         Parameters
         ----------
-        x, y : array_like
-            Inputs and targets, as in `fit`.
+        x, y, lengths : array_like
+            Inputs, targets and lengths of padded sequences, as in `fit`.
         loss : str or Loss or callable, optional
             The loss; by default that of `fit`.
         optimizer : str or Optimizer, optional
@@ -350,7 +358,12 @@ class Model(Graph):
         from gyaku.train.profile import steps_to_profile
 
         training = steps_to_profile(
-            self, x, y, loss=loss, optimizer=optimizer, batch_size=batch_size, steps=steps
+            *(self, x, y),
+            lengths=lengths,
+            loss=loss,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            steps=steps,
         )
         return profile(training, steps)
 

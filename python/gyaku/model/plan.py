@@ -85,8 +85,14 @@ class Plan:
         Raises
         ------
         ValueError
-            If a layer behind an input of indices does not take indices.
+            If a layer behind an input of indices does not take indices, or one that does is not
+            behind an input.
         """
+        for use in self.applications:
+            if use.layer.takes_indices and max(use.inputs) >= self.inputs:
+                raise ValueError(
+                    f"{use.layer}: takes indices, so it must come first, not behind another layer"
+                )
         found = []
         for value, dtype in enumerate(declared):
             users = self.layers_behind(value)
@@ -321,7 +327,11 @@ class Plan:
         found = {value: each for value, each in enumerate(given) if each is not None}
         for use in self.applications:
             layer = use.instance
-            if layer.finds_lengths and use.source in range(self.inputs):
+            if (
+                layer.finds_lengths
+                and use.source not in found
+                and (use.source in range(self.inputs))
+            ):
                 found[use.output] = layer.find_lengths(inputs[use.source])
                 continue
             known = [value for value in use.inputs if value in found]

@@ -266,7 +266,7 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
 
 
 def lengths_of(
-    op: str, lengths: ArrayLike | None, samples: int, steps: int
+    op: str, lengths: ArrayLike | None, samples: int, steps: int, *, name: str = "lengths"
 ) -> NDArray[np.int64] | None:
     """Return the lengths of padded sequences in the form of a kernel's input.
 
@@ -280,6 +280,8 @@ def lengths_of(
         Number of sequences.
     steps : int
         Number of time steps of the batch.
+    name : str, default "lengths"
+        Argument, for errors.
 
     Returns
     -------
@@ -295,15 +297,15 @@ def lengths_of(
     """
     if lengths is None:
         return None
-    array = real_numbers(op, "lengths", lengths)
+    array = real_numbers(op, name, lengths)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{op}: lengths must be integers, got dtype {array.dtype}")
-    check_shape(op, "lengths", array, (samples,))
+        raise TypeError(f"{op}: {name} must be integers, got dtype {array.dtype}")
+    check_shape(op, name, array, (samples,))
     outside = (array < 1) | (array > steps)
     if outside.any():
         row = int(outside.argmax())
         raise ValueError(
-            f"{op}: lengths must be 1 to {steps}, the time steps of the batch, got"
+            f"{op}: {name} must be 1 to {steps}, the time steps of the batch, got"
             f" {int(array[row])} for sample {row}"
         )
     return convert(op, array, INT64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.checks import each_of
+from gyaku.ops.arrays import lengths_of
 from gyaku.train.conversion import scaled
 from gyaku.train.samples import Samples, inputs, same_memory, targets
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
     from gyaku.train.trainee import Passes, Trainee
 
-__all__ = ["checked_inputs", "checked_samples"]
+    Lengths = Sequence[NDArray[np.int64] | None]
+
+__all__ = ["checked_inputs", "checked_lengths", "checked_samples"]
 
 
 def checked_inputs(
@@ -74,6 +77,47 @@ def checked_inputs(
     return found
 
 
+def checked_lengths(
+    owner: str, model: Trainee, lengths: object, x: Sequence[NDArray[Any]], part: str = ""
+) -> Lengths:
+    """Validate the lengths of the inputs of a call.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    model : Trainee
+        The model.
+    lengths : array_like or None
+        Numbers of real steps, (samples,); for several inputs a tuple or a dict, with None for those
+        that are not padded.
+    x : sequence of ndarray
+        The inputs, the result of `checked_inputs`.
+    part : str
+        Prefix of the argument's name, for errors.
+
+    Returns
+    -------
+    sequence of ndarray of int64 or None
+        An array for each input that is padded; () if none is.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each sample, or one is out of range.
+    TypeError
+        If they are no integers.
+    """
+    if lengths is None:
+        return ()
+    names, found = model.input_names, []
+    given = each_of(owner, part + "lengths", lengths, names)
+    for name, each, array in zip(names, given, x, strict=True):
+        name = f"{part}lengths[{name!r}]" if len(names) > 1 else f"{part}lengths"
+        found.append(lengths_of(owner, each, *array.shape[:2], name=name))
+    return found
+
+
 def checked_samples(
     owner: str,
     model: Trainee,
@@ -81,6 +125,7 @@ def checked_samples(
     x: tuple[object, list[NDArray[Any]]],
     y: object,
     criterion: Criterion,
+    lengths: Lengths = (),
     part: str = "",
 ) -> Samples:
     """Validate the inputs and targets of a call.
@@ -99,6 +144,8 @@ def checked_samples(
         The targets, several as a tuple or a dict.
     criterion : Criterion
         The losses of the outputs.
+    lengths : sequence of ndarray of int64 or None
+        The result of `checked_lengths`.
     part : str
         Prefix of the argument's name, for errors.
 
@@ -116,15 +163,15 @@ def checked_samples(
     """
     names = model.output_names
     given = each_of(owner, part + "y", y, names)
-    wanted, lengths = [], passes.lengths(x[1])
+    wanted, found = [], passes.lengths(x[1], lengths)
     for place, (each, shape) in enumerate(zip(given, passes.output_shapes, strict=True)):
         name = f"{part}y[{names[place]!r}]" if len(names) > 1 else f"{part}y"
         loss = criterion.losses[place]
         if loss.takes != "classes":
             each = _as_input(model, each, *x)
-        known = lengths.get(passes.outputs[place])
+        known = found.get(passes.outputs[place])
         wanted.append(targets(owner, name, each, x[1][0], shape, loss, model.dtype, known))
-    return Samples(x[1], wanted)
+    return Samples(x[1], wanted, lengths=lengths)
 
 
 def _as_input(model: Trainee, y: object, x: object, checked: list[NDArray[Any]]) -> object:

@@ -12,9 +12,9 @@ from gyaku.checks import whole
 from gyaku.train.advice import advise_on_bytes
 from gyaku.train.capture import Steps, repeat
 from gyaku.train.criterion import last_criterion
-from gyaku.train.dataset import checked_inputs, checked_samples
+from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Meters, Pace
-from gyaku.train.samples import gather
+from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def evaluate(
     x: object,
     y: object,
     *,
+    lengths: object = None,
     loss: str | Loss | Callable[..., Any] | None = None,
     metrics: str | Metric | Iterable[Any] | None = None,
     batch_size: int = 512,
@@ -44,8 +45,8 @@ def evaluate(
 
     Parameters
     ----------
-    x, y : array_like
-        Inputs and targets, as in `fit`.
+    x, y, lengths : array_like
+        Inputs, targets and lengths of padded sequences, as in `fit`.
     loss : str or Loss or callable, optional
         The loss; by default that of `fit`.
     metrics : sequence of str or Metric or callable, optional
@@ -69,7 +70,8 @@ def evaluate(
     criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("evaluate", self, passes, (x, given), y, criterion)
+    known = checked_lengths("evaluate", self, lengths, given)
+    samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
     advise_on_bytes("evaluate", self, passes, samples.x)
     self.adopt(passes)
     return Evaluation(self, samples, criterion, size).run()
@@ -112,7 +114,8 @@ class Evaluation:
         """Measure one batch."""
         x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
         t = gather(self.samples.y, self.order, self.cursor, size, self.model.dtype)
-        y = self.model.run_forward(x)
+        given = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
+        y = self.model.run_forward(x, lengths=given)
         lengths = self.model.output_lengths
         self.meters.add(self.criterion(y, t, lengths)[0], y, t, lengths)
         ops.advance(self.cursor, size)

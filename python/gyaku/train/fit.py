@@ -15,7 +15,7 @@ from gyaku.train import loop
 from gyaku.train.advice import advise_on_bytes, advise_on_targets
 from gyaku.train.capture import description
 from gyaku.train.criterion import Criterion, criterion_of, metrics_of
-from gyaku.train.dataset import checked_inputs, checked_samples
+from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.evaluate import Evaluation
 from gyaku.train.progress import progress
 from gyaku.train.steps import Training
@@ -46,12 +46,13 @@ def fit(
     x: object,
     y: object,
     *,
+    lengths: object = None,
     loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None = None,
     loss_weights: Sequence[float] | Mapping[str, float] | None = None,
     optimizer: str | Optimizer | None = "adam",
     epochs: int = 1,
     batch_size: int | None = 32,
-    validation_data: tuple[object, object] | None = None,
+    validation_data: tuple[object, ...] | None = None,
     validation_split: float = 0.0,
     validation_freq: int = 1,
     metrics: str | Metric | Iterable[Any] | None = (),
@@ -70,8 +71,14 @@ def fit(
         that begins with `Rescaling` scales bytes while a batch is gathered. A tuple, or a dict by
         name, for several inputs.
     y : array_like
-        Targets: rows like the outputs, or class numbers for a cross-entropy. A tuple or a dict
-        for several outputs.
+        Targets: rows like the outputs, or class numbers for a cross-entropy, one for each position
+        if the outputs have a time axis or are images. A tuple or a dict for several outputs.
+    lengths : array_like of int, optional
+        Lengths of sequences that are padded behind their ends, (samples,), for inputs (samples,
+        steps, ...); a tuple or a dict for several inputs, None for one that is not padded. They
+        travel through layers whose outputs have as many steps as their inputs, to recurrent layers,
+        the loss and the metrics, which count real steps only. `Embedding` with ``mask_zero=True``
+        finds them itself.
     loss : str or Loss or callable
         Loss to minimise: name, instance, or function of outputs and targets that returns the mean
         loss and its gradient with respect to the outputs. Required. A tuple or a dict for several
@@ -84,8 +91,8 @@ def fit(
         Number of passes over the data.
     batch_size : int or None
         Samples per gradient step; 1 is online, None full batch.
-    validation_data : pair of array_like, optional
-        Inputs and targets for validation.
+    validation_data : tuple of array_like, optional
+        Inputs and targets for validation, and lengths if sequences are padded.
     validation_split : float
         Fraction of the samples to hold out for validation instead, the same of each class.
     validation_freq : int
@@ -136,7 +143,8 @@ def fit(
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    samples = checked_samples("fit", self, passes, (x, given), y, criterion)
+    known = checked_lengths("fit", self, lengths, given)
+    samples = checked_samples("fit", self, passes, (x, given), y, criterion, known)
     _check_augment(augment, samples)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     held_out = _validation_data(self, passes, validation_data, criterion)
@@ -221,11 +229,12 @@ def _validation_data(
     """Return the validation data as samples, if there are any."""
     if given is None:
         return None
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise TypeError("fit: validation_data must be a pair (x, y)")
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        raise TypeError("fit: validation_data must be a pair (x, y), or (x, y, lengths)")
     part = "validation_data's "
     x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
-    return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, part)
+    lengths = checked_lengths("fit", model, given[2] if given[2:] else None, x, part)
+    return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, lengths, part)
 
 
 def _check_batches(passes: Passes, samples: int, size: int) -> None:

@@ -201,7 +201,8 @@ class _Found(Exception):
 
 def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
     """Run one step in Python and return the origin of the first value that is not finite."""
-    x, t = training.batch(training.seek())
+    size = training.seek()
+    (x, t), lengths = training.batch(size), training.input_lengths(size)
 
     def watch_output(use: Use, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():
@@ -212,7 +213,7 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
             raise _Found(f"the gradient of {use.layer}", use.path, "")
 
     try:
-        y = training.model.run_forward(x, training=True, seen=watch_output)
+        y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
         losses, dy = training.criterion(y, t, training.model.output_lengths)
         for loss, value in zip(training.criterion.losses, losses, strict=True):
             if not np.isfinite(value):

@@ -10,8 +10,8 @@ from gyaku import memory
 from gyaku.checks import whole
 from gyaku.train.advice import advise_on_bytes
 from gyaku.train.capture import Steps, repeat
-from gyaku.train.dataset import checked_inputs
-from gyaku.train.samples import gather
+from gyaku.train.dataset import checked_inputs, checked_lengths
+from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 
     from gyaku.train.trainee import Trainee
 
+    Lengths = Sequence[NDArray[np.int64] | None]
+
 __all__ = ["Prediction", "predict"]
 
 
 @verb
-def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
+def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int = 512) -> Any:
     """Return the outputs of any number of samples.
 
     Parameters
     ----------
     x : array_like
         The inputs, (samples, ...).
+    lengths : array_like of int, optional
+        Lengths of padded sequences, as in `fit`.
     batch_size : int
         Samples per batch; the outputs do not depend on it.
 
@@ -53,11 +57,15 @@ def predict(self: Trainee, x: object, *, batch_size: int = 512) -> Any:
     passes = self.passes([each.shape[1:] for each in given])
     advise_on_bytes("predict", self, passes, given)
     self.adopt(passes)
-    found = _at_once(self, given) if len(given[0]) <= size else Prediction(self, given, size).run()
+    known = checked_lengths("predict", self, lengths, given)
+    if len(given[0]) <= size:
+        found = _at_once(self, given, known)
+    else:
+        found = Prediction(self, given, size, known).run()
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
     """Predict one batch without capture, since its program would run once."""
     dtype = model.dtype
     for each in x:
@@ -65,7 +73,8 @@ def _at_once(model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
             count = len(x[0])
             x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
             break
-    return [y.copy() for y in model.run_forward(x)]  # layers may keep their outputs
+    # Layers may keep their outputs.
+    return [y.copy() for y in model.run_forward(x, lengths=lengths)]
 
 
 class Prediction:
@@ -79,10 +88,14 @@ class Prediction:
         The inputs.
     batch_size : int
         Samples per step.
+    lengths : sequence of ndarray of int64 or None
+        Lengths of the inputs that are padded sequences; () if none is.
     """
 
-    def __init__(self, model: Trainee, x: Sequence[NDArray[Any]], batch_size: int) -> None:
-        self.model, self.x = model, x
+    def __init__(
+        self, model: Trainee, x: Sequence[NDArray[Any]], batch_size: int, lengths: Lengths = ()
+    ) -> None:
+        self.model, self.x, self.lengths = model, x, lengths
         self.count = len(x[0])
         self.batch_size = min(batch_size, self.count)
         self.order = np.arange(self.count)
@@ -93,7 +106,8 @@ class Prediction:
     def _predict(self, size: int) -> list[NDArray[Any]]:
         """Predict one batch; replay fills the same outputs again."""
         x = gather(self.x, self.order, self.cursor, size, self.model.dtype)
-        self.outputs[size] = y = self.model.run_forward(x)
+        lengths = gather_lengths(self.lengths, self.order, self.cursor, size)
+        self.outputs[size] = y = self.model.run_forward(x, lengths=lengths)
         return y
 
     def run(self) -> list[NDArray[Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train.criterion import last_criterion
-from gyaku.train.dataset import checked_inputs, checked_samples
+from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.samples import Samples
 from gyaku.train.steps import Training
 
@@ -28,6 +28,7 @@ def steps_to_profile(
     x: object,
     y: object,
     *,
+    lengths: object,
     loss: Any,
     optimizer: str | Optimizer | None,
     batch_size: int,
@@ -39,7 +40,7 @@ def steps_to_profile(
     ----------
     model : Trainee
         The model.
-    x, y, loss, optimizer, batch_size, steps : object
+    x, y, lengths, loss, optimizer, batch_size, steps : object
         See `Model.profile`.
 
     Returns
@@ -53,13 +54,14 @@ def steps_to_profile(
     learner = as_optimizer(optimizer or model.optimizer or "adam")
     given = checked_inputs("profile", model, x)
     passes = model.passes([each.shape[1:] for each in given])
-    samples = checked_samples("profile", model, passes, (x, given), y, criterion)
+    known = checked_lengths("profile", model, lengths, given)
+    samples = checked_samples("profile", model, passes, (x, given), y, criterion, known)
     model.adopt(passes)
     size = min(size, samples.count)
     rows = np.arange((steps + 1) * size) % samples.count
     return Training(
         model,
-        Samples(samples.x, samples.y, rows),
+        Samples(samples.x, samples.y, rows, samples.lengths),
         criterion,
         copy.copy(learner),
         batch_size=size,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
 
-__all__ = ["Samples", "gather", "inputs", "misfit", "same_memory", "targets"]
+    Lengths = Sequence[NDArray[np.int64] | None]
+
+__all__ = ["Samples", "gather", "gather_lengths", "inputs", "misfit", "same_memory", "targets"]
 
 # Elements of a partial sum: 1 MB of float32, which stays in cache for a second pass.
 _CHUNK = 1 << 18
@@ -39,6 +41,8 @@ class Samples:
         numbers, (samples,) or one for each position of a sample.
     rows : ndarray of int64
         Indices of the samples, by default all.
+    lengths : sequence of ndarray of int64 or None
+        Lengths of the inputs that are padded sequences; () if none is.
 
     Attributes
     ----------
@@ -46,17 +50,19 @@ class Samples:
         Number of the samples.
     """
 
-    __slots__ = ("count", "rows", "x", "y")
+    __slots__ = ("count", "lengths", "rows", "x", "y")
 
     def __init__(
         self,
         x: Sequence[NDArray[Any]],
         y: Sequence[NDArray[Any]],
         rows: NDArray[np.int64] | None = None,
+        lengths: Lengths = (),
     ) -> None:
         self.x = x
         self.y = y
         self.rows = rows
+        self.lengths = lengths
         self.count = len(x[0]) if rows is None else len(rows)
 
     def split(self, fraction: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
@@ -99,8 +105,8 @@ class Samples:
         else:
             chosen[-count:] = True
         return (
-            Samples(self.x, self.y, np.flatnonzero(~chosen)),
-            Samples(self.x, self.y, np.flatnonzero(chosen)),
+            Samples(self.x, self.y, np.flatnonzero(~chosen), self.lengths),
+            Samples(self.x, self.y, np.flatnonzero(chosen), self.lengths),
         )
 
 
@@ -148,6 +154,29 @@ def gather(
             ops.gather(source, order, cursor, batch)
         batches.append(batch)
     return batches
+
+
+def gather_lengths(
+    sources: Lengths, order: NDArray[np.int64], cursor: NDArray[np.int64], size: int
+) -> Lengths:
+    """Gather the lengths of the next batch.
+
+    Parameters
+    ----------
+    sources : sequence of ndarray of int64 or None
+        Lengths of the inputs that are padded sequences.
+    order, cursor, size : object
+        See `gather`.
+
+    Returns
+    -------
+    sequence of ndarray of int64 or None
+        Those of the batch.
+    """
+    return [
+        None if each is None else gather([each], order, cursor, size, each.dtype)[0]
+        for each in sources
+    ]
 
 
 def inputs(

@@ -9,7 +9,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.train.capture import Step, Steps, repeat
 from gyaku.train.meters import Meters
-from gyaku.train.samples import gather, same_memory
+from gyaku.train.samples import gather, gather_lengths, same_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +130,7 @@ class Training:
 
     def _gradients(self, size: int) -> tuple[Arrays, Arrays, Arrays]:
         x, t = self.batch(size)
-        y = self.model.run_forward(x, training=True)
+        y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
         self._lengths[size] = lengths = self.model.output_lengths
         losses, dy = self.criterion(y, t, lengths)
         self.model.run_backward(dy)
@@ -180,6 +180,21 @@ class Training:
                 samples.y, self.order, self.cursor, size, dtype, self.augmented, **self.augmentation
             ),
         )
+
+    def input_lengths(self, size: int) -> Lengths:
+        """Gather the lengths of the next inputs.
+
+        Parameters
+        ----------
+        size : int
+            The number of samples.
+
+        Returns
+        -------
+        sequence of ndarray of int64 or None
+            Those of the inputs that are padded sequences; () if none is.
+        """
+        return gather_lengths(self.samples.lengths, self.order, self.cursor, size)
 
     def seek(self) -> int:
         """Set the buffers to the position of `step`.

@@ -197,6 +197,7 @@ if TYPE_CHECKING:
             inputs: Sequence[NDArray[Any]],
             training: bool = False,
             seen: Callable[[Any, NDArray[Any]], None] | None = None,
+            lengths: Sequence[NDArray[np.int64] | None] = (),
         ) -> list[NDArray[Any]]:
             """Run a forward pass on validated arrays.
 
@@ -208,6 +209,8 @@ if TYPE_CHECKING:
                 Whether the pass belongs to a training step.
             seen : callable, optional
                 Function to call with each use of a layer and its output.
+            lengths : sequence of ndarray of int64 or None
+                Lengths of the inputs that are padded sequences; () if none is.
 
             Returns
             -------
