@@ -346,18 +346,19 @@ def targets(
                 f" by {name}.astype(int)"
             )
         return _labels(owner, name, array, outputs, lengths)
-    if loss.takes == "anything" and integer and array.ndim == 1 and outputs != (1,):
+    has_classes = outputs != (1,) if array.ndim == 1 else by_position and outputs[-1] != 1
+    if loss.takes == "anything" and integer and has_classes:
         return np.require(array, np.int64, ["C", "A"])
     if array.ndim == 1 and outputs == (1,):
         array = array.reshape(-1, 1)
     if loss.takes != "anything" and array.shape[1:] != outputs:
         hint = ""
-        if loss.takes == "classes" and by_position:
-            hint = f"; class numbers can be converted by {name}.astype(int)"
         if array.ndim == 1 and integer and len(outputs) == 1:
             hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
         if array.ndim == 2 and len(outputs) > 1:
             hint = "; end it with Flatten and Dense"
+        if loss.takes == "classes" and by_position:
+            hint = f"; class numbers can be converted by {name}.astype(int)"
         raise ValueError(
             f"{owner}: {name} has targets of shape {array.shape[1:]}, the model's outputs have"
             f" {outputs}{hint}"
