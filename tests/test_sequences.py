@@ -363,6 +363,12 @@ def test_mistakes_are_one_sentence(
     assert str(caught.value) == sentence
 
 
+def test_lengths_that_nothing_depends_on_are_refused() -> None:
+    model = gk.Sequential(gk.Flatten(), gk.Dense(CLASSES))
+    with pytest.raises(ValueError, match="predict: lengths reach no output and no layer that"):
+        model.predict(X, lengths=LENGTHS)
+
+
 def test_lengths_of_several_inputs_are_named() -> None:
     a, b = gk.Input((STEPS, FEATURES), name="a"), gk.Input((STEPS, FEATURES), name="b")
     model = gk.Model((a, b), gk.Dense(CLASSES)(gk.Add()(a, b)))

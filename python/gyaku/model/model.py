@@ -205,7 +205,7 @@ class Model(Graph):
         if lengths is not None:
             from gyaku.train.dataset import checked_lengths
 
-            known = checked_lengths("forward", self, lengths, batches)
+            known = checked_lengths("forward", self, self.plan, lengths, batches)
         outputs = self.run_forward(batches, training, lengths=known)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 

@@ -13,7 +13,7 @@ from gyaku.model.pairs import paired
 from gyaku.windows import channels_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     import numpy as np
@@ -342,6 +342,22 @@ class Plan:
             ):
                 found[use.output] = found[known[0]]
         return found
+
+    def depends_on(self, lengths: Mapping[int, NDArray[np.int64]]) -> bool:
+        """Return whether any output or layer depends on lengths.
+
+        Parameters
+        ----------
+        lengths : mapping of int to ndarray of int64
+            The result of `lengths`.
+
+        Returns
+        -------
+        bool
+            Whether one does.
+        """
+        takers = (use.inputs[0] for use in self.applications if use.layer.takes_lengths)
+        return any(value in lengths for value in (*takers, *self.outputs))
 
     def forward(
         self,

@@ -78,7 +78,12 @@ def checked_inputs(
 
 
 def checked_lengths(
-    owner: str, model: Trainee, lengths: object, x: Sequence[NDArray[Any]], part: str = ""
+    owner: str,
+    model: Trainee,
+    passes: Passes,
+    lengths: object,
+    x: Sequence[NDArray[Any]],
+    part: str = "",
 ) -> Lengths:
     """Validate the lengths of the inputs of a call.
 
@@ -88,6 +93,8 @@ def checked_lengths(
         The function that was called, for errors.
     model : Trainee
         The model.
+    passes : Passes
+        The passes of the model, adopted or not.
     lengths : array_like or None
         Numbers of real steps, (samples,); for several inputs a tuple or a dict, with None for those
         that are not padded.
@@ -104,7 +111,7 @@ def checked_lengths(
     Raises
     ------
     ValueError
-        If there is not one for each sample, or one is out of range.
+        If there is not one for each sample, one is out of range, or nothing depends on them.
     TypeError
         If they are no integers.
     """
@@ -115,6 +122,11 @@ def checked_lengths(
     for name, each, array in zip(names, given, x, strict=True):
         name = f"{part}lengths[{name!r}]" if len(names) > 1 else f"{part}lengths"
         found.append(lengths_of(owner, each, *array.shape[:2], name=name))
+    if not passes.depends_on(passes.lengths(x, found)):
+        raise ValueError(
+            f"{owner}: {part}lengths reach no output and no layer that takes them; they travel"
+            " through layers whose outputs have as many steps as their inputs"
+        )
     return found
 
 

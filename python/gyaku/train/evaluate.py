@@ -70,7 +70,7 @@ def evaluate(
     criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    known = checked_lengths("evaluate", self, lengths, given)
+    known = checked_lengths("evaluate", self, passes, lengths, given)
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
     advise_on_bytes("evaluate", self, passes, samples.x)
     self.adopt(passes)

@@ -143,7 +143,7 @@ def fit(
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    known = checked_lengths("fit", self, lengths, given)
+    known = checked_lengths("fit", self, passes, lengths, given)
     samples = checked_samples("fit", self, passes, (x, given), y, criterion, known)
     _check_augment(augment, samples)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
@@ -233,7 +233,7 @@ def _validation_data(
         raise TypeError("fit: validation_data must be a pair (x, y), or (x, y, lengths)")
     part = "validation_data's "
     x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
-    lengths = checked_lengths("fit", model, given[2] if given[2:] else None, x, part)
+    lengths = checked_lengths("fit", model, passes, given[2] if given[2:] else None, x, part)
     return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, lengths, part)
 
 

@@ -57,7 +57,7 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
     passes = self.passes([each.shape[1:] for each in given])
     advise_on_bytes("predict", self, passes, given)
     self.adopt(passes)
-    known = checked_lengths("predict", self, lengths, given)
+    known = checked_lengths("predict", self, passes, lengths, given)
     if len(given[0]) <= size:
         found = _at_once(self, given, known)
     else:

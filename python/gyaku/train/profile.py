@@ -54,7 +54,7 @@ def steps_to_profile(
     learner = as_optimizer(optimizer or model.optimizer or "adam")
     given = checked_inputs("profile", model, x)
     passes = model.passes([each.shape[1:] for each in given])
-    known = checked_lengths("profile", model, lengths, given)
+    known = checked_lengths("profile", model, passes, lengths, given)
     samples = checked_samples("profile", model, passes, (x, given), y, criterion, known)
     model.adopt(passes)
     size = min(size, samples.count)

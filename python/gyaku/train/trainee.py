@@ -72,6 +72,20 @@ if TYPE_CHECKING:
                 Number of real steps of each sample, by index of the value.
             """
 
+        def depends_on(self, lengths: Mapping[int, NDArray[np.int64]]) -> bool:
+            """Return whether any output or layer depends on lengths.
+
+            Parameters
+            ----------
+            lengths : mapping of int to ndarray of int64
+                The result of `lengths`.
+
+            Returns
+            -------
+            bool
+                Whether one does.
+            """
+
         @property
         def final_operations(self) -> tuple[str, ...]:
             """The last operation of each output, such as "softmax"."""
