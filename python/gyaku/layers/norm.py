@@ -37,9 +37,9 @@ class BatchNorm(Layer):
     Notes
     -----
     ``y = γ (x - μ) / √(σ² + ε) + β`` for each element of the last axis, with mean and variance over
-    all others. `buffers` holds the running statistics, ``mean`` and ``variance``. With
-    ``trainable = False`` it normalises by these in training too, and they stay. S. Ioffe and
-    C. Szegedy, Batch normalization (2015).
+    all others, padded steps of sequences included. `buffers` holds the running statistics,
+    ``mean`` and ``variance``. With ``trainable = False`` it normalises by these in training too,
+    and they stay. S. Ioffe and C. Szegedy, Batch normalization (2015).
 
     Examples
     --------

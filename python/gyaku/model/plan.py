@@ -327,20 +327,15 @@ class Plan:
         found = {value: each for value, each in enumerate(given) if each is not None}
         for use in self.applications:
             layer = use.instance
-            if (
-                layer.finds_lengths
-                and use.source not in found
-                and (use.source in range(self.inputs))
-            ):
+            finds = layer.finds_lengths and use.source in range(self.inputs)
+            if finds and use.source not in found:
                 found[use.output] = layer.find_lengths(inputs[use.source])
                 continue
-            known = [value for value in use.inputs if value in found]
-            if (
-                known
-                and layer.output_shape[1:]
-                and (layer.output_shape[:1] == self.shapes[known[0]][:1])
-            ):
-                found[use.output] = found[known[0]]
+            padded = next((value for value in use.inputs if value in found), None)
+            if padded is None or not layer.output_shape[1:]:
+                continue
+            if layer.output_shape[0] == self.shapes[padded][0]:
+                found[use.output] = found[padded]
         return found
 
     def depends_on(self, lengths: Mapping[int, NDArray[np.int64]]) -> bool:
