@@ -8,7 +8,6 @@ import numpy as np
 
 from gyaku import _core
 from gyaku.ops.arrays import INT64, check_shape, convert, floats, real_numbers
-from gyaku.ops.gemm import matmul
 from gyaku.ops.op import operation, prepared
 
 if TYPE_CHECKING:
@@ -181,9 +180,14 @@ def sequence_lengths(
 
 
 def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[Any]:
-    """Return x w + b, which the kernel overwrites by the gates."""
+    """Return x w + b, which the kernel overwrites by the gates.
+
+    The bits of a row do not depend on the number of rows, so that a sequence may come in pieces.
+    """
     n, time, features = x.shape
-    return matmul(x.reshape(n * time, features), w, bias=b).reshape(n, time, w.shape[1])
+    rows = x.reshape(n * time, features)
+    sums = _core.matmul(rows, w, b, None, False, False, "identity", 0.0, any_rows=True)
+    return sums.reshape(n, time, w.shape[1])
 
 
 def _simple_rnn(
