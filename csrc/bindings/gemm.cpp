@@ -148,12 +148,12 @@ private:
   std::int64_t scratch_bytes_ = 0;
 };
 
-// Paths through the kernels: the first one that applies is taken. Those for `any_rows` do not
-// depend on the number of rows, and neither do the bits of a row then.
+// Paths through the kernels: the first one that applies is taken. Those for `independent_rows` do
+// not depend on the number of rows, and neither do the bits of a row then.
 struct Path {
   bool (Product::*applies)() const;
   void (Tasks::*build)();
-  bool by_columns = false, copies_a = false, any_rows = false;
+  bool by_columns = false, copies_a = false, independent_rows = false;
 };
 constexpr std::array paths{
     Path{&Product::is_tiny, &Tasks::small}, // too small for the overhead of tiles
@@ -166,9 +166,9 @@ constexpr std::array paths{
     Path{&Product::always, &Tasks::tiles, false, false, true}, // B in place
 };
 
-void build(Product& product, Tasks& tasks, bool any_rows) {
+void build(Product& product, Tasks& tasks, bool independent_rows) {
   const auto& path = *std::ranges::find_if(paths, [&](const Path& each) {
-    return (each.any_rows || !any_rows) && (product.*each.applies)();
+    return (each.independent_rows || !independent_rows) && (product.*each.applies)();
   });
   product.args.by_columns = path.by_columns;
   product.args.copies_a = path.copies_a;
@@ -231,7 +231,8 @@ Work work_of(const Product& product, const NamedActivation& activation) {
 }
 
 py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, bool transpose_a,
-                  bool transpose_b, const std::string& activation, double alpha, bool any_rows) {
+                  bool transpose_b, const std::string& activation, double alpha,
+                  bool independent_rows) {
   Call call("matmul");
   Product product = product_of(call, call.real_matrix(a, "a"), call.real_matrix(b, "b"),
                                transpose_a, transpose_b);
@@ -245,7 +246,7 @@ py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, b
   set_result(call, product, call.real_matrix_output(c, "out"));
   product.work = work_of(product, named);
   Tasks tasks(product);
-  build(product, tasks, any_rows);
+  build(product, tasks, independent_rows);
   tasks.run(call);
   return c;
 }
@@ -271,7 +272,7 @@ py::object sum_rows(py::handle x_array, py::handle out) {
 void register_gemm(py::module_& module) {
   module.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("out"),
              py::arg("transpose_a"), py::arg("transpose_b"), py::arg("activation"),
-             py::arg("alpha"), py::arg("any_rows") = false);
+             py::arg("alpha"), py::arg("independent_rows") = false);
   module.def("sum_rows", &sum_rows, py::arg("x"), py::arg("out"));
 }
 

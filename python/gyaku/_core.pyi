@@ -46,7 +46,7 @@ def matmul(
     transpose_b: bool,
     activation: str,
     alpha: float,
-    any_rows: bool = False,
+    independent_rows: bool = False,
 ) -> NDArray[Any]: ...
 def sum_rows(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def conv2d(

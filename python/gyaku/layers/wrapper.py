@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gyaku import memory, ops
 from gyaku.layers.base import Layer
-from gyaku.layers.recurrent import Recurrent
+from gyaku.layers.recurrence import Recurrent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,13 @@ class Owned(MutableMapping[str, NDArray[Any]]):
 
 
 class Wrapper(Layer, abstract=True):
-    """Base of layers around another layer, whose parameters are theirs."""
+    """Base of layers around another layer, whose parameters are theirs.
+
+    Parameters
+    ----------
+    name : str, optional
+        The layer's name.
+    """
 
     native = True
 
@@ -175,7 +181,22 @@ class Bidirectional(Wrapper):
         *,
         lengths: NDArray[np.int64] | None = None,
     ) -> NDArray[Any]:
-        """Run in both directions; see `Layer.forward`."""
+        """Run in both directions.
+
+        Parameters
+        ----------
+        x : ndarray
+            Sequences of shape (samples, time, features).
+        training : bool
+            Whether this pass belongs to a training step.
+        lengths : ndarray of int64 or None
+            Lengths of the sequences, of shape (samples,); None if they have all steps.
+
+        Returns
+        -------
+        ndarray
+            The outputs.
+        """
         first, second = (
             part.forward(x, training=training, lengths=lengths)
             for part in (self._forward_part, self._backward_part)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gyaku import _core
 from gyaku.ops.arrays import INT64, check_shape, convert, floats, real_numbers
+from gyaku.ops.gemm import matmul
 from gyaku.ops.op import operation, prepared
 
 if TYPE_CHECKING:
@@ -185,8 +186,7 @@ def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[A
     The bits of a row do not depend on the number of rows, so that a sequence may come in pieces.
     """
     n, time, features = x.shape
-    rows = x.reshape(n * time, features)
-    sums = _core.matmul(rows, w, b, None, False, False, "identity", 0.0, any_rows=True)
+    sums = matmul(x.reshape(n * time, features), w, bias=b, independent_rows=True)
     return sums.reshape(n, time, w.shape[1])
 
 
