@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import memory
+from gyaku import _core, memory
+from gyaku.backend import active
 from gyaku.checks import whole
 from gyaku.layers.activation import Activation
 from gyaku.layers.dense import Dense
@@ -17,7 +18,7 @@ from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.wrapper import TimeDistributed
 from gyaku.symbolic import label
-from gyaku.train.capture import Step, repeat
+from gyaku.train.capture import Step
 
 if TYPE_CHECKING:
     from typing import Any
@@ -60,7 +61,8 @@ class Stream:
     def __init__(self, model: Graph, samples: int | None = None) -> None:
         self.samples = None if samples is None else whole("stream", "samples", samples)
         self._model = model
-        self._flat = model.flat_params
+        self._flat: NDArray[Any] | None = None  # the parameters of the captured program
+        self._captured: list[tuple[_core.Program, int]] = []
         self._plan, timed = _plan_of_a_step(model)
         uses = self._plan.applications
         self._layers = [each.instance for each in uses if isinstance(each.instance, Recurrent)]
@@ -73,7 +75,6 @@ class Stream:
             (*rows, *(shape[1:] if value in timed else shape))
             for value, shape in zip(self._plan.outputs, self._plan.output_shapes, strict=True)
         ]
-        self._step = Step(self._run)
         self._outputs: list[NDArray[Any]] = []
 
     def __call__(self, x: ArrayLike) -> Any:
@@ -99,11 +100,20 @@ class Stream:
         if step.shape != given.shape:
             raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
         given[...] = step
-        if self._flat is not self._model.flat_params:  # the parameters have moved
-            self._flat, self._step = self._model.flat_params, Step(self._run)
-        repeat([(self._step, 1)])
-        found = [each.copy() for each in self._outputs]
-        return found[0] if len(found) == 1 else tuple(found)
+        if active.native and self._flat is self._model.flat_params:
+            _core.replay(self._captured)
+        else:
+            self._capture()
+        if len(self._outputs) == 1:
+            return self._outputs[0].copy()
+        return tuple(each.copy() for each in self._outputs)
+
+    def _capture(self) -> None:
+        """Run the step in Python, and capture it, once the parameters have their place."""
+        step = Step(self._run)
+        step.run()
+        if step.program is not None:
+            self._flat, self._captured = self._model.flat_params, [(step.program, 1)]
 
     def reset(self) -> None:
         """Begin a new sequence, with states of zero."""
