@@ -187,6 +187,56 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Concatenate along the first axis": LayerCase(
         lambda: gk.Concatenate(1), ((2, 3), (1, 3), (1, 3))
     ),
+    "SimpleRNN": LayerCase(lambda: gk.SimpleRNN(3), (5, 2), flops=5 * (2 * (2 + 3) * 3 + 3 * 3)),
+    "SimpleRNN with sequences": LayerCase(
+        lambda: gk.SimpleRNN(3, "relu", return_sequences=True, recompute=True), (4, 2)
+    ),
+    "SimpleRNN without bias": LayerCase(lambda: gk.SimpleRNN(2, use_bias=False), (3, 2)),
+    "LSTM": LayerCase(lambda: gk.LSTM(3), (4, 2), flops=4 * (2 * (2 + 3) * 12 + 17 * 3)),
+    "LSTM with all it takes": LayerCase(
+        lambda: gk.LSTM(
+            *(3,),
+            return_sequences=True,
+            go_backwards=True,
+            recompute=True,
+            peepholes=True,
+            projection=2,
+            forget_bias=2.0,
+        ),
+        (4, 2),
+    ),
+    "LSTM without bias": LayerCase(lambda: gk.LSTM(2, use_bias=False, projection=1), (3, 2)),
+    "LSTM with peepholes": LayerCase(lambda: gk.LSTM(2, peepholes=True, go_backwards=True), (3, 2)),
+    "LSTM from a state": LayerCase(lambda: gk.LSTM(3), ((4, 2), (3,), (3,))),
+    "GRU from a state": LayerCase(
+        lambda: gk.GRU(3, return_sequences=True, recompute=True), ((4, 2), (3,))
+    ),
+    "GRU": LayerCase(lambda: gk.GRU(3), (4, 2), flops=4 * (2 * (2 + 3) * 9 + 16 * 3)),
+    "GRU with all it takes": LayerCase(
+        lambda: gk.GRU(
+            3, return_sequences=True, go_backwards=True, recompute=True, reset_after=False
+        ),
+        (4, 2),
+    ),
+    "GRU without bias": LayerCase(lambda: gk.GRU(2, use_bias=False), (3, 2)),
+    "Bidirectional": LayerCase(
+        lambda: gk.Bidirectional(gk.GRU(2)), (3, 2), flops=2 * 3 * (2 * (2 + 2) * 6 + 16 * 2)
+    ),
+    "Bidirectional with sequences": LayerCase(
+        lambda: gk.Bidirectional(gk.LSTM(2, return_sequences=True, recompute=True)), (3, 2)
+    ),
+    "Bidirectional sum": LayerCase(
+        lambda: gk.Bidirectional(gk.SimpleRNN(2, return_sequences=True), "sum"), (3, 2)
+    ),
+    "Bidirectional mean": LayerCase(lambda: gk.Bidirectional(gk.LSTM(2), "ave"), (3, 2)),
+    "TimeDistributed": LayerCase(
+        lambda: gk.TimeDistributed(gk.Conv1D(2, 2)), (3, 4, 2), flops=3 * 3 * 2 * (2 * 4 + 1)
+    ),
+    "TimeDistributed recurrent": LayerCase(lambda: gk.TimeDistributed(gk.LSTM(2)), (2, 3, 2)),
+    "TimeDistributed random": LayerCase(lambda: gk.TimeDistributed(gk.Dropout(0.4)), (5, 10)),
+    "TimeDistributed with statistics": LayerCase(
+        lambda: gk.TimeDistributed(gk.BatchNorm()), (3, 4)
+    ),
     "Product": LayerCase(Product, ((3,), (3,))),
     "Scale": LayerCase(Scale, (7,)),
     "Sum": LayerCase(Sum, (7,)),

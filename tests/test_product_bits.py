@@ -5,6 +5,8 @@ The numbers use all their digits, so that another order of summation would show.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from op_case import DTYPES, Array
@@ -73,3 +75,16 @@ def test_where_the_arrays_begin_changes_no_bit(product: Product) -> None:
     out = framed(np.zeros((product.m, product.n), product.dtype))
     product(*framed_arrays, out=out)
     assert out.tobytes() == product(*aligned).tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("k", [1, 3, 8, 33, 129, 400])
+def test_a_row_may_be_independent_of_the_number_of_rows(k: int, dtype: np.dtype[Any]) -> None:
+    rng = np.random.default_rng(k)
+    a = rng.standard_normal((300, k)).astype(dtype)
+    for n in (1, 2, 15, 20, 33, 131, 512):
+        b, bias = (rng.standard_normal(shape).astype(dtype) for shape in ((k, n), n))
+        whole = ops.matmul(a, b, bias=bias, independent_rows=True)
+        for m in (1, 2, 4, 7, 29, 150):
+            part = ops.matmul(a[:m], b, bias=bias, independent_rows=True)
+            assert part.tobytes() == whole[:m].tobytes(), f"{m} rows, {n} columns"

@@ -29,20 +29,21 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def recorded(kind: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments, parameters, results and all gradients of one layer."""
+    """Return arguments, parameters, results and all gradients; states only of a single layer."""
     import torch
 
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(1)
     layer = getattr(torch.nn, kind)(FEATURES, UNITS, batch_first=True, **options)
-    directions = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
-    widths = [options.get("proj_size", UNITS)] + [UNITS] * (kind == "LSTM")
+    single = "num_layers" not in options
+    widths = [options.get("proj_size", UNITS)] + [UNITS] * (kind == "LSTM") if single else []
     x = torch.randn(SAMPLES, TIME, FEATURES, requires_grad=True)
-    states = [torch.randn(directions, SAMPLES, width, requires_grad=True) for width in widths]
+    states = [torch.randn(1, SAMPLES, width, requires_grad=True) for width in widths]
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True)
-    output, last = layer(packed, tuple(states) if len(states) > 1 else states[0])
+    given = (tuple(states) if kind == "LSTM" else states[0]) if single else None
+    output, last = layer(packed, given)
     y, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True)
-    results = [y, *(last if isinstance(last, tuple) else (last,))]
+    results = [y, *(last if isinstance(last, tuple) else (last,))] if single else [y]
     gradients = [torch.randn_like(each) for each in results]
     torch.autograd.backward(results, gradients)
 

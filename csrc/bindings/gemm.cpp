@@ -148,26 +148,28 @@ private:
   std::int64_t scratch_bytes_ = 0;
 };
 
-// Paths through the kernels: the first one that applies is taken.
+// Paths through the kernels: the first one that applies is taken. Those for `independent_rows` do
+// not depend on the number of rows, and neither do the bits of a row then.
 struct Path {
   bool (Product::*applies)() const;
   void (Tasks::*build)();
-  bool by_columns = false, copies_a = false;
+  bool by_columns = false, copies_a = false, independent_rows = false;
 };
 constexpr std::array paths{
-    Path{&Product::is_tiny, &Tasks::small},     // too small for the overhead of tiles
-    Path{&Product::is_column, &Tasks::column},  //
+    Path{&Product::is_tiny, &Tasks::small}, // too small for the overhead of tiles
+    Path{&Product::is_column, &Tasks::column, false, false, true},
     Path{&Product::has_few_rows, &Tasks::rows}, // B read once in long strips
     Path{&Product::is_inner, &Tasks::inner},    //
     Path{&Product::goes_by_columns, &Tasks::columns, true},
     Path{&Product::copies_both, &Tasks::packed, false, true},
     Path{&Product::copies_b, &Tasks::packed},
-    Path{&Product::always, &Tasks::tiles}, // B in place
+    Path{&Product::always, &Tasks::tiles, false, false, true}, // B in place
 };
 
-void build(Product& product, Tasks& tasks) {
-  const auto& path =
-      *std::ranges::find_if(paths, [&](const Path& each) { return (product.*each.applies)(); });
+void build(Product& product, Tasks& tasks, bool independent_rows) {
+  const auto& path = *std::ranges::find_if(paths, [&](const Path& each) {
+    return (each.independent_rows || !independent_rows) && (product.*each.applies)();
+  });
   product.args.by_columns = path.by_columns;
   product.args.copies_a = path.copies_a;
   cut_loops(product);
@@ -229,7 +231,8 @@ Work work_of(const Product& product, const NamedActivation& activation) {
 }
 
 py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, bool transpose_a,
-                  bool transpose_b, const std::string& activation, double alpha) {
+                  bool transpose_b, const std::string& activation, double alpha,
+                  bool independent_rows) {
   Call call("matmul");
   Product product = product_of(call, call.real_matrix(a, "a"), call.real_matrix(b, "b"),
                                transpose_a, transpose_b);
@@ -243,7 +246,7 @@ py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, b
   set_result(call, product, call.real_matrix_output(c, "out"));
   product.work = work_of(product, named);
   Tasks tasks(product);
-  build(product, tasks);
+  build(product, tasks, independent_rows);
   tasks.run(call);
   return c;
 }
@@ -269,7 +272,7 @@ py::object sum_rows(py::handle x_array, py::handle out) {
 void register_gemm(py::module_& module) {
   module.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("out"),
              py::arg("transpose_a"), py::arg("transpose_b"), py::arg("activation"),
-             py::arg("alpha"));
+             py::arg("alpha"), py::arg("independent_rows") = false);
   module.def("sum_rows", &sum_rows, py::arg("x"), py::arg("out"));
 }
 

@@ -91,6 +91,10 @@ public:
     for (const Tensor& each : {peepholes, projection})
       if (each.data != nullptr) operands.push_back(each.read());
     choose_slices();
+    // One step of few sequences reads u once, so that a copy does not pay.
+    shape.in_place = !backward && shape.steps == 1 && !has_second() &&
+                     shape.rows <= kernels().tile[static_cast<int>(u.scalar())].rows &&
+                     u.shape[1] % panel() == 0;
     plan(backward);
   }
 
@@ -126,8 +130,9 @@ public:
   // Adds the tasks that pack the weights.
   template <class Args> void pack(Args& args, bool backward) {
     room_.reserve();
-    args.packed = room_.at(first_at_);
-    add_pack(u.data, first_gates() * shape.units, first_at_, backward, shape.outputs);
+    args.packed = shape.in_place ? u.data : room_.at(first_at_);
+    if (!shape.in_place)
+      add_pack(u.data, first_gates() * shape.units, first_at_, backward, shape.outputs);
     if (is_projected()) {
       args.second_packed = room_.at(second_at_);
       add_pack_of(projection.data, shape.units, shape.outputs, shape.outputs, second_at_, backward);
@@ -140,7 +145,7 @@ public:
     args.room = room_.at(rows_at_);
     args.lengths = lengths;
     args.peepholes = peepholes.data;
-    operands.push_back({room_.at(0), rows_at_, Access::read});
+    operands.push_back(shape.in_place ? u.read() : Operand{room_.at(0), rows_at_, Access::read});
     operands.push_back({room_.at(rows_at_), other_at_ - rows_at_, Access::update, !shape.by_units});
     if (shape.by_units)
       operands.push_back({room_.at(other_at_), room_.bytes() - other_at_, Access::update});
@@ -202,8 +207,9 @@ private:
     const std::int64_t columns = backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
                                           : terms + units + std::max(units, outputs);
     shape.room = static_cast<std::int32_t>(columns);
-    first_at_ = room_.add(
-        (backward ? outputs * first_gates() * shape.units : terms * shape.outputs) * item);
+    const std::int64_t packed =
+        backward ? outputs * first_gates() * shape.units : terms * shape.outputs;
+    first_at_ = room_.add(shape.in_place ? 0 : packed * item);
     if (has_second())
       second_at_ = room_.add(
           (backward ? units * shape.outputs : std::max(units, outputs) * shape.units) * item);

@@ -148,14 +148,13 @@ private:
   void multiply(const T* a, std::int64_t lda, std::int64_t k, const void* packed, std::int64_t n,
                 int gates, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
-    if (!shape_.by_units)
-      return multiply_panels({lda, k, n, shape_.room, 0, ceil_div(n, panel)}, rows_, a, at(packed),
-                             c);
+    PanelProduct product{lda, k, n, shape_.room, 0, ceil_div(n, panel), shape_.in_place ? n : 0};
+    if (!shape_.by_units) return multiply_panels(product, rows_, a, at(packed), c);
     for (int gate = 0; gate < gates; ++gate) {
       const std::int64_t before = gate * std::int64_t{shape_.units};
-      multiply_panels(
-          {lda, k, n, shape_.room, (before + units_.begin) / panel, (before + units_.end) / panel},
-          rows_, a, at(packed), c);
+      product.first = (before + units_.begin) / panel;
+      product.last = (before + units_.end) / panel;
+      multiply_panels(product, rows_, a, at(packed), c);
     }
   }
 

@@ -1,5 +1,4 @@
-// Shared by both passes through recurrent cells: the position of a step, products with packed
-// weights.
+// Shared by both passes through recurrent cells: the position of a step, products with weights.
 #pragma once
 
 #include "kernels/args/recurrent.h"
@@ -9,10 +8,12 @@
 
 namespace gyaku::GYAKU_ISA_NAME {
 
-// c[rows][columns of panels] = a b for at most `tile_rows` rows; b (k x n) is packed in panels.
+// c[rows][columns of panels] = a b for at most `tile_rows` rows; b (k x n) is packed in panels, or
+// in place, as whole panels of rows `ldb` apart.
 struct PanelProduct {
   std::int64_t lda, k, n, ldc;
   std::int64_t first, last; // panels
+  std::int64_t ldb = 0;     // 0: packed
 };
 void multiply_panels(const PanelProduct& shape, int rows, const float* a, const float* b,
                      float* c) noexcept;

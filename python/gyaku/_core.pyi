@@ -46,6 +46,7 @@ def matmul(
     transpose_b: bool,
     activation: str,
     alpha: float,
+    independent_rows: bool = False,
 ) -> NDArray[Any]: ...
 def sum_rows(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def conv2d(

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Initialize: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], NDArray[np.floating]]
 
-__all__ = ["Constant", "He", "Initializer", "Normal", "Ones", "Uniform", "Xavier", "Zeros"]
+__all__ = ["Constant", "He", "Initializer", "Normal", "Ones", "Orthogonal", "Uniform", "Xavier"]
+__all__ += ["Zeros"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -167,6 +168,35 @@ class He(Initializer):
         """Draw from N(0, s²); see `Initializer`."""
         deviation = self.gain * math.sqrt(2 / max(1, _inputs_and_outputs(shape)[0]))
         return random.normal(0.0, deviation, shape)
+
+
+class Orthogonal(Initializer):
+    """Orthogonal rows or columns, which keep the length of what is multiplied by them.
+
+    Parameters
+    ----------
+    gain : float
+        Factor on all values.
+
+    Notes
+    -----
+    The matrix Q of the QR decomposition of normal values, with the signs of R's diagonal, so that
+    all orthogonal matrices are equally likely; axes in front count as inputs. A state that is
+    multiplied by a square one in each time step neither vanishes nor explodes: A. Saxe and others,
+    Exact solutions to the nonlinear dynamics of learning in deep linear neural networks (2014).
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = number("Orthogonal", "gain", gain, above=0)
+
+    def __call__(self, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw an orthogonal matrix; see `Initializer`."""
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal: needs a shape of two axes or more, got {shape}")
+        inputs, outputs = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(random.normal(size=(max(inputs, outputs), min(inputs, outputs))))
+        q *= np.where(np.diag(r) < 0, -1, 1)
+        return self.gain * (q if inputs >= outputs else q.T).reshape(shape)
 
 
 def _inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -18,11 +18,13 @@ struct RecurrentShape {
   Cell cell;
   bool reverse;  // step s of a sequence is at the time length - 1 - s, else s
   bool by_units; // a slice counts panels of units instead of rows, of one step
+  bool in_place; // u is not packed: columns of whole panels, of the only step
 };
 
 // h' = cell(x w + b + h u) step by step. A slice of rows runs through all steps.
 //
-// `packed` are the panels of u, or of its columns for the first two gates (reset_gru);
+// `packed` are the panels of u, u itself (in_place), or its columns for the first two gates
+// (reset_gru);
 // `second_packed` those of the projection (lstm), or of the remaining columns of u (reset_gru).
 struct RecurrentArgs {
   const void* packed;

@@ -13,8 +13,10 @@ from gyaku.layers.embedding import *
 from gyaku.layers.merge import *
 from gyaku.layers.norm import *
 from gyaku.layers.pool import *
+from gyaku.layers.recurrent import *
 from gyaku.layers.rescaling import *
 from gyaku.layers.shape import *
+from gyaku.layers.wrapper import *
 from gyaku.symbolic import Input as Input
 
 if not TYPE_CHECKING:  # type checkers follow the stars, to what each module exports

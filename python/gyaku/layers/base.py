@@ -93,6 +93,8 @@ class Layer(Component, Block, table=LAYERS):
         Sample shapes, without the batch axis; `input_shape` is that of the first input.
     input_shapes : tuple of tuple of int
         Sample shapes of all inputs.
+    output_shapes : tuple of tuple of int
+        Sample shapes of all outputs, if there are several.
     dtype : numpy.dtype
         float32 or float64, that of all arrays.
     needs_input_gradient : bool
@@ -139,6 +141,8 @@ class Layer(Component, Block, table=LAYERS):
     """Whether `forward` has the argument ``training``, which is optional in user layers."""
     takes: ClassVar[int | None] = 1
     """Number of inputs of `forward`, None for any."""
+    gives: int = 1
+    """Number of outputs of `forward`, which returns a tuple of several; only of native layers."""
     takes_indices: ClassVar[bool] = False
     """Whether inputs are indices, which stay int32 or int64."""
     takes_lengths: ClassVar[bool] = False
@@ -154,6 +158,7 @@ class Layer(Component, Block, table=LAYERS):
     input_shape: tuple[int, ...] = ()
     input_shapes: tuple[tuple[int, ...], ...] = ()
     output_shape: tuple[int, ...] = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float32)
     needs_input_gradient: bool = True
     activation_after: str = ""
@@ -182,7 +187,7 @@ class Layer(Component, Block, table=LAYERS):
     @property
     def arity(self) -> tuple[int | None, int]:
         """Number of inputs, None for any, and of outputs."""
-        return self.takes, 1
+        return self.takes, self.gives
 
     @property
     def trainable(self) -> bool:

@@ -102,7 +102,13 @@ class Dense(Weighted):
         rows = x.reshape(-1, x.shape[-1])
         attributes = vars(self)  # without their check, whose time matters in small layers
         attributes["x"], attributes["shape"] = rows, x.shape
-        y = ops.matmul(rows, self.params["weight"], bias=self.params.get("bias"), **self.epilogue)
+        y = ops.matmul(
+            rows,
+            self.params["weight"],
+            bias=self.params.get("bias"),
+            independent_rows=x.ndim == 3,  # a step of a sequence, which may come by itself
+            **self.epilogue,
+        )
         return self.activate(y, training).reshape(*x.shape[:-1], self.units)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:

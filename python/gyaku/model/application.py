@@ -27,22 +27,25 @@ class Application:
     inputs : tuple of int
         Indices of its input values.
     output : int
-        Index of its output value.
+        Index of its output value, or of the first of several.
 
     Attributes
     ----------
     instance : Layer
         Layer object of this application: the layer itself or, for a shared layer, a clone that
         shares its parameters and keeps its own inputs and gradients for the backward pass.
+    outputs : range
+        Indices of all its output values.
     """
 
-    __slots__ = ("inputs", "instance", "layer", "output", "path", "run", "source")
+    __slots__ = ("inputs", "instance", "layer", "output", "outputs", "path", "run", "source")
 
     def __init__(self, layer: Layer, path: str, inputs: tuple[int, ...], output: int) -> None:
         self.layer = layer
         self.path = path
         self.inputs = inputs
         self.output = output
+        self.outputs = range(output, output + layer.gives)
         self.source = inputs[0] if len(inputs) == 1 else -1
         self.bind(layer)
 
@@ -66,16 +69,17 @@ class Application:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """The shape of a sample of the output."""
+        """The shape of a sample of the output, or of the first of several."""
         return self.instance.output_shape
 
-    def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any] | None, ...]:
+    def backward(self, dy: Any) -> tuple[NDArray[Any] | None, ...]:
         """Write the gradients of the parameters.
 
         Parameters
         ----------
-        dy : ndarray
-            The gradient with respect to the output.
+        dy : ndarray or tuple of (ndarray or None)
+            The gradient with respect to the output, or to each of several, of which some may have
+            none.
 
         Returns
         -------

@@ -183,9 +183,9 @@ class Graph(Strict, Block):
                 if isinstance(part, Graph):
                     nested.append((part, values))
                     return part._route(within(f"{path}{part.name}."), values)
-                output = count + len(applications)
+                output = applications[-1].outputs.stop if applications else count
                 applications.append(Application(part, path + part.name, values, output))
-                return (output,)
+                return tuple(applications[-1].outputs)
 
             return apply
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
+    from gyaku.model.stream import Stream
     from gyaku.model.table import Table
     from gyaku.optim import Optimizer
     from gyaku.symbolic import Block
@@ -316,6 +317,46 @@ class Model(Graph):
                 "program: nothing is captured yet; call fit first, with the native backend"
             )
         return listing(**self.captured)
+
+    def stream(self, samples: int | None = None) -> Stream:
+        """Return a function of single time steps, for signals that arrive one step at a time.
+
+        Parameters
+        ----------
+        samples : int, optional
+            Number of signals side by side; by default one, without an axis of samples.
+
+        Returns
+        -------
+        Stream
+            Called with the features of the next step, it returns the output for it and keeps the
+            states of recurrent layers; its ``reset()`` begins a new sequence. It uses the
+            parameters of this model, which stays unchanged.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, has several inputs, or has a layer that needs several steps
+            at once, such as `Bidirectional` or a convolution.
+
+        Examples
+        --------
+        >>> import gyaku as gk
+        >>> model = gk.Sequential(gk.LSTM(8, return_sequences=True), gk.Dense(1))
+        >>> model.build((100, 3))
+        >>> stream = model.stream()
+        >>> stream([0.1, 0.2, 0.3]).shape, stream([0.2, 0.4, 0.6]).shape
+        ((1,), (1,))
+        """
+        from gyaku.model.stream import Stream
+
+        return Stream(self, samples)
+
+    def reset_states(self) -> None:
+        """Begin the next batch with states of zero, in all stateful recurrent layers."""
+        for use in self.plan.applications if self.built else ():
+            if hasattr(use.instance, "reset_states"):
+                use.instance.reset_states()
 
     @verb
     def profile(

@@ -251,7 +251,7 @@ class Plan:
             use.bind(_clone(use.layer))
             vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
             _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
-            self.shapes[use.output] = use.instance.output_shape
+            self.shapes.update(zip(use.outputs, use.instance.output_shapes, strict=True))
 
     def build(self, shapes: Sequence[Shape], *, clones_only: bool = False) -> None:
         """Build all layers, which declare their parameters.
@@ -275,7 +275,7 @@ class Plan:
                 streams = sum(layer.draws for layer in self.layers)
                 use.instance.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.instance, given)
-            known[use.output] = use.instance.output_shape
+            known.update(zip(use.outputs, use.instance.output_shapes, strict=True))
 
     def share_parameters(self) -> None:
         """Share the parameters of the layers, now in their final buffers, with the clones."""
@@ -301,7 +301,7 @@ class Plan:
             vars(use.instance)["_frozen"] = not use.layer.trainable
             trained = use.layer.params and use.layer.trainable
             if trained or not self._reached.isdisjoint(use.inputs):
-                self._reached.add(use.output)
+                self._reached.update(use.outputs)
 
     def lengths(self, inputs: Arrays, given: Lengths = ()) -> dict[int, NDArray[np.int64]]:
         """Return the lengths of the values that are padded sequences.
@@ -379,7 +379,7 @@ class Plan:
         list of ndarray
             The outputs.
         """
-        values = list(inputs)  # an application's output is the next
+        values = list(inputs)  # an application's outputs are the next
         known = self.lengths(inputs, lengths) if lengths or self._finds else {}
         self.output_lengths = [known.get(value) for value in self.outputs] if known else []
         for use in self.applications:
@@ -388,9 +388,13 @@ class Plan:
             else:
                 own = {"lengths": known.get(use.inputs[0])} if use.layer.takes_lengths else {}
                 y = use.run(*[values[value] for value in use.inputs], training=training, **own)
-            values.append(y)
+            if use.layer.gives == 1:
+                values.append(y)
+            else:
+                values.extend(y)
             if seen:
-                seen(use, y)
+                for value in use.outputs:
+                    seen(use, values[value])
         return [values[value] for value in self.outputs]
 
     def backward(
@@ -420,16 +424,17 @@ class Plan:
             pending.setdefault(value, []).append(gradient)
         samples = len(gradients[0])
         for use in reversed(self._backward):
-            parts = pending.pop(use.output, [])
+            given = [pending.pop(value, []) for value in use.outputs]
             if not input_gradient and use.output not in self._reached:
                 continue
             instance = use.instance
             instance.needs_input_gradient = not instance.takes_indices and (
                 input_gradient or not self._reached.isdisjoint(use.inputs)
             )
-            if not parts:  # an unused output
-                parts = [memory.zeros((samples, *use.output_shape), instance.dtype)]
-            found = use.backward(_sum(parts))
+            if not any(given):  # an unused layer
+                given[0] = [memory.zeros((samples, *use.output_shape), instance.dtype)]
+            totals = tuple(_sum(parts) if parts else None for parts in given)
+            found = use.backward(totals[0] if len(totals) == 1 else totals)
             for value, part in zip(use.inputs, found, strict=True):
                 if part is not None:
                     pending.setdefault(value, []).append(part)
@@ -462,7 +467,8 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
     built: Any = layer.build(*(shapes if type(layer).build is not Layer.build else shapes[:1]))
     if not isinstance(built, (tuple, list)):
         raise TypeError(f"{layer}: build must return the shape of an output sample, got {built!r}")
-    layer.output_shape = tuple(built)
+    layer.output_shapes = tuple(map(tuple, built)) if layer.gives > 1 else (tuple(built),)
+    layer.output_shape = layer.output_shapes[0]
     given = f"input {' and '.join(map(str, shapes))}"
     check_bytes(str(layer), "the output", layer.output_shape, given)
     for shape in shapes:

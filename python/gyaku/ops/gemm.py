@@ -55,15 +55,18 @@ def _factors(a: ArrayLike, b: ArrayLike, columns: int) -> tuple[NDArray[Any], ND
 
 
 @operation(
-    lambda a, b, *, transpose_a, transpose_b, bias, activation, alpha, out: _core.matmul(
-        a,
-        b,
-        bias,
-        out,
-        transpose_a,
-        transpose_b,
-        activation or "identity",
-        0.0 if activation is None else alpha_of(activation, alpha),
+    lambda a, b, *, transpose_a, transpose_b, bias, activation, alpha, independent_rows, out: (
+        _core.matmul(
+            a,
+            b,
+            bias,
+            out,
+            transpose_a,
+            transpose_b,
+            activation or "identity",
+            0.0 if activation is None else alpha_of(activation, alpha),
+            independent_rows,
+        )
     ),
     inputs="a b",
     outputs="y",
@@ -83,6 +86,7 @@ def matmul(
     bias: ArrayLike | None = None,
     activation: str | None = None,
     alpha: float | None = None,
+    independent_rows: bool = False,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Multiply two matrices, add a bias to each row, apply an activation function.
@@ -103,6 +107,9 @@ def matmul(
         Name of an activation function of `gyaku.ops`.
     alpha : float or None, optional
         Parameter of `leaky_relu` or `elu`; None is the function's default.
+    independent_rows : bool, default False
+        Whether the bits of a row of the result do not depend on the number of rows, as they may
+        otherwise, since products of few rows are computed in another way.
     out : ndarray or None, optional
         Array of shape (m, n) that the result is written to; it may be columns of a wider matrix.
 

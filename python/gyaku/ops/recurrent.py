@@ -181,9 +181,13 @@ def sequence_lengths(
 
 
 def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[Any]:
-    """Return x w + b, which the kernel overwrites by the gates."""
+    """Return x w + b, which the kernel overwrites by the gates.
+
+    The bits of a row do not depend on the number of rows, so that a sequence may come in pieces.
+    """
     n, time, features = x.shape
-    return matmul(x.reshape(n * time, features), w, bias=b).reshape(n, time, w.shape[1])
+    sums = matmul(x.reshape(n * time, features), w, bias=b, independent_rows=True)
+    return sums.reshape(n, time, w.shape[1])
 
 
 def _simple_rnn(

@@ -1,0 +1,154 @@
+"""Models of sequences on signals that arrive one step at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku import _core, memory
+from gyaku.backend import active
+from gyaku.checks import whole
+from gyaku.layers.activation import Activation
+from gyaku.layers.dense import Dense
+from gyaku.layers.dropout import Dropout
+from gyaku.layers.merge import Add
+from gyaku.layers.norm import BatchNorm, LayerNorm
+from gyaku.layers.recurrence import Recurrent
+from gyaku.layers.rescaling import Rescaling
+from gyaku.layers.wrapper import TimeDistributed
+from gyaku.symbolic import label
+from gyaku.train.capture import Step
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from gyaku.model.graph import Graph
+    from gyaku.model.plan import Plan
+
+__all__ = ["Stream"]
+
+# Layers whose output for a time step needs that step and a state alone.
+_BY_STEP = (
+    *(Activation, Add, BatchNorm, Dense, Dropout, LayerNorm, Recurrent, Rescaling),
+    TimeDistributed,
+)
+
+
+class Stream:
+    """A model of sequences that is fed step by step, and keeps the states between the steps.
+
+    Parameters
+    ----------
+    model : Model
+        The model, with one input; it stays unchanged, and its parameters are those of the stream.
+    samples : int or None
+        Number of signals side by side; None is one, without the axis of the samples.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, or needs several steps at once.
+
+    Notes
+    -----
+    The outputs have the same bits as those of `Model.forward` for the sequence so far, whose steps
+    are not computed again. See `Model.stream`.
+    """
+
+    def __init__(self, model: Graph, samples: int | None = None) -> None:
+        self.samples = None if samples is None else whole("stream", "samples", samples)
+        self._model = model
+        self._flat: NDArray[Any] | None = None  # the parameters of the captured program
+        self._captured: list[tuple[_core.Program, int]] = []
+        self._plan, timed = _plan_of_a_step(model)
+        uses = self._plan.applications
+        self._layers = [each.instance for each in uses if isinstance(each.instance, Recurrent)]
+        rows = () if samples is None else (samples,)
+        (_, *features), *_ = self._plan.input_shapes
+        dtype = model.input_dtypes[0].replace("integer", "int64") or model.dtype
+        self._x = memory.zeros((samples or 1, 1, *features), dtype)
+        self._given = self._x.reshape(*rows, *features)
+        self._shapes = [
+            (*rows, *(shape[1:] if value in timed else shape))
+            for value, shape in zip(self._plan.outputs, self._plan.output_shapes, strict=True)
+        ]
+        self._outputs: list[NDArray[Any]] = []
+
+    def __call__(self, x: ArrayLike) -> Any:
+        """Return the outputs of the next step.
+
+        Parameters
+        ----------
+        x : array_like
+            The step: its features, or with `samples` a row of them for each signal.
+
+        Returns
+        -------
+        ndarray or tuple of ndarray
+            The output, without an axis of time; a tuple of several.
+
+        Raises
+        ------
+        ValueError
+            If x has another shape.
+        """
+        given = self._given
+        step = x if isinstance(x, np.ndarray) else np.asarray(x)
+        if step.shape != given.shape:
+            raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
+        given[...] = step
+        if active.native and self._flat is self._model.flat_params:
+            _core.replay(self._captured)
+        else:
+            self._capture()
+        if len(self._outputs) == 1:
+            return self._outputs[0].copy()
+        return tuple(each.copy() for each in self._outputs)
+
+    def _capture(self) -> None:
+        """Run the step in Python, and capture it, once the parameters have their place."""
+        step = Step(self._run)
+        step.run()
+        if step.program is not None:
+            self._flat, self._captured = self._model.flat_params, [(step.program, 1)]
+
+    def reset(self) -> None:
+        """Begin a new sequence, with states of zero."""
+        for layer in self._layers:
+            layer.reset_states()
+
+    def _run(self) -> list[NDArray[Any]]:
+        """Compute one step; replay fills the same outputs again."""
+        found = self._plan.forward([self._x], False)
+        self._outputs = [y.reshape(s) for y, s in zip(found, self._shapes, strict=True)]
+        return found
+
+
+def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
+    """Return a plan of clones for one step of a sequence, and the values that are sequences."""
+    if not model.built:
+        raise ValueError(f"stream: {label(model)} is not built yet; call fit or build first")
+    inputs = len(model.wiring.inputs)
+    if inputs != 1:
+        raise ValueError(f"stream: {label(model)} must have one input, got {inputs}")
+    timed = {0}
+    for use in model.plan.applications:
+        if timed.isdisjoint(use.inputs):
+            continue
+        layer = use.layer
+        if isinstance(layer, Recurrent) and len(use.inputs) > 1:
+            raise ValueError(f"stream: {layer} begins with a given state, not with that before")
+        if not isinstance(layer, _BY_STEP) or getattr(layer, "go_backwards", False):
+            raise ValueError(f"stream: {layer} needs several steps of a sequence at once")
+        if getattr(layer, "return_sequences", True):
+            timed.add(use.output)
+    plan, _ = model.planned()
+    plan.build([(1, *model.plan.input_shapes[0][1:])], clones_only=True)
+    plan.share_parameters()
+    for use in plan.applications:
+        if isinstance(use.instance, Recurrent):
+            use.instance.stateful = True
+    return plan, timed

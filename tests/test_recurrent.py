@@ -1,0 +1,302 @@
+"""Recurrent layers: padding, carried states, one step at a time, both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch_recurrent
+from numpy.typing import NDArray
+from recurrent_cases import GATES, drawn
+
+import gyaku as gk
+from gyaku import ops
+
+Array = NDArray[Any]
+EPS = float(np.finfo(np.float64).eps)
+F32 = np.dtype(np.float32)
+RECORDED = torch_recurrent.load()
+LAYERS: dict[str, Callable[..., Any]] = {
+    "SimpleRNN": gk.SimpleRNN,
+    "LSTM": gk.LSTM,
+    "LSTM with projection": lambda *units, **options: gk.LSTM(
+        *units, peepholes=True, projection=3, **options
+    ),
+    "GRU": gk.GRU,
+    "GRU with the gate before": lambda *units, **options: gk.GRU(
+        *units, reset_after=False, **options
+    ),
+}
+each_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=list(LAYERS))
+each_op = pytest.mark.parametrize("name", GATES)
+both_directions = pytest.mark.parametrize("reverse", [False, True])
+
+
+def built(layer: gk.Layer, *shape: int) -> Any:
+    """Return a layer with random parameters."""
+    gk.Sequential(layer).build(shape)
+    rng = np.random.default_rng(3)
+    for each in layer.params.values():
+        each[...] = 0.5 * rng.standard_normal(each.shape)
+    return layer
+
+
+def sequences(samples: int, time: int, features: int, seed: int = 0) -> Array:
+    x = np.random.default_rng(seed).standard_normal((samples, time, features))
+    return x.astype(np.float32)
+
+
+def same(actual: Any, expected: Any) -> None:
+    """Compare bits."""
+    assert np.ascontiguousarray(actual).tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+# Sizes with remainders of vectors and tiles.
+@both_directions
+@pytest.mark.parametrize("size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33)], ids=str)
+@each_op
+def test_a_row_does_not_depend_on_its_neighbours(
+    name: str, size: tuple[int, int, int, int], reverse: bool
+) -> None:
+    parts = {"simple_rnn": ("b", "h0"), "lstm": ("b", "h0", "c0"), "gru": ("b", "h0")}[name]
+    arrays = drawn(name, np.random.default_rng(0), F32, size, (*parts, "lengths"))
+    operation = getattr(ops, name)
+    whole = operation(**arrays, reverse=reverse)
+    by_row = [key for key in arrays if key in {"x", "h0", "c0", "lengths"}]
+    order = np.random.default_rng(1).permutation(size[0])
+    turned = operation(**arrays | {key: arrays[key][order] for key in by_row}, reverse=reverse)
+    for each, other in zip(whole, turned, strict=True):
+        same(each[order], other)
+    changed = {key: arrays[key].copy() for key in by_row}
+    changed["x"][1:], changed["lengths"][1:] = 100, size[1]
+    for each, other in zip(whole, operation(**arrays | changed, reverse=reverse), strict=True):
+        same(each[:1], other[:1])
+
+
+@pytest.mark.parametrize("size", [(7, 6, 3, 4), (33, 4, 28, 20), (1, 8, 9, 33)], ids=str)
+@each_op
+def test_two_halves_with_carried_states_are_the_whole(
+    name: str, size: tuple[int, int, int, int]
+) -> None:
+    arrays = drawn(name, np.random.default_rng(0), F32, size, ("b",))
+    operation, x, half = getattr(ops, name), arrays.pop("x"), size[1] // 2
+    whole = operation(x, **arrays)
+    first = operation(x[:, :half], **arrays)
+    carried = {"h0": first[1]} | ({"c0": first[2]} if name == "lstm" else {})
+    second = operation(x[:, half:], **arrays, **carried)
+    same(np.concatenate([first[0], second[0]], axis=1), whole[0])
+    same(second[1], whole[1])
+
+
+@each_layer
+def test_one_step_at_a_time_gives_the_same_bits(make: Callable[..., Any]) -> None:
+    layer, x = built(make(5, return_sequences=True), 6, 4), sequences(2, 6, 4)
+    whole, state = layer.forward(x), None
+    for t in range(6):
+        y, state = layer.step(x[:, t], state)
+        same(y, whole[:, t])
+
+
+@each_layer
+def test_a_backward_pass_may_run_the_forward_pass_again(make: Callable[..., Any]) -> None:
+    x, dy = sequences(3, 4, 2), sequences(3, 4, 2, seed=1)
+    found = []
+    for recompute in (False, True):
+        layer = built(make(5, return_sequences=True, recompute=recompute), 4, 2)
+        y = layer.forward(x, lengths=np.array([1, 4, 3]))
+        dx = layer.backward(np.ones_like(y) * dy[..., :1])
+        found.append([dx, *layer.grads.values()])
+        assert (layer.saved is None) == recompute
+    for one, other in zip(*found, strict=True):
+        same(one, other)
+
+
+@each_layer
+def test_an_output_stays_at_its_time_in_a_layer_that_goes_backwards(
+    make: Callable[..., Any],
+) -> None:
+    x, lengths = sequences(2, 5, 3), np.array([3, 5])
+    y = built(make(4, return_sequences=True, go_backwards=True), 5, 3).forward(x, lengths=lengths)
+    onwards = built(make(4, return_sequences=True), 5, 3)
+    for row, length in enumerate(lengths):
+        turned = onwards.forward(x[row : row + 1, :length][:, ::-1])
+        np.testing.assert_allclose(y[row, :length], turned[0, ::-1], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(y[row, length:], 0)
+
+
+@pytest.mark.parametrize("case", [case for case in RECORDED if "layers" in case])
+def test_layers_on_each_other_in_both_directions_are_those_of_pytorch(case: str) -> None:
+    kind, record = ("lstm" if "lstm" in case else "gru"), RECORDED[case]
+    make = {"lstm": gk.LSTM, "gru": gk.GRU}[kind]
+    x, lengths = np.array(record["x"]), np.array(record["lengths"])
+    layers = [
+        gk.Bidirectional(make(3, return_sequences=True), name=f"layer{number}")
+        for number in range(2)
+    ]
+    model = gk.Sequential(*layers, dtype="float64")
+    model.build(x.shape[1:])
+    names = {"w": "weight", "u": "recurrent_weight", "b": "bias", "b_recurrent": "recurrent_bias"}
+
+    def by_name(arrays: Any, gradients: bool = False) -> dict[str, Array]:
+        return {
+            f"layer{number}.{direction}.{names[name]}": each
+            for number in range(2)
+            for direction, suffix in (("forward", ""), ("backward", "_reverse"))
+            for name, each in torch_recurrent.converted(
+                kind, arrays, f"_l{number}{suffix}", gradients=gradients
+            ).items()
+        }
+
+    for name, each in by_name(record["params"]).items():
+        model.params[name] = each
+    first = layers[0].forward(x, lengths=lengths)
+    y = layers[1].forward(first, lengths=lengths)
+    dx = layers[0].backward(layers[1].backward(np.array(record["dresults"][0])))
+    expected = by_name(record["grads"], gradients=True)
+    found = {name: model.grads[name] for name in expected}
+    expected |= {"y": np.array(record["results"][0]), "dx": np.array(record["dx"])}
+    found |= {"y": y, "dx": dx}
+    for name, each in expected.items():
+        np.testing.assert_allclose(found[name], each, rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "ave"])
+def test_bidirectional_is_its_two_layers(merge: str) -> None:
+    x, lengths = sequences(3, 4, 2), np.array([2, 4, 1])
+    both = built(gk.Bidirectional(gk.GRU(3, return_sequences=True), merge), 4, 2)
+    outputs = []
+    for direction, backwards in (("forward", False), ("backward", True)):
+        layer = built(gk.GRU(3, return_sequences=True, go_backwards=backwards), 4, 2)
+        for name in layer.params:
+            layer.params[name] = both.params[f"{direction}.{name}"]
+        outputs.append(layer.forward(x, lengths=lengths))
+    one, other = outputs
+    merged = {
+        "concat": np.concatenate(outputs, axis=-1),
+        "sum": one + other,
+        "ave": (one + other) * np.float32(0.5),
+    }
+    same(both.forward(x, lengths=lengths), merged[merge])
+
+
+def test_a_frozen_layer_gets_no_gradients() -> None:
+    for make in (lambda: gk.LSTM(3), lambda: gk.Bidirectional(gk.GRU(3))):
+        layer = make()
+        layer.trainable = False
+        model = gk.Sequential(gk.Dense(2), layer)
+        model.build((4, 2))
+        y = model.forward(sequences(2, 4, 2), training=True)
+        model.backward(np.ones_like(y))
+        assert not any(each.any() for each in layer.grads.values())
+        assert model.grads["dense.weight"].any()
+
+
+def test_a_layer_for_each_step_may_be_written_in_numpy() -> None:
+    class Scale(gk.Layer):
+        def build(self, input_shape):
+            self.add_param("scale", input_shape, "ones")
+            return input_shape
+
+        def forward(self, x, training=False):
+            self.x = x
+            return x * self.params["scale"]
+
+        def backward(self, dy):
+            self.grads["scale"] = (dy * self.x).sum(axis=0)
+            return dy * self.params["scale"]
+
+    x = sequences(20, 3, 2)
+    model = gk.Sequential(gk.TimeDistributed(Scale()))
+    options: dict[str, Any] = {"loss": "mean_squared_error", "optimizer": gk.SGD(0.5)}
+    model.fit(x, x * [3, -1], **options, epochs=60, verbose=0, seed=0)
+    np.testing.assert_allclose(model.params["time_distributed.layer.scale"], [3, -1], atol=1e-4)
+
+
+@each_layer
+def test_it_begins_with_an_orthogonal_matrix_for_each_gate(make: Callable[..., Any]) -> None:
+    layer = make(6)
+    gk.Sequential(layer, dtype="float64").build((3, 2))
+    recurrent = layer.params["recurrent_weight"]
+    for gate in np.split(recurrent, recurrent.shape[1] // 6, axis=1):
+        np.testing.assert_allclose(gate @ gate.T, np.eye(len(gate)), atol=1e-14)
+
+
+def test_an_lstm_begins_by_remembering() -> None:
+    layer = gk.LSTM(2, forget_bias=1.5)
+    gk.Sequential(layer).build((3, 2))
+    assert layer.params["bias"].tolist() == [0, 0, 1.5, 1.5, 0, 0, 0, 0]
+
+
+MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
+    (ValueError, "LSTM: units must be at least 1, got 0", lambda: gk.LSTM(0)),
+    (
+        ValueError,
+        'SimpleRNN: activation must be "tanh" or "relu", got \'sigmoid\'',
+        lambda: gk.SimpleRNN(3, "sigmoid"),
+    ),
+    (
+        ValueError,
+        "LSTM 'lstm': needs samples of shape (time, features), got (4,)",
+        lambda: gk.Sequential(gk.LSTM(3)).build((4,)),
+    ),
+    (
+        ValueError,
+        "GRU: goes backwards, it needs the end of a sequence first",
+        lambda: gk.GRU(3, go_backwards=True).step(np.zeros((1, 2))),
+    ),
+    (
+        ValueError,
+        "lstm: h0 must have shape (2, 3), got (5, 3)",
+        lambda: built(gk.LSTM(3), 4, 2).step(
+            np.zeros((2, 2), F32), (np.zeros((5, 3), F32), np.zeros((5, 3), F32))
+        ),
+    ),
+    (
+        ValueError,
+        "LSTM 'lstm': initial states must have the shapes (3,) and (3,), got (3,)",
+        lambda: gk.Model(
+            inputs := [gk.Input((4, 2)), gk.Input((3,))], gk.LSTM(3, name="lstm")(*inputs)
+        ).build(),
+    ),
+    (
+        TypeError,
+        "Bidirectional: layer must be a recurrent layer, such as LSTM(32), got Dense(3)",
+        lambda: gk.Bidirectional(gk.Dense(3)),  # type: ignore[arg-type]
+    ),
+    (
+        ValueError,
+        "Bidirectional: layer must not have stateful=True, got GRU(3, stateful=True)",
+        lambda: gk.Bidirectional(gk.GRU(3, stateful=True)),
+    ),
+    (
+        ValueError,
+        "Bidirectional: merge must be one of concat, sum, ave, got 'add'",
+        lambda: gk.Bidirectional(gk.GRU(3), "add"),
+    ),
+    (
+        TypeError,
+        "TimeDistributed: layer must be a layer of one input and one output, got Sequential",
+        lambda: gk.TimeDistributed(gk.Sequential(gk.Dense(3))),  # type: ignore[arg-type]
+    ),
+    (
+        ValueError,
+        "TimeDistributed 'time_distributed': needs samples of shape (time, ...), got (4,)",
+        lambda: gk.Sequential(gk.TimeDistributed(gk.Dense(3))).build((4,)),
+    ),
+    (
+        ValueError,
+        "Orthogonal: needs a shape of two axes or more, got (3,)",
+        lambda: gk.init.Orthogonal()((3,), np.random.default_rng(0)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "call"), MISTAKES, ids=[m for _, m, _ in MISTAKES])
+def test_a_mistake_is_refused_in_one_sentence(
+    error: type[Exception], message: str, call: Callable[[], Any]
+) -> None:
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message

@@ -1,0 +1,128 @@
+"""States of recurrent layers: carried between batches, handed from one layer to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_layers import numerical_gradient
+from test_recurrent import EPS, Array, built, each_layer, same, sequences
+
+import gyaku as gk
+
+
+@each_layer
+def test_a_stateful_layer_goes_on_where_it_ended(make: Callable[..., Any]) -> None:
+    x = sequences(2, 8, 3)
+    whole = built(make(4, return_sequences=True), 8, 3).forward(x)
+    layer = built(make(4, return_sequences=True, stateful=True), 4, 3)
+    halves = [layer.forward(np.ascontiguousarray(each)) for each in np.split(x, 2, axis=1)]
+    np.testing.assert_allclose(np.concatenate(halves, axis=1), whole, rtol=1e-5, atol=1e-6)
+    layer.reset_states()
+    same(layer.forward(np.ascontiguousarray(x[:, :4])), halves[0])
+
+
+@each_layer
+def test_gradients_end_at_the_border_of_a_batch(make: Callable[..., Any]) -> None:
+    # The second half by itself, from the states that the first half left.
+    first, second = sequences(2, 3, 2), sequences(2, 3, 2, seed=1)
+    options = {"return_sequences": True}
+    layer = built(make(4, stateful=True, **options), 3, 2)
+    layer.forward(first)
+    y = layer.forward(second)
+    dx = layer.backward(np.ones_like(y))
+    other = built(make(4, **options), 3, 2)
+    state = None
+    for t in range(3):
+        _, state = other.step(first[:, t], state)
+    other.forward(second, *state)
+    other_dx, *_ = other.backward(np.ones_like(y))
+    np.testing.assert_allclose(dx, other_dx, rtol=1e-5)
+
+
+def test_a_stateful_layer_trains_by_replay_as_in_python() -> None:
+    x, t = sequences(12, 4, 3), sequences(12, 4, 2, seed=1)
+
+    def model() -> Any:
+        layer = gk.LSTM(5, return_sequences=True, stateful=True, name="lstm")
+        return gk.Sequential(layer, gk.Dense(2), seed=0)
+
+    fitted, stepped = model(), model()
+    options: dict[str, Any] = {"loss": "mean_squared_error", "optimizer": gk.SGD(0.1)}
+    fitted.fit(x, t, **options, epochs=2, batch_size=4, shuffle=False, seed=0, verbose=0)
+    stepped.build((4, 3), seed=0)
+    loss, optimizer = gk.losses.MeanSquaredError(), gk.SGD(0.1)
+    for _ in range(2):
+        for rows in np.split(np.arange(12), 3):
+            _, dy = loss(stepped.forward(x[rows], training=True), t[rows])
+            stepped.backward(dy)
+            optimizer.step(stepped)
+    same(fitted.flat_params, stepped.flat_params)
+
+
+def test_another_batch_size_is_refused_while_states_are_carried() -> None:
+    layer = built(gk.GRU(2, stateful=True, name="memory"), 3, 2)
+    layer.forward(sequences(4, 3, 2))
+    message = (
+        r"^GRU 'memory': carries the states of 4 samples, got a batch of 2; call reset_states\(\)"
+        " first, or keep the size of batches$"
+    )
+    with pytest.raises(ValueError, match=message):
+        layer.forward(sequences(2, 3, 2))
+    layer.reset_states()
+    assert layer.forward(sequences(2, 3, 2)).shape == (2, 2)
+
+
+def encoder_and_decoder(make: Any, *, with_output: bool) -> gk.Model:
+    source, target = gk.Input((4, 2)), gk.Input((3, 2))
+    y, *states = make(3, return_state=True)(source)
+    decoded = gk.Flatten()(make(3, return_sequences=True)(target, *states))
+    joined = gk.Concatenate()(decoded, y) if with_output else decoded
+    return gk.Model([source, target], gk.Dense(2)(joined), dtype="float64")
+
+
+def assert_gradients_are_numerical(model: gk.Model, inputs: list[Array]) -> None:
+    x: Any = inputs if len(inputs) > 1 else inputs[0]
+    dy = np.random.default_rng(1).standard_normal(model.forward(x, training=True).shape)
+
+    def value() -> float:
+        return float((dy * model.forward(x, training=True)).sum())
+
+    found = model.backward(dy, input_gradient=True)
+    pairs = [*zip(inputs, found if len(inputs) > 1 else [found], strict=True)]
+    pairs += [(view, model.grads[name].copy()) for name, view in model.params.items()]
+    for each, gradient in pairs:
+        expected = numerical_gradient(value, each)
+        np.testing.assert_allclose(gradient, expected, atol=100 * EPS ** (2 / 3), rtol=0)
+
+
+@pytest.mark.parametrize("make", [gk.LSTM, gk.GRU, gk.SimpleRNN])
+@pytest.mark.parametrize("with_output", [False, True])
+def test_states_travel_from_an_encoder_to_a_decoder(
+    make: Any, with_output: bool, tmp_path: Path
+) -> None:
+    model = encoder_and_decoder(make, with_output=with_output)
+    inputs = [sequences(2, time, 2).astype(np.float64) for time in (4, 3)]
+    assert_gradients_are_numerical(model, inputs)
+    model.save(tmp_path / "model.safetensors")
+    again = gk.load(tmp_path / "model.safetensors")
+    assert repr(again) == repr(model)
+    np.testing.assert_array_equal(again.predict(inputs), model.predict(inputs))
+
+
+def test_a_cell_alone_may_be_the_output() -> None:
+    x = gk.Input((4, 2))
+    _, _, c = gk.LSTM(3, return_state=True, return_sequences=True)(x)
+    model = gk.Model(x, gk.Dense(1)(c), dtype="float64")
+    assert_gradients_are_numerical(model, [sequences(2, 4, 2).astype(np.float64)])
+
+
+def test_states_of_a_layer_with_two_uses_stay_apart() -> None:
+    one, other, encode = gk.Input((4, 2)), gk.Input((4, 2)), gk.GRU(3, return_state=True)
+    states = [encode(each)[1] for each in (one, other)]
+    model = gk.Model([one, other], gk.Dense(1)(gk.Concatenate()(states)), dtype="float64")
+    inputs = [sequences(2, 4, 2, seed).astype(np.float64) for seed in (0, 1)]
+    assert_gradients_are_numerical(model, inputs)
