@@ -43,7 +43,8 @@ ANY_ISA = {
     *("test_models", "test_plots", "test_progress", "test_readme", "test_reference"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_reference_recurrent", "test_registry"),
-    *("test_safetensors", "test_schedules", "test_stub", "test_windows"),
+    *("test_conllu", "test_safetensors", "test_schedules", "test_sequences", "test_series"),
+    *("test_stub", "test_vocabulary", "test_windows"),
 }
 # A cross-section of the suite, marked `quick`: files, and of how many of their tests one is taken.
 QUICK = {
