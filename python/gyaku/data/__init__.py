@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.data.augment import Augment
-from gyaku.data.conllu import Sentence, read_conllu
+from gyaku.data.conllu import UPOS, Sentence, read_conllu
 from gyaku.data.digits import digits
 from gyaku.data.download import DownloadError
 from gyaku.data.features import word_features
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASETS",
+    "UPOS",
     "Augment",
     "DownloadError",
     "Sentence",

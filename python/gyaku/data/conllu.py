@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     import os
     from typing import IO
 
-__all__ = ["Sentence", "read_conllu"]
+__all__ = ["UPOS", "Sentence", "read_conllu"]
+
+UPOS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN"),
+    *("PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
+"""The 17 universal part-of-speech tags, which treebanks of all languages share."""
 
 _FIELDS = 10
 # A multiword token such as 1-2, or an empty node such as 1.1: both stand beside the words.
@@ -27,7 +33,7 @@ class Sentence(NamedTuple):
     form, lemma : tuple of str
         The words as written, and their dictionary forms.
     upos, xpos : tuple of str
-        Part-of-speech tags: universal ones, and those of the language.
+        Part-of-speech tags: universal ones, of `UPOS`, and those of the language.
     feats : tuple of str
         Morphological features.
     head, deprel : tuple of str
