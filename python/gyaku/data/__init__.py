@@ -1,14 +1,21 @@
-"""Data sets, each as ``(x_train, y_train), (x_test, y_test)``, and augmentation."""
+"""Data sets and readers, text and time series as arrays, and augmentation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gyaku.data.augment import Augment
+from gyaku.data.conllu import UPOS, Sentence, read_conllu
 from gyaku.data.digits import digits
 from gyaku.data.download import DownloadError
+from gyaku.data.features import word_features
 from gyaku.data.idx import read_idx
 from gyaku.data.mnist import mnist
+from gyaku.data.nab import nab
+from gyaku.data.sequences import batches_by_length, pad
+from gyaku.data.series import Series, windows
+from gyaku.data.treebank import treebank
+from gyaku.data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +25,25 @@ if TYPE_CHECKING:
 
     Split = tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
 
-__all__ = ["DATASETS", "Augment", "DownloadError", "digits", "mnist", "read_idx"]
+__all__ = [
+    "DATASETS",
+    "UPOS",
+    "Augment",
+    "DownloadError",
+    "Sentence",
+    "Series",
+    "Vocabulary",
+    "batches_by_length",
+    "digits",
+    "mnist",
+    "nab",
+    "pad",
+    "read_conllu",
+    "read_idx",
+    "treebank",
+    "windows",
+    "word_features",
+]
 
 DATASETS: dict[str, Callable[[], Split]] = {"digits": digits, "mnist": mnist}
 """Data sets by name, for the command line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gyaku.plots.anomalies import anomalies
 from gyaku.plots.learning_curve import learning_curve
 
-__all__ = ["learning_curve"]
+__all__ = ["anomalies", "learning_curve"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gyaku.plots.style import BLUE, INK, VERMILION, decorate, japanese_font, set_font
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Literal
@@ -16,19 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_curve"]
 
-# Okabe and Ito's blue and vermilion, which are safe for all kinds of colour vision.
-_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
-_INK, _GRID = "#333333", "#E4E4E4"
-
 _WORDS = {
     "en": {"loss": "Loss", "accuracy": "Accuracy", "epoch": "Epoch"},
     "ja": {"loss": "損失", "accuracy": "正解率", "epoch": "エポック"},
 }
 _SERIES = {"en": ("training", "validation"), "ja": ("訓練", "検証")}
-_JAPANESE_FONTS = (
-    *("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans"),
-    *("Yu Gothic", "Meiryo", "TakaoPGothic", "VL PGothic", "Source Han Sans JP"),
-)
 _NOT_DRAWN = frozenset({"epoch", "learning_rate", "samples_per_second", "seconds", "time"})
 _MARKED = 12  # most epochs with a marker each
 _LABEL_GAP = 0.065  # distance between two labels, as a fraction of the height of the axes
@@ -79,7 +73,7 @@ def learning_curve(
 
     if lang not in _WORDS:
         raise ValueError(f"learning_curve: lang must be 'en' or 'ja', got {lang!r}")
-    font = _japanese_font() if lang == "ja" else None
+    font = japanese_font() if lang == "ja" else None
     if font is None:
         lang = "en"
     quantities = _quantities(history)
@@ -96,10 +90,9 @@ def learning_curve(
         curves = _curves(history, quantity, names or _SERIES[lang])
         _draw(panel, quantity, curves, _WORDS[lang])
     if title:
-        figure.suptitle(title, x=0.015, ha="left", color=_INK, fontsize=13, fontweight="bold")
+        figure.suptitle(title, x=0.015, ha="left", color=INK, fontsize=13, fontweight="bold")
     if font is not None:
-        for text in figure.findobj(lambda artist: hasattr(artist, "set_fontfamily")):
-            text.set_fontfamily(font)  # type: ignore[attr-defined]
+        set_font(figure, font)
     return figure
 
 
@@ -114,9 +107,9 @@ def _curves(
     history: Mapping[str, Sequence[float]], quantity: str, names: tuple[str, str]
 ) -> Curves:
     """Return name, colour and values of the training curve and of the validation curve."""
-    curves = [(names[0], _TRAINING, [float(v) for v in history[quantity]])]
+    curves = [(names[0], BLUE, [float(v) for v in history[quantity]])]
     if f"val_{quantity}" in history:
-        curves.append((names[1], _VALIDATION, [float(v) for v in history[f"val_{quantity}"]]))
+        curves.append((names[1], VERMILION, [float(v) for v in history[f"val_{quantity}"]]))
     return curves
 
 
@@ -131,9 +124,9 @@ def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, str]) 
         )
     _scale(panel, quantity, [v for _, _, values in curves for v in values if math.isfinite(v)])
     _decorate(panel, epochs)
-    panel.set_xlabel(words["epoch"], color=_INK)
+    panel.set_xlabel(words["epoch"], color=INK)
     heading = words.get(quantity, quantity.replace("_", " ").capitalize())
-    panel.set_title(heading, loc="left", color=_INK, fontsize=11)
+    panel.set_title(heading, loc="left", color=INK, fontsize=11)
     _label_ends(panel, quantity, curves)
 
 
@@ -161,12 +154,7 @@ def _decorate(panel: Axes, epochs: int) -> None:
 
     panel.set_xlim(1 if epochs > 1 else 0.5, max(epochs, 1.5))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    panel.grid(axis="y", color=_GRID, linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.tick_params(colors=_INK, length=0, labelsize=9)
-    for side, spine in panel.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(_INK)
+    decorate(panel)
 
 
 def _label_ends(panel: Axes, quantity: str, curves: Curves) -> None:
@@ -188,21 +176,3 @@ def _label_ends(panel: Axes, quantity: str, curves: Curves) -> None:
         panel.text(
             1.02, height, text, color=color, fontsize=9.5, va="center", transform=panel.transAxes
         )
-
-
-def _japanese_font() -> str | None:
-    """Return a Japanese font of this machine, or warn and return None."""
-    import warnings
-
-    from matplotlib.font_manager import fontManager
-
-    installed = set(fontManager.get_font_names())
-    for family in _JAPANESE_FONTS:
-        if family in installed:
-            return family
-    warnings.warn(
-        "no Japanese font was found, so the labels are English: install one, for example"
-        " Noto Sans CJK JP",
-        stacklevel=3,
-    )
-    return None
