@@ -38,7 +38,12 @@ class Figure:
         return ratio if self.rate else 1 / ratio
 
     def change(self, before: Figure) -> str:
-        """Return whether all rounds are faster, or slower, than all of another figure."""
+        """Return whether all rounds are faster, or slower, than all of another figure.
+
+        A single round has no range, and so no change.
+        """
+        if min(len(self.values), len(before.values)) < 2:
+            return ""
         if max(before.values) < min(self.values):
             return "faster" if self.rate else "slower"
         if min(before.values) > max(self.values):

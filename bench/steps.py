@@ -52,10 +52,10 @@ def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
         with settings.machine.watch():
             row = measure(workload, settings)
             row["machine"] = settings.machine.facts()
+            found[workload.name] = row
+            settings.keep("rows", found)
             print(settings.machine.heading(f"{workload.name}: {workload.title or workload.shape}"))
             print(show_row(workload, row), flush=True)
-        found[workload.name] = row
-        settings.keep("rows", found)
     if len(found) > 1:
         listed = [name for name in settings.peers if any(options(name, w) for w in workloads)]
         rivals = [name for name in listed if name != OWN]
