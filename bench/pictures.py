@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PALETTE = (
-    *("#e69f00", "#d62728", "#1f4fd8", "#17a2b8", "#7b2d8b", "#2ca02c", "#8c564b", "#e377c2"),
-    *("#7f7f7f", "#808000", "#000075", "#ff7f50", "#00e0a0", "#000000", "#b8860b", "#9370db"),
+    *("#e69f00", "#d62728", "#1f4fd8", "#2ca02c", "#7b2d8b", "#17becf", "#8c564b", "#f781bf"),
+    *("#7f7f7f", "#808000", "#00e0a0", "#000000", "#b0b0ff", "#ff7f50", "#5a0000", "#c0c000"),
 )
 """Colours that are easily told apart on white, the first of them best."""
 MARKERS = "osD^v<>Pp*hX"
@@ -51,10 +51,8 @@ def save(figure: Any, path: Path, disquiet: str) -> None:
     from matplotlib import pyplot as plt
 
     if disquiet:
-        width = int(13 * figure.get_figwidth())
-        figure.suptitle(
-            f"{figure.get_suptitle()}\n" + textwrap.fill(disquiet, width), color="tab:red"
-        )
+        marked = textwrap.fill(disquiet, int(9 * figure.get_figwidth()))
+        figure.suptitle(f"{figure.get_suptitle()}\n{marked}", color="tab:red")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     plt.close(figure)

@@ -151,7 +151,9 @@ def draw(speeds: Speeds, machine: str, path: Path, disquiet: str = "") -> None:
         a, b = ("ᵀ" * (letter == "t") for letter in transposed)
         panel.set_title(f"A{a} B{b} ({transposed})", fontsize="medium")
         panel.set_ylim(bottom=0)
-    figure.supxlabel("size")
-    figure.supylabel("GFLOP/s")
+    for panel in panels[1]:
+        panel.set_xlabel("size")
+    for panel in panels[:, 0]:
+        panel.set_ylabel("GFLOP/s")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     save(figure, path, disquiet)
