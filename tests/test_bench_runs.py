@@ -120,6 +120,16 @@ def test_a_wrong_row_of_ones_own_gets_one_sentence(
     assert sentence in capsys.readouterr().err
 
 
+def test_the_documented_row_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "bench" / "README.md").read_text()
+    path = tmp_path / "my_row.py"
+    path.write_text(text.split("```python\n")[1].split("```")[0])
+    row = find(str(path))
+    x, y = load(row, None)
+    assert x.shape == (len(y), *row.inputs)
+    assert row.shape == "32-256 relu dropout 0.1-2"
+
+
 def test_a_killed_run_leaves_the_rows_that_it_measured(tmp_path: Path) -> None:
     path, endless = tmp_path / "a.json", tmp_path / "endless.py"
     endless.write_text(OWN_ROW.replace('"halves", (3', '"endless", (3').replace("50)", "10**9)"))
