@@ -1,44 +1,55 @@
-"""`python -m bench [row or table ...]`: see --help and README.md."""
+"""`python -m bench [row or table ...]`, or `compare`, or `readme`: see --help and README.md."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
+import signal
 import sys
 import tempfile
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import OWN, PEERS
-from bench.processes import WorkerError, missing, present, say
-from bench.workloads import ROWS
+from bench.processes import WorkerError, call, missing, present, say
+from bench.record import Record
+from bench.rows import ROWS, from_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.settings import Settings
+    from bench.workloads import Workload
 
 TABLES = {
     "products": "matrix products of many shapes: GFLOP/s and per cent of the peak, with a picture",
     "convolutions": "convolutions and their gradients: GFLOP/s and per cent of the peak",
+    "predict": "prediction: microseconds for one image and for many, through LeNet",
     "pooling": "maximum pooling and its gradient: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
 ALL = "all"
-READERS = ("scaling", "accuracy")
+READERS = ("scaling", "accuracy", "predict")
 """Tables that need MNIST."""
+COMMANDS = {
+    "compare": "compare the results of two runs: python -m bench compare a.json b.json",
+    "readme": "write the tables of README.md and README.ja.md: python -m bench readme [all.json]",
+}
+"""Commands that measure nothing themselves; each is a module with a `main`."""
 BUILD = Path(__file__).parent.parent / "build" / "bench"
 
 
 def listing() -> str:
     """Return the rows and tables."""
-    lines = [f"{row.name:10} {row.shape}, batch {row.batch}" for row in ROWS.values()]
-    lines += [f"{name:10} {text}" for name, text in {**TABLES, ALL: "all of these"}.items()]
+    lines = [f"{row.name:12} {row.shape}, batch {row.batch}" for row in ROWS.values()]
+    lines += [
+        f"{name:10} {text}" for name, text in {**TABLES, ALL: "all of these", **COMMANDS}.items()
+    ]
     return "\n".join(lines)
 
 
@@ -65,7 +76,20 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument(
         "--negatives", action="store_true", help="train on MNIST's negatives, which have few zeros"
     )
-    reader.add_argument("--json", type=Path, metavar="PATH", help="file for all results")
+    reader.add_argument(
+        "--row",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="a row of one's own, the variable `row` of a Python file; may be repeated",
+    )
+    reader.add_argument(
+        "--json",
+        type=Path,
+        metavar="PATH",
+        help="file for all results; by default one in build/bench with the date as its name",
+    )
     reader.add_argument("--plots", type=Path, default=BUILD, help="folder for pictures")
     reader.add_argument(
         "--quick", action="store_true", help="one short round without a choice of settings"
@@ -93,10 +117,29 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
         folder = asked.json.resolve().parent
         if asked.json.is_dir() or not os.access(folder, os.W_OK):
             reader.error(f"--json: {asked.json} cannot be written")
+    else:
+        asked.json = BUILD / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     asked.rounds = asked.rounds or (1 if asked.quick else 5)
+    try:
+        asked.row = {
+            found.name: (found, str(path.resolve())) for path, found in own_rows(asked.row)
+        }
+    except ValueError as error:
+        reader.error(f"--row: {error}")
     everything = [*ROWS, *TABLES]
-    asked.names = everything if ALL in asked.names else list(dict.fromkeys(asked.names or ROWS))
+    listed = everything if ALL in asked.names else asked.names or ([] if asked.row else ROWS)
+    asked.names = list(dict.fromkeys([*listed, *asked.row]))
     return asked
+
+
+def own_rows(paths: list[Path]) -> list[tuple[Path, Workload]]:
+    """Return rows of one's own, or raise if one has the name of another row or table."""
+    found = [(path, from_file(str(path))) for path in paths]
+    names = [row.name for _, row in found]
+    for name in names:
+        if name in {*ROWS, *TABLES, *COMMANDS, ALL} or names.count(name) > 1:
+            raise ValueError(f"the name {name!r} is taken")
+    return found
 
 
 def store(folder: Path, *, negatives: bool) -> Path:
@@ -124,42 +167,28 @@ def begin(isa: str | None) -> Any:
         raise SystemExit(f"bench: {error}") from None
 
 
-def tables(
-    names: list[str], settings: Settings, keep: Callable[[dict[str, Any]], None]
-) -> dict[str, str]:
-    """Measure and print the requested tables; return the errors of failed ones.
-
-    After each table `keep` is called with all results so far.
-    """
-    rows = [ROWS[name] for name in names if name in ROWS]
+def tables(names: list[str], rows: list[Workload], settings: Settings) -> dict[str, str]:
+    """Measure and print the requested tables; return the errors of failed ones."""
     runs = {name: importlib.import_module(f"bench.{name}").run for name in TABLES if name in names}
     if rows:
         from bench.steps import run
 
         runs = {"rows": partial(run, rows), **runs}
-    results: dict[str, Any] = {"machine": {}, "failures": {}}
-    failures = results["failures"]
     for name, measure in runs.items():
-        settings.machine.begin()
-        try:
-            results[name] = measure(settings)
-        except WorkerError as error:
-            failures[name] = str(error)
-        if name == "rows":
-            lost = {row: found["failures"] for row, found in results.get(name, {}).items()}
-            failures |= {row: why[OWN] for row, why in lost.items() if OWN in why}
-        results["machine"][name] = settings.machine.facts()
-        sys.stdout.flush()
-        keep(results)
-    return dict(failures)
+        with settings.machine.watch():
+            try:
+                settings.keep(name, measure(settings))
+            except WorkerError as error:
+                settings.record.fail(name, str(error))
+            sys.stdout.flush()
+    for name, row in settings.record.found.get("rows", {}).items():
+        if OWN in row["failures"]:
+            settings.record.fail(name, row["failures"][OWN])
+    return dict(settings.record.found["failures"])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    asked = read(arguments)
-    if asked.list:
-        print(listing())
-        return 0
+def measure(asked: argparse.Namespace) -> int:
+    """Measure what is asked for; return the exit code."""
     gk = begin(asked.isa)
     from bench.machine import Machine
     from bench.settings import Settings
@@ -171,27 +200,51 @@ def main(arguments: list[str] | None = None) -> int:
         say(note)
     threads = asked.threads or gk.num_threads()
     machine = Machine(threads, peers)
-    settings = Settings(peers, asked.rounds, threads, asked.quick, machine, asked.plots)
-
-    def keep(results: dict[str, Any]) -> None:
-        if asked.json:
-            asked.json.write_text(json.dumps({"notes": notes, **results}, indent=1) + "\n")
-
+    if {"numpy", "sklearn"} & set(peers):
+        machine.blas = call("bench.blas", threads=threads)["blas"]
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        peers,
+        asked.rounds,
+        threads,
+        asked.quick,
+        machine,
+        asked.plots,
+        record=Record(asked.json, notes),
+        files={name: path for name, (_, path) in asked.row.items()},
+    )
+    known = ROWS | {name: row for name, (row, _) in asked.row.items()}
+    rows = [known[name] for name in asked.names if name in known]
     with tempfile.TemporaryDirectory(prefix="gyaku-bench-") as folder:
-        if any(name in READERS or (name in ROWS and ROWS[name].mnist) for name in asked.names):
+        if any(name in READERS for name in asked.names) or any(row.mnist for row in rows):
             settings.data = store(Path(folder), negatives=asked.negatives)
-        failures = tables(asked.names, settings, keep)
+        failures = tables(asked.names, rows, settings)
     for note in notes:
         print(f"\n{note}.")
     for name, why in failures.items():
         say(f"bench: {name} could not be measured: {why}")
-    if asked.json:
-        say(f"everything is in {asked.json}")
+    say(f"everything is in {asked.json}")
     return 1 if failures else 0
 
 
-if __name__ == "__main__":
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in COMMANDS:
+        command: Callable[[list[str]], int] = importlib.import_module(f"bench.{words[0]}").main
+        return command(words[1:])
+    asked = read(words)
+    if asked.list:
+        print(listing())
+        return 0
+    # A kill ends a run like Ctrl-C: its processes too, and the results so far stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(main())
+        return measure(asked)
     except KeyboardInterrupt:
-        sys.exit(130)
+        say(f"interrupted; the results so far are in {asked.json}")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,16 +19,21 @@ from bench.peers import LAYOUTS, OWN, PEERS
 from bench.processes import alternate, call, required, say
 from bench.ratios import best, median_ratio, together
 from bench.table import counted, factor, judged, page, table
+from bench.workloads import Conv
 
 if TYPE_CHECKING:
     from bench.settings import Settings
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure, print the table, return everything."""
-    found = {name: measure(recipe, settings) for name, recipe in RECIPES.items()}
-    print(settings.machine.title("Time to accuracy", ["torch"]))
-    print(show(found))
+    """Measure, print the table of each recipe at once, return everything."""
+    found: dict[str, Any] = {}
+    for name, recipe in RECIPES.items():
+        with settings.machine.watch():
+            found[name] = measure(recipe, settings)
+            print(settings.machine.title(f"Time to accuracy: {name}", ["torch"]))
+            print(show({name: found[name]}), flush=True)
+        settings.keep("accuracy", found)
     return found
 
 
@@ -51,7 +56,7 @@ def runs(recipe: Recipe, settings: Settings) -> list[Run]:
     found = [Run(OWN, settings.threads)]
     if "torch" not in settings.peers:
         return found
-    if recipe.workload.convolves:
+    if recipe.workload.has(Conv):
         return [*found, *(Run("torch", settings.threads, layout) for layout in LAYOUTS)]
     return [*found, *(Run("torch", count) for count in sorted({1, settings.threads}))]
 

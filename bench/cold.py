@@ -16,7 +16,8 @@ from time import perf_counter
 from typing import Any
 
 from bench.peers import LAYOUTS
-from bench.workloads import CROSS_ENTROPY, IMAGE, SGD, Adam, Conv, Dense, MaxPool, Workload
+from bench.rows import IMAGE
+from bench.workloads import CROSS_ENTROPY, SGD, Adam, Conv, Dense, MaxPool, Workload
 
 
 @dataclass(frozen=True)

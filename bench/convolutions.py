@@ -33,4 +33,4 @@ NOTES = (
 
 def run(settings: Settings) -> dict[str, Any]:
     """Measure, print the table, return everything."""
-    return images.run("Convolutions", CONVOLUTIONS, NOTES, settings)
+    return images.run("convolutions", "Convolutions", CONVOLUTIONS, NOTES, settings)

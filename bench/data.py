@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.workloads import MaxPool, Weighted
+from bench.workloads import BatchNorm, Conv, MaxPool, Weighted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.workloads import Workload
 
-    Weights = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    Weights = list[tuple[NDArray[np.float32], ...]]
 
 
 def store_mnist(folder: Path, *, negatives: bool = False) -> None:
@@ -56,14 +56,11 @@ def load(
 
     `folder` is that of `store_mnist`.
     """
-    random = np.random.default_rng(0)
-    if workload.data == "xor":
-        x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-        return x, np.array([[0], [1], [1], [0]], np.float32)
-    if workload.data == "noise":
-        x = random.standard_normal((100 * workload.batch, *workload.inputs), np.float32)
-        noise = random.standard_normal(x.shape, np.float32)
-        return x, x + np.float32(0.01) * noise
+    if not isinstance(workload.data, str):
+        return workload.data()
+    if not workload.mnist:
+        x, y = MADE[workload.data](workload)
+        return (floats(x) if workload.bytes and not raw else x), y
     if folder is None:
         raise ValueError(f"{workload.name} is trained on MNIST: say where it is with --data")
     images = mnist_part("x_train", folder, workload.samples).reshape(-1, *workload.inputs)
@@ -73,27 +70,83 @@ def load(
     return images if raw else floats(images), mnist_part("y_train", folder, workload.samples)
 
 
-def initial_weights(workload: Workload, seed: int = 0) -> Weights:
-    """Return weights in gyaku's layout, and biases, the same for every framework.
+def xor(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the truth table of XOR."""
+    del workload
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    return x, np.array([[0], [1], [1], [0]], np.float32)
 
-    Dense: (inputs, units); convolution: (height, width, channels, filters). He's normal
-    distribution before ReLU, Glorot and Bengio's uniform one elsewhere, biases zero.
+
+def noise(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return 100 batches of random inputs, and the same with a little more noise."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((100 * workload.batch, *workload.inputs), np.float32)
+    more = random.standard_normal(x.shape, np.float32)
+    return x, x + np.float32(0.01) * more
+
+
+def rows_of_a_table(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return 80 batches of random features and a smooth function of them, as in a regression."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((80 * workload.batch, *workload.inputs), np.float32)
+    y = np.sin(x[:, :1]) * x[:, 1:2] + np.abs(x[:, 2:3]) - 0.5 * x[:, 3:].mean(1, keepdims=True)
+    return x, y.astype(np.float32)
+
+
+def small_images(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ten batches of noisy images, whose ten classes have a mean image each."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 10, 10 * workload.batch)
+    means = random.standard_normal((10, *workload.inputs), np.float32)
+    noisy = random.standard_normal((len(y), *workload.inputs), np.float32)
+    return np.float32(0.5) * means[y] + noisy, y
+
+
+def digits(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the training images of gyaku's digits, as bytes."""
+    from gyaku.data import digits
+
+    (x, y), _ = digits()
+    return x.reshape(len(x), *workload.inputs), y
+
+
+MADE = {
+    "xor": xor,
+    "noise": noise,
+    "table": rows_of_a_table,
+    "small_images": small_images,
+    "digits": digits,
+}
+"""Data sets beside MNIST by name: functions of the workload."""
+
+
+def initial_weights(workload: Workload, seed: int = 0) -> Weights:
+    """Return each layer's parameters in gyaku's layout, the same for every framework.
+
+    Dense: (inputs, units); convolution: (height, width, channels, filters); then the bias, if
+    there is one. He's normal distribution before ReLU, Glorot and Bengio's uniform one elsewhere,
+    biases zero. Batch normalisation: scale one and shift zero.
     """
     random = np.random.default_rng(seed)
-    found = []
-    afterwards = (*workload.layers[1:], None)
-    for (before, layer, _), after in zip(workload.traced, afterwards, strict=True):
+    found: Weights = []
+    layers = [layer for _, layer, _ in workload.leaves]
+    for (before, layer, _), after in zip(workload.leaves, (*layers[1:], None), strict=True):
+        if isinstance(layer, BatchNorm):
+            channels = before[-1]
+            found.append((np.ones(channels, np.float32), np.zeros(channels, np.float32)))
         if not isinstance(layer, Weighted):
             continue
         shape = layer.weight(before)
         window = prod(shape[:-2])
         inputs, outputs = window * shape[-2], window * shape[-1]
-        # The activation may be behind a pooling.
-        pooled = after.activation if isinstance(after, MaxPool) else ""
-        if "relu" in (layer.activation, pooled):
+        # The activation may be behind a pooling or a normalisation.
+        later = after.activation if isinstance(after, MaxPool | BatchNorm) else ""
+        if "relu" in (layer.activation, later):
             weight = random.normal(0, (2 / inputs) ** 0.5, shape)
         else:
             limit = (6 / (inputs + outputs)) ** 0.5
             weight = random.uniform(-limit, limit, shape)
-        found.append((weight.astype(np.float32), np.zeros(shape[-1], np.float32)))
+        biased = not isinstance(layer, Conv) or layer.bias
+        bias = (np.zeros(shape[-1], np.float32),) if biased else ()
+        found.append((weight.astype(np.float32), *bias))
     return found

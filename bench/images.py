@@ -27,7 +27,11 @@ GOALS_HOLD = "avx512"
 
 
 def run(
-    title: str, layers: tuple[Convolution | Pooling, ...], notes: Sequence[str], settings: Settings
+    name: str,
+    title: str,
+    layers: tuple[Convolution | Pooling, ...],
+    notes: Sequence[str],
+    settings: Settings,
 ) -> dict[str, Any]:
     """Measure the passes of some layers, print their table, return all results."""
     start = partial(server, "bench.images_worker", threads=settings.threads)
@@ -42,13 +46,21 @@ def run(
         settings.rounds,
         lambda _, one: [str(one.layer), one.which],
         before=settings.machine.measure_peak,
+        keep=lambda answers, failures: settings.keep(
+            name, results(by_task(listed, answers), failures)
+        ),
     )
     required(failures, OWN)
     speeds = by_task(listed, answers)
     print(settings.machine.title(title, ["torch"]))
     print(show(speeds, notes, judge=settings.machine.isa == GOALS_HOLD))
-    for name, why in failures.items():
-        print(f"\n{IN_LAYOUT[name]} failed: {why}")
+    for layout, why in failures.items():
+        print(f"\n{IN_LAYOUT[layout]} failed: {why}")
+    return results(speeds, failures)
+
+
+def results(speeds: Speeds, failures: dict[str, str]) -> dict[str, Any]:
+    """Return what is written to the file of results."""
     named = {f"{one.layer} {one.which}": found for one, found in speeds.items()}
     return {"speeds": named, "failures": failures}
 

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import platform
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from bench.processes import call, version
 from bench.table import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 PEAK = "peak"
 """Name of the peak among the results of the frameworks."""
@@ -25,11 +26,39 @@ DRIFT = 0.1
 """Largest variation of the measured peak in a quiet run."""
 
 
+class Watch:
+    """The machine since a moment: its date, measured peaks, and the load by others."""
+
+    def __init__(self) -> None:
+        self.date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self.peaks: list[dict[str, Any]] = []
+        self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
+
+    def warnings(self) -> list[str]:
+        """Return doubts about the figures, a sentence each."""
+        found = []
+        foreign = self.foreign_share()
+        if foreign is not None and foreign > BUSY:
+            found.append(f"other processes took {foreign:.0%} of the CPUs' time")
+        peaks = [peak["flops"] for peak in self.peaks]
+        if peaks and max(peaks) > (1 + DRIFT) * min(peaks):
+            found.append(f"the measured peak varied by {max(peaks) / min(peaks) - 1:.0%}")
+        return found
+
+    def foreign_share(self) -> float | None:
+        """Return the fraction of the CPUs' time in other processes since the start, if known."""
+        now = busy_seconds()
+        if now is None or self._busy is None:
+            return None
+        foreign = (now - self._busy) - (own_seconds() - self._own)
+        return max(0.0, foreign / ((perf_counter() - self._clock) * (os.cpu_count() or 1)))
+
+
 class Machine:
     """The machine during a run.
 
-    `peaks` collects the answers of `bench.peak`, which are measured between all others; `begin`
-    starts those of a table, and its time.
+    A table, or a row inside it, is measured ``with machine.watch():``; then the facts are those
+    since its beginning. `blas` is the library behind NumPy's products, if it is known.
     """
 
     def __init__(self, threads: int, peers: list[str]) -> None:
@@ -37,18 +66,28 @@ class Machine:
         self.versions = {name: version(name) for name in peers}
         self.forced = os.environ.get("GYAKU_ISA")
         self.load = os.getloadavg()[0]
-        self.begin()
+        self.blas: str | None = None
+        self._watches = [Watch()]
 
-    def begin(self) -> None:
-        """Begin a table."""
-        self.date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        self.peaks: list[dict[str, Any]] = []
-        self._busy, self._own, self._clock = busy_seconds(), own_seconds(), perf_counter()
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Begin a table, or a row of it, and return to the outer one at its end."""
+        self._watches.append(Watch())
+        try:
+            yield
+        finally:
+            self._watches.pop()
+
+    @property
+    def peaks(self) -> list[dict[str, Any]]:
+        """Answers of `bench.peak`, which are measured between all others."""
+        return self._watches[-1].peaks
 
     def measure_peak(self) -> dict[str, Any]:
         """Measure and keep the machine's peak."""
         answer = call("bench.peak", threads=self.threads)
-        self.peaks.append(answer)
+        for watch in self._watches:
+            watch.peaks.append(answer)
         return answer
 
     @property
@@ -65,7 +104,7 @@ class Machine:
         """Return all facts, for the JSON."""
         first = self.peaks[0] if self.peaks else {}
         return {
-            "date": self.date,
+            "date": self._watches[-1].date,
             "cpu": first.get("cpu"),
             "cores": os.cpu_count(),
             "isa": first.get("isa"),
@@ -74,6 +113,7 @@ class Machine:
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "versions": self.versions,
+            "blas": self.blas,
             "load_before": self.load,
             "peaks": self.peaks,
             "warnings": self.warnings(),
@@ -86,44 +126,41 @@ class Machine:
         the machine was not quiet, and the instruction set if it was given.
         """
         first = self.peaks[0]
-        flops, bandwidths = (
-            [peak[key] / 1e9 for peak in self.peaks] for key in ("flops", "bandwidth")
-        )
         part = [name for name in (*peers, OWN) if name in self.versions]
-        named = ", ".join(f"{PEERS[name].title} {self.versions[name]}" for name in part)
         threads = counted(self.threads, "thread")
         lines = [
             f"{first['cpu']}, {counted(os.cpu_count() or 1, 'core')}, {self.isa}, {threads}",
-            f"{self.date}, Python {platform.python_version()}",
-            named,
-            f"measured peak {span(flops)} GFLOP/s in float32, memory {span(bandwidths)} GB/s",
+            f"{self._watches[-1].date}, Python {platform.python_version()}",
+            ", ".join(f"{PEERS[name].title} {self.versions[name]}" for name in part),
         ]
-        warnings = self.warnings()
-        if warnings:
-            lines.append(f"**the machine was not quiet:** {'; '.join(warnings)}")
+        if self.blas and {"numpy", "sklearn"} & set(part):
+            lines.append(f"products of NumPy by {self.blas}")
         held = f", gyaku held to {self.forced}" if self.forced else ""
-        return "\n".join([f"\n### {text}{held}\n", "  \n".join(lines), ""])
+        return self.heading(f"{text}{held}", *lines)
+
+    def heading(self, text: str, *lines: str) -> str:
+        """Return a heading with some lines, the measured peak, and warnings."""
+        flops, bandwidths = (
+            [peak[key] / 1e9 for peak in self.peaks] for key in ("flops", "bandwidth")
+        )
+        measured = f"{span(flops)} GFLOP/s in float32, memory {span(bandwidths)} GB/s"
+        shown = [*lines, f"measured peak {measured}"]
+        if self.warnings():
+            shown.append(f"**{self.disquiet}**")
+        return "\n".join([f"\n### {text}\n", "  \n".join(shown), ""])
+
+    @property
+    def disquiet(self) -> str:
+        """The warnings in a line, empty if the machine was quiet."""
+        warnings = self.warnings()
+        return f"the machine was not quiet: {'; '.join(warnings)}" if warnings else ""
 
     def warnings(self) -> list[str]:
         """Return doubts about the figures, a sentence each."""
-        found = []
+        found = self._watches[-1].warnings()
         if self.load > 0.5:
-            found.append(f"the load average was {self.load:.2f} before the run")
-        foreign = self.foreign_share()
-        if foreign is not None and foreign > BUSY:
-            found.append(f"other processes took {foreign:.0%} of the CPUs' time")
-        peaks = [peak["flops"] for peak in self.peaks]
-        if peaks and max(peaks) > (1 + DRIFT) * min(peaks):
-            found.append(f"the measured peak varied by {max(peaks) / min(peaks) - 1:.0%}")
+            found.insert(0, f"the load average was {self.load:.2f} before the run")
         return found
-
-    def foreign_share(self) -> float | None:
-        """Return the fraction of the CPUs' time in other processes since the start, if known."""
-        now = busy_seconds()
-        if now is None or self._busy is None:
-            return None
-        foreign = (now - self._busy) - (own_seconds() - self._own)
-        return max(0.0, foreign / ((perf_counter() - self._clock) * (os.cpu_count() or 1)))
 
 
 def busy_seconds() -> float | None:

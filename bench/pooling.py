@@ -29,4 +29,4 @@ NOTES = (
 
 def run(settings: Settings) -> dict[str, Any]:
     """Measure, print the table, return everything."""
-    return images.run("Maximum pooling", POOLINGS, NOTES, settings)
+    return images.run("pooling", "Maximum pooling", POOLINGS, NOTES, settings)

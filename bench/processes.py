@@ -28,6 +28,10 @@ VARIABLES = (
     "GYAKU_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )
+HOLDING = re.compile(
+    "(OPENBLAS|GOTO|BLIS|NVPL|VECLIB|MKL|OMP|GOMP|KMP|DNNL|ONEDNN|ATEN|TORCH|XLA|JAX|TF|NPY)_"
+)
+"""Beginnings of variables that may hold a library back, such as ``OPENBLAS_CORETYPE``."""
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "JAX_PLATFORMS": "cpu"}
 
 Name = TypeVar("Name")
@@ -58,9 +62,15 @@ def version(peer: str) -> str:
     return " on ".join(found)
 
 
+def held_back() -> list[str]:
+    """Return the variables of this process that might hold a framework back."""
+    return sorted(name for name in os.environ if HOLDING.match(name) and name not in VARIABLES)
+
+
 def environment(threads: int) -> dict[str, str]:
-    """Return this process's environment with a number of threads for all libraries."""
-    return os.environ | QUIET | dict.fromkeys(VARIABLES, str(threads))
+    """Return the environment of a framework: nothing holds it back but its number of threads."""
+    free = {name: value for name, value in os.environ.items() if not HOLDING.match(name)}
+    return free | QUIET | dict.fromkeys(VARIABLES, str(threads))
 
 
 def call(module: str, *arguments: str, threads: int, confine: bool = False) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def say(*words: object) -> None:
 
 
 def present(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the installed frameworks, and a sentence for each missing one."""
+    """Return the installed frameworks; a sentence for each missing one, and for lifted limits."""
     here, notes = [], []
     for name in names:
         command = missing(name)
@@ -151,4 +161,6 @@ def present(names: Iterable[str]) -> tuple[list[str], list[str]]:
             here.append(name)
         else:
             notes.append(f"{PEERS[name].title} is not installed and left out: {command}")
+    if held_back():
+        notes.append(f"Without {', '.join(held_back())}, which the environment has set")
     return here, notes

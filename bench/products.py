@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.goals import CALLED, GOALS, PEAK_NEARBY, REPLAYED
 from bench.peers import OWN, PEERS
+from bench.pictures import PALETTE, doubling, panes, save
 from bench.processes import required
 from bench.ratios import by_task, median_ratio
 from bench.serving import interleave, server
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Speeds = dict[Product, dict[str, list[float]]]
 
 RIVALS = ("numpy", "torch")
+PEERS_LINES = {name: PEERS[name].title for name in RIVALS}
 
 
 def run(settings: Settings) -> dict[str, Any]:
@@ -47,6 +49,9 @@ def run(settings: Settings) -> dict[str, Any]:
         settings.rounds,
         lambda _, product: [product.name],
         before=settings.machine.measure_peak,
+        keep=lambda answers, failures: settings.keep(
+            "products", results(by_task(listed, answers), failures)
+        ),
     )
     required(failures, OWN)
     speeds = by_task(listed, answers)
@@ -56,10 +61,16 @@ def run(settings: Settings) -> dict[str, Any]:
     for name, why in failures.items():
         print(f"\n{PEERS[name].title} failed: {why}")
     path = settings.picture("products")
-    draw(speeds, f"{settings.machine.name}, {isa}", path)
+    draw(speeds, f"{settings.machine.name}, {isa}", path, settings.machine.disquiet)
     print(f"\nPicture: {path}")
-    gflops = {product.name: found for product, found in speeds.items()}
-    return {"gflops": gflops, "failures": failures, "picture": str(path)}
+    return results(speeds, failures) | {"picture": str(path)}
+
+
+def results(speeds: Speeds, failures: dict[str, str]) -> dict[str, Any]:
+    """Return what is written to the file of results."""
+    return {"gflops": {product.name: found for product, found in speeds.items()}} | {
+        "failures": failures
+    }
 
 
 def show(speeds: Speeds, goal: Goal | None) -> str:
@@ -119,48 +130,30 @@ def lines(speeds: Speeds, verdicts: Mapping[Product, bool | None]) -> str:
     return table(header, rows)
 
 
-def draw(speeds: Speeds, machine: str, path: Path) -> None:
+def draw(speeds: Speeds, machine: str, path: Path, disquiet: str = "") -> None:
     """Draw GFLOP/s over size, a panel for each transposition, the peak as a line."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(
-        2, 2, figsize=(11, 8), sharex=True, sharey=True, layout="constrained"
-    )
+    figure, panels = panes(2, 2, size=(11, 8), title=f"Square matrix products, float32: {machine}")
     present = next(iter(speeds.values()))
-    styles: dict[str, dict[str, Any]] = {
-        "numpy": {"color": "tab:orange"},
-        "torch": {"color": "tab:red"},
-        CALLED: {"color": "tab:blue"},
-        REPLAYED: {"color": "tab:blue", "linestyle": ":"},
-        PEAK_NEARBY: {"color": "black", "linestyle": "--", "linewidth": 1, "marker": ""},
-    }
-    titles = {PEAK_NEARBY: "measured peak", CALLED: "gyaku, called from Python"}
+    lines = {**PEERS_LINES, CALLED: "gyaku, called from Python", REPLAYED: REPLAYED}
+    styles = dict(zip(lines, PALETTE, strict=False))
     for panel, transposed in zip(panels.flat, TRANSPOSITIONS, strict=True):
         squares = [p for p in speeds if p.square and p.transposed == transposed]
-        for name, style in styles.items():
-            if name not in present:
-                continue
-            panel.plot(
-                [product.n for product in squares],
-                [median(speeds[product][name]) for product in squares],
-                label=titles.get(name, PEERS[name].title if name in PEERS else name),
-                **{"marker": ".", **style},
-            )
-        panel.set_xscale("log", base=2)
-        panel.xaxis.set_major_formatter(lambda size, _: f"{size:.0f}")
+        sizes = [product.n for product in squares]
+
+        def medians(name: str, squares: Sequence[Product] = squares) -> list[float]:
+            return [median(speeds[product][name]) for product in squares]
+
+        for name, label in lines.items():
+            if name in present:
+                panel.plot(sizes, medians(name), label=label, color=styles[name], marker=".")
+        panel.plot(sizes, medians(PEAK_NEARBY), "k--", linewidth=1, label="measured peak")
+        doubling(panel.xaxis, sizes)
         a, b = ("ᵀ" * (letter == "t") for letter in transposed)
         panel.set_title(f"A{a} B{b} ({transposed})", fontsize="medium")
-        panel.grid(alpha=0.3)
         panel.set_ylim(bottom=0)
-    figure.suptitle(f"Square matrix products in float32: {machine}")
     for panel in panels[1]:
         panel.set_xlabel("size")
     for panel in panels[:, 0]:
         panel.set_ylabel("GFLOP/s")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    save(figure, path, disquiet)

@@ -11,17 +11,19 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import OWN, PEERS
+from bench.pictures import MARKERS, PALETTE, doubling, panes, save
 from bench.processes import required
 from bench.ratios import median_ratio
+from bench.rows import ROWS
 from bench.serving import interleave, server
 from bench.shapes import Product
 from bench.table import counted, factor, number, page, table, thread_counts
-from bench.workloads import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bench.serving import Answers
     from bench.settings import Settings
 
     # Steps or products per second of each round, by peer and number of threads.
@@ -55,7 +57,7 @@ def run(settings: Settings) -> dict[str, Any]:
         peer, count = runs[name]
         print(f"\n{PEERS[peer].title} on {counted(count, 'thread')} failed: {why}")
     path = settings.picture("scaling")
-    draw(found, counts, settings.machine.name, path)
+    draw(found, counts, settings.machine.name, path, settings.machine.disquiet)
     print(f"\nPicture: {path}")
     return {"rates": found, "failures": failures, "picture": str(path)}
 
@@ -67,7 +69,24 @@ def measure(
     timing = list(QUICK_TIMING if settings.quick else TIMING)
     if settings.data:
         timing += ["--data", str(settings.data)]
-    steps, failures = interleave(
+    found: dict[str, Rates] = {}
+    failures: dict[str, str] = {}
+
+    def keep(answers: Answers[Any], failed: Mapping[str, str]) -> None:
+        """Enter the rates of rows and products, and keep all so far."""
+        for name, by_task in answers.items():
+            peer, count = runs[name]
+            for task, each in by_task.items():
+                if isinstance(task, Product):
+                    rates = [1e9 * answer[peer] / task.flops for answer in each]
+                else:
+                    rates = [1e6 / answer["us"] for answer in each]
+                what = task.name if isinstance(task, Product) else task
+                found.setdefault(what, {}).setdefault(peer, {})[count] = rates
+        failures.update(failed)
+        settings.keep("scaling", {"rates": found, "failures": failures})
+
+    interleave(
         "scaling, training",
         {
             name: partial(server, "bench.worker", "--serve", threads=count)
@@ -76,8 +95,9 @@ def measure(
         list(ROWS),
         settings.rounds,
         lambda name, row: [row, runs[name][0], *timing],
+        keep=keep,
     )
-    multiplied, more = interleave(
+    interleave(
         "scaling, products",
         {
             name: partial(server, "bench.products_worker", peer, threads=count)
@@ -86,21 +106,9 @@ def measure(
         [product for product in PRODUCTS if not settings.quick or product.flops < 1e9],
         settings.rounds,
         lambda _, product: [product.name],
+        keep=keep,
     )
-    found: dict[str, Rates] = {}
-
-    def enter(what: str, name: str, rates: list[float]) -> None:
-        peer, count = runs[name]
-        found.setdefault(what, {}).setdefault(peer, {})[count] = rates
-
-    for name, by_row in steps.items():
-        for row, answers in by_row.items():
-            enter(row, name, [1e6 / answer["us"] for answer in answers])
-    for name, by_product in multiplied.items():
-        who = runs[name][0]
-        for product, answers in by_product.items():
-            enter(product.name, name, [1e9 * each[who] / product.flops for each in answers])
-    return found, failures | more
+    return found, failures
 
 
 def speed_up(rates: Mapping[int, list[float]], count: int) -> float | None:
@@ -133,44 +141,32 @@ def show(found: Mapping[str, Rates], counts: list[int]) -> str:
     )
 
 
-def draw(found: Mapping[str, Rates], counts: list[int], machine: str, path: Path) -> None:
-    """Draw the speed-up over the threads, a panel for each framework, the ideal as a line."""
-    import matplotlib as mpl
+def draw(
+    found: Mapping[str, Rates], counts: list[int], machine: str, path: Path, disquiet: str = ""
+) -> None:
+    """Draw the speed-up over the threads, with the ideal as a line.
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    A column of panels for each framework; rows above, products below.
+    """
+    kinds = [[name for name in found if name in ROWS], [name for name in found if name not in ROWS]]
+    kinds = [names for names in kinds if names]
     peers = [name for name in (OWN, "torch") if any(name in rates for rates in found.values())]
-    figure, panels = plt.subplots(
-        1, len(peers), figsize=(5 * len(peers) + 2, 5), sharex=True, sharey=True, squeeze=False
-    )
-    counts = sorted(
-        {count for rates in found.values() for each in rates.values() for count in each}
-    )
+    size = (4.5 * len(peers) + 2.5, 4.5 * len(kinds) + 0.5)
+    figure, panels = panes(len(kinds), len(peers), size=size, title=f"Thread scaling: {machine}")
+    for line, names in zip(panels, kinds, strict=True):
+        for panel, peer in zip(line, peers, strict=True):
+            panel.plot(counts, counts, "k--", linewidth=1, label="ideal")
+            for index, name in enumerate(names):
+                ups = {count: speed_up(found[name].get(peer, {}), count) for count in counts}
+                known = {count: up for count, up in ups.items() if up is not None}
+                style = {"color": PALETTE[index % len(PALETTE)], "label": name}
+                marker = MARKERS[index % len(MARKERS)]
+                panel.plot([*known], [*known.values()], marker=marker, markersize=4, **style)
+            doubling(panel.xaxis, counts)
+            doubling(panel.yaxis, counts)
+        line[0].set_ylabel("speed-up over one thread")
+        line[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1))
     for panel, peer in zip(panels[0], peers, strict=True):
-        panel.plot(counts, counts, color="black", linestyle="--", linewidth=1, label="ideal")
-        for name, rates in found.items():
-            ups = [(count, speed_up(rates.get(peer, {}), count)) for count in counts]
-            points = [(count, up) for count, up in ups if up is not None]
-            panel.plot(
-                [count for count, _ in points],
-                [up for _, up in points],
-                marker="." if name in ROWS else "x",
-                linestyle="-" if name in ROWS else ":",
-                label=name,
-            )
         panel.set_title(PEERS[peer].title, fontsize="medium")
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log", base=2)
-        panel.set_xticks(counts, map(str, counts))
-        panel.minorticks_off()
-        panel.yaxis.set_major_formatter(lambda up, _: f"{up:g}")
-        panel.grid(alpha=0.3)
-        panel.set_xlabel("threads")
-    panels[0, 0].set_ylabel("speed-up over one thread")
-    panels[0, -1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1))
-    figure.suptitle(f"Thread scaling: {machine}")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    figure.supxlabel("threads")
+    save(figure, path, disquiet)

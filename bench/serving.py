@@ -26,6 +26,8 @@ REST, PATIENCE = 0.03, 0.5
 """Seconds of sleep of all threads before an answer, and the longest wait for them."""
 
 Task = TypeVar("Task")
+Answers = dict[str, dict[Task, list[dict[str, Any]]]]
+"""Answers by name and by task, one for each round."""
 
 
 class Asked(Protocol):
@@ -123,11 +125,12 @@ def interleave(
     request: Callable[[str, Task], Sequence[str]],
     *,
     before: Callable[[], object] = lambda: None,
-) -> tuple[dict[str, dict[Task, list[dict[str, Any]]]], dict[str, str]]:
+    keep: Callable[[Answers[Task], dict[str, str]], object] = lambda answers, failures: None,
+) -> tuple[Answers[Task], dict[str, str]]:
     """Request each task from all processes in turn, with new processes in each round.
 
     The time between two compared answers is as short as possible. `before` is called at the start
-    of each round, and each task begins with another name.
+    of each round, `keep` with the results so far at its end; each task begins with another name.
 
     Returns
     -------
@@ -136,8 +139,7 @@ def interleave(
     failures
         Errors of failed names, which have no answers.
     """
-    answers: dict[str, dict[Task, list[dict[str, Any]]]]
-    answers = {name: {task: [] for task in tasks} for name in starts}
+    answers: Answers[Task] = {name: {task: [] for task in tasks} for name in starts}
     failures: dict[str, str] = {}
     for number in range(rounds):
         say(f"{what}: round {number + 1} of {rounds}")
@@ -158,4 +160,6 @@ def interleave(
                     except WorkerError as error:
                         failures[name] = str(error)
                         del servers[name]
-    return {name: found for name, found in answers.items() if name not in failures}, failures
+        answers = {name: found for name, found in answers.items() if name not in failures}
+        keep(answers, failures)
+    return answers, failures

@@ -51,7 +51,10 @@ class Product:
         return cls(m, k, n, transposed)
 
 
-SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+SIZES = (
+    *(4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512),
+    *(768, 1024, 1536, 2048, 3072, 4096),
+)
 TRANSPOSITIONS = ("nn", "nt", "tn", "tt")
 # Products of dense layers, forward and backward.
 LAYERS = (

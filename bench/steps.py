@@ -1,8 +1,7 @@
-"""The table of training steps: microseconds per step of every framework."""
+"""The tables of training steps: microseconds per step of every framework, a table for each row."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ class Setting:
 
     def run(self, workload: Workload, settings: Settings, *, trial: bool = False) -> dict[str, Any]:
         """Measure in a process of its own; a trial is shorter and without loss."""
-        arguments = [workload.name, self.peer, "--option", self.option]
+        arguments = [settings.source(workload), self.peer, "--option", self.option]
         if settings.data:
             arguments += ["--data", str(settings.data)]
         if settings.quick:
@@ -47,11 +46,21 @@ class Setting:
 
 
 def run(workloads: list[Workload], settings: Settings) -> dict[str, Any]:
-    """Measure the rows, print their table, return all results."""
-    found = {workload.name: measure(workload, settings) for workload in workloads}
-    rivals = [name for name in settings.peers if name != OWN]
-    print(settings.machine.title("Training steps", rivals))
-    print(show(found, workloads, [*rivals, OWN]))
+    """Measure the rows, print the table of each at once and of all at last; return all results."""
+    found: dict[str, dict[str, Any]] = {}
+    for workload in workloads:
+        with settings.machine.watch():
+            row = measure(workload, settings)
+            row["machine"] = settings.machine.facts()
+            found[workload.name] = row
+            settings.keep("rows", found)
+            print(settings.machine.heading(f"{workload.name}: {workload.title or workload.shape}"))
+            print(show_row(workload, row), flush=True)
+    if len(found) > 1:
+        listed = [name for name in settings.peers if any(options(name, w) for w in workloads)]
+        rivals = [name for name in listed if name != OWN]
+        print(settings.machine.title("Training steps", rivals))
+        print(show(found, workloads, [*rivals, OWN]))
     return found
 
 
@@ -108,7 +117,7 @@ def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
     required(stopped, PEAK)
     peaks = answers.pop(PEAK)
     return {
-        "workload": asdict(workload) | {"flops": workload.flops, "shape": workload.shape},
+        "workload": workload.facts(),
         "settings": {peer: str(setting) for peer, setting in chosen.items()},
         "tried": tried,
         "failures": failures | stopped,
@@ -140,25 +149,20 @@ def summary(
         "versus_best": median_ratio(peers[first], own) if own and first else None,
         "versus": {name: median_ratio(each, own) for name, each in peers.items()} if own else {},
         "limit_share": limit_share(workload.flops, peaks, own) if own else None,
-        "target_ratio": None,
         "met": None,
     }
     if target and own:
-        rival = best({name: peers[name] for name in target.versus if name in peers})
-        if rival:
-            found["target_ratio"] = median_ratio(peers[rival], own)
-            found["met"] = together(
-                [
-                    found["target_ratio"] >= target.ratio,
-                    target.limit is None or found["limit_share"] >= target.limit,
-                    # A peer without a measurement might have been faster.
-                    True if all(name in peers for name in target.versus) else None,
-                    *(
-                        median(memory[OWN]) < median(memory[name]) if name in memory else None
-                        for name in target.lighter
-                    ),
-                ]
-            )
+        # A peer without a measurement might have been ahead.
+        ahead = [
+            found["versus"][name] >= ratio if name in peers else None
+            for name, ratio in target.least.items()
+        ]
+        lighter = [
+            median(memory[OWN]) < median(memory[name]) if name in memory else None
+            for name in target.lighter
+        ]
+        near = target.limit is None or found["limit_share"] >= target.limit
+        found["met"] = together([*ahead, near, *lighter])
     return found
 
 
@@ -167,13 +171,42 @@ def verdict(workload: Workload, found: dict[str, Any]) -> str:
     target = workload.target
     if target is None:
         return "–"
-    names = [PEERS[name].title for name in target.versus]
-    rivals = names[0] if len(names) == 1 else f"best of {', '.join(names)}"
-    parts = [f"{target.ratio:g}× {rivals}"]
+    by_ratio: dict[float, list[str]] = {}
+    for name, ratio in target.least.items():
+        by_ratio.setdefault(ratio, []).append(PEERS[name].title)
+    parts = [f"{ratio:g}× {', '.join(names)}" for ratio, names in by_ratio.items()]
     if target.limit:
         parts.append(f"{target.limit:.0%} of limit")
     parts += [f"less memory than {PEERS[name].title}" for name in target.lighter]
-    return f"{', '.join(parts)}: {judged(found['met'])}"
+    return f"{'; '.join(parts)}: {judged(found['met'])}"
+
+
+def show_row(workload: Workload, row: dict[str, Any]) -> str:
+    """Return the table of a row, a line for each framework, and what was trained."""
+    found = row["summary"]
+    header = ["framework", "µs a step", "gyaku is", "loss", "MB", "setting"]
+    lines = []
+    for name, us in found["us"].items():
+        loss, memory = (
+            median(answer[key] for answer in row["rounds"][name]) for key in ("loss", "memory")
+        )
+        ratio = factor(found["versus"].get(name)) if name != OWN else "–"
+        cells = [PEERS[name].title, times(us), ratio, f"{loss:.4f}", number(memory / 1e6)]
+        lines.append([*cells, row["settings"][name]])
+    failed = [f"{PEERS[name].title} failed: {why}" for name, why in row["failures"].items()]
+    how = workload.optimizer
+    trained = (
+        f"{workload.shape}; batch {workload.batch:,}, {workload.loss.replace('_', ' ')},"
+        f" {type(how).__name__} {how.learning_rate:g}; loss of epoch {workload.epochs}."
+    )
+    share = (
+        f", of which gyaku reaches {percent(found['limit_share'])}" if found["limit_share"] else ""
+    )
+    limit = (
+        f"Limit: {number(found['limit_us'])} µs for {workload.flops / 1e6:.4g} MFLOP{share}."
+        f" Target: {verdict(workload, found)}."
+    )
+    return page(table(header, lines), trained, limit, *failed)
 
 
 def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list[str]) -> str:
@@ -197,42 +230,8 @@ def show(rows: dict[str, dict[str, Any]], workloads: list[Workload], peers: list
                 verdict(workload, found),
             ]
         )
-    blocks = [
-        page(
-            table(header, lines),
-            "Microseconds a step, median of the rounds (best); limit: the step's matrix products"
-            " and convolutions at the measured peak.",
-        )
-    ]
-    for workload in workloads:
-        blocks.append(f"`{workload.name}`: {workload.shape}, {learning(workload)}")
-        blocks.append("\n".join(details(rows[workload.name], [*ordered, OWN])))
-    return "\n\n".join(blocks)
-
-
-def learning(workload: Workload) -> str:
-    """Return loss and optimizer in words."""
-    how = workload.optimizer
-    return (
-        f"{workload.loss.replace('_', ' ')}, {type(how).__name__} {how.learning_rate:g},"
-        f" {workload.flops / 1e6:.4g} MFLOP; loss of epoch {workload.epochs}:"
+    return page(
+        table(header, lines),
+        "Microseconds a step, median of the rounds (best); limit: the step's matrix products"
+        " and convolutions at the measured peak.",
     )
-
-
-def details(row: dict[str, Any], peers: list[str]) -> list[str]:
-    """Return a line for each framework: its settings, loss and memory."""
-    lines = []
-    for name in peers:
-        if name in row["failures"]:
-            lines.append(f"- {PEERS[name].title}: failed, {row['failures'][name]}")
-        elif name in row["settings"]:
-            loss, memory = (
-                median(answer[key] for answer in row["rounds"][name]) for key in ("loss", "memory")
-            )
-            lines.append(
-                f"- {PEERS[name].title}: {row['settings'][name]}; loss {loss:.4f},"
-                f" {number(memory / 1e6)} MB"
-            )
-        else:
-            lines.append(f"- {PEERS[name].title}: cannot express it")
-    return lines

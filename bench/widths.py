@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from bench.peers import OWN, PEERS
 from bench.processes import required
 from bench.ratios import best, median_ratio, together
+from bench.rows import narrow
 from bench.serving import interleave, server
 from bench.table import counted, factor, judged, page, table, thread_counts, times
-from bench.workloads import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bench.serving import Answers
     from bench.settings import Settings
 
 WIDTHS = (16, 24, 32, 45, 46, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -45,20 +46,24 @@ def run(settings: Settings) -> dict[str, Any]:
         settings.rounds,
         lambda name, width: [narrow(width).name, runs[name][0], *TIMING],
         before=settings.machine.measure_peak,
+        keep=lambda answers, failures: settings.keep(
+            "widths",
+            {"widths": {str(width): {"us": us(answers, width)} for width in widths}}
+            | {"failures": failures},
+        ),
     )
     required(failures, *(name for name, (peer, _) in runs.items() if peer == OWN))
-    found = {
-        width: compare(
-            {name: [answer["us"] for answer in each[width]] for name, each in answers.items()},
-            settings.threads,
-        )
-        for width in widths
-    }
+    found = {width: compare(us(answers, width), settings.threads) for width in widths}
     print(settings.machine.title("Widths", ["torch"]))
     print(show(found, settings.threads, list(answers)))
     for name, why in failures.items():
         print(f"\n{title(name)} failed: {why}")
     return {"widths": {str(width): row for width, row in found.items()}, "failures": failures}
+
+
+def us(answers: Answers[int], width: int) -> dict[str, list[float]]:
+    """Return the microseconds of a width by framework and threads, one for each round."""
+    return {name: [answer["us"] for answer in each[width]] for name, each in answers.items()}
 
 
 def compare(us: Mapping[str, list[float]], threads: int) -> dict[str, Any]:

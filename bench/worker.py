@@ -1,5 +1,7 @@
 """One framework, one workload, one process: `python -m bench.worker ROW PEER`.
 
+ROW is the name of a row, or the path of a Python file with one.
+
 Prints one line of JSON: `us` (microseconds per step), `seconds` (of each timed call), `epochs` (of
 a timed call), `steps` (of all timed calls), `loss` (after the workload's first epochs), `memory`
 (peak memory in bytes) and the arguments. With `--serve` instead of all arguments it answers
@@ -26,8 +28,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.peers import OWN, PEERS, options
+from bench.rows import find
 from bench.serving import serve
-from bench.workloads import find
 
 if TYPE_CHECKING:
     from bench.peers import Trainer
@@ -62,8 +64,8 @@ def measure(asked: argparse.Namespace, option: str) -> dict[str, Any]:
     workload: Workload = asked.row
     x, y = load(workload, asked.data, raw=asked.peer == OWN)
     if asked.samples:
-        samples = x[: asked.samples]
-        x, y = samples, samples if y is x else y[: asked.samples]
+        few = max(asked.samples, workload.batch)
+        x, y = (x[:few],) * 2 if y is x else (x[:few], y[:few])
     build = importlib.import_module(PEERS[asked.peer].module).build
     trainer: Trainer = build(workload, x, y, initial_weights(workload), option)
     loss = None if asked.no_loss else trainer.loss(workload.epochs)

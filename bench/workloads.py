@@ -1,4 +1,4 @@
-"""The workloads, each defined once for all frameworks.
+"""The layers, optimizers and trainings that all frameworks build alike.
 
 Only the standard library is imported, because a worker reads its workload before the import of
 NumPy, which fixes its number of threads.
@@ -6,8 +6,10 @@ NumPy, which fixes its number of threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from math import prod
+from typing import Any
 
 Shape = tuple[int, ...]
 
@@ -34,12 +36,14 @@ class Dense:
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with bias, padding on all sides and activation."""
+    """A convolution with padding on all sides and activation."""
 
     filters: int
     kernel: int
     padding: int = 0
     activation: str = "identity"
+    stride: int = 1
+    bias: bool = True
 
     def weight(self, before: Shape) -> Shape:
         """Return the shape of the weights, from that of an image (height, width, channels)."""
@@ -47,11 +51,14 @@ class Conv:
 
     def behind(self, before: Shape) -> Shape:
         """Return the shape of an image behind the layer."""
-        height, width = (size + 2 * self.padding - self.kernel + 1 for size in before[:2])
+        height, width = (
+            (size + 2 * self.padding - self.kernel) // self.stride + 1 for size in before[:2]
+        )
         return height, width, self.filters
 
     def __str__(self) -> str:
-        return f"conv{self.filters} {self.kernel}×{self.kernel}{named(self.activation)}"
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"conv{self.filters} {self.kernel}×{self.kernel}{stride}{named(self.activation)}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,69 @@ class Dropout:
         return f"dropout {self.rate:g}"
 
 
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation of each channel, with running statistics, and activation."""
+
+    activation: str = "identity"
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of an image behind the layer, which is that before it."""
+        return before
+
+    def __str__(self) -> str:
+        return f"norm{named(self.activation)}"
+
+
+@dataclass(frozen=True)
+class GlobalMean:
+    """The mean of each channel over rows and columns."""
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of a sample behind the layer: the channels."""
+        return before[-1:]
+
+    def __str__(self) -> str:
+        return "mean"
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Layers with a skip connection, through the layers of `shortcut`, and ReLU of the sum."""
+
+    layers: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of an image behind the block."""
+        return [behind for _, _, behind in trace(self.layers, before)][-1]
+
+    def __str__(self) -> str:
+        return f"[{'-'.join(map(str, self.layers))}]"
+
+
 Weighted = Dense | Conv
-Layer = Dense | Conv | MaxPool | Dropout
+Layer = Dense | Conv | MaxPool | Dropout | BatchNorm | GlobalMean | Residual
+
+
+def trace(layers: tuple[Layer, ...], shape: Shape) -> Iterator[tuple[Shape, Layer, Shape]]:
+    """Yield the layers, each with the shapes of a sample before and behind it."""
+    for layer in layers:
+        behind = layer.behind(shape)
+        yield shape, layer, behind
+        shape = behind
+
+
+def flatten(layers: tuple[Layer, ...], shape: Shape) -> Iterator[tuple[Shape, Layer, Shape]]:
+    """Yield the layers like `trace`, and instead of a residual block those inside it."""
+    for before, layer, behind in trace(layers, shape):
+        if isinstance(layer, Residual):
+            yield from flatten(layer.layers, before)
+            yield from flatten(layer.shortcut, before)
+        else:
+            yield before, layer, behind
 
 
 def named(activation: str) -> str:
@@ -113,24 +181,50 @@ class Adam:
 class Target:
     """Target of gyaku.
 
-    A ratio to the best of the peers of `versus`, a fraction of the limit, and less memory than all
-    of `lighter`.
+    The smallest ratio to each of some peers, a fraction of the limit, and less memory than all of
+    `lighter`.
     """
 
-    ratio: float
-    versus: tuple[str, ...]
+    least: Mapping[str, float]
     limit: float | None = None
     lighter: tuple[str, ...] = ()
+
+
+Samples = Callable[[], tuple[Any, Any]]
+"""Function that returns inputs and targets, arrays of NumPy."""
 
 
 @dataclass(frozen=True)
 class Workload:
     """A network and its training.
 
-    `loss` is "softmax_cross_entropy" on logits and class numbers or "mean_squared_error" over all
-    elements of a batch; `data` names a data set of `bench.data`, of which the first `samples` are
-    taken; `epochs` are trained before the timing, and the mean loss of the last one shows that all
-    frameworks train the same network.
+    Parameters
+    ----------
+    name
+        The name of the row.
+    inputs
+        The shape of a sample: features, or height, width and channels.
+    layers
+        The network.
+    loss
+        ``"softmax_cross_entropy"`` on logits and class numbers, or ``"mean_squared_error"`` over
+        all elements of a batch.
+    optimizer
+        How it is trained.
+    batch
+        The samples of a step.
+    data
+        The name of a data set of `bench.data`, or a function that returns inputs (float32) and
+        targets (int64 classes, or float32).
+    epochs
+        Epochs before the timing; the mean loss of the last one shows that all frameworks train
+        the same network.
+    target
+        gyaku's target.
+    samples
+        The number of samples to take from the front of the data; by default all.
+    title
+        The network in a few words.
     """
 
     name: str
@@ -139,44 +233,44 @@ class Workload:
     loss: str
     optimizer: SGD | Adam
     batch: int
-    data: str
+    data: str | Samples
     epochs: int
     target: Target | None = None
     samples: int | None = None
+    title: str = field(default="", compare=False)
 
     @property
-    def traced(self) -> list[tuple[Shape, Layer, Shape]]:
-        """The layers, each with the shapes of a sample before and behind it."""
-        found, shape = [], self.inputs
-        for layer in self.layers:
-            behind = layer.behind(shape)
-            found.append((shape, layer, behind))
-            shape = behind
-        return found
+    def leaves(self) -> list[tuple[Shape, Layer, Shape]]:
+        """All layers with the shapes of a sample before and behind them, blocks taken apart."""
+        return list(flatten(self.layers, self.inputs))
 
     @property
     def weighted(self) -> list[tuple[Shape, Weighted]]:
         """The layers with weights, each with their shape."""
         return [
             (layer.weight(before), layer)
-            for before, layer, _ in self.traced
+            for before, layer, _ in self.leaves
             if isinstance(layer, Weighted)
         ]
 
-    @property
-    def drops(self) -> bool:
-        """Whether there is dropout."""
-        return any(isinstance(layer, Dropout) for layer in self.layers)
+    def has(self, *kinds: type) -> bool:
+        """Return whether there is a layer of some kinds."""
+        return any(isinstance(layer, kinds) for _, layer, _ in self.leaves)
 
     @property
-    def convolves(self) -> bool:
-        """Whether it is a network for images."""
-        return any(isinstance(layer, Conv) for layer in self.layers)
+    def squared(self) -> bool:
+        """Whether the loss is the mean squared error."""
+        return self.loss == SQUARED
 
     @property
     def mnist(self) -> bool:
         """Whether it is trained on MNIST."""
-        return self.data.startswith("mnist")
+        return isinstance(self.data, str) and self.data.startswith("mnist")
+
+    @property
+    def bytes(self) -> bool:
+        """Whether the inputs are images of bytes, which gyaku takes as they are."""
+        return self.data in {"mnist", "digits"}
 
     @property
     def flops(self) -> int:
@@ -186,12 +280,17 @@ class Workload:
         first layer needs no input gradient. A multiplication and an addition count as two, also on
         padding.
         """
-        products = [
-            2 * self.batch * prod(layer.weight(before)) * prod(behind[:-1])
-            for before, layer, behind in self.traced
+        products = [self.batch * product for product in self.products]
+        return 3 * sum(products) - products[0]
+
+    @property
+    def products(self) -> list[int]:
+        """Floating-point operations of a sample's forward pass, for each layer with weights."""
+        return [
+            2 * prod(layer.weight(before)) * prod(behind[:-1])
+            for before, layer, behind in self.leaves
             if isinstance(layer, Weighted)
         ]
-        return 3 * sum(products) - products[0]
 
     @property
     def shape(self) -> str:
@@ -204,146 +303,11 @@ class Workload:
                 parts.append(str(layer))
         return "-".join(parts)
 
+    def facts(self) -> dict[str, Any]:
+        """Return all of it for a file of results."""
+        data = self.data if isinstance(self.data, str) else self.data.__name__
+        return asdict(self) | {"data": data, "flops": self.flops, "shape": self.shape}
+
 
 CROSS_ENTROPY = "softmax_cross_entropy"
 SQUARED = "mean_squared_error"
-FRAMEWORKS = ("torch", "jax", "keras")
-EAGER = ("torch", "keras")
-IMAGE = (28, 28, 1)
-FEWER = 12_000
-"""Images per epoch if the slowest framework would take a minute for all."""
-
-ROWS = {
-    row.name: row
-    for row in (
-        Workload(
-            "mlp_seed",
-            inputs=(784,),
-            layers=(Dense(100, "sigmoid"), Dense(10)),
-            loss=CROSS_ENTROPY,
-            optimizer=SGD(0.1),
-            batch=100,
-            data="mnist",
-            epochs=2,
-            target=Target(1.8, FRAMEWORKS, limit=0.6),
-        ),
-        Workload(
-            "mlp_big",
-            inputs=(784,),
-            layers=(Dense(512, "relu"), Dropout(0.2), Dense(256, "relu"), Dropout(0.2), Dense(10)),
-            loss=CROSS_ENTROPY,
-            optimizer=Adam(1e-3),
-            batch=128,
-            data="mnist",
-            epochs=1,
-            target=Target(2, FRAMEWORKS),
-        ),
-        Workload(
-            "autoenc",
-            inputs=(784,),
-            layers=(Dense(128, "sigmoid"), Dense(784, "sigmoid")),
-            loss=SQUARED,
-            optimizer=Adam(1e-3),
-            batch=100,
-            data="mnist_images",
-            epochs=1,
-            target=Target(3, ("torch",)),
-        ),
-        Workload(
-            "lenet",
-            inputs=IMAGE,
-            layers=(
-                Conv(20, 5, activation="relu"),
-                MaxPool(),
-                Conv(50, 5, activation="relu"),
-                MaxPool(),
-                Dense(500, "relu"),
-                Dense(10),
-            ),
-            loss=CROSS_ENTROPY,
-            optimizer=Adam(1e-3),
-            batch=100,
-            data="mnist",
-            epochs=1,
-            target=Target(2.2, EAGER),
-            samples=FEWER,
-        ),
-        Workload(
-            "simpleconv",
-            inputs=IMAGE,
-            layers=(Conv(30, 5, activation="relu"), MaxPool(), Dense(100, "relu"), Dense(10)),
-            loss=CROSS_ENTROPY,
-            optimizer=Adam(1e-3),
-            batch=100,
-            data="mnist",
-            epochs=1,
-            target=Target(4, EAGER),
-            samples=FEWER,
-        ),
-        Workload(
-            "deepconv",
-            inputs=IMAGE,
-            layers=(
-                Conv(16, 3, 1, "relu"),
-                Conv(16, 3, 1, "relu"),
-                MaxPool(),
-                Conv(32, 3, 1, "relu"),
-                # The wider padding makes 16 rows of 14, which two more poolings divide evenly.
-                Conv(32, 3, 2, "relu"),
-                MaxPool(),
-                Conv(64, 3, 1, "relu"),
-                Conv(64, 3, 1, "relu"),
-                MaxPool(),
-                Dense(50, "relu"),
-                Dropout(0.5),
-                Dense(10),
-                Dropout(0.5),
-            ),
-            loss=CROSS_ENTROPY,
-            optimizer=Adam(1e-3),
-            batch=100,
-            data="mnist",
-            epochs=1,
-            target=Target(1.4, EAGER, lighter=("torch",)),
-            samples=FEWER,
-        ),
-        Workload(
-            "xor",
-            inputs=(2,),
-            layers=(Dense(2, "sigmoid"), Dense(1, "sigmoid")),
-            loss=SQUARED,
-            optimizer=SGD(1.0),
-            batch=1,
-            data="xor",
-            epochs=2000,
-            target=Target(200, ("torch",)),
-        ),
-    )
-}
-
-
-def narrow(width: int) -> Workload:
-    """Return a 10-w-w-10 network, so small that more threads may slow it down.
-
-    It is that of PyTorch's issue 144633: linear layers, Adam, 100 batches of 128.
-    """
-    return Workload(
-        f"width_{width}",
-        inputs=(10,),
-        layers=(Dense(width), Dense(width), Dense(10)),
-        loss=SQUARED,
-        optimizer=Adam(1e-3),
-        batch=128,
-        data="noise",
-        epochs=2,
-    )
-
-
-def find(name: str) -> Workload:
-    """Return a workload by its name: a row's, or ``width_46``."""
-    start, _, width = name.partition("_")
-    if start == "width" and width.isdecimal() and int(width) > 0:
-        return narrow(int(width))
-    if name not in ROWS:
-        raise ValueError(f"there is no row {name!r}; known are {', '.join(ROWS)} and width_W")
-    return ROWS[name]

@@ -28,7 +28,8 @@ MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
 
 # Files that give the same under each instruction set; every other one is marked `isa`.
 ANY_ISA = {
-    *("test_architecture", "test_backend", "test_bench", "test_bench_tables", "test_callbacks"),
+    *("test_architecture", "test_backend", "test_bench", "test_bench_runs", "test_bench_tables"),
+    "test_callbacks",
     *(
         "test_cli",
         "test_cli_errors",

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import data, goals, images, scaling, widths
+from bench import data, goals, images, pictures, scaling, widths
 from bench import products as products_table
 from bench.ratios import by_task, together
+from bench.rows import ROWS
 from bench.shapes import (
     CONVOLUTIONS,
     POOLINGS,
@@ -164,10 +165,27 @@ def test_products_without_a_target_are_shown_without_one() -> None:
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:
-    pictures = tmp_path / "products.png", tmp_path / "scaling.png"
-    products_table.draw(fake_products(), "a machine", pictures[0])
-    scaling.draw(RATES, [1, 2, 3], "a machine", pictures[1])
-    assert all(path.stat().st_size > 10_000 for path in pictures)
+    paths = tmp_path / "products.png", tmp_path / "scaling.png"
+    products_table.draw(fake_products(), "a machine", paths[0])
+    scaling.draw(RATES, [1, 2, 3], "a machine", paths[1], "the machine was not quiet: a browser")
+    assert all(path.stat().st_size > 10_000 for path in paths)
+
+
+def test_a_picture_of_a_busy_machine_is_marked(tmp_path: Path) -> None:
+    figure, _ = pictures.panes(1, 1, size=(4, 3), title="Rows")
+    pictures.save(figure, tmp_path / "quiet.png", "")
+    assert figure.get_suptitle() == "Rows"
+    pictures.save(figure, tmp_path / "busy.png", "the machine was not quiet: a browser")
+    assert "not quiet" in figure.get_suptitle().replace("\n", " ")
+
+
+def test_lines_of_a_picture_have_distinct_colours() -> None:
+    from matplotlib.colors import to_rgb
+
+    used = np.array([to_rgb(colour) for colour in pictures.PALETTE[: len(ROWS)]])
+    apart = np.abs(used[:, None] - used[None]).max(-1) + np.eye(len(used))
+    assert len(used) == len(ROWS)
+    assert apart.min() > 0.15
 
 
 RATES: dict[str, scaling.Rates] = {

@@ -1,13 +1,16 @@
 """The frameworks: names, packages, and settings to try.
 
 Each module of this folder has a `build`, which returns a `Trainer` of a workload, written as by
-the framework's users for the best speed. Nothing is imported here.
+the framework's users for the best speed; that of a framework that only predicts has none. Nothing
+of them is imported here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from bench.workloads import BatchNorm, Conv, Dropout, GlobalMean, MaxPool, Residual
 
 if TYPE_CHECKING:
     from bench.workloads import Workload
@@ -55,6 +58,7 @@ PEERS = {
         Peer("keras", "Keras/TF", {"keras": "keras", "tensorflow": "tensorflow-cpu"}, confine=True),
         Peer("sklearn", "scikit-learn", {"sklearn": "scikit-learn"}),
         Peer("numpy", "NumPy", {"numpy": "numpy"}),
+        Peer("onnxruntime", "ONNX Runtime", {"onnxruntime": "onnxruntime", "onnx": "onnx"}),
         Peer(OWN, "gyaku", {"gyaku": "'.[bench]'"}),
     )
 }
@@ -65,27 +69,31 @@ def options(peer: str, workload: Workload) -> list[str]:
 
     The list is empty if the framework cannot express the workload; "" is a framework's only way.
     """
-    images = workload.convolves
+    images = workload.has(Conv)
     if peer == "torch":
         ways = ["fused", "foreach", "plain"]
         return [f"{layout}, {way}" for layout in LAYOUTS for way in ways] if images else ways
     if peer == "jax":
-        # In a loop, XLA's convolutions for CPUs take ten times as long.
-        loop = "step by step" if images else "scan"
-        if workload.drops:
-            return [loop, f"{loop}, rbg random numbers"]
-        if images:
-            return [loop]
-        return ["scan", "scan unrolled 8 times"] if workload.batch == 1 else ["scan"]
+        # In a loop, XLA's convolutions for CPUs may take ten times as long.
+        loops = ["scan", "step by step"] if images else ["scan"]
+        if workload.batch == 1:
+            loops.append("scan unrolled 8 times")
+        if workload.has(Dropout):
+            loops += [f"{loop}, rbg random numbers" for loop in loops]
+        return loops
     if peer == "keras":
         loops = ["loop with XLA", "loop"]
         # An epoch of four steps would cost fit a thousand times its steps.
         return loops if workload.batch == 1 else ["fit with XLA", "fit", *loops]
+    dense = not workload.has(Conv, MaxPool, BatchNorm, GlobalMean, Residual)
     if peer == "sklearn":
-        # Its regressors have no output activation; there is no dropout and no convolution.
-        expressible = workload.loss == "softmax_cross_entropy" and not workload.drops | images
-        same = len({layer.activation for _, layer in workload.weighted[:-1]}) == 1
-        return ["fit"] if expressible and same else []
-    if peer == "numpy" and images:
+        # There is no dropout, and one activation for all hidden layers.
+        hidden = {layer.activation for _, layer in workload.weighted[:-1]}
+        last = workload.weighted[-1][1]
+        plain = len(hidden) == 1 and last.activation == "identity"
+        return ["fit"] if dense and plain and not workload.has(Dropout) else []
+    if peer == "onnxruntime":
+        return []  # it only predicts
+    if peer == "numpy" and not dense:
         return []  # its convolutions, written as in lecture notes, would take minutes
     return [""]

@@ -5,39 +5,80 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import gyaku as gk
-from bench.workloads import Adam, Conv, Dense, Dropout
+from bench.workloads import (
+    Adam,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalMean,
+    MaxPool,
+    Residual,
+    trace,
+)
 from gyaku.layers.activation import ACTIVATIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from bench.data import Weights
-    from bench.workloads import SGD, Workload
+    from bench.workloads import SGD, Layer, Shape, Workload
+    from gyaku.symbolic import Block
 
 
 def network(workload: Workload) -> gk.Sequential:
-    """Return the layers."""
-    layers: list[gk.Layer] = []
-    if workload.data == "mnist":  # the images are bytes
-        layers.append(gk.Rescaling(1 / 255))
-    for before, layer, _ in workload.traced:
-        if isinstance(layer, Dropout):
-            layers.append(gk.Dropout(layer.rate))
-            continue
-        activation = None if layer.activation == "identity" else layer.activation
-        if isinstance(layer, Dense):
-            if len(before) > 1:
-                layers.append(gk.Flatten())
-            layers.append(gk.Dense(layer.units, activation))
-        elif isinstance(layer, Conv):
-            layers.append(
-                gk.Conv2D(layer.filters, layer.kernel, padding=layer.padding, activation=activation)
-            )
+    """Return the layers; images of bytes are rescaled by the first one."""
+    first = [gk.Rescaling(1 / 255)] if workload.bytes else []
+    return gk.Sequential(*first, *stack(workload.layers, workload.inputs))
+
+
+def stack(layers: tuple[Layer, ...], shape: Shape) -> Iterator[Block]:
+    """Yield the layers of gyaku."""
+    for before, layer, _ in trace(layers, shape):
+        if isinstance(layer, Residual):
+            shortcut = gk.Sequential(*stack(layer.shortcut, before)) if layer.shortcut else None
+            yield gk.Residual(*stack(layer.layers, before), shortcut=shortcut)
+            yield gk.ReLU()
+        elif isinstance(layer, Dropout):
+            yield gk.Dropout(layer.rate)
+        elif isinstance(layer, GlobalMean):
+            yield gk.GlobalAvgPool2D()
         else:
-            layers.append(gk.MaxPool2D(layer.window))
-            if activation:
-                layers.append(ACTIVATIONS[activation]())
-    return gk.Sequential(*layers)
+            yield from activated(layer, before)
+
+
+def activated(layer: Dense | Conv | MaxPool | BatchNorm, before: Shape) -> Iterator[Block]:
+    """Yield a layer with its activation."""
+    activation = None if layer.activation == "identity" else layer.activation
+    if isinstance(layer, Dense):
+        if len(before) > 1:
+            yield gk.Flatten()
+        yield gk.Dense(layer.units, activation)
+    elif isinstance(layer, Conv):
+        yield gk.Conv2D(
+            layer.filters,
+            layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            activation=activation,
+            use_bias=layer.bias,
+        )
+    else:
+        if isinstance(layer, MaxPool):
+            yield gk.MaxPool2D(layer.window)
+        else:
+            yield gk.BatchNorm(layer.momentum, layer.epsilon)
+        if activation:
+            yield ACTIVATIONS[activation]()
+
+
+def fill(model: gk.Sequential, weights: Weights) -> None:
+    """Give a model the common initial weights."""
+    given = [array for params in weights for array in params]
+    for param, value in zip(model.params.values(), given, strict=True):
+        param[...] = value
 
 
 def optimizer(how: SGD | Adam, rate: float | gk.schedules.OneCycle) -> gk.Optimizer:
@@ -55,9 +96,7 @@ class Gyaku:
     ) -> None:
         self.model = network(workload)
         self.model.build(workload.inputs)
-        given = [array for pair in weights for array in pair]
-        for param, value in zip(self.model.params.values(), given, strict=True):
-            param[...] = value
+        fill(self.model, weights)
         self.optimizer = optimizer(workload.optimizer, workload.optimizer.learning_rate)
         self.workload, self.x, self.y = workload, x, y
 

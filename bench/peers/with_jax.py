@@ -1,4 +1,4 @@
-"""JAX: a whole epoch, or many small ones, is one compiled scan; its state is donated."""
+"""JAX: an epoch, or many small ones, is one compiled program; its state is donated."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.workloads import Adam, Conv, Dense, Dropout
+from bench.workloads import (
+    Adam,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalMean,
+    MaxPool,
+    Residual,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from bench.data import Weights
-    from bench.workloads import Workload
+    from bench.workloads import Layer, Workload
 
 ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "identity": lambda x: x}
 # Rows of a call: as many epochs of a small data set share one.
@@ -29,17 +40,25 @@ class Jax:
     ) -> None:
         self.workload = workload
         self.batch, self.count = workload.batch, len(x)
+        self.tail = self.count % self.batch
+        self.together = max(1, ROWS // self.count)
         self.unroll = 8 if "unrolled" in option else 1
         self.random = np.random.default_rng(0)
         key = jax.random.key(0, impl="rbg" if "rbg" in option else "threefry2x32")
-        params = [(jnp.array(w), jnp.array(b)) for w, b in weights]
+        params = jax.tree.map(jnp.array, weights)
         zeros = jax.tree.map(jnp.zeros_like, (params, params))
-        self.state: Any = (params, zeros, jnp.zeros((), jnp.int32), key)
+        norms = [before[-1] for before, at, _ in workload.leaves if isinstance(at, BatchNorm)]
+        running = [(jnp.zeros(channels), jnp.ones(channels)) for channels in norms]
+        self.state: Any = (params, zeros, running, jnp.zeros((), jnp.int32), key)
         self.x = jnp.array(x)
         self.autoencoder = y is x
         self.y = self.x if self.autoencoder else jnp.array(y)
-        self.stepwise = option.startswith("step by step")
-        self.run = jax.jit(self.step if self.stepwise else self.scan, donate_argnums=(0,))
+        if option.startswith("step by step"):
+            self.run = self.loop
+            self.compiled = jax.jit(self.step, donate_argnums=(0,))
+        else:
+            self.run = self.whole
+            self.compiled = jax.jit(self.scan, donate_argnums=(0,))
 
     def train(self, epochs: int) -> None:
         """Train; see `Trainer`."""
@@ -52,76 +71,73 @@ class Jax:
 
     def epochs(self, epochs: int) -> float:
         """Train, in calls of at most `ROWS` samples; return the mean loss of the last call."""
-        whole = self.count // self.batch * self.batch
-        together = max(1, ROWS // self.count) if whole == self.count else 1
         value = 0.0
         while epochs > 0:
-            now = min(epochs, together)
+            now = min(epochs, self.together)
             order = np.broadcast_to(np.arange(self.count, dtype=np.int32), (now, self.count))
-            order = self.random.permuted(order, axis=1)
-            total = self.call(order[:, :whole].reshape(-1, self.batch))
-            if whole < self.count:
-                total += self.call(order[:, whole:])
-            value = total / (now * self.count)
+            total = self.run(self.random.permuted(order, axis=1))
+            value = total.block_until_ready() / (now * self.count)
             epochs -= now
         return float(value)
 
-    def call(self, order: NDArray[np.int32]) -> Any:
-        """Run the steps on the rows of `order` and return the sum of their losses."""
-        total = jnp.zeros(())
-        for part in order if self.stepwise else [order]:
-            self.state, value = self.run(self.state, self.x, self.y, part)
-            total += value
-        return total.block_until_ready()
+    def whole(self, order: NDArray[np.int32]) -> Any:
+        """Train on the rows of some epochs in one call; return the sum of the losses."""
+        epochs = len(order)
+        if self.tail:
+            # One shape for any number of epochs, so that the program is compiled once.
+            order = np.resize(order, (self.together, self.count))
+        self.state, total = self.compiled(self.state, self.x, self.y, order, epochs)
+        return total
 
-    def scan(self, state: Any, x: Any, y: Any, order: Any) -> tuple[Any, Any]:
-        """Return the state after all steps of `order`, and the sum of the losses."""
+    def loop(self, order: NDArray[np.int32]) -> Any:
+        """Train on the rows of some epochs in a call for each step; return the sum."""
+        total = jnp.zeros(())
+        for epoch in order:
+            for start in range(0, self.count, self.batch):
+                rows = epoch[start : start + self.batch]
+                self.state, value = self.compiled(self.state, self.x, self.y, rows)
+                total += value
+        return total
+
+    def scan(self, state: Any, x: Any, y: Any, order: Any, epochs: Any) -> Any:
+        """Return the state after all steps of some epochs, and the sum of the losses."""
 
         def step(carry: Any, rows: Any) -> tuple[Any, None]:
             state, value = self.step(carry[0], x, y, rows)
             return (state, carry[1] + value), None
 
-        (state, total), _ = jax.lax.scan(step, (state, 0.0), order, unroll=self.unroll)
-        return state, total
+        def steps(carry: Any, rows: Any) -> Any:
+            rows = rows.reshape(-1, self.batch)
+            return jax.lax.scan(step, carry, rows, unroll=self.unroll)[0]
+
+        def epoch(number: Any, carry: Any) -> Any:
+            carry = steps(carry, order[number, : -self.tail])
+            return step(carry, order[number, -self.tail :])[0]
+
+        # Without a remainder, many short epochs are one loop.
+        start = (state, 0.0)
+        return jax.lax.fori_loop(0, epochs, epoch, start) if self.tail else steps(start, order)
 
     def step(self, state: Any, x: Any, y: Any, rows: Any) -> tuple[Any, Any]:
         """Return the state after a step on some rows, and the sum of their losses."""
-        params, moments, count, key = state
+        params, moments, running, count, key = state
         batch = target = x.at[rows].get(mode="promise_in_bounds")
         if not self.autoencoder:
             target = y.at[rows].get(mode="promise_in_bounds")
-        mask_key = jax.random.fold_in(key, count) if self.workload.drops else key
-        value, grads = jax.value_and_grad(self.forward)(params, batch, target, mask_key)
+        mask_key = jax.random.fold_in(key, count) if self.workload.has(Dropout) else key
+        graded = jax.value_and_grad(self.forward, has_aux=True)
+        (value, running), grads = graded(params, running, batch, target, mask_key)
         params, moments = self.update(params, grads, moments, count + 1)
-        return (params, moments, count + 1, key), value * len(rows)
+        return (params, moments, running, count + 1, key), value * len(rows)
 
-    def forward(self, params: Any, x: Any, target: Any, key: Any) -> Any:
-        """Return the loss of a batch."""
-        given = iter(params)
-        for number, layer in enumerate(self.workload.layers):
-            if isinstance(layer, Dropout):
-                kept = jax.random.bernoulli(
-                    jax.random.fold_in(key, number), 1 - layer.rate, x.shape
-                )
-                x = jnp.where(kept, x / (1 - layer.rate), 0)
-                continue
-            if isinstance(layer, Dense):
-                weight, bias = next(given)
-                x = x.reshape(len(x), -1) @ weight + bias
-            elif isinstance(layer, Conv):
-                weight, bias = next(given)
-                border = [(layer.padding, layer.padding)] * 2
-                x = bias + jax.lax.conv_general_dilated(
-                    x, weight, (1, 1), border, dimension_numbers=("NHWC", "HWIO", "NHWC")
-                )
-            else:
-                window = (1, layer.window, layer.window, 1)
-                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
-            x = ACTIVATIONS[layer.activation](x)
-        if self.workload.loss == "mean_squared_error":
-            return jnp.mean((x - target) ** 2)
+    def forward(self, params: Any, running: Any, x: Any, target: Any, key: Any) -> tuple[Any, Any]:
+        """Return the loss of a batch, and the running statistics after it."""
+        found: list[Any] = []
+        x = run(self.workload.layers, x, Pass(iter(params), iter(running), found, key))
+        if self.workload.squared:
+            return jnp.mean((x - target) ** 2), found
         logp = jax.nn.log_softmax(x)
-        return -jnp.sum(logp * jax.nn.one_hot(target, x.shape[1])) / len(x)
+        return -jnp.sum(logp * jax.nn.one_hot(target, x.shape[1])) / len(x), found
 
     def update(self, params: Any, grads: Any, moments: Any, count: Any) -> tuple[Any, Any]:
         """Return parameters and moments after a step of the optimizer."""
@@ -139,6 +155,64 @@ class Jax:
             return p - how.learning_rate * (m / mean_share) / root
 
         return jax.tree.map(move, params, mean, square), (mean, square)
+
+
+class Pass:
+    """A forward pass: parameters and running statistics to take, those found, and the key."""
+
+    def __init__(self, params: Iterator[Any], running: Iterator[Any], found: Any, key: Any) -> None:
+        self.params, self.running, self.found, self.key = params, running, found, key
+
+    def mask(self, shape: tuple[int, ...], kept: float) -> Any:
+        """Return a random mask of a dropout."""
+        self.key, key = jax.random.split(self.key)
+        return jax.random.bernoulli(key, kept, shape)
+
+
+def run(layers: tuple[Layer, ...], x: Any, at: Pass) -> Any:
+    """Return the outputs of some layers."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            inner = run(layer.layers, x, at)
+            x = jax.nn.relu(inner + run(layer.shortcut, x, at))
+        elif isinstance(layer, Dropout):
+            x = jnp.where(at.mask(x.shape, 1 - layer.rate), x / (1 - layer.rate), 0)
+        elif isinstance(layer, GlobalMean):
+            x = x.mean((1, 2))
+        else:
+            x = ACTIVATIONS[layer.activation](linear(layer, x, at))
+    return x
+
+
+def linear(layer: Dense | Conv | MaxPool | BatchNorm, x: Any, at: Pass) -> Any:
+    """Return the outputs of a layer before its activation."""
+    if isinstance(layer, MaxPool):
+        window = (1, layer.window, layer.window, 1)
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+    if isinstance(layer, BatchNorm):
+        return normalised(layer, x, at)
+    weight, *bias = next(at.params)
+    if isinstance(layer, Dense):
+        x = x.reshape(len(x), -1) @ weight
+    else:
+        border = [(layer.padding, layer.padding)] * 2
+        names = ("NHWC", "HWIO", "NHWC")
+        strides = (layer.stride, layer.stride)
+        x = jax.lax.conv_general_dilated(x, weight, strides, border, dimension_numbers=names)
+    return x + bias[0] if bias else x
+
+
+def normalised(layer: BatchNorm, x: Any, at: Pass) -> Any:
+    """Return normalised images, and keep the new running statistics."""
+    gamma, beta = next(at.params)
+    mean, square = x.mean((0, 1, 2)), (x * x).mean((0, 1, 2))
+    variance = square - mean * mean
+    count = x.size // x.shape[-1]
+    new = mean, variance * (count / (count - 1))
+    old = next(at.running)
+    at.found.append(tuple(a + layer.momentum * (b - a) for a, b in zip(old, new, strict=True)))
+    scale = gamma * jax.lax.rsqrt(variance + layer.epsilon)
+    return x * scale + (beta - mean * scale)
 
 
 def build(

@@ -12,13 +12,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import tensorflow as tf
 
-from bench.workloads import Adam, Conv, Dense, Dropout
+from bench.workloads import Adam, Conv, Dense, Dropout, GlobalMean, MaxPool, Residual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data import Weights
-    from bench.workloads import Workload
+    from bench.workloads import Layer, Workload
 
 # Rows of a call: as many epochs of a small data set share one.
 ROWS = 1 << 16
@@ -26,33 +26,65 @@ ROWS = 1 << 16
 
 def network(workload: Workload, weights: Weights) -> Any:
     """Return the model, with the common initial weights."""
-    layers = [keras.Input(workload.inputs)]
-    for before, layer, behind in workload.traced:
-        if isinstance(layer, Dropout):
-            layers.append(keras.layers.Dropout(layer.rate))
-            continue
-        activation = None if layer.activation == "identity" else layer.activation
-        if isinstance(layer, Dense):
-            if len(before) > 1:
-                layers.append(keras.layers.Flatten())
-            layers.append(keras.layers.Dense(layer.units, activation=activation))
-        elif isinstance(layer, Conv):
-            same = before[:2] == behind[:2]
-            if layer.padding and not same:
-                layers.append(keras.layers.ZeroPadding2D(layer.padding))
-            padding = "same" if same else "valid"
-            layers.append(
-                keras.layers.Conv2D(
-                    layer.filters, layer.kernel, padding=padding, activation=activation
-                )
-            )
-        else:
-            layers.append(keras.layers.MaxPooling2D(layer.window))
-            if activation:
-                layers.append(keras.layers.Activation(activation))
-    model = keras.Sequential(layers)
-    model.set_weights([array for pair in weights for array in pair])
+    inputs = keras.Input(workload.inputs)
+    made: list[Any] = []
+    model = keras.Model(inputs, run(workload.layers, inputs, made))
+    for layer, params in zip(made, weights, strict=True):
+        # A normalisation has its running statistics after them.
+        layer.set_weights([*params, *layer.get_weights()[len(params) :]])
     return model
+
+
+def run(layers: tuple[Layer, ...], x: Any, made: list[Any]) -> Any:
+    """Return the outputs of some layers; those with parameters are appended to `made`."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            inner = run(layer.layers, x, made)
+            x = keras.layers.add([inner, run(layer.shortcut, x, made)])
+            x = keras.layers.Activation("relu")(x)
+        elif isinstance(layer, Dropout):
+            x = keras.layers.Dropout(layer.rate)(x)
+        elif isinstance(layer, GlobalMean):
+            x = keras.layers.GlobalAveragePooling2D()(x)
+        elif isinstance(layer, Dense | Conv):
+            x = weighted(layer, x, made)
+        else:
+            if isinstance(layer, MaxPool):
+                x = keras.layers.MaxPooling2D(layer.window)(x)
+            else:
+                norm = keras.layers.BatchNormalization(
+                    momentum=1 - layer.momentum, epsilon=layer.epsilon
+                )
+                made.append(norm)
+                x = norm(x)
+            if layer.activation != "identity":
+                x = keras.layers.Activation(layer.activation)(x)
+    return x
+
+
+def weighted(layer: Dense | Conv, x: Any, made: list[Any]) -> Any:
+    """Return the outputs of a layer with weights."""
+    activation = None if layer.activation == "identity" else layer.activation
+    if isinstance(layer, Dense):
+        if len(x.shape) > 2:
+            x = keras.layers.Flatten()(x)
+        made.append(keras.layers.Dense(layer.units, activation=activation))
+        return made[-1](x)
+    # With a stride, the padding of "same" is not that of both sides.
+    same = layer.stride == 1 and 2 * layer.padding == layer.kernel - 1
+    if layer.padding and not same:
+        x = keras.layers.ZeroPadding2D(layer.padding)(x)
+    made.append(
+        keras.layers.Conv2D(
+            layer.filters,
+            layer.kernel,
+            strides=layer.stride,
+            padding="same" if same else "valid",
+            activation=activation,
+            use_bias=layer.bias,
+        )
+    )
+    return made[-1](x)
 
 
 def parts(workload: Workload) -> tuple[Any, Any]:
@@ -63,7 +95,7 @@ def parts(workload: Workload) -> tuple[Any, Any]:
         if isinstance(how, Adam)
         else keras.optimizers.SGD(how.learning_rate)
     )
-    if workload.loss == "mean_squared_error":
+    if workload.squared:
         return optimizer, keras.losses.MeanSquaredError()
     return optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -99,6 +131,8 @@ class Loop:
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, *, xla: bool
     ) -> None:
         self.batch, self.count = workload.batch, len(x)
+        self.tail = self.count % self.batch
+        self.together = max(1, ROWS // self.count)
         self.random = np.random.default_rng(0)
         self.x = tf.constant(x)
         self.autoencoder = y is x
@@ -106,7 +140,7 @@ class Loop:
         self.model = network(workload, weights)
         self.optimizer, self.criterion = parts(workload)
         self.optimizer.build(self.model.trainable_variables)
-        self.run = tf.function(self.steps, jit_compile=xla)
+        self.run = tf.function(self.nested if self.tail else self.flat, jit_compile=xla)
 
     def train(self, epochs: int) -> None:
         """Train; see `Trainer`."""
@@ -119,33 +153,49 @@ class Loop:
 
     def epochs(self, epochs: int) -> float:
         """Train, in calls of at most `ROWS` samples; return the mean loss of the last call."""
-        whole = self.count // self.batch * self.batch
-        together = max(1, ROWS // self.count) if whole == self.count else 1
         value = 0.0
         while epochs > 0:
-            now = min(epochs, together)
+            now = min(epochs, self.together)
             order = np.broadcast_to(np.arange(self.count, dtype=np.int32), (now, self.count))
             order = self.random.permuted(order, axis=1)
-            total = float(self.run(tf.constant(order[:, :whole].reshape(-1, self.batch))))
-            if whole < self.count:
-                total += float(self.run(tf.constant(order[:, whole:])))
-            value = total / (now * self.count)
+            if self.tail:
+                # One shape for any number of epochs, so that the program is compiled once.
+                order = np.resize(order, (self.together, self.count))
+            total = self.run(tf.constant(order), tf.constant(now))
+            value = float(total) / (now * self.count)
             epochs -= now
         return value
 
-    def steps(self, order: Any) -> Any:
-        """Run the steps on the rows of `order`; return the sum of their losses."""
+    def flat(self, order: Any, epochs: Any) -> Any:
+        """Train on the rows of some epochs without a remainder, in one loop."""
+        del epochs
+        return self.steps(order)
+
+    def nested(self, order: Any, epochs: Any) -> Any:
+        """Train on the rows of some epochs, each with a smaller last batch."""
         total = tf.constant(0.0)
-        for i in tf.range(tf.shape(order)[0]):
-            rows = order[i]
-            x = tf.gather(self.x, rows)
-            y = x if self.autoencoder else tf.gather(self.y, rows)
-            with tf.GradientTape() as tape:
-                value = self.criterion(y, self.model(x, training=True))
-            variables = self.model.trainable_variables
-            self.optimizer.apply(tape.gradient(value, variables), variables)
-            total += value * tf.cast(tf.shape(rows)[0], tf.float32)
+        for i in tf.range(epochs):
+            whole, rest = tf.split(order[i], [self.count - self.tail, self.tail])
+            total += self.steps(whole) + self.step(rest)
         return total
+
+    def steps(self, rows: Any) -> Any:
+        """Train on whole batches of rows; return the sum of their losses."""
+        total = tf.constant(0.0)
+        batches = tf.reshape(rows, (-1, self.batch))
+        for i in tf.range(tf.shape(batches)[0]):
+            total += self.step(batches[i])
+        return total
+
+    def step(self, rows: Any) -> Any:
+        """Train on some rows; return the sum of their losses."""
+        x = tf.gather(self.x, rows)
+        y = x if self.autoencoder else tf.gather(self.y, rows)
+        with tf.GradientTape() as tape:
+            value = self.criterion(y, self.model(x, training=True))
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(value, variables), variables)
+        return value * float(rows.shape[0])
 
 
 def build(

@@ -122,11 +122,11 @@ class Numpy:
                 self.layers.append(Dropout(layer.rate, self.random))
                 continue
             assert isinstance(layer, workloads.Dense)
-            self.layers.append(Affine(*next(given), first=not self.layers))
+            weight, bias = next(given)
+            self.layers.append(Affine(weight, bias, first=not self.layers))
             if layer.activation != "identity":
                 self.layers.append({"sigmoid": Sigmoid, "relu": Relu}[layer.activation]())
-        squared = workload.loss == "mean_squared_error"
-        self.criterion = mean_squared_error if squared else softmax_cross_entropy
+        self.criterion = mean_squared_error if workload.squared else softmax_cross_entropy
         self.how = workload.optimizer
         self.affine = [layer for layer in self.layers if isinstance(layer, Affine)]
         self.params = [param for layer in self.affine for param in layer.params]

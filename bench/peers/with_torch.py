@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from bench.peers import CHANNELS_FIRST, CHANNELS_LAST
-from bench.workloads import Adam, Conv, Dropout, MaxPool
+from bench.workloads import (
+    Adam,
+    BatchNorm,
+    Conv,
+    Dropout,
+    GlobalMean,
+    MaxPool,
+    Residual,
+    trace,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from bench.data import Weights
-    from bench.workloads import SGD, Shape, Weighted, Workload
+    from bench.workloads import SGD, Layer, Shape, Weighted, Workload
 
-ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
+    Given = Iterator[tuple[torch.Tensor, ...]]
+
+ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": partial(nn.ReLU, inplace=True)}
 FORMATS = {CHANNELS_FIRST: torch.contiguous_format, CHANNELS_LAST: torch.channels_last}
 # The optimizer's implementation, by the name of the setting.
 IMPLEMENTATIONS = {
@@ -37,8 +51,8 @@ class Torch:
         self.x, self.y, self.batch = images(x, layout), torch.from_numpy(y), workload.batch
         self.model = network(workload, weights, layout)
         self.optimizer = optimizer(workload.optimizer, self.model, implementation)
-        squared = workload.loss == "mean_squared_error"
-        self.criterion = nn.functional.mse_loss if squared else nn.functional.cross_entropy
+        functional = nn.functional
+        self.criterion = functional.mse_loss if workload.squared else functional.cross_entropy
         self.autoencoder = y is x
         if self.batch == 1:
             self.pairs = [(self.x[i : i + 1], self.y[i : i + 1]) for i in range(len(x))]
@@ -97,42 +111,72 @@ def images(x: NDArray[Any], layout: str) -> torch.Tensor:
 
 def network(workload: Workload, weights: Weights, layout: str = "") -> nn.Sequential:
     """Return the layers, with the common initial weights."""
-    layers: list[nn.Module] = []
-    given = iter(weights)
-    for before, layer, _ in workload.traced:
-        if isinstance(layer, Dropout):
-            layers.append(nn.Dropout(layer.rate))
-            continue
-        if isinstance(layer, MaxPool):
-            layers.append(nn.MaxPool2d(layer.window))
-        else:
-            layers += weighted(before, layer, *map(torch.from_numpy, next(given)))
-        if layer.activation != "identity":
-            layers.append(ACTIVATIONS[layer.activation]())
-    model = nn.Sequential(*layers)
+    given = (tuple(map(torch.from_numpy, params)) for params in weights)
+    model = nn.Sequential(*stack(workload.layers, workload.inputs, given))
     return model.to(memory_format=FORMATS[layout]) if layout else model
 
 
+class Skip(nn.Module):
+    """Layers with a skip connection, and ReLU of the sum."""
+
+    def __init__(self, layers: list[nn.Module], shortcut: list[nn.Module]) -> None:
+        super().__init__()
+        self.inner, self.shortcut = nn.Sequential(*layers), nn.Sequential(*shortcut)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ReLU of the sum."""
+        return nn.functional.relu(self.inner(x) + self.shortcut(x), inplace=True)
+
+
+def stack(layers: tuple[Layer, ...], shape: Shape, given: Given) -> Iterator[nn.Module]:
+    """Yield the layers of PyTorch."""
+    for before, layer, _ in trace(layers, shape):
+        if isinstance(layer, Residual):
+            inner = list(stack(layer.layers, before, given))
+            yield Skip(inner, list(stack(layer.shortcut, before, given)))
+        elif isinstance(layer, Dropout):
+            yield nn.Dropout(layer.rate)
+        elif isinstance(layer, GlobalMean):
+            yield nn.AdaptiveAvgPool2d(1)
+            yield nn.Flatten()
+        else:
+            if isinstance(layer, MaxPool):
+                yield nn.MaxPool2d(layer.window)
+            elif isinstance(layer, BatchNorm):
+                next(given)  # those of PyTorch
+                yield nn.BatchNorm2d(before[-1], eps=layer.epsilon, momentum=layer.momentum)
+            else:
+                yield from weighted(before, layer, *next(given))
+            if layer.activation != "identity":
+                yield ACTIVATIONS[layer.activation]()
+
+
 def weighted(
-    before: Shape, layer: Weighted, weight: torch.Tensor, bias: torch.Tensor
-) -> list[nn.Module]:
-    """Return a layer with its weights; PyTorch has channels before rows and columns."""
+    before: Shape, layer: Weighted, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> Iterator[nn.Module]:
+    """Yield a layer with its weights; PyTorch has channels before rows and columns."""
     made: nn.Linear | nn.Conv2d
-    flat: list[nn.Module] = []
     if isinstance(layer, Conv):
-        made = nn.Conv2d(before[2], layer.filters, layer.kernel, padding=layer.padding)
+        made = nn.Conv2d(
+            before[2],
+            layer.filters,
+            layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            bias=layer.bias,
+        )
         weight = weight.permute(3, 2, 0, 1)
     else:
         made = nn.Linear(len(weight), layer.units)
         if len(before) > 1:
-            flat = [nn.Flatten()]
+            yield nn.Flatten()
             weight = weight.reshape(*before, -1).permute(2, 0, 1, 3).flatten(0, 2)
         weight = weight.t()
     with torch.no_grad():
         made.weight.copy_(weight)
-        assert made.bias is not None
-        made.bias.copy_(bias)
-    return [*flat, made]
+        if bias is not None and made.bias is not None:
+            made.bias.copy_(bias)
+    yield made
 
 
 def build(
