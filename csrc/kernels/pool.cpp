@@ -141,10 +141,12 @@ template <class F> GYAKU_INLINE void each_window(const WindowAxis& axis, Place p
   for (; place.window >= 0 && place.distance < reach;
        --place.window, place.distance += axis.stride) {
     if (place.window >= axis.windows) continue;
-    if (axis.dilation == 1)
-      f(place.window, place.distance);
-    else if (place.distance % axis.dilation == 0)
-      f(place.window, place.distance / axis.dilation);
+    Index tap = place.distance;
+    if (axis.dilation != 1) {
+      if (tap % axis.dilation != 0) continue;
+      tap /= axis.dilation;
+    }
+    f(place.window, tap);
   }
 }
 
@@ -244,10 +246,8 @@ template <class T> struct AnyNormGradient : SavedNorms<T> {
     const vec<T> norm = numbers.read(this->norms + at);
     return {numbers.read(this->dy + at), max(vec<T>(number<T>::smallest), norm)};
   }
-  GYAKU_INLINE vec<T> part(const Gradient& gradient, lanes<T> tap, vec<T> value) const {
-    const mask<T> is_covered((tap >= zero<integer<T>>()).v);
-    const vec<T> slope = copysign(power(abs(value) / gradient.norm, exponent), value);
-    return select(is_covered, gradient.dy * slope, zero<T>());
+  GYAKU_INLINE vec<T> part_of_tap(const Gradient& gradient, lanes<T>, vec<T> value) const {
+    return gradient.dy * copysign(power(abs(value) / gradient.norm, exponent), value);
   }
 };
 template <class T> constexpr bool is_long<AnyNormGradient<T>> = true;
@@ -290,8 +290,11 @@ GYAKU_INLINE void scatter_disjoint(const PoolArgs& args, const ScatterVectors<T>
     return clear(dx, columns.size * channels);
   const Index at = (sample * args.rows.windows + row.window) * columns.windows * channels;
   const Index first_tap = row.distance * taps;
-  const auto at_the_edge = [&](Index begin, Index end) {
-    for (Index column = begin; column < end; ++column) {
+  // By the vector, where channels are few; all others one by one.
+  const Range by_vector = vectors.windows > 0 ? vectors.whole : Range{0, 0};
+  const Range others[] = {{0, by_vector.begin}, {by_vector.end, columns.windows}};
+  for (const Range range : others)
+    for (Index column = range.begin; column < range.end; ++column) {
       const Index pixel = start(columns, column);
       const Range seen{most(-pixel, 0), least(columns.size - pixel, stride)};
       op.enter(args, row.window, column);
@@ -304,24 +307,18 @@ GYAKU_INLINE void scatter_disjoint(const PoolArgs& args, const ScatterVectors<T>
         }
       });
     }
-  };
-  const Range whole = vectors.whole;
-  at_the_edge(0, whole.begin);
-  if (vectors.windows > 0 && whole.begin < whole.end) {
-    op.enter(args, row.window, whole.begin);
+  if (!by_vector.is_empty()) {
+    op.enter(args, row.window, by_vector.begin);
     const lanes<T> tap = vectors.tap + splat<T>(first_tap);
-    for (Index column = whole.begin; column < whole.end; column += vectors.windows) {
-      const Index n = least(vectors.windows, whole.end - column);
+    for (Index column = by_vector.begin; column < by_vector.end; column += vectors.windows) {
+      const Index n = least(vectors.windows, by_vector.end - column);
       const Picked<T> numbers{static_cast<int>(n * stride * channels),
                               static_cast<int>(n * channels), vectors.index};
       T* const to = dx + start(columns, column) * channels;
       store(to, op.part(op.read(numbers, at + column * channels), tap, op.value(to, numbers.count)),
             numbers.count);
     }
-  } else {
-    at_the_edge(whole.begin, whole.end);
   }
-  at_the_edge(whole.end, columns.windows);
   const Index covered = least(start(columns, columns.windows), columns.size);
   clear(dx + covered * channels, (columns.size - covered) * channels);
 }
@@ -330,10 +327,18 @@ template <class T, class Op>
 GYAKU_INLINE void scatter_overlapping(const PoolArgs& args, Op op, Index sample, Place row, T* dx) {
   const WindowAxis& columns = args.columns;
   const Index channels = args.channels;
-  // `count` elements of a run of pixels with the same taps of their windows.
-  const auto pixels = [&](Index pixel, Index count) {
+  // A run of pixels with the same taps of their windows; all others one by one.
+  const Range uniform_windows = op.uniform_windows(args);
+  Range run{0, 0};
+  if (!is_long<Op> && columns.stride == 1) {
+    run.begin =
+        least(most(uniform_windows.begin + extent(columns) - 1 - columns.before, 0), columns.size);
+    run.end = least(uniform_windows.end - columns.before, columns.size);
+  }
+  for (Index pixel = 0, count; pixel < columns.size; pixel += count) {
+    count = pixel == run.begin ? most(run.size(), 1) : 1;
     const Place column = place_of(columns, pixel);
-    for_each_vector<T>(0, count, [&](Index j, int n) {
+    for_each_vector<T>(0, count * channels, [&](Index j, int n) {
       T* const to = dx + pixel * channels + j;
       const auto value = op.value(to, n);
       vec<T> sum = zero<T>();
@@ -341,23 +346,13 @@ GYAKU_INLINE void scatter_overlapping(const PoolArgs& args, Op op, Index sample,
         const Index windows = (sample * args.rows.windows + o) * columns.windows;
         each_window(columns, column, [&](Index p, Index tap) {
           op.enter(args, o, p);
-          sum = sum + op.part(op.read(Run<T>{n}, (windows + p) * channels + j),
-                              splat<T>(tap_row * columns.taps + tap), value);
+          sum = sum + op.part_of_tap(op.read(Run<T>{n}, (windows + p) * channels + j),
+                                     splat<T>(tap_row * columns.taps + tap), value);
         });
       });
       store(to, sum, n);
     });
-  };
-  const Range uniform_windows = op.uniform_windows(args);
-  Range run{0, 0};
-  if (!is_long<Op> && columns.stride == 1) {
-    run.begin =
-        least(most(uniform_windows.begin + extent(columns) - 1 - columns.before, 0), columns.size);
-    run.end = most(least(uniform_windows.end - columns.before, columns.size), run.begin);
   }
-  for (Index pixel = 0; pixel < run.begin; ++pixel) pixels(pixel, channels);
-  if (run.begin < run.end) pixels(run.begin, (run.end - run.begin) * channels);
-  for (Index pixel = run.end; pixel < columns.size; ++pixel) pixels(pixel, channels);
 }
 
 GYAKU_INLINE bool is_disjoint(const WindowAxis& axis) {
@@ -368,15 +363,17 @@ template <class T, class Op>
 [[gnu::flatten]] void scatter_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
   const ScatterVectors<T> vectors(args);
-  const bool disjoint = !is_long<Op> && is_disjoint(args.rows) && is_disjoint(args.columns);
+  const bool disjoint = is_disjoint(args.rows) && is_disjoint(args.columns);
   const Index row_size = args.columns.size * args.channels;
   T* dx = static_cast<T*>(args.y) + slice.begin * args.unit * row_size;
   for (Index i = slice.begin * args.unit; i < slice.end * args.unit; ++i, dx += row_size) {
     const Place row = place_of(args.rows, i % args.rows.size);
-    if (disjoint)
-      scatter_disjoint(args, vectors, op, i / args.rows.size, row, dx);
-    else
-      scatter_overlapping(args, op, i / args.rows.size, row, dx);
+    if constexpr (!is_long<Op>)
+      if (disjoint) {
+        scatter_disjoint(args, vectors, op, i / args.rows.size, row, dx);
+        continue;
+      }
+    scatter_overlapping(args, op, i / args.rows.size, row, dx);
   }
 }
 
@@ -421,10 +418,10 @@ template <class T, class Op> void pool_backward(const PoolArgs& args, Slice slic
 }
 
 template <class T> void max_pool(const PoolArgs& args, Slice slice) noexcept {
-  if (args.wide)
-    pool_any<T, Largest<T, std::int32_t>>(args, slice);
+  if (!args.wide && are_tiles<T>(args))
+    pool_tiles<T, Largest<T, Indices::bytes>>(args, slice);
   else
-    pool<T, Largest<T, std::uint8_t>>(args, slice);
+    pool_any<T, Largest<T, Indices::any>>(args, slice);
 }
 template <class T> void max_pool_backward(const PoolArgs& args, Slice slice) noexcept {
   if (args.wide)

@@ -78,18 +78,21 @@ template <class T> GYAKU_INLINE lanes<T> splat(Index tap) {
   return lanes<T>(static_cast<integer<T>>(tap));
 }
 
-// The first of the largest elements, or the first NaN.
-template <class T, class N> struct Largest {
+// The first of the largest elements, or the first NaN; Indices says whether argmax may be wide.
+enum class Indices { bytes, any };
+template <class T, Indices indices> struct Largest {
   static constexpr bool is_slow = true; // too slow for out-of-order execution to look far ahead
   T* y;
-  N* argmax;
+  void* argmax;
+  bool wide;
   struct State {
     vec<T> value;
     lanes<T> tap;
   };
 
   GYAKU_INLINE explicit Largest(const PoolArgs& args)
-      : y(static_cast<T*>(args.y)), argmax(static_cast<N*>(args.argmax)) {}
+      : y(static_cast<T*>(args.y)), argmax(args.argmax),
+        wide(indices == Indices::any && args.wide) {}
   GYAKU_INLINE void enter(const PoolArgs&, Index, Index) {}
   GYAKU_INLINE State begin(Index first_tap) const {
     return {vec<T>(-number<T>::infinity), splat<T>(first_tap)};
@@ -105,7 +108,10 @@ template <class T, class N> struct Largest {
   }
   GYAKU_INLINE void end(const State& best, Index at, int n) const {
     store(y + at, best.value, n);
-    store_narrow<T>(argmax + at, best.tap, n);
+    if (indices == Indices::any && wide)
+      store_narrow<T>(static_cast<std::int32_t*>(argmax) + at, best.tap, n);
+    else
+      store_narrow<T>(static_cast<std::uint8_t*>(argmax) + at, best.tap, n);
   }
 };
 
@@ -199,23 +205,22 @@ GYAKU_INLINE void pool_row(const PoolArgs& args, const WindowVectors<T>& vectors
                 row_step * args.rows.dilation,
                 channels * args.columns.dilation,
                 taps};
-  const auto at_the_edge = [&](Index column) {
-    window.columns = taps_inside(args.columns, column);
-    op.enter(args, row, column);
-    pool_run(op, window, x, from + start(args.columns, column) * channels, at + column * channels,
-             channels);
-  };
-  for (Index column = 0; column < whole.begin; ++column) at_the_edge(column);
-  if (whole.begin < whole.end) {
-    window.columns = {0, taps};
-    op.enter(args, row, whole.begin);
-    const bool all_rows = window.rows.end - window.rows.begin == args.rows.taps;
-    if (all_rows && taps == 2 && args.rows.taps == 2)
-      pool_whole(args, vectors, op, TwoByTwo{window.row_step, window.column_step}, whole, from, at);
-    else
-      pool_whole(args, vectors, op, window, whole, from, at);
-  }
-  for (Index column = whole.end; column < args.columns.windows; ++column) at_the_edge(column);
+  const Range edges[] = {{0, whole.begin}, {whole.end, args.columns.windows}};
+  for (const Range edge : edges)
+    for (Index column = edge.begin; column < edge.end; ++column) {
+      window.columns = taps_inside(args.columns, column);
+      op.enter(args, row, column);
+      pool_run(op, window, x, from + start(args.columns, column) * channels, at + column * channels,
+               channels);
+    }
+  if (whole.is_empty()) return;
+  window.columns = {0, taps};
+  op.enter(args, row, whole.begin);
+  const bool all_rows = window.rows.end - window.rows.begin == args.rows.taps;
+  if (all_rows && taps == 2 && args.rows.taps == 2)
+    pool_whole(args, vectors, op, TwoByTwo{window.row_step, window.column_step}, whole, from, at);
+  else
+    pool_whole(args, vectors, op, window, whole, from, at);
 }
 
 // 2 x 2 max pooling of pairs of rows, with the positions of the maxima.
@@ -228,7 +233,7 @@ template <class T>
   args.argmax = argmax;
   args.channels = channels;
   args.columns = {width, 2, 2, 1, 0, width / 2};
-  const Largest<T, std::uint8_t> op(args);
+  const Largest<T, Indices::bytes> op(args);
   const WindowVectors<T> vectors(args);
   const Index row = width * channels;
   for (Index i = 0; i < pairs; ++i)
@@ -244,7 +249,7 @@ void max_pool_pairs(const T* x, Index step, Index pairs, Index width, Index chan
   PoolArgs args{};
   args.y = y;
   args.argmax = argmax;
-  const Largest<T, std::uint8_t> op(args);
+  const Largest<T, Indices::bytes> op(args);
   const Index row = width * step;
   Index at = 0;
   for (Index i = 0; i < pairs; ++i, x += 2 * row)
