@@ -17,7 +17,7 @@ CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "python" / "gyaku"
 
 INTRINSICS = ["<immintrin.h>", "<arm_neon.h>"]
-LISTS = ["activations.inc", "updates.inc"]  # that the build makes
+LISTS = ["activations.inc", "updates.inc", "all_kernels.inc"]  # that the build makes
 # A row is a pattern of files and what they may include; the first row that fits is the law.
 INCLUDES = {
     "simd/*": ["<cstddef>", "<cstdint>", *INTRINSICS, "simd/*"],

@@ -65,9 +65,11 @@ void differentiate_row(Activation function, double alpha, const double* saved, d
   backward(function, alpha, dy, saved, dy, n);
 }
 
+// Slices of elements, in units of ElementwiseArgs::unit.
 Entry activation_kernel() noexcept {
   return entry<ElementwiseArgs, activation<float>, activation<double>>;
 }
+// Slices of elements, in units of ElementwiseArgs::unit.
 Entry activation_backward_kernel() noexcept {
   return entry<ElementwiseArgs, activation_backward<float>, activation_backward<double>>;
 }

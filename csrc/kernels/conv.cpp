@@ -435,17 +435,23 @@ template <class T> void conv(const ConvArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of taps of all groups.
 Entry conv_pack_kernel() noexcept {
   return entry<ConvPackArgs, conv_pack<float>, conv_pack<double>>;
 }
+// Slices of units of rows of y, see ConvArgs::unit.
 Entry conv_kernel() noexcept { return entry<ConvArgs, conv<float>, conv<double>>; }
+// Slices of rows of the window.
 Entry conv_few_channels_pack_kernel() noexcept {
   return entry<ConvPackArgs, conv_few_channels_pack<float>, conv_few_channels_pack<double>>;
 }
+// Slices of units of rows of y; backward, few channels.
 Entry conv_few_channels_kernel() noexcept {
   return entry<ConvArgs, conv_few_channels<float>, conv_few_channels<double>>;
 }
+// Slices of units of rows of y.
 Entry depthwise_kernel() noexcept { return entry<ConvArgs, depthwise<float>, depthwise<double>>; }
+// Slices of parts.
 Entry depthwise_weights_kernel() noexcept {
   return entry<ConvWeightsArgs, depthwise_weights<float>, depthwise_weights<double>>;
 }

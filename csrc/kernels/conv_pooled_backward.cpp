@@ -490,15 +490,19 @@ template <class T> void transpose_parts(const TransposePartsArgs& args, Slice sl
 
 } // namespace
 
+// Slices of rows of the window.
 Entry conv_pooled_backward_pack_kernel() noexcept {
   return float32_entry<ConvPackArgs, conv_pooled_backward_pack<float>>;
 }
+// Slices of images.
 Entry conv_pooled_backward_kernel() noexcept {
   return float32_entry<ConvArgs, conv_pooled_backward<float>>;
 }
+// Slices of parts x filters.
 Entry conv_pooled_backward_weights_kernel() noexcept {
   return float32_entry<ConvWeightsArgs, conv_pooled_backward_weights<float>>;
 }
+// Slices of rows of dw: (tap, channel).
 Entry transpose_parts_kernel() noexcept {
   return float32_entry<TransposePartsArgs, transpose_parts<float>>;
 }

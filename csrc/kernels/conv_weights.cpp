@@ -446,9 +446,11 @@ template <class T> void add_parts(const AddPartsArgs& args, Slice slice) noexcep
 
 } // namespace
 
+// Slices of parts x rows of dw: (group, tap, channel).
 Entry conv_weights_kernel() noexcept {
   return entry<ConvWeightsArgs, conv_weights<float>, conv_weights<double>>;
 }
+// Slices of elements.
 Entry add_parts_kernel() noexcept {
   return entry<AddPartsArgs, add_parts<float>, add_parts<double>>;
 }

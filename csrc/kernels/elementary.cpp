@@ -34,6 +34,7 @@ template <class T> void elementary(const ElementaryArgs& args, Slice slice) noex
 
 } // namespace
 
+// Slices of elements.
 Entry elementary_kernel() noexcept {
   return entry<ElementaryArgs, elementary<float>, elementary<double>>;
 }

@@ -69,12 +69,15 @@ void sequence_lengths(const SequenceLengthsArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of ids, in units of EmbeddingArgs::unit.
 Entry embedding_kernel() noexcept {
   return entry<EmbeddingArgs, embedding<float>, embedding<double>>;
 }
+// Slices of rows of the table.
 Entry embedding_backward_kernel() noexcept {
   return entry<EmbeddingBackwardArgs, embedding_backward<float>, embedding_backward<double>>;
 }
+// Slices of samples.
 Entry sequence_lengths_kernel() noexcept {
   return entry<SequenceLengthsArgs, sequence_lengths, sequence_lengths>;
 }

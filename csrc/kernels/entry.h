@@ -1,5 +1,5 @@
-// The exported symbols of a kernel file: `Entry <kernel>_kernel() noexcept`, one for each KERNEL
-// row of families.inc, from which isa.cpp fills the table of the instruction set.
+// The exported symbols of a kernel file: `Entry <kernel>_kernel() noexcept`. The build lists them
+// as KernelId::<kernel>, and isa.cpp fills the table of the instruction set with them.
 #pragma once
 
 #include "kernels/kernel.h"

@@ -209,12 +209,17 @@ void accumulate(const AccumulateArgs& args, Slice) noexcept {
 
 } // namespace
 
+// Slices of rows.
 Entry gather_kernel() noexcept { return entry<GatherArgs, gather<float>, gather<double>>; }
+// Slices of rows.
 Entry gather_images_kernel() noexcept {
   return entry<GatherImagesArgs, gather_images<float>, gather_images<double>>;
 }
+// Slices of elements, in units of RescaleArgs::unit.
 Entry rescale_kernel() noexcept { return entry<RescaleArgs, rescale<float>, rescale<double>>; }
+// One slice.
 Entry advance_kernel() noexcept { return entry<AdvanceArgs, advance, advance>; }
+// One slice.
 Entry accumulate_kernel() noexcept { return entry<AccumulateArgs, accumulate, accumulate>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

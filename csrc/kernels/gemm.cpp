@@ -322,10 +322,13 @@ template <class T> void sum_rows(const SumRowsArgs& args, Slice slice) noexcept 
 
 } // namespace
 
+// Slices of rows or columns of the result, see MatmulArgs::by_columns.
 Entry matmul_kernel() noexcept { return entry<MatmulArgs, matmul<float>, matmul<double>>; }
+// Slices of rows of the result.
 Entry matmul_small_kernel() noexcept {
   return entry<MatmulArgs, matmul_small<float>, matmul_small<double>>;
 }
+// Slices of columns.
 Entry sum_rows_kernel() noexcept { return entry<SumRowsArgs, sum_rows<float>, sum_rows<double>>; }
 void gemm_limits(Limits& limits) noexcept {
   limits.tile[static_cast<int>(Scalar::float32)] = {tile_rows, panel_width<float>,

@@ -159,12 +159,15 @@ template <class T> void matvec(const MatmulArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of columns; m <= 4, B not transposed.
 Entry matmul_rows_kernel() noexcept {
   return entry<MatmulArgs, matmul_rows<float>, matmul_rows<double>>;
 }
+// Slices of columns; B transposed.
 Entry matmul_dot_kernel() noexcept {
   return entry<MatmulArgs, matmul_dot<float>, matmul_dot<double>>;
 }
+// Slices of rows; n = 1, A not transposed.
 Entry matvec_kernel() noexcept { return entry<MatmulArgs, matvec<float>, matvec<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

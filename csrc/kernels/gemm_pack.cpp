@@ -93,6 +93,7 @@ void pack_panels(const double* b, std::int64_t ldb, std::int64_t n, bool transpo
   pack_any(b, ldb, n, transposed, row, rows, first, last, to);
 }
 
+// Slices of panels of columns.
 Entry pack_kernel() noexcept { return entry<PackArgs, pack<float>, pack<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

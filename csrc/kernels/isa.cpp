@@ -1,7 +1,7 @@
 // The only exported symbol of an instruction set: fills its table with its kernels.
 //
-// kernels.inc, written by the build, has the rows of families.inc that belong to this set. A set
-// that extends another (GYAKU_ISA_BASE) replaces some families of it.
+// kernels.inc, written by the build, has a row for each kernel that belongs to this set. A set that
+// extends another (GYAKU_ISA_BASE) replaces some families of it.
 #include "kernels/kernels.h"
 
 #ifdef GYAKU_ISA_BASE
@@ -12,7 +12,7 @@ void fill(KernelTable&) noexcept;
 
 namespace gyaku::GYAKU_ISA_NAME {
 
-#define KERNEL(family, name) Entry name##_kernel() noexcept;
+#define KERNEL(name) Entry name##_kernel() noexcept;
 #define LIMITS(family) void family##_limits(Limits&) noexcept;
 #include "kernels.inc"
 #undef KERNEL
@@ -24,7 +24,7 @@ void fill(KernelTable& table) noexcept {
 #else
   table = KernelTable{};
 #endif
-#define KERNEL(family, name) table.entry[static_cast<int>(KernelId::name)] = name##_kernel();
+#define KERNEL(name) table.entry[static_cast<int>(KernelId::name)] = name##_kernel();
 #define LIMITS(family) family##_limits(table);
 #include "kernels.inc"
 #undef KERNEL

@@ -5,9 +5,13 @@
 
 namespace gyaku {
 
+// all_kernels.inc, written by the build, has a row for each entry point `<name>_kernel`.
 enum class KernelId : int {
-#define KERNEL(family, name) name,
-#include "kernels/families.inc"
+#define LIMITS(family)
+#define KERNEL(name) name,
+#include "all_kernels.inc"
+#undef LIMITS
+#undef KERNEL
   count
 };
 constexpr int kernel_count = static_cast<int>(KernelId::count);

@@ -275,17 +275,23 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
 
 } // namespace
 
+// Slices of rows.
 Entry softmax_cross_entropy_kernel() noexcept {
   return entry<LossArgs, softmax_cross_entropy<float>, softmax_cross_entropy<double>>;
 }
+// Slices of rows.
 Entry cross_entropy_kernel() noexcept {
   return entry<LossArgs, cross_entropy<float>, cross_entropy<double>>;
 }
+// Slices of rows.
 Entry squared_error_kernel() noexcept {
   return entry<LossArgs, squared_error<float>, squared_error<double>>;
 }
+// One slice.
 Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }
+// One slice.
 Entry count_steps_kernel() noexcept { return entry<CountStepsArgs, count_steps, count_steps>; }
+// One slice.
 Entry count_correct_kernel() noexcept {
   return entry<CountCorrectArgs, count_correct<float>, count_correct<double>>;
 }

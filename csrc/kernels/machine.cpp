@@ -38,9 +38,11 @@ template <class T> void triad(const TriadArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of repetitions.
 Entry peak_flops_kernel() noexcept {
   return entry<PeakArgs, peak_flops<float>, peak_flops<double>>;
 }
+// Slices of elements.
 Entry triad_kernel() noexcept { return entry<TriadArgs, triad<float>, triad<double>>; }
 void machine_limits(Limits& limits) noexcept {
   constexpr double fmas = 2.0 * chains * steps_per_round;

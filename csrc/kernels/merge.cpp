@@ -29,7 +29,9 @@ template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) n
 
 } // namespace
 
+// Slices of elements, in units of ElementwiseArgs::unit.
 Entry add_kernel() noexcept { return entry<ElementwiseArgs, add<float>, add<double>>; }
+// Slices of rows, in units of CopyColumnsArgs::unit.
 Entry copy_columns_kernel() noexcept {
   return entry<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>;
 }

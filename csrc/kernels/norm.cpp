@@ -318,28 +318,37 @@ template <class T> void update_running(const RunningArgs& args, Slice slice) noe
 
 } // namespace
 
+// Slices of chunks.
 Entry batch_statistics_kernel() noexcept {
   return entry<NormArgs, batch_statistics<float>, batch_statistics<double>>;
 }
+// Slices of columns.
 Entry batch_finish_kernel() noexcept {
   return entry<NormArgs, batch_finish<float>, batch_finish<double>>;
 }
+// Slices of rows, in units of NormArgs::unit.
 Entry batch_norm_kernel() noexcept {
   return entry<NormArgs, batch_norm<float>, batch_norm<double>>;
 }
+// Slices of rows, in units of NormArgs::unit.
 Entry batch_norm_backward_kernel() noexcept {
   return entry<NormArgs, batch_norm_backward<float>, batch_norm_backward<double>>;
 }
+// Slices of chunks.
 Entry norm_sums_kernel() noexcept { return entry<NormArgs, norm_sums<float>, norm_sums<double>>; }
+// Slices of columns.
 Entry norm_sums_finish_kernel() noexcept {
   return entry<NormArgs, norm_sums_finish<float>, norm_sums_finish<double>>;
 }
+// Slices of rows, in units of NormArgs::unit.
 Entry layer_norm_kernel() noexcept {
   return entry<NormArgs, layer_norm<float>, layer_norm<double>>;
 }
+// Slices of rows, in units of NormArgs::unit.
 Entry layer_norm_backward_kernel() noexcept {
   return entry<NormArgs, layer_norm_backward<float>, layer_norm_backward<double>>;
 }
+// Slices of columns.
 Entry update_running_kernel() noexcept {
   return entry<RunningArgs, update_running<float>, update_running<double>>;
 }

@@ -178,7 +178,9 @@ template <class T> void update(const UpdateArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// One slice.
 Entry optimizer_tick_kernel() noexcept { return entry<TickArgs, optimizer_tick, optimizer_tick>; }
+// Slices of elements, in units of UpdateArgs::unit.
 Entry update_kernel() noexcept { return entry<UpdateArgs, update<float>, update<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -444,18 +444,24 @@ template <class T> void lp_pool_backward(const PoolArgs& args, Slice slice) noex
 
 } // namespace
 
+// Slices of rows of windows, in units of PoolArgs::unit.
 Entry max_pool_kernel() noexcept { return entry<PoolArgs, max_pool<float>, max_pool<double>>; }
+// Slices of rows of pixels, in units of PoolArgs::unit.
 Entry max_pool_backward_kernel() noexcept {
   return entry<PoolArgs, max_pool_backward<float>, max_pool_backward<double>>;
 }
+// Slices of rows of windows, in units of PoolArgs::unit.
 Entry avg_pool_kernel() noexcept {
   return entry<PoolArgs, pool<float, Mean<float>>, pool<double, Mean<double>>>;
 }
+// Slices of rows of pixels, in units of PoolArgs::unit.
 Entry avg_pool_backward_kernel() noexcept {
   return entry<PoolArgs, pool_backward<float, MeanGradient<float>>,
                pool_backward<double, MeanGradient<double>>>;
 }
+// Slices of rows of windows, in units of PoolArgs::unit.
 Entry lp_pool_kernel() noexcept { return entry<PoolArgs, lp_pool<float>, lp_pool<double>>; }
+// Slices of rows of pixels, in units of PoolArgs::unit.
 Entry lp_pool_backward_kernel() noexcept {
   return entry<PoolArgs, lp_pool_backward<float>, lp_pool_backward<double>>;
 }

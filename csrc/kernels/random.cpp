@@ -97,6 +97,7 @@ template <class T> void dropout(const DropoutArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of units of DropoutArgs::unit elements.
 Entry dropout_kernel() noexcept { return entry<DropoutArgs, dropout<float>, dropout<double>>; }
 
 } // namespace gyaku::GYAKU_ISA_NAME

@@ -293,6 +293,7 @@ template <class T> void recurrent(const RecurrentArgs& args, Slice slice) noexce
 
 } // namespace
 
+// Slices of rows; RecurrentShape::by_units: of panels of units.
 Entry recurrent_kernel() noexcept {
   return entry<RecurrentArgs, recurrent<float>, recurrent<double>>;
 }

@@ -339,9 +339,11 @@ template <class T> void peepholes(const PeepholeArgs& args, Slice slice) noexcep
 
 } // namespace
 
+// Slices like those of the forward pass.
 Entry recurrent_backward_kernel() noexcept {
   return entry<RecurrentBackwardArgs, backward<float>, backward<double>>;
 }
+// Slices of units.
 Entry peepholes_kernel() noexcept {
   return entry<PeepholeArgs, peepholes<float>, peepholes<double>>;
 }

@@ -79,16 +79,20 @@ void backward(const SoftmaxArgs& args, Slice slice) noexcept {
 
 } // namespace
 
+// Slices of rows.
 Entry softmax_kernel() noexcept {
   return entry<SoftmaxArgs, forward<float, softmax_row>, forward<double, softmax_row>>;
 }
+// Slices of rows.
 Entry softmax_backward_kernel() noexcept {
   return entry<SoftmaxArgs, backward<float, softmax_backward_row>,
                backward<double, softmax_backward_row>>;
 }
+// Slices of rows.
 Entry log_softmax_kernel() noexcept {
   return entry<SoftmaxArgs, forward<float, log_softmax_row>, forward<double, log_softmax_row>>;
 }
+// Slices of rows.
 Entry log_softmax_backward_kernel() noexcept {
   return entry<SoftmaxArgs, backward<float, log_softmax_backward_row>,
                backward<double, log_softmax_backward_row>>;
