@@ -1,4 +1,4 @@
-"""The stub of the extension is true: same names, same parameters, same plain types."""
+"""The stub of the extension is true, and calls of the extension fit its functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from gyaku import _core
 
-STUB = Path(__file__).parent.parent / "python" / "gyaku" / "_core.pyi"
+PACKAGE = Path(__file__).parent.parent / "python" / "gyaku"
+STUB = PACKAGE / "_core.pyi"
 # How a signature made by pybind11 writes a plain type, and how a stub does.
 WRITTEN = {
     "typing.SupportsInt | typing.SupportsIndex": "int",
@@ -86,9 +87,53 @@ STUBBED, BUILT = described(STUB), built()
 FUNCTIONS = sorted(n for n, v in BUILT.items() if inspect.isroutine(v) and n in STUBBED)
 
 
-def test_stub_and_module_have_the_same_names() -> None:
-    # `elementary` is for tests, in a build for them.
-    assert set(STUBBED) == set(BUILT) - {"elementary"}
+def calls() -> dict[str, tuple[str, ast.Call]]:
+    """Return the calls of the extension in the package, by file and line."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name("_core"), attr=name)):
+                    found[f"{path.relative_to(PACKAGE)}:{node.lineno}"] = (name, node)
+    return found
+
+
+CALLS = calls()
+
+
+def test_the_stub_names_what_there_is() -> None:
+    assert set(STUBBED) <= set(BUILT)
+
+
+def test_only_operations_call_what_the_stub_leaves_out() -> None:
+    by_others = {name for place, (name, _) in CALLS.items() if not place.startswith("ops/")}
+    assert by_others <= set(STUBBED)
+    # `elementary` and `philox` are for tests.
+    called = {name for name, _ in CALLS.values()} | {"elementary", "philox"}
+    assert {name for name in BUILT if "." not in name} - set(STUBBED) <= called
+
+
+@pytest.mark.parametrize("place", CALLS)
+def test_a_call_fits_the_function(place: str) -> None:
+    name, call = CALLS[place]
+    assert name in BUILT
+    kinds = {"positional only": "POSITIONAL_ONLY", "keyword": "KEYWORD_ONLY"}
+    takes = inspect.Signature(
+        [
+            inspect.Parameter(
+                parameter,
+                getattr(inspect.Parameter, kinds.get(kind, "POSITIONAL_OR_KEYWORD")),
+                default=None if optional else inspect.Parameter.empty,
+            )
+            for parameter, kind, optional in parameters(
+                signature(BUILT.get(f"{name}.__init__", BUILT[name]))
+            )
+        ]
+    )
+    given = [each for each in call.args if not isinstance(each, ast.Starred)]
+    keywords = {each.arg: None for each in call.keywords if each.arg is not None}
+    is_whole = len(given) == len(call.args) and len(keywords) == len(call.keywords)
+    (takes.bind if is_whole else takes.bind_partial)(*given, **keywords)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -115,6 +160,6 @@ def test_plain_types_are_those_that_the_stub_says(name: str) -> None:
     assert [said for said, true in written if true is not None and said != true] == []
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", sorted(n for n, v in BUILT.items() if inspect.isroutine(v)))
 def test_no_signature_shows_a_cpp_type(name: str) -> None:
     assert "::" not in (inspect.getdoc(BUILT[name]) or "").splitlines()[0]
