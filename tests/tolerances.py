@@ -45,7 +45,7 @@ def matmul(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) ->
 
 
 def of_magnitudes(op: str) -> Scale:
-    """Return the scale of an operation that adds up: itself, of magnitudes."""
+    """Return the scale of an operation whose terms may cancel: itself, of magnitudes."""
 
     def scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
         options = {key: x for key, x in keywords.items() if key not in {"activation", "alpha"}}
@@ -145,18 +145,9 @@ def of_activation(name: str) -> Scale:
     return scales
 
 
-def sum_rows(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    return (np.abs(arguments[0]).sum(axis=0),)
-
-
 def embedding_backward(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
     dy, ids = arguments
     return (reference.embedding_backward(np.abs(dy), ids, **keywords),)
-
-
-def add(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
-    a, b = (np.abs(x) for x in arguments)
-    return (a + b,)
 
 
 def normalised(x: Array, gamma: Array, beta: Array, mean: Array, inverse: Array) -> Array:
@@ -206,22 +197,17 @@ def layer_norm_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -
     return inverse * (g + shift + z * slope), (dy * z).sum(axis=samples), dy.sum(axis=samples)
 
 
-def update_running(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
-    return reference.update_running(*map(np.abs, arguments), **keywords)
-
-
-ADDS_UP = ("conv2d", "avg_pool2d", "global_avg_pool2d", "max_pool2d_backward", "lp_pool2d")
-OWN: dict[str, Scale] = {op: of_magnitudes(op) for op in TABLE if op.startswith(ADDS_UP)}
+OWN: dict[str, Scale] = {op: of_magnitudes(op) for op, row in TABLE.items() if row.cancels}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {name: update.scale for name, update in UPDATES.items()}
 OWN |= SCALES
 OWN |= {
     function.__name__: function
     for function in (
-        *(matmul, sum_rows, softmax, log_softmax, softmax_backward, log_softmax_backward),
+        *(matmul, softmax, log_softmax, softmax_backward, log_softmax_backward),
         *(accumulate, rescale),
-        *(add, embedding_backward, batch_norm, batch_norm_inference, batch_norm_backward),
-        *(layer_norm, layer_norm_backward, update_running),
+        *(embedding_backward, batch_norm, batch_norm_inference, batch_norm_backward),
+        *(layer_norm, layer_norm_backward),
     )
 }
 

@@ -120,6 +120,7 @@ def _bias(op: str, b: ArrayLike | None, filters: int, like: NDArray[Any]) -> NDA
     gradient="conv2d_backward",
     roundings=3,
     terms=lambda inputs, _outputs: math.prod(inputs[1][:3]) + 1,
+    cancels=True,
 )
 def conv2d(
     x: ArrayLike,
@@ -233,6 +234,7 @@ def conv2d(
     gradient="conv2d_transpose_backward",
     roundings=3,
     terms=lambda inputs, outputs: adjoint_terms(outputs[0], inputs[1]),
+    cancels=True,
 )
 def conv2d_transpose(
     x: ArrayLike,

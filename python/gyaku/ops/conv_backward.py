@@ -156,6 +156,7 @@ def _image_shape(dy: ArrayLike, w: ArrayLike, size: Sequence[int], groups: int) 
     no_gradient="it is a gradient",
     roundings=3,
     terms=lambda inputs, outputs: adjoint_terms(outputs[0], inputs[1]),
+    cancels=True,
 )
 def conv2d_backward_data(
     dy: ArrayLike,
@@ -273,6 +274,7 @@ def _places(out: OutPair | None) -> OutPair:
     no_gradient="it is a gradient",
     roundings=3,
     terms=lambda inputs, _outputs: _pixels(inputs[0]),
+    cancels=True,
 )
 def conv2d_backward_weights(
     dy: ArrayLike,
@@ -381,6 +383,7 @@ def _backward(
     no_gradient="it is a gradient",
     roundings=3,
     terms=lambda inputs, _outputs: max(adjoint_terms(inputs[1], inputs[2]), _pixels(inputs[0])),
+    cancels=True,
 )
 def conv2d_backward(
     dy: ArrayLike,
@@ -484,6 +487,7 @@ def _transpose_backward(
     no_gradient="it is a gradient",
     roundings=3,
     terms=lambda inputs, _outputs: max(math.prod(inputs[2][:3]), _pixels(inputs[0])),
+    cancels=True,
 )
 def conv2d_transpose_backward(
     dy: ArrayLike,

@@ -163,6 +163,7 @@ def matmul(
     no_gradient="it is the gradient of a bias",
     roundings=1,
     terms=lambda inputs, _outputs: inputs[0][0],
+    cancels=True,
 )
 def sum_rows(x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Sum the rows of a matrix, the gradient of a bias that was added to each row.

@@ -37,6 +37,7 @@ def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) 
     flops=per_element(1),
     no_gradient="its gradient is dy",
     roundings=1,
+    cancels=True,
 )
 def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Add two arrays of the same shape.

@@ -425,6 +425,7 @@ def layer_norm_backward(
     in_place=True,
     no_gradient="bookkeeping",
     roundings=5,
+    cancels=True,
 )
 def update_running(
     running_mean: NDArray[Any],

@@ -114,6 +114,8 @@ class Op:
         operation or rounded constant, two for an elementary function.
     terms : callable, optional
         Length of the longest sum behind one element of the output, from input and output shapes.
+    cancels : bool, optional
+        Whether these terms may have both signs.
     exact : str, optional
         Reason why the result has no rounding error at all.
     kernel : str, optional
@@ -122,7 +124,8 @@ class Op:
     Notes
     -----
     Kernel and equation agree to ``roundings * eps * sqrt(terms) * scale``, where scale is the sum
-    of the magnitudes of the terms of an element.
+    of the magnitudes of the terms of an element; if they may cancel, that is the operation itself,
+    of the magnitudes of its arguments.
 
     Examples
     --------
@@ -154,6 +157,7 @@ class Op:
         no_gradient: str = "",
         roundings: int = 0,
         terms: Callable[[Shapes, Shapes], int] = _one,
+        cancels: bool = False,
         exact: str = "",
         kernel: str = "",
     ) -> None:
@@ -170,6 +174,7 @@ class Op:
         self.no_gradient = no_gradient
         self.roundings = roundings
         self.terms = terms
+        self.cancels = cancels
         self.exact = exact
 
     @property

@@ -65,6 +65,9 @@ def _pixels(inputs: Shapes, outputs: Shapes) -> int:
     return math.prod(inputs[0][1:-1])
 
 
+_OF_A_MEAN: dict[str, Any] = {"roundings": 3, "terms": _pixels, "cancels": True}
+
+
 def _images(op: str, x: ArrayLike, name: str = "input") -> NDArray[Any]:
     array = floating(op, "x" if name == "input" else name, x)
     if array.ndim != 4:
@@ -127,9 +130,7 @@ def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[
 
 @operation(
     lambda x, kernel_size, *, stride, padding, dilation, ceil_mode: _core.max_pool2d(
-        x,
-        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode, dilation),
-        False,
+        x, *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode, dilation), False
     ),
     inputs="x",
     outputs="y argmax",
@@ -218,6 +219,7 @@ def max_pool2d(
     no_gradient="it is a gradient",
     roundings=1,
     terms=_pixels,
+    cancels=True,
 )
 def max_pool2d_backward(
     dy: ArrayLike,
@@ -299,8 +301,7 @@ def max_pool2d_backward(
     shapes=_pooled,
     flops=_flops,
     gradient="avg_pool2d_backward",
-    roundings=3,
-    terms=_pixels,
+    **_OF_A_MEAN,
 )
 def avg_pool2d(
     x: ArrayLike,
@@ -374,8 +375,7 @@ def avg_pool2d(
     shapes=_image_shapes,
     flops=_flops,
     no_gradient="it is a gradient",
-    roundings=3,
-    terms=_pixels,
+    **_OF_A_MEAN,
 )
 def avg_pool2d_backward(
     dy: ArrayLike,
@@ -537,6 +537,7 @@ def lp_pool2d(
     no_gradient="it is a gradient",
     roundings=9,  # for p up to 3: the power magnifies the error of |x| / y by p - 1
     terms=_pixels,
+    cancels=True,
 )
 def lp_pool2d_backward(
     dy: ArrayLike,
@@ -726,8 +727,7 @@ def global_max_pool2d_backward(
     shapes=_channels,
     flops=_flops,
     gradient="global_avg_pool2d_backward",
-    roundings=3,
-    terms=_pixels,
+    **_OF_A_MEAN,
 )
 def global_avg_pool2d(x: ArrayLike) -> NDArray[Any]:
     """Return the mean of each channel.
