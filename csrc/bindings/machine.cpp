@@ -111,6 +111,7 @@ py::array new_array(const std::vector<py::ssize_t>& shape, const py::object& dty
 } // namespace
 
 void register_machine(py::module_& module) {
+  prepare_memory();
   module.def("empty", &new_array<false>, py::arg("shape"), py::arg("dtype"),
              py::arg("operation") = "empty");
   module.def("zeros", &new_array<true>, py::arg("shape"), py::arg("dtype"),

@@ -20,6 +20,16 @@ class Program:
     @property
     def arena_bytes(self) -> int: ...
 
+def operation(
+    native: Callable[..., Any],
+    careful: Callable[..., Any],
+    names: tuple[str, ...],
+    initial: tuple[object, ...],
+    positional: int,
+    careful_first: bool,
+) -> Any: ...
+def is_native() -> bool: ...
+def set_native(native: bool) -> None: ...
 def recording() -> bool: ...
 def host(
     function: Callable[[], object],
@@ -40,13 +50,13 @@ def measure_bandwidth(bytes: int, threads: int) -> float: ...
 def matmul(
     a: ArrayLike,
     b: ArrayLike,
-    bias: ArrayLike | None,
-    out: NDArray[Any] | None,
     transpose_a: bool,
     transpose_b: bool,
-    activation: str,
-    alpha: float,
-    independent_rows: bool = False,
+    bias: ArrayLike | None,
+    activation: str | None,
+    alpha: float | None,
+    independent_rows: bool,
+    out: NDArray[Any] | None,
 ) -> NDArray[Any]: ...
 def sum_rows(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def conv2d(
@@ -57,8 +67,8 @@ def conv2d(
     rows: Sequence[int],
     columns: Sequence[int],
     groups: int,
-    activation: str,
-    alpha: float,
+    activation: str | None,
+    alpha: float | None,
 ) -> NDArray[Any]: ...
 def conv2d_backward_data(
     dy: ArrayLike,
@@ -80,8 +90,8 @@ def conv2d_transpose(
     rows: Sequence[int],
     columns: Sequence[int],
     groups: int,
-    activation: str,
-    alpha: float,
+    activation: str | None,
+    alpha: float | None,
 ) -> NDArray[Any]: ...
 def conv2d_backward_weights(
     dy: ArrayLike,
@@ -93,9 +103,15 @@ def conv2d_backward_weights(
     groups: int,
     argmax: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]: ...
-def activation(x: ArrayLike, out: NDArray[Any] | None, name: str, alpha: float) -> NDArray[Any]: ...
+def activation(
+    name: str, x: ArrayLike, alpha: float | None = None, out: NDArray[Any] | None = None
+) -> NDArray[Any]: ...
 def activation_backward(
-    dy: ArrayLike, saved: ArrayLike, out: NDArray[Any] | None, name: str, alpha: float
+    name: str,
+    dy: ArrayLike,
+    saved: ArrayLike,
+    alpha: float | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 def add(a: ArrayLike, b: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
 def copy_columns(x: ArrayLike, out: NDArray[Any], start: int) -> None: ...
@@ -178,10 +194,10 @@ def update_running(
     samples: int,
     momentum: float,
 ) -> None: ...
-def softmax(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
-def log_softmax(x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
-def softmax_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
-def log_softmax_backward(dy: ArrayLike, y: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]: ...
+def softmax(x: ArrayLike) -> NDArray[Any]: ...
+def log_softmax(x: ArrayLike) -> NDArray[Any]: ...
+def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]: ...
+def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]: ...
 def softmax_cross_entropy(
     logits: ArrayLike,
     target: ArrayLike,
@@ -206,7 +222,6 @@ def count_steps(lengths: ArrayLike, steps: int) -> NDArray[np.float64]: ...
 def dropout(
     x: ArrayLike,
     clock: NDArray[np.int64],
-    out: NDArray[Any] | None,
     rate: float,
     seed: int,
     stream: int,
