@@ -270,8 +270,29 @@ template <class T, bool transpose_a>
   return true;
 }
 
+// The outer product of a column and a row, the gradient of weights from a single sample: tiles
+// would be all prologue.
+inline bool is_outer(const MatmulArgs& args) noexcept {
+  return args.k == 1 && args.packed == nullptr && !args.by_columns && args.bias == nullptr &&
+         args.activation == Activation::identity && args.derivative == Activation::identity;
+}
+template <class T> void multiply_outer(const MatmulArgs& args, Slice rows) noexcept {
+  const T* const a = static_cast<const T*>(args.a);
+  const T* const b = static_cast<const T*>(args.b);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const vec<T> x = broadcast(a[i]);
+    T* const row = static_cast<T*>(args.c) + i * args.ldc;
+    for_each_vector<T>(0, args.n, [=](std::int64_t j, int n) {
+      store(row + j, fma(x, load(b + j, n), zero<T>()), n);
+    });
+  }
+  if (rows.begin == 0 && args.column_sums != nullptr)
+    sum_columns(b, args.ldb, 1, args.n, static_cast<T*>(args.column_sums), false);
+}
+
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
+  if (transpose_a && is_outer(args)) return multiply_outer<T>(args, slice);
   if constexpr (sizeof(T) == sizeof(float)) // float64 serves checks
     if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
