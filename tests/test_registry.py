@@ -16,7 +16,7 @@ from gyaku.ops.activation import ACTIVATIONS
 
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
-    *("empty", "zeros", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
+    *("empty", "zeros", "is_finite", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
     *(
         "operation",
         "is_native",

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace gyaku::bindings {
@@ -99,7 +100,31 @@ std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t colu
   return row_stride / item;
 }
 
+// Whether an exponent is that of NaN and infinity. Blocks of fixed length are vectorised.
+template <class Bits> bool all_finite(const std::byte* x, std::int64_t size, Bits exponent) {
+  constexpr std::int64_t block = 32;
+  const auto any_infinite = [=](const std::byte* from, auto count) {
+    std::array<Bits, block> bits{};
+    std::memcpy(bits.data(), from, static_cast<std::size_t>(count) * sizeof(Bits));
+    Bits found = 0;
+    for (const Bits each : bits) found |= static_cast<Bits>((each & exponent) == exponent);
+    return found != 0;
+  };
+  const std::byte* const whole = x + size / block * block * sizeof(Bits);
+  for (; x < whole; x += block * sizeof(Bits))
+    if (any_infinite(x, std::integral_constant<std::int64_t, block>{})) return false;
+  return !any_infinite(x, size % block);
+}
+
 } // namespace
+
+bool is_finite(const Tensor& x) {
+  const auto* data = static_cast<const std::byte*>(x.data);
+  std::optional<py::gil_scoped_release> release;
+  if (static_cast<double>(x.bytes()) > long_enough_to_release) release.emplace();
+  return x.item_bytes == 4 ? all_finite(data, x.size, std::uint32_t{0x7f800000})
+                           : all_finite(data, x.size, std::uint64_t{0x7ff0000000000000});
+}
 
 void require(bool holds, const char* operation, const char* message) {
   if (!holds) throw py::value_error(std::string(operation) + ": " + message);

@@ -142,6 +142,9 @@ inline Cut cut_samples(std::int64_t samples, std::int64_t rows) {
   return {1, samples * rows, false};
 }
 
+// Whether no element of a real array is NaN or infinite.
+bool is_finite(const Tensor& x);
+
 // Keeps an array alive as long as the program that this thread records, if any.
 void keep_alive(const py::array& array);
 
