@@ -156,8 +156,8 @@ test_a_mistake_is_refused_in_one_sentence = refused_in_one_sentence(MISTAKES)
 def test_the_core_refuses_windows_that_do_not_fit_the_arrays(place: int) -> None:
     axis = [6, 3, 1, 1, 0, 0, 4]
     columns = [5, 3, 1, 1, 0, 0, 3]
-    _core.conv2d(X, W, None, None, axis, columns, 1, "identity", 0.0)
+    _core.conv2d(X, W, None, None, axis, columns, 1, None, None)
     axis[place] = -1
     if place != 5:  # padding after the image follows from the rest
         with pytest.raises(ValueError, match=r"^conv2d: "):
-            _core.conv2d(X, W, None, None, axis, columns, 1, "identity", 0.0)
+            _core.conv2d(X, W, None, None, axis, columns, 1, None, None)

@@ -84,7 +84,7 @@ def test_a_derivative_that_replaces_what_was_saved_is_right(a: Array, b: Array) 
         work[...] = saved
         if _core.recording():  # what the step begins with
             _core.host(lambda: np.copyto(work, saved), [saved], [work])
-        _core.activation_backward(z, work, work, "tanh", 0.0)
+        _core.activation_backward("tanh", z, work, out=work)
         return [work]
 
     same_as_eager(step, a)
@@ -114,7 +114,7 @@ def test_column_sums_of_what_the_product_becomes_are_right(size: int) -> None:
         if _core.recording():  # what the step begins with
             _core.host(lambda: np.copyto(b, first), [first], [b])
         z = ops.matmul(a, b)
-        _core.activation(z, b, "relu", 0.0)
+        _core.activation("relu", z, out=b)
         return [ops.sum_rows(b)]
 
     same_as_eager(step, a)

@@ -107,9 +107,9 @@ def test_what_is_overwritten_is_read_first() -> None:
     sums = np.empty(50, np.float32)
 
     def step() -> list[Array]:
-        _core.activation(x, y, "tanh", 0.0)
+        _core.activation("tanh", x, out=y)
         ops.sum_rows(y, out=sums)
-        _core.activation(x, y, "sigmoid", 0.0)
+        _core.activation("sigmoid", x, out=y)
         return [sums, y]
 
     program = same_as_eager(step, x)
@@ -123,7 +123,7 @@ def test_what_is_gathered_from_is_written_first() -> None:
     batch = np.empty((300, 50), np.float32)
 
     def step() -> list[Array]:
-        _core.activation(x, source[2000:], "tanh", 0.0)
+        _core.activation("tanh", x, out=source[2000:])
         _core.gather(source, order, cursor, batch, 1.0)
         return [batch]
 
@@ -266,7 +266,7 @@ def test_a_host_function_that_fails_stops_the_replay(a: Array) -> None:
 
     def step() -> list[Array]:
         _core.host(call, [], [])
-        _core.activation(a, y, "tanh", 0.0)
+        _core.activation("tanh", a, out=y)
         return [y]
 
     program, _ = record(step)

@@ -49,7 +49,7 @@ class Steps:
                 ops.sum_rows(x, out=self.sums[int(random.integers(0, 4))])
             else:
                 y = self.rows(random, self.matrices[target], count)
-                _core.activation(x, y, str(random.choice(["tanh", "relu"])), 0.0)
+                _core.activation(str(random.choice(["tanh", "relu"])), x, out=y)
 
     def results(self) -> bytes:
         return b"".join(array.tobytes() for array in [*self.matrices, self.sums])

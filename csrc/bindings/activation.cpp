@@ -4,15 +4,19 @@
 #include "bindings/register.h"
 #include "kernels/args/activation.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace gyaku::bindings {
 
 namespace {
 
 constexpr std::array activations{
-#define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
-  NamedActivation{#name, #name "_backward", Activation::name, flops, backward_flops},
+#define GYAKU_ACTIVATION(name, ...)                                                                \
+  NamedActivation{#name, #name "_backward", Activation::name, __VA_ARGS__},
 #include "activations.inc"
 };
 
@@ -31,10 +35,10 @@ void run(Call& call, KernelId id, const char* name, double flops, const Tensor& 
                      Work{flops, weight} * static_cast<double>(args.size), std::move(operands)));
 }
 
-py::object activation(py::handle x_array, py::handle out, const std::string& name, double alpha) {
-  const NamedActivation& named = find_activation(name);
+py::object activation(py::handle name, py::handle x_array, py::handle alpha_number,
+                      py::handle out) {
+  const auto& [named, alpha] = choose_activation(name, alpha_number);
   Call call(named.name);
-  call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor x = call.real_input(x_array, "x");
   const py::object y_array = call.result(out, x.shape, x.scalar());
   const Tensor y = call.real_output(y_array, "out");
@@ -48,11 +52,10 @@ py::object activation(py::handle x_array, py::handle out, const std::string& nam
   return y_array;
 }
 
-py::object activation_backward(py::handle dy_array, py::handle saved_array, py::handle out,
-                               const std::string& name, double alpha) {
-  const NamedActivation& named = find_activation(name);
+py::object activation_backward(py::handle name, py::handle dy_array, py::handle saved_array,
+                               py::handle alpha_number, py::handle out) {
+  const auto& [named, alpha] = choose_activation(name, alpha_number);
   Call call(named.backward);
-  call.require(alpha >= 0, "alpha must be at least 0");
   const Tensor dy = call.real_input(dy_array, "dy"), saved = call.real_input(saved_array, "saved");
   const py::object dx_array = call.result(out, saved.shape, saved.scalar());
   const Tensor dx = call.real_output(dx_array, "out");
@@ -71,17 +74,28 @@ py::object activation_backward(py::handle dy_array, py::handle saved_array, py::
 
 } // namespace
 
-const NamedActivation& find_activation(const std::string& name) {
-  for (const NamedActivation& row : activations)
-    if (name == row.name) return row;
-  throw py::value_error("activation: no activation is called '" + name + "'");
+ChosenActivation choose_activation(py::handle name, py::handle alpha) {
+  if (name.is_none()) return {activations[static_cast<int>(Activation::identity)], 0};
+  Py_ssize_t length = 0;
+  const char* const text = PyUnicode_AsUTF8AndSize(name.ptr(), &length);
+  if (text == nullptr) throw py::error_already_set();
+  const std::string_view wanted(text, static_cast<std::size_t>(length));
+  const auto row = std::ranges::find(activations, wanted, &NamedActivation::name);
+  require(row != activations.end(), "activation", "there is no activation of this name");
+  const bool is_given = !alpha.is_none();
+  const double number = is_given ? PyFloat_AsDouble(alpha.ptr()) : 0;
+  if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  require(is_given || row->parameter == Alpha::none, row->name, "alpha is missing");
+  require(row->parameter == Alpha::positive ? number > 0 : number >= 0, row->name,
+          "alpha is out of range");
+  return {*row, number};
 }
 
 void register_activation(py::module_& module) {
-  module.def("activation", &activation, py::arg("x"), py::arg("out"), py::arg("name"),
-             py::arg("alpha"));
-  module.def("activation_backward", &activation_backward, py::arg("dy"), py::arg("saved"),
-             py::arg("out"), py::arg("name"), py::arg("alpha"));
+  module.def("activation", &activation, py::arg("name"), py::arg("x"),
+             py::arg("alpha") = py::none(), py::arg("out") = py::none());
+  module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("dy"),
+             py::arg("saved"), py::arg("alpha") = py::none(), py::arg("out") = py::none());
 }
 
 } // namespace gyaku::bindings

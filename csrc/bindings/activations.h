@@ -1,7 +1,7 @@
 // Activations by name.
 #pragma once
 
-#include <string>
+#include <pybind11/pybind11.h>
 
 #include "kernels/args/activation.h"
 
@@ -13,8 +13,15 @@ struct NamedActivation {
   const char* backward; // name of the gradient in listings of programs
   Activation function;
   double flops, backward_flops; // per element
+  Alpha parameter = Alpha::none;
 };
 
-const NamedActivation& find_activation(const std::string& name); // throws ValueError
+// A function by name, None for the identity, and its parameter, None if it has none. Throws
+// ValueError or TypeError.
+struct ChosenActivation {
+  const NamedActivation& row;
+  double alpha;
+};
+ChosenActivation choose_activation(pybind11::handle name, pybind11::handle alpha);
 
 } // namespace gyaku::bindings

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace gyaku::bindings {
@@ -32,6 +33,62 @@ bool is_exactly_array(py::handle object) {
   return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
 }
 
+// The memory of a small array is in the object that owns it: one allocation, at a third of the
+// price of a block and a capsule.
+struct SmallMemory {
+  PyObject_HEAD std::byte bytes[alignment]; // and more; the array begins at the first cache line
+};
+constexpr std::int64_t small = 64 * 1024;
+PyTypeObject* small_memory = nullptr; // set once, by `prepare_memory`
+
+void free_small_memory(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+
+PyType_Slot small_memory_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(free_small_memory)},
+                                    {0, nullptr}};
+PyType_Spec small_memory_spec = {"gyaku._core.SmallMemory", sizeof(SmallMemory), 0,
+                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                 small_memory_slots};
+
+struct OwnedMemory {
+  std::byte* data;
+  py::object owner;
+};
+
+OwnedMemory own_small_memory(std::int64_t bytes) {
+  const auto lines = static_cast<std::size_t>((bytes + 63) / 64 * 64);
+  void* const memory = PyObject_Malloc(sizeof(SmallMemory) + lines);
+  if (memory == nullptr) throw std::bad_alloc();
+  PyObject* const owner = PyObject_Init(static_cast<PyObject*>(memory), small_memory);
+  const auto begin = reinterpret_cast<std::uintptr_t>(reinterpret_cast<SmallMemory*>(owner)->bytes);
+  return {reinterpret_cast<std::byte*>((begin + alignment - 1) / alignment * alignment),
+          py::reinterpret_steal<py::object>(owner)};
+}
+
+OwnedMemory own_memory(std::int64_t bytes) {
+  if (bytes <= small) return own_small_memory(bytes);
+  std::byte* const memory = allocate(bytes).release();
+  return {memory,
+          py::capsule(memory, [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); })};
+}
+
+// An array in memory that `owner` keeps. (That of pybind11 computes strides in vectors.)
+py::array array_in(const OwnedMemory& memory, Shape shape, const py::dtype& dtype) {
+  using Api = py::detail::npy_api;
+  const Api& numpy = Api::get();
+  constexpr int flags =
+      Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_ | Api::NPY_ARRAY_WRITEABLE_;
+  auto array = py::reinterpret_steal<py::array>(numpy.PyArray_NewFromDescr_(
+      numpy.PyArray_Type_, dtype.inc_ref().ptr(), static_cast<int>(shape.size()), shape.data(),
+      nullptr, memory.data, flags, nullptr));
+  if (!array) throw py::error_already_set();
+  numpy.PyArray_SetBaseObject_(array.ptr(), memory.owner.inc_ref().ptr());
+  return array;
+}
+
 // The row stride of a matrix in elements; none if its rows are not contiguous.
 std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t columns,
                                               py::ssize_t row_stride, py::ssize_t column_stride,
@@ -43,7 +100,31 @@ std::optional<std::int64_t> leading_dimension(py::ssize_t rows, py::ssize_t colu
   return row_stride / item;
 }
 
+// Whether an exponent is that of NaN and infinity. Blocks of fixed length are vectorised.
+template <class Bits> bool all_finite(const std::byte* x, std::int64_t size, Bits exponent) {
+  constexpr std::int64_t block = 32;
+  const auto any_infinite = [=](const std::byte* from, auto count) {
+    std::array<Bits, block> bits{};
+    std::memcpy(bits.data(), from, static_cast<std::size_t>(count) * sizeof(Bits));
+    Bits found = 0;
+    for (const Bits each : bits) found |= static_cast<Bits>((each & exponent) == exponent);
+    return found != 0;
+  };
+  const std::byte* const whole = x + size / block * block * sizeof(Bits);
+  for (; x < whole; x += block * sizeof(Bits))
+    if (any_infinite(x, std::integral_constant<std::int64_t, block>{})) return false;
+  return !any_infinite(x, size % block);
+}
+
 } // namespace
+
+bool is_finite(const Tensor& x) {
+  const auto* data = static_cast<const std::byte*>(x.data);
+  std::optional<py::gil_scoped_release> release;
+  if (static_cast<double>(x.bytes()) > long_enough_to_release) release.emplace();
+  return x.item_bytes == 4 ? all_finite(data, x.size, std::uint32_t{0x7f800000})
+                           : all_finite(data, x.size, std::uint64_t{0x7ff0000000000000});
+}
 
 void require(bool holds, const char* operation, const char* message) {
   if (!holds) throw py::value_error(std::string(operation) + ": " + message);
@@ -169,7 +250,7 @@ py::object Call::number() const {
   return result(one, Scalar::float64);
 }
 
-void Call::run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
+void Call::run(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.work.weight + task.bytes();
@@ -178,11 +259,12 @@ void Call::run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_by
   submit(tasks, std::move(scratch), scratch_bytes);
 }
 
-void Call::run(std::vector<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
-  run_all(tasks, std::move(scratch), scratch_bytes);
-}
+void Call::run(Task task) { run({&task, 1}); }
 
-void Call::run(Task task) { run_all({&task, 1}, nullptr, 0); }
+void prepare_memory() {
+  small_memory = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&small_memory_spec));
+  if (small_memory == nullptr) throw py::error_already_set();
+}
 
 py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed) {
   constexpr std::uint64_t holds_references = 1; // NPY_ITEM_REFCOUNT
@@ -194,22 +276,19 @@ py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool
     if (!product) require(false, operation, described(shape, dtype) + " is beyond 2^63 bytes");
     bytes = *product;
   }
-  Block block;
+  OwnedMemory memory;
   try {
-    block = allocate(bytes);
+    memory = own_memory(bytes);
   } catch (const std::bad_alloc&) {
     py::set_error(
         PyExc_MemoryError,
         (std::string(operation) + ": there is no memory for " + described(shape, dtype)).c_str());
     throw py::error_already_set();
   }
-  if (zeroed) std::memset(block.get(), 0, static_cast<std::size_t>(bytes));
-  std::byte* memory = block.release();
-  const py::capsule owner(memory,
-                          [](void* pointer) { Release()(static_cast<std::byte*>(pointer)); });
-  py::array array(dtype, std::vector<py::ssize_t>(shape.begin(), shape.end()), memory, owner);
+  if (zeroed) std::memset(memory.data, 0, static_cast<std::size_t>(bytes));
+  py::array array = array_in(memory, shape, dtype);
   if (Program* program = Program::recording(); program != nullptr && !zeroed) {
-    program->add_temporary(memory, bytes);
+    program->add_temporary(memory.data, bytes);
     keep_alive(array); // else the next allocation might reuse its address, and pass for a temporary
   }
   return array;

@@ -105,7 +105,7 @@ public:
     if (!holds) bindings::require(false, operation_, message);
   }
   // Runs the tasks; if this thread records, records them with the arrays they point to.
-  void run(std::vector<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
+  void run(std::span<Task> tasks, Block scratch = nullptr, std::int64_t scratch_bytes = 0);
   void run(Task task);
 
 private:
@@ -113,12 +113,14 @@ private:
   Tensor tensor(py::handle array, const char* name);
   Matrix matrix(py::handle array, const char* name);
   void hold(py::handle array);
-  void run_all(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes);
 
   const char* operation_;
   bool is_recorded_;
   std::vector<py::array> arrays_; // while recording; otherwise the caller holds them
 };
+
+// Called once, before any array is made.
+void prepare_memory();
 
 // A new array that starts on a cache line; throws ValueError or MemoryError for the operation.
 py::array empty(const char* operation, Shape shape, const py::dtype& dtype, bool zeroed = false);
@@ -139,6 +141,9 @@ inline Cut cut_samples(std::int64_t samples, std::int64_t rows) {
   if (samples >= enough_samples && rows > 0) return {rows, samples, true};
   return {1, samples * rows, false};
 }
+
+// Whether no element of a real array is NaN or infinite.
+bool is_finite(const Tensor& x);
 
 // Keeps an array alive as long as the program that this thread records, if any.
 void keep_alive(const py::array& array);

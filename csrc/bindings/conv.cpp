@@ -286,18 +286,16 @@ void run(Call& call, const char* name, const Convolution& convolution) {
   const std::int64_t extent = problem.images * (convolution.by_image() ? 1 : convolution.rows());
   tasks.push_back(make_task(name, path.kernel, problem.scalar, args, extent, 1, convolution.work(),
                             std::move(operands)));
-  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+  call.run(tasks, std::move(scratch), scratch_bytes);
 }
 
 // y = activation(conv(x) + b), or backward: x has a pixel for each window and y is the image. Or x
 // has one for each 2 x 2 windows, and argmax is the position of each maximum.
 py::object convolve(const char* name, bool backward, py::handle x_array, py::handle w_array,
                     py::handle b_array, py::handle out, const Windows& windows,
-                    const std::string& activation, double alpha,
-                    py::handle argmax_array = py::none()) {
+                    const ChosenActivation& activation, py::handle argmax_array = py::none()) {
   Call call(name);
   const Tensor x = image_input(call, x_array, "images"), w = image_input(call, w_array, "w");
-  call.require(alpha >= 0, "alpha must be at least 0");
   const Problem problem(call, windows, x.rows(), w.shape[2], w.shape[3], x);
   const Tensor argmax = argmax_input(call, argmax_array, problem);
   const bool is_pooled = !argmax_array.is_none();
@@ -317,23 +315,24 @@ py::object convolve(const char* name, bool backward, py::handle x_array, py::han
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
   for (const Tensor& input : {x, w, bias, argmax})
     call.require(!input.read().overlaps(y.write()), "out must not share memory with an input");
-  Convolution convolution{problem, backward, is_pooled, x,     w,
-                          bias,    argmax,   y,         alpha, find_activation(activation)};
+  Convolution convolution{problem, backward,         is_pooled,     x, w, bias, argmax,
+                          y,       activation.alpha, activation.row};
   if (convolution.by_image() && !is_pooled) convolution.problem.join_rows();
   run(call, name, convolution);
   return y_array;
 }
 
 py::object conv2d(py::handle x, py::handle w, py::handle b, py::handle out, const Axis& rows,
-                  const Axis& columns, std::int64_t groups, const std::string& activation,
-                  double alpha) {
-  return convolve("conv2d", false, x, w, b, out, {rows, columns, groups}, activation, alpha);
+                  const Axis& columns, std::int64_t groups, py::handle activation,
+                  py::handle alpha) {
+  return convolve("conv2d", false, x, w, b, out, {rows, columns, groups},
+                  choose_activation(activation, alpha));
 }
 
 py::object conv2d_backward_data(py::handle dy, py::handle w, py::handle out, const Axis& rows,
                                 const Axis& columns, std::int64_t groups, py::handle argmax) {
   return convolve("conv2d_backward_data", true, dy, w, py::none(), out, {rows, columns, groups},
-                  "identity", 0, argmax);
+                  choose_activation(py::none(), py::none()), argmax);
 }
 
 // Whether the gradients are computed from those behind a 2 x 2 max pooling.
@@ -347,9 +346,9 @@ bool is_pooled_backward(const Axis& rows, const Axis& columns, std::int64_t chan
 
 py::object conv2d_transpose(py::handle x, py::handle w, py::handle b, py::handle out,
                             const Axis& rows, const Axis& columns, std::int64_t groups,
-                            const std::string& activation, double alpha) {
-  return convolve("conv2d_transpose", true, x, w, b, out, {rows, columns, groups}, activation,
-                  alpha);
+                            py::handle activation, py::handle alpha) {
+  return convolve("conv2d_transpose", true, x, w, b, out, {rows, columns, groups},
+                  choose_activation(activation, alpha));
 }
 
 // Number of partial sums over the images: a function of the problem alone, not of the threads or
@@ -446,7 +445,7 @@ void run(Call& call, const WeightGradients& gradients) {
                             args.parts * path.extent_of_part(gradients), 1, work,
                             std::move(operands)));
   if (gradients.has_parts()) tasks.push_back(sum_of(gradients, scratch.get(), scratch_bytes));
-  call.run(std::move(tasks), std::move(scratch), scratch_bytes);
+  call.run(tasks, std::move(scratch), scratch_bytes);
 }
 
 py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::handle dw_out,

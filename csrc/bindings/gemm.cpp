@@ -113,14 +113,14 @@ public:
     reserve(panels * panel * args_.k * item + a_bytes);
     const PackArgs pack{product_.b.data, scratch_.get(), args_.k, args_.n,
                         args_.ldb,       args_.k_block,  panel,   args_.transpose_b};
-    tasks_.push_back(make_task("pack", KernelId::pack, product_.c.scalar(), pack,
-                               panels * ceil_div(args_.k, args_.k_block), 1, {},
-                               {product_.b.read(), scratch(Access::write)}));
+    tasks_[count_++] = make_task("pack", KernelId::pack, product_.c.scalar(), pack,
+                                 panels * ceil_div(args_.k, args_.k_block), 1, {},
+                                 {product_.b.read(), scratch(Access::write)});
     product_.operands[1] = scratch(args_.copies_a ? Access::update : Access::read);
     tiles();
   }
 
-  void run(Call& call) { call.run(std::move(tasks_), std::move(scratch_), scratch_bytes_); }
+  void run(Call& call) { call.run({tasks_.data(), count_}, std::move(scratch_), scratch_bytes_); }
 
 private:
   static constexpr std::int64_t strip = 64; // columns: whole cache lines for each member
@@ -137,13 +137,14 @@ private:
     std::vector<Operand> operands = std::move(product_.operands);
     operands[0] = product_.a.read(a_by_slice);
     operands.push_back(product_.c.write(c_by_slice));
-    tasks_.push_back(make_task("matmul", id, product_.c.scalar(), args_, extent, grain,
-                               product_.work, std::move(operands)));
+    tasks_[count_++] = make_task("matmul", id, product_.c.scalar(), args_, extent, grain,
+                                 product_.work, std::move(operands));
   }
 
   Product& product_;
   MatmulArgs& args_;
-  std::vector<Task> tasks_;
+  std::array<Task, 2> tasks_; // a copy of B, the product
+  std::size_t count_ = 0;
   Block scratch_;
   std::int64_t scratch_bytes_ = 0;
 };
@@ -182,7 +183,9 @@ Product product_of(const Call& call, const Matrix& a, const Matrix& b, bool tran
   // The transpose of a transposed view is the underlying matrix.
   transpose_a = transpose_a != a.transposed;
   transpose_b = transpose_b != b.transposed;
-  Product product{a, b, {}, {a.read(), b.read()}, {}, {}};
+  Product product{a, b, {}, {}, {}, {}};
+  product.operands.reserve(5);
+  product.operands.assign({a.read(), b.read()});
   MatmulArgs& args = product.args;
   args.m = transpose_a ? a.columns : a.rows;
   args.k = transpose_a ? a.rows : a.columns;
@@ -230,21 +233,20 @@ Work work_of(const Product& product, const NamedActivation& activation) {
   return {products + ending * elements, products};
 }
 
-py::object matmul(py::handle a, py::handle b, py::handle bias, py::handle out, bool transpose_a,
-                  bool transpose_b, const std::string& activation, double alpha,
-                  bool independent_rows) {
+py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b, py::handle bias,
+                  py::handle activation, py::handle alpha, bool independent_rows,
+                  py::handle out) {
   Call call("matmul");
   Product product = product_of(call, call.real_matrix(a, "a"), call.real_matrix(b, "b"),
                                transpose_a, transpose_b);
-  const NamedActivation& named = find_activation(activation);
-  product.args.activation = named.function;
-  product.args.alpha = alpha;
-  call.require(alpha >= 0, "alpha must be at least 0");
+  const ChosenActivation chosen = choose_activation(activation, alpha);
+  product.args.activation = chosen.row.function;
+  product.args.alpha = chosen.alpha;
   set_bias(call, product, bias);
   const std::array<py::ssize_t, 2> shape{product.args.m, product.args.n};
   const py::object c = call.result(out, shape, product.a.scalar());
   set_result(call, product, call.real_matrix_output(c, "out"));
-  product.work = work_of(product, named);
+  product.work = work_of(product, chosen.row);
   Tasks tasks(product);
   build(product, tasks, independent_rows);
   tasks.run(call);
@@ -270,9 +272,9 @@ py::object sum_rows(py::handle x_array, py::handle out) {
 } // namespace
 
 void register_gemm(py::module_& module) {
-  module.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("bias"), py::arg("out"),
-             py::arg("transpose_a"), py::arg("transpose_b"), py::arg("activation"),
-             py::arg("alpha"), py::arg("independent_rows") = false);
+  module.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("transpose_a"),
+             py::arg("transpose_b"), py::arg("bias"), py::arg("activation"), py::arg("alpha"),
+             py::arg("independent_rows"), py::arg("out"));
   module.def("sum_rows", &sum_rows, py::arg("x"), py::arg("out"));
 }
 

@@ -133,7 +133,7 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
                             std::move(operands)));
   tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
                             {0, static_cast<double>(args.rows)}, std::move(summed)));
-  call.run(std::move(tasks), std::move(scratch), bytes);
+  call.run(tasks, std::move(scratch), bytes);
   return py::make_tuple(loss_array, dy_array);
 }
 

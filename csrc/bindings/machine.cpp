@@ -1,4 +1,4 @@
-// The machine: instruction sets, threads, measured limits; and memory for results.
+// The machine: instruction sets, threads, measured limits; memory for results, and what is in it.
 #include "kernels/args/machine.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -111,10 +111,14 @@ py::array new_array(const std::vector<py::ssize_t>& shape, const py::object& dty
 } // namespace
 
 void register_machine(py::module_& module) {
+  prepare_memory();
   module.def("empty", &new_array<false>, py::arg("shape"), py::arg("dtype"),
              py::arg("operation") = "empty");
   module.def("zeros", &new_array<true>, py::arg("shape"), py::arg("dtype"),
              py::arg("operation") = "zeros");
+  module.def(
+      "is_finite", [](py::handle x) { return is_finite(Call("is_finite").real_input(x, "x")); },
+      py::arg("x"));
   module.def("isa", [] { return active_isa(); });
   module.def("isas", &available_isas);
   module.def("cpu_info", &cpu_info);

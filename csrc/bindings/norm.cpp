@@ -89,7 +89,7 @@ public:
     operand.by_slice = true;
     return operand;
   }
-  void run() { call_.run(std::move(tasks_), std::move(scratch_), bytes_); }
+  void run() { call_.run(tasks_, std::move(scratch_), bytes_); }
 
   NormArgs args{};
 

@@ -13,8 +13,8 @@ namespace {
 
 constexpr Work work_per_element{2, 20};
 
-py::object dropout(py::handle x_array, py::handle clock_array, py::handle out, double rate,
-                   std::uint64_t seed, std::uint32_t stream) {
+py::object dropout(py::handle x_array, py::handle clock_array, double rate, std::uint64_t seed,
+                   std::uint32_t stream) {
   Call call("dropout");
   const Tensor x = call.real_input(x_array, "x");
   const auto clock = call.int64_buffer(clock_array, "clock", 1, false);
@@ -22,9 +22,8 @@ py::object dropout(py::handle x_array, py::handle clock_array, py::handle out, d
   // The last stream shuffles the samples; each has 2^32 blocks of 8 draws a step.
   call.require(stream < UINT32_MAX, "stream must be below 2^32 - 1");
   call.require(x.size <= std::int64_t{1} << 34, "x has more elements than one stream has draws");
-  const py::object y_array = call.result(out, x.shape, x.scalar());
-  const Tensor y = call.real_output(y_array, "out");
-  call.require(x.size == y.size && x.same_type(y), "x and out differ in size or dtype");
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "y");
   DropoutArgs args{};
   args.x = x.data;
   args.clock = clock.data();
@@ -60,8 +59,8 @@ void permutation(py::handle order_array, std::int64_t n, std::uint64_t seed,
 } // namespace
 
 void register_random(py::module_& module) {
-  module.def("dropout", &dropout, py::arg("x"), py::arg("clock"), py::arg("out"), py::arg("rate"),
-             py::arg("seed"), py::arg("stream"));
+  module.def("dropout", &dropout, py::arg("x"), py::arg("clock"), py::arg("rate"), py::arg("seed"),
+             py::arg("stream"));
   module.def("permutation", &permutation, py::arg("order"), py::arg("n"), py::arg("seed"),
              py::arg("first_epoch"));
   module.def(

@@ -180,7 +180,7 @@ public:
     }
   }
   void add(Task task) { tasks_.push_back(std::move(task)); }
-  void run() { call_.run(std::move(tasks_), room_.release(), room_.bytes()); }
+  void run() { call_.run(tasks_, room_.release(), room_.bytes()); }
 
   const Tensor u;
   Tensor peepholes, projection;

@@ -18,13 +18,12 @@ SoftmaxArgs args_for(const Call& call, const Tensor& like) {
   return args;
 }
 
-py::object forward(KernelId id, const char* name, py::handle x_array, py::handle out) {
+py::object forward(KernelId id, const char* name, py::handle x_array) {
   Call call(name);
   const Tensor x = call.real_input(x_array, "x");
   SoftmaxArgs args = args_for(call, x);
-  const py::object y_array = call.result(out, x.shape, x.scalar());
-  const Tensor y = call.real_output(y_array, "out");
-  call.require(x.like(y), "x and out differ in shape or dtype");
+  const py::object y_array = call.result(x.shape, x.scalar());
+  const Tensor y = call.real_output(y_array, "y");
   args.x = x.data;
   args.y = y.data;
   call.run(make_task(name, id, x.scalar(), args, args.rows, 1,
@@ -32,15 +31,13 @@ py::object forward(KernelId id, const char* name, py::handle x_array, py::handle
   return y_array;
 }
 
-py::object backward(KernelId id, const char* name, py::handle dy_array, py::handle y_array,
-                    py::handle out) {
+py::object backward(KernelId id, const char* name, py::handle dy_array, py::handle y_array) {
   Call call(name);
   const Tensor dy = call.real_input(dy_array, "dy"), y = call.real_input(y_array, "y");
   call.require(dy.like(y), "dy and y differ in shape or dtype");
   SoftmaxArgs args = args_for(call, y);
-  const py::object dx_array = call.result(out, y.shape, y.scalar());
-  const Tensor dx = call.real_output(dx_array, "out");
-  call.require(dx.like(y), "out and y differ in shape or dtype");
+  const py::object dx_array = call.result(y.shape, y.scalar());
+  const Tensor dx = call.real_output(dx_array, "dx");
   args.x = dy.data;
   args.saved = y.data;
   args.y = dx.data;
@@ -54,27 +51,23 @@ py::object backward(KernelId id, const char* name, py::handle dy_array, py::hand
 
 void register_softmax(py::module_& module) {
   module.def(
-      "softmax",
-      [](py::handle x, py::handle out) { return forward(KernelId::softmax, "softmax", x, out); },
-      py::arg("x"), py::arg("out"));
+      "softmax", [](py::handle x) { return forward(KernelId::softmax, "softmax", x); },
+      py::arg("x"));
   module.def(
-      "log_softmax",
-      [](py::handle x, py::handle out) {
-        return forward(KernelId::log_softmax, "log_softmax", x, out);
-      },
-      py::arg("x"), py::arg("out"));
+      "log_softmax", [](py::handle x) { return forward(KernelId::log_softmax, "log_softmax", x); },
+      py::arg("x"));
   module.def(
       "softmax_backward",
-      [](py::handle dy, py::handle y, py::handle out) {
-        return backward(KernelId::softmax_backward, "softmax_backward", dy, y, out);
+      [](py::handle dy, py::handle y) {
+        return backward(KernelId::softmax_backward, "softmax_backward", dy, y);
       },
-      py::arg("dy"), py::arg("y"), py::arg("out"));
+      py::arg("dy"), py::arg("y"));
   module.def(
       "log_softmax_backward",
-      [](py::handle dy, py::handle y, py::handle out) {
-        return backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y, out);
+      [](py::handle dy, py::handle y) {
+        return backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y);
       },
-      py::arg("dy"), py::arg("y"), py::arg("out"));
+      py::arg("dy"), py::arg("y"));
 }
 
 } // namespace gyaku::bindings

@@ -3,8 +3,8 @@
 // `y` is the function of x; `dx` is dy times its derivative, from what the forward pass saves: the
 // output y or the input x, as the row in python/gyaku/ops/activation.py says. `Flops` counts the
 // floating-point operations of an element forward and backward, where an elementary function is
-// one. The build lists names and counts in activations.inc, from the lines that begin with
-// `template <> struct Function` and name both.
+// one; `Alpha` is the range of its parameter, if there is one. The build lists them in
+// activations.inc, from the lines that begin with `template <> struct Function` and name them.
 //
 // NaN in, NaN out: `max` and `min` keep their second operand where a comparison fails.
 #pragma once
@@ -15,7 +15,7 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-template <int forward, int backward> struct Flops {};
+template <int forward, int backward, Alpha = Alpha::none> struct Flops {};
 template <Activation> struct Function;
 
 template <class T> GYAKU_INLINE vec<T> one() { return vec<T>(T(1)); }
@@ -53,7 +53,7 @@ template <> struct Function<Activation::relu> : Flops<1, 1> {
   }
 };
 
-template <> struct Function<Activation::leaky_relu> : Flops<2, 2> {
+template <> struct Function<Activation::leaky_relu> : Flops<2, 2, Alpha::nonnegative> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * x);
   }
@@ -62,7 +62,7 @@ template <> struct Function<Activation::leaky_relu> : Flops<2, 2> {
   }
 };
 
-template <> struct Function<Activation::elu> : Flops<4, 3> {
+template <> struct Function<Activation::elu> : Flops<4, 3, Alpha::nonnegative> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * expm1(x));
   }
@@ -168,7 +168,7 @@ template <> struct Function<Activation::softsign> : Flops<3, 4> {
   }
 };
 
-template <> struct Function<Activation::celu> : Flops<5, 4> {
+template <> struct Function<Activation::celu> : Flops<5, 4, Alpha::positive> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * expm1(x / alpha));
   }
@@ -205,7 +205,7 @@ template <Activation function> struct Chosen {};
 // Calls f(Chosen<function>{}): the choice is made once, outside the loop over elements.
 template <class F> GYAKU_INLINE void choose(Activation function, F f) {
   switch (function) {
-#define GYAKU_ACTIVATION(name, flops, backward_flops)                                              \
+#define GYAKU_ACTIVATION(name, ...)                                                                \
   case Activation::name:                                                                           \
     return f(Chosen<Activation::name>{});
 #include "activations.inc"

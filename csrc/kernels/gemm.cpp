@@ -270,8 +270,29 @@ template <class T, bool transpose_a>
   return true;
 }
 
+// The outer product of a column and a row, the gradient of weights from a single sample: tiles
+// would be all prologue.
+inline bool is_outer(const MatmulArgs& args) noexcept {
+  return args.k == 1 && args.packed == nullptr && !args.by_columns && args.bias == nullptr &&
+         args.activation == Activation::identity && args.derivative == Activation::identity;
+}
+template <class T> void multiply_outer(const MatmulArgs& args, Slice rows) noexcept {
+  const T* const a = static_cast<const T*>(args.a);
+  const T* const b = static_cast<const T*>(args.b);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const vec<T> x = broadcast(a[i]);
+    T* const row = static_cast<T*>(args.c) + i * args.ldc;
+    for_each_vector<T>(0, args.n, [=](std::int64_t j, int n) {
+      store(row + j, fma(x, load(b + j, n), zero<T>()), n);
+    });
+  }
+  if (rows.begin == 0 && args.column_sums != nullptr)
+    sum_columns(b, args.ldb, 1, args.n, static_cast<T*>(args.column_sums), false);
+}
+
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
+  if (transpose_a && is_outer(args)) return multiply_outer<T>(args, slice);
   if constexpr (sizeof(T) == sizeof(float)) // float64 serves checks
     if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
@@ -286,27 +307,40 @@ template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
   (args.transpose_a ? matmul_tiles<T, true> : matmul_tiles<T, false>)(args, slice);
 }
 
-// Too small for tiles: one element at a time.
+// Too small for tiles: products and sums are rounded one by one, in vectors along the row of C or,
+// if it is short or B transposed, element by element.
+template <class T>
+GYAKU_INLINE void multiply_small_row(const MatmulArgs& args, const T* a, std::int64_t a_term,
+                                     T* row) {
+  const T* const b = static_cast<const T*>(args.b);
+  const T* const bias = static_cast<const T*>(args.bias);
+  const std::int64_t k = args.k, ldb = args.ldb;
+  if (!args.transpose_b && args.n >= 4)
+    return for_each_vector<T>(0, args.n, [=](std::int64_t j, int n) {
+      vec<T> sum = bias == nullptr ? zero<T>() : load(bias + j, n);
+      for (std::int64_t p = 0; p < k; ++p)
+        sum = sum + broadcast(a[p * a_term]) * load(b + p * ldb + j, n);
+      store(row + j, sum, n);
+    });
+  const std::int64_t b_term = args.transpose_b ? 1 : ldb, b_column = args.transpose_b ? ldb : 1;
+  for (std::int64_t j = 0; j < args.n; ++j) {
+    T sum = bias == nullptr ? T(0) : bias[j];
+    for (std::int64_t p = 0; p < k; ++p) sum += a[p * a_term] * b[p * b_term + j * b_column];
+    row[j] = sum;
+  }
+}
+
 template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexcept {
   if (args.n == 0) return; // there may be any number of empty rows
-  const T* a = static_cast<const T*>(args.a);
-  const T* b = static_cast<const T*>(args.b);
-  const T* bias = static_cast<const T*>(args.bias);
+  const T* const a = static_cast<const T*>(args.a);
   const std::int64_t a_row = args.transpose_a ? 1 : args.lda,
                      a_term = args.transpose_a ? args.lda : 1;
-  const std::int64_t b_term = args.transpose_b ? 1 : args.ldb,
-                     b_col = args.transpose_b ? args.ldb : 1;
   for (std::int64_t i = slice.begin; i < slice.end; ++i) {
-    T* row = static_cast<T*>(args.c) + i * args.ldc;
-    for (std::int64_t j = 0; j < args.n; ++j) {
-      T sum = bias == nullptr ? T(0) : bias[j];
-      for (std::int64_t p = 0; p < args.k; ++p)
-        sum += a[i * a_row + p * a_term] * b[p * b_term + j * b_col];
-      row[j] = sum;
-    }
+    multiply_small_row(args, a + i * a_row, a_term, static_cast<T*>(args.c) + i * args.ldc);
     finish_row<T>(args, i, 0, args.n);
     if (i == 0 && args.column_sums != nullptr)
-      sum_columns(b, args.ldb, args.k, args.n, static_cast<T*>(args.column_sums), false);
+      sum_columns(static_cast<const T*>(args.b), args.ldb, args.k, args.n,
+                  static_cast<T*>(args.column_sums), false);
   }
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 thread_local Program* recording_here = nullptr;
 
-// One step, or several steps over the same rows, a few rows at a time.
+// Several steps over the same rows, a few rows at a time, or one step.
 void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
@@ -29,9 +29,22 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
                   {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
 }
 
+// All steps on this thread: no rounds, no slots.
+void run_alone(std::span<const ScheduledTask> steps) noexcept {
+  for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
+    const ScheduledTask& step = steps[begin];
+    for (end = begin + 1; steps[end - 1].rows_with_next > 0;) ++end;
+    if (end > begin + 1)
+      run_together(steps.subspan(begin, end - begin), {0, step.extent});
+    else if (step.extent > 0)
+      step.kernel(step.args, {0, step.extent});
+  }
+}
+
 // The steps between two barriers are one round. Parallel steps are cut into as many slots as the
 // team has members; serial steps are in the first slot.
 void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
+  if (me.size() == 1) return run_alone(steps);
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
     for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)

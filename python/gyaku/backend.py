@@ -16,14 +16,19 @@ NAMES = ("native", "reference")
 
 
 class _Active:
-    __slots__ = ("native",)
+    __slots__ = ()
 
-    def __init__(self, native: bool) -> None:
-        self.native = native
+    @property
+    def native(self) -> bool:
+        return _core.is_native()
+
+    @native.setter
+    def native(self, native: bool) -> None:
+        _core.set_native(native)
 
 
-active = _Active(native=True)
-"""The present choice; operations read `active.native` at each call."""
+active = _Active()
+"""The present choice, which each call of an operation asks for."""
 
 
 class _Late:

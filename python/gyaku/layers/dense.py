@@ -99,17 +99,22 @@ class Dense(Weighted):
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return ``activation(x W + b)``; see `Layer.forward`."""
-        rows = x.reshape(-1, x.shape[-1])
+        shape = x.shape
+        is_matrix = len(shape) == 2
+        rows = x if is_matrix else x.reshape(-1, shape[-1])
         attributes = vars(self)  # without their check, whose time matters in small layers
-        attributes["x"], attributes["shape"] = rows, x.shape
+        attributes["x"], attributes["shape"] = rows, shape
+        params = self.params
         y = ops.matmul(
             rows,
-            self.params["weight"],
-            bias=self.params.get("bias"),
-            independent_rows=x.ndim == 3,  # a step of a sequence, which may come by itself
+            params["weight"],
+            bias=params.get("bias"),
+            independent_rows=len(shape) == 3,  # a step of a sequence, which may come by itself
             **self.epilogue,
         )
-        return self.activate(y, training).reshape(*x.shape[:-1], self.units)
+        if self.applied:
+            y = self.activate(y, training)
+        return y if is_matrix else y.reshape(*shape[:-1], self.units)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write dW and db, return dx; see `Layer.backward`."""

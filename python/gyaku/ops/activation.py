@@ -7,7 +7,6 @@ NaN and infinity in dy.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
@@ -76,7 +75,7 @@ def check_activation(op: str, name: str | None, alpha: float | None) -> float | 
     Returns
     -------
     float or None
-        The parameter; None if there is none or it is the default.
+        The parameter; None if there is none.
 
     Raises
     ------
@@ -87,43 +86,12 @@ def check_activation(op: str, name: str | None, alpha: float | None) -> float | 
     if row is None:
         known = ", ".join(ACTIVATIONS)
         raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
-    if alpha is None:
-        return None
-    row.check_alpha(op, alpha)
-    return alpha if name in _DEFAULT_ALPHA else None
+    if alpha is not None:
+        row.check_alpha(op, alpha)
+    return row.alpha if alpha is None or row.alpha is None else alpha
 
 
-def alpha_of(name: str | None, alpha: float | None) -> float:
-    """Return the parameter of an activation, as a kernel takes it.
-
-    Parameters
-    ----------
-    name : str or None
-        Name of the activation; None is the identity.
-    alpha : float or None
-        Its parameter; None is the default.
-
-    Returns
-    -------
-    float
-        The parameter; 0 for functions that have none, and NaN, which kernels refuse as they do
-        negative ones, for 0 where it must be positive.
-
-    Examples
-    --------
-    >>> alpha_of("elu", None), alpha_of("elu", 0.5), alpha_of(None, None)
-    (1.0, 0.5, 0.0)
-    """
-    if alpha is None:
-        return _DEFAULT_ALPHA.get(name, 0.0)
-    return math.nan if alpha == 0 and name in _POSITIVE else alpha
-
-
-_DEFAULT_ALPHA: dict[str | None, float] = {}
-_POSITIVE: set[str | None] = set()
-
-
-def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
+def _forward(row: Activation) -> Operation:
     name = row.name
 
     def without_alpha(x: ArrayLike) -> NDArray[Any]:
@@ -133,13 +101,11 @@ def _forward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         row.check_alpha(name, alpha)
         return prepared(x=floating(name, "x", x))
 
-    if row.alpha is None:
-        return (lambda x: _core.activation(x, None, name, 0.0)), without_alpha
-    return (lambda x, *, alpha: _core.activation(x, None, name, alpha_of(name, alpha))), with_alpha
+    return without_alpha if row.alpha is None else with_alpha
 
 
-def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
-    name, op = row.name, row.name + "_backward"
+def _backward(row: Activation) -> Operation:
+    op = row.name + "_backward"
 
     def without_alpha(dy: ArrayLike, saved: ArrayLike) -> NDArray[Any]:
         saved = floating(op, "saved", saved)
@@ -153,26 +119,15 @@ def _backward(row: Activation) -> tuple[Callable[..., Any], Operation]:
         row.check_alpha(op, alpha)
         return without_alpha(dy, saved)
 
-    if row.alpha is None:
-        native = lambda dy, saved: _core.activation_backward(dy, saved, None, name, 0.0)  # noqa: E731
-        return native, without_alpha
-    return (
-        lambda dy, saved, *, alpha: _core.activation_backward(
-            dy, saved, None, name, alpha_of(name, alpha)
-        )
-    ), with_alpha
+    return without_alpha if row.alpha is None else with_alpha
 
 
 def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Operation]:
     """Enter an activation into the list; return its operation and that of its gradient."""
     row = ACTIVATIONS[name] = Activation(name, summary, **columns)
-    if row.alpha is not None:
-        _DEFAULT_ALPHA[name] = row.alpha
-    if row.positive:
-        _POSITIVE.add(name)
     forward, backward = (
-        _operation(row, op, made, doc, **more)
-        for op, made, doc, more in zip(
+        _operation(row, op, careful, doc, **more)
+        for op, careful, doc, more in zip(
             (name, name + "_backward"),
             (_forward(row), _backward(row)),
             (row.documentation(), row.documentation_backward()),
@@ -189,17 +144,17 @@ def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Ope
 def _operation(
     row: Activation,
     op: str,
-    made: tuple[Callable[..., Any], Operation],
+    careful: Operation,
     documentation: str,
     **columns: Any,
 ) -> Operation:
-    native, careful = made
     careful.__name__ = careful.__qualname__ = op
     careful.__doc__ = documentation
     direction = int(op != row.name)
     roundings = row.roundings[direction]
     return operation(
-        native,
+        _core.activation_backward if direction else _core.activation,
+        before=(row.name,),
         kernel="activation_backward" if direction else "activation",
         shapes=like_first,
         flops=per_element(row.flops[direction]),

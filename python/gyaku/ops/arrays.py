@@ -28,7 +28,6 @@ __all__ = [
     "INT32",
     "INT64",
     "UINT8",
-    "UNFIT",
     "allocate",
     "buffer",
     "check_no_overlap",
@@ -52,8 +51,6 @@ FLOAT64 = np.dtype(np.float64)
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 UINT8 = np.dtype(np.uint8)
-UNFIT = (TypeError, ValueError)
-"""Errors of `gyaku._core` for arguments that need conversion."""
 _ndarray = np.ndarray
 
 

@@ -18,7 +18,7 @@ __all__ = ["accumulate", "advance", "count_correct", "count_steps"]
 
 
 @operation(
-    lambda scores, target, *, lengths: _core.count_correct(scores, target, lengths),
+    _core.count_correct,
     inputs="scores target",
     outputs="correct",
     shapes=lambda _shapes, **_keywords: ((1,),),
@@ -76,7 +76,7 @@ def count_correct(
 
 
 @operation(
-    lambda lengths, *, steps: _core.count_steps(lengths, steps),
+    _core.count_steps,
     inputs="lengths",
     outputs="count",
     shapes=lambda _shapes, **_keywords: ((1,),),
@@ -127,9 +127,7 @@ def count_steps(lengths: ArrayLike, *, steps: int) -> NDArray[Any]:
 
 
 @operation(
-    lambda value, totals, slot, *, weight, count: _core.accumulate(
-        value, totals, slot, weight, count
-    ),
+    _core.accumulate,
     inputs="value totals slot",
     outputs="totals",
     shapes=lambda shapes, **_keywords: (shapes[1],),
@@ -193,7 +191,7 @@ def accumulate(
 
 
 @operation(
-    lambda counter, amount: _core.advance(counter, amount),
+    _core.advance,
     inputs="counter",
     outputs="counter",
     shapes=like_first,

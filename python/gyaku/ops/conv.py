@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 from gyaku import _core
-from gyaku.ops.activation import alpha_of, check_activation
+from gyaku.ops.activation import check_activation
 from gyaku.ops.arrays import check_shape, floating, floats, result, shape_of
 from gyaku.ops.op import operation, prepared
 from gyaku.windows import conv_axes, transposed_conv_axes
@@ -94,7 +94,7 @@ def _bias(op: str, b: ArrayLike | None, filters: int, like: NDArray[Any]) -> NDA
 
 
 @operation(
-    lambda x, w, b, *, stride, padding, dilation, groups, activation, alpha, out: _core.conv2d(
+    lambda x, w, b, stride, padding, dilation, groups, activation, alpha, out: _core.conv2d(
         x,
         w,
         b,
@@ -109,8 +109,8 @@ def _bias(op: str, b: ArrayLike | None, filters: int, like: NDArray[Any]) -> NDA
             groups=groups,
         ),
         groups,
-        activation or "identity",
-        alpha_of(activation, alpha),
+        activation,
+        alpha,
     ),
     inputs="x w",
     outputs="y",
@@ -205,7 +205,7 @@ def conv2d(
 
 
 @operation(
-    lambda x, w, b, *, stride, padding, output_padding, dilation, groups, activation, alpha, out: (
+    lambda x, w, b, stride, padding, output_padding, dilation, groups, activation, alpha, out: (
         _core.conv2d_transpose(
             x,
             w,
@@ -222,8 +222,8 @@ def conv2d(
                 groups=groups,
             ),
             groups,
-            activation or "identity",
-            alpha_of(activation, alpha),
+            activation,
+            alpha,
         )
     ),
     inputs="x w",

@@ -131,23 +131,21 @@ def _image_shape(dy: ArrayLike, w: ArrayLike, size: Sequence[int], groups: int) 
 
 
 @operation(
-    lambda dy, w, size, *, stride, padding, dilation, groups, argmax, out: (
-        _core.conv2d_backward_data(
-            dy,
-            w,
-            out,
-            *_axes(
-                "conv2d_backward_data",
-                _image_shape(dy, w, size, groups),
-                shape_of(w),
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                groups=groups,
-            ),
-            groups,
-            argmax,
-        )
+    lambda dy, w, size, stride, padding, dilation, groups, argmax, out: _core.conv2d_backward_data(
+        dy,
+        w,
+        out,
+        *_axes(
+            "conv2d_backward_data",
+            _image_shape(dy, w, size, groups),
+            shape_of(w),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        ),
+        groups,
+        argmax,
     ),
     inputs="dy w",
     outputs="dx",
@@ -249,7 +247,7 @@ def _places(out: OutPair | None) -> OutPair:
 
 
 @operation(
-    lambda dy, x, kernel_size, *, stride, padding, dilation, groups, argmax, out: (
+    lambda dy, x, kernel_size, stride, padding, dilation, groups, argmax, out: (
         _core.conv2d_backward_weights(
             dy,
             x,
@@ -467,7 +465,7 @@ def _transpose_backward(
     dx, dw, db = out
     op = "conv2d_transpose_backward"
     rows, columns = transposed_conv_axes(op, x.shape, w.shape, groups=groups, **where)
-    _core.conv2d(dy, w, None, dx, rows, columns, groups, "identity", 0.0)
+    _core.conv2d(dy, w, None, dx, rows, columns, groups, None, None)
     _core.conv2d_backward_weights(x, dy, dw, None, rows, columns, groups)
     _core.sum_rows(dy.reshape(-1, len(db)), db)
     return out

@@ -53,7 +53,7 @@ def check_ids(owner: str, name: str, ids: NDArray[Any], vocabulary_size: int) ->
 
 
 @operation(
-    lambda ids, table: _core.embedding(ids, table),
+    _core.embedding,
     inputs="ids table",
     outputs="y",
     shapes=lambda shapes: ((*shapes[0], shapes[1][1]),),
@@ -103,7 +103,7 @@ def embedding(ids: ArrayLike, table: ArrayLike) -> NDArray[Any]:
 
 
 @operation(
-    lambda dy, ids, *, vocabulary_size, padding, out: _core.embedding_backward(
+    lambda dy, ids, vocabulary_size, padding, out: _core.embedding_backward(
         dy, ids, vocabulary_size, padding, out
     ),
     inputs="dy ids",
@@ -175,7 +175,7 @@ def embedding_backward(
 
 
 @operation(
-    lambda ids: _core.sequence_lengths(ids),
+    _core.sequence_lengths,
     inputs="ids",
     outputs="lengths",
     shapes=lambda shapes: (shapes[0][:1],),

@@ -68,7 +68,7 @@ def _check_source(op: str, source: NDArray[Any], out: NDArray[Any], scale: float
 
 
 @operation(
-    lambda source, order, cursor, out, *, scale: _core.gather(source, order, cursor, out, scale),
+    _core.gather,
     inputs="source order cursor",
     outputs="out",
     shapes=lambda shapes, **_keywords: (shapes[3],),
@@ -129,9 +129,7 @@ def gather(
 
 
 @operation(
-    lambda source, order, cursor, epoch, out, *, scale, shift, flip, seed: _core.gather_images(
-        source, order, cursor, epoch, out, scale, shift, flip, seed
-    ),
+    _core.gather_images,
     inputs="source order cursor epoch",
     outputs="out",
     shapes=lambda shapes, **_keywords: (shapes[4],),
@@ -217,7 +215,7 @@ def gather_images(
 
 
 @operation(
-    lambda x, *, scale, offset: _core.rescale(x, scale, offset),
+    _core.rescale,
     inputs="x",
     outputs="y",
     shapes=like_first,

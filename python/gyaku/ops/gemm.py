@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.activation import alpha_of, check_activation
+from gyaku.ops.activation import check_activation
 from gyaku.ops.arrays import FLOAT32, FLOAT64, floating, matrix, result, rows_in_place
 from gyaku.ops.op import operation, prepared
 
@@ -55,19 +55,7 @@ def _factors(a: ArrayLike, b: ArrayLike, columns: int) -> tuple[NDArray[Any], ND
 
 
 @operation(
-    lambda a, b, *, transpose_a, transpose_b, bias, activation, alpha, independent_rows, out: (
-        _core.matmul(
-            a,
-            b,
-            bias,
-            out,
-            transpose_a,
-            transpose_b,
-            activation or "identity",
-            0.0 if activation is None else alpha_of(activation, alpha),
-            independent_rows,
-        )
-    ),
+    _core.matmul,
     inputs="a b",
     outputs="y",
     shapes=_product_shape,
@@ -155,7 +143,7 @@ def matmul(
 
 
 @operation(
-    lambda x, *, out: _core.sum_rows(x, out),
+    _core.sum_rows,
     inputs="x",
     outputs="y",
     shapes=lambda shapes: (shapes[0][1:],),

@@ -188,9 +188,7 @@ def _check_reduction(op: str, reduction: str, samples: int) -> None:
 
 
 @operation(
-    lambda logits, target, *, lengths, label_smoothing, reduction: _core.softmax_cross_entropy(
-        logits, target, lengths, label_smoothing, reduction
-    ),
+    _core.softmax_cross_entropy,
     inputs="logits target",
     outputs="loss dlogits",
     shapes=_loss_and_gradient,
@@ -264,9 +262,7 @@ def softmax_cross_entropy(
 
 
 @operation(
-    lambda p, target, *, lengths, delta, reduction: _core.cross_entropy(
-        p, target, lengths, delta, reduction
-    ),
+    _core.cross_entropy,
     inputs="p target",
     outputs="loss dp",
     shapes=_loss_and_gradient,
@@ -349,7 +345,7 @@ def _difference_loss(
 
 
 @operation(
-    lambda y, t, *, lengths, reduction: _core.squared_error(y, t, lengths, False, reduction),
+    lambda y, t, lengths, reduction: _core.squared_error(y, t, lengths, False, reduction),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",
@@ -404,7 +400,7 @@ def sum_squared_error(
 
 
 @operation(
-    lambda y, t, *, lengths, reduction: _core.squared_error(y, t, lengths, True, reduction),
+    lambda y, t, lengths, reduction: _core.squared_error(y, t, lengths, True, reduction),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",

@@ -30,7 +30,7 @@ def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) 
 
 
 @operation(
-    lambda a, b, *, out: _core.add(a, b, out),
+    _core.add,
     inputs="a b",
     outputs="y",
     shapes=like_first,
@@ -84,7 +84,7 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
 
 
 @operation(
-    lambda x, out, *, start: _core.copy_columns(x, out, start),
+    _core.copy_columns,
     inputs="x",
     outputs="out",
     shapes=lambda shapes, **_keywords: (shapes[1],),
@@ -145,7 +145,7 @@ def copy_columns(x: ArrayLike, out: NDArray[Any], *, start: int) -> None:
 
 
 @operation(
-    lambda x, *, start, count: _core.take_columns(x, start, count),
+    _core.take_columns,
     inputs="x",
     outputs="y",
     shapes=lambda shapes, *, count, **_keywords: ((*shapes[0][:-1], count),),

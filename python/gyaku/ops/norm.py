@@ -57,7 +57,7 @@ def _check_features(op: str, x: NDArray[Any], gamma: NDArray[Any]) -> None:
 
 
 @operation(
-    lambda x, gamma, beta, *, epsilon: _core.batch_norm(x, gamma, beta, epsilon),
+    _core.batch_norm,
     inputs="x gamma beta",
     outputs="y mean inverse variance",
     shapes=lambda shapes, **_keywords: (shapes[0], *[shapes[1]] * 3),
@@ -122,9 +122,7 @@ def batch_norm(
 
 
 @operation(
-    lambda x, gamma, beta, mean, variance, *, epsilon: _core.batch_norm_inference(
-        x, gamma, beta, mean, variance, epsilon
-    ),
+    _core.batch_norm_inference,
     inputs="x gamma beta mean variance",
     outputs="y inverse",
     shapes=lambda shapes, **_keywords: (shapes[0], shapes[1]),
@@ -193,7 +191,7 @@ def batch_norm_inference(
 
 
 @operation(
-    lambda dy, x, gamma, mean, inverse, *, training, out: _core.batch_norm_backward(
+    lambda dy, x, gamma, mean, inverse, training, out: _core.batch_norm_backward(
         dy, x, gamma, mean, inverse, training, *(out or (None, None, None))
     ),
     inputs="dy x gamma mean inverse",
@@ -274,7 +272,7 @@ def batch_norm_backward(
 
 
 @operation(
-    lambda x, gamma, beta, *, epsilon: _core.layer_norm(x, gamma, beta, epsilon),
+    _core.layer_norm,
     inputs="x gamma beta",
     outputs="y mean inverse",
     shapes=_statistics,
@@ -335,7 +333,7 @@ def layer_norm(
 
 
 @operation(
-    lambda dy, x, gamma, mean, inverse, *, out: _core.layer_norm_backward(
+    lambda dy, x, gamma, mean, inverse, out: _core.layer_norm_backward(
         dy, x, gamma, mean, inverse, *(out or (None, None, None))
     ),
     inputs="dy x gamma mean inverse",
@@ -415,9 +413,7 @@ def layer_norm_backward(
 
 
 @operation(
-    lambda running_mean, running_var, mean, variance, *, samples, momentum: _core.update_running(
-        running_mean, running_var, mean, variance, samples, momentum
-    ),
+    _core.update_running,
     inputs="running_mean running_var mean variance",
     outputs="running_mean running_var",
     shapes=lambda shapes, **_keywords: (shapes[0], shapes[0]),

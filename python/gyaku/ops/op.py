@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from gyaku import _core
 from gyaku.backend import active, reference
-from gyaku.ops.arrays import UNFIT, allocate
+from gyaku.ops.arrays import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -268,15 +269,21 @@ def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
 
 
 def operation(
-    native: Callable[..., Any], *, check_first: bool = False, **row: Any
+    native: Callable[..., Any],
+    *,
+    before: tuple[object, ...] = (),
+    check_first: bool = False,
+    **row: Any,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate the careful path of an operation, and enter it into the table.
 
     Parameters
     ----------
     native : callable
-        The call of `gyaku._core`, with the parameters and defaults of the operation. It raises one
-        of `UNFIT` if the arguments need conversion.
+        The call of `gyaku._core`, which takes the operation's arguments by position, or by name if
+        `check_first`. It raises TypeError or ValueError if they need conversion.
+    before : tuple
+        Constant arguments of `native` before those of the operation.
     check_first : bool, default False
         Whether arguments always take the careful path first, which is necessary if `native` calls
         several kernels: none may run, or be recorded, before the arguments of all are valid.
@@ -293,28 +300,32 @@ def operation(
 
     def decorate(careful: Callable[P, R]) -> Callable[P, R]:
         op = Op(careful.__name__, **row)
-        code = careful.__code__
-        names = code.co_varnames[: code.co_argcount]
-        defaults = dict(zip(reversed(names), reversed(careful.__defaults__ or ()), strict=False))
-        defaults |= careful.__kwdefaults__ or {}
-        native.__defaults__ = careful.__defaults__
-        native.__kwdefaults__ = careful.__kwdefaults__
+        names, positional, defaults = _parameters(careful)
 
-        @functools.wraps(careful)
-        def public(*args: P.args, **kwargs: P.kwargs) -> R:
-            if active.native and not check_first:
-                try:
-                    return native(*args, **kwargs)  # type: ignore[no-any-return]
-                except UNFIT:
-                    pass
+        def convert(*args: P.args, **kwargs: P.kwargs) -> R:
             changed: Any = careful(*args, **kwargs) or {}
             arguments = defaults | dict(zip(names, args, strict=False)) | kwargs | changed
-            if active.native:
+            if not active.native:
+                return op.evaluate(arguments)  # type: ignore[return-value]
+            if check_first:
                 return native(**arguments)  # type: ignore[no-any-return]
-            return op.evaluate(arguments)  # type: ignore[return-value]
+            own = (arguments[name] for name in names)
+            return native(*before, *own)  # type: ignore[no-any-return]
 
-        op.function = public
+        initial = (*before, *(defaults.get(name, ...) for name in names))
+        public = _core.operation(native, convert, names, initial, positional, check_first)
+        op.function = functools.update_wrapper(public, careful)
         TABLE[op.name] = op
-        return public
+        return op.function
 
     return decorate
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], int, dict[str, Any]]:
+    """Return the names of the parameters, how many may be positional, and the defaults."""
+    code = function.__code__
+    positional = code.co_argcount
+    names = code.co_varnames[: positional + code.co_kwonlyargcount]
+    last = function.__defaults__ or ()
+    defaults = dict(zip(names[positional - len(last) :], last, strict=False))
+    return names, positional, defaults | (function.__kwdefaults__ or {})

@@ -15,7 +15,7 @@ __all__ = ["adadelta", "adagrad", "adam", "adamw", "momentum", "optimizer_tick",
 
 
 @operation(
-    lambda clock, rates, *, beta1, beta2: _core.optimizer_tick(clock, rates, beta1, beta2),
+    _core.optimizer_tick,
     inputs="clock rates",
     outputs="clock",
     shapes=like_first,
@@ -107,7 +107,7 @@ def _check_update(
 
 
 @operation(
-    lambda params, grads, clock, *, weight_decay: _core.update(
+    lambda params, grads, clock, weight_decay: _core.update(
         "sgd", params, grads, [], clock, weight_decay
     ),
     **_row(flops=2, roundings=6),
@@ -153,7 +153,7 @@ def sgd(
 
 
 @operation(
-    lambda params, grads, velocity, clock, *, momentum, nesterov, weight_decay: _core.update(
+    lambda params, grads, velocity, clock, momentum, nesterov, weight_decay: _core.update(
         *("momentum", params, grads, [velocity], clock, weight_decay),
         beta1=momentum,
         nesterov=nesterov,
@@ -216,7 +216,7 @@ def momentum(
 
 
 @operation(
-    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.update(
+    lambda params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay: _core.update(
         "adam", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon
     ),
     **_row(state="m v", flops=14, roundings=22),
@@ -282,7 +282,7 @@ def adam(
 
 
 @operation(
-    lambda params, grads, m, v, clock, *, beta1, beta2, epsilon, weight_decay: _core.update(
+    lambda params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay: _core.update(
         "adamw", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon
     ),
     **_row(state="m v", flops=14, roundings=22),
@@ -348,7 +348,7 @@ def adamw(
 
 
 @operation(
-    lambda params, grads, h, clock, *, epsilon, weight_decay: _core.update(
+    lambda params, grads, h, clock, epsilon, weight_decay: _core.update(
         "adagrad", params, grads, [h], clock, weight_decay, epsilon=epsilon
     ),
     **_row(state="h", flops=7, roundings=14),
@@ -404,7 +404,7 @@ def adagrad(
 
 
 @operation(
-    lambda params, grads, h, clock, *, rho, epsilon, weight_decay: _core.update(
+    lambda params, grads, h, clock, rho, epsilon, weight_decay: _core.update(
         "rmsprop", params, grads, [h], clock, weight_decay, rho, epsilon=epsilon
     ),
     **_row(state="h", flops=9, roundings=18),
@@ -464,7 +464,7 @@ def rmsprop(
 
 
 @operation(
-    lambda params, grads, h, e, clock, *, rho, epsilon, weight_decay: _core.update(
+    lambda params, grads, h, e, clock, rho, epsilon, weight_decay: _core.update(
         "adadelta", params, grads, [h, e], clock, weight_decay, rho, epsilon=epsilon
     ),
     **_row(state="h e", flops=15, roundings=40),

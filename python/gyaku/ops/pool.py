@@ -129,7 +129,7 @@ def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[
 
 
 @operation(
-    lambda x, kernel_size, *, stride, padding, dilation, ceil_mode: _core.max_pool2d(
+    lambda x, kernel_size, stride, padding, dilation, ceil_mode: _core.max_pool2d(
         x, *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode, dilation), False
     ),
     inputs="x",
@@ -204,7 +204,7 @@ def max_pool2d(
 
 
 @operation(
-    lambda dy, argmax, size, kernel_size, *, stride, padding, dilation, ceil_mode: (
+    lambda dy, argmax, size, kernel_size, stride, padding, dilation, ceil_mode: (
         _core.max_pool2d_backward(
             dy,
             argmax,
@@ -290,7 +290,7 @@ def max_pool2d_backward(
 
 
 @operation(
-    lambda x, kernel_size, *, stride, padding, ceil_mode, count_include_pad: _core.avg_pool2d(
+    lambda x, kernel_size, stride, padding, ceil_mode, count_include_pad: _core.avg_pool2d(
         x,
         *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
         count_include_pad,
@@ -362,7 +362,7 @@ def avg_pool2d(
 
 
 @operation(
-    lambda dy, size, kernel_size, *, stride, padding, ceil_mode, count_include_pad: (
+    lambda dy, size, kernel_size, stride, padding, ceil_mode, count_include_pad: (
         _core.avg_pool2d_backward(
             dy,
             *_windows(_image_shape(dy, size), kernel_size, stride, padding, ceil_mode),
@@ -438,7 +438,7 @@ def avg_pool2d_backward(
 
 
 @operation(
-    lambda x, norm_type, kernel_size, *, stride, padding, ceil_mode: _core.lp_pool2d(
+    lambda x, norm_type, kernel_size, stride, padding, ceil_mode: _core.lp_pool2d(
         x,
         *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
         norm_type,
@@ -521,14 +521,12 @@ def lp_pool2d(
 
 
 @operation(
-    lambda dy, x, y, norm_type, kernel_size, *, stride, padding, ceil_mode: (
-        _core.lp_pool2d_backward(
-            dy,
-            x,
-            y,
-            *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
-            norm_type,
-        )
+    lambda dy, x, y, norm_type, kernel_size, stride, padding, ceil_mode: _core.lp_pool2d_backward(
+        dy,
+        x,
+        y,
+        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
+        norm_type,
     ),
     inputs="dy x y",
     outputs="dx",

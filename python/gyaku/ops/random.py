@@ -34,7 +34,7 @@ def check_seed(op: str, seed: int) -> None:
 
 
 @operation(
-    lambda x, clock, *, rate, seed, stream: _core.dropout(x, clock, None, rate, seed, stream),
+    _core.dropout,
     inputs="x clock",
     outputs="y",
     shapes=like_first,
@@ -101,7 +101,7 @@ def dropout(
 
 
 @operation(
-    lambda order, n, *, seed, first_epoch: _core.permutation(order, n, seed, first_epoch),
+    _core.permutation,
     inputs="",
     outputs="order",
     shapes=like_first,

@@ -36,7 +36,7 @@ def _gradient(op: str, dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
 
 
 @operation(
-    lambda x: _core.softmax(x, None),
+    _core.softmax,
     inputs="x",
     outputs="y",
     shapes=like_first,
@@ -83,7 +83,7 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
 
 
 @operation(
-    lambda x: _core.log_softmax(x, None),
+    _core.log_softmax,
     inputs="x",
     outputs="y",
     shapes=like_first,
@@ -127,7 +127,7 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
 
 
 @operation(
-    lambda dy, y: _core.softmax_backward(dy, y, None),
+    _core.softmax_backward,
     inputs="dy y",
     outputs="dx",
     shapes=like_first,
@@ -172,7 +172,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
 
 
 @operation(
-    lambda dy, y: _core.log_softmax_backward(dy, y, None),
+    _core.log_softmax_backward,
     inputs="dy y",
     outputs="dx",
     shapes=like_first,

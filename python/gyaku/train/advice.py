@@ -39,7 +39,7 @@ def advise_on_bytes(owner: str, model: Trainee, passes: Passes, x: Sequence[NDAr
         Validated inputs.
     """
     for place, each in enumerate(x):
-        if each.dtype != np.uint8 or model in _advised or not passes.meets_weights(place):
+        if each.dtype.char != "B" or model in _advised or not passes.meets_weights(place):
             continue
         if (largest := int(each.max())) > _LARGEST:
             _advised.add(model)

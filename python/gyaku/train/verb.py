@@ -41,10 +41,10 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
 
     @wraps(function)
     def method(self: M, /, *given: P.args, **options: P.kwargs) -> T:
-        if not known.issuperset(options):
+        if options and not known.issuperset(options):
             name = next(name for name in options if name not in known)
             raise TypeError(f"{owner}: {unknown('argument', name, arguments)}")
-        if not self.lock.acquire(blocking=False):
+        if not self.lock.acquire(False):
             raise RuntimeError(
                 f"{owner}: another thread uses this model; wait for it, or give each thread a model"
             )
