@@ -79,8 +79,8 @@ def _products(
 ) -> None:
     """Write the gradients of the input product: dx, dw and db."""
     dx, dw, _, db, *_ = out
-    sum_rows(dz, out=db)
     matmul(_rows(x), dz, transpose_a=True, out=dw)
+    sum_rows(dz, out=db)  # fused with the product
     if input_gradient:
         matmul(dz, w, transpose_b=True, out=_rows(dx))
 
@@ -177,8 +177,8 @@ def _gru_backward(
     matmul(before, dz[:, :first], transpose_a=True, out=du[:, :first])
     if reset_after:
         copy_columns(db[:first], db_recurrent, start=0)
-        sum_rows(_rows(dinner), out=db_recurrent[first:])
         matmul(before, _rows(dinner), transpose_a=True, out=du[:, first:])
+        sum_rows(_rows(dinner), out=db_recurrent[first:])
     else:
         copy_columns(db, db_recurrent, start=0)
         matmul(_rows(inner), dz[:, first:], transpose_a=True, out=du[:, first:])
