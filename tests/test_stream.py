@@ -78,6 +78,17 @@ def test_the_last_output_is_that_of_the_sequence_so_far() -> None:
     assert_same_bits(outputs[-1], model.forward(x)[0])
 
 
+def test_a_stream_of_ids() -> None:
+    ids = np.random.default_rng(0).integers(0, 7, (1, STEPS))
+    model = gk.Sequential(gk.Embedding(7, 4), gk.LSTM(5, return_sequences=True), gk.Dense(2))
+    model.build((STEPS,))
+    stream, whole = model.stream(), model.forward(ids)
+    assert_same_bits([stream(each) for each in ids[0]], whole[0])
+    with pytest.raises(ValueError, match="^stream: .* 7"):
+        stream(7)
+    assert stream([0.0][0]).shape == (2,)
+
+
 def test_states_are_outputs_too() -> None:
     source = gk.Input((STEPS, FEATURES))
     y, h, c = gk.LSTM(4, return_sequences=True, return_state=True)(source)

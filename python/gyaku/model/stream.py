@@ -12,6 +12,7 @@ from gyaku.checks import whole
 from gyaku.layers.activation import Activation
 from gyaku.layers.dense import Dense
 from gyaku.layers.dropout import Dropout
+from gyaku.layers.embedding import Embedding
 from gyaku.layers.merge import Add
 from gyaku.layers.norm import BatchNorm, LayerNorm
 from gyaku.layers.recurrence import Recurrent
@@ -19,6 +20,7 @@ from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.wrapper import TimeDistributed
 from gyaku.symbolic import label
 from gyaku.train.capture import Step
+from gyaku.train.conversion import indices
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,7 +34,7 @@ __all__ = ["Stream"]
 
 # Layers whose output for a time step needs that step and a state alone.
 _BY_STEP = (
-    *(Activation, Add, BatchNorm, Dense, Dropout, LayerNorm, Recurrent, Rescaling),
+    *(Activation, Add, BatchNorm, Dense, Dropout, Embedding, LayerNorm, Recurrent, Rescaling),
     TimeDistributed,
 )
 
@@ -68,9 +70,10 @@ class Stream:
         self._layers = [each.instance for each in uses if isinstance(each.instance, Recurrent)]
         rows = () if samples is None else (samples,)
         (_, *features), *_ = self._plan.input_shapes
-        dtype = model.input_dtypes[0].replace("integer", "int64") or model.dtype
+        self._indices = model.input_dtypes[0]
+        dtype = self._indices.replace("integer", "int64") or model.dtype
         self._x = memory.zeros((samples or 1, 1, *features), dtype)
-        self._given = self._x.reshape(*rows, *features)
+        self._given = self._x.reshape((*rows, *features))
         self._shapes = [
             (*rows, *(shape[1:] if value in timed else shape))
             for value, shape in zip(self._plan.outputs, self._plan.output_shapes, strict=True)
@@ -92,13 +95,18 @@ class Stream:
 
         Raises
         ------
+        TypeError
+            If x does not hold numbers, or integers for a model of indices.
         ValueError
-            If x has another shape.
+            If x has another shape, or an index is out of range.
         """
         given = self._given
         step = x if isinstance(x, np.ndarray) else np.asarray(x)
         if step.shape != given.shape:
             raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
+        if self._indices:
+            step = indices("stream", "x", step, self._indices)
+            self._model.check_indices("stream", "x", 0, step)
         given[...] = step
         if active.native and self._flat is self._model.flat_params:
             _core.replay(self._captured)

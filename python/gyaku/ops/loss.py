@@ -455,7 +455,7 @@ def mean_squared_error(
 
 
 @operation(
-    lambda y, t, *, lengths, reduction: _core.absolute_error(y, t, lengths, reduction),
+    lambda y, t, lengths, reduction: _core.absolute_error(y, t, lengths, reduction),
     kernel="absolute_error",
     inputs="y t",
     outputs="loss dy",

@@ -136,7 +136,7 @@ def check_shapes(op: str, arrays: Arrays, **shapes: Shape) -> None:
             check_shape(op, name, array, shape)
 
 
-def sequence_lengths(
+def checked_lengths(
     op: str, lengths: ArrayLike | None, samples: int, time: int
 ) -> NDArray[np.int64] | None:
     """Return the lengths of the sequences of a batch in the form of a kernel's input.
@@ -324,7 +324,7 @@ def simple_rnn(
     n, time, units = _simple_shapes([np.shape(arrays[each]) for each in "xwu"])[0]
     check_shapes(op, arrays, b=(units,), h0=(n, units))
     check_rnn_activation(op, activation)
-    return prepared(**arrays, lengths=sequence_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))
 
 
 def check_rnn_activation(op: str, activation: str) -> None:
@@ -459,7 +459,7 @@ def lstm(
         [np.shape(arrays[each]) for each in "xwu"]
     )
     check_shapes(op, arrays, b=(columns,), h0=states, c0=cells, peepholes=(3, columns // 4))
-    return prepared(**arrays, lengths=sequence_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))
 
 
 def _gru_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
@@ -567,4 +567,4 @@ def gru(
     if b_recurrent is not None and not reset_after:
         raise ValueError(f"{op}: b_recurrent must be None without reset_after, it adds to b")
     check_shapes(op, arrays, b=(columns,), b_recurrent=(columns,), h0=states)
-    return prepared(**arrays, lengths=sequence_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))

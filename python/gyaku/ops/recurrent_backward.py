@@ -11,7 +11,7 @@ from gyaku.ops.arrays import results
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.merge import copy_columns
 from gyaku.ops.op import operation, prepared
-from gyaku.ops.recurrent import check_rnn_activation, check_shapes, sequence_lengths, sequences
+from gyaku.ops.recurrent import check_rnn_activation, check_shapes, checked_lengths, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def _prepared(
 ) -> Gradients:
     """Return the converted arguments; x is the first array, whose dtype is that of the results."""
     x = arrays["x"]
-    lengths = sequence_lengths(op, lengths, *x.shape[:2])
+    lengths = checked_lengths(op, lengths, *x.shape[:2])
     read: Arrays = {"x": x} | {name: each for name, each in arrays.items() if each is not None}
     if lengths is not None:
         read["lengths"] = lengths
@@ -79,8 +79,8 @@ def _products(
 ) -> None:
     """Write the gradients of the input product: dx, dw and db."""
     dx, dw, _, db, *_ = out
-    sum_rows(dz, out=db)
     matmul(_rows(x), dz, transpose_a=True, out=dw)
+    sum_rows(dz, out=db)  # fused with the product
     if input_gradient:
         matmul(dz, w, transpose_b=True, out=_rows(dx))
 
@@ -177,8 +177,8 @@ def _gru_backward(
     matmul(before, dz[:, :first], transpose_a=True, out=du[:, :first])
     if reset_after:
         copy_columns(db[:first], db_recurrent, start=0)
-        sum_rows(_rows(dinner), out=db_recurrent[first:])
         matmul(before, _rows(dinner), transpose_a=True, out=du[:, first:])
+        sum_rows(_rows(dinner), out=db_recurrent[first:])
     else:
         copy_columns(db, db_recurrent, start=0)
         matmul(_rows(inner), dz[:, first:], transpose_a=True, out=du[:, first:])
