@@ -73,7 +73,8 @@ py::object embedding_backward(py::handle dy_array, py::handle ids_array, std::in
       ids.data, dy.data, dtable.data, ids.size, shape[1], padding.value_or(-1), type_of(ids)};
   const double additions = static_cast<double>(dy.size);
   call.run(make_task("embedding_backward", KernelId::embedding_backward, dy.scalar(), args,
-                     vocabulary, 1, Work{additions, 2 * additions},
+                     vocabulary, 1,
+                     Work{additions, 2 * additions + static_cast<double>(dtable.size)},
                      {ids.read(), dy.read(), dtable.write(true)}));
   return dtable_array;
 }

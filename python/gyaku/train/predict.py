@@ -43,7 +43,7 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
     Returns
     -------
     ndarray or tuple of ndarray
-        The outputs, (samples, ...).
+        The outputs, (samples, ...). Those at padded steps have no meaning.
 
     Raises
     ------
