@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Lengths = Sequence[NDArray[np.int64] | None]
     Shape = tuple[int, ...]
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "clone"]
 
 
 class Plan:
@@ -248,7 +248,7 @@ class Plan:
         """
         self.shapes = dict(enumerate(shapes))
         for use in self.applications:
-            use.bind(_clone(use.layer))
+            use.bind(clone(use.layer))
             vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
             _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
             self.shapes.update(zip(use.outputs, use.instance.output_shapes, strict=True))
@@ -271,7 +271,7 @@ class Plan:
                 use.layer.activation_after = self.activation_after(use.output)
                 _build(use.layer, given)
             if several or clones_only:
-                use.bind(_clone(use.layer))
+                use.bind(clone(use.layer))
                 streams = sum(layer.draws for layer in self.layers)
                 use.instance.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.instance, given)
@@ -475,12 +475,23 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
         check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
 
 
-def _clone(layer: Layer) -> Layer:
-    """Return a clone of a layer, with the same parameters and a state of its own."""
-    clone: Layer = object.__new__(type(layer))
-    vars(clone).update(vars(layer))
+def clone(layer: Layer) -> Layer:
+    """Return a clone of a layer, with the same parameters and a state of its own.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+
+    Returns
+    -------
+    Layer
+        The clone; its next build takes the parameters that the layer has, if any.
+    """
+    copy: Layer = object.__new__(type(layer))
+    vars(copy).update(vars(layer))
     for name, value in vars(layer).items():
         if isinstance(value, Layer):  # its activation
-            setattr(clone, name, _clone(value))
-    clone.stored = {**layer.params, **layer.buffers}
-    return clone
+            setattr(copy, name, clone(value))
+    copy.stored = {**layer.params, **layer.buffers}
+    return copy
