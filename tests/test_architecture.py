@@ -69,6 +69,7 @@ IMPORTS = {
         *["losses", "memory", "metrics", "names", "ops", "optim", "symbolic", "train", "windows"],
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "train"],
+    "perceptron": ["checks", "components", "history"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
 }
 # What stands on everything.

@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.layers import *
     from gyaku.model import *
     from gyaku.optim import *
+    from gyaku.perceptron import *
     from gyaku.threads import *
     from gyaku.train import *
 
@@ -69,7 +70,7 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
-    *("gradients",),
+    *("gradients", "perceptron"),
 )
 
 
