@@ -215,6 +215,24 @@ class Plan:
         return any(use.instance.params and not use.layer.trainable for use in self.applications)
 
     @property
+    def cut_off(self) -> tuple[Layer, Layer] | None:
+        """A trained layer that gets no gradient, and the one with a step function behind it."""
+        reached, cut = set(self.outputs), dict[int, Layer]()
+        learning, found = set[int](), list[tuple[int, Layer, Layer]]()
+        for use in reversed(self.applications):
+            layer: Any = use.instance
+            has_slope = getattr(getattr(layer, "applied", None) or layer, "has_slope", True)
+            if use.output in reached and has_slope:
+                reached.update(use.inputs)
+                learning.add(id(use.layer))
+            elif use.output in reached or use.output in cut:
+                behind = layer if not has_slope else cut[use.output]
+                cut |= dict.fromkeys(use.inputs, behind)
+                if layer.params and use.layer.trainable:
+                    found.append((id(use.layer), layer, behind))
+        return next(((layer, behind) for key, layer, behind in found if key not in learning), None)
+
+    @property
     def least_batch(self) -> tuple[int, Layer]:
         """The smallest batch of a training step, and the layer that needs it."""
         use = max(self.applications, key=lambda use: use.instance.least_batch)

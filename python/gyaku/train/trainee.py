@@ -99,6 +99,10 @@ if TYPE_CHECKING:
             """Whether any layer with parameters is frozen."""
 
         @property
+        def cut_off(self) -> tuple[object, object] | None:
+            """A trained layer that gets no gradient, and the one with a step function behind it."""
+
+        @property
         def least_batch(self) -> tuple[int, object]:
             """The smallest batch of a training step, and the layer that needs it."""
 
