@@ -175,7 +175,7 @@ def test_replay_of_a_loss_equals_eager(name: str, reduction: str) -> None:
 
 
 OPTIMIZER_CASES: dict[str, Callable[[], Optimizer]] = {
-    **OPTIMIZERS,
+    **{name: cls for name, cls in OPTIMIZERS.items() if name != "lbfgs"},  # which needs fit
     "sgd, decay": lambda: gk.SGD(0.1, weight_decay=0.01),
     "momentum, decay": lambda: gk.Momentum(0.1, 0.8, weight_decay=0.01),
     "adam, decay": lambda: gk.Adam(0.01, beta1=0.7, beta2=0.9, weight_decay=0.01),

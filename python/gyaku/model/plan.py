@@ -233,6 +233,11 @@ class Plan:
         return next(((layer, behind) for key, layer, behind in found if key not in learning), None)
 
     @property
+    def repeatable(self) -> bool:
+        """Whether training passes of the same inputs and parameters are the same."""
+        return not any(use.layer.varies or not use.layer.native for use in self.applications)
+
+    @property
     def least_batch(self) -> tuple[int, Layer]:
         """The smallest batch of a training step, and the layer that needs it."""
         use = max(self.applications, key=lambda use: use.instance.least_batch)
