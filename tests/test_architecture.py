@@ -70,6 +70,7 @@ IMPORTS = {
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "train"],
     "perceptron": ["checks", "components", "history"],
+    "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
 }
 # What stands on everything.

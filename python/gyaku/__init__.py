@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.model import *
     from gyaku.optim import *
     from gyaku.perceptron import *
+    from gyaku.pretraining import *
     from gyaku.threads import *
     from gyaku.train import *
 
@@ -70,7 +71,7 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
-    *("gradients", "perceptron"),
+    *("gradients", "perceptron", "pretraining"),
 )
 
 
