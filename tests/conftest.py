@@ -44,7 +44,7 @@ ANY_ISA = {
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_progress"),
     *("test_readme", "test_reference"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
-    *("test_reference_recurrent", "test_registry"),
+    *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),
     *("test_stub", "test_vocabulary", "test_windows"),
 }

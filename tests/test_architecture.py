@@ -68,6 +68,9 @@ IMPORTS = {
         *["_core", "backend", "checks", "components", "files", "init", "interop", "layers"],
         *["losses", "memory", "metrics", "names", "ops", "optim", "symbolic", "train", "windows"],
     ],
+    "gradients": ["checks", "layers", "model", "symbolic", "train"],
+    "perceptron": ["checks", "components", "history"],
+    "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
 }
 # What stands on everything.

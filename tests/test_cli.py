@@ -107,6 +107,8 @@ VARIANTS = {
     "hyphen": ["--activation", "leaky-relu"],
     "online": ["--model", "linear", "--batch-size", "1", "--optimizer", "sgd"],
     "batch": ["--batch-size", "all", "--optimizer", "nesterov", "--learning-rate", "0.5"],
+    "quasi-Newton": ["--batch-size", "all", "--optimizer", "lbfgs"],
+    "default rate": ["--model", "linear", "--optimizer", "rmsprop"],
     "cross entropy": ["--loss", "cross_entropy"],
     "squares": ["--loss", "sum_squared_error", "--optimizer", "momentum"],
     "mean squares": ["--loss", "mean_squared_error", "--schedule", "constant"],

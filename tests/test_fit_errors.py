@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -250,6 +251,46 @@ def test_a_model_without_parameters_cannot_be_trained() -> None:
     message = "fit: the model has no parameters to train, add a Dense layer"
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.ReLU()).fit(X, X, loss="sum_squared_error")
+
+
+REMEDY = (
+    "is zero everywhere; use Sigmoid instead of Step, or gyaku.Perceptron, whose learning rule"
+    " needs no gradient, or set trainable = False"
+)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([gk.Dense(3, "step")], "Dense 'dense' cannot learn, because the gradient of its own step"),
+        (
+            [gk.Dense(4), gk.Step(), gk.Dense(3)],
+            f"fit: Dense 'dense' cannot learn, because the gradient of Step 'step' {REMEDY}",
+        ),
+        (
+            [gk.Dense(4, name="first"), gk.BatchNorm(), gk.ReLU(), gk.Step(), gk.Dense(3)],
+            "fit: BatchNorm 'batch_norm' cannot learn, because the gradient of Step 'step' is zero",
+        ),
+        ([gk.Sequential(gk.Dense(4), gk.Dense(4, "step")), gk.Dense(3)], "'sequential.dense_2' c"),
+    ],
+)
+def test_training_through_a_step_function_is_refused(layers: list[Any], message: str) -> None:
+    model = gk.Sequential(*layers)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
+    assert not model.built
+
+
+def test_layers_that_a_step_function_does_not_cut_off_are_trained() -> None:
+    fixed = gk.Dense(30, "step")
+    fixed.trainable = False
+    model = gk.Sequential(fixed, gk.Dense(3))
+    history = model.fit(X, LABELS, loss="softmax_cross_entropy", epochs=20, verbose=0)
+    assert history["loss"][-1] < history["loss"][0]
+    x, shared = gk.Input((4,)), gk.Dense(4)
+    around = gk.Add()(shared(x), gk.Step()(shared(shared(x))))
+    history = gk.Model(x, around).fit(X, X, loss="mean_squared_error", epochs=9, verbose=0)
+    assert history["loss"][-1] < history["loss"][0]
 
 
 def test_labels_need_outputs_in_a_row() -> None:

@@ -126,7 +126,9 @@ def same_bits(
 @pytest.mark.parametrize("name", [n for n, case in LAYER_CASES.items() if not case.vocabulary])
 def test_replay_of_a_layer_equals_eager_bit_for_bit(name: str, dtype: Any) -> None:
     def build() -> list[gk.Layer]:
-        return [LAYER_CASES[name].within(FEATURES), gk.Flatten(), gk.Dense(CLASSES)]
+        within = LAYER_CASES[name].within(FEATURES)
+        within.trainable = "step" not in name.lower()  # through which nothing learns
+        return [within, gk.Flatten(), gk.Dense(CLASSES)]
 
     same_bits(build, "softmax_cross_entropy", gk.Adam, data()[2], dtype=dtype)
 
@@ -173,7 +175,7 @@ def test_replay_of_a_loss_equals_eager(name: str, reduction: str) -> None:
 
 
 OPTIMIZER_CASES: dict[str, Callable[[], Optimizer]] = {
-    **OPTIMIZERS,
+    **{name: cls for name, cls in OPTIMIZERS.items() if name != "lbfgs"},  # which needs fit
     "sgd, decay": lambda: gk.SGD(0.1, weight_decay=0.01),
     "momentum, decay": lambda: gk.Momentum(0.1, 0.8, weight_decay=0.01),
     "adam, decay": lambda: gk.Adam(0.01, beta1=0.7, beta2=0.9, weight_decay=0.01),

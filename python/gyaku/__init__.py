@@ -54,9 +54,12 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku import schedules as schedules
     from gyaku.backend import *
     from gyaku.callbacks import *
+    from gyaku.gradients import *
     from gyaku.layers import *
     from gyaku.model import *
     from gyaku.optim import *
+    from gyaku.perceptron import *
+    from gyaku.pretraining import *
     from gyaku.threads import *
     from gyaku.train import *
 
@@ -66,7 +69,10 @@ _MODULES = (
     *("plots", "reference", "schedules"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
-_EXPORTED = ("threads", "backend", "layers", "model", "optim", "callbacks", "train")
+_EXPORTED = (
+    *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
+    *("gradients", "perceptron", "pretraining"),
+)
 
 
 def _module(name: str) -> ModuleType:

@@ -333,8 +333,8 @@ def _optimizer(arguments: argparse.Namespace, recipe: models.Recipe) -> optim.Op
     chosen = arguments.optimizer or arguments.learning_rate
     name = arguments.optimizer or "adam"
     kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[name]
-    usual = {"adam": recipe.learning_rate}.get(name)
-    rate = arguments.learning_rate or usual or _LEARNING_RATES[name]
+    usual = {"adam": recipe.learning_rate}.get(name) or _LEARNING_RATES.get(name)
+    rate: Any = arguments.learning_rate or usual or kind().learning_rate
     schedule = _SCHEDULES[arguments.schedule or ("constant" if chosen else "one_cycle")](rate)
     return recipe.adam(schedule) if name == "adam" else kind(learning_rate=schedule)
 

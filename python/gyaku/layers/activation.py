@@ -44,6 +44,8 @@ class Activation(Layer, table=ACTIVATIONS):
     """The operation's name in `gyaku.ops`."""
     elementwise: ClassVar[bool] = True
     """Whether each output depends on one input, so that a matrix product can apply it."""
+    has_slope: ClassVar[bool] = True
+    """Whether the derivative is nonzero anywhere, so that layers in front of it can learn."""
     saved: NDArray[Any]
     """Tensor of the last forward pass for the gradient: outputs or inputs, see `saves_input`."""
 
@@ -142,6 +144,7 @@ class Step(Activation):
     """Threshold of the perceptron, whose gradient is zero everywhere."""
 
     op = "step"
+    has_slope = False
 
 
 class Sigmoid(Activation):

@@ -152,6 +152,9 @@ class Layer(Component, Block, table=LAYERS):
     draws: ClassVar[bool] = True
     """Whether the layer draws random numbers, for initial weights or in training."""
 
+    varies: ClassVar[bool] = False
+    """Whether training steps on the same inputs differ, as those with dropout do."""
+
     # Class attributes, so that a subclass need not call this constructor.
     name: str = ""
     path: str = ""  # the name, behind those of the models that contain it

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Lengths = Sequence[NDArray[np.int64] | None]
     Shape = tuple[int, ...]
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "clone"]
 
 
 class Plan:
@@ -215,6 +215,29 @@ class Plan:
         return any(use.instance.params and not use.layer.trainable for use in self.applications)
 
     @property
+    def cut_off(self) -> tuple[Layer, Layer] | None:
+        """A trained layer that gets no gradient, and the one with a step function behind it."""
+        reached, cut = set(self.outputs), dict[int, Layer]()
+        learning, found = set[int](), list[tuple[int, Layer, Layer]]()
+        for use in reversed(self.applications):
+            layer: Any = use.instance
+            has_slope = getattr(getattr(layer, "applied", None) or layer, "has_slope", True)
+            if use.output in reached and has_slope:
+                reached.update(use.inputs)
+                learning.add(id(use.layer))
+            elif use.output in reached or use.output in cut:
+                behind = layer if not has_slope else cut[use.output]
+                cut |= dict.fromkeys(use.inputs, behind)
+                if layer.params and use.layer.trainable:
+                    found.append((id(use.layer), layer, behind))
+        return next(((layer, behind) for key, layer, behind in found if key not in learning), None)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether training passes of the same inputs and parameters are the same."""
+        return not any(use.layer.varies or not use.layer.native for use in self.applications)
+
+    @property
     def least_batch(self) -> tuple[int, Layer]:
         """The smallest batch of a training step, and the layer that needs it."""
         use = max(self.applications, key=lambda use: use.instance.least_batch)
@@ -248,7 +271,7 @@ class Plan:
         """
         self.shapes = dict(enumerate(shapes))
         for use in self.applications:
-            use.bind(_clone(use.layer))
+            use.bind(clone(use.layer))
             vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
             _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
             self.shapes.update(zip(use.outputs, use.instance.output_shapes, strict=True))
@@ -271,7 +294,7 @@ class Plan:
                 use.layer.activation_after = self.activation_after(use.output)
                 _build(use.layer, given)
             if several or clones_only:
-                use.bind(_clone(use.layer))
+                use.bind(clone(use.layer))
                 streams = sum(layer.draws for layer in self.layers)
                 use.instance.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.instance, given)
@@ -475,12 +498,23 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
         check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
 
 
-def _clone(layer: Layer) -> Layer:
-    """Return a clone of a layer, with the same parameters and a state of its own."""
-    clone: Layer = object.__new__(type(layer))
-    vars(clone).update(vars(layer))
+def clone(layer: Layer) -> Layer:
+    """Return a clone of a layer, with the same parameters and a state of its own.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+
+    Returns
+    -------
+    Layer
+        The clone; its next build takes the parameters that the layer has, if any.
+    """
+    copy: Layer = object.__new__(type(layer))
+    vars(copy).update(vars(layer))
     for name, value in vars(layer).items():
         if isinstance(value, Layer):  # its activation
-            setattr(clone, name, _clone(value))
-    clone.stored = {**layer.params, **layer.buffers}
-    return clone
+            setattr(copy, name, clone(value))
+    copy.stored = {**layer.params, **layer.buffers}
+    return copy

@@ -216,6 +216,14 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
         if passes.frozen:
             raise ValueError("fit: all layers are frozen, set trainable = True for some of them")
         raise ValueError("fit: the model has no parameters to train, add a Dense layer")
+    if passes.cut_off:
+        layer, behind = passes.cut_off
+        step = "its own step function" if layer is behind else f"{behind}"
+        raise ValueError(
+            f"fit: {layer} cannot learn, because the gradient of {step} is zero everywhere; use"
+            " Sigmoid instead of Step, or gyaku.Perceptron, whose learning rule needs no gradient,"
+            " or set trainable = False"
+        )
     if model.built and not model.trained.flat_params.size:
         raise ValueError(
             "fit: the parameters of this model are not contiguous in the one that it is a part of,"

@@ -167,6 +167,8 @@ class Loop:
         training.advance(steps)
         self.pace.took(steps, perf_counter() - start)
         self.guard.check(weights=training.step == training.total)
+        if training.optimizer.converged:
+            callbacks.stopped = callbacks.stopped or training.optimizer.converged
         if callbacks.batches:
             callbacks.call("on_train_batch_end", batch, training.so_far())
 

@@ -111,6 +111,8 @@ class Training:
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
         optimizer.begin(self.trained, self.total)
+        repeatable = model.passes(model.input_shapes or ()).repeatable
+        optimizer.same_batch = self.per_epoch == 1 and repeatable and not self.augmented
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock]
         self.steps = Steps(self._train)
@@ -231,7 +233,7 @@ class Training:
         return (epoch - epoch % self.block + self.block) * self.per_epoch - self.step
 
     def advance(self, steps: int) -> None:
-        """Run steps, in as few native calls as possible.
+        """Run steps, in as few native calls as possible; none behind one that has converged.
 
         Parameters
         ----------
@@ -242,7 +244,7 @@ class Training:
             size = self.seek()
             if self.optimizer.acts_between:
                 self._advance_in_parts(size)
-                steps -= 1
+                steps = 0 if self.optimizer.converged else steps - 1
                 continue
             ready = self.optimizer.prepare(min(steps, self.room))
             position = self.step % self.per_epoch
@@ -264,9 +266,13 @@ class Training:
 
     def _advance_in_parts(self, size: int) -> None:
         """Run one step in parts, for an optimizer that acts between them."""
-        weights = self.criterion.weights
+        weights, clock = self.criterion.weights, self.model.clock
+        buffers = self.model.flat_buffers
+        before, kept = clock.copy(), buffers.copy()
 
         def gradients() -> float:
+            # Each evaluation is that of the same step: with its dropout masks, counted once.
+            clock[...], buffers[...] = before, kept
             repeat([(self.gradient_steps.of(size), 1)])
             losses = self._results[size][0]
             return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
-    from gyaku.optim import Optimizer, Parametric
+    from gyaku.optim import Optimizer
+    from gyaku.optim.base import Parametric
 
     Shape = tuple[int, ...]
 
@@ -97,6 +98,14 @@ if TYPE_CHECKING:
         @property
         def frozen(self) -> bool:
             """Whether any layer with parameters is frozen."""
+
+        @property
+        def cut_off(self) -> tuple[object, object] | None:
+            """A trained layer that gets no gradient, and the one with a step function behind it."""
+
+        @property
+        def repeatable(self) -> bool:
+            """Whether training passes of the same inputs and parameters are the same."""
 
         @property
         def least_batch(self) -> tuple[int, object]:

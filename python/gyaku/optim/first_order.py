@@ -1,255 +1,22 @@
-"""Optimizers: updates of parameters by their gradients.
-
-An optimizer works on the two flat buffers of a model, one of all parameters and one of all
-gradients, and keeps its own state in buffers of the same length.
-"""
+"""First-order optimizers: each is one kernel over flat parameters and gradients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from gyaku import memory, ops
-from gyaku.checks import no_class, number
-from gyaku.components import Component, Table
-from gyaku.names import choose, missing_from
-from gyaku.schedules import Constant, schedule
+from gyaku import ops
+from gyaku.checks import number
+from gyaku.optim.base import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.schedules import Schedule
 
-    class Parametric(Protocol):
-        """Protocol of a model for an optimizer: its two flat buffers."""
-
-        @property
-        def flat_params(self) -> NDArray[Any]:
-            """All parameters, one after another."""
-
-        @property
-        def flat_grads(self) -> NDArray[Any]:
-            """All gradients, one after another."""
-
-
-__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "Optimizer"]
-__all__ += ["RMSProp"]
-
-if not TYPE_CHECKING:  # to those that read, any other name is a mistake
-    __getattr__ = missing_from(__name__)
-
-OPTIMIZERS: Table[Optimizer] = Table(lambda cls: cls.__name__.lower())
-
-RATES = 1 << 14
-"""Number of learning rates of a schedule that are computed ahead."""
-
-
-class Optimizer(Component, table=OPTIMIZERS):
-    """Base of the optimizers; one of your own defines `update`.
-
-    Parameters
-    ----------
-    learning_rate : float or Schedule or callable
-        The learning rate, or a schedule of it.
-    weight_decay : float
-        The decay λ, which adds λ times the parameters to their gradients.
-
-    Attributes
-    ----------
-    clock : ndarray of float64, of shape (4,)
-        Step state: step counter, learning rate, and the powers of `beta1` and `beta2`.
-    params, grads : ndarray
-        Trained parameters and their gradients, after `begin`.
-    state : dict of str to ndarray
-        Flat buffers of the optimizer, by name.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-
-    Examples
-    --------
-    >>> class SignDescent(Optimizer):
-    ...     def update(self, params, grads):
-    ...         params -= self.rate * np.sign(grads)
-    >>> SignDescent(0.1)
-    SignDescent(0.1)
-    """
-
-    passes = frozenset({"step", "update"})
-    state_names: ClassVar[tuple[str, ...]] = ()
-    """The buffers that `state` holds, zero before the first step."""
-    # Used by Adam and AdamW; here so that all optimizers have the same step state.
-    beta1: float = 1.0
-    beta2: float = 1.0
-    params: NDArray[Any] = np.zeros(0)
-    grads: NDArray[Any] = np.zeros(0)
-    clock: NDArray[np.float64]
-    state: dict[str, NDArray[Any]]
-
-    def __init__(
-        self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
-    ) -> None:
-        owner = type(self).__name__
-        self._learning_rate = _checked_rate(owner, learning_rate)
-        self.weight_decay = number(owner, "weight_decay", weight_decay, least=0)
-
-    @property
-    def learning_rate(self) -> float | Schedule | Callable[..., Any]:
-        """The learning rate or its schedule; a new one takes effect at the next step."""
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
-        self._learning_rate = _checked_rate(type(self).__name__, given)
-        if self.params.size:
-            self._schedule = schedule(given)
-            self._fill()
-
-    def begin(self, model: Parametric, total_steps: int | None = None) -> None:
-        """Prepare for a model and a training of known length.
-
-        Parameters
-        ----------
-        model : Sequential or anything with flat_params and flat_grads
-            The model to train. The state is kept if it trained this model before, with the same
-            layers frozen.
-        total_steps : int, optional
-            Number of steps, for schedules that depend on it.
-        """
-        model = _trained(model)
-        if self.params is not model.flat_params:
-            self.params, self.grads = model.flat_params, model.flat_grads
-            self.clock = memory.zeros((4,), np.float64)
-            self.clock[2:] = 1
-            self.state = {
-                name: memory.zeros(self.params.shape, self.params.dtype)
-                for name in self.state_names
-            }
-        self._schedule = schedule(self.learning_rate)
-        if total_steps is not None:
-            self._schedule = self._schedule.spanning(total_steps)
-        self._begun = int(self.clock[0])
-        constant = isinstance(self._schedule, Constant)
-        self._rates = memory.zeros((2 if constant else 1 + RATES,), np.float64)
-        self._fill()
-
-    def _fill(self) -> None:
-        """Compute the learning rates of the next steps, up to the size of the buffer."""
-        now = int(self.clock[0])
-        steps = np.arange(now, now + len(self._rates) - 1) - self._begun
-        self._rates[1:] = self._schedule(steps)
-        # The first step of the rates; a constant rate covers all steps.
-        self._rates[0] = 0 if isinstance(self._schedule, Constant) else now
-
-    def prepare(self, steps: int) -> int:
-        """Compute the learning rates of the next steps.
-
-        Parameters
-        ----------
-        steps : int
-            Number of steps wanted.
-
-        Returns
-        -------
-        int
-            Number of steps with a learning rate, at least one.
-        """
-        if isinstance(self._schedule, Constant):
-            return steps
-        room = len(self._rates) - 1
-        ahead = room - int(self.clock[0] - self._rates[0])
-        if not min(steps, room) <= ahead <= room:
-            self._fill()
-            ahead = room
-        first, steps = 1 + room - ahead, min(steps, ahead)
-        rates = self._rates[first : first + steps]
-        wrong = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
-        if wrong.size:  # here, because beyond the last step a schedule may return anything
-            step = int(self.clock[0]) - self._begun + int(wrong[0])
-            raise ValueError(
-                f"{type(self).__name__}: the schedule {self.learning_rate!r} gives the learning"
-                f" rate {rates[wrong[0]]:g} in step {step}"
-            )
-        return steps
-
-    def step(self, model: Parametric) -> None:
-        """Change the parameters by the gradients of the last backward pass.
-
-        Parameters
-        ----------
-        model : Sequential or anything with flat_params and flat_grads
-            The model; its frozen layers stay unchanged.
-        """
-        model = _trained(model)
-        params, grads = model.flat_params, model.flat_grads
-        if not params.size:
-            raise ValueError("step: the model has no parameters yet, call forward or build first")
-        if self.params is not params:
-            self.begin(model)
-        self.prepare(1)
-        ops.optimizer_tick(self.clock, self._rates, beta1=self.beta1, beta2=self.beta2)
-        if self.native:
-            self.update(params, grads)
-        else:
-            changed = [params, *self.state.values()]
-            memory.host(lambda: self.update(params, grads), [grads, self.clock], changed)
-
-    def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
-        """Run the two halves of a step of `fit`; override it to act between them.
-
-        Parameters
-        ----------
-        gradients : callable
-            Function that writes the gradients of the batch into `grads` and returns its loss; each
-            call evaluates them at the present parameters.
-        update : callable
-            Function that updates the parameters from `grads`; call it at most once.
-
-        Notes
-        -----
-        This default is recorded with the whole step as one program. An override, for example for
-        gradient clipping or all-reduce, costs each step a few calls from Python.
-
-        Examples
-        --------
-        >>> class Clipped(Adam):
-        ...     def run_step(self, gradients, update):
-        ...         gradients()
-        ...         self.grads /= max(1.0, np.linalg.norm(self.grads))
-        ...         update()
-        >>> Clipped(0.01).acts_between
-        True
-        """
-        gradients()
-        update()
-
-    @property
-    def acts_between(self) -> bool:
-        """Whether `run_step` is overridden."""
-        return type(self).run_step is not Optimizer.run_step
-
-    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
-        """Change `params` in place; `self.rate` is this step's learning rate.
-
-        Parameters
-        ----------
-        params : ndarray of shape (n,)
-            All parameters.
-        grads : ndarray of shape (n,)
-            All gradients; not to be changed.
-        """
-        raise NotImplementedError(f"{type(self).__name__} needs an update(self, params, grads)")
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of the last step."""
-        return float(self.clock[1])
+__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSProp"]
 
 
 class SGD(Optimizer):
@@ -268,6 +35,7 @@ class SGD(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
     >>> SGD(0.5).step(model)
@@ -308,6 +76,7 @@ class Momentum(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
     >>> optimizer = Momentum(0.5)
@@ -363,6 +132,7 @@ class Nesterov(Momentum):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
     >>> optimizer = Nesterov(0.5)
@@ -397,6 +167,7 @@ class Adam(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
     >>> optimizer = Adam(0.5)
@@ -462,6 +233,7 @@ class AdamW(Adam):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
     >>> AdamW(0.5, weight_decay=0.2).step(model)
@@ -505,6 +277,7 @@ class AdaGrad(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
     >>> optimizer = AdaGrad(0.5)
@@ -562,6 +335,7 @@ class RMSProp(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
     >>> RMSProp(0.5, rho=0.75).step(model)
@@ -619,6 +393,7 @@ class AdaDelta(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
     >>> AdaDelta(rho=0.75, epsilon=1.0).step(model)
@@ -653,49 +428,3 @@ class AdaDelta(Optimizer):
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
         )
-
-
-def _trained(model: Parametric) -> Parametric:
-    """Return the trained parameters of a model with frozen layers, otherwise all."""
-    trained: Parametric = getattr(model, "trained", model)
-    return trained
-
-
-def _checked_rate(
-    owner: str, given: float | Schedule | Callable[..., Any]
-) -> float | Schedule | Callable[..., Any]:
-    no_class(f"{owner}: learning_rate", given)
-    if not callable(given):
-        number(owner, "learning_rate", given, above=0)
-    return given
-
-
-def optimizer(given: str | Optimizer | None) -> Optimizer:
-    """Return an optimizer from its name or itself.
-
-    Parameters
-    ----------
-    given : str or Optimizer or None
-        A name of `OPTIMIZERS`, or an optimizer; None is `Adam`.
-
-    Returns
-    -------
-    Optimizer
-        The optimizer.
-
-    Raises
-    ------
-    ValueError
-        If there is no such name.
-    TypeError
-        If it is neither.
-    """
-    if given is None:
-        return Adam()
-    if isinstance(given, str):
-        kind: Callable[[], Optimizer] = choose("optimizer", given, OPTIMIZERS)
-        return kind()
-    no_class("optimizer", given)
-    if not isinstance(given, Optimizer):
-        raise TypeError(f"optimizer must be a name or an Optimizer, got {given!r}")
-    return given
