@@ -17,7 +17,7 @@ from gyaku.ops.activation import ACTIVATIONS
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
     *("empty", "zeros", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
-    *("set_num_threads", "recording", "host", "replay", "philox"),
+    *("set_num_threads", "cgroup_quota", "recording", "host", "replay", "philox"),
     *("measure_flops", "measure_bandwidth", "takes_maxima"),
 }
 each_row = pytest.mark.parametrize("row", TABLE.values(), ids=list(TABLE))
