@@ -30,7 +30,8 @@ class Machine:
     ) -> None:
         self.seconds, self.most, self.varies = seconds, most, varies
         self.choice = _core.TeamChoice(limit, begins_alone, 0.0)
-        self.now = 0.0
+        self.now = self.lost = 0.0
+        self.may_lose = True
         self.steps = 0
         self.used: Counter[int] = Counter()
 
@@ -38,14 +39,14 @@ class Machine:
         """Train for some time; return the mean time of a step."""
         start, steps = self.now, self.steps
         while self.now < start + seconds:
-            threads, runs = self.choice.plan(self.now, self.most)
+            threads, runs = self.choice.plan(self.now, self.most, self.may_lose)
             began = self.now
             if self.varies:
                 for _ in range(runs):
                     self.now += self.seconds(threads, self.now)
             else:
                 self.now += runs * self.seconds(threads, self.now)
-            self.choice.took(self.now, self.now - began)
+            self.lost += self.choice.took(self.now, self.now - began)
             self.steps += runs
             self.used[threads] += runs
         return (self.now - start) / (self.steps - steps)
@@ -135,6 +136,30 @@ def test_noise_does_not_unsettle_the_choice() -> None:
     machine = Machine(seconds, varies=True)
     machine.train(1)
     assert machine.train(5) < 1.02 * STEP / 1.5
+
+
+def test_the_time_lost_is_told() -> None:
+    machine = Machine(scaled({1: 1, 2: 0.1}))
+    machine.train(20)
+    assert machine.lost == pytest.approx(machine.now - machine.steps * STEP)
+    assert 0 < machine.lost < 0.01 * machine.now
+
+
+def test_nothing_is_tried_at_a_loss_while_that_is_forbidden() -> None:
+    # So it is after a loss by another kind of work. A smaller team after a disturbance is no loss.
+    machine = Machine(lambda threads, now: STEP * (5 if threads == 2 and now > 2 else 1 / threads))
+    machine.may_lose = False
+    machine.train(1)
+    assert machine.used[2] == 0
+    machine.may_lose = True
+    machine.train(0.9)
+    assert machine.choice.threads == 2
+    machine.may_lose = False
+    machine.train(0.5)
+    assert machine.choice.threads == 1
+    used = machine.used[2]
+    machine.train(10)
+    assert machine.used[2] == used
 
 
 def test_single_calls_are_compared_as_well() -> None:

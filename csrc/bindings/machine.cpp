@@ -50,11 +50,11 @@ void choose_threads(int threads, bool exact) {
 class ClockedChoice : public Choice {
 public:
   using Choice::Choice;
-  std::pair<int, std::int64_t> plan(double now, std::int64_t runs) {
-    plan_ = Choice::plan(now, runs);
+  std::pair<int, std::int64_t> plan(double now, std::int64_t runs, bool may_lose) {
+    plan_ = Choice::plan(now, runs, 1, may_lose);
     return {plan_.threads, plan_.runs};
   }
-  void took(double now, double seconds) { Choice::took(plan_, now, seconds); }
+  double took(double now, double seconds) { return Choice::took(plan_, now, seconds); }
 
 private:
   Plan plan_{};
@@ -140,7 +140,8 @@ void register_machine(py::module_& module) {
   module.def("set_num_threads", &choose_threads, py::arg("threads"), py::arg("exact") = true);
   py::class_<ClockedChoice>(module, "TeamChoice")
       .def(py::init<int, bool, double>(), py::arg("limit"), py::arg("begins_alone"), py::arg("now"))
-      .def("plan", &ClockedChoice::plan, py::arg("now"), py::arg("runs"))
+      .def("plan", &ClockedChoice::plan, py::arg("now"), py::arg("runs"),
+           py::arg("may_lose") = true)
       .def("took", &ClockedChoice::took, py::arg("now"), py::arg("seconds"))
       .def_property_readonly("threads", &ClockedChoice::threads)
       .def("paces", &ClockedChoice::paces);

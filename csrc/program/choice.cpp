@@ -19,7 +19,7 @@ constexpr double window = 100e-3;      // of a mean
 constexpr double enough_runs = 3;      // instead, if they are long
 constexpr double most_lost = 3e-3;     // by a trial, unless by a single run
 constexpr double worth_a_change = .97; // of the pace
-constexpr double jump = 1.5;           // of the pace: time to try others
+constexpr double jump = 1.5;           // of the pace: time to try a smaller team
 constexpr double between_trials = 1;
 // A trial waits as many times what the last one lost, for each candidate: half a per cent in all.
 constexpr double thrift = 200;
@@ -33,10 +33,10 @@ Choice::Choice(int limit, bool begins_alone, double now) {
   current_ = begins_alone ? 0 : count_ - 1;
 }
 
-Choice::Plan Choice::plan(double now, std::int64_t runs, double work) {
+Choice::Plan Choice::plan(double now, std::int64_t runs, double work, bool may_lose) {
   work_ = work;
   if (trial_ < 0) {
-    trial_ = next_trial(now);
+    trial_ = next_trial(now, may_lose);
     if (trial_ >= 0) candidates_[trial_].forget();
   }
   const int size = trial_ < 0 ? current_ : trial_;
@@ -53,8 +53,8 @@ Choice::Plan Choice::plan(double now, std::int64_t runs, double work) {
   return {size, candidate.threads, most, static_cast<double>(most) * work};
 }
 
-void Choice::took(const Plan& plan, double now, double seconds) {
-  if (plan.size != stint_.size) return; // another thread's
+double Choice::took(const Plan& plan, double now, double seconds) {
+  if (plan.size != stint_.size) return 0; // another thread's
   Candidate& candidate = candidates_[plan.size];
   candidate.used = now;
   // What begins in the warm-up counts only if it lasts so long that this makes no difference.
@@ -65,7 +65,7 @@ void Choice::took(const Plan& plan, double now, double seconds) {
   stint_.runs += static_cast<double>(plan.runs);
   stint_.work += plan.work;
   stint_.seconds += seconds;
-  if (plan.size == trial_) judge_trial(now);
+  return plan.size == trial_ ? judge_trial(now) : 0;
 }
 
 void Choice::Candidate::add(double more_work, double more_seconds, double span) {
@@ -88,15 +88,15 @@ bool Choice::is_promising(const Candidate& candidate) const {
          (candidate.threads < current.threads || candidate.best < worth_a_change * current.best);
 }
 
-void Choice::judge_trial(double now) {
+double Choice::judge_trial(double now) {
   Candidate &candidate = candidates_[trial_], &current = candidates_[current_];
   const double lost = stint_.seconds - stint_.work * current.pace;
   const double run = work_ * current.pace;
   const bool costs_much = stint_.seconds > warm_up && lost > std::max(most_lost, run);
   if (!costs_much) {
-    if (stint_.counted < first_look) return;
+    if (stint_.counted < first_look) return 0;
     if (is_promising(candidate)) {
-      if (stint_.counted < std::max(trial, enough_runs * run)) return;
+      if (stint_.counted < std::max(trial, enough_runs * run)) return 0;
       std::swap(current_, trial_);
     }
   }
@@ -106,6 +106,7 @@ void Choice::judge_trial(double now) {
   loser.lost = std::max(0.0, &loser == &candidate ? lost : 0.0);
   loser.rival = candidates_[current_].pace;
   trial_ = -1;
+  return loser.lost;
 }
 
 // If it is unknown: fewer threads take longer in proportion, at worst.
@@ -115,10 +116,12 @@ double Choice::predicted_pace(const Candidate& candidate) const {
   return current.best * std::max(1.0, static_cast<double>(current.threads) / candidate.threads);
 }
 
-bool Choice::is_due(const Candidate& candidate, double now) const {
+bool Choice::is_due(const Candidate& candidate, double now, bool may_lose) const {
   const Candidate& current = candidates_[current_];
   const bool is_known = candidate.pace > 0;
-  if (is_known && current.pace > jump * candidate.rival) return true;
+  const bool is_smaller = candidate.threads < current.threads;
+  if (is_known && is_smaller && current.pace > jump * candidate.rival) return true;
+  if (!may_lose) return false;
   const double slower = std::max(0.0, predicted_pace(candidate) / current.pace - 1);
   const double lost =
       is_known ? candidate.lost : slower * std::max(current.pace * work_, first_look);
@@ -126,11 +129,11 @@ bool Choice::is_due(const Candidate& candidate, double now) const {
          std::max(is_known ? between_trials : 0, thrift * (count_ - 1) * lost);
 }
 
-int Choice::next_trial(double now) const {
+int Choice::next_trial(double now, bool may_lose) const {
   if (candidates_[current_].seconds < first_look) return -1;
   int next = -1;
   for (int i = 0; i < count_; ++i) {
-    if (i == current_ || !is_due(candidates_[i], now)) continue;
+    if (i == current_ || !is_due(candidates_[i], now, may_lose)) continue;
     if (next < 0 || predicted_pace(candidates_[i]) < predicted_pace(candidates_[next])) next = i;
   }
   return next;
@@ -152,6 +155,7 @@ struct Remembered {
 };
 constexpr std::size_t places = 256;
 Remembered memory[places]; // a place for each remainder of a key
+double thrifty_until = 0;  // after a trial that lost time, of any kind of work
 std::atomic_flag memory_is_busy = ATOMIC_FLAG_INIT;
 
 // The memory, or null while another thread is at it: then nothing waits.
@@ -193,12 +197,17 @@ Choice::Plan plan_runs(const Load& load, int limit, std::int64_t runs) {
   const double start = now();
   Choice* choice = memory.find(load, limit);
   if (choice == nullptr) choice = memory.make(load, limit, start);
-  return choice == nullptr ? Choice::Plan{-1, 1, 1, 0} : choice->plan(start, runs, load.seconds);
+  return choice == nullptr ? Choice::Plan{-1, 1, 1, 0}
+                           : choice->plan(start, runs, load.seconds, start >= thrifty_until);
 }
 
 void runs_took(const Load& load, int limit, const Choice::Plan& plan, double seconds) {
   const Memory memory;
-  if (Choice* choice = memory.find(load, limit)) choice->took(plan, now(), seconds);
+  Choice* choice = memory.find(load, limit);
+  if (choice == nullptr) return;
+  const double end = now();
+  const double lost = choice->took(plan, end, seconds);
+  thrifty_until = std::max(thrifty_until, end + thrift * lost);
 }
 
 Choice remembered_choice(const Load& load, int limit) {

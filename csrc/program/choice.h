@@ -27,10 +27,11 @@ public:
     std::int64_t runs;
     double work; // of all of them
   };
-  // What to do next: at most `runs` runs of `work` each.
-  Plan plan(double now, std::int64_t runs, double work = 1);
-  // The time of a plan, which ended at `now`.
-  void took(const Plan& plan, double now, double seconds);
+  // What to do next: at most `runs` runs of `work` each. Unless `may_lose`, only a smaller team is
+  // tried, after a disturbance.
+  Plan plan(double now, std::int64_t runs, double work = 1, bool may_lose = true);
+  // The time of a plan, which ended at `now`. Returns the time lost if a trial ended.
+  double took(const Plan& plan, double now, double seconds);
 
   int threads() const { return count_ == 0 ? 1 : candidates_[current_].threads; }
   // Threads and pace of the sizes measured.
@@ -55,10 +56,10 @@ private:
   };
 
   double predicted_pace(const Candidate& candidate) const;
-  bool is_due(const Candidate& candidate, double now) const;
-  int next_trial(double now) const;
+  bool is_due(const Candidate& candidate, double now, bool may_lose) const;
+  int next_trial(double now, bool may_lose) const;
   bool is_promising(const Candidate& candidate) const;
-  void judge_trial(double now);
+  double judge_trial(double now);
 
   std::array<Candidate, 11> candidates_{};
   int count_ = 0, current_ = 0;
