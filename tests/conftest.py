@@ -31,6 +31,8 @@ ANY_ISA = {
     *("test_architecture", "test_backend", "test_bench", "test_bench_runs", "test_bench_tables"),
     "test_callbacks",
     *(
+        "test_bench_team",
+        "test_choice",
         "test_cli",
         "test_cli_errors",
         "test_components",
