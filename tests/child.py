@@ -17,10 +17,14 @@ from typing import Any
 FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 # Big enough that every product is shared by the threads; prints what the weights are, bit for bit.
+# The number of threads in the environment is an order, or one thread would do most of it.
 TRAIN = """
-import hashlib
+import hashlib, os
 import numpy as np
 import gyaku as gk
+
+if count := os.environ.get("GYAKU_NUM_THREADS"):
+    gk.set_num_threads(int(count), exact=True)
 
 def train(*callbacks):
     rng = np.random.default_rng(0)

@@ -31,6 +31,8 @@ ANY_ISA = {
     *("test_architecture", "test_backend", "test_bench", "test_bench_runs", "test_bench_tables"),
     "test_callbacks",
     *(
+        "test_bench_team",
+        "test_choice",
         "test_cli",
         "test_cli_errors",
         "test_components",
@@ -100,9 +102,9 @@ def pytest_report_header() -> str:
 @pytest.fixture(autouse=True)
 def unchanged_settings() -> Iterator[None]:
     """Restore the number of threads and the backend after each test."""
-    threads, backend = _core.num_threads(), active_backend()
+    backend = active_backend()
     yield
-    _core.set_num_threads(threads)
+    _core.set_num_threads(0)
     use_backend("native" if backend == "native" else "reference")
     if _core.recording():
         pytest.fail("a test left a recording open")
@@ -110,7 +112,7 @@ def unchanged_settings() -> Iterator[None]:
 
 @pytest.fixture
 def set_threads() -> Callable[[int], None]:
-    """Return what sets the number of threads until the end of the test."""
+    """Return what sets the exact number of threads until the end of the test."""
     return _core.set_num_threads
 
 

@@ -62,7 +62,7 @@ IMPORTS = {
     "plots": ["files"],
     "train": [
         *["backend", "callbacks", "checks", "components", "data", "history", "losses", "memory"],
-        *["metrics", "names", "ops", "optim"],
+        *["metrics", "names", "ops", "optim", "threads"],
     ],
     "model": [
         *["_core", "backend", "checks", "components", "files", "init", "interop", "layers"],

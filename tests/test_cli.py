@@ -299,6 +299,12 @@ def test_info_shows_the_machine(tmp_path: Path) -> None:
     assert facts["isa"] in facts["isas"]
 
 
+def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
+    done = gyaku("info", "--no-measure", cwd=tmp_path, GYAKU_NUM_THREADS="1024")
+    assert done.returncode == 0
+    assert "which asks for 1024: more than can run at once" in done.stdout
+
+
 def test_help_is_a_page_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("train", "evaluate", "predict", "summary", "info"):
         assert main([verb, "--help"]) == 0

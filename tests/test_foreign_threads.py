@@ -45,7 +45,7 @@ def test_python_threads_that_train_at_once_get_the_same_bits(threads: str, expec
 def test_a_thread_may_change_the_number_of_threads_while_others_train(expected: str) -> None:
     code = """
 counts = iter([1, 2, 3, 4] * 10**6)
-changing = meanwhile(lambda: gk.set_num_threads(next(counts)))
+changing = meanwhile(lambda: gk.set_num_threads(next(counts), exact=True))
 print(*at_once(3))
 stop.set()
 changing.join()
@@ -137,7 +137,7 @@ LIMITED = """
 import os, resource
 gk.set_num_threads(1)
 train()  # imports what is imported late, which another user may not be allowed to read
-gk.set_num_threads(4)
+gk.set_num_threads(4, exact=True)
 if os.geteuid() == 0:
     os.setuid(54321)
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))

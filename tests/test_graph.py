@@ -101,7 +101,7 @@ def targets(model: gk.Model, samples: int) -> Any:
 
 
 def trained(make: Callable[[], gk.Model], threads: int = 1) -> tuple[gk.Model, gk.history.History]:
-    gk.set_num_threads(threads)
+    gk.set_num_threads(threads, exact=True)
     model = make()
     losses: Any = ENTROPY if model.arity[1] == 1 else (ENTROPY, "mean_squared_error")
     x, y = given(model, 23), targets(model, 23)

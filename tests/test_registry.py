@@ -17,16 +17,8 @@ from gyaku.ops.activation import ACTIVATIONS
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
     *("empty", "zeros", "is_finite", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
-    *(
-        "operation",
-        "is_native",
-        "set_native",
-        "set_num_threads",
-        "recording",
-        "host",
-        "replay",
-        "philox",
-    ),
+    *("set_num_threads", "cgroup_quota", "recording", "host", "replay", "philox"),
+    *("operation", "is_native", "set_native"),
     *("measure_flops", "measure_bandwidth", "takes_maxima"),
 }
 each_row = pytest.mark.parametrize("row", TABLE.values(), ids=list(TABLE))

@@ -213,7 +213,7 @@ def big_training(threads: int, dtype: Any) -> tuple[bytes, list[float]]:
     rng = np.random.default_rng(0)
     x = rng.random((700, 300)).astype(dtype)
     labels = (10 * x[:, 0]).astype(np.int64)
-    gk.set_num_threads(threads)
+    gk.set_num_threads(threads, exact=True)
     model = gk.Sequential(
         *(gk.Dense(256), gk.GELU(), gk.Dropout(0.2), gk.Dense(64, "sigmoid"), gk.Dense(10)),
         dtype=dtype,

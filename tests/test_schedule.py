@@ -90,7 +90,7 @@ def test_a_task_comes_as_early_as_what_it_depends_on_allows(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_the_order_of_replay_gives_the_same_bits(seed: int, threads: int) -> None:
     steps, before = Steps(seed), gk.num_threads()
-    gk.set_num_threads(threads)
+    gk.set_num_threads(threads, exact=True)
     try:
         program = recorded(steps)
         steps.restart()

@@ -54,7 +54,7 @@ class Network:
 def test_a_cut_update_gives_the_same_bits(name: str, threads: int) -> None:
     eager, replayed = Network(name), Network(name)
     before = gk.num_threads()
-    gk.set_num_threads(threads)
+    gk.set_num_threads(threads, exact=True)
     try:
         for _ in range(3):
             expected = eager.step()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import gyaku as gk
 from child import TRAIN, output, run
 from gyaku import _core
+from gyaku.threads import explained
 
 THREADS = "import gyaku._core as core; print(core.num_threads())"
 
@@ -44,6 +49,96 @@ def test_a_quota_is_read_from_cpu_max(text: str, cores: int | None) -> None:
     assert _core.parse_cpu_max(text) == cores
 
 
+V1 = "4:memory:/\n3:cpu,cpuacct:/outer/inner\n"
+V2 = "0::/outer/inner\n"
+CPU = "sys/fs/cgroup/cpu/"
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, None),
+        ({"proc/self/cgroup": "garbage\n"}, None),
+        ({"proc/self/cgroup": V2}, None),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/outer/inner/cpu.max": "max 100000\n"}, None),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/outer/inner/cpu.max": "150000 100000\n"}, 2),
+        (  # the least of the groups around it
+            {
+                "proc/self/cgroup": V2,
+                "sys/fs/cgroup/outer/inner/cpu.max": "400000 100000\n",
+                "sys/fs/cgroup/outer/cpu.max": "300000 100000\n",
+            },
+            3,
+        ),
+        # A container may see itself as the root of the groups, under the path that its host sees.
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1),
+        (
+            {
+                "proc/self/cgroup": V1,
+                f"{CPU}outer/inner/cpu.cfs_quota_us": "250000\n",
+                f"{CPU}outer/inner/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+        (
+            {
+                "proc/self/cgroup": V1,
+                f"{CPU}outer/inner/cpu.cfs_quota_us": "-1\n",
+                f"{CPU}outer/inner/cpu.cfs_period_us": "100000\n",
+                f"{CPU}outer/cpu.cfs_quota_us": "50000\n",
+                f"{CPU}outer/cpu.cfs_period_us": "50000\n",
+            },
+            1,
+        ),
+        (  # another controller's
+            {"proc/self/cgroup": "2:cpuset:/\n", f"{CPU}cpu.cfs_quota_us": "50000\n"},
+            None,
+        ),
+    ],
+)
+def test_the_quota_is_the_least_of_all_groups(
+    files: dict[str, str], cores: int | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert _core.cgroup_quota(str(tmp_path)) == cores
+
+
+def test_a_quota_that_changes_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/\n")
+    limit = tmp_path / "sys/fs/cgroup/cpu.max"
+    limit.parent.mkdir(parents=True)
+    for text, cores in (("max 100000", None), ("200000 100000", 2), ("100000 100000", 1)):
+        limit.write_text(text)
+        assert _core.cgroup_quota(str(tmp_path)) == cores
+
+
+@pytest.mark.skipif(granted() < 2, reason="needs two CPUs to lose one")
+def test_an_affinity_that_changes_is_read_again() -> None:
+    printed = output(
+        """
+        import os, time
+        import gyaku as gk
+        print(gk.num_threads())
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        time.sleep(1.1)
+        print(gk.num_threads())
+        """,
+        GYAKU_NUM_THREADS="2",
+    )
+    assert printed.split() == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"OMP_PROC_BIND": "true"}, {"OMP_PLACES": "cores"}, {"OMP_PROC_BIND": "spread"}]
+)
+def test_a_binding_of_threads_does_not_reduce_them(variables: dict[str, str]) -> None:
+    free = output(THREADS, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="")
+    assert output(THREADS, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="", **variables) == free
+
+
 def test_the_default_does_not_exceed_the_affinity() -> None:
     assert 1 <= int(output(THREADS, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="")) <= granted()
 
@@ -55,14 +150,14 @@ def test_affinity_limits_the_threads() -> None:
     assert output(THREADS, prefix=prefix, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="") == "1"
 
 
-@pytest.mark.parametrize("threads", ["1", "2", "5"])
-def test_the_variable_sets_the_threads(threads: str) -> None:
-    assert output(THREADS, GYAKU_NUM_THREADS=threads) == threads
+@pytest.mark.parametrize("threads", ["1", "2", "5", "1024"])
+def test_the_variable_sets_the_threads_up_to_the_cpus(threads: str) -> None:
+    assert int(output(THREADS, GYAKU_NUM_THREADS=threads)) == min(int(threads), granted())
 
 
 def test_gyaku_num_threads_goes_before_omp_num_threads() -> None:
-    assert output(THREADS, GYAKU_NUM_THREADS="3", OMP_NUM_THREADS="1") == "3"
-    assert output(THREADS, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="3") == "3"
+    assert output(THREADS, GYAKU_NUM_THREADS="1", OMP_NUM_THREADS="2") == "1"
+    assert output(THREADS, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="1") == "1"
 
 
 @pytest.mark.parametrize("text", ["zero", "0", "-2", "1.5", "99999999999999999999"])
@@ -75,12 +170,24 @@ def test_a_variable_that_is_no_count_is_one_sentence_at_import(text: str) -> Non
 
 
 def test_set_num_threads_sets_the_threads() -> None:
-    before = gk.num_threads()
-    try:
-        gk.set_num_threads(3)
-        assert gk.num_threads() == 3
-    finally:
-        gk.set_num_threads(before)
+    gk.set_num_threads(1)
+    assert gk.num_threads() == 1
+    gk.set_num_threads(None)
+    assert gk.num_threads() == _core.cpu_info()["default_threads"]
+
+
+def test_more_threads_than_can_run_are_reduced_with_a_warning() -> None:
+    most = _core.cpu_info()["most_threads"]
+    with pytest.warns(UserWarning, match=f"{most + 1} threads are more .* {most} are used"):
+        gk.set_num_threads(most + 1)
+    assert gk.num_threads() == most
+
+
+def test_an_exact_number_is_an_order() -> None:
+    gk.set_num_threads(granted() + 1, exact=True)
+    assert gk.num_threads() == granted() + 1
+    with pytest.raises(ValueError, match="exact=True needs a number"):
+        gk.set_num_threads(None, exact=True)
 
 
 @pytest.mark.parametrize("count", [0, -1, 10**6])
@@ -112,6 +219,77 @@ def test_more_threads_than_cores_do_not_collapse() -> None:
     ]
     fitting, crowded = (min(column) for column in zip(*times, strict=True))
     assert crowded < 3 * fitting
+
+
+def network() -> tuple[gk.Sequential, dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    x = rng.random((512, 256), dtype=np.float32)
+    data = {"x": x, "y": (10 * x[:, 0]).astype(np.int64), "loss": "softmax_cross_entropy"}
+    return gk.Sequential(gk.Dense(256, "relu"), gk.Dense(10)), {**data, "batch_size": 100}
+
+
+def test_a_team_that_changes_between_steps_changes_no_bit() -> None:
+    class Changes(gk.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            gk.set_num_threads(1 + batch % 3, exact=True)
+
+    weights = []
+    for callbacks in ([], [Changes()]):
+        gk.set_num_threads(1)
+        model, data = network()
+        model.fit(**data, epochs=3, callbacks=callbacks, verbose=0)
+        weights.append(model.flat_params.tobytes())
+    assert weights[0] == weights[1]
+
+
+def test_a_training_that_chooses_its_team_gives_the_same_bits() -> None:
+    weights = []
+    for threads in (1, granted()):
+        gk.set_num_threads(threads)
+        model, data = network()
+        model.fit(**data, epochs=60, verbose=0)
+        weights.append(model.flat_params.tobytes())
+    assert weights[0] == weights[1]
+
+
+def team(**changes: Any) -> dict[str, Any]:
+    found = {"threads": 2, "limit": 4, "exact": False, "shared": True, "seconds": {}}
+    return {**found, **changes}
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (team(threads=1, shared=False), "1 thread, since a step is too small for more"),
+        (team(exact=True), "2 threads, by set_num_threads"),
+        (team(threads=1, limit=1), "1 thread, the largest number allowed"),
+        (team(), "2 threads, compared with no other number yet"),
+        (
+            team(seconds={1: 96e-6, 2: 51.26e-6, 4: 1.5e-3}),
+            "2 threads: 51.3 µs a step, but 96 µs on 1 and 1,500 µs on 4",
+        ),
+    ],
+)
+def test_the_number_of_threads_is_explained(found: dict[str, Any], sentence: str) -> None:
+    assert explained(found) == sentence
+
+
+def test_fit_and_profile_say_how_many_threads_they_use(capsys: pytest.CaptureFixture[str]) -> None:
+    model, data = network()
+    gk.set_num_threads(1)
+    model.fit(**data, verbose=2)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 thread, the largest number allowed"
+    gk.set_num_threads(2, exact=True)
+    model.fit(**data, verbose=2)
+    assert capsys.readouterr().out.splitlines()[-1] == "2 threads, by set_num_threads"
+    assert "2 threads, by set_num_threads" in str(model.profile(data["x"], data["y"], steps=2))
+
+
+@pytest.mark.skipif(granted() < 2, reason="needs a second thread to compare")
+def test_a_profile_compares_numbers_of_threads() -> None:
+    model, data = network()
+    text = str(model.profile(data["x"], data["y"], loss=data["loss"], steps=2))
+    assert re.search(r"[12] threads?: [\d.,]+ µs a step, but [\d.,]+ µs on [12]", text)
 
 
 def test_idle_threads_sleep() -> None:

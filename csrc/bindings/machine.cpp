@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "program/choice.h"
 #include "program/team.h"
 #include "runtime/cpu.h"
 
@@ -32,17 +33,32 @@ py::dict cpu_info() {
   info["physical_cores"] = cores.physical;
   info["cgroup_quota"] = cores.quota;
   info["requested_threads"] = cores.requested;
+  info["most_threads"] = cores.most;
   info["default_threads"] = cores.threads;
   info["threads_from"] = cores.source;
   return info;
 }
 
-void choose_threads(int threads) {
+void choose_threads(int threads, bool exact) {
   require(threads >= 0 && threads <= max_threads, "set_num_threads",
           "threads must be between 1 and 1024 (0: what the machine grants), got " +
               std::to_string(threads));
-  set_num_threads(threads);
+  set_thread_limit({threads, exact});
 }
+
+// A choice of the team's size whose clock is the caller's.
+class ClockedChoice : public Choice {
+public:
+  using Choice::Choice;
+  std::pair<int, std::int64_t> plan(double now, std::int64_t runs, bool may_lose) {
+    plan_ = Choice::plan(now, runs, 1, may_lose);
+    return {plan_.threads, plan_.runs};
+  }
+  double took(double now, double seconds) { return Choice::took(plan_, now, seconds); }
+
+private:
+  Plan plan_{};
+};
 
 // The minimum time of several runs of `body(member)` on `threads` threads, in seconds.
 template <class F> double best_seconds(int threads, int runs, F body) {
@@ -123,8 +139,16 @@ void register_machine(py::module_& module) {
   module.def("isas", &available_isas);
   module.def("cpu_info", &cpu_info);
   module.def("parse_cpu_max", &parse_cpu_max, py::arg("text"));
-  module.def("num_threads", &num_threads);
-  module.def("set_num_threads", &choose_threads, py::arg("threads"));
+  module.def("cgroup_quota", &cgroup_quota, py::arg("root") = "");
+  module.def("num_threads", [] { return thread_limit().threads; });
+  module.def("set_num_threads", &choose_threads, py::arg("threads"), py::arg("exact") = true);
+  py::class_<ClockedChoice>(module, "TeamChoice")
+      .def(py::init<int, bool, double>(), py::arg("limit"), py::arg("begins_alone"), py::arg("now"))
+      .def("plan", &ClockedChoice::plan, py::arg("now"), py::arg("runs"),
+           py::arg("may_lose") = true)
+      .def("took", &ClockedChoice::took, py::arg("now"), py::arg("seconds"))
+      .def_property_readonly("threads", &ClockedChoice::threads)
+      .def("paces", &ClockedChoice::paces);
   module.def("measure_flops", &measure_flops, py::arg("dtype"), py::arg("threads"));
   module.def("measure_bandwidth", &measure_bandwidth, py::arg("bytes"), py::arg("threads"));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "program/access_index.h"
+#include "program/team.h"
 
 namespace gyaku::bindings {
 
@@ -173,6 +174,19 @@ py::list tasks_of(const PyProgram& program) {
   return tasks;
 }
 
+py::dict team_of(const PyProgram& program) {
+  const Program::Team team = program.team();
+  const ThreadLimit limit = thread_limit();
+  py::dict seconds, row;
+  for (const auto& [threads, pace] : team.seconds) seconds[py::int_(threads)] = pace;
+  row["threads"] = team.threads;
+  row["limit"] = limit.threads;
+  row["exact"] = limit.exact;
+  row["shared"] = team.is_shared;
+  row["seconds"] = seconds;
+  return row;
+}
+
 std::vector<double> profile(PyProgram& program, int steps) {
   require(steps > 0, "profile", "steps must be at least 1, got " + std::to_string(steps));
   std::vector<double> seconds;
@@ -199,6 +213,7 @@ void register_program(py::module_& module) {
       .def("end", &end, py::arg("outputs") = py::tuple())
       .def("abort", &abort)
       .def("tasks", &tasks_of)
+      .def("team", &team_of)
       .def("profile", &profile, py::arg("steps"))
       .def_property_readonly("temporary_bytes", &PyProgram::temporary_bytes)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);

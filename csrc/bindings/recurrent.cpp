@@ -197,7 +197,7 @@ private:
   void choose_slices() {
     const std::int64_t most_rows = kernels().tile[static_cast<int>(u.scalar())].rows;
     const double step = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(u.size);
-    shape.by_units = num_threads() > 1 && shape.rows > 0 && shape.rows <= most_rows &&
+    shape.by_units = thread_limit().threads > 1 && shape.rows > 0 && shape.rows <= most_rows &&
                      !has_second() && shape.units % panel() == 0 && step >= worth_a_barrier;
   }
 

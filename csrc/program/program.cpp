@@ -1,6 +1,7 @@
 #include "program/program.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdlib>
 #include <functional>
@@ -62,9 +63,75 @@ void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
   }
 }
 
-int threads_for(bool shared) { return shared ? num_threads() : 1; }
+// Equal for the same operations on the same sizes (FNV-1a).
+std::uint64_t key_of(std::span<const Task> tasks) {
+  std::uint64_t key = 0xcbf29ce484222325;
+  for (const Task& task : tasks)
+    for (const std::uint64_t value :
+         {static_cast<std::uint64_t>(task.id), static_cast<std::uint64_t>(task.scalar),
+          static_cast<std::uint64_t>(task.extent), std::bit_cast<std::uint64_t>(task.work.weight)})
+      key = (key ^ value) * 0x100000001b3;
+  return key ^ key >> 32;
+}
 
 } // namespace
+
+// Programs that are run one after the other, and timed together.
+class Unit {
+public:
+  explicit Unit(std::span<const Repeat> schedule) : schedule_(schedule) {
+    double most = 0; // the pace is that of the largest part
+    for (const Repeat& repeat : schedule) {
+      const auto times = static_cast<double>(repeat.times);
+      load_.seconds += times * repeat.program->load_.seconds;
+      if (const Load& load = repeat.program->load_; times * load.seconds > most) {
+        most = times * load.seconds;
+        load_.key = load.key;
+      }
+      is_shared_ = is_shared_ || (repeat.times > 0 && repeat.program->is_shared_);
+      calls_host_ = calls_host_ || (repeat.times > 0 && repeat.program->calls_host_);
+    }
+  }
+  double seconds() const { return load_.seconds; }
+  bool run(std::int64_t runs) const {
+    const auto on = [this](int threads, std::int64_t count) { return run_on(threads, count); };
+    const bool is_worth_it = static_cast<double>(runs) * load_.seconds >= worth_a_team;
+    return is_shared_ && is_worth_it ? run_on_fastest(load_, runs, on) : on(1, runs);
+  }
+
+private:
+  template <class F> bool each_stretch(std::int64_t runs, F body) const {
+    for (std::int64_t run = 0; run < runs; ++run)
+      for (const Repeat& repeat : schedule_)
+        for (std::int64_t time = 0; time < repeat.times; ++time)
+          for (const Program::Stretch& stretch : repeat.program->stretches_)
+            if (!body(stretch)) return false;
+    return true;
+  }
+
+  bool run_on(int threads, std::int64_t runs) const {
+    if (!calls_host_) { // one parallel region for all
+      auto body = [&](Member& me) noexcept {
+        each_stretch(runs, [&](const Program::Stretch& stretch) {
+          run_steps(me, stretch.steps);
+          return true;
+        });
+      };
+      run_team(threads, body);
+      return true;
+    }
+    return each_stretch(runs, [&](const Program::Stretch& stretch) {
+      if (stretch.host.call != nullptr) return stretch.host.call(stretch.host.context);
+      auto body = [&](Member& me) noexcept { run_steps(me, stretch.steps); };
+      run_team(stretch.shared ? threads : 1, body);
+      return true;
+    });
+  }
+
+  std::span<const Repeat> schedule_;
+  Load load_;
+  bool is_shared_ = false, calls_host_ = false;
+};
 
 Program* Program::recording() { return recording_here; }
 RecordingPause::RecordingPause() noexcept : paused_(recording_here) { recording_here = nullptr; }
@@ -87,6 +154,8 @@ void Program::clear() {
   temporaries_.clear();
   stretches_.clear();
   plan_ = {};
+  load_ = {};
+  is_shared_ = calls_host_ = false;
 }
 
 void Program::append(Task task) { tasks_.push_back(std::move(task)); }
@@ -116,8 +185,10 @@ void Program::end(std::span<const Operand> outputs) {
   }
   cut_into_stretches();
   // Host tasks between the others may read any array.
-  const bool calls_host = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
-  if (optimize && !calls_host) share_memory();
+  calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
+  if (optimize && !calls_host_) share_memory();
+  load_ = {key_of(tasks_), expected_seconds(tasks_), true};
+  is_shared_ = std::any_of(stretches_.begin(), stretches_.end(), std::mem_fn(&Stretch::shared));
 }
 
 void Program::cut_into_stretches() {
@@ -152,41 +223,28 @@ void Program::share_memory() {
 }
 
 bool replay(std::span<const Repeat> schedule, std::int64_t times) {
-  const auto any_stretch = [&](auto holds) {
-    return std::any_of(schedule.begin(), schedule.end(), [&](const Repeat& repeat) {
-      const auto& stretches = repeat.program->stretches_;
-      return repeat.times > 0 && std::any_of(stretches.begin(), stretches.end(), holds);
-    });
-  };
-  using Stretch = Program::Stretch;
-  if (!any_stretch([](const Stretch& stretch) { return stretch.host.call != nullptr; })) {
-    // One parallel region for all.
-    auto body = [&](Member& me) noexcept {
-      for (std::int64_t round = 0; round < times; ++round)
-        for (const Repeat& repeat : schedule)
-          for (std::int64_t time = 0; time < repeat.times; ++time)
-            for (const Stretch& stretch : repeat.program->stretches_) run_steps(me, stretch.steps);
-    };
-    double seconds = 0;
-    for (const Repeat& repeat : schedule)
-      seconds +=
-          static_cast<double>(times * repeat.times) * expected_seconds(repeat.program->tasks_);
-    const bool shared = any_stretch([](const Stretch& stretch) { return stretch.shared; });
-    run_team(threads_for(shared && seconds >= worth_a_team), body);
-    return true;
-  }
-  for (std::int64_t round = 0; round < times; ++round)
-    for (const Repeat& repeat : schedule)
-      for (std::int64_t time = 0; time < repeat.times; ++time)
-        for (const Stretch& stretch : repeat.program->stretches_) {
-          if (stretch.host.call != nullptr) {
-            if (!stretch.host.call(stretch.host.context)) return false;
-            continue;
-          }
-          auto body = [&](Member& me) noexcept { run_steps(me, stretch.steps); };
-          run_team(threads_for(stretch.shared), body);
-        }
+  const Unit whole(schedule);
+  // Epochs of a few small steps are timed together, larger ones program by program.
+  constexpr double small = 1e-3;
+  if (schedule.size() != 1 && whole.seconds() < small) return whole.run(times);
+  for (std::int64_t time = 0; time < times; ++time)
+    for (const Repeat& repeat : schedule) {
+      const Repeat once{repeat.program, 1};
+      if (!Unit({&once, 1}).run(repeat.times)) return false;
+    }
   return true;
+}
+
+Program::Team Program::team() const {
+  Team team;
+  team.is_shared = is_shared_;
+  if (!is_shared_) return team;
+  const ThreadLimit limit = thread_limit();
+  const Choice choice = remembered_choice(load_, limit.threads);
+  team.threads = limit.exact ? limit.threads : choice.threads();
+  for (const auto& [threads, pace] : choice.paces())
+    team.seconds.emplace_back(threads, pace * load_.seconds);
+  return team;
 }
 
 std::vector<Program::Placed> Program::order() const {
@@ -208,6 +266,7 @@ std::vector<Program::Placed> Program::order() const {
 
 std::vector<double> Program::profile(int repeats) {
   using Clock = std::chrono::steady_clock;
+  const int fastest = team().threads;
   std::vector<double> seconds(tasks_.size(), 0.0);
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -222,7 +281,7 @@ std::vector<double> Program::profile(int repeats) {
         continue;
       }
       const std::size_t steps = stretch.steps.size();
-      const int threads = threads_for(stretch.shared);
+      const int threads = stretch.shared ? fastest : 1;
       std::vector<double> times(steps * static_cast<std::size_t>(threads), 0.0);
       auto body = [&](Member& me) noexcept {
         double* mine = times.data() + static_cast<std::size_t>(me.rank()) * steps;
@@ -248,20 +307,35 @@ std::vector<double> Program::profile(int repeats) {
   return seconds;
 }
 
+namespace {
+
+// Eager calls that take longer may be the only ones of their kind.
+constexpr double short_call = 0.2e-3;
+
+} // namespace
+
 void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   // A replay that ends before a team would be awake runs on this thread, task after task.
   auto alone = [&](Member&) noexcept {
     for (const Task& task : tasks)
       if (task.extent > 0) task.kernel(task.args.data(), {0, task.extent});
   };
-  if (num_threads() == 1 || expected_seconds(tasks) < worth_a_team) {
+  const double seconds = expected_seconds(tasks);
+  if (seconds < worth_a_team || thread_limit().threads == 1) {
     run_team(1, alone);
   } else {
     std::vector<const Task*> pointers;
     for (const Task& task : tasks) pointers.push_back(&task);
     const std::vector<ScheduledTask> steps = schedule(pointers);
-    auto together = [&](Member& me) noexcept { run_steps(me, steps); };
-    run_team(threads_for(wants_team(steps)), together);
+    const auto on = [&](int threads, std::int64_t) {
+      auto together = [&](Member& me) noexcept { run_steps(me, steps); };
+      run_team(threads, together);
+      return true;
+    };
+    if (wants_team(steps))
+      run_on_fastest({key_of(tasks), seconds, seconds < short_call}, 1, on);
+    else
+      on(1, 1);
   }
   if (Program* program = Program::recording(); program != nullptr) {
     for (Task& task : tasks) program->append(std::move(task));

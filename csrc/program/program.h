@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "program/choice.h"
 #include "program/plan.h"
 #include "program/schedule.h"
 #include "program/task.h"
@@ -48,12 +49,20 @@ public:
   std::int64_t temporary_bytes() const { return plan_.moved_bytes; }
   std::int64_t arena_bytes() const { return plan_.arena_bytes; }
 
+  // The team of the next run: its size, and the mean seconds of a run on the sizes measured.
+  struct Team {
+    int threads = 1;
+    bool is_shared = false; // whether a second thread may pay
+    std::vector<std::pair<int, double>> seconds;
+  };
+  Team team() const;
+
   // Mean seconds of each task over `repeats` runs of the whole program; empty if a host call
   // failed.
   std::vector<double> profile(int repeats);
 
 private:
-  friend bool replay(std::span<const struct Repeat>, std::int64_t);
+  friend class Unit;
 
   // A host call, or a stretch of kernels between two host calls.
   struct Stretch {
@@ -71,6 +80,8 @@ private:
   std::vector<Temporary> temporaries_;
   MemoryPlan plan_;
   std::vector<Stretch> stretches_;
+  Load load_;
+  bool is_shared_ = false, calls_host_ = false;
 };
 
 // During its lifetime this thread records nothing: tasks submitted by a host call are part of that
@@ -91,7 +102,7 @@ struct Repeat {
   std::int64_t times;
 };
 // Runs the programs one after the other, each as often as its item states, and the whole list
-// `times` times. False if a host call failed.
+// `times` times, on as many threads as are fastest. False if a host call failed.
 bool replay(std::span<const Repeat> schedule, std::int64_t times = 1);
 
 // Runs kernels, and records them if this thread records. `scratch` is memory of the given size used

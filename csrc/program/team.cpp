@@ -1,6 +1,8 @@
 #include "program/team.h"
 
 #include <algorithm>
+#include <chrono>
+#include <vector>
 
 #include <omp.h>
 #include <pthread.h>
@@ -10,13 +12,11 @@
 #include <immintrin.h>
 #endif
 
-#include "runtime/cpu.h"
-
 namespace gyaku {
 
 namespace {
 
-std::atomic<int> chosen_threads{0}; // 0: not chosen
+std::atomic<ThreadLimit> chosen_limit{ThreadLimit{0, false}}; // 0 threads: not chosen
 
 void relax() noexcept {
 #if defined(__x86_64__)
@@ -39,6 +39,66 @@ void prepare_for_fork() noexcept {
   static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
   if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, release_team);
 }
+
+// The CPUs of this process. With OMP_PROC_BIND the runtime binds the first thread to one of them.
+cpu_set_t process_cpus() noexcept {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  if (omp_get_proc_bind() != omp_proc_bind_false)
+    for (int place = 0; place < omp_get_num_places(); ++place) {
+      std::vector<int> ids(static_cast<std::size_t>(omp_get_place_num_procs(place)));
+      omp_get_place_proc_ids(place, ids.data());
+      for (const int id : ids) CPU_SET(static_cast<std::size_t>(id), &cpus);
+    }
+  if (CPU_COUNT(&cpus) == 0) sched_getaffinity(0, sizeof cpus, &cpus);
+  return cpus;
+}
+
+// What the machine grants, read again once a second: affinity and quota may change.
+class Grant {
+public:
+  static const Grant& recent() {
+    static Grant grant;
+    grant.refresh();
+    return grant;
+  }
+  int threads() const { return threads_.load(std::memory_order_relaxed); } // by default
+  int most() const { return most_.load(std::memory_order_relaxed); }
+
+private:
+  Grant() { read(); }
+
+  void refresh() {
+    const std::int64_t now = milliseconds();
+    std::int64_t seen = read_at_.load(std::memory_order_relaxed);
+    if (now - seen >= 1000 && read_at_.compare_exchange_strong(seen, now) &&
+        !is_being_read_.test_and_set(std::memory_order_acquire)) {
+      read();
+      is_being_read_.clear(std::memory_order_release);
+    }
+  }
+  void read() {
+    const cpu_set_t cpus = process_cpus();
+    if (physical_ == 0 || !CPU_EQUAL(&cpus, &cpus_)) { // the topology takes two files a CPU
+      cpus_ = cpus;
+      physical_ = physical_cores(cpus);
+    }
+    const GrantedCores granted = granted_cores(cpus, physical_);
+    most_.store(granted.most, std::memory_order_relaxed);
+    threads_.store(granted.threads, std::memory_order_relaxed);
+  }
+  static std::int64_t milliseconds() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  }
+
+  std::atomic<int> threads_{1}, most_{1};
+  std::atomic<std::int64_t> read_at_{milliseconds()};
+  std::atomic_flag is_being_read_ = ATOMIC_FLAG_INIT;
+  cpu_set_t cpus_{};
+  int physical_ = 0;
+};
+
 Rounds team_rounds;            // of the active team
 std::atomic<int> members_done; // members other than the first that have finished
 
@@ -72,19 +132,25 @@ void leave(const Member& me) noexcept {
 
 } // namespace
 
-int num_threads() {
-  const int chosen = chosen_threads.load(std::memory_order_relaxed);
-  if (chosen > 0) return chosen;
-  // A query of the system takes longer than a small step, and its answer seldom changes.
-  static const int granted = granted_cores().threads;
-  return granted;
+GrantedCores granted_cores() {
+  const cpu_set_t cpus = process_cpus();
+  return granted_cores(cpus, physical_cores(cpus));
 }
 
-void set_num_threads(int threads) { chosen_threads.store(threads, std::memory_order_relaxed); }
+ThreadLimit thread_limit() {
+  const ThreadLimit chosen = chosen_limit.load(std::memory_order_relaxed);
+  if (chosen.exact) return chosen;
+  const Grant& granted = Grant::recent();
+  return {chosen.threads == 0 ? granted.threads() : std::min(chosen.threads, granted.most()),
+          false};
+}
+
+void set_thread_limit(ThreadLimit limit) {
+  chosen_limit.store({limit.threads, limit.exact && limit.threads > 0}, std::memory_order_relaxed);
+}
 
 void Rounds::reset(int slots) noexcept {
-  static const GrantedCores granted = granted_cores();
-  is_crowded_ = slots > std::min(granted.affinity, granted.quota.value_or(granted.affinity));
+  is_crowded_ = slots > Grant::recent().most();
   for (int slot = 0; slot < slots; ++slot) taken_[slot].rounds.store(0, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   current_.store(0, std::memory_order_relaxed);

@@ -5,11 +5,19 @@
 #include <cstdint>
 
 #include "kernels/kernel.h"
+#include "runtime/cpu.h"
 
 namespace gyaku {
 
-int num_threads();
-void set_num_threads(int threads); // 1 or more; 0: back to what the machine grants
+// The number of threads: an upper bound, or an order to all work that is worth a team.
+struct ThreadLimit {
+  int threads;
+  bool exact;
+};
+ThreadLimit thread_limit();
+// 1 or more threads, at most those that the machine grants unless exactly; 0: the default.
+void set_thread_limit(ThreadLimit limit);
+GrantedCores granted_cores(); // at present
 
 // The `slot`-th of `slots` slices of [0, extent), cut at multiples of grain.
 constexpr Slice slice_of(std::int64_t extent, std::int64_t grain, int slot, int slots) {

@@ -39,37 +39,6 @@ std::optional<int> quota_to_cores(long long quota, long long period) {
   return static_cast<int>(std::min<long long>(cores, INT_MAX));
 }
 
-// The smallest quota from the cgroup of this process up to the root; v2, else v1.
-std::optional<int> cgroup_quota() {
-  std::optional<int> least;
-  const auto take = [&least](std::optional<int> cores) {
-    if (cores && (!least || *cores < *least)) least = cores;
-  };
-  std::istringstream lines(read_file("/proc/self/cgroup").value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool v2 = controllers.empty();
-    if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
-    for (std::string path = line.substr(second + 1);; path = path.substr(0, path.rfind('/'))) {
-      if (v2) {
-        if (const auto text = read_file("/sys/fs/cgroup" + path + "/cpu.max"))
-          take(parse_cpu_max(*text));
-      } else {
-        const std::string folder = "/sys/fs/cgroup/cpu" + path;
-        const auto quota = read_file(folder + "/cpu.cfs_quota_us");
-        const auto period = read_file(folder + "/cpu.cfs_period_us");
-        if (quota && period)
-          take(quota_to_cores(to_number(*quota).value_or(-1), to_number(*period).value_or(-1)));
-      }
-      if (path.empty() || path.rfind('/') == std::string::npos) break;
-    }
-  }
-  return least;
-}
-
 std::optional<int> threads_from(const char* variable) {
   const char* text = std::getenv(variable);
   if (text == nullptr) return std::nullopt;
@@ -81,6 +50,36 @@ std::optional<int> threads_from(const char* variable) {
 }
 
 } // namespace
+
+std::optional<int> cgroup_quota(const std::string& root) {
+  std::optional<int> least;
+  const auto take = [&least](std::optional<int> cores) {
+    if (cores && (!least || *cores < *least)) least = cores;
+  };
+  std::istringstream lines(read_file(root + "/proc/self/cgroup").value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const bool v2 = controllers.empty();
+    if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
+    for (std::string path = line.substr(second + 1);; path = path.substr(0, path.rfind('/'))) {
+      if (v2) {
+        if (const auto text = read_file(root + "/sys/fs/cgroup" + path + "/cpu.max"))
+          take(parse_cpu_max(*text));
+      } else {
+        const std::string folder = root + "/sys/fs/cgroup/cpu" + path;
+        const auto quota = read_file(folder + "/cpu.cfs_quota_us");
+        const auto period = read_file(folder + "/cpu.cfs_period_us");
+        if (quota && period)
+          take(quota_to_cores(to_number(*quota).value_or(-1), to_number(*period).value_or(-1)));
+      }
+      if (path.empty() || path.rfind('/') == std::string::npos) break;
+    }
+  }
+  return least;
+}
 
 CpuFeatures cpu_features() {
   CpuFeatures features;
@@ -137,35 +136,30 @@ std::optional<int> parse_cpu_max(std::string_view text) {
   return quota_to_cores(*quota, *period);
 }
 
-GrantedCores granted_cores() {
-  GrantedCores granted{1, 1, cgroup_quota(), std::nullopt, "", 1};
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    granted.affinity = std::max(1, CPU_COUNT(&set));
-    std::set<std::pair<std::string, std::string>> cores;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (!CPU_ISSET(cpu, &set)) continue;
-      const std::string topology =
-          "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-      cores.emplace(read_file(topology + "physical_package_id").value_or(""),
-                    read_file(topology + "core_id").value_or(std::to_string(cpu)));
-    }
-    granted.physical = std::max(1, static_cast<int>(cores.size()));
-  } else {
-    granted.affinity = granted.physical =
-        std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+int physical_cores(const cpu_set_t& cpus) {
+  std::set<std::pair<std::string, std::string>> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &cpus)) continue;
+    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+    cores.emplace(read_file(topology + "physical_package_id").value_or(""),
+                  read_file(topology + "core_id").value_or(std::to_string(cpu)));
   }
-  granted.threads = granted.physical;
-  granted.source = granted.physical < granted.affinity ? "physical cores" : "CPU affinity";
-  if (granted.quota && *granted.quota < granted.threads) {
-    granted.threads = *granted.quota;
+  return std::max(1, static_cast<int>(cores.size()));
+}
+
+GrantedCores granted_cores(const cpu_set_t& cpus, int physical) {
+  const int affinity = std::max(1, CPU_COUNT(&cpus));
+  GrantedCores granted{affinity, physical, cgroup_quota(), std::nullopt, "", affinity, physical};
+  granted.source = physical < affinity ? "physical cores" : "CPU affinity";
+  if (granted.quota) granted.most = std::min(affinity, *granted.quota);
+  if (granted.most < granted.threads) {
+    granted.threads = granted.most;
     granted.source = "cgroup quota";
   }
   for (const char* variable : {"GYAKU_NUM_THREADS", "OMP_NUM_THREADS"})
     if (const auto wanted = threads_from(variable)) {
       granted.requested = wanted;
-      granted.threads = *wanted;
+      granted.threads = std::min(*wanted, granted.most);
       granted.source = variable;
       break;
     }

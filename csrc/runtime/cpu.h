@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <sched.h>
+
 namespace gyaku {
 
 struct CpuFeatures {
@@ -30,6 +32,12 @@ std::string cpu_name();
 // nothing where it sets no limit or makes no sense.
 std::optional<int> parse_cpu_max(std::string_view text);
 
+// The least such number among the control groups of this process, v1 or v2, up to their root. The
+// files are looked for below `root`.
+std::optional<int> cgroup_quota(const std::string& root = "");
+
+int physical_cores(const cpu_set_t& cpus); // distinct ones, to which the CPUs belong
+
 constexpr int max_threads = 1024;
 
 struct GrantedCores {
@@ -38,9 +46,10 @@ struct GrantedCores {
   std::optional<int> quota;     // from the cgroup
   std::optional<int> requested; // GYAKU_NUM_THREADS, else OMP_NUM_THREADS
   const char* source;           // the one that determined `threads`
-  int threads;
+  int most;                     // threads that can run at once
+  int threads;                  // by default
 };
-GrantedCores granted_cores();
+GrantedCores granted_cores(const cpu_set_t& cpus, int physical);
 
 // The error in GYAKU_NUM_THREADS, in one sentence; empty if it is unset or a count.
 std::string fault_of_requested_threads();

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import operator
+import warnings
+from typing import TYPE_CHECKING
 
 from gyaku import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["num_threads", "set_num_threads"]
 
 
 def num_threads() -> int:
-    """Return the number of threads of the native kernels.
+    """Return the largest number of threads of the native kernels.
+
+    Each kind of work runs on the number up to it that is measured to be fastest.
 
     Returns
     -------
     int
         The number from `set_num_threads`, else ``GYAKU_NUM_THREADS``, else ``OMP_NUM_THREADS``,
-        else the least of the CPUs of this process, its control group's quota and the physical
-        cores.
+        but at most the CPUs of this process and its control group's quota; by default the least of
+        these two and the physical cores. They are read again every second.
 
     See Also
     --------
@@ -32,22 +40,26 @@ def num_threads() -> int:
     return _core.num_threads()
 
 
-def set_num_threads(threads: int | None) -> None:
-    """Set the number of threads of the native kernels.
+def set_num_threads(threads: int | None, *, exact: bool = False) -> None:
+    """Set the largest number of threads of the native kernels, or the exact one.
 
     Results do not depend on it: the same seed gives the same bits on one thread and on eight.
 
     Parameters
     ----------
     threads : int or None
-        Number from 1 to 1,024; None for the default.
+        Number from 1 to 1,024; None for the default. More than can run at once are reduced to
+        those, with a warning.
+    exact : bool
+        Whether to use exactly this number, measured to be fastest or not, wherever there is work
+        for several threads; for benchmarks.
 
     Raises
     ------
     TypeError
         If `threads` is not an integer.
     ValueError
-        If it is out of range.
+        If it is out of range, or None and exact.
 
     See Also
     --------
@@ -62,8 +74,23 @@ def set_num_threads(threads: int | None) -> None:
     >>> gk.set_num_threads(None)
     """
     if threads is None:
+        if exact:
+            raise ValueError("set_num_threads: exact=True needs a number of threads, got None")
         _core.set_num_threads(0)
         return
+    number = _count(threads)
+    _core.set_num_threads(number, exact)
+    used = _core.num_threads()
+    if used < number:
+        warnings.warn(
+            f"set_num_threads: {number} threads are more than can run at once here, {used} are"
+            " used; exact=True enforces the number",
+            stacklevel=2,
+        )
+
+
+def _count(threads: Any) -> int:
+    """Return a number of threads, or raise."""
     if isinstance(threads, bool):
         raise TypeError(f"set_num_threads: threads must be an integer or None, got {threads!r}")
     try:
@@ -74,4 +101,41 @@ def set_num_threads(threads: int | None) -> None:
         ) from None
     if not 1 <= number <= 1024:
         raise ValueError(f"set_num_threads: threads must be between 1 and 1024, got {number}")
-    _core.set_num_threads(number)
+    return number
+
+
+def explained(team: Mapping[str, Any]) -> str:
+    """Return how many threads run a program, and why.
+
+    Parameters
+    ----------
+    team : mapping
+        The answer of `gyaku._core.Program.team`.
+
+    Returns
+    -------
+    str
+        A sentence without a full stop.
+    """
+    count, seconds = team["threads"], team["seconds"]
+    used = _threads(count)
+    if not team["shared"]:
+        return f"{used}, since a step is too small for more"
+    if team["exact"]:
+        return f"{used}, by set_num_threads"
+    if team["limit"] == 1:
+        return f"{used}, the largest number allowed"
+    others = [
+        f"{_micros(each)} on {other}" for other, each in sorted(seconds.items()) if other != count
+    ]
+    if not others or count not in seconds:
+        return f"{used}, compared with no other number yet"
+    return f"{used}: {_micros(seconds[count])} a step, but {' and '.join(others)}"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def _micros(seconds: float) -> str:
+    return f"{1e6 * seconds:,.3g} µs" if seconds < 1e-3 else f"{1e6 * seconds:,.0f} µs"

@@ -136,7 +136,10 @@ def _origin_of_threads(facts: dict[str, Any]) -> str:
     grants = [f"{cpu['physical_cores']} physical cores, {cpu['affinity']} CPUs for this process"]
     if cpu["cgroup_quota"] is not None:
         grants.append(f"a quota of {cpu['cgroup_quota']}")
-    return f"by {cpu['threads_from']} ({', '.join(grants)})"
+    origin = f"by {cpu['threads_from']} ({', '.join(grants)})"
+    if (cpu["requested_threads"] or 0) > facts["threads"]:
+        origin += f", which asks for {cpu['requested_threads']}: more than can run at once"
+    return origin + ("; fewer where they are measured to be faster" if facts["threads"] > 1 else "")
 
 
 def _bytes(count: int) -> str:

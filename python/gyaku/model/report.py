@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gyaku.backend import _core, active
 from gyaku.model.table import Table, quantity
 from gyaku.train.nonfinite import Snapshot
+from gyaku.train.profile import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,16 +224,16 @@ def profile(training: Training, steps: int) -> Table:
         raise RuntimeError("profile: the reference backend has no programs; use the native one")
     before = Snapshot(training.state)
     try:
-        training.advance(1)
+        settle(training)
+        before.restore()
         programs = [part.program for part in training.parts if part.program is not None]
         training.optimizer.prepare(steps)
         seconds = [taken for program in programs for taken in program.profile(steps)]
     finally:
         before.restore()
     tasks = [task for program in programs for task in program.tasks()]
-    threads = _core.num_threads()
     # One thread may be faster than all of them: in small tasks, or on a busy machine.
-    counts = {1, threads}
+    counts = {1, _core.num_threads()}
     peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
     bandwidths: dict[int, float] = {}
     rows = []
@@ -257,6 +258,8 @@ def profile(training: Training, steps: int) -> Table:
         f"A training step of {training.batch_size} samples, task by task",
         ["task", "time", "share", "GFLOP/s", "GB/s", "of the roofline"],
         rows,
-        f"{1e6 * sum(seconds):.1f} µs a step on {threads} threads; the machine reaches"
-        f" {peak / 1e9:.0f} GFLOP/s" + ("; skipped work counts as done" if skipping else ""),
+        f"{1e6 * sum(seconds):.1f} µs a step, task by task; the machine reaches"
+        f" {peak / 1e9:.0f} GFLOP/s"
+        + ("; skipped work counts as done" if skipping else "")
+        + f"\n{training.threads}",
     )

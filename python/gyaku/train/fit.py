@@ -112,8 +112,8 @@ def fit(
         Callbacks; a function is called with epoch and logs after each epoch. Returning True, or a
         reason as text, ends the training.
     verbose : {0, 1, 2, "auto"}
-        Progress bar (1), a line an epoch (2) or nothing (0); "auto" is a bar in terminals and
-        notebooks, and lines elsewhere.
+        Progress bar (1), a line an epoch and one on the number of threads (2), or nothing (0);
+        "auto" is a bar in terminals and notebooks, and lines elsewhere.
 
     Returns
     -------

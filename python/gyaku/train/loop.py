@@ -61,6 +61,7 @@ def run(
         loop.progress = progress()
         try:
             loop.run()
+            loop.progress.note(training.threads)
         finally:
             loop.progress.close()
     if loop.history.stopped == "interrupted":

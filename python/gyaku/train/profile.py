@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
+from gyaku.train.meters import Pace
 from gyaku.train.samples import Samples
 from gyaku.train.steps import Training
 
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
     from gyaku.optim import Optimizer
     from gyaku.train.trainee import Trainee
 
-__all__ = ["steps_to_profile"]
+__all__ = ["settle", "steps_to_profile"]
+
+_EPOCHS = 1 << 10
+"""More than `settle` needs."""
+_SECONDS = 0.15
+"""Time of steps after which their number of threads is chosen."""
 
 
 def steps_to_profile(
@@ -65,7 +72,26 @@ def steps_to_profile(
         criterion,
         copy.copy(learner),
         batch_size=size,
-        epochs=1,
+        epochs=_EPOCHS,
         seed=0,
         shuffle=False,
     )
+
+
+def settle(training: Training) -> None:
+    """Capture the step, run it until its number of threads is chosen, and return to the first.
+
+    Parameters
+    ----------
+    training : Training
+        The steps, none of them done.
+    """
+    training.advance(1)
+    teams = [part.program.team() for part in training.parts if part.program is not None]
+    if any(team["shared"] and team["limit"] > 1 and not team["exact"] for team in teams):
+        start, pace = perf_counter(), Pace()
+        while (elapsed := perf_counter() - start) < _SECONDS and training.step < training.total:
+            pace.took(max(1, training.step - 1), max(elapsed, 0.01))
+            training.advance(min(pace.steps // 4 + 1, training.total - training.step))
+    training.step = 0
+    training.seek()

@@ -57,6 +57,15 @@ class Progress(Documented):
             Time of each.
         """
 
+    def note(self, text: str) -> None:
+        """Show a remark about the training.
+
+        Parameters
+        ----------
+        text : str
+            The remark; nothing is shown if it is empty.
+        """
+
     def close(self) -> None:
         """Close the display."""
 
@@ -82,6 +91,11 @@ class Lines(Progress):
                 print(
                     f"epoch {epoch + 1}/{self.epochs}  {_numbers(logs, '  ')}  {rate}", flush=True
                 )
+
+    def note(self, text: str) -> None:
+        """Print the remark; see `Progress.note`."""
+        if text:
+            print(text, flush=True)
 
 
 class Bar(Progress):

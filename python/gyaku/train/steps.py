@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.threads import explained
 from gyaku.train.capture import Step, Steps, repeat
 from gyaku.train.meters import Meters
 from gyaku.train.samples import gather, gather_lengths, same_memory
@@ -289,6 +290,12 @@ class Training:
         if self.optimizer.acts_between:
             return [self.gradient_steps.of(size), self.update_step, self.measure_steps.of(size)]
         return [self.steps.of(size)]
+
+    @property
+    def threads(self) -> str:
+        """How many threads run the step, and why; empty if nothing was captured."""
+        program = self.parts[0].program
+        return "" if program is None else explained(program.team())
 
     def values(self, epochs: range) -> dict[str, NDArray[np.float64]]:
         """Return loss and metrics of finished epochs that `meters` still holds.

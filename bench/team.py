@@ -1,0 +1,240 @@
+"""The table of teams: the number of threads that gyaku chooses, against each fixed number.
+
+`python -m bench team`. Each experiment makes a machine that is not one's own: a neighbour on one
+core or on every core, fewer CPUs, a quota, bound threads, a second training at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
+
+from bench.peers import OWN
+from bench.ratios import best, median_ratio
+from bench.serving import Asked, interleave, server
+from bench.table import counted, judged, page, table, thread_counts, times
+from bench.workloads import ROWS, narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from bench.settings import Settings
+
+CHOSEN = "chosen"
+NOISE = 0.05
+"""Largest slowdown over the best fixed number."""
+WIDTHS = (16, 32, 64, 128, 256, 1024)
+TASKS = (*(narrow(width).name for width in WIDTHS), "mlp_seed", "mlp_big", "lenet")
+QUICK = ("width_32", "width_256")
+TIMING = ("--seconds", "0.2", "--calls", "4", "--no-loss", "--samples", "12000")
+SPIN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+QUOTA = Path("/sys/fs/cgroup/cpu/gyaku-bench"), Path("/sys/fs/cgroup/gyaku-bench")
+"""Control groups for a quota, v1 and v2."""
+
+
+class Impossible(Exception):
+    """Reason why this machine does not allow an experiment."""
+
+
+def cpus() -> list[int]:
+    """Return the CPUs of this process."""
+    return sorted(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def spinning(which: Sequence[int]) -> Iterator[None]:
+    """Keep CPUs busy by a process on each."""
+    with contextlib.ExitStack() as stack:
+        for cpu in which:
+            process = subprocess.Popen([sys.executable, "-c", SPIN, str(cpu)])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield
+
+
+@contextlib.contextmanager
+def confined() -> Iterator[None]:
+    """Confine the processes that are started to one CPU, as by ``taskset``."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """Give the processes that are started a quota of one CPU's time."""
+    group = next((path for path in QUOTA if path.parent.is_dir()), QUOTA[0])
+    try:
+        group.mkdir(exist_ok=True)
+        if (group / "cpu.max").exists():
+            (group / "cpu.max").write_text("100000 100000")
+        else:
+            (group / "cpu.cfs_quota_us").write_text("100000")
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError as error:
+        raise Impossible(f"no control group can be made: {error}") from None
+    try:
+        yield
+    finally:
+        (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+        with contextlib.suppress(OSError):
+            group.rmdir()
+
+
+class Experiment(NamedTuple):
+    """Conditions of a measurement; `pair` is for two processes at the same time."""
+
+    title: str
+    conditions: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    pair: bool = False
+
+
+EXPERIMENTS = {
+    "alone": Experiment("nothing else"),
+    "one": Experiment("a spinning process on one CPU", lambda: spinning(cpus()[-1:])),
+    "every": Experiment("a spinning process on every CPU", lambda: spinning(cpus())),
+    "confined": Experiment("one CPU for all threads, by affinity", confined),
+    "quota": Experiment("a quota of one CPU's time", limited),
+    "bound": Experiment(
+        "bound threads, OMP_PROC_BIND=true", lambda: patch.dict(os.environ, OMP_PROC_BIND="true")
+    ),
+    "pair": Experiment("two trainings at once", pair=True),
+}
+
+
+class Pair:
+    """Two servers that work at the same time; their answer is the mean."""
+
+    def __init__(self, one: Asked, other: Asked) -> None:
+        self.servers = one, other
+
+    def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the mean answer to a request."""
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda each: each.ask(arguments), self.servers))
+        return {"mean_us": sum(answer["mean_us"] for answer in both) / 2}
+
+
+class Steps:
+    """Server whose answers include the mean time of a step: disturbances count."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+
+    def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the answer to a request."""
+        answer = self.asked.ask(arguments)
+        return {"mean_us": 1e6 * sum(answer["seconds"]) / answer["steps"]}
+
+
+@contextlib.contextmanager
+def started(name: str, *, limit: int, pair: bool) -> Iterator[Asked]:
+    """Start one process, or two, on a fixed number of threads or on a chosen one."""
+    with contextlib.ExitStack() as stack:
+        start = partial(server, "bench.team_worker", name, threads=limit)
+        each = [Steps(stack.enter_context(start())) for _ in range(1 + pair)]
+        yield Pair(*each) if pair else each[0]
+
+
+def run(settings: Settings) -> dict[str, Any]:
+    """Measure and print a table for each experiment; return all results."""
+    found: dict[str, Any] = {}
+    settings.machine.measure_peak()
+    print(settings.machine.title("Teams", [OWN]))
+    for name, experiment in EXPERIMENTS.items():
+        try:
+            with experiment.conditions():
+                rows, failures = measure(settings, experiment)
+        except Impossible as error:
+            print(f"\n{experiment.title}: not measured, since {error}")
+            found[name] = {"impossible": str(error)}
+            continue
+        found[name] = {"rows": rows, "failures": failures}
+        alone = found["alone"]["rows"] if experiment.pair else None
+        print(f"\n{show(experiment, rows, alone)}", flush=True)
+        for who, why in failures.items():
+            print(f"\n{who} failed: {why}")
+    return found
+
+
+def measure(
+    settings: Settings, experiment: Experiment
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Measure all tasks under the conditions of an experiment; return the rows and the failures."""
+    counts = [CHOSEN, *map(str, thread_counts(settings.threads))]
+    tasks = QUICK if settings.quick else TASKS
+    answers, failures = interleave(
+        f"team, {experiment.title}",
+        {
+            count: partial(started, count, limit=settings.threads, pair=experiment.pair)
+            for count in counts
+        },
+        tasks,
+        settings.rounds,
+        lambda _, task: request(task, settings.data),
+    )
+    return {
+        task: compare({name: [a["mean_us"] for a in each[task]] for name, each in answers.items()})
+        for task in tasks
+    }, failures
+
+
+def request(task: str, data: Path | None) -> list[str]:
+    """Return the arguments of `bench.worker` for a task."""
+    where = ["--data", str(data)] if task in ROWS and ROWS[task].mnist else []
+    return [task, OWN, *TIMING, *where]
+
+
+def compare(us: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Return the ratio of the chosen number of threads to the best fixed one, and the verdict."""
+    fixed = best({name: each for name, each in us.items() if name != CHOSEN})
+    ratio = median_ratio(us[CHOSEN], us[fixed]) if fixed and CHOSEN in us else None
+    met = None if ratio is None else ratio <= 1 + NOISE
+    return {"us": us, "best": fixed, "ratio": ratio, "met": met}
+
+
+def one_after_other(pair: dict[str, Any], alone: dict[str, Any]) -> float:
+    """Return the time of two trainings at once over that of one after the other."""
+    both, one = (float(median(row["us"][CHOSEN])) for row in (pair, alone))
+    return both / (2 * one)
+
+
+def show(
+    experiment: Experiment,
+    rows: Mapping[str, dict[str, Any]],
+    alone: Mapping[str, dict[str, Any]] | None,
+) -> str:
+    """Return the table of an experiment, a line for each task."""
+    names = list(next(iter(rows.values()))["us"])
+    header = [experiment.title, *(title(name) for name in names), "chosen / best", "target"]
+    lines = []
+    for task, row in rows.items():
+        cells = [times(row["us"][name]) for name in names]
+        ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        lines.append([task, *cells, ratio, judged(row["met"])])
+    worst = max(row["ratio"] or 0 for row in rows.values())
+    notes = [
+        "Microseconds a step: median of the rounds (best).",
+        f"Target: at most {NOISE:.0%} slower than the best fixed number (worst {worst:.2f}).",
+    ]
+    if alone:
+        ratios = [f"{one_after_other(row, alone[task]):.2f} {task}" for task, row in rows.items()]
+        notes.append(f"Both at once over one after the other: {', '.join(ratios)}.")
+    return page(table(header, lines), *notes)
+
+
+def title(name: str) -> str:
+    """Return the heading of a number of threads."""
+    return name if name == CHOSEN else counted(int(name), "thread")
