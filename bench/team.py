@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import patch
 
 from bench.peers import OWN
 from bench.ratios import best, median_ratio
+from bench.rows import ROWS, narrow
 from bench.serving import Asked, interleave, server
 from bench.table import counted, judged, page, table, thread_counts, times
-from bench.workloads import ROWS, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,10 +93,11 @@ def limited() -> Iterator[None]:
 
 
 class Experiment(NamedTuple):
-    """Conditions of a measurement; `pair` is for two processes at the same time."""
+    """Conditions of a measurement, variables of its processes; `pair` is for two at once."""
 
     title: str
     conditions: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    variables: tuple[str, ...] = ()
     pair: bool = False
 
 
@@ -107,9 +107,7 @@ EXPERIMENTS = {
     "every": Experiment("a spinning process on every CPU", lambda: spinning(cpus())),
     "confined": Experiment("one CPU for all threads, by affinity", confined),
     "quota": Experiment("a quota of one CPU's time", limited),
-    "bound": Experiment(
-        "bound threads, OMP_PROC_BIND=true", lambda: patch.dict(os.environ, OMP_PROC_BIND="true")
-    ),
+    "bound": Experiment("bound threads", variables=("OMP_PROC_BIND=true",)),
     "pair": Experiment("two trainings at once", pair=True),
 }
 
@@ -140,12 +138,12 @@ class Steps:
 
 
 @contextlib.contextmanager
-def started(name: str, *, limit: int, pair: bool) -> Iterator[Asked]:
+def started(name: str, experiment: Experiment, *, limit: int) -> Iterator[Asked]:
     """Start one process, or two, on a fixed number of threads or on a chosen one."""
     with contextlib.ExitStack() as stack:
-        start = partial(server, "bench.team_worker", name, threads=limit)
-        each = [Steps(stack.enter_context(start())) for _ in range(1 + pair)]
-        yield Pair(*each) if pair else each[0]
+        start = partial(server, "bench.team_worker", name, *experiment.variables, threads=limit)
+        each = [Steps(stack.enter_context(start())) for _ in range(1 + experiment.pair)]
+        yield Pair(*each) if experiment.pair else each[0]
 
 
 def run(settings: Settings) -> dict[str, Any]:
@@ -154,6 +152,7 @@ def run(settings: Settings) -> dict[str, Any]:
     settings.machine.measure_peak()
     print(settings.machine.title("Teams", [OWN]))
     for name, experiment in EXPERIMENTS.items():
+        settings.keep("team", found)
         try:
             with experiment.conditions():
                 rows, failures = measure(settings, experiment)
@@ -177,10 +176,7 @@ def measure(
     tasks = QUICK if settings.quick else TASKS
     answers, failures = interleave(
         f"team, {experiment.title}",
-        {
-            count: partial(started, count, limit=settings.threads, pair=experiment.pair)
-            for count in counts
-        },
+        {count: partial(started, count, experiment, limit=settings.threads) for count in counts},
         tasks,
         settings.rounds,
         lambda _, task: request(task, settings.data),

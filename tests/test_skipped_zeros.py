@@ -225,4 +225,4 @@ def test_a_profile_says_that_operations_were_left_out() -> None:
     model = gk.Sequential(gk.Dense(100), gk.Sigmoid(), gk.Dense(10))
     model.fit(x, np.arange(64) % 10, loss="softmax_cross_entropy", batch_size=32, verbose=0)
     text = str(model.profile(x, np.arange(64) % 10, batch_size=64, steps=2))
-    assert text.endswith("; skipped work counts as done")
+    assert "; skipped work counts as done" in text

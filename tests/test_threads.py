@@ -286,10 +286,12 @@ def test_fit_and_profile_say_how_many_threads_they_use(capsys: pytest.CaptureFix
 
 
 @pytest.mark.skipif(granted() < 2, reason="needs a second thread to compare")
-def test_a_profile_compares_numbers_of_threads() -> None:
+def test_a_profile_tells_of_the_choice() -> None:
     model, data = network()
     text = str(model.profile(data["x"], data["y"], loss=data["loss"], steps=2))
-    assert re.search(r"[12] threads?: [\d.,]+ µs a step, but [\d.,]+ µs on [12]", text)
+    # On a busy machine, losses of the tests before may forbid another trial.
+    compared = r": [\d.,]+ µs a step, but [\d.,]+ µs on [12]"
+    assert re.search(rf"[12] threads?({compared}|, compared with no other number yet)", text)
 
 
 def test_idle_threads_sleep() -> None:
