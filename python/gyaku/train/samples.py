@@ -214,8 +214,11 @@ def inputs(
         If it is empty, has the wrong shape or holds a value that is not finite, or an index that is
         not whole.
     """
-    as_it_is = type(x) is np.ndarray and x.dtype is dtype and x.shape[1:] == shape and not kind
-    if as_it_is and len(x) and x.flags.carray and _core.is_finite(x):  # nearly always
+    if (  # nearly always
+        type(x) is np.ndarray
+        and (x.dtype is dtype and x.shape[1:] == shape and not kind)
+        and (len(x) and x.flags.carray and _core.is_finite(x))
+    ):
         return x
     array = real(owner, name, x)
     if array.ndim < 2:
