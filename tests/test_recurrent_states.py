@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_layers import numerical_gradient
 from test_recurrent import EPS, Array, built, each_layer, same, sequences
 
 import gyaku as gk
@@ -88,14 +87,14 @@ def assert_gradients_are_numerical(model: gk.Model, inputs: list[Array]) -> None
     x: Any = inputs if len(inputs) > 1 else inputs[0]
     dy = np.random.default_rng(1).standard_normal(model.forward(x, training=True).shape)
 
-    def value() -> float:
+    def value(_: Array) -> float:
         return float((dy * model.forward(x, training=True)).sum())
 
     found = model.backward(dy, input_gradient=True)
     pairs = [*zip(inputs, found if len(inputs) > 1 else [found], strict=True)]
     pairs += [(view, model.grads[name].copy()) for name, view in model.params.items()]
     for each, gradient in pairs:
-        expected = numerical_gradient(value, each)
+        expected = gk.numerical_gradient(value, each)
         np.testing.assert_allclose(gradient, expected, atol=100 * EPS ** (2 / 3), rtol=0)
 
 
