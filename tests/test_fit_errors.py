@@ -271,6 +271,10 @@ REMEDY = (
             [gk.Dense(4, name="first"), gk.BatchNorm(), gk.ReLU(), gk.Step(), gk.Dense(3)],
             "fit: BatchNorm 'batch_norm' cannot learn, because the gradient of Step 'step' is zero",
         ),
+        (
+            [gk.Reshape((2, 2)), gk.TimeDistributed(gk.Dense(3, "step")), gk.Flatten()],
+            "TimeDistributed 'time_distributed' cannot learn, because the gradient of its own step",
+        ),
         ([gk.Sequential(gk.Dense(4), gk.Dense(4, "step")), gk.Dense(3)], "'sequential.dense_2' c"),
     ],
 )

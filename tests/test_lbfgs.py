@@ -219,8 +219,16 @@ def test_evaluations_of_one_step_share_dropout_masks_and_count_once() -> None:
     assert weights(Twice(0.1)) == weights(gk.SGD(0.1))
 
 
-def test_with_dropout_each_step_begins_with_its_own_loss() -> None:
-    model = gk.Sequential(gk.Dense(20, "tanh"), gk.Dropout(0.3), gk.Dense(2), seed=1)
+@pytest.mark.parametrize(
+    "varying",
+    [
+        [gk.Dropout(0.3)],
+        [gk.Reshape((4, 5)), gk.TimeDistributed(gk.Dropout(0.3))],
+        [gk.Reshape((4, 5)), gk.SimpleRNN(3, stateful=True)],
+    ],
+)
+def test_where_steps_vary_each_begins_with_its_own_loss(varying: list[gk.Layer]) -> None:
+    model = gk.Sequential(gk.Dense(20, "tanh"), *varying, gk.Flatten(), gk.Dense(2), seed=1)
     optimizer = Counting()
     history = model.fit(
         X, Y, loss="mean_squared_error", optimizer=optimizer, epochs=20, batch_size=None, verbose=0

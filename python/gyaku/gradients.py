@@ -367,8 +367,8 @@ class _Comparison:
             seconds = perf_counter() - start
             if self._evaluate()[0] != value:
                 raise ValueError(
-                    "check_gradients: the loss changes from one evaluation to the next; draw random"
-                    " numbers of a layer of your own from a generator that forward seeds"
+                    "check_gradients: the loss changes from one evaluation to the next; seed the"
+                    " random numbers of a layer of your own in forward, and make no layer stateful"
                 )
             pairs = self._pairs(found if isinstance(found, tuple) else (found,))
             start = perf_counter()

@@ -152,9 +152,6 @@ class Layer(Component, Block, table=LAYERS):
     draws: ClassVar[bool] = True
     """Whether the layer draws random numbers, for initial weights or in training."""
 
-    varies: ClassVar[bool] = False
-    """Whether training steps on the same inputs differ, as those with dropout do."""
-
     # Class attributes, so that a subclass need not call this constructor.
     name: str = ""
     path: str = ""  # the name, behind those of the models that contain it
@@ -383,6 +380,11 @@ class Layer(Component, Block, table=LAYERS):
     def flops(self) -> int:
         """Floating-point operations per sample in the forward pass; 0 if not counted."""
         return 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether training steps on the same inputs differ, as those with dropout do."""
+        return False
 
     @property
     def least_batch(self) -> int:

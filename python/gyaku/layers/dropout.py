@@ -46,7 +46,6 @@ class Dropout(Layer):
     """
 
     native = True
-    varies = True
     dropping: bool
 
     def __init__(self, rate: float = 0.5, *, name: str | None = "") -> None:
@@ -70,6 +69,11 @@ class Dropout(Layer):
         if not self.dropping:
             return x
         return ops.dropout(x, self.clock, rate=self.rate, seed=self.seed, stream=self.stream)
+
+    @property
+    def varies(self) -> bool:
+        """True: each step has its own mask."""
+        return True
 
     @property
     def flops(self) -> int:

@@ -337,6 +337,11 @@ class Recurrent(Layer, abstract=True):
         y, last, _ = self.run(np.asarray(x)[:, np.newaxis], state or ())
         return y[:, 0], last
 
+    @property
+    def varies(self) -> bool:
+        """Whether a batch begins with the states of the batch before."""
+        return self.stateful
+
     def reset_states(self) -> None:
         """Begin the next batch with states of zero, in a stateful layer."""
         for states in self.carried.values():

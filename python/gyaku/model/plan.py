@@ -220,13 +220,14 @@ class Plan:
         reached, cut = set(self.outputs), dict[int, Layer]()
         learning, found = set[int](), list[tuple[int, Layer, Layer]]()
         for use in reversed(self.applications):
-            layer: Any = use.instance
-            has_slope = getattr(getattr(layer, "applied", None) or layer, "has_slope", True)
-            if use.output in reached and has_slope:
+            layer = use.instance
+            has_slope = all(getattr(part, "has_slope", True) for part in _parts(layer))
+            is_reached = not reached.isdisjoint(use.outputs)
+            if is_reached and has_slope:
                 reached.update(use.inputs)
                 learning.add(id(use.layer))
-            elif use.output in reached or use.output in cut:
-                behind = layer if not has_slope else cut[use.output]
+            elif is_reached or not cut.keys().isdisjoint(use.outputs):
+                behind = next(cut[v] for v in use.outputs if v in cut) if has_slope else layer
                 cut |= dict.fromkeys(use.inputs, behind)
                 if layer.params and use.layer.trainable:
                     found.append((id(use.layer), layer, behind))
@@ -235,7 +236,8 @@ class Plan:
     @property
     def repeatable(self) -> bool:
         """Whether training passes of the same inputs and parameters are the same."""
-        return not any(use.layer.varies or not use.layer.native for use in self.applications)
+        parts = [part for layer in self.layers for part in _parts(layer)]
+        return not any(part.varies or not part.native for part in parts)
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
@@ -496,6 +498,12 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
     check_bytes(str(layer), "the output", layer.output_shape, given)
     for shape in shapes:
         check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
+
+
+def _parts(layer: Layer) -> list[Layer]:
+    """Return a layer, and the layers in it: its activation, or the one that it wraps."""
+    within = [each for each in vars(layer).values() if isinstance(each, Layer)]
+    return [layer, *(part for each in within for part in _parts(each))]
 
 
 def clone(layer: Layer) -> Layer:
