@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -13,7 +14,12 @@ import gyaku as gk
 from child import run
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "README.ja.md", "docs/quickstart.md", "docs/ja/quickstart.md"]
+LESSONS = ["quickstart", "tagging", "anomalies", "gradients"]
+PAIRS = [
+    ("README.md", "README.ja.md"),
+    *((f"docs/{name}.md", f"docs/ja/{name}.md") for name in LESSONS),
+]
+PAGES = [page for pair in PAIRS for page in pair]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -45,7 +51,7 @@ def test_contributing_begins_with_the_commands_of_the_readme() -> None:
 
 
 def test_both_languages_show_the_same_commands_and_code() -> None:
-    for english, japanese in [PAGES[:2], PAGES[2:]]:
+    for english, japanese in PAIRS:
         assert commands(japanese) == commands(english)
         code = [
             [re.sub(r"\s*#.*", "", block) for block in blocks(page, "python")]
@@ -55,8 +61,10 @@ def test_both_languages_show_the_same_commands_and_code() -> None:
 
 
 def test_each_language_links_to_the_other_in_line_1() -> None:
-    for page, other in [PAGES[:2], PAGES[1::-1]]:
-        assert f"({other})" in (ROOT / page).read_text().splitlines()[0]
+    for english, japanese in PAIRS:
+        for page, other in [(english, japanese), (japanese, english)]:
+            link = os.path.relpath(ROOT / other, (ROOT / page).parent)
+            assert f"({link})" in (ROOT / page).read_text().splitlines()[0]
 
 
 def test_the_reference_names_what_there_is_and_nothing_else() -> None:
