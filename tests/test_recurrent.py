@@ -181,6 +181,22 @@ def test_bidirectional_is_its_two_layers(merge: str) -> None:
     same(both.forward(x, lengths=lengths), merged[merge])
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: gk.Bidirectional(gk.LSTM(3, return_sequences=True)),
+        lambda: gk.TimeDistributed(gk.Dense(3)),
+    ],
+    ids=["Bidirectional", "TimeDistributed"],
+)
+def test_a_layer_around_a_built_in_one_runs_natively(layer: Callable[[], gk.Layer]) -> None:
+    model = gk.Sequential(gk.Dense(2), layer(), gk.Dense(1))
+    x = sequences(8, 4, 2)
+    model.fit(x, x[..., :1], loss="mean_squared_error", verbose=0)
+    assert "matmul" in str(model.program())
+    assert "host" not in str(model.program())
+
+
 def test_a_frozen_layer_gets_no_gradients() -> None:
     for make in (lambda: gk.LSTM(3), lambda: gk.Bidirectional(gk.GRU(3))):
         layer = make()

@@ -91,9 +91,9 @@ def windows(
     Notes
     -----
     ``y[i]`` is ``values[index[i] : index[i] + horizon]``, and ``x[i]`` the `length` samples before:
-    nothing at or after the time of a prediction is among its inputs. For a test in the future of
-    the training, the training gets the windows ``where`` the time is before the test's; these do
-    not look into it, with their targets neither. A clock that was set back is a gap, too.
+    nothing at or after the time of a prediction is among its inputs. If a training takes the
+    windows ``where=time < test``, neither they nor their targets reach into the test. A clock that
+    was set back is a gap, too.
 
     Examples
     --------

@@ -152,6 +152,8 @@ class Bidirectional(Wrapper):
     ['forward.weight', 'forward.recurrent_weight', 'forward.bias']
     """
 
+    native = True
+
     def __init__(self, layer: Recurrent, merge: str = "concat", *, name: str | None = "") -> None:
         super().__init__(name=name)
         if not isinstance(layer, Recurrent):
@@ -258,6 +260,8 @@ class TimeDistributed(Wrapper):
     >>> layer.build((5, 28, 28, 1))  # a film of 5 pictures
     (5, 26, 26, 8)
     """
+
+    native = True
 
     def __init__(self, layer: Layer, *, name: str | None = "") -> None:
         super().__init__(name=name)
