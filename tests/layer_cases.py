@@ -228,6 +228,7 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Bidirectional sum": LayerCase(
         lambda: gk.Bidirectional(gk.SimpleRNN(2, return_sequences=True), "sum"), (3, 2)
     ),
+    "Bidirectional product": LayerCase(lambda: gk.Bidirectional(gk.GRU(2), "mul"), (3, 2)),
     "Bidirectional mean": LayerCase(lambda: gk.Bidirectional(gk.LSTM(2), "ave"), (3, 2)),
     "TimeDistributed": LayerCase(
         lambda: gk.TimeDistributed(gk.Conv1D(2, 2)), (3, 4, 2), flops=3 * 3 * 2 * (2 * 4 + 1)

@@ -192,9 +192,10 @@ def softmax_cases() -> Iterator[Case]:
 
 
 def merge_cases() -> Iterator[Case]:
-    for size in SIZES:
-        yield Case("add", f"{size}", arrays(normal((size,)), normal((size,))))
-    yield Case("add", "image", arrays(normal((9, 3, 4, 5)), normal((9, 3, 4, 5))))
+    for name in ("add", "multiply"):
+        for size in SIZES:
+            yield Case(name, f"{size}", arrays(normal((size,)), normal((size,))))
+        yield Case(name, "image", arrays(normal((9, 3, 4, 5)), normal((9, 3, 4, 5))))
     yield Case("add", "limits", arrays(of_dtype(normal_specials), of_dtype(normal_specials)))
     for rows in ((), (1,), (7,), (9, 2, 3), (311,), (0,)):
         for count, start, columns in (

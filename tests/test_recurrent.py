@@ -162,7 +162,7 @@ def test_layers_on_each_other_in_both_directions_are_those_of_pytorch(case: str)
         np.testing.assert_allclose(found[name], each, rtol=1e-12, atol=1e-14, err_msg=name)
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "ave"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
 def test_bidirectional_is_its_two_layers(merge: str) -> None:
     x, lengths = sequences(3, 4, 2), np.array([2, 4, 1])
     both = built(gk.Bidirectional(gk.GRU(3, return_sequences=True), merge), 4, 2)
@@ -176,6 +176,7 @@ def test_bidirectional_is_its_two_layers(merge: str) -> None:
     merged = {
         "concat": np.concatenate(outputs, axis=-1),
         "sum": one + other,
+        "mul": one * other,
         "ave": (one + other) * np.float32(0.5),
     }
     same(both.forward(x, lengths=lengths), merged[merge])
@@ -288,7 +289,7 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     ),
     (
         ValueError,
-        "Bidirectional: merge must be one of concat, sum, ave, got 'add'",
+        "Bidirectional: merge must be one of concat, sum, mul, ave, got 'add'",
         lambda: gk.Bidirectional(gk.GRU(3), "add"),
     ),
     (

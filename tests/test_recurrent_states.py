@@ -112,6 +112,17 @@ def test_states_travel_from_an_encoder_to_a_decoder(
     np.testing.assert_array_equal(again.predict(inputs), model.predict(inputs))
 
 
+def test_a_summary_shows_all_outputs_of_a_layer() -> None:
+    model = encoder_and_decoder(gk.LSTM, with_output=False)
+    model.build()
+    lines = str(model.summary()).splitlines()
+    first, second = (
+        next(line for line in lines if line.startswith(each)) for each in ("lstm ", "lstm_2 ")
+    )
+    assert "(3,), (3,), (3,)" in first
+    assert second.endswith("x2, lstm[1], lstm[2]")
+
+
 def test_a_cell_alone_may_be_the_output() -> None:
     x = gk.Input((4, 2))
     _, _, c = gk.LSTM(3, return_state=True, return_sequences=True)(x)

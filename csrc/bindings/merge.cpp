@@ -11,8 +11,9 @@ namespace gyaku::bindings {
 
 namespace {
 
-py::object add(py::handle a_array, py::handle b_array, py::handle out) {
-  Call call("add");
+py::object merge(const char* name, KernelId id, py::handle a_array, py::handle b_array,
+                 py::handle out) {
+  Call call(name);
   const Tensor a = call.real_input(a_array, "a"), b = call.real_input(b_array, "b");
   call.require(a.like(b), "a and b differ in shape or dtype");
   const py::object y_array = call.result(out, a.shape, a.scalar());
@@ -29,11 +30,17 @@ py::object add(py::handle a_array, py::handle b_array, py::handle out) {
   const std::int64_t line = 64 / y.item_bytes;
   const bool by_sample = y.rows() >= enough_samples;
   args.unit = by_sample ? y.columns() : line;
-  call.run(make_task("add", KernelId::add, y.scalar(), args,
-                     by_sample ? y.rows() : (y.size + line - 1) / line, 1,
-                     Work{1, 1} * static_cast<double>(y.size),
+  call.run(make_task(name, id, y.scalar(), args, by_sample ? y.rows() : (y.size + line - 1) / line,
+                     1, Work{1, 1} * static_cast<double>(y.size),
                      {a.read(by_sample), b.read(by_sample), y.write(by_sample)}));
   return y_array;
+}
+
+py::object add(py::handle a, py::handle b, py::handle out) {
+  return merge("add", KernelId::add, a, b, out);
+}
+py::object multiply(py::handle a, py::handle b, py::handle out) {
+  return merge("multiply", KernelId::multiply, a, b, out);
 }
 
 // Columns [x_start, ...) of x become columns [y_start, ...) of y.
@@ -91,6 +98,7 @@ py::object take_columns(py::handle x_array, std::int64_t start, std::int64_t cou
 
 void register_merge(py::module_& module) {
   module.def("add", &add, py::arg("a"), py::arg("b"), py::arg("out"));
+  module.def("multiply", &multiply, py::arg("a"), py::arg("b"), py::arg("out"));
   module.def("copy_columns", &copy_columns, py::arg("x"), py::arg("out"), py::arg("start"));
   module.def("take_columns", &take_columns, py::arg("x"), py::arg("start"), py::arg("count"));
 }

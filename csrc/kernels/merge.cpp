@@ -1,4 +1,4 @@
-// Merged branches: their sum, and columns copied from one matrix to another.
+// Merged branches: their sum or product, and columns copied from one matrix to another.
 #include "kernels/args/merge.h"
 #include "kernels/args/activation.h"
 #include "kernels/entry.h"
@@ -6,14 +6,22 @@
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
-template <class T> void add(const ElementwiseArgs& args, Slice slice) noexcept {
+// y = combine(a, b) of all elements.
+template <class T, class Combine>
+GYAKU_INLINE void merge(const ElementwiseArgs& args, Slice slice, Combine combine) noexcept {
   const T* a = static_cast<const T*>(args.x);
   const T* b = static_cast<const T*>(args.saved);
   T* y = static_cast<T*>(args.y);
   const std::int64_t end = slice.end * args.unit;
   for_each_vector<T>(
       slice.begin * args.unit, end < args.size ? end : args.size,
-      [=](std::int64_t i, int n) { store(y + i, load(a + i, n) + load(b + i, n), n); });
+      [=](std::int64_t i, int n) { store(y + i, combine(load(a + i, n), load(b + i, n)), n); });
+}
+template <class T> void add(const ElementwiseArgs& args, Slice slice) noexcept {
+  merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a + b; });
+}
+template <class T> void multiply(const ElementwiseArgs& args, Slice slice) noexcept {
+  merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a * b; });
 }
 
 template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) noexcept {
@@ -31,6 +39,9 @@ template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) n
 
 // Slices of elements, in units of ElementwiseArgs::unit.
 Entry add_kernel() noexcept { return entry<ElementwiseArgs, add<float>, add<double>>; }
+Entry multiply_kernel() noexcept {
+  return entry<ElementwiseArgs, multiply<float>, multiply<double>>;
+}
 // Slices of rows, in units of CopyColumnsArgs::unit.
 Entry copy_columns_kernel() noexcept {
   return entry<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>;

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bidirectional", "TimeDistributed"]
 
-MERGES = ("concat", "sum", "ave")
+MERGES = ("concat", "sum", "mul", "ave")
 
 
 class Owned(MutableMapping[str, NDArray[Any]]):
@@ -124,8 +124,8 @@ class Bidirectional(Wrapper):
     layer : Recurrent
         The layer, such as ``LSTM(32, return_sequences=True)``; a second one like it, with weights
         of its own, goes backwards.
-    merge : {"concat", "sum", "ave"}
-        How the two outputs become one: side by side, their sum, or their mean.
+    merge : {"concat", "sum", "mul", "ave"}
+        How the two outputs become one: side by side, their sum, their product, or their mean.
     name : str, optional
         The layer's name.
 
@@ -208,6 +208,9 @@ class Bidirectional(Wrapper):
             ops.copy_columns(first, y, start=0)
             ops.copy_columns(second, y, start=first.shape[-1])
             return y
+        if self.merge == "mul":
+            self._outputs = first, second
+            return ops.multiply(first, second)
         y = ops.add(first, second)
         return ops.rescale(y, scale=0.5) if self.merge == "ave" else y
 
@@ -217,6 +220,8 @@ class Bidirectional(Wrapper):
         if self.merge == "concat":
             width = dy.shape[-1] // 2
             first, second = (ops.take_columns(dy, start=start, count=width) for start in (0, width))
+        elif self.merge == "mul":
+            second, first = (ops.multiply(dy, each) for each in self._outputs)
         elif self.merge == "ave":
             first = second = ops.rescale(dy, scale=0.5)
         found: list[Any] = []

@@ -140,6 +140,7 @@ def summary(model: Summarized) -> Table:
         for use, row in zip(plan.applications, rows, strict=True):
             row.append(", ".join(names[value] for value in use.inputs))
             names[use.output] = use.path
+            names |= {value: f"{use.path}[{value - use.output}]" for value in use.outputs[1:]}
     shape = "" if model.input_shape is None else f", inputs {model.input_shape}"
     return Table(f"{type(model).__name__} {model.title!r}{shape}", header, rows, footer)
 
@@ -154,10 +155,10 @@ def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
         return [*row, "?", "?", "?", "?"]
     return [
         *row,
-        str(layer.output_shape),
+        ", ".join(map(str, layer.output_shapes)),
         _held(use, plan),
         quantity(layer.flops, "FLOP") if layer.flops or layer.native else "?",
-        quantity(math.prod(layer.output_shape) * model.dtype.itemsize, "B"),
+        quantity(sum(map(math.prod, layer.output_shapes)) * model.dtype.itemsize, "B"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Sums and concatenations of arrays, for the branches of a graph."""
+"""Sums, products and concatenations of arrays, for the branches of a graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gyaku.ops.op import like_first, operation, per_element, prepared
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["add", "copy_columns", "take_columns"]
+__all__ = ["add", "copy_columns", "multiply", "take_columns"]
 
 
 def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) -> None:
@@ -73,7 +73,10 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
     >>> ops.add([1.0, 2.0], [3.0, 4.0])
     array([4., 6.])
     """
-    op = "add"
+    return _merged("add", a, b, out)
+
+
+def _merged(op: str, a: ArrayLike, b: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]:
     a, b = floats(op, a=a, b=b)
     check_same_shape(op, "a and b", a, b)
     out = result(op, out, a.shape, a.dtype)
@@ -81,6 +84,53 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
         if x.ctypes.data != out.ctypes.data:  # out may be an input as a whole
             check_no_overlap(op, out, **{name: x})
     return prepared(a=a, b=b, out=out)
+
+
+@operation(
+    _core.multiply,
+    inputs="a b",
+    outputs="y",
+    shapes=like_first,
+    flops=per_element(1),
+    saves="input",
+    gradient="multiply",
+    roundings=1,
+)
+def multiply(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Multiply two arrays of the same shape, element by element.
+
+    Parameters
+    ----------
+    a : array_like
+        First array.
+    b : array_like
+        Second array.
+    out : ndarray or None, optional
+        Array of the same shape that the result is written to. It may be a or b.
+
+    Returns
+    -------
+    ndarray
+        The products: float64 if a or b is, else float32.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or out has another dtype than the result.
+    ValueError
+        If shapes differ, or out overlaps an input that it is not.
+
+    Notes
+    -----
+    y = a b; the gradient with respect to a is b dy, that with respect to b is a dy.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.multiply([1.0, 2.0], [3.0, 4.0])
+    array([3., 8.])
+    """
+    return _merged("multiply", a, b, out)
 
 
 @operation(

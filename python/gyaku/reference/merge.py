@@ -1,4 +1,4 @@
-"""Sums and concatenations of arrays, for the branches of a graph."""
+"""Sums, products and concatenations of arrays, for the branches of a graph."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["add", "copy_columns", "take_columns"]
+__all__ = ["add", "copy_columns", "multiply", "take_columns"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def add(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """Return y = a + b; the gradient with respect to a and to b is dy."""
     return np.asarray(a + b)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities are values here
+def multiply(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Return y = a b; the gradient with respect to a is b dy, that with respect to b is a dy."""
+    return np.asarray(a * b)
 
 
 def copy_columns(x: NDArray[Any], out: NDArray[Any], *, start: int) -> NDArray[Any]:
