@@ -21,6 +21,8 @@ Make = Callable[[Generator, DType], Call]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 DTYPES = (FLOAT32, FLOAT64)
+# Losses of outputs and targets of one shape.
+DIFFERENCES = [name for name, row in TABLE.items() if row.inputs == ("y", "t")]
 # What the equation is evaluated in, so that its own rounding does not count.
 WIDE: dict[DType, DType] = {FLOAT32: FLOAT64, FLOAT64: np.dtype(np.longdouble)}
 

@@ -16,6 +16,7 @@ from gather_cases import gather_cases, image_cases, rescale_cases
 from norm_cases import norm_cases
 from numpy.random import Generator
 from op_case import (
+    DIFFERENCES,
     Array,
     Call,
     Case,
@@ -237,12 +238,12 @@ def loss_cases() -> Iterator[Case]:
                     "cross_entropy", f"{n}x{c}-{what}", make, sparse=what == "labels", **options
                 )
         for reduction in ("mean", "sum"):
-            for name in ("sum_squared_error", "mean_squared_error"):
+            for name in DIFFERENCES:
                 make = arrays(normal((n, c)), normal((n, c)))
                 yield Case(name, f"{n}x{c}", make, reduction=reduction)
         make = arrays(integers((n, c)), integers((n, c)))
         yield Case("sum_squared_error", f"{n}x{c}-whole", make, exact=True, reduction="sum")
-    for name in ("sum_squared_error", "mean_squared_error"):
+    for name in DIFFERENCES:
         yield Case(name, "vector", arrays(normal((5,)), normal((5,))))
         yield Case(name, "image", arrays(normal((2, 3, 4)), normal((2, 3, 4))))
     masked = constant([[0.5, -np.inf, 1.0], [-np.inf, 2.0, 2.5]])

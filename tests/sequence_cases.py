@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from op_case import Array, Call, Case, DType, Make, arrays, constant, integers, normal
+from op_case import DIFFERENCES, Array, Call, Case, DType, Make, arrays, constant, integers, normal
 
 # Samples, steps, further axes, and classes on the last one.
 SHAPES = ((1, 1, 1), (3, 4, 2), (5, 7, 3), (4, 3, 17), (2, 3, 5, 4), (13, 29, 33))
@@ -52,7 +52,7 @@ def sequence_cases() -> Iterator[Case]:
                 yield from both("softmax_cross_entropy", label, make, sparse=sparse, **options)
                 make = arrays(shares(shape), target)
                 yield from both("cross_entropy", label, make, sparse=what == "labels", **options)
-            for op in ("sum_squared_error", "mean_squared_error"):
+            for op in DIFFERENCES:
                 make = arrays(normal(shape), normal(shape))
                 yield from both(op, name, make, reduction=reduction)
         yield from both("count_correct", name, arrays(integers(shape), labels(shape)))

@@ -11,7 +11,7 @@ import pytest
 
 import gyaku as gk
 from gyaku.interop import safetensors
-from gyaku.losses import LOSSES, loss
+from gyaku.losses import loss
 from gyaku.metrics import metric
 from gyaku.optim import optimizer
 
@@ -136,13 +136,12 @@ def test_other_names_are_taken(choose: Callable[[Any], object], given: Any, want
         ("categorical_crossentropy", "'softmax_cross_entropy' for a last layer without activation"),
         ("sparse_categorical_crossentropy", "'cross_entropy' for a model that ends in Softmax"),
         ("bce", r"for two classes end the model in Dense\(2\)"),
-        ("mae", "unknown loss 'mae', known are cross_entropy, mean_squared_error, softmax_cr"),
+        ("huber", "unknown loss 'huber', known are cross_entropy, mean_"),
     ],
 )
 def test_a_name_that_could_mean_several_losses_is_answered_with_advice(
     given: str, message: str
 ) -> None:
-    assert "mean_absolute_error" not in LOSSES
     with pytest.raises(ValueError, match=message):
         loss(given)
 
