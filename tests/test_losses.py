@@ -32,6 +32,7 @@ def log_softmax(y: NDArray[Any]) -> NDArray[Any]:
 EQUATIONS = {
     "sum_squared_error": lambda y, t: 0.5 * ((y - t) ** 2).sum(axis=1),
     "mean_squared_error": lambda y, t: ((y - t) ** 2).mean(axis=1),
+    "mean_absolute_error": lambda y, t: np.abs(y - t).mean(axis=1),
     "cross_entropy": lambda y, t: -(t * np.log(y + 1e-7)).sum(axis=1),
     "softmax_cross_entropy": lambda y, t: -(t * log_softmax(y)).sum(axis=1),
 }
@@ -103,6 +104,16 @@ def test_squared_errors_take_images() -> None:
     loss, dy = MeanSquaredError()(y, t)
     assert float(loss) == pytest.approx(((y - t) ** 2).mean(), rel=100 * EPS)
     assert dy.shape == y.shape
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_the_gradient_of_an_absolute_error_is_a_sign(backend: str) -> None:
+    gk.use_backend(backend)
+    least = np.finfo(np.float64).tiny  # whose difference underflows
+    y = np.array([[1.0, 1.0, 2.0, 1.5 * least, np.inf, np.nan]])
+    t = np.array([[1.0, 3.0, 1.0, least, np.inf, 0.0]])
+    _, dy = gk.losses.loss("mae")(y, t)
+    np.testing.assert_array_equal(6 * dy, [[0, -1, 1, 1, np.nan, np.nan]])
 
 
 def test_a_function_is_a_loss() -> None:

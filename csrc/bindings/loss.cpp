@@ -175,9 +175,12 @@ py::tuple cross_entropy(py::handle p, py::handle target, py::handle lengths, dou
                     6);
 }
 
-py::tuple squared_error(py::handle y_array, py::handle t_array, py::handle lengths_array,
-                        bool mean_over_features, const std::string& reduction) {
-  Call call("squared_error");
+// A loss of the differences between outputs and targets; `slope` is the factor of its derivative.
+// The sum over the features is divided by it, the mean is not.
+py::tuple difference_loss(const char* name, KernelId id, py::handle y_array, py::handle t_array,
+                          py::handle lengths_array, double slope, bool mean_over_features,
+                          const std::string& reduction, double flops) {
+  Call call(name);
   const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
   call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
   const Lengths lengths = lengths_for(call, y, lengths_array);
@@ -192,12 +195,24 @@ py::tuple squared_error(py::handle y_array, py::handle t_array, py::handle lengt
     features = args.step;
     scale = 1;
   }
-  args.gradient_factor = mean_over_features
-                             ? 2 * scale / static_cast<double>(std::max<std::int64_t>(features, 1))
-                             : scale;
-  return run_loss(call, "squared_error", KernelId::squared_error, y,
-                  {t.data, nullptr, t.read(true)}, lengths, reduction == "mean", args,
-                  args.gradient_factor / 2, 4);
+  const double factor =
+      scale /
+      (mean_over_features ? static_cast<double>(std::max<std::int64_t>(features, 1)) : slope);
+  args.gradient_factor = slope * factor;
+  return run_loss(call, name, id, y, {t.data, nullptr, t.read(true)}, lengths, reduction == "mean",
+                  args, factor, flops);
+}
+
+py::tuple squared_error(py::handle y, py::handle t, py::handle lengths, bool mean_over_features,
+                        const std::string& reduction) {
+  return difference_loss("squared_error", KernelId::squared_error, y, t, lengths, 2,
+                         mean_over_features, reduction, 4);
+}
+
+py::tuple absolute_error(py::handle y, py::handle t, py::handle lengths,
+                         const std::string& reduction) {
+  return difference_loss("absolute_error", KernelId::absolute_error, y, t, lengths, 1, true,
+                         reduction, 3);
 }
 
 py::object count_steps(py::handle lengths_array, std::int64_t steps) {
@@ -254,6 +269,8 @@ void register_loss(py::module_& module) {
              py::arg("delta"), py::arg("reduction"));
   module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
              py::arg("mean_over_features"), py::arg("reduction"));
+  module.def("absolute_error", &absolute_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
+             py::arg("reduction"));
   module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
   module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
              py::arg("lengths"));

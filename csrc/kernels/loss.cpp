@@ -213,6 +213,28 @@ template <class T> void squared_error(const LossArgs& args, Slice slice) noexcep
   });
 }
 
+// loss = sum |y - t|; dy = factor sign(y - t), by comparison: a difference may be flushed to zero
+template <class T> void absolute_error(const LossArgs& args, Slice slice) noexcept {
+  const std::int64_t columns = args.columns;
+  const vec<T> factor = broadcast(static_cast<T>(over_count(args.gradient_factor, args.count)));
+  for (std::int64_t row = slice.begin; row < slice.end; ++row) {
+    const T* y = static_cast<const T*>(args.y) + row * columns;
+    const T* t = static_cast<const T*>(args.target) + row * columns;
+    T* dy = static_cast<T*>(args.dy) + row * columns;
+    const std::int64_t real = args.lengths == nullptr ? columns : real_part(args, row);
+    vec<T> sums = zero<T>();
+    for_each_vector<T>(0, real, [&](std::int64_t j, int n) {
+      const vec<T> output = load(y + j, n), target = load(t + j, n), difference = output - target;
+      sums = sums + abs(difference);
+      // Otherwise zero or NaN.
+      store(dy + j, select(output < target, -factor, select(output > target, factor, difference)),
+            n);
+    });
+    for_each_vector<T>(real, columns, [&](std::int64_t j, int n) { store(dy + j, zero<T>(), n); });
+    args.row_loss[row] = static_cast<double>(reduce_add(sums));
+  }
+}
+
 // Pairwise sum: halves down to blocks of at most 128, a block in eight interleaved sums; the same
 // tree in every instruction set.
 double pairwise_sum(const double* x, std::int64_t n) noexcept {
@@ -286,6 +308,10 @@ Entry cross_entropy_kernel() noexcept {
 // Slices of rows.
 Entry squared_error_kernel() noexcept {
   return entry<LossArgs, squared_error<float>, squared_error<double>>;
+}
+// Slices of rows.
+Entry absolute_error_kernel() noexcept {
+  return entry<LossArgs, absolute_error<float>, absolute_error<double>>;
 }
 // One slice.
 Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy", "SumSquaredError"]
+__all__ = ["CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError", "SoftmaxCrossEntropy"]
+__all__ += ["SumSquaredError"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -151,6 +152,36 @@ class MeanSquaredError(Loss):
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
         return ops.mean_squared_error(y, t, lengths=lengths, reduction=self.reduction)
+
+
+class MeanAbsoluteError(Loss):
+    """Mean of the absolute differences between outputs and targets.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Mean or sum of the losses of a batch's samples.
+
+    Notes
+    -----
+    ``E = 1/K Σ_k |y_k - t_k|`` a sample of K elements, ``dE/dy = 1/K sign(y - t)``, which is 0
+    where they are equal. Outliers among the targets count less than in `MeanSquaredError`: the best
+    constant output is the median of the targets, not their mean.
+
+    Examples
+    --------
+    >>> loss, dy = MeanAbsoluteError()(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
+    >>> print(loss, dy)
+    1.0 [[0.5 0. ]]
+    """
+
+    native = True
+
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.mean_absolute_error(y, t, lengths=lengths, reduction=self.reduction)
 
 
 class CrossEntropy(Loss):

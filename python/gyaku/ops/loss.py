@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     LossAndGradient = tuple[NDArray[Any], NDArray[Any]]
 
-__all__ = ["cross_entropy", "mean_squared_error", "softmax_cross_entropy", "sum_squared_error"]
+__all__ = ["cross_entropy", "mean_absolute_error", "mean_squared_error", "softmax_cross_entropy"]
+__all__ += ["sum_squared_error"]
 
 
 def _loss_and_gradient(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
@@ -335,7 +336,7 @@ def cross_entropy(
     return prepared(p=p, target=target, lengths=lengths)
 
 
-def _squared_error(
+def _difference_loss(
     op: str, y: ArrayLike, t: ArrayLike, lengths: ArrayLike | None, reduction: str
 ) -> LossAndGradient:
     y = floating(op, "y", y)
@@ -399,7 +400,7 @@ def sum_squared_error(
     >>> ops.sum_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _squared_error("sum_squared_error", y, t, lengths, reduction)
+    return _difference_loss("sum_squared_error", y, t, lengths, reduction)
 
 
 @operation(
@@ -454,4 +455,59 @@ def mean_squared_error(
     >>> ops.mean_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _squared_error("mean_squared_error", y, t, lengths, reduction)
+    return _difference_loss("mean_squared_error", y, t, lengths, reduction)
+
+
+@operation(
+    lambda y, t, *, lengths, reduction: _core.absolute_error(y, t, lengths, reduction),
+    kernel="absolute_error",
+    inputs="y t",
+    outputs="loss dy",
+    shapes=_loss_and_gradient,
+    flops=per_element(3),
+    no_gradient="it returns its gradient",
+    roundings=4,
+    terms=_features,
+)
+def mean_absolute_error(
+    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+) -> LossAndGradient:
+    """Compute the mean of absolute differences of each sample, with its gradient.
+
+    Parameters
+    ----------
+    y : array_like
+        Outputs, of shape (n, ...), f elements a sample.
+    t : array_like
+        Targets, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
+    reduction : {"mean", "sum"}, default "mean"
+        Mean or sum over the n samples.
+
+    Returns
+    -------
+    loss : ndarray
+        The loss, float64 of shape (1,).
+    dy : ndarray
+        Gradient with respect to the outputs, of their shape; 0 where outputs equal targets.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes differ, the batch is empty, or there is no such reduction.
+
+    Notes
+    -----
+    L = Σ |y - t| / f, dy = sign(y - t) / f, both divided by n for the mean.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.mean_absolute_error([[1.0, -2.0]], [[0.0, 0.0]])
+    (array([1.5]), array([[ 0.5, -0.5]]))
+    """
+    return _difference_loss("mean_absolute_error", y, t, lengths, reduction)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cross_entropy", "mean_squared_error", "softmax_cross_entropy", "sum_squared_error"]
+__all__ = ["cross_entropy", "mean_absolute_error", "mean_squared_error", "softmax_cross_entropy"]
+__all__ += ["sum_squared_error"]
 
 
 def _total(terms: NDArray[Any], factor: float) -> NDArray[Any]:
@@ -130,3 +131,19 @@ def mean_squared_error(
     features = max(y[:1].size, 1)
     factor = _per_sample(reduction, len(y)) / features
     return _squared_error(y, t, factor, 2 * factor)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # infinities are values here
+def mean_absolute_error(
+    y: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    reduction: str = "mean",
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return L = Σ |y - t| / f, dy = sign(y - t) / f, both divided by n for the mean."""
+    if lengths is not None:
+        return _of_real_steps(mean_absolute_error, y, t, lengths, reduction=reduction)
+    difference = y - t
+    factor = _per_sample(reduction, len(y)) / max(y[:1].size, 1)
+    return _total(np.abs(difference), factor), factor * np.sign(difference)
