@@ -58,6 +58,7 @@ FOREIGN = {
     "BinaryCrossentropy": "losses.CrossEntropy",
     "CategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     "CrossEntropyLoss": "losses.SoftmaxCrossEntropy",
+    "L1Loss": "losses.MeanAbsoluteError",
     "MSELoss": "losses.MeanSquaredError",
     "SparseCategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     # Arguments.
