@@ -214,9 +214,9 @@ def inputs(
         If it is empty, has the wrong shape or holds a value that is not finite, or an index that is
         not whole.
     """
-    if type(x) is np.ndarray and x.dtype is dtype and x.shape[1:] == shape and not kind:
-        if len(x) and x.flags.carray and _core.is_finite(x):  # nearly always
-            return x
+    usual = type(x) is np.ndarray and x.dtype is dtype and x.shape[1:] == shape and not kind
+    if usual and len(x) and x.flags.carray and _core.is_finite(x):
+        return x
     array = real(owner, name, x)
     if array.ndim < 2:
         hint = "" if shape is None else misfit(name, array.shape, shape)
