@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import gc
 import inspect
@@ -9,6 +10,7 @@ import itertools
 import pickle
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,6 +193,21 @@ def test_a_value_that_is_not_finite_is_found_anywhere(dtype: str) -> None:
             x[place] = value
             assert not _core.is_finite(x)
             x[place] = -0.0
+
+
+def test_a_native_lambda_takes_the_arguments_of_its_operation_in_order() -> None:
+    found = 0
+    for path in Path(inspect.getfile(operation)).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for call in getattr(node, "decorator_list", ()):
+                native = getattr(call, "args", [None])[0] if isinstance(call, ast.Call) else None
+                if not isinstance(node, ast.FunctionDef) or not isinstance(native, ast.Lambda):
+                    continue
+                expected = [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
+                assert [arg.arg for arg in native.args.args] == expected, node.name
+                assert not native.args.kwonlyargs, node.name
+                found += 1
+    assert found > 20
 
 
 def test_the_decorator_makes_a_row() -> None:

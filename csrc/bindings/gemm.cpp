@@ -234,8 +234,7 @@ Work work_of(const Product& product, const NamedActivation& activation) {
 }
 
 py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b, py::handle bias,
-                  py::handle activation, py::handle alpha, bool independent_rows,
-                  py::handle out) {
+                  py::handle activation, py::handle alpha, bool independent_rows, py::handle out) {
   Call call("matmul");
   Product product = product_of(call, call.real_matrix(a, "a"), call.real_matrix(b, "b"),
                                transpose_a, transpose_b);

@@ -32,13 +32,15 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
 
 // All steps on this thread: no rounds, no slots.
 void run_alone(std::span<const ScheduledTask> steps) noexcept {
-  for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
-    const ScheduledTask& step = steps[begin];
-    for (end = begin + 1; steps[end - 1].rows_with_next > 0;) ++end;
-    if (end > begin + 1)
-      run_together(steps.subspan(begin, end - begin), {0, step.extent});
-    else if (step.extent > 0)
-      step.kernel(step.args, {0, step.extent});
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const ScheduledTask& step = steps[i];
+    if (step.rows_with_next == 0) {
+      if (step.extent > 0) step.kernel(step.args, {0, step.extent});
+      continue;
+    }
+    const std::size_t first = i;
+    while (steps[i].rows_with_next > 0) ++i;
+    run_together(steps.subspan(first, i - first + 1), {0, step.extent});
   }
 }
 

@@ -1,9 +1,9 @@
 """Operations: the public function, its row in the table, the native and the reference path.
 
 `operation` decorates the careful path of an operation, which converts the arguments to the form of
-a kernel's inputs, or raises with one sentence. The public function first passes the arguments to
-`gyaku._core` unchanged, which costs a fraction of a microsecond; arguments that `_core` cannot use
-take the careful path, once.
+a kernel's inputs, or raises with one sentence. The public function, an object of `gyaku._core`,
+first passes the arguments to a native function unchanged, which costs a fraction of a microsecond;
+arguments that this one cannot use take the careful path, once.
 """
 
 from __future__ import annotations
