@@ -76,6 +76,10 @@ std::uint64_t key_of(std::span<const Task> tasks) {
   return key ^ key >> 32;
 }
 
+// Work that takes longer begins on all threads: it may be the only one of its kind, as most eager
+// calls are, or a single run on one thread may cost much.
+constexpr double short_call = 0.2e-3, short_step = 20e-3;
+
 } // namespace
 
 // Programs that are run one after the other, and timed together.
@@ -89,6 +93,7 @@ public:
       if (const Load& load = repeat.program->load_; times * load.seconds > most) {
         most = times * load.seconds;
         load_.key = load.key;
+        load_.begins_alone = load.begins_alone;
       }
       is_shared_ = is_shared_ || (repeat.times > 0 && repeat.program->is_shared_);
       calls_host_ = calls_host_ || (repeat.times > 0 && repeat.program->calls_host_);
@@ -189,7 +194,8 @@ void Program::end(std::span<const Operand> outputs) {
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   if (optimize && !calls_host_) share_memory();
-  load_ = {key_of(tasks_), expected_seconds(tasks_), true};
+  const double seconds = expected_seconds(tasks_);
+  load_ = {key_of(tasks_), seconds, seconds < short_step};
   is_shared_ = std::any_of(stretches_.begin(), stretches_.end(), std::mem_fn(&Stretch::shared));
 }
 
@@ -308,13 +314,6 @@ std::vector<double> Program::profile(int repeats) {
   for (double& second : seconds) second /= repeats;
   return seconds;
 }
-
-namespace {
-
-// Eager calls that take longer may be the only ones of their kind.
-constexpr double short_call = 0.2e-3;
-
-} // namespace
 
 void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   // A replay that ends before a team would be awake runs on this thread, task after task.
