@@ -94,3 +94,22 @@ def test_lengths_reach_the_layers_of_a_nested_model() -> None:
     last = Seen()
     gk.Sequential(gk.Sequential(Table()), gk.Residual(gk.Dense(3), last)).forward(X)
     assert last.seen == LENGTHS
+
+
+def tagger(steps: int) -> gk.Sequential:
+    model = gk.Sequential(
+        gk.Embedding(4, 5, mask_zero=True),
+        gk.Bidirectional(gk.LSTM(6, return_sequences=True)),
+        gk.Dense(3),
+    )
+    model.build((steps,))
+    return model
+
+
+def test_more_padding_changes_no_output_of_a_real_step() -> None:
+    model, wider = tagger(4), tagger(7)
+    for name, values in model.params.items():
+        wider.params[name] = values
+    real = np.arange(4) < np.array(LENGTHS)[:, np.newaxis]
+    found = wider.predict(np.pad(X, ((0, 0), (0, 3))))[:, :4]
+    np.testing.assert_array_equal(found[real], model.predict(X)[real])

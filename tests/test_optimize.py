@@ -40,6 +40,28 @@ def test_an_optimized_program_gives_the_same_bits(
     assert len(tasks) < len(plain_tasks)  # something was fused, or the test would prove nothing
 
 
+@pytest.mark.parametrize("activation", ["Sigmoid", "Tanh"])
+def test_a_loss_of_padded_sequences_is_fused_without_a_change(
+    activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    ids, y = rng.integers(1, 9, (37, 6)), rng.random((37, 6, 3))
+    ids[np.arange(6) >= rng.integers(1, 7, 37)[:, np.newaxis]] = 0
+    found = []
+    for optimize, threads in (("0", 1), ("", 3)):
+        monkeypatch.setenv("GYAKU_OPTIMIZE", optimize)
+        _core.set_num_threads(threads)
+        layers = [gk.Embedding(9, 4, mask_zero=True), gk.Dense(3), getattr(gk, activation)()]
+        model = gk.Sequential(*layers, seed=3)
+        history = model.fit(
+            ids, y, loss="mean_squared_error", epochs=3, batch_size=8, verbose=False
+        )
+        fused = f"squared_error + {activation.lower()}_backward" in str(model.program())
+        found.append((model.flat_params.tobytes(), history["loss"], fused))
+    assert found[0][:2] == found[1][:2]
+    assert (found[0][2], found[1][2]) == (False, True)
+
+
 def images(pool: Any, activation: Any, dtype: str, *, skip: bool = False) -> tuple[bytes, bool]:
     """Train a small network; return its bits, and whether an activation's gradient comes last."""
     x = np.random.default_rng(1).standard_normal((61, 9, 8, 3)).astype(dtype)
