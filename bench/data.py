@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.workloads import BatchNorm, Conv, MaxPool, Weighted
+from bench.workloads import BatchNorm, Conv, MaxPool, Recurrent, Weighted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +134,8 @@ def initial_weights(workload: Workload, seed: int = 0) -> Weights:
         if isinstance(layer, BatchNorm):
             channels = before[-1]
             found.append((np.ones(channels, np.float32), np.zeros(channels, np.float32)))
+        if isinstance(layer, Recurrent):
+            found.append(recurrent_weights(layer, before[1], random))
         if not isinstance(layer, Weighted):
             continue
         shape = layer.weight(before)
@@ -150,3 +152,13 @@ def initial_weights(workload: Workload, seed: int = 0) -> Weights:
         bias = (np.zeros(shape[-1], np.float32),) if biased else ()
         found.append((weight.astype(np.float32), *bias))
     return found
+
+
+def recurrent_weights(
+    layer: Recurrent, features: int, random: np.random.Generator
+) -> tuple[NDArray[np.float32], ...]:
+    """Return weights and recurrent weights, uniform up to 1 / sqrt(units), and zero biases."""
+    width, limit = layer.gates * layer.units, layer.units**-0.5
+    weights = (random.uniform(-limit, limit, (rows, width)) for rows in (features, layer.units))
+    biases = [np.zeros(width, np.float32)] * (2 if layer.kind == "gru" else 1)
+    return (*(weight.astype(np.float32) for weight in weights), *biases)

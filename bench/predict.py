@@ -6,7 +6,7 @@ images; PyTorch and ONNX Runtime with all images at once and in chunks; the fast
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -50,8 +50,16 @@ PREDICTIONS = (
 RIVALS = ("torch", "onnxruntime")
 
 
+def predictions(*, quick: bool = False) -> list[Prediction]:
+    """Return the measured predictions; a quick run takes at most 1,000 images."""
+    return [
+        replace(one, images=min(one.images, 1000) if quick else one.images) for one in PREDICTIONS
+    ]
+
+
 def run(settings: Settings) -> dict[str, Any]:
     """Measure, print the table, return all results."""
+    listed = predictions(quick=settings.quick)
     start = partial(server, "bench.predict_worker", threads=settings.threads)
     starts = {
         f"{peer} {way}".strip(): partial(start, peer, way, "--data", str(settings.data))
@@ -62,9 +70,9 @@ def run(settings: Settings) -> dict[str, Any]:
     answers, failures = interleave(
         "predict",
         starts,
-        PREDICTIONS,
+        listed,
         settings.rounds,
-        lambda _, one: [one.row, str(min(one.images, 1000) if settings.quick else one.images)],
+        lambda _, one: [one.row, str(one.images)],
         before=settings.machine.measure_peak,
         keep=lambda answers, failures: settings.keep("predict", results(answers, failures)),
     )
@@ -72,7 +80,7 @@ def run(settings: Settings) -> dict[str, Any]:
     found = results(answers, failures)
     print(settings.machine.title("Prediction", RIVALS))
     peaks = [peak["flops"] for peak in settings.machine.peaks]
-    print(show({one: found["us"][str(one)] for one in PREDICTIONS}, found["ways"], peaks))
+    print(show({one: found["us"][str(one)] for one in listed}, found["ways"], peaks))
     for name, why in failures.items():
         print(f"\n{name} failed: {why}")
     return found
@@ -82,7 +90,7 @@ def results(answers: Answers[Prediction], failures: dict[str, str]) -> dict[str,
     """Return the microseconds of each prediction by framework, in its fastest way."""
     us: dict[str, dict[str, list[float]]] = {}
     ways: dict[str, dict[str, str]] = {}
-    for one in PREDICTIONS:
+    for one in next(iter(answers.values()), {}):
         for peer in (*RIVALS, OWN):
             taken = {
                 name: [answer["us"] for answer in each[one]]

@@ -29,10 +29,16 @@ VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
 )
 HOLDING = re.compile(
-    "(OPENBLAS|GOTO|BLIS|NVPL|VECLIB|MKL|OMP|GOMP|KMP|DNNL|ONEDNN|ATEN|TORCH|XLA|JAX|TF|NPY)_"
+    "(OPENBLAS|GOTO|BLIS|NVPL|VECLIB|MKL|OMP|GOMP|KMP|DNNL|ONEDNN|ATEN|TORCH[A-Z]*|XLA|JAX|TF|NPY)_"
 )
 """Beginnings of variables that may hold a library back, such as ``OPENBLAS_CORETYPE``."""
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "JAX_PLATFORMS": "cpu"}
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "JAX_PLATFORMS": "cpu",
+    # Compilation in the process itself, so that none outlives it.
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
 
 Name = TypeVar("Name")
 

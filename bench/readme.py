@@ -62,6 +62,9 @@ LANGUAGES = {
             "simpleconv": "conv 30、pool、100、10",
             "deepconv": "畳み込み 6 層、pool 3 層、50、10",
             "resnet20": "ResNet-20、32 × 32 × 3、Adam",
+            "rnn": "28 × 28 の系列、RNN 128、10、Adam",
+            "lstm": "28 × 28 の系列、LSTM 128、10、Adam",
+            "gru": "28 × 28 の系列、GRU 128、10、Adam",
         },
     ),
 }

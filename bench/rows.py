@@ -17,6 +17,7 @@ from bench.workloads import (
     GlobalMean,
     Layer,
     MaxPool,
+    Recurrent,
     Residual,
     Target,
     Workload,
@@ -61,6 +62,22 @@ def block(filters: int, stride: int = 1) -> Residual:
     first, second = convolution(filters, 3, stride), convolution(filters, 3)
     shortcut = convolution(filters, 1, stride) if stride > 1 else ()
     return Residual((first[0], BatchNorm("relu"), *second), shortcut)
+
+
+def recurrent(kind: str, title: str) -> Workload:
+    """Return a recurrent layer over the 28 rows of an image, and a dense one."""
+    return Workload(
+        kind,
+        inputs=(28, 28),
+        layers=(Recurrent(kind, 128), Dense(10)),
+        loss=CROSS_ENTROPY,
+        optimizer=Adam(1e-3),
+        batch=100,
+        data="mnist",
+        epochs=1,
+        samples=FEWER,
+        title=title,
+    )
 
 
 LENET = (
@@ -228,6 +245,9 @@ ROWS = {
             epochs=2,
             title="ResNet-20 on 32 × 32 × 3, Adam",
         ),
+        recurrent("rnn", "28 steps of 28, RNN 128, 10, Adam"),
+        recurrent("lstm", "28 steps of 28, LSTM 128, 10, Adam"),
+        recurrent("gru", "28 steps of 28, GRU 128, 10, Adam"),
     )
 }
 

@@ -133,8 +133,40 @@ class Residual:
         return f"[{'-'.join(map(str, self.layers))}]"
 
 
+@dataclass(frozen=True)
+class Recurrent:
+    """A recurrent layer of a kind of `GATES`, whose output is its state after the last step.
+
+    Inputs are (time, features). The parameters are weights (features, gates · units), recurrent
+    weights (units, gates · units) and a bias, for ``gru`` a recurrent bias too.
+    """
+
+    kind: str
+    units: int
+
+    @property
+    def gates(self) -> int:
+        """The number of gates, with the candidate of the state."""
+        return GATES[self.kind]
+
+    def behind(self, before: Shape) -> Shape:
+        """Return the shape of a sample behind the layer."""
+        del before
+        return (self.units,)
+
+    def flops(self, before: Shape) -> int:
+        """Return the floating-point operations of a sample's products with both weights."""
+        steps, features = before
+        return 2 * steps * (features + self.units) * self.gates * self.units
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.units}"
+
+
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+"""The kinds of recurrent layers: tanh, long short-term memory (i, f, g, o), gated (r, z, n)."""
 Weighted = Dense | Conv
-Layer = Dense | Conv | MaxPool | Dropout | BatchNorm | GlobalMean | Residual
+Layer = Dense | Conv | MaxPool | Dropout | BatchNorm | GlobalMean | Residual | Recurrent
 
 
 def trace(layers: tuple[Layer, ...], shape: Shape) -> Iterator[tuple[Shape, Layer, Shape]]:
@@ -277,19 +309,24 @@ class Workload:
         """Floating-point operations of a step's matrix products and convolutions.
 
         Three products for each layer with weights: outputs, weight gradient, input gradient; the
-        first layer needs no input gradient. A multiplication and an addition count as two, also on
-        padding.
+        first layer needs no input gradient, a recurrent one that of its states alone. A
+        multiplication and an addition count as two, also on padding.
         """
-        products = [self.batch * product for product in self.products]
-        return 3 * sum(products) - products[0]
+        first = self.products[0]
+        before, layer, _ = self.leaves[0]
+        if isinstance(layer, Recurrent):
+            first = first * before[1] // (before[1] + layer.units)
+        return self.batch * (3 * sum(self.products) - first)
 
     @property
     def products(self) -> list[int]:
         """Floating-point operations of a sample's forward pass, for each layer with weights."""
         return [
-            2 * prod(layer.weight(before)) * prod(behind[:-1])
+            layer.flops(before)
+            if isinstance(layer, Recurrent)
+            else 2 * prod(layer.weight(before)) * prod(behind[:-1])
             for before, layer, behind in self.leaves
-            if isinstance(layer, Weighted)
+            if isinstance(layer, Weighted | Recurrent)
         ]
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bench.workloads import BatchNorm, Conv, Dropout, GlobalMean, MaxPool, Residual
+from bench.workloads import BatchNorm, Conv, Dropout, GlobalMean, MaxPool, Recurrent, Residual
 
 if TYPE_CHECKING:
     from bench.workloads import Workload
@@ -76,6 +76,8 @@ def options(peer: str, workload: Workload) -> list[str]:
     if peer == "jax":
         # In a loop, XLA's convolutions for CPUs may take ten times as long.
         loops = ["scan", "step by step"] if images else ["scan"]
+        if workload.has(Recurrent):
+            loops.append("scan, time unrolled")
         if workload.batch == 1:
             loops.append("scan unrolled 8 times")
         if workload.has(Dropout):
@@ -83,9 +85,11 @@ def options(peer: str, workload: Workload) -> list[str]:
         return loops
     if peer == "keras":
         loops = ["loop with XLA", "loop"]
+        if workload.has(Recurrent):
+            loops += [f"{way}, time unrolled" for way in loops]
         # An epoch of four steps would cost fit a thousand times its steps.
         return loops if workload.batch == 1 else ["fit with XLA", "fit", *loops]
-    dense = not workload.has(Conv, MaxPool, BatchNorm, GlobalMean, Residual)
+    dense = not workload.has(Conv, MaxPool, BatchNorm, GlobalMean, Residual, Recurrent)
     if peer == "sklearn":
         # There is no dropout, and one activation for all hidden layers.
         hidden = {layer.activation for _, layer in workload.weighted[:-1]}

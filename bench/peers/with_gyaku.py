@@ -13,6 +13,7 @@ from bench.workloads import (
     Dropout,
     GlobalMean,
     MaxPool,
+    Recurrent,
     Residual,
     trace,
 )
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from bench.data import Weights
     from bench.workloads import SGD, Layer, Shape, Workload
     from gyaku.symbolic import Block
+
+
+RECURRENT = {"rnn": gk.SimpleRNN, "lstm": gk.LSTM, "gru": gk.GRU}
 
 
 def network(workload: Workload) -> gk.Sequential:
@@ -43,6 +47,8 @@ def stack(layers: tuple[Layer, ...], shape: Shape) -> Iterator[Block]:
             yield gk.ReLU()
         elif isinstance(layer, Dropout):
             yield gk.Dropout(layer.rate)
+        elif isinstance(layer, Recurrent):
+            yield RECURRENT[layer.kind](layer.units)
         elif isinstance(layer, GlobalMean):
             yield gk.GlobalAvgPool2D()
         else:

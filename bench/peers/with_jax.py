@@ -16,6 +16,7 @@ from bench.workloads import (
     Dropout,
     GlobalMean,
     MaxPool,
+    Recurrent,
     Residual,
 )
 
@@ -42,7 +43,8 @@ class Jax:
         self.batch, self.count = workload.batch, len(x)
         self.tail = self.count % self.batch
         self.together = max(1, ROWS // self.count)
-        self.unroll = 8 if "unrolled" in option else 1
+        self.unroll = 8 if "unrolled 8 times" in option else 1
+        self.time = workload.inputs[0] if "time unrolled" in option else 1
         self.random = np.random.default_rng(0)
         key = jax.random.key(0, impl="rbg" if "rbg" in option else "threefry2x32")
         params = jax.tree.map(jnp.array, weights)
@@ -133,7 +135,8 @@ class Jax:
     def forward(self, params: Any, running: Any, x: Any, target: Any, key: Any) -> tuple[Any, Any]:
         """Return the loss of a batch, and the running statistics after it."""
         found: list[Any] = []
-        x = run(self.workload.layers, x, Pass(iter(params), iter(running), found, key))
+        at = Pass(iter(params), iter(running), found, key, self.time)
+        x = run(self.workload.layers, x, at)
         if self.workload.squared:
             return jnp.mean((x - target) ** 2), found
         logp = jax.nn.log_softmax(x)
@@ -158,10 +161,16 @@ class Jax:
 
 
 class Pass:
-    """A forward pass: parameters and running statistics to take, those found, and the key."""
+    """A forward pass: parameters and running statistics to take, those found, and the key.
 
-    def __init__(self, params: Iterator[Any], running: Iterator[Any], found: Any, key: Any) -> None:
+    `unroll` is the number of time steps in an iteration of a recurrent layer's loop.
+    """
+
+    def __init__(
+        self, params: Iterator[Any], running: Iterator[Any], found: Any, key: Any, unroll: int
+    ) -> None:
         self.params, self.running, self.found, self.key = params, running, found, key
+        self.unroll = unroll
 
     def mask(self, shape: tuple[int, ...], kept: float) -> Any:
         """Return a random mask of a dropout."""
@@ -177,6 +186,8 @@ def run(layers: tuple[Layer, ...], x: Any, at: Pass) -> Any:
             x = jax.nn.relu(inner + run(layer.shortcut, x, at))
         elif isinstance(layer, Dropout):
             x = jnp.where(at.mask(x.shape, 1 - layer.rate), x / (1 - layer.rate), 0)
+        elif isinstance(layer, Recurrent):
+            x = last_state(layer, x, at)
         elif isinstance(layer, GlobalMean):
             x = x.mean((1, 2))
         else:
@@ -200,6 +211,30 @@ def linear(layer: Dense | Conv | MaxPool | BatchNorm, x: Any, at: Pass) -> Any:
         strides = (layer.stride, layer.stride)
         x = jax.lax.conv_general_dilated(x, weight, strides, border, dimension_numbers=names)
     return x + bias[0] if bias else x
+
+
+def last_state(layer: Recurrent, x: Any, at: Pass) -> Any:
+    """Return the state after the last step; the products with the inputs are one for all steps."""
+    weight, recurrent, bias, *more = next(at.params)
+    inputs = x @ weight + bias
+
+    def step(carry: Any, inner: Any) -> tuple[Any, None]:
+        h, c = carry
+        if layer.kind == "rnn":
+            return (jnp.tanh(inner + h @ recurrent), c), None
+        outer = h @ recurrent
+        if layer.kind == "lstm":
+            i, f, g, o = jnp.split(inner + outer, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+        (r, z, n), (hr, hz, hn) = (jnp.split(a, 3, axis=1) for a in (inner, outer + more[0]))
+        z = jax.nn.sigmoid(z + hz)
+        return ((1 - z) * jnp.tanh(n + jax.nn.sigmoid(r + hr) * hn) + z * h, c), None
+
+    zeros = jnp.zeros((len(x), layer.units))
+    start = zeros, zeros if layer.kind == "lstm" else None
+    (h, _), _ = jax.lax.scan(step, start, inputs.swapaxes(0, 1), unroll=at.unroll)
+    return h
 
 
 def normalised(layer: BatchNorm, x: Any, at: Pass) -> Any:

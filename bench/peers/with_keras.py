@@ -12,7 +12,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import tensorflow as tf
 
-from bench.workloads import Adam, Conv, Dense, Dropout, GlobalMean, MaxPool, Residual
+from bench.workloads import Adam, Conv, Dense, Dropout, GlobalMean, MaxPool, Recurrent, Residual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,18 +24,33 @@ if TYPE_CHECKING:
 ROWS = 1 << 16
 
 
-def network(workload: Workload, weights: Weights) -> Any:
-    """Return the model, with the common initial weights."""
+RECURRENT = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+
+
+def network(workload: Workload, weights: Weights, *, unroll: bool = False) -> Any:
+    """Return the model, with the common initial weights; `unroll` the time of recurrent layers."""
     inputs = keras.Input(workload.inputs)
     made: list[Any] = []
-    model = keras.Model(inputs, run(workload.layers, inputs, made))
+    model = keras.Model(inputs, run(workload.layers, inputs, made, unroll=unroll))
     for layer, params in zip(made, weights, strict=True):
+        own = in_order_of_keras(params) if isinstance(layer, keras.layers.GRU) else params
         # A normalisation has its running statistics after them.
-        layer.set_weights([*params, *layer.get_weights()[len(params) :]])
+        layer.set_weights([*own, *layer.get_weights()[len(own) :]])
     return model
 
 
-def run(layers: tuple[Layer, ...], x: Any, made: list[Any]) -> Any:
+def in_order_of_keras(params: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
+    """Return the parameters of a GRU with gates z, r, n instead of r, z, n, and both biases."""
+
+    def swapped(array: NDArray[Any]) -> NDArray[Any]:
+        r, z, n = np.split(array, 3, axis=-1)
+        return np.concatenate([z, r, n], axis=-1)
+
+    weight, recurrent, *biases = map(swapped, params)
+    return [weight, recurrent, np.stack(biases)]
+
+
+def run(layers: tuple[Layer, ...], x: Any, made: list[Any], *, unroll: bool = False) -> Any:
     """Return the outputs of some layers; those with parameters are appended to `made`."""
     for layer in layers:
         if isinstance(layer, Residual):
@@ -44,6 +59,9 @@ def run(layers: tuple[Layer, ...], x: Any, made: list[Any]) -> Any:
             x = keras.layers.Activation("relu")(x)
         elif isinstance(layer, Dropout):
             x = keras.layers.Dropout(layer.rate)(x)
+        elif isinstance(layer, Recurrent):
+            made.append(RECURRENT[layer.kind](layer.units, unroll=unroll))
+            x = made[-1](x)
         elif isinstance(layer, GlobalMean):
             x = keras.layers.GlobalAveragePooling2D()(x)
         elif isinstance(layer, Dense | Conv):
@@ -128,7 +146,7 @@ class Loop:
     """Training by a loop over the rows of an order, compiled as a whole."""
 
     def __init__(
-        self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, *, xla: bool
+        self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, *, option: str
     ) -> None:
         self.batch, self.count = workload.batch, len(x)
         self.tail = self.count % self.batch
@@ -137,10 +155,10 @@ class Loop:
         self.x = tf.constant(x)
         self.autoencoder = y is x
         self.y = self.x if self.autoencoder else tf.constant(y)
-        self.model = network(workload, weights)
+        self.model = network(workload, weights, unroll="time unrolled" in option)
         self.optimizer, self.criterion = parts(workload)
         self.optimizer.build(self.model.trainable_variables)
-        self.run = tf.function(self.nested if self.tail else self.flat, jit_compile=xla)
+        self.run = tf.function(self.nested if self.tail else self.flat, jit_compile="XLA" in option)
 
     def train(self, epochs: int) -> None:
         """Train; see `Trainer`."""
@@ -203,6 +221,6 @@ def build(
 ) -> Fit | Loop:
     """Return the network; `option` chooses the loop and XLA."""
     tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["OMP_NUM_THREADS"]))
-    return (Fit if option.startswith("fit") else Loop)(
-        workload, x, y, weights, xla=option.endswith("XLA")
-    )
+    if option.startswith("fit"):
+        return Fit(workload, x, y, weights, xla=option.endswith("XLA"))
+    return Loop(workload, x, y, weights, option=option)

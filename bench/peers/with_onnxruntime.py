@@ -64,7 +64,9 @@ def session(workload: Workload, weights: Weights) -> onnxruntime.InferenceSessio
             graph.add(layer.activation.capitalize())
     height, width, channels = workload.inputs
     inputs = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", channels, height, width])
-    outputs = helper.make_tensor_value_info(graph.last, TensorProto.FLOAT, None)
+    outputs = helper.make_tensor_value_info(
+        graph.last, TensorProto.FLOAT, ["n", *workload.leaves[-1][2]]
+    )
     model = helper.make_model(
         helper.make_graph(graph.nodes, workload.name, [inputs], [outputs], graph.tensors),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -16,6 +16,7 @@ from bench.workloads import (
     Dropout,
     GlobalMean,
     MaxPool,
+    Recurrent,
     Residual,
     trace,
 )
@@ -128,6 +129,26 @@ class Skip(nn.Module):
         return nn.functional.relu(self.inner(x) + self.shortcut(x), inplace=True)
 
 
+class LastState(nn.Module):
+    """A recurrent layer and its state after the last step; gates are in the order of gyaku."""
+
+    def __init__(self, layer: Recurrent, features: int, *params: torch.Tensor) -> None:
+        super().__init__()
+        kinds = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+        self.inner = kinds[layer.kind](features, layer.units, batch_first=True)
+        weight, recurrent, bias, *_ = params
+        with torch.no_grad():
+            self.inner.weight_ih_l0.copy_(weight.t())
+            self.inner.weight_hh_l0.copy_(recurrent.t())
+            self.inner.bias_ih_l0.copy_(bias)
+            self.inner.bias_hh_l0.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the last state."""
+        states: torch.Tensor = self.inner(x)[0]
+        return states[:, -1]
+
+
 def stack(layers: tuple[Layer, ...], shape: Shape, given: Given) -> Iterator[nn.Module]:
     """Yield the layers of PyTorch."""
     for before, layer, _ in trace(layers, shape):
@@ -136,6 +157,8 @@ def stack(layers: tuple[Layer, ...], shape: Shape, given: Given) -> Iterator[nn.
             yield Skip(inner, list(stack(layer.shortcut, before, given)))
         elif isinstance(layer, Dropout):
             yield nn.Dropout(layer.rate)
+        elif isinstance(layer, Recurrent):
+            yield LastState(layer, before[1], *next(given))
         elif isinstance(layer, GlobalMean):
             yield nn.AdaptiveAvgPool2d(1)
             yield nn.Flatten()
