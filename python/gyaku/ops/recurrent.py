@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import INT64, check_shape, convert, floats, real_numbers
+from gyaku.ops.arrays import check_shape, floats, lengths_of
 from gyaku.ops.gemm import matmul
 from gyaku.ops.op import operation, prepared
 
@@ -134,50 +134,6 @@ def check_shapes(op: str, arrays: Arrays, **shapes: Shape) -> None:
         array = arrays[name]
         if array is not None:
             check_shape(op, name, array, shape)
-
-
-def checked_lengths(
-    op: str, lengths: ArrayLike | None, samples: int, time: int
-) -> NDArray[np.int64] | None:
-    """Return the lengths of the sequences of a batch in the form of a kernel's input.
-
-    Parameters
-    ----------
-    op : str
-        Operation, for errors.
-    lengths : array_like or None
-        Integers of shape (samples,), from 1 to time; None if all sequences have all steps.
-    samples : int
-        Number of sequences.
-    time : int
-        Number of time steps of the batch.
-
-    Returns
-    -------
-    ndarray of int64 or None
-        The lengths.
-
-    Raises
-    ------
-    TypeError
-        If lengths are no integers.
-    ValueError
-        If there is not one for each sample, or one is out of range.
-    """
-    if lengths is None:
-        return None
-    array = real_numbers(op, "lengths", lengths)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{op}: lengths must be integers, got dtype {array.dtype}")
-    check_shape(op, "lengths", array, (samples,))
-    outside = (array < 1) | (array > time)
-    if outside.any():
-        row = int(outside.argmax())
-        raise ValueError(
-            f"{op}: lengths must be 1 to {time}, the time steps of the batch, got"
-            f" {int(array[row])} for sample {row}"
-        )
-    return convert(op, array, INT64)
 
 
 def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[Any]:
@@ -324,7 +280,7 @@ def simple_rnn(
     n, time, units = _simple_shapes([np.shape(arrays[each]) for each in "xwu"])[0]
     check_shapes(op, arrays, b=(units,), h0=(n, units))
     check_rnn_activation(op, activation)
-    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))
 
 
 def check_rnn_activation(op: str, activation: str) -> None:
@@ -459,7 +415,7 @@ def lstm(
         [np.shape(arrays[each]) for each in "xwu"]
     )
     check_shapes(op, arrays, b=(columns,), h0=states, c0=cells, peepholes=(3, columns // 4))
-    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))
 
 
 def _gru_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
@@ -567,4 +523,4 @@ def gru(
     if b_recurrent is not None and not reset_after:
         raise ValueError(f"{op}: b_recurrent must be None without reset_after, it adds to b")
     check_shapes(op, arrays, b=(columns,), b_recurrent=(columns,), h0=states)
-    return prepared(**arrays, lengths=checked_lengths(op, lengths, n, time))
+    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))

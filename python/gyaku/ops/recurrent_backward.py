@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import results
+from gyaku.ops.arrays import lengths_of, results
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.merge import copy_columns
 from gyaku.ops.op import operation, prepared
-from gyaku.ops.recurrent import check_rnn_activation, check_shapes, checked_lengths, sequences
+from gyaku.ops.recurrent import check_rnn_activation, check_shapes, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def _prepared(
 ) -> Gradients:
     """Return the converted arguments; x is the first array, whose dtype is that of the results."""
     x = arrays["x"]
-    lengths = checked_lengths(op, lengths, *x.shape[:2])
+    lengths = lengths_of(op, lengths, *x.shape[:2])
     read: Arrays = {"x": x} | {name: each for name, each in arrays.items() if each is not None}
     if lengths is not None:
         read["lengths"] = lengths
