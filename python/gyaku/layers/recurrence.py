@@ -368,12 +368,10 @@ class Recurrent(Layer, abstract=True):
 
     @property
     def flops(self) -> int:
-        """Two products and the gates in each step."""
-        shapes = [
-            (1, *self.input_shape),
-            *(self.params[n].shape for n in ("weight", "recurrent_weight")),
-        ]
-        return ops.TABLE[self.operation].flops(shapes, [])
+        """Two products, a bias and the gates in each step."""
+        weights = self.params["weight"].shape, self.params["recurrent_weight"].shape
+        work = ops.TABLE[self.operation].flops([(1, *self.input_shape), *weights], [])
+        return work + self.use_bias * self.input_shape[0] * self.gates * self.units
 
 
 def _total(a: NDArray[Any] | None, b: NDArray[Any] | None) -> NDArray[Any] | None:

@@ -140,8 +140,8 @@ class LSTM(Recurrent):
         Whether a batch begins with the states that the batch before it ended with, as in
         `SimpleRNN`.
     recompute : bool
-        Whether the backward pass runs the forward pass again, instead of keeping its results:
-        a quarter more work, a tenth of the memory.
+        Whether the backward pass runs the forward pass again, instead of keeping its results: a
+        third more work, for the memory of one layer at a time.
     peepholes : bool
         Whether the gates see the cell.
     projection : int, optional

@@ -25,7 +25,7 @@ __all__ = ["gru", "lstm", "simple_rnn"]
 
 
 def recurrent_flops(gates: int, element: int) -> Callable[[Shapes, Shapes], int]:
-    """Return the count of FLOPs of a recurrent layer, forward.
+    """Return the count of FLOPs of a recurrent layer, forward and without a bias.
 
     Parameters
     ----------
@@ -41,9 +41,11 @@ def recurrent_flops(gates: int, element: int) -> Callable[[Shapes, Shapes], int]
     """
 
     def flops(inputs: Shapes, outputs: Shapes) -> int:
+        del outputs
         (n, time, features), w, u = inputs[:3]
-        units = w[1] // gates
-        return n * time * (2 * (features + u[0]) * w[1] + element * units)
+        units, states = w[1] // gates, u[0]
+        projection = 2 * units * states if states != units else 0
+        return n * time * (2 * (features + states) * w[1] + element * units + projection)
 
     return flops
 
@@ -207,7 +209,7 @@ def _simple_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
     inputs="x w u b h0",
     outputs="y hn previous",
     shapes=_simple_shapes,
-    flops=recurrent_flops(1, 3),
+    flops=recurrent_flops(1, 2),
     saves="output",
     gradient="simple_rnn_backward",
     roundings=5,
@@ -317,7 +319,7 @@ def _lstm_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
     inputs="x w u b h0 c0",
     outputs="y hn cn gates cells previous",
     shapes=_lstm_shapes,
-    flops=recurrent_flops(4, 17),
+    flops=recurrent_flops(4, 13),
     saves="output",
     gradient="lstm_backward",
     roundings=12,
@@ -432,7 +434,7 @@ def _gru_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
     inputs="x w u b b_recurrent h0",
     outputs="y hn gates inner previous",
     shapes=_gru_shapes,
-    flops=recurrent_flops(3, 16),
+    flops=recurrent_flops(3, 11),
     saves="output",
     gradient="gru_backward",
     roundings=12,

@@ -28,13 +28,15 @@ __all__ = ["gru_backward", "lstm_backward", "simple_rnn_backward"]
 
 
 def _flops(gates: int, element: int) -> Callable[[Shapes, Shapes], int]:
-    """Return the count of FLOPs: four products, two of them the gradients of weights."""
+    """Return the count of FLOPs: four products, two of them gradients of weights, and sums."""
 
     def flops(inputs: Shapes, outputs: Shapes) -> int:
-        del outputs
         _, (n, time, features), w, u = inputs[:4]
-        units = w[1] // gates
-        return n * time * (4 * (features + u[0]) * w[1] + element * units)
+        units, states = w[1] // gates, u[0]
+        work = 4 * (features + states) * w[1] + element * units + w[1]
+        work += 4 * units * states if states != units else 0
+        work += 6 * units if (3, units) in outputs[6:] else 0  # peepholes
+        return n * time * work
 
     return flops
 
@@ -334,7 +336,7 @@ def _lstm_names(peepholes: object, projection: object) -> str:
     inputs="dy x w u gates cells previous",
     outputs="dx dw du db dh0 dc0 dpeepholes dprojection",
     shapes=_lstm_shapes,
-    flops=_flops(4, 30),
+    flops=_flops(4, 26),
     no_gradient="it is a gradient",
     roundings=16,
     terms=_terms,
@@ -501,7 +503,7 @@ def _gru_shapes(
     inputs="dy x w u gates inner previous",
     outputs="dx dw du db db_recurrent dh0",
     shapes=_gru_shapes,
-    flops=_flops(3, 24),
+    flops=_flops(3, 23),
     no_gradient="it is a gradient",
     roundings=16,
     terms=_terms,
