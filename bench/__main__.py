@@ -203,7 +203,6 @@ def measure(asked: argparse.Namespace) -> int:
     machine = Machine(threads, peers)
     if {"numpy", "sklearn"} & set(peers):
         machine.blas = call("bench.blas", threads=threads)["blas"]
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         peers,
         asked.rounds,
@@ -243,7 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return measure(asked)
     except KeyboardInterrupt:
-        say(f"interrupted; the results so far are in {asked.json}")
+        left = f"the results so far are in {asked.json}" if asked.json.exists() else "no row is done"
+        say(f"interrupted; {left}")
         return 130
 
 

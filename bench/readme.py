@@ -172,7 +172,6 @@ def main(arguments: list[str]) -> int:
         from bench.rows import ROWS
 
         asked.results = BUILD / "readme.json"
-        asked.results.parent.mkdir(parents=True, exist_ok=True)
         code = run([*ROWS, "predict", "accuracy", "--json", str(asked.results)])
         if code:
             return code

@@ -34,6 +34,7 @@ class Record:
         from gyaku.files import write_atomically
 
         text = json.dumps(self.found, indent=1) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, lambda stream: stream.write(text.encode()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-BIG = 256
+BIG = 512
 """Smallest size of a square near the peak."""
 
 
