@@ -242,8 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return measure(asked)
     except KeyboardInterrupt:
-        left = f"the results so far are in {asked.json}" if asked.json.exists() else "no row is done"
-        say(f"interrupted; {left}")
+        kept = asked.json.exists()
+        say("interrupted;", f"the results so far are in {asked.json}" if kept else "none is done")
         return 130
 
 

@@ -46,9 +46,9 @@ class Goal:
 
         listed = (f"{ratio:g}× {PEERS[name].title}" for name, ratio in self.least.items())
         words = f"at least {', '.join(listed)}"
-        return (
-            f"{words}; squares from {BIG} on {self.share:.0%} of the peak" if self.share else words
-        )
+        if self.share:
+            words += f"; squares from {BIG} on {self.share:.0%} of the peak"
+        return words
 
 
 # Never slower than either, but for the noise of a measurement.
