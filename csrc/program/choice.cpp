@@ -181,7 +181,8 @@ public:
       looked = now;
       if (!has_idle_cpu()) thrifty_until = std::max(thrifty_until, now + between_trials);
     }
-    memory[load.key % places] = {load.key, limit, Choice(limit, load.begins_alone, now)};
+    memory[load.key % places] = {load.key, limit,
+                                 Choice(limit, load.begins_alone || now < thrifty_until, now)};
     return &memory[load.key % places].choice;
   }
 
