@@ -119,6 +119,7 @@ def test_a_child_has_a_team_though_another_thread_had_it() -> None:
 import os, threading, time
 import numpy as np
 from gyaku import _core, ops
+_core.set_num_threads(2)
 x = np.ones((600, 600), np.float32)
 program = _core.Program()
 program.begin()

@@ -150,6 +150,10 @@ def test_affinity_limits_the_threads() -> None:
     assert output(THREADS, prefix=prefix, GYAKU_NUM_THREADS="", OMP_NUM_THREADS="") == "1"
 
 
+def test_runnable_threads_are_counted() -> None:
+    assert _core.cpu_info()["runnable_threads"] >= 1  # this one
+
+
 @pytest.mark.parametrize("threads", ["1", "2", "5", "1024"])
 def test_the_variable_sets_the_threads_up_to_the_cpus(threads: str) -> None:
     assert int(output(THREADS, GYAKU_NUM_THREADS=threads)) == min(int(threads), granted())

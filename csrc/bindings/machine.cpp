@@ -33,6 +33,7 @@ py::dict cpu_info() {
   info["physical_cores"] = cores.physical;
   info["cgroup_quota"] = cores.quota;
   info["requested_threads"] = cores.requested;
+  info["runnable_threads"] = runnable_threads();
   info["most_threads"] = cores.most;
   info["default_threads"] = cores.threads;
   info["threads_from"] = cores.source;

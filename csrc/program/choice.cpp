@@ -156,6 +156,7 @@ struct Remembered {
 constexpr std::size_t places = 256;
 Remembered memory[places]; // a place for each remainder of a key
 double thrifty_until = 0;  // after a trial that lost time, of any kind of work
+double looked = 0;         // for an idle CPU
 std::atomic_flag memory_is_busy = ATOMIC_FLAG_INIT;
 
 // The memory, or null while another thread is at it: then nothing waits.
@@ -175,7 +176,13 @@ public:
   }
   Choice* make(const Load& load, int limit, double now) const {
     if (!is_mine_) return nullptr;
-    memory[load.key % places] = {load.key, limit, Choice(limit, load.begins_alone, now)};
+    // A training of a tenth of a second would notice the loss of a first trial.
+    if (now - looked >= between_trials) {
+      looked = now;
+      if (!has_idle_cpu()) thrifty_until = std::max(thrifty_until, now + between_trials);
+    }
+    memory[load.key % places] = {load.key, limit,
+                                 Choice(limit, load.begins_alone || now < thrifty_until, now)};
     return &memory[load.key % places].choice;
   }
 

@@ -136,6 +136,17 @@ std::optional<int> parse_cpu_max(std::string_view text) {
   return quota_to_cores(*quota, *period);
 }
 
+int runnable_threads() {
+  // Three averages, then "runnable/all".
+  std::istringstream fields(read_file("/proc/loadavg").value_or(""));
+  double average = 0;
+  int runnable = 0;
+  fields >> average >> average >> average >> runnable;
+  return fields ? runnable : 0;
+}
+
+bool has_idle_cpu() { return runnable_threads() < sysconf(_SC_NPROCESSORS_ONLN); }
+
 int physical_cores(const cpu_set_t& cpus) {
   std::set<std::pair<std::string, std::string>> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {

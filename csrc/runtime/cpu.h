@@ -38,6 +38,10 @@ std::optional<int> cgroup_quota(const std::string& root = "");
 
 int physical_cores(const cpu_set_t& cpus); // distinct ones, to which the CPUs belong
 
+// Threads of all processes that run or wait for a CPU, this one included; 0 if unknown.
+int runnable_threads();
+bool has_idle_cpu(); // as far as is known
+
 constexpr int max_threads = 1024;
 
 struct GrantedCores {
