@@ -180,3 +180,10 @@ def test_a_stream_has_one_input_and_begins_with_its_own_state() -> None:
     message = "^stream: GRU 'second' begins with a given state, not with that before$"
     with pytest.raises(ValueError, match=message):
         model.stream()
+
+
+def test_a_stream_says_what_it_is() -> None:
+    model = gk.Sequential(gk.GRU(2), name="tagger")
+    model.build((4, 3))
+    assert repr(model.stream()) == "<stream of one signal through Sequential 'tagger'>"
+    assert repr(model.stream(5)) == "<stream of 5 signals through Sequential 'tagger'>"

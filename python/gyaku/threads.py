@@ -126,16 +126,19 @@ def explained(team: Mapping[str, Any]) -> str:
     if team["limit"] == 1:
         return f"{used}, the largest number allowed"
     others = [
-        f"{_micros(each)} on {other}" for other, each in sorted(seconds.items()) if other != count
+        f"{_duration(each)} on {other}" for other, each in sorted(seconds.items()) if other != count
     ]
     if not others or count not in seconds:
         return f"{used}, compared with no other number yet"
-    return f"{used}: {_micros(seconds[count])} a step, but {' and '.join(others)}"
+    return f"{used}, {_duration(seconds[count])} a step; in trials {' and '.join(others)}"
 
 
 def _threads(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def _micros(seconds: float) -> str:
-    return f"{1e6 * seconds:,.3g} µs" if seconds < 1e-3 else f"{1e6 * seconds:,.0f} µs"
+def _duration(seconds: float) -> str:
+    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
+        if seconds * factor < 999.5:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:,.1f} s"

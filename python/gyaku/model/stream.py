@@ -80,6 +80,10 @@ class Stream:
         ]
         self._outputs: list[NDArray[Any]] = []
 
+    def __repr__(self) -> str:
+        signals = "one signal" if self.samples is None else f"{self.samples} signals"
+        return f"<stream of {signals} through {label(self._model)}>"
+
     def __call__(self, x: ArrayLike) -> Any:
         """Return the outputs of the next step.
 
