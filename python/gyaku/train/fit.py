@@ -240,7 +240,7 @@ def _validation_data(
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise TypeError("fit: validation_data must be a pair (x, y), or (x, y, lengths)")
     part = "validation_data's "
-    x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
+    x = checked_inputs("fit", model, given[0], passes, part)
     lengths = checked_lengths("fit", model, passes, given[2] if given[2:] else None, x, part)
     return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, lengths, part)
 
