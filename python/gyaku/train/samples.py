@@ -125,6 +125,7 @@ def gather(
     size: int,
     dtype: np.dtype[Any],
     augmented: Sequence[NDArray[Any]] = (),
+    steps: Sequence[int] = (),
     **augmentation: Any,
 ) -> list[NDArray[Any]]:
     """Gather the next batch.
@@ -144,6 +145,8 @@ def gather(
         The model's dtype.
     augmented : sequence of ndarray
         Sources that are images to augment.
+    steps : sequence of int
+        Number of steps to gather of each source, 0 for all; () for all of all sources.
     **augmentation : object
         Further arguments of `ops.gather_images`.
 
@@ -153,9 +156,10 @@ def gather(
         The batch, each (size, ...).
     """
     batches = []
-    for source in sources:
+    for source, count in zip(sources, steps or (0,) * len(sources), strict=True):
         integers = source.dtype.kind == "i"
-        batch = memory.empty((size, *source.shape[1:]), source.dtype if integers else dtype)
+        shape = (count, *source.shape[2:]) if count else source.shape[1:]
+        batch = memory.empty((size, *shape), source.dtype if integers else dtype)
         if any(source is each for each in augmented):
             ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:
