@@ -25,6 +25,17 @@ def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
     return call
 
 
+def cut(make: Make) -> Make:
+    """Return the calls of `make`, with sources of two more steps."""
+
+    def call(rng: Generator, dtype: DType) -> Call:
+        (source, *others), _ = make(rng, dtype)
+        behind = np.ones((len(source), 2, *source.shape[2:]), source.dtype)
+        return [np.concatenate([source, behind], axis=1), *others], {}
+
+    return call
+
+
 def gather_cases() -> Iterator[Case]:
     for trailing in ((), (1,), (7,), (16,), (17,), (33,), (3, 5), (131,)):
         label = "x".join(map(str, trailing)) or "numbers"
@@ -36,6 +47,10 @@ def gather_cases() -> Iterator[Case]:
         yield Case("gather", f"uint8-{label}-exact", make, exact=True, scale=0.5)
         for kind in ("int32", "int64"):
             yield Case("gather", f"{kind}-{label}", rows_of(kind, trailing, 9), exact=True)
+        if trailing:
+            for kind in ("same", "uint8", "int32", "int64"):
+                make = cut(rows_of(kind, trailing, 9))
+                yield Case("gather", f"{kind}-{label}-cut", make, exact=True)
 
 
 IMAGES = ((3, 3, 1), (5, 17, 1), (28, 28, 1), (8, 9, 3), (2, 33, 2))

@@ -44,8 +44,11 @@ Rows rows_of(Call& call, py::handle source_array, py::handle order_array, py::ha
   args.type = source_of(call, source);
   call.require(is_integer(args.type) ? out.same_type(source) && scale == 1 : out.is_float(),
                "out must be float32 or float64, or integers like the source's and not scaled");
-  call.require(!source.shape.empty() && !out.shape.empty() &&
-                   std::ranges::equal(source.shape.subspan(1), out.shape.subspan(1)),
+  // A row of out may end before that of source: the steps behind are padding.
+  call.require(!source.shape.empty() && source.shape.size() == out.shape.size() &&
+                   (out.shape.size() < 2 ||
+                    (out.shape[1] <= source.shape[1] &&
+                     std::ranges::equal(source.shape.subspan(2), out.shape.subspan(2)))),
                "rows of source and out differ in shape");
   args.source = source.data;
   args.order = order.data();
@@ -53,6 +56,7 @@ Rows rows_of(Call& call, py::handle source_array, py::handle order_array, py::ha
   args.out = out.data;
   args.rows = out.rows();
   args.columns = out.columns();
+  args.source_columns = source.columns();
   args.source_rows = source.rows();
   args.indices = static_cast<std::int64_t>(order.size());
   args.scale = scale;
@@ -85,7 +89,7 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   Rows rows = rows_of(call, source, order, cursor, out, scale);
   const auto epoch = call.int64_buffer(epoch_array, "epoch", 1, false);
   const Shape shape = rows.out.shape;
-  call.require(shape.size() == 4 && !is_integer(rows.args.type),
+  call.require(shape.size() == 4 && !is_integer(rows.args.type) && rows.source.shape[1] == shape[1],
                "source must hold images of shape (height, width, channels)");
   call.require(rows.args.source_rows <= std::int64_t{1} << 32,
                "source has more images than one stream has draws");

@@ -33,13 +33,13 @@ GYAKU_INLINE void gather_rows(const GatherArgs& args, Slice slice, Convert conve
   for (std::int64_t i = slice.begin; i < slice.end; ++i, out += args.columns) {
     const std::int64_t next = fetch ? source_row(args, i + args.rows) : -1;
     if (next >= 0) {
-      const char* line = reinterpret_cast<const char*>(source + next * args.columns);
+      const char* line = reinterpret_cast<const char*>(source + next * args.source_columns);
       for (std::int64_t at = 0; at < row_bytes; at += cache_line)
         __builtin_prefetch(line + at, 0, 2);
     }
     const std::int64_t row = source_row(args, i);
     if (row >= 0)
-      convert(out, source + row * args.columns, row);
+      convert(out, source + row * args.source_columns, row);
     else
       __builtin_memset(out, 0, static_cast<std::size_t>(args.columns) * sizeof(T));
   }

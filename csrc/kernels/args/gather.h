@@ -14,6 +14,7 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
   const std::int64_t* cursor;
   void* out;
   std::int64_t rows, columns;        // of out
+  std::int64_t source_columns;       // those behind `columns`, padded steps, are left out
   std::int64_t source_rows, indices; // bounds: an index outside them yields a row of zeros
   double scale;
   Source type;

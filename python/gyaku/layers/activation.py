@@ -40,6 +40,7 @@ class Activation(Layer, table=ACTIVATIONS):
     """
 
     native = True
+    any_steps = True
     op: ClassVar[str] = ""
     """The operation's name in `gyaku.ops`."""
     elementwise: ClassVar[bool] = True

@@ -115,7 +115,8 @@ class Layer(Component, Block, table=LAYERS):
     ``takes_indices = True`` gets integers, which have no gradient. A layer whose `forward` has the
     argument ``lengths=None`` gets the lengths of padded sequences: int64 of shape (samples,), None
     if all steps are real. They travel to it through layers whose outputs have as many steps as
-    their inputs.
+    their inputs. A layer with ``any_steps = True`` treats all steps alike: a model of such layers
+    takes sequences of any number of steps.
 
     Examples
     --------
@@ -149,6 +150,9 @@ class Layer(Component, Block, table=LAYERS):
     """Whether `forward` has the argument ``lengths``, the numbers of real steps of sequences."""
     finds_lengths: bool = False
     """Whether the lengths of sequences are found in the input of the model, by `find_lengths`."""
+    any_steps: ClassVar[bool] = False
+    """Whether all steps of a sequence are treated alike, so that there may be any number of them;
+    `forward` takes their number from its argument then."""
     draws: ClassVar[bool] = True
     """Whether the layer draws random numbers, for initial weights or in training."""
 
@@ -169,6 +173,7 @@ class Layer(Component, Block, table=LAYERS):
     stored: Mapping[str, NDArray[Any]] | None = None
     sketched: bool = False  # whether only shapes are inferred
     _frozen: bool = False
+    _given: Sequence[tuple[int, ...]] = ()  # shapes of the inputs of the last forward pass
 
     def __init__(self, *, name: str | None = "") -> None:
         self.name = name or ""
@@ -413,7 +418,10 @@ class Layer(Component, Block, table=LAYERS):
         if self.native:
             forward: Callable[..., NDArray[Any]] = self.forward
             return forward(*x, training=training, **lengths)
-        y = memory.empty((len(x[0]), *self.output_shape), self.dtype)
+        self._given, shape = [each.shape for each in x], self.output_shape
+        if self.any_steps and len(shape) > 1:
+            shape = (x[0].shape[1], *shape[1:])
+        y = memory.empty((len(x[0]), *shape), self.dtype)
         # The layers before it may keep these arrays for their own backward pass.
         shown = [each.view() for each in x]
         for each in shown:
@@ -445,7 +453,7 @@ class Layer(Component, Block, table=LAYERS):
             reads = [dy, *self.params.values()]
             memory.host(lambda: self.backward(dy), reads, list(self.grads.values()))
             return (None,) * len(self.input_shapes)
-        outs = [memory.empty((len(dy), *shape), self.dtype) for shape in self.input_shapes]
+        outs = [memory.empty(shape, self.dtype) for shape in self._given]
         self._run("backward", lambda: self.backward(dy), [dy], outs)
         return tuple(outs)
 

@@ -60,6 +60,7 @@ class Dense(Weighted):
     """
 
     native = True
+    any_steps = True
     x: NDArray[Any]
     shape: tuple[int, ...]
 

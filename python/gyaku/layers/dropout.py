@@ -46,6 +46,7 @@ class Dropout(Layer):
     """
 
     native = True
+    any_steps = True
     dropping: bool
 
     def __init__(self, rate: float = 0.5, *, name: str | None = "") -> None:

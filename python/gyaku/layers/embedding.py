@@ -65,6 +65,7 @@ class Embedding(Layer):
     """
 
     native = True
+    any_steps = True
     takes_indices = True
     ids: NDArray[Any]
 

@@ -36,6 +36,7 @@ class Add(Layer):
     """
 
     native = True
+    any_steps = True
     passes_sums = True
     count: int
 

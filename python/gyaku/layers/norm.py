@@ -51,6 +51,7 @@ class BatchNorm(Layer):
     """
 
     native = True
+    any_steps = True
     passes_sums = True
     x: NDArray[Any]
     training: bool
@@ -146,6 +147,7 @@ class LayerNorm(Layer):
     """
 
     native = True
+    any_steps = True
     passes_sums = True
     x: NDArray[Any]
     mean: NDArray[Any]

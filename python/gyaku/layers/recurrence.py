@@ -50,6 +50,7 @@ class Recurrent(Layer, abstract=True):
     """
 
     native = True
+    any_steps = True
     operation: ClassVar[str]
     """Name of the operation."""
     gates: ClassVar[int]

@@ -51,6 +51,7 @@ class Rescaling(Layer):
     """
 
     native = True
+    any_steps = True
     draws = False
 
     def __init__(self, scale: float, offset: float = 0.0, *, name: str | None = "") -> None:

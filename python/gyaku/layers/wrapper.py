@@ -153,6 +153,7 @@ class Bidirectional(Wrapper):
     """
 
     native = True
+    any_steps = True
 
     def __init__(self, layer: Recurrent, merge: str = "concat", *, name: str | None = "") -> None:
         super().__init__(name=name)
@@ -204,7 +205,7 @@ class Bidirectional(Wrapper):
             for part in (self._forward_part, self._backward_part)
         )
         if self.merge == "concat":
-            y = memory.empty((len(x), *self.output_shape), first.dtype)
+            y = memory.empty((*first.shape[:-1], self.output_shape[-1]), first.dtype)
             ops.copy_columns(first, y, start=0)
             ops.copy_columns(second, y, start=first.shape[-1])
             return y
@@ -267,6 +268,7 @@ class TimeDistributed(Wrapper):
     """
 
     native = True
+    any_steps = True
 
     def __init__(self, layer: Layer, *, name: str | None = "") -> None:
         super().__init__(name=name)
@@ -289,13 +291,13 @@ class TimeDistributed(Wrapper):
         """Apply the layer to all steps; see `Layer.forward`."""
         self._follow(self._part)
         y = self._part.run_forward(_steps(x), training=training)
-        return y.reshape(len(x), *self.output_shape)
+        return y.reshape(*x.shape[:2], *self.output_shape[1:])
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
         """Write the gradients of the layer, return dx; see `Layer.backward`."""
         self._follow(self._part)
         (dx,) = self._part.run_backward(_steps(dy))
-        return None if dx is None else dx.reshape(len(dy), *self.input_shape)
+        return None if dx is None else dx.reshape(*dy.shape[:2], *self.input_shape[1:])
 
     @property
     def least_batch(self) -> int:

@@ -88,7 +88,7 @@ class Graph(Strict, Block):
     _is_part: bool = False  # of a model that was built
     _trained: Trained | None = None
     _behind: list[list[Layer]]  # the layers that take each input
-    _batch: int | None = None  # number of samples in the last forward pass
+    _batch: Shape | None = None  # shape of the first input of the last forward pass
 
     def __init__(
         self,
@@ -458,7 +458,7 @@ class Graph(Strict, Block):
         """
         if training:
             ops.advance(self.clock, 1)
-        self._batch = len(inputs[0])
+        self._batch = inputs[0].shape
         return self.plan.forward(inputs, training, seen, lengths)
 
     @property

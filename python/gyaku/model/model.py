@@ -225,11 +225,11 @@ class Model(Graph):
         return np.require(batch, self.dtype, ["C", "A"])
 
     def _check_batches(self, batches: Sequence[NDArray[Any]]) -> None:
-        from gyaku.train.samples import misfit
+        from gyaku.train.samples import is_misfit, misfit
 
         for place, batch in enumerate(batches):
             name, shape = self._named("x", place), (self.input_shapes or ())[place]
-            if batch.shape[1:] != shape:
+            if is_misfit(batch.shape[1:], shape, self.plan.any_steps):
                 raise ValueError(
                     f"forward: {name} has samples of shape {batch.shape[1:]}, the model expects"
                     f" {shape}{misfit(name, batch.shape, shape)}"
@@ -264,10 +264,12 @@ class Model(Graph):
                 "backward: call forward first, which keeps the values that backward needs"
             )
         gradients = []
-        for each, sample in zip(
-            each_of("backward", "dy", dy, self.output_names), self.output_shapes, strict=True
+        samples, *sample = self._batch
+        shapes = self.plan.output_shapes_of(tuple(sample))
+        for each, known in zip(
+            each_of("backward", "dy", dy, self.output_names), shapes, strict=True
         ):
-            given, shape = np.asarray(each), (self._batch, *sample)
+            given, shape = np.asarray(each), (samples, *known)
             if given.shape != shape:
                 raise ValueError(
                     f"backward: dy has shape {given.shape}, the outputs of forward have {shape}"

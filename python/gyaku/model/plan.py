@@ -48,6 +48,8 @@ class Plan:
         Sample shape of each value, once the layers are built.
     output_lengths : list of ndarray of int64 or None
         Lengths of the outputs of the last forward pass that are padded sequences; [] if none is.
+    bound_to_steps : Layer or None
+        The first layer that needs the number of steps for which it was built.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Plan:
         self._shared: list[tuple[Layer, list[Layer]]] = []
         self._backward = list(applications)
         self._finds = any(each.layer.finds_lengths for each in applications)
+        self._timed: set[int] = set()  # values of any number of steps
+        self.bound_to_steps: Layer | None = applications[0].layer if applications else None
 
     def input_dtypes(self, declared: Sequence[str]) -> tuple[str, ...]:
         """Return the dtypes of the inputs.
@@ -195,6 +199,47 @@ class Plan:
         return tuple(self.shapes[value] for value in self.outputs)
 
     @property
+    def any_steps(self) -> bool:
+        """Whether the input is a sequence of any number of steps."""
+        return self.bound_to_steps is None
+
+    def _find_sequences(self) -> None:
+        """Find the values that have any number of steps, up to a layer that needs the known one."""
+        self._timed = timed = {0}
+        used = {*self.outputs, *(value for use in self.applications for value in use.inputs)}
+        for use in self.applications:
+            if timed.isdisjoint(use.inputs) and self.inputs == 1:
+                continue
+            layer, has_steps = use.layer, len(self.shapes[use.inputs[0]]) > 1
+            alike = layer.any_steps and (has_steps or layer.takes_indices)
+            if self.inputs > 1 or not alike or used.isdisjoint(use.outputs):
+                self.bound_to_steps = layer
+                return
+            if len(use.output_shape) > 1:
+                timed.add(use.output)
+        self.bound_to_steps = None
+
+    def output_shapes_of(self, sample: Shape) -> tuple[Shape, ...]:
+        """Return the shapes of output samples.
+
+        Parameters
+        ----------
+        sample : tuple of int
+            Shape of a sample of the first input, which may have any number of steps.
+
+        Returns
+        -------
+        tuple of tuple of int
+            The shape for each output.
+        """
+        if not self.any_steps or sample == self.shapes[0]:
+            return self.output_shapes
+        return tuple(
+            (sample[0], *self.shapes[value][1:]) if value in self._timed else self.shapes[value]
+            for value in self.outputs
+        )
+
+    @property
     def final_operations(self) -> tuple[str, ...]:
         """The last operation of each output, such as "softmax", or ""."""
         return tuple(self._operation(value) for value in self.outputs)
@@ -277,6 +322,7 @@ class Plan:
             vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
             _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
             self.shapes.update(zip(use.outputs, use.instance.output_shapes, strict=True))
+        self._find_sequences()
 
     def build(self, shapes: Sequence[Shape], *, clones_only: bool = False) -> None:
         """Build all layers, which declare their parameters.
@@ -301,6 +347,7 @@ class Plan:
                 use.instance.stream += streams * self.uses[id(use.layer)].index(use)
                 _build(use.instance, given)
             known.update(zip(use.outputs, use.instance.output_shapes, strict=True))
+        self._find_sequences()
 
     def share_parameters(self) -> None:
         """Share the parameters of the layers, now in their final buffers, with the clones."""

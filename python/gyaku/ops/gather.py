@@ -60,7 +60,8 @@ def _check_source(op: str, source: NDArray[Any], out: NDArray[Any], scale: float
     else:
         buffer(op, "source", source, source.dtype, written=False)
     buffer(op, "out", out, out.dtype)
-    if source.ndim == 0 or out.ndim == 0 or source.shape[1:] != out.shape[1:]:
+    fits = source.ndim == out.ndim > 0 and source.shape[2:] == out.shape[2:]
+    if not fits or (out.ndim > 1 and out.shape[1] > source.shape[1]):
         raise ValueError(
             f"{op}: source of shape {source.shape} and out of shape {out.shape} must have"
             " rows of the same shape"
@@ -99,6 +100,7 @@ def gather(
         Position in the order of the first row, int64 of shape (1,).
     out : ndarray
         Array for the rows, of shape (n, ...): float32 or float64, or integers like the source's.
+        Its first axis behind n may be shorter: the last steps of padded sequences are left out.
     scale : float, default 1.0
         Factor of the elements; 1 for labels and indices.
 
@@ -201,7 +203,7 @@ def gather_images(
     op = "gather_images"
     _check(op, source, order, cursor, out, scale)
     buffer(op, "epoch", epoch, INT64, (1,), written=False)
-    if source.ndim != 4 or source.dtype in (INT32, INT64):
+    if source.ndim != 4 or source.shape[1:] != out.shape[1:] or source.dtype in (INT32, INT64):
         raise ValueError(
             f"{op}: source must hold images of shape (height, width, channels), got"
             f" {source.dtype} of shape {source.shape[1:]}"

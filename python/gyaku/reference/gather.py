@@ -24,7 +24,10 @@ def gather(
 ) -> NDArray[Any]:
     """Return y_i = scale source[order[cursor + i]]."""
     first = int(cursor[0])
-    rows = source[order[first : first + len(out)]].astype(out.dtype)
+    rows = source[order[first : first + len(out)]]
+    if out.ndim > 1:
+        rows = rows[:, : out.shape[1]]
+    rows = rows.astype(out.dtype)
     scaled: NDArray[Any] = rows if scale == 1 else rows * scale
     return scaled
 

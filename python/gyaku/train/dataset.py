@@ -29,7 +29,7 @@ def checked_inputs(
     owner: str,
     model: Trainee,
     x: object,
-    shapes: Sequence[tuple[int, ...]] | None = None,
+    passes: Passes | None = None,
     part: str = "",
 ) -> list[NDArray[Any]]:
     """Validate the inputs of a call.
@@ -42,8 +42,8 @@ def checked_inputs(
         The model.
     x : array_like
         The inputs, several as a tuple or a dict.
-    shapes : sequence of tuple of int, optional
-        The shapes of their samples, by default those of the model.
+    passes : Passes, optional
+        The passes of the model, adopted or not; by default those of a built model.
     part : str
         Prefix of the argument's name, for errors.
 
@@ -59,12 +59,16 @@ def checked_inputs(
     TypeError
         If one does not hold real numbers.
     """
-    names, shapes = model.input_names, shapes or model.input_shapes
-    found = []
+    if passes is None and model.built:
+        passes = model.passes(())
+    shapes = model.input_shapes if passes is None else passes.input_shapes
+    any_steps = passes is not None and passes.any_steps
+    names, found = model.input_names, []
     for place, given in enumerate(each_of(owner, part + "x", x, names)):
         name = f"{part}x[{names[place]!r}]" if len(names) > 1 else f"{part}x"
         shape = None if shapes is None else shapes[place]
-        array = inputs(owner, name, given, shape, model.dtype, model.input_dtypes[place])
+        kind = model.input_dtypes[place]
+        array = inputs(owner, name, given, shape, model.dtype, kind, any_steps)
         if model.input_dtypes[place]:
             model.check_indices(owner, name, place, array)
         if model.scales_bytes and array.dtype == np.uint8:
@@ -176,7 +180,8 @@ def checked_samples(
     names = model.output_names
     given = each_of(owner, part + "y", y, names)
     wanted, found = [], passes.lengths(x[1], lengths)
-    for place, (each, shape) in enumerate(zip(given, passes.output_shapes, strict=True)):
+    shapes = passes.output_shapes_of(x[1][0].shape[1:])
+    for place, (each, shape) in enumerate(zip(given, shapes, strict=True)):
         name = f"{part}y[{names[place]!r}]" if len(names) > 1 else f"{part}y"
         loss = criterion.losses[place]
         if loss.takes != "classes":

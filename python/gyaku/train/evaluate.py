@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.checks import whole
+from gyaku.checks import truth, whole
 from gyaku.train.advice import advise_on_bytes
-from gyaku.train.capture import Steps, repeat
+from gyaku.train.by_length import ByLength
+from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Meters, Pace
@@ -40,6 +42,7 @@ def evaluate(
     loss: str | Loss | Callable[..., Any] | None = None,
     metrics: str | Metric | Iterable[Any] | None = None,
     batch_size: int = 512,
+    by_length: bool = False,
 ) -> dict[str, float]:
     """Measure loss and metrics.
 
@@ -53,6 +56,9 @@ def evaluate(
         The metrics; by default those of `fit`.
     batch_size : int
         Samples per batch.
+    by_length : bool
+        Whether to sort sequences by length and to cut each batch behind its longest one, as in
+        `fit`.
 
     Returns
     -------
@@ -67,14 +73,16 @@ def evaluate(
         If one of them is of the wrong kind.
     """
     size = whole("evaluate", "batch_size", batch_size)
+    by_length = truth("evaluate", "by_length", by_length)
     criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("evaluate", self, passes, lengths, given)
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
     advise_on_bytes("evaluate", self, passes, samples.x)
+    batches = ByLength("evaluate", passes, samples) if by_length else None
     self.adopt(passes)
-    return Evaluation(self, samples, criterion, size).run()
+    return Evaluation(self, samples, criterion, size, batches).run()
 
 
 class Evaluation:
@@ -90,6 +98,8 @@ class Evaluation:
         Losses and metrics.
     batch_size : int
         Samples per step.
+    by_length : ByLength or None
+        Batches of sequences of similar lengths, if there are to be any.
     """
 
     def __init__(
@@ -98,22 +108,33 @@ class Evaluation:
         samples: Samples,
         criterion: Criterion,
         batch_size: int,
+        by_length: ByLength | None = None,
     ) -> None:
         self.model, self.samples, self.criterion = model, samples, criterion
         self.batch_size = min(batch_size, samples.count)
-        self.full, self.tail = divmod(samples.count, self.batch_size)
+        self.timed = () if by_length is None else by_length.timed
         rows = np.arange(samples.count) if samples.rows is None else samples.rows
         self.order = memory.empty((samples.count,), np.int64)
         self.order[:] = rows
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, 1)
         self.pace = Pace()
-        self.steps = Steps(self._measure)
+        full, tail = divmod(samples.count, self.batch_size)
+        self.batches = [((self.batch_size, 0), full), ((tail, 0), int(tail > 0))]
+        most = MOST
+        if by_length is not None:
+            lengths = by_length.arrange(self.order, self.batch_size).tolist()
+            sizes = [self.batch_size] * full + [tail] * (tail > 0)
+            each = groupby(zip(sizes, lengths, strict=True))
+            self.batches = [(shape, len(list(group))) for shape, group in each]
+            most = 2 * len(by_length.counts)
+        self.steps = Steps(self._measure, most)
 
-    def _measure(self, size: int) -> None:
+    def _measure(self, size: int, steps: int) -> None:
         """Measure one batch."""
-        x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
-        t = gather(self.samples.y, self.order, self.cursor, size, self.model.dtype)
+        samples, place = self.samples, (self.order, self.cursor, size, self.model.dtype, ())
+        x = gather(samples.x, *place, [steps] * len(samples.x))
+        t = gather(samples.y, *place, [steps * each for each in self.timed])
         given = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
         y = self.model.run_forward(x, lengths=given)
         lengths = self.model.output_lengths
@@ -135,15 +156,13 @@ class Evaluation:
         """
         self.cursor[0] = 0
         self.meters.clear()
-        left = self.full
-        while left:
-            steps = min(left, self.pace.steps)
-            start = perf_counter()
-            repeat([(self.steps.of(self.batch_size), steps)])
-            self.pace.took(steps, perf_counter() - start)
-            left -= steps
-            between()
-        if self.tail:
-            repeat([(self.steps.of(self.tail), 1)])
+        for shape, left in self.batches:
+            while left:
+                steps = min(left, self.pace.steps)
+                start = perf_counter()
+                repeat([(self.steps.of(*shape), steps)])
+                self.pace.took(steps, perf_counter() - start)
+                left -= steps
+                between()
         found = self.meters.values(slice(0, 1), self.samples.count)
         return {name: float(value[0]) for name, value in found.items()}

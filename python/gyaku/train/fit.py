@@ -13,6 +13,7 @@ from gyaku.losses import SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise_on_bytes, advise_on_targets
+from gyaku.train.by_length import ByLength
 from gyaku.train.capture import description
 from gyaku.train.criterion import Criterion, criterion_of, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
@@ -58,6 +59,7 @@ def fit(
     metrics: str | Metric | Iterable[Any] | None = (),
     seed: int | None = 0,
     shuffle: bool = True,
+    by_length: bool = False,
     augment: Augment | None = None,
     callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
     verbose: int | str = "auto",
@@ -105,6 +107,9 @@ def fit(
         it; None draws a new one for each fit.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
+    by_length : bool
+        Whether to make batches of padded sequences of similar lengths, each cut behind its longest
+        one, in training and validation; see the notes.
     augment : Augment, optional
         Random shifts and flips of images, (samples, height, width, channels), while a batch is
         gathered; a `gyaku.data.Augment`.
@@ -131,6 +136,15 @@ def fit(
         If loss or weights become NaN or infinite; the model keeps the last good weights.
     RuntimeError
         If another thread uses the model.
+
+    Notes
+    -----
+    With `by_length`, the shuffled samples are sorted by length within windows of 64 batches, and
+    the batches of a window shuffled. Each batch is cut behind its longest sequence, to 4, 6, 8, 12,
+    16, 24 ... steps. Loss, metrics and gradients are those of the same batches with all steps, but
+    for the order of sums, the random numbers of dropout, and the statistics of `BatchNorm`, which
+    counts padded steps. All layers must treat steps alike (`Layer.any_steps`), up to one whose
+    output has no time axis. Each number of steps has a program of its own, with memory of its own.
     """
     epochs = whole("fit", "epochs", epochs)
     validation_freq = whole("fit", "validation_freq", validation_freq)
@@ -138,6 +152,7 @@ def fit(
     if fraction and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
     shuffle = truth("fit", "shuffle", shuffle)
+    by_length = truth("fit", "by_length", by_length)
     seed, show = _seed(seed), progress(verbose)
     learner, measures = as_optimizer(optimizer), metrics_of(metrics)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
@@ -152,6 +167,8 @@ def fit(
         samples, held_out = samples.split(fraction, seed, shuffle)
     _check_batches(passes, samples.count, min(size, samples.count))
     _check_trains(self, passes)
+    batches = ByLength("fit", passes, samples) if by_length else None
+    of_held_out = ByLength("fit", passes, held_out) if by_length and held_out else None
     hooks = Callbacks(callbacks, self)
     # Everything is valid: from here on the model changes.
     _warn(passes, criterion)
@@ -170,10 +187,11 @@ def fit(
         seed=seed,
         shuffle=shuffle,
         augment=augment,
+        by_length=batches,
     )
-    validation = (
-        None if held_out is None else Evaluation(self, held_out, criterion, max(size, BATCH))
-    )
+    validation = None
+    if held_out is not None:
+        validation = Evaluation(self, held_out, criterion, max(size, BATCH), of_held_out)
     history = loop.run(
         training,
         validation=validation,
@@ -240,7 +258,7 @@ def _validation_data(
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise TypeError("fit: validation_data must be a pair (x, y), or (x, y, lengths)")
     part = "validation_data's "
-    x = checked_inputs("fit", model, given[0], passes.input_shapes, part)
+    x = checked_inputs("fit", model, given[0], passes, part)
     lengths = checked_lengths("fit", model, passes, given[2] if given[2:] else None, x, part)
     return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, lengths, part)
 

@@ -201,8 +201,8 @@ class _Found(Exception):
 
 def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
     """Run one step in Python and return the origin of the first value that is not finite."""
-    size = training.seek()
-    (x, t), lengths = training.batch(size), training.input_lengths(size)
+    size, steps = training.seek()
+    (x, t), lengths = training.batch(size, steps), training.input_lengths(size)
 
     def watch_output(use: Use, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():

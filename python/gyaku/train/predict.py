@@ -119,7 +119,8 @@ class Prediction:
             The outputs, (samples, ...).
         """
         dtype = self.model.dtype
-        results = [np.empty((self.count, *shape), dtype) for shape in self.model.output_shapes]
+        shapes = self.model.passes(()).output_shapes_of(self.x[0].shape[1:])
+        results = [np.empty((self.count, *shape), dtype) for shape in shapes]
         for start in range(0, self.count, self.batch_size):
             self.cursor[0] = start
             size = min(self.batch_size, self.count - start)

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     Lengths = Sequence[NDArray[np.int64] | None]
 
-__all__ = ["Samples", "gather", "gather_lengths", "inputs", "misfit", "same_memory", "targets"]
+__all__ = [
+    "Samples",
+    "gather",
+    "gather_lengths",
+    "inputs",
+    "is_misfit",
+    "misfit",
+    "same_memory",
+    "targets",
+]
 
 # Elements that are searched at once.
 _CHUNK = 1 << 18
@@ -116,6 +125,7 @@ def gather(
     size: int,
     dtype: np.dtype[Any],
     augmented: Sequence[NDArray[Any]] = (),
+    steps: Sequence[int] = (),
     **augmentation: Any,
 ) -> list[NDArray[Any]]:
     """Gather the next batch.
@@ -135,6 +145,8 @@ def gather(
         The model's dtype.
     augmented : sequence of ndarray
         Sources that are images to augment.
+    steps : sequence of int
+        Number of steps to gather of each source, 0 for all; () for all of all sources.
     **augmentation : object
         Further arguments of `ops.gather_images`.
 
@@ -144,9 +156,10 @@ def gather(
         The batch, each (size, ...).
     """
     batches = []
-    for source in sources:
+    for source, count in zip(sources, steps or (0,) * len(sources), strict=True):
         integers = source.dtype.kind == "i"
-        batch = memory.empty((size, *source.shape[1:]), source.dtype if integers else dtype)
+        shape = (count, *source.shape[2:]) if count else source.shape[1:]
+        batch = memory.empty((size, *shape), source.dtype if integers else dtype)
         if any(source is each for each in augmented):
             ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:
@@ -185,6 +198,7 @@ def inputs(
     shape: tuple[int, ...] | None,
     dtype: np.dtype[Any],
     kind: str = "",
+    any_steps: bool = False,
 ) -> NDArray[Any]:
     """Validate inputs and return them in the form of `gather`, the same array if possible.
 
@@ -200,6 +214,8 @@ def inputs(
         Dtype to which integers other than uint8 are converted.
     kind : {"", "int32", "int64", "integer"}
         Dtype of indices, "integer" for either; "" if the inputs are no indices.
+    any_steps : bool
+        Whether the samples are sequences of any number of steps.
 
     Returns
     -------
@@ -230,7 +246,7 @@ def inputs(
         )
     if not array.size:
         raise ValueError(f"{owner}: {name} is empty, its shape is {array.shape}")
-    if shape is not None and array.shape[1:] != shape:
+    if shape is not None and is_misfit(array.shape[1:], shape, any_steps):
         raise ValueError(
             f"{owner}: {name} has samples of shape {array.shape[1:]}, the model expects"
             f" {shape}{misfit(name, array.shape, shape)}"
@@ -248,6 +264,26 @@ def _at_value(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) 
         array = np.require(array, requirements=["C", "A"])
     check_finite(owner, name, array)
     return array
+
+
+def is_misfit(given: tuple[int, ...], shape: tuple[int, ...], any_steps: bool) -> bool:
+    """Return whether samples do not have the shape that the model expects.
+
+    Parameters
+    ----------
+    given, shape : tuple of int
+        The shape of the samples, and the expected one.
+    any_steps : bool
+        Whether the first axis, the steps of a sequence, may have any length.
+
+    Returns
+    -------
+    bool
+        Whether they do not.
+    """
+    if any_steps and given and shape:
+        given, shape = given[1:], shape[1:]
+    return given != shape
 
 
 def misfit(name: str, given: tuple[int, ...], shape: tuple[int, ...]) -> str:

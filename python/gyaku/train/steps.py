@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku import memory, ops
 from gyaku.threads import explained
-from gyaku.train.capture import Step, Steps, repeat
+from gyaku.train.capture import MOST, Step, Steps, repeat
 from gyaku.train.meters import Meters
 from gyaku.train.samples import gather, gather_lengths, same_memory
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
     from gyaku.data import Augment
     from gyaku.optim import Optimizer
+    from gyaku.train.by_length import ByLength
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
     from gyaku.train.trainee import Trainee
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
+    Results = tuple[Arrays, Arrays, Arrays, Lengths]
 
 __all__ = ["Training"]
 
@@ -56,6 +59,8 @@ class Training:
         Whether to shuffle the samples before each epoch.
     augment : Augment or None
         Augmentation of images.
+    by_length : ByLength or None
+        Batches of sequences of similar lengths, if there are to be any.
 
     Attributes
     ----------
@@ -79,10 +84,11 @@ class Training:
         seed: int,
         shuffle: bool,
         augment: Augment | None = None,
+        by_length: ByLength | None = None,
     ) -> None:
         self.model, self.samples = model, samples
         self.criterion, self.optimizer = criterion, optimizer
-        self.seed, self.shuffle = seed, shuffle
+        self.seed, self.shuffle, self.by_length = seed, shuffle, by_length
         self.batch_size = min(batch_size, samples.count)
         self.full, self.tail = divmod(samples.count, self.batch_size)
         self.per_epoch = self.full + bool(self.tail)
@@ -92,6 +98,7 @@ class Training:
         self.block = max(1, min(epochs, _ORDER // samples.count))
         self.first = -self.block  # of the epochs that `order` holds
         self.order = memory.empty((self.block * samples.count,), np.int64)
+        self.lengths = np.zeros((self.block, self.per_epoch), np.int64)  # of batches by length
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, self.block)
         self.augmented: tuple[NDArray[Any], ...] = ()
@@ -116,56 +123,57 @@ class Training:
         optimizer.same_batch = self.per_epoch == 1 and repeatable and not self.augmented
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock]
-        self.steps = Steps(self._train)
+        most = MOST if by_length is None else 2 * len(by_length.counts)
+        self.steps = Steps(self._train, most)
         self.epoch_end = Step(self._end_epoch)
         # The parts of a step for an optimizer that acts between them.
-        self.gradient_steps = Steps(self._keep_gradients)
+        self.gradient_steps = Steps(self._keep_gradients, most)
         self.update_step = Step(self._update)
-        self.measure_steps = Steps(self._measure_results)
-        self._results: dict[int, tuple[Arrays, Arrays, Arrays]] = {}
-        self._lengths: dict[int, Lengths] = {}  # of the outputs, by the size of the batch
+        self.measure_steps = Steps(self._measure_results, most)
+        self._results: dict[tuple[int, int], Results] = {}  # by the shape of the batch
 
-    def _train(self, size: int) -> None:
+    def _train(self, size: int, steps: int) -> None:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
-        results = self._gradients(size)
+        results = self._gradients(size, steps)
         self._update()
         self._measure(*results)
 
-    def _gradients(self, size: int) -> tuple[Arrays, Arrays, Arrays]:
-        x, t = self.batch(size)
+    def _gradients(self, size: int, steps: int) -> Results:
+        x, t = self.batch(size, steps)
         y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
-        self._lengths[size] = lengths = self.model.output_lengths
+        lengths = self.model.output_lengths
         losses, dy = self.criterion(y, t, lengths)
         self.model.run_backward(dy)
-        return losses, y, t
+        return losses, y, t, lengths
 
     def _update(self) -> None:
         self.optimizer.step(self.trained)
 
-    def _measure(self, losses: Arrays, y: Arrays, t: Arrays) -> None:
-        self.meters.add(losses, y, t, self._lengths[len(y[0])])
+    def _measure(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths) -> None:
+        self.meters.add(losses, y, t, lengths)
         ops.advance(self.cursor, len(y[0]))
 
-    def _keep_gradients(self, size: int) -> list[NDArray[Any]]:
-        self._results[size] = results = self._gradients(size)
-        lengths = [each for each in self._lengths[size] if each is not None]
-        return [*lengths, *(array for arrays in results for array in arrays)]
+    def _keep_gradients(self, size: int, steps: int) -> list[NDArray[Any]]:
+        self._results[size, steps] = results = self._gradients(size, steps)
+        return [array for arrays in results for array in arrays if array is not None]
 
-    def _measure_results(self, size: int) -> None:
-        self._measure(*self._results[size])
+    def _measure_results(self, size: int, steps: int) -> None:
+        self._measure(*self._results[size, steps])
 
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
         if self.augmented:
             ops.advance(self.epoch, 1)
 
-    def batch(self, size: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    def batch(self, size: int, steps: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Gather the next inputs and targets.
 
         Parameters
         ----------
         size : int
             The number of samples.
+        steps : int
+            The number of steps of sequences, 0 for all.
 
         Returns
         -------
@@ -174,14 +182,12 @@ class Training:
         t : list of ndarray
             The targets.
         """
-        samples, dtype = self.samples, self.model.dtype
+        place = self.order, self.cursor, size, self.model.dtype, self.augmented
+        timed = () if self.by_length is None else self.by_length.timed
+        more = self.augmentation
         return (
-            gather(
-                samples.x, self.order, self.cursor, size, dtype, self.augmented, **self.augmentation
-            ),
-            gather(
-                samples.y, self.order, self.cursor, size, dtype, self.augmented, **self.augmentation
-            ),
+            gather(self.samples.x, *place, [steps] * len(self.samples.x), **more),
+            gather(self.samples.y, *place, [steps * each for each in timed], **more),
         )
 
     def input_lengths(self, size: int) -> Lengths:
@@ -199,13 +205,15 @@ class Training:
         """
         return gather_lengths(self.samples.lengths, self.order, self.cursor, size)
 
-    def seek(self) -> int:
+    def seek(self) -> tuple[int, int]:
         """Set the buffers to the position of `step`.
 
         Returns
         -------
-        int
+        size : int
             The number of samples in the next step's batch.
+        steps : int
+            The number of its time steps if it is one of the batches by length, otherwise 0.
         """
         epoch, position = divmod(self.step, self.per_epoch)
         if not self.first <= epoch < self.first + self.block:
@@ -216,7 +224,12 @@ class Training:
         if self.augmented:
             self.epoch[0] = epoch
         self.cursor[0] = slot * self.samples.count + position * self.batch_size
-        return self.batch_size if position < self.full else self.tail
+        return self._shape(position)
+
+    def _shape(self, position: int) -> tuple[int, int]:
+        """Return the shape of a batch of the present epoch."""
+        size = self.batch_size if position < self.full else self.tail
+        return size, int(self.lengths[self.meters.slot[0], position])
 
     def _fill_order(self) -> None:
         count = self.samples.count
@@ -226,6 +239,17 @@ class Training:
             self.order.reshape(self.block, count)[:] = np.arange(count)
         if self.samples.rows is not None:
             self.order[:] = self.samples.rows[self.order]
+        if self.by_length is not None:
+            self._sort(self.by_length)
+
+    def _sort(self, by_length: ByLength) -> None:
+        """Sort the order of each epoch into batches of similar lengths."""
+        for slot, order in enumerate(self.order.reshape(self.block, -1)):
+            random = None
+            if self.shuffle:  # with keys that neither initial weights nor a split use
+                key = np.array([self.seed, 2**63 + self.first + slot], np.uint64)
+                random = np.random.Generator(np.random.Philox(key=key))
+            self.lengths[slot] = by_length.arrange(order, self.batch_size, random)
 
     @property
     def room(self) -> int:
@@ -242,30 +266,35 @@ class Training:
             Number of steps.
         """
         while steps:
-            size = self.seek()
+            shape = self.seek()
             if self.optimizer.acts_between:
-                self._advance_in_parts(size)
+                self._advance_in_parts(shape)
                 steps = 0 if self.optimizer.converged else steps - 1
                 continue
             ready = self.optimizer.prepare(min(steps, self.room))
             position = self.step % self.per_epoch
-            epochs = 0 if position else ready // self.per_epoch
+            alike = self.by_length is None  # all epochs
+            epochs = ready // self.per_epoch if alike and not position else 0
             if epochs > 1:
-                epoch = [*self._batches(self.full, int(self.tail > 0)), (self.epoch_end, 1)]
+                epoch = [*self._batches(0, self.per_epoch), (self.epoch_end, 1)]
                 repeat(epoch, epochs)
                 done = epochs * self.per_epoch
             else:
                 done = min(ready, self.per_epoch - position)
-                full = min(done, max(0, self.full - position))
-                repeat(self._batches(full, done - full))
+                repeat(self._batches(position, done))
             self.step += done
             steps -= done
 
-    def _batches(self, full: int, tail: int) -> list[tuple[Step, int]]:
-        counts = (self.batch_size, full), (self.tail, tail)
-        return [(self.steps.of(size), count) for size, count in counts if count]
+    def _batches(self, position: int, count: int) -> list[tuple[Step, int]]:
+        """Return the next steps of the present epoch, each with its number of runs."""
+        if self.by_length is not None:
+            shapes = groupby(map(self._shape, range(position, position + count)))
+            return [(self.steps.of(*shape), len(list(group))) for shape, group in shapes]
+        full = min(count, max(0, self.full - position))
+        counts = (self.batch_size, full), (self.tail, count - full)
+        return [(self.steps.of(size, 0), count) for size, count in counts if count]
 
-    def _advance_in_parts(self, size: int) -> None:
+    def _advance_in_parts(self, shape: tuple[int, int]) -> None:
         """Run one step in parts, for an optimizer that acts between them."""
         weights, clock = self.criterion.weights, self.model.clock
         buffers = self.model.flat_buffers
@@ -274,22 +303,23 @@ class Training:
         def gradients() -> float:
             # Each evaluation is that of the same step: with its dropout masks, counted once.
             clock[...], buffers[...] = before, kept
-            repeat([(self.gradient_steps.of(size), 1)])
-            losses = self._results[size][0]
+            repeat([(self.gradient_steps.of(*shape), 1)])
+            losses = self._results[shape][0]
             return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
 
         self.optimizer.prepare(1)
         self.optimizer.run_step(gradients, lambda: repeat([(self.update_step, 1)]))
-        repeat([(self.measure_steps.of(size), 1)])
+        repeat([(self.measure_steps.of(*shape), 1)])
         self.step += 1
 
     @property
     def parts(self) -> list[Step]:
         """The step on a whole batch, in parts if the optimizer acts between them."""
-        size = self.batch_size
+        shape = self.batch_size, int(self.lengths[0, 0])
         if self.optimizer.acts_between:
-            return [self.gradient_steps.of(size), self.update_step, self.measure_steps.of(size)]
-        return [self.steps.of(size)]
+            parts = self.gradient_steps.of(*shape), self.measure_steps.of(*shape)
+            return [parts[0], self.update_step, parts[1]]
+        return [self.steps.of(*shape)]
 
     @property
     def threads(self) -> str:

@@ -46,6 +46,28 @@ if TYPE_CHECKING:
             """The shapes of output samples."""
 
         @property
+        def any_steps(self) -> bool:
+            """Whether the input is a sequence of any number of steps."""
+
+        @property
+        def bound_to_steps(self) -> object | None:
+            """The first layer that needs the number of steps for which it was built."""
+
+        def output_shapes_of(self, sample: Shape) -> tuple[Shape, ...]:
+            """Return the shapes of output samples.
+
+            Parameters
+            ----------
+            sample : tuple of int
+                Shape of a sample of the first input, which may have any number of steps.
+
+            Returns
+            -------
+            tuple of tuple of int
+                The shape for each output.
+            """
+
+        @property
         def outputs(self) -> Sequence[int]:
             """Indices of the values that are outputs."""
 

@@ -1,0 +1,89 @@
+"""Batches of sequences of similar lengths, cut behind their longest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gyaku.train.samples import Samples
+    from gyaku.train.trainee import Passes
+
+__all__ = ["ByLength"]
+
+# Batches that are sorted by length together, so that training batches remain random.
+_WINDOW = 64
+
+
+class ByLength:
+    """Order and number of steps of batches of sequences of similar lengths.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    passes : Passes
+        The passes of the model.
+    samples : Samples
+        The data.
+
+    Attributes
+    ----------
+    counts : ndarray of int64
+        Numbers of steps that batches may have, in ascending order: 4, 6, 8, 12, 16, 24 ... and that
+        of the data, so that there are few programs and a batch has at most half as many steps more
+        than its longest sequence.
+    """
+
+    __slots__ = ("_lengths", "counts", "timed")
+
+    def __init__(self, owner: str, passes: Passes, samples: Samples) -> None:
+        layer, steps = passes.bound_to_steps, samples.x[0].shape[1]
+        if layer is not None:
+            raise ValueError(
+                f"{owner}: by_length cuts each batch behind its longest sequence, but {layer} needs"
+                f" all {steps} steps"
+            )
+        found = passes.lengths(samples.x, samples.lengths)
+        if not found:
+            raise ValueError(
+                f"{owner}: by_length needs the lengths of the sequences; give lengths, or begin"
+                " with Embedding(mask_zero=True)"
+            )
+        self._lengths = next(iter(found.values()))
+        self.timed = tuple(value in found for value in passes.outputs)
+        powers = 2 ** np.arange(2, 64 - 2)
+        counts = np.stack([powers, powers + powers // 2], axis=1).ravel()
+        self.counts = np.append(counts[counts < steps], steps)
+
+    def arrange(
+        self, order: NDArray[np.int64], size: int, random: np.random.Generator | None = None
+    ) -> NDArray[np.int64]:
+        """Sort samples by length, in place, and return the number of steps of each batch.
+
+        Parameters
+        ----------
+        order : ndarray of int64
+            Indices of the samples.
+        size : int
+            Samples per batch; those of a smaller last batch stay where they are.
+        random : numpy.random.Generator, optional
+            Source of the order of the batches: the samples are sorted within windows of 64 batches
+            then, and the batches of a window shuffled.
+
+        Returns
+        -------
+        ndarray of int64
+            The number of steps of each batch, one of `counts`.
+        """
+        whole = len(order) - len(order) % size
+        window = whole if random is None else _WINDOW * size
+        for start in range(0, whole, window):
+            part = order[start : min(start + window, whole)]
+            batches = part[np.argsort(self._lengths[part], kind="stable")].reshape(-1, size)
+            part[:] = (batches if random is None else random.permutation(batches)).ravel()
+        longest = np.maximum.reduceat(self._lengths[order], np.arange(0, len(order), size))
+        return np.asarray(self.counts[np.searchsorted(self.counts, longest)])
