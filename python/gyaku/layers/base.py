@@ -172,6 +172,7 @@ class Layer(Component, Block, table=LAYERS):
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
     sketched: bool = False  # whether only shapes are inferred
+    in_steps: bool = False  # whether samples are steps of sequences, which may come one by one
     _frozen: bool = False
     _given: Sequence[tuple[int, ...]] = ()  # shapes of the inputs of the last forward pass
 
@@ -228,7 +229,7 @@ class Layer(Component, Block, table=LAYERS):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the arguments of the constructor; the weights belong to the model."""
-        state = {"name": self.name} | ({"_frozen": True} if self._frozen else {})
+        state = {"name": self.name, "_frozen": self._frozen}
         return _made, (type(self), self.config()), state
 
     def __str__(self) -> str:

@@ -110,7 +110,8 @@ class Dense(Weighted):
             rows,
             params["weight"],
             bias=params.get("bias"),
-            independent_rows=len(shape) == 3,  # a step of a sequence, which may come by itself
+            # A step of a sequence may come by itself.
+            independent_rows=len(shape) == 3 or self.in_steps,
             **self.epilogue,
         )
         if self.applied:

@@ -12,7 +12,7 @@ from gyaku.init import initializer
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -90,6 +90,7 @@ class Recurrent(Layer, abstract=True):
         self.stateful = truth(str(self), "stateful", stateful)
         self.recompute = truth(str(self), "recompute", recompute)
         self.use_bias = truth(str(self), "use_bias", use_bias)
+        self.carried = {}
         self.weight_init = weight_init
         self.recurrent_init = recurrent_init
         self.bias_init = bias_init
@@ -178,7 +179,7 @@ class Recurrent(Layer, abstract=True):
         ndarray or tuple of ndarray
             The outputs; with `return_state` a tuple of them and of the last states.
         """
-        carried = self._carried(len(x)) if self.stateful else ()
+        carried = self.carry(len(x)) if self.stateful else ()
         # The backward pass needs the states before the first step, and the carried ones change.
         self.before = state or tuple(map(ops.identity, carried))
         self.x, self.lengths, self._takes_state = x, lengths, bool(state)
@@ -330,12 +331,28 @@ class Recurrent(Layer, abstract=True):
 
         Raises
         ------
+        TypeError
+            If `state` is no such tuple.
         ValueError
-            If the layer goes backwards, or shapes do not match.
+            If the layer goes backwards or is not built, or shapes do not match.
         """
         if self.go_backwards:
             raise ValueError(f"{self}: goes backwards, it needs the end of a sequence first")
-        y, last, _ = self.run(np.asarray(x)[:, np.newaxis], state or ())
+        if not self.params:
+            raise ValueError(f"{self}: is not built yet; call build((time, features)) first")
+        step = np.asarray(x)
+        if step.ndim != 2:
+            features = self.input_shape[-1] if self.input_shape else "features"
+            raise ValueError(
+                f"{self}: a step must have shape (samples, {features}), got {step.shape}"
+            )
+        given: object = state
+        if given is not None and not (isinstance(given, tuple) and len(given) == self.states):
+            raise TypeError(
+                f"{self}: state must be the tuple of length {self.states} that the step before"
+                f" returned, got {type(given).__name__}"
+            )
+        y, last, _ = self.run(step[:, np.newaxis], state or ())
         return y[:, 0], last
 
     @property
@@ -350,11 +367,46 @@ class Recurrent(Layer, abstract=True):
                 each.fill(0)
         self._samples = 0
 
+    def set_states_aside(self) -> Callable[[], None]:
+        """Begin the next batch with states of zero, and return how to go back to the present ones.
+
+        Returns
+        -------
+        callable
+            The function that restores the states.
+        """
+        samples = self._samples
+        kept = [(state, state.copy()) for states in self.carried.values() for state in states]
+        self.reset_states()
+
+        def restore() -> None:
+            self._samples = samples
+            for state, values in kept:
+                state[...] = values
+
+        return restore
+
     _samples: int = 0  # of the batch before
     _takes_state: bool = False  # whether initial states were inputs
 
-    def _carried(self, samples: int) -> State:
-        """Return the states that batches of a size begin with, and end with."""
+    def carry(self, samples: int) -> State:
+        """Return the states that batches of a size begin with, and end with.
+
+        Parameters
+        ----------
+        samples : int
+            The size.
+
+        Returns
+        -------
+        tuple of ndarray
+            The states, which each batch changes.
+
+        Raises
+        ------
+        ValueError
+            If the states are those of batches of another size.
+        """
         if self._samples not in (0, samples):
             raise ValueError(
                 f"{self}: carries the states of {self._samples} samples, got a batch of {samples};"

@@ -123,7 +123,7 @@ class Bidirectional(Wrapper):
     ----------
     layer : Recurrent
         The layer, such as ``LSTM(32, return_sequences=True)``; a second one like it, with weights
-        of its own, goes backwards.
+        of its own, goes backwards. If it is frozen, so is this layer.
     merge : {"concat", "sum", "mul", "ave"}
         How the two outputs become one: side by side, their sum, their product, or their mean.
     name : str, optional
@@ -166,7 +166,7 @@ class Bidirectional(Wrapper):
                 raise ValueError(f"{self}: layer must not have {setting}=True, got {layer!r}")
         if merge not in MERGES:
             raise ValueError(f"{self}: merge must be one of {', '.join(MERGES)}, got {merge!r}")
-        self.layer = layer
+        self.layer, self._frozen = layer, not layer.trainable
         self.merge = merge
         self._forward_part, self._backward_part = copy.copy(layer), copy.copy(layer)
         self._backward_part.go_backwards = True
@@ -245,14 +245,16 @@ class TimeDistributed(Wrapper):
     ----------
     layer : Layer
         The layer, such as a convolution of the frames of a film, or an `LSTM` of the letters of
-        each word.
+        each word. If it is frozen, so is this layer.
     name : str, optional
         The layer's name.
 
     Raises
     ------
     TypeError
-        If `layer` is no layer of one input and one output.
+        If `layer` is no layer of one input and one output, or takes indices.
+    ValueError
+        If the layer is stateful.
 
     Notes
     -----
@@ -278,13 +280,21 @@ class TimeDistributed(Wrapper):
                 f"{self}: layer must be a layer of one input and one output, got"
                 f" {type(given).__name__}"
             )
-        self.layer = layer
+        if given.takes_indices:
+            raise TypeError(
+                f"{self}: layer must not take indices, got {given!r}, which takes ids of any number"
+                " of axes by itself"
+            )
+        if getattr(given, "stateful", False):
+            raise ValueError(f"{self}: layer must not have stateful=True, got {given!r}")
+        self.layer, self._frozen = layer, not layer.trainable
         self._part = copy.copy(layer)
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare the parameters of the layer; see `Layer.build`."""
         if len(input_shape) < 2:
             raise ValueError(f"{self}: needs samples of shape (time, ...), got {input_shape}")
+        self._part.in_steps = True
         return (input_shape[0], *self._build_part(self._part, "layer.", input_shape[1:]))
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
