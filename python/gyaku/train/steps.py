@@ -98,7 +98,7 @@ class Training:
         self.block = max(1, min(epochs, _ORDER // samples.count))
         self.first = -self.block  # of the epochs that `order` holds
         self.order = memory.empty((self.block * samples.count,), np.int64)
-        self.lengths = np.zeros((self.block, self.per_epoch), np.int64)  # of batches by length
+        self.batch_steps = np.zeros((self.block, self.per_epoch), np.int64)  # of batches by length
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, self.block)
         self.augmented: tuple[NDArray[Any], ...] = ()
@@ -229,7 +229,7 @@ class Training:
     def _shape(self, position: int) -> tuple[int, int]:
         """Return the shape of a batch of the present epoch."""
         size = self.batch_size if position < self.full else self.tail
-        return size, int(self.lengths[self.meters.slot[0], position])
+        return size, int(self.batch_steps[self.meters.slot[0], position])
 
     def _fill_order(self) -> None:
         count = self.samples.count
@@ -249,7 +249,7 @@ class Training:
             if self.shuffle:  # with keys that neither initial weights nor a split use
                 key = np.array([self.seed, 2**63 + self.first + slot], np.uint64)
                 random = np.random.Generator(np.random.Philox(key=key))
-            self.lengths[slot] = by_length.arrange(order, self.batch_size, random)
+            self.batch_steps[slot] = by_length.arrange(order, self.batch_size, random)
 
     @property
     def room(self) -> int:
@@ -315,7 +315,7 @@ class Training:
     @property
     def parts(self) -> list[Step]:
         """The step on a whole batch, in parts if the optimizer acts between them."""
-        shape = self.batch_size, int(self.lengths[0, 0])
+        shape = self.batch_size, int(self.batch_steps[0, 0])
         if self.optimizer.acts_between:
             parts = self.gradient_steps.of(*shape), self.measure_steps.of(*shape)
             return [parts[0], self.update_step, parts[1]]
