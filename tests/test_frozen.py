@@ -291,6 +291,16 @@ def test_copies_and_files_of_a_frozen_residual_are_frozen(tmp_path: Path) -> Non
     assert model.layers[0].trainable
 
 
+@pytest.mark.parametrize("wrapper", [gk.Bidirectional, gk.TimeDistributed])
+def test_a_layer_that_was_frozen_before_it_was_wrapped_stays_frozen(wrapper: Any) -> None:
+    inner = gk.GRU(4)
+    inner.trainable = False
+    layer = wrapper(inner)
+    assert [each.trainable for each in (layer, copy.copy(layer))] == [False, False]
+    layer.trainable = True
+    assert [each.trainable for each in (layer, copy.copy(layer))] == [True, True]
+
+
 def test_the_summary_counts_what_is_frozen(capsys: pytest.CaptureFixture[str]) -> None:
     model = three()
     model.layers[0].trainable = False

@@ -223,7 +223,7 @@ class Layer(Component, Block, table=LAYERS):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the arguments of the constructor; the weights belong to the model."""
-        state = {"name": self.name} | ({"_frozen": True} if self._frozen else {})
+        state = {"name": self.name, "_frozen": self._frozen}
         return _made, (type(self), self.config()), state
 
     def __str__(self) -> str:

@@ -123,7 +123,7 @@ class Bidirectional(Wrapper):
     ----------
     layer : Recurrent
         The layer, such as ``LSTM(32, return_sequences=True)``; a second one like it, with weights
-        of its own, goes backwards.
+        of its own, goes backwards. If it is frozen, so is this layer.
     merge : {"concat", "sum", "mul", "ave"}
         How the two outputs become one: side by side, their sum, their product, or their mean.
     name : str, optional
@@ -165,7 +165,7 @@ class Bidirectional(Wrapper):
                 raise ValueError(f"{self}: layer must not have {setting}=True, got {layer!r}")
         if merge not in MERGES:
             raise ValueError(f"{self}: merge must be one of {', '.join(MERGES)}, got {merge!r}")
-        self.layer = layer
+        self.layer, self._frozen = layer, not layer.trainable
         self.merge = merge
         self._forward_part, self._backward_part = copy.copy(layer), copy.copy(layer)
         self._backward_part.go_backwards = True
@@ -244,7 +244,7 @@ class TimeDistributed(Wrapper):
     ----------
     layer : Layer
         The layer, such as a convolution of the frames of a film, or an `LSTM` of the letters of
-        each word.
+        each word. If it is frozen, so is this layer.
     name : str, optional
         The layer's name.
 
@@ -276,7 +276,7 @@ class TimeDistributed(Wrapper):
                 f"{self}: layer must be a layer of one input and one output, got"
                 f" {type(given).__name__}"
             )
-        self.layer = layer
+        self.layer, self._frozen = layer, not layer.trainable
         self._part = copy.copy(layer)
 
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
