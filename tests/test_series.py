@@ -122,6 +122,21 @@ def test_missing_values_can_be_left_out() -> None:
                 " longest has 7"
             ),
         ),
+        (
+            lambda: windows(HOURS[::-1], VALUES, 3),
+            (
+                "windows: times must increase, but most are not later than those before; sort the"
+                " samples by np.argsort(time)"
+            ),
+        ),
+        (
+            lambda: windows(np.zeros(12), VALUES, 3),
+            "windows: times must increase, but most are not later than those before",
+        ),
+        (
+            lambda: windows(np.arange(12), VALUES, 3, interval=0),
+            "windows: interval must be positive, got 0",
+        ),
         (lambda: windows([], [], 3), "windows: no run of 4 samples, 3 and a horizon of 1, is"),
         (lambda: windows(HOURS, VALUES, 0), "windows: length must be at least 1, got 0"),
     ],

@@ -85,8 +85,8 @@ def windows(
     Raises
     ------
     ValueError
-        If times and values do not fit each other, a sample in `where` is not finite, or no window
-        is left.
+        If times and values do not fit each other, most times do not increase, a sample in `where`
+        is not finite, or no window is left.
 
     Notes
     -----
@@ -173,4 +173,11 @@ def _gaps(times: NDArray[Any], interval: object) -> NDArray[np.bool_]:
     expected = float(np.median(found))
     if interval is not None:
         expected = float(np.asarray(interval, differences.dtype).astype(np.float64))
+    if expected <= 0:
+        raise ValueError(
+            "windows: times must increase, but most are not later than those before; sort the"
+            " samples by np.argsort(time)"
+            if interval is None
+            else f"windows: interval must be positive, got {interval}"
+        )
     return ~np.isclose(found, expected, rtol=1e-6, atol=0)
