@@ -27,6 +27,14 @@ def test_the_dtype_is_that_of_the_first_sequence_or_the_one_asked_for() -> None:
     assert pad([[1], [2, 3]], dtype=np.float64)[0].dtype == np.float64
 
 
+def test_fractions_do_not_become_integers_unasked() -> None:
+    sequences = [[1, 2], [3.5]]
+    message = "^pad: sequence 1 holds float64, sequence 0 int64; give the dtype of the array$"
+    with pytest.raises(TypeError, match=message):
+        pad(sequences)
+    assert pad(sequences, dtype=float)[0].tolist() == [[1, 2], [3.5, 0]]
+
+
 @settings(max_examples=50, deadline=None)
 @given(lengths_of, st.integers(1, 9), st.none() | st.integers(0, 2**32))
 def test_each_sequence_is_in_one_batch_among_its_like(
@@ -66,6 +74,8 @@ def test_a_seed_fixes_the_batches_and_another_one_changes_them() -> None:
             lambda: pad([[1], [1, 2, 3], [1, 2]], steps=2),
             "pad: sequence 1 has 3 steps, more than 2; cut it first",
         ),
+        (lambda: pad([1, 2]), "pad: sequence 0 must be a list or an array of steps, got 1"),
+        (lambda: pad([[[1, 2], [3]]]), "pad: the steps of sequence 0 must have one shape"),
         (
             lambda: batches_by_length([1], 0),
             "batches_by_length: batch_size must be at least 1, got 0",

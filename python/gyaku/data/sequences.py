@@ -43,6 +43,8 @@ def pad(
 
     Raises
     ------
+    TypeError
+        If the first sequence holds integers and another one fractions, and no dtype is given.
     ValueError
         If there are no sequences, one is empty or longer than `steps`, or their other axes differ.
 
@@ -55,16 +57,19 @@ def pad(
     >>> lengths
     array([3, 2])
     """
-    arrays = [np.asarray(each) for each in sequences]
+    arrays = [_sequence(place, each) for place, each in enumerate(sequences)]
     if not arrays:
         raise ValueError("pad: there must be at least one sequence")
     for place, each in enumerate(arrays):
-        if not each.ndim or not len(each):
-            raise ValueError(f"pad: sequence {place} must have at least one step")
         if each.shape[1:] != arrays[0].shape[1:]:
             raise ValueError(
                 f"pad: sequence {place} has steps of shape {each.shape[1:]}, sequence 0"
                 f" {arrays[0].shape[1:]}"
+            )
+        if dtype is None and not np.can_cast(each.dtype, arrays[0].dtype, "same_kind"):
+            raise TypeError(
+                f"pad: sequence {place} holds {each.dtype}, sequence 0 {arrays[0].dtype}; give the"
+                " dtype of the array"
             )
     lengths = np.array([len(each) for each in arrays], np.int64)
     longest = int(lengths.max())
@@ -78,6 +83,21 @@ def pad(
     for row, each in zip(padded, arrays, strict=True):
         row[: len(each)] = each
     return padded, lengths
+
+
+def _sequence(place: int, given: ArrayLike) -> NDArray[Any]:
+    """Return a sequence as an array; raise if it has no steps, or they differ in shape."""
+    try:
+        sequence = np.asarray(given)
+    except ValueError:
+        raise ValueError(f"pad: the steps of sequence {place} must have one shape") from None
+    if not sequence.ndim:
+        raise ValueError(
+            f"pad: sequence {place} must be a list or an array of steps, got {given!r}"
+        )
+    if not len(sequence):
+        raise ValueError(f"pad: sequence {place} must have at least one step")
+    return sequence
 
 
 def batches_by_length(
