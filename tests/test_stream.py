@@ -24,6 +24,7 @@ MODELS: dict[str, Callable[[], list[gk.Layer]]] = {
         *(gk.Dropout(0.5), gk.LayerNorm(), gk.GRU(4, return_sequences=True, reset_after=False)),
         *(gk.BatchNorm(), gk.TimeDistributed(gk.LayerNorm()), gk.Dense(3), gk.Softmax()),
     ],
+    "time distributed": lambda: [gk.TimeDistributed(gk.Dense(7)), gk.TimeDistributed(gk.Dense(1))],
     "projection": lambda: [gk.LSTM(16, projection=5, return_sequences=True), gk.Dense(1)],
 }
 

@@ -168,6 +168,7 @@ class Layer(Component, Block, table=LAYERS):
     model: weakref.ref[Any] | None = None
     stored: Mapping[str, NDArray[Any]] | None = None
     sketched: bool = False  # whether only shapes are inferred
+    in_steps: bool = False  # whether samples are steps of sequences, which may come one by one
     _frozen: bool = False
 
     def __init__(self, *, name: str | None = "") -> None:

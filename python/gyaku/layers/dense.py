@@ -109,7 +109,8 @@ class Dense(Weighted):
             rows,
             params["weight"],
             bias=params.get("bias"),
-            independent_rows=len(shape) == 3,  # a step of a sequence, which may come by itself
+            # A step of a sequence may come by itself.
+            independent_rows=self.in_steps or len(shape) == 3,
             **self.epilogue,
         )
         if self.applied:

@@ -283,6 +283,7 @@ class TimeDistributed(Wrapper):
         """Declare the parameters of the layer; see `Layer.build`."""
         if len(input_shape) < 2:
             raise ValueError(f"{self}: needs samples of shape (time, ...), got {input_shape}")
+        self._part.in_steps = True
         return (input_shape[0], *self._build_part(self._part, "layer.", input_shape[1:]))
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
