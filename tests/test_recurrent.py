@@ -272,6 +272,21 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     ),
     (
         ValueError,
+        "GRU: is not built yet; call build((time, features)) first",
+        lambda: gk.GRU(3).step(np.zeros((1, 2))),
+    ),
+    (
+        ValueError,
+        "GRU 'gru': a step must have shape (samples, 2), got (5, 4, 2)",
+        lambda: built(gk.GRU(3), 4, 2).step(np.zeros((5, 4, 2))),
+    ),
+    (
+        TypeError,
+        "GRU 'gru': state must be the tuple of length 1 that the step before returned, got ndarray",
+        lambda: built(gk.GRU(3), 4, 2).step(np.zeros((5, 2)), np.zeros((5, 3))),
+    ),
+    (
+        ValueError,
         "LSTM 'lstm': initial states must have the shapes (3,) and (3,), got (3,)",
         lambda: gk.Model(
             inputs := [gk.Input((4, 2)), gk.Input((3,))], gk.LSTM(3, name="lstm")(*inputs)
@@ -296,6 +311,17 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         TypeError,
         "TimeDistributed: layer must be a layer of one input and one output, got Sequential",
         lambda: gk.TimeDistributed(gk.Sequential(gk.Dense(3))),  # type: ignore[arg-type]
+    ),
+    (
+        TypeError,
+        "TimeDistributed: layer must not take indices, got Embedding(9, 2), which takes ids of any"
+        " number of axes by itself",
+        lambda: gk.TimeDistributed(gk.Embedding(9, 2)),
+    ),
+    (
+        ValueError,
+        "TimeDistributed: layer must not have stateful=True, got GRU(3, stateful=True)",
+        lambda: gk.TimeDistributed(gk.GRU(3, stateful=True)),
     ),
     (
         ValueError,

@@ -329,12 +329,28 @@ class Recurrent(Layer, abstract=True):
 
         Raises
         ------
+        TypeError
+            If `state` is no such tuple.
         ValueError
-            If the layer goes backwards, or shapes do not match.
+            If the layer goes backwards or is not built, or shapes do not match.
         """
         if self.go_backwards:
             raise ValueError(f"{self}: goes backwards, it needs the end of a sequence first")
-        y, last, _ = self.run(np.asarray(x)[:, np.newaxis], state or ())
+        if not self.params:
+            raise ValueError(f"{self}: is not built yet; call build((time, features)) first")
+        step = np.asarray(x)
+        if step.ndim != 2:
+            features = self.input_shape[-1] if self.input_shape else "features"
+            raise ValueError(
+                f"{self}: a step must have shape (samples, {features}), got {step.shape}"
+            )
+        given: object = state
+        if given is not None and not (isinstance(given, tuple) and len(given) == self.states):
+            raise TypeError(
+                f"{self}: state must be the tuple of length {self.states} that the step before"
+                f" returned, got {type(given).__name__}"
+            )
+        y, last, _ = self.run(step[:, np.newaxis], state or ())
         return y[:, 0], last
 
     @property

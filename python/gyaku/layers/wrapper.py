@@ -251,7 +251,9 @@ class TimeDistributed(Wrapper):
     Raises
     ------
     TypeError
-        If `layer` is no layer of one input and one output.
+        If `layer` is no layer of one input and one output, or takes indices.
+    ValueError
+        If the layer is stateful.
 
     Notes
     -----
@@ -276,6 +278,13 @@ class TimeDistributed(Wrapper):
                 f"{self}: layer must be a layer of one input and one output, got"
                 f" {type(given).__name__}"
             )
+        if given.takes_indices:
+            raise TypeError(
+                f"{self}: layer must not take indices, got {given!r}, which takes ids of any number"
+                " of axes by itself"
+            )
+        if getattr(given, "stateful", False):
+            raise ValueError(f"{self}: layer must not have stateful=True, got {given!r}")
         self.layer, self._frozen = layer, not layer.trainable
         self._part = copy.copy(layer)
 
