@@ -314,8 +314,10 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     ),
     (
         TypeError,
-        "TimeDistributed: layer must not take indices, got Embedding(9, 2), which takes ids of any"
-        " number of axes by itself",
+        (
+            "TimeDistributed: layer must not take indices, got Embedding(9, 2), which takes ids of"
+            " any number of axes by itself"
+        ),
         lambda: gk.TimeDistributed(gk.Embedding(9, 2)),
     ),
     (

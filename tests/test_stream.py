@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -133,6 +135,35 @@ def test_two_streams_of_a_model_do_not_meet() -> None:
         assert_same_bits(other(x[1, t]), whole[1, t])
 
 
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))]
+)
+def test_a_copy_goes_on_by_itself(copied: Callable[[Any], Any]) -> None:
+    model, x = built([gk.LSTM(4, return_sequences=True), gk.GRU(3)]), signals(1)
+    stream = model.stream()
+    copied(stream)  # before its first step
+    for t in range(4):
+        stream(x[0, t])
+    other = copied(stream)
+    wanted = [stream(x[0, t]) for t in range(4, STEPS)]
+    assert_same_bits([other(x[0, t]) for t in range(4, STEPS)], wanted)
+    assert_same_bits(wanted[-1], model.forward(x)[0])
+
+
+def test_steps_hold_real_numbers() -> None:
+    stream = built([gk.GRU(3)]).stream()
+    for step in (np.zeros(3, complex), ["a", "b", "c"]):
+        with pytest.raises(TypeError, match="^stream: x must hold real numbers, got dtype"):
+            stream(step)
+    assert_same_bits(stream([1, 2, 3]), built([gk.GRU(3)]).stream()(np.array([1.0, 2, 3], "f")))
+
+
+def dense() -> gk.Sequential:
+    model = gk.Sequential(gk.Dense(2))
+    model.build((4,))
+    return model
+
+
 MISTAKES: list[tuple[str, Callable[[], Any]]] = [
     (
         "stream: Sequential is not built yet; call fit or build first",
@@ -149,6 +180,10 @@ MISTAKES: list[tuple[str, Callable[[], Any]]] = [
     (
         "stream: Conv1D 'conv1d' needs several steps of a sequence at once",
         lambda: built([gk.Conv1D(3, 2), gk.GRU(2)]).stream(),
+    ),
+    (
+        "stream: Sequential takes samples of shape (4,), which have no axis of time",
+        lambda: dense().stream(),
     ),
     (
         "stream: a step must have shape (3,), got (4,)",

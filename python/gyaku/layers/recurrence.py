@@ -177,7 +177,7 @@ class Recurrent(Layer, abstract=True):
         ndarray or tuple of ndarray
             The outputs; with `return_state` a tuple of them and of the last states.
         """
-        carried = self._carried(len(x)) if self.stateful else ()
+        carried = self.carry(len(x)) if self.stateful else ()
         # The backward pass needs the states before the first step, and the carried ones change.
         self.before = state or tuple(map(ops.identity, carried))
         self.x, self.lengths, self._takes_state = x, lengths, bool(state)
@@ -368,8 +368,24 @@ class Recurrent(Layer, abstract=True):
     _samples: int = 0  # of the batch before
     _takes_state: bool = False  # whether initial states were inputs
 
-    def _carried(self, samples: int) -> State:
-        """Return the states that batches of a size begin with, and end with."""
+    def carry(self, samples: int) -> State:
+        """Return the states that batches of a size begin with, and end with.
+
+        Parameters
+        ----------
+        samples : int
+            The size.
+
+        Returns
+        -------
+        tuple of ndarray
+            The states, which each batch changes.
+
+        Raises
+        ------
+        ValueError
+            If the states are those of batches of another size.
+        """
         if self._samples not in (0, samples):
             raise ValueError(
                 f"{self}: carries the states of {self._samples} samples, got a batch of {samples};"

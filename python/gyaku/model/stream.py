@@ -20,7 +20,7 @@ from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.wrapper import TimeDistributed
 from gyaku.symbolic import label
 from gyaku.train.capture import Step
-from gyaku.train.conversion import indices
+from gyaku.train.conversion import indices, real
 
 if TYPE_CHECKING:
     from typing import Any
@@ -104,10 +104,7 @@ class Stream:
         step = x if isinstance(x, np.ndarray) else np.asarray(x)
         if step.shape != given.shape:
             raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
-        if self._indices:
-            step = indices("stream", "x", step, self._indices)
-            self._model.check_indices("stream", "x", 0, step)
-        given[...] = step
+        given[...] = step if step.dtype is self._x.dtype and not self._indices else self._read(step)
         if active.native and self._flat is self._model.flat_params:
             _core.replay(self._captured)
         else:
@@ -115,6 +112,22 @@ class Stream:
         if len(self._outputs) == 1:
             return self._outputs[0].copy()
         return tuple(each.copy() for each in self._outputs)
+
+    def _read(self, step: NDArray[Any]) -> NDArray[Any]:
+        """Return a step as the model reads its inputs: real numbers, or indices that it has."""
+        if self._indices:
+            step = indices("stream", "x", step, self._indices)
+            self._model.check_indices("stream", "x", 0, step)
+            return step
+        return real("stream", "x", step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the model and the states, with which a copy goes on by itself."""
+        states = [
+            [each.copy() for found in layer.carried.values() for each in found]
+            for layer in self._layers
+        ]
+        return _resumed, (self._model, self.samples, states)
 
     def _capture(self) -> None:
         """Run the step in Python, and capture it, once the parameters have their place."""
@@ -135,6 +148,16 @@ class Stream:
         return found
 
 
+def _resumed(model: Graph, samples: int | None, states: list[list[NDArray[Any]]]) -> Stream:
+    """Return a stream that goes on from given states, those of each recurrent layer."""
+    stream = Stream(model, samples)
+    for layer, found in zip(stream._layers, states, strict=True):
+        if found:
+            for state, each in zip(layer.carry(len(found[0])), found, strict=True):
+                state[...] = each
+    return stream
+
+
 def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
     """Return a plan of clones for one step of a sequence, and the values that are sequences."""
     if not model.built:
@@ -142,6 +165,11 @@ def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
     inputs = len(model.wiring.inputs)
     if inputs != 1:
         raise ValueError(f"stream: {label(model)} must have one input, got {inputs}")
+    shape = model.plan.input_shapes[0]
+    if not shape[0 if model.input_dtypes[0] else 1 :]:
+        raise ValueError(
+            f"stream: {label(model)} takes samples of shape {shape}, which have no axis of time"
+        )
     timed = {0}
     for use in model.plan.applications:
         if timed.isdisjoint(use.inputs):
