@@ -298,7 +298,7 @@ def test_layers_that_a_step_function_does_not_cut_off_are_trained() -> None:
 
 
 def test_labels_need_outputs_in_a_row() -> None:
-    message = r"the model's outputs have shape \(2, 3\); end it with Flatten and Dense"
+    message = r"the model's outputs have shape \(2, 3\); end it with a recurrent layer"
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.Dense(6), gk.Reshape((2, 3))).fit(X, LABELS, loss="cross_entropy")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -338,8 +339,8 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
         {"y": TAGS[:, :4]},
         ValueError,
         (
-            "fit: y has targets of shape (4,), the model's outputs have (6, 3); end it with Flatten"
-            " and Dense"
+            "fit: y has targets of shape (4,), the model's outputs have (6, 3); end it with a"
+            " recurrent layer without return_sequences, or with Flatten and Dense"
         ),
     ),
     (
@@ -347,7 +348,7 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         (
             "fit: y holds one class number a sample, but the model's outputs have shape (6, 3);"
-            " end it with Flatten and Dense"
+            " end it with a recurrent layer without return_sequences, or with Flatten and Dense"
         ),
     ),
 ]
@@ -361,6 +362,19 @@ def test_mistakes_are_one_sentence(
     with pytest.raises(kind) as caught:
         tagger().fit(**options)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"), [(ENTROPY, TAGS), ("mse", np.zeros((SAMPLES, TAGS.shape[1], 3)))]
+)
+def test_targets_for_each_step_need_outputs_for_each_step(loss: str, targets: Any) -> None:
+    model = gk.Sequential(gk.GRU(4), gk.Dense(3))
+    message = (
+        f"fit: y has targets of shape {targets.shape[1:]}, the model's outputs have (3,); outputs"
+        " for each time step take return_sequences=True in recurrent layers"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.fit(np.zeros((SAMPLES, TAGS.shape[1], 2)), targets, loss=loss, verbose=0)
 
 
 def test_lengths_that_nothing_depends_on_are_refused() -> None:

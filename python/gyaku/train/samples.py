@@ -361,7 +361,9 @@ def targets(
         if array.ndim == 1 and integer and len(outputs) == 1:
             hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
         if array.ndim == 2 and len(outputs) > 1:
-            hint = "; end it with Flatten and Dense"
+            hint = _one_output(outputs)
+        if _is_by_step(array, x) and len(outputs) == 1:
+            hint = "; outputs for each time step take return_sequences=True in recurrent layers"
         if loss.takes == "classes" and by_position:
             hint = f"; class numbers can be converted by {name}.astype(int)"
         raise ValueError(
@@ -369,6 +371,18 @@ def targets(
             f" {outputs}{hint}"
         )
     return _at_value(owner, name, array, dtype)
+
+
+def _one_output(outputs: tuple[int, ...]) -> str:
+    """Return the hint for models of several outputs whose targets are one for each sample."""
+    if len(outputs) == 2:
+        return "; end it with a recurrent layer without return_sequences, or with Flatten and Dense"
+    return "; end it with Flatten and Dense"
+
+
+def _is_by_step(targets: NDArray[Any], x: NDArray[Any]) -> bool:
+    """Return whether there is a target for each step of sequences."""
+    return x.ndim == 3 and targets.ndim in (2, 3) and targets.shape[1] == x.shape[1]
 
 
 def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
@@ -411,7 +425,7 @@ def _labels(
     if array.ndim != len(outputs):
         raise ValueError(
             f"{owner}: {name} holds one class number a sample, but the model's outputs have shape"
-            f" {outputs}; end it with Flatten and Dense"
+            f" {outputs}{_one_output(outputs)}"
         )
     if int(array.min()) < 0 or int(array.max()) >= classes:
         outside = (array < 0) | (array >= classes)
