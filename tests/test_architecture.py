@@ -43,7 +43,7 @@ IMPORTS = {
     "components": ["names"],
     "files": [],
     "backend": ["_core", "reference"],
-    "threads": ["_core"],
+    "threads": ["_core", "checks"],
     "memory": ["backend"],
     "windows": ["checks"],
     "reference": ["windows"],

@@ -192,6 +192,10 @@ def test_an_exact_number_is_an_order() -> None:
     assert gk.num_threads() == granted() + 1
     with pytest.raises(ValueError, match="exact=True needs a number"):
         gk.set_num_threads(None, exact=True)
+    with pytest.raises(
+        TypeError, match="^set_num_threads: exact must be True or False, got 'yes'$"
+    ):
+        gk.set_num_threads(2, exact="yes")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [0, -1, 10**6])

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from gyaku import _core
+from gyaku.checks import truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ def set_num_threads(threads: int | None, *, exact: bool = False) -> None:
     Raises
     ------
     TypeError
-        If `threads` is not an integer.
+        If `threads` is not an integer, or `exact` neither True nor False.
     ValueError
         If it is out of range, or None and exact.
 
@@ -73,6 +74,7 @@ def set_num_threads(threads: int | None, *, exact: bool = False) -> None:
     1
     >>> gk.set_num_threads(None)
     """
+    exact = truth("set_num_threads", "exact", exact)
     if threads is None:
         if exact:
             raise ValueError("set_num_threads: exact=True needs a number of threads, got None")
