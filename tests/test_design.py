@@ -91,3 +91,8 @@ def test_a_layer_of_ones_own_is_asked_by_its_arguments() -> None:
             return self.factor * x
 
     assert answers(gk.Sequential(Scale(2.5)))["scale (Scale)"] == [("factor", "2.5")]
+
+
+def test_something_else_than_a_model_is_refused() -> None:
+    with pytest.raises(TypeError, match="^design_questions: model must be a Model, got 3$"):
+        gk.design_questions(3)

@@ -58,6 +58,15 @@ def test_a_point_that_is_not_float64_is_refused(x: Any, message: str) -> None:
         gk.numerical_gradient(lambda x: x.sum(), x)
 
 
+@pytest.mark.parametrize(
+    ("value", "given"), [(np.ones(2), r"shape \(2,\)"), (None, "None"), ("a", "'a'"), (1j, "1j")]
+)
+def test_a_function_whose_value_is_no_number_is_refused(value: Any, given: str) -> None:
+    message = f"^numerical_gradient: f must return one real number, got {given}$"
+    with pytest.raises(TypeError, match=message):
+        gk.numerical_gradient(lambda x: value, np.ones(2))
+
+
 class Affine(gk.Layer):
     """``y = x W + b``; `spoil` changes the gradients that `backward` found."""
 

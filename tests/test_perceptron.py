@@ -111,6 +111,14 @@ def test_it_shows_its_weights() -> None:
         (lambda: gk.Perceptron([[1, 2]], 0.0), r"weights must have shape \(inputs,\) with a num"),
         (lambda: gk.Perceptron([1, np.nan]), "Perceptron: weights must hold finite numbers, got"),
         (lambda: gk.Perceptron(["a"]), r"Perceptron: weights must hold numbers, got \['a'\]"),
+        (
+            lambda: gk.Perceptron().fit(np.full((9, 9), np.nan), [0] * 9),
+            "Perceptron: x must hold finite numbers, got nan$",
+        ),
+        (
+            lambda: gk.Perceptron().fit(X, np.array(["no", "ok"] * 40)),
+            r"Perceptron: y must hold numbers, got array\(\['no'[^\n]*$",
+        ),
         (lambda: gk.Perceptron()(X), "Perceptron: there are no weights yet, give them or call fit"),
         (lambda: gk.Perceptron([1, 2])([1]), r"x must have 2 inputs a sample, got shape \(1,\)"),
         (lambda: gk.Perceptron().fit(X, [0, 1, 2, 1]), "Perceptron: y must hold 0 and 1, got 2"),

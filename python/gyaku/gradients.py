@@ -51,7 +51,7 @@ def numerical_gradient(f: Callable[[Array], Any], x: object) -> NDArray[np.float
     Raises
     ------
     TypeError
-        If `x` is float32, or does not hold real numbers.
+        If `x` is float32 or does not hold real numbers, or `f` does not return a number.
 
     Notes
     -----
@@ -75,9 +75,16 @@ def numerical_gradient(f: Callable[[Array], Any], x: object) -> NDArray[np.float
         )
     in_place = given.dtype == np.float64 and given.flags.writeable
     point: NDArray[np.float64] = given if in_place else given.astype(np.float64)
-    return _differences(lambda: float(f(point)), point, [*np.ndindex(point.shape)]).central.reshape(
-        point.shape
-    )
+    places = [*np.ndindex(point.shape)]
+    return _differences(lambda: _number(f(point)), point, places).central.reshape(point.shape)
+
+
+def _number(value: Any) -> float:
+    """Return the value of the function as a float; raise if it is no number."""
+    if np.shape(value) != () or np.asarray(value).dtype.kind not in "iufb":
+        given = f"shape {shape}" if (shape := np.shape(value)) else repr(value)
+        raise TypeError(f"numerical_gradient: f must return one real number, got {given}")
+    return float(value)
 
 
 class _Differences(NamedTuple):

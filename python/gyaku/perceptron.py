@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from reprlib import repr as short
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -216,7 +217,8 @@ def _finite(name: str, given: Any) -> Array:
     try:
         values = np.array(given, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"Perceptron: {name} must hold numbers, got {given!r}") from None
+        raise ValueError(f"Perceptron: {name} must hold numbers, got {short(given)}") from None
     if not np.isfinite(values).all():
-        raise ValueError(f"Perceptron: {name} must hold finite numbers, got {given!r}")
+        odd = values[~np.isfinite(values)][0]
+        raise ValueError(f"Perceptron: {name} must hold finite numbers, got {odd:g}")
     return values

@@ -71,6 +71,11 @@ def design_questions(model: Model) -> Table:
         `Model.summary`, then one row for each question and the answer; at last the questions of
         the whole: layers with weights, precision, loss, optimizer, batches and epochs.
 
+    Raises
+    ------
+    TypeError
+        If `model` is none.
+
     Notes
     -----
     Parameters are learnt; hyperparameters are decided beforehand, by experience or by validation.
@@ -85,9 +90,13 @@ def design_questions(model: Model) -> Table:
     [['  How large is the kernel? (kernel_size)', '5'],
      ['  How large is the kernel? (kernel_size)', '2 (default)']]
     """
+    from gyaku.model.graph import Graph
     from gyaku.model.report import summary
     from gyaku.model.table import Table
 
+    given: object = model
+    if not isinstance(given, Graph):
+        raise TypeError(f"design_questions: model must be a Model, got {given!r}")
     layers = summary(model)
     plan = model.plan if model.built else model.planned()[0]
     empty = [""] * (len(layers.header) - 1)
