@@ -62,6 +62,27 @@ def test_a_stateful_layer_trains_by_replay_as_in_python() -> None:
     same(fitted.flat_params, stepped.flat_params)
 
 
+@pytest.mark.parametrize("samples", [4, 3])
+def test_validation_leaves_the_states_of_the_training(samples: int) -> None:
+    x, t = sequences(8, 4, 3), sequences(8, 4, 2, seed=1)
+
+    def fitted(**options: Any) -> tuple[Any, gk.History]:
+        layer = gk.GRU(5, return_sequences=True, stateful=True)
+        model = gk.Sequential(layer, gk.Dense(2), seed=0)
+        options |= {"loss": "mean_squared_error", "batch_size": 4, "shuffle": False, "seed": 0}
+        return model, model.fit(x, t, epochs=3, verbose=0, **options)
+
+    model, history = fitted(validation_data=(x[:samples], t[:samples]))
+    same(model.flat_params, fitted()[0].flat_params)
+    model.reset_states()
+    measured = model.evaluate(x[:samples], t[:samples])["loss"]
+    assert history["val_loss"][-1] == measured
+
+
+def test_states_of_a_layer_that_is_not_built_are_zero() -> None:
+    gk.LSTM(3, stateful=True).reset_states()
+
+
 def test_another_batch_size_is_refused_while_states_are_carried() -> None:
     layer = built(gk.GRU(2, stateful=True, name="memory"), 3, 2)
     layer.forward(sequences(4, 3, 2))

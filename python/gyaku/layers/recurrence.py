@@ -12,7 +12,7 @@ from gyaku.init import initializer
 from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -89,6 +89,7 @@ class Recurrent(Layer, abstract=True):
         self.stateful = truth(str(self), "stateful", stateful)
         self.recompute = truth(str(self), "recompute", recompute)
         self.use_bias = truth(str(self), "use_bias", use_bias)
+        self.carried = {}
         self.weight_init = weight_init
         self.recurrent_init = recurrent_init
         self.bias_init = bias_init
@@ -364,6 +365,25 @@ class Recurrent(Layer, abstract=True):
             for each in states:
                 each.fill(0)
         self._samples = 0
+
+    def set_states_aside(self) -> Callable[[], None]:
+        """Begin the next batch with states of zero, and return how to go back to the present ones.
+
+        Returns
+        -------
+        callable
+            The function that restores the states.
+        """
+        samples = self._samples
+        kept = [(state, state.copy()) for states in self.carried.values() for state in states]
+        self.reset_states()
+
+        def restore() -> None:
+            self._samples = samples
+            for state, values in kept:
+                state[...] = values
+
+        return restore
 
     _samples: int = 0  # of the batch before
     _takes_state: bool = False  # whether initial states were inputs

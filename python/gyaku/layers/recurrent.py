@@ -63,7 +63,8 @@ class SimpleRNN(Recurrent):
     A stateful layer trains on pieces of long sequences, in their order (``shuffle=False``): sample
     i of a batch goes on where sample i of the batch before it ended, and gradients end at this
     border (truncated back-propagation). All batches have one size; `reset_states` begins anew, and
-    so do files and copies of a model, which hold no carried states.
+    so do files and copies of a model, which hold no carried states. The validation within `fit`
+    begins with states of zero, and leaves those of the training.
 
     In a graph, a layer may be called on ``(x, state)``, with an initial state of shape (units,),
     and with ``return_state=True`` it returns ``(y, state)``: what an encoder hands to a decoder. An

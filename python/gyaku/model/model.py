@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -357,6 +358,18 @@ class Model(Graph):
         for use in self.plan.applications if self.built else ():
             if hasattr(use.instance, "reset_states"):
                 use.instance.reset_states()
+
+    @contextmanager
+    def states_aside(self) -> Iterator[None]:
+        """Begin with states of zero, and go back to the carried ones at the end, as validation."""
+        uses = self.plan.applications
+        recurrent = [each.instance for each in uses if hasattr(each.instance, "set_states_aside")]
+        restores = [each.set_states_aside() for each in recurrent]
+        try:
+            yield
+        finally:
+            for restore in restores:
+                restore()
 
     @verb
     def profile(

@@ -193,5 +193,6 @@ class Loop:
             self.training.total
         ):
             return {f"val_{name}": [*unknown, float("nan")] for name in names}
-        found = self.validation.run(self.interrupt.check)
+        with self.validation.model.states_aside():
+            found = self.validation.run(self.interrupt.check)
         return {f"val_{name}": [*unknown, value] for name, value in found.items()}

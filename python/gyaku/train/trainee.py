@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any, Protocol
 
     import numpy as np
@@ -167,6 +168,9 @@ if TYPE_CHECKING:
         @property
         def output_lengths(self) -> Sequence[NDArray[np.int64] | None]:
             """Lengths of the outputs of the last forward pass that are padded, () if none is."""
+
+        def states_aside(self) -> AbstractContextManager[None]:
+            """Begin with states of zero, and go back to the carried ones at the end."""
 
         def check_indices(self, owner: str, name: str, place: int, x: NDArray[Any]) -> None:
             """Raise if a layer behind an input cannot take these indices.
