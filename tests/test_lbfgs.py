@@ -230,9 +230,8 @@ def test_evaluations_of_one_step_share_dropout_masks_and_count_once() -> None:
 def test_where_steps_vary_each_begins_with_its_own_loss(varying: list[gk.Layer]) -> None:
     model = gk.Sequential(gk.Dense(20, "tanh"), *varying, gk.Flatten(), gk.Dense(2), seed=1)
     optimizer = Counting()
-    history = model.fit(
-        X, Y, loss="mean_squared_error", optimizer=optimizer, epochs=20, batch_size=None, verbose=0
-    )
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 20, "batch_size": None}
+    history = model.fit(X, Y, optimizer=optimizer, shuffle=False, verbose=0, **options)
     assert len(optimizer.losses) >= 2 * history.epochs
     assert model.evaluate(X, Y)["loss"] < optimizer.losses[0]
 

@@ -79,6 +79,25 @@ def test_validation_leaves_the_states_of_the_training(samples: int) -> None:
     assert history["val_loss"][-1] == measured
 
 
+def test_a_stateful_layer_trains_on_batches_of_one_size_in_their_order() -> None:
+    model = gk.Sequential(gk.GRU(3, stateful=True, name="memory"), gk.Dense(1))
+    data = sequences(8, 4, 3), np.zeros((8, 1))
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 1, "verbose": 0}
+    message = (
+        "^fit: GRU 'memory' carries states from batch to batch, but 8 samples in batches of 3 leave"
+        " 2; choose another batch_size$"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data, batch_size=3, shuffle=False, **options)
+    assert not model.built
+    message = (
+        "^fit: GRU 'memory' goes on where the batch before ended, but the samples are shuffled;"
+        " give shuffle=False$"
+    )
+    with pytest.warns(UserWarning, match=message):
+        model.fit(*data, batch_size=4, **options)
+
+
 def test_states_of_a_layer_that_is_not_built_are_zero() -> None:
     gk.LSTM(3, stateful=True).reset_states()
 

@@ -361,7 +361,13 @@ class Model(Graph):
 
     @contextmanager
     def states_aside(self) -> Iterator[None]:
-        """Begin with states of zero, and go back to the carried ones at the end, as validation."""
+        """Begin with states of zero, and go back to the carried ones at the end.
+
+        Yields
+        ------
+        None
+            Nothing.
+        """
         uses = self.plan.applications
         recurrent = [each.instance for each in uses if hasattr(each.instance, "set_states_aside")]
         restores = [each.set_states_aside() for each in recurrent]

@@ -240,6 +240,11 @@ class Plan:
         return not any(part.varies or not part.native for part in parts)
 
     @property
+    def stateful(self) -> Layer | None:
+        """The first layer that carries states from batch to batch, if there is one."""
+        return next((each for each in self.layers if getattr(each, "stateful", False)), None)
+
+    @property
     def least_batch(self) -> tuple[int, Layer]:
         """The smallest batch of a training step, and the layer that needs it."""
         use = max(self.applications, key=lambda use: use.instance.least_batch)

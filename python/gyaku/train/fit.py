@@ -154,7 +154,7 @@ def fit(
     _check_trains(self, passes)
     hooks = Callbacks(callbacks, self)
     # Everything is valid: from here on the model changes.
-    _warn(passes, criterion)
+    _warn(passes, criterion, shuffle)
     advise_on_bytes("fit", self, passes, samples.x)
     advise_on_targets(passes, samples.x, samples.y)
     self.adopt(passes, seed)
@@ -253,11 +253,21 @@ def _check_batches(passes: Passes, samples: int, size: int) -> None:
             f"fit: {layer} needs at least {least} samples a step, but {samples} samples in"
             f" batches of {size} leave {smallest}; choose another batch_size"
         )
+    if passes.stateful and smallest != size:
+        raise ValueError(
+            f"fit: {passes.stateful} carries states from batch to batch, but {samples} samples in"
+            f" batches of {size} leave {smallest}; choose another batch_size"
+        )
 
 
-def _warn(passes: Passes, criterion: Criterion) -> None:
+def _warn(passes: Passes, criterion: Criterion, shuffle: bool) -> None:
     """Warn of probable mistakes."""
     found = [f"fit: {doubt}" for doubt in passes.doubts]
+    if passes.stateful and shuffle:
+        found.append(
+            f"fit: {passes.stateful} goes on where the batch before ended, but the samples are"
+            " shuffled; give shuffle=False"
+        )
     for operation, loss in zip(passes.final_operations, criterion.losses, strict=True):
         if isinstance(loss, SoftmaxCrossEntropy) and operation == "softmax":
             found.append(

@@ -113,6 +113,10 @@ if TYPE_CHECKING:
             """The smallest batch of a training step, and the layer that needs it."""
 
         @property
+        def stateful(self) -> object:
+            """The first layer that carries states from batch to batch, if there is one."""
+
+        @property
         def doubts(self) -> Sequence[str]:
             """Warnings about inputs in a probably wrong layout."""
 
