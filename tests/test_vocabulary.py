@@ -116,6 +116,28 @@ def test_vocabularies_of_the_same_names_differ_by_their_ids() -> None:
                 " then pad them"
             ),
         ),
+        *(
+            (
+                lambda words=words: Vocabulary(["a"]).encode(words),
+                TypeError,
+                f"Vocabulary: encode takes words, each a str, got {odd!r} among them",
+            )
+            for words, odd in [
+                (["a", np.nan], np.nan),
+                (["a", None], None),
+                ([3], 3),
+                ([["a"], "bc"], "bc"),
+                (["a", ["b"]], ["b"]),
+            ]
+        ),
+        *(
+            (
+                lambda ids=ids: Vocabulary(["a"]).decode(ids),
+                TypeError,
+                f"Vocabulary: decode takes ids, each an integer, got {odd} among them",
+            )
+            for ids, odd in [([1, 1.5], 1.5), ([[1]], [1])]
+        ),
         (
             lambda: Vocabulary(["a"]).decode([2, 3]),
             ValueError,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from gyaku.checks import truth, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from numpy.typing import NDArray
@@ -130,7 +132,8 @@ class Vocabulary:
         Raises
         ------
         TypeError
-            If they are a single str, whose characters would be taken for words.
+            If they are a single str, whose characters would be taken for words, or hold something
+            else than str.
         ValueError
             If a word is unknown and the vocabulary has no id for unknown words, or the nesting is
             ragged.
@@ -151,9 +154,14 @@ class Vocabulary:
             ) from None
 
     def _nested(self, words: Any) -> list[Any]:
+        if isinstance(words, str) or not isinstance(words, Iterable):
+            raise _no_word(words)
         words = list(words)
         if words and not isinstance(words[0], str):
             return [self._nested(each) for each in words]
+        for each in words:
+            if not isinstance(each, str):
+                raise _no_word(each)
         if self.unknown:
             unknown, ids = int(self.padding), self._ids
             return [ids.get(word, unknown) for word in words]
@@ -174,14 +182,22 @@ class Vocabulary:
 
         Raises
         ------
+        TypeError
+            If an id is no integer.
         ValueError
-            If an id is outside the vocabulary.
+            If one is outside the vocabulary.
         """
         found = []
         for each in ids:
-            if not 0 <= each < len(self):
+            try:
+                place = operator.index(each)
+            except TypeError:
+                raise TypeError(
+                    f"Vocabulary: decode takes ids, each an integer, got {each!r} among them"
+                ) from None
+            if not 0 <= place < len(self):
                 raise ValueError(f"Vocabulary: ids go from 0 to {len(self) - 1}, got {each}")
-            found.append(self._names[each])
+            found.append(self._names[place])
         return found
 
     def to_json(self) -> str:
@@ -254,6 +270,10 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self.words)} words, {len(self)} ids>"
+
+
+def _no_word(given: object) -> TypeError:
+    return TypeError(f"Vocabulary: encode takes words, each a str, got {given!r} among them")
 
 
 def _check_words(words: tuple[str, ...]) -> None:
