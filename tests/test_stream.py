@@ -89,6 +89,10 @@ def test_a_stream_of_ids() -> None:
     assert_same_bits([stream(each) for each in ids[0]], whole[0])
     with pytest.raises(ValueError, match="^stream: .* 7"):
         stream(7)
+    with pytest.raises(
+        ValueError, match="^stream: x must hold indices that are whole .* row 0 holds 0.5$"
+    ):
+        stream(0.5)
     assert stream([0.0][0]).shape == (2,)
 
 

@@ -110,7 +110,7 @@ class Dense(Weighted):
             params["weight"],
             bias=params.get("bias"),
             # A step of a sequence may come by itself.
-            independent_rows=self.in_steps or len(shape) == 3,
+            independent_rows=len(shape) == 3 or self.in_steps,
             **self.epilogue,
         )
         if self.applied:

@@ -116,9 +116,9 @@ class Stream:
     def _read(self, step: NDArray[Any]) -> NDArray[Any]:
         """Return a step as the model reads its inputs: real numbers, or indices that it has."""
         if self._indices:
-            step = indices("stream", "x", step, self._indices)
-            self._model.check_indices("stream", "x", 0, step)
-            return step
+            ids = indices("stream", "x", np.atleast_1d(step), self._indices)
+            self._model.check_indices("stream", "x", 0, ids)
+            return ids.reshape(step.shape)
         return real("stream", "x", step)
 
     def __reduce__(self) -> tuple[Any, ...]:
