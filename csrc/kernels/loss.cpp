@@ -201,9 +201,10 @@ void squared_error_rows(const LossArgs& args, Slice slice) noexcept {
       sums = fma(difference, difference, sums);
       store(dy + j, differentiate<function>(factor * difference, output, alpha), n);
     });
-    for_each_vector<T>(real, columns, [&](std::int64_t j, int n) { // zeros, but for their sign
+    for (std::int64_t j = real; j < columns; j += vec<T>::width) { // zeros, but for their sign
+      const int n = static_cast<int>(least(vec<T>::width, columns - j));
       store(dy + j, differentiate<function>(zero<T>(), load(y + j, n), alpha), n);
-    });
+    }
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
 }
