@@ -103,3 +103,11 @@ def test_no_kernel_runs_before_main(kernels: dict[str, list[Path]]) -> None:
 def test_the_library_exports_only_its_door() -> None:
     exported = symbols(Path(_core.__file__), "--dynamic", "--defined-only")
     assert [name for _, name in exported] == ["PyInit__core"]
+
+
+def test_the_module_holds_no_large_initial_values() -> None:
+    # Memory that begins as zeros takes no room in the file; any other value would fill it.
+    command = ["size", "-A", str(_core.__file__)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    data = next(int(line.split()[1]) for line in lines if line.startswith(".data "))
+    assert data < 16 * 1024

@@ -89,7 +89,7 @@ template <class T> struct OutputPanels {
     vectors = has_remainder ? channels / width : ceil_div(channels, width);
     widest = vectors < 2 ? 1 : 2;
     // A few pixels alone would not keep the multipliers busy.
-    if (columns.count <= 4 && vectors > 2 &&
+    if (columns.count <= few_pixels && vectors > 2 &&
         tile_set_of<T, 4>(columns).is_fused == tile_set_of<T, 2>(columns).is_fused)
       widest = 4;
   }

@@ -269,9 +269,24 @@ using ConvTile = void (*)(const TileLoop<T>&, const T*, const T*, T*, const T*) 
 template <class T, int most> struct ConvTiles {
   ConvTile<T> of[most];
 };
+// In float64, which serves checks, more than eight pixels are two tiles, which keep the multipliers
+// busy as well.
+template <class T, int pixels, int vectors>
+void pair_of_tiles(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* bias) noexcept {
+  constexpr int first = pixels / 2;
+  plain_tile<T, first, vectors>(loop, x, w, y, bias);
+  plain_tile<T, pixels - first, vectors>(loop, x + first * loop.pixel_x, w,
+                                         y + first * loop.pixel_y, bias);
+}
+template <class T, int pixels, int vectors, int depth> constexpr ConvTile<T> plain_tile_of() {
+  if constexpr (sizeof(T) > sizeof(float) && pixels > 8)
+    return pair_of_tiles<T, pixels, vectors>;
+  else
+    return plain_tile<T, pixels, vectors, depth>;
+}
 template <class T, int vectors, int depth, int... i>
 constexpr auto make_plain_tiles(Integers<i...>) {
-  return ConvTiles<T, sizeof...(i)>{{plain_tile<T, i + 1, vectors, depth>...}};
+  return ConvTiles<T, sizeof...(i)>{{plain_tile_of<T, i + 1, vectors, depth>()...}};
 }
 template <class T, int vectors, int window, int depth, int... i>
 constexpr auto make_fused_tiles(Integers<i...>) {
@@ -282,9 +297,13 @@ template <class T, int... i> constexpr auto make_tail_tiles(Integers<i...>) {
   return ConvTiles<T, sizeof...(i)>{{tail_tile<T, i + 1>...}};
 }
 
+constexpr int few_pixels = 4; // at most, where tiles have four vectors
 // More pixels gain nothing and need much code.
 template <int vectors, int depth = 1>
-constexpr int plain_pixels = static_cast<int>(least(depth > 1 ? 8 : 14, accumulators / vectors));
+constexpr int plain_pixels = static_cast<int>(least(vectors > 2 ? few_pixels
+                                                    : depth > 1 ? 8
+                                                                : 14,
+                                                    accumulators / vectors));
 template <class T, int vectors, int depth = 1>
 constexpr auto plain_tiles =
     make_plain_tiles<T, vectors, depth>(typename Count<plain_pixels<vectors, depth>>::type{});
@@ -297,7 +316,7 @@ constexpr auto tail_tiles = make_tail_tiles<T>(typename Count<tail_vectors>::typ
 // and in float64, which serves checks.
 template <class T, int vectors, int window> constexpr int make_fused_pixels() {
   if (sizeof(T) > 4 || (window > 3 && vectors > 2)) return 0;
-  if (accumulators >= 24) return vectors > 2 ? 4 : window > 3 && vectors == 2 ? 10 : 14;
+  if (accumulators >= 24) return vectors > 2 ? few_pixels : window > 3 && vectors == 2 ? 10 : 14;
   return window > 3 || vectors > 2 ? 0 : vectors == 2 ? 4 : 12;
 }
 template <class T, int vectors, int window, int depth = 1>

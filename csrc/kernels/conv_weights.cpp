@@ -273,9 +273,9 @@ template <class T> struct WeightGradient {
                               columns.origin + box.columns.begin * columns.source_step +
                                   tap % columns.taps * columns.tap_step) +
                     tile_rows.begin % channels;
-    const OuterTile<T>* tiles = n == 1 ? outer_tiles<T, 1>.of : outer_tiles<T, 2>.of;
-    const OuterTile<T> tile =
-        is_remainder(panel) ? remainder_tile_of<T>(count) : tiles[tile_rows.size() - 1];
+    const OuterTile<T> tile = is_remainder(panel) ? remainder_tile_of<T>(count)
+                              : n == 1            ? multiply_outer<T, 1>
+                                                  : multiply_outer<T, 2>;
     tile(loop, from, pixels.at(box.images.begin, box.rows.begin, box.columns.begin), dw);
   }
 

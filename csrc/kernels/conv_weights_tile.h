@@ -134,9 +134,21 @@ template <class T, int most> struct OuterTiles {
 template <class T, int vectors, int... i> constexpr auto make_outer_tiles(Integers<i...>) {
   return OuterTiles<T, sizeof...(i)>{{outer_tile<T, i + 1, vectors>...}};
 }
+// In float64, which serves checks, higher ones than 16 vectors are composed of two, each of which
+// still keeps all multipliers busy.
+template <class T, int vectors>
+constexpr int outer_height =
+    static_cast<int>(sizeof(T) > 4 ? least(16, accumulators) : accumulators) / vectors;
 template <class T, int vectors>
 constexpr auto outer_tiles =
-    make_outer_tiles<T, vectors>(typename Count<accumulators / vectors>::type{});
+    make_outer_tiles<T, vectors>(typename Count<outer_height<T, vectors>>::type{});
+template <class T, int vectors>
+void multiply_outer(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexcept {
+  const int height = loop.height, upper = height > outer_height<T, vectors> ? height / 2 : 0;
+  const OuterTile<T>* const tiles = outer_tiles<T, vectors>.of;
+  if (upper > 0) tiles[upper - 1](loop, x, dy, dw);
+  tiles[height - upper - 1](loop, x + upper, dy, dw + upper * loop.row_dw);
+}
 
 template <class T, int filters = 1> OuterTile<T> remainder_tile_of(std::int64_t count) {
   if constexpr (filters <= max_remainder<T>)

@@ -4,6 +4,7 @@
 // the end of a sequence have no loss and no gradient, whatever they hold.
 #include "kernels/args/loss.h"
 #include "kernels/activate.h"
+#include "kernels/activation_rows.h"
 #include "kernels/entry.h"
 #include "kernels/range.h"
 #include "kernels/rows.h"
@@ -184,12 +185,12 @@ template <class T> void cross_entropy(const LossArgs& args, Slice slice) noexcep
     cross_entropy_rows<T, Distribution<T>>(args, slice);
 }
 
-// loss = sum (y - t)^2; dy = factor (y - t), times the derivative at y
-template <class T, Activation function>
-void squared_error_rows(const LossArgs& args, Slice slice) noexcept {
+// loss = sum (y - t)^2; dy = factor (y - t), times the derivative at y: derive(dy, y, address of y,
+// lanes)
+template <class T, class Derive>
+void squared_error_rows(const LossArgs& args, Slice slice, Derive derive) noexcept {
   const std::int64_t columns = args.columns;
   const vec<T> factor = broadcast(static_cast<T>(over_count(args.gradient_factor, args.count)));
-  const vec<T> alpha = broadcast(static_cast<T>(args.alpha));
   for (std::int64_t row = slice.begin; row < slice.end; ++row) {
     const T* y = static_cast<const T*>(args.y) + row * columns;
     const T* t = static_cast<const T*>(args.target) + row * columns;
@@ -199,18 +200,32 @@ void squared_error_rows(const LossArgs& args, Slice slice) noexcept {
     for_each_vector<T>(0, real, [&](std::int64_t j, int n) {
       const vec<T> output = load(y + j, n), difference = output - load(t + j, n);
       sums = fma(difference, difference, sums);
-      store(dy + j, differentiate<function>(factor * difference, output, alpha), n);
+      store(dy + j, derive(factor * difference, output, y + j, n), n);
     });
-    for_each_vector<T>(real, columns, [&](std::int64_t j, int n) { // zeros, but for their sign
-      store(dy + j, differentiate<function>(zero<T>(), load(y + j, n), alpha), n);
-    });
+    for (std::int64_t j = real; j < columns; j += vec<T>::width) { // zeros, but for their sign
+      const int n = static_cast<int>(least(vec<T>::width, columns - j));
+      store(dy + j, derive(zero<T>(), load(y + j, n), y + j, n), n);
+    }
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
 }
+// In float64, which serves checks, all derivatives share one loop.
 template <class T> void squared_error(const LossArgs& args, Slice slice) noexcept {
-  choose(args.derivative, [&]<Activation function>(Chosen<function>) {
-    squared_error_rows<T, function>(args, slice);
-  });
+  const T alpha = static_cast<T>(args.alpha);
+  if constexpr (sizeof(T) == sizeof(float))
+    choose(args.derivative, [&]<Activation function>(Chosen<function>) {
+      squared_error_rows<T>(args, slice, [=](vec<T> dy, vec<T> y, const T*, int) GYAKU_INLINED {
+        return differentiate<function>(dy, y, broadcast(alpha));
+      });
+    });
+  else
+    squared_error_rows<T>(args, slice, [&](vec<T> dy, vec<T>, const T* y, int n) {
+      if (args.derivative == Activation::identity) return dy;
+      T lanes[vec<T>::width];
+      store(lanes, dy);
+      differentiate_row(args.derivative, alpha, y, lanes, n);
+      return load(lanes);
+    });
 }
 
 // loss = sum |y - t|; dy = factor sign(y - t), by comparison: a difference may be flushed to zero

@@ -70,7 +70,7 @@ template <class T> struct AnyNorm {
 };
 
 // Whether an operation is so long that windows and pixels are done one by one, with a single copy
-// of the code.
+// of the code. So are windows in float64, which serves checks.
 template <class Op> constexpr bool is_long = false;
 template <class T> constexpr bool is_long<AnyNorm<T>> = true;
 
@@ -79,7 +79,7 @@ template <class T, class Op>
 [[gnu::flatten]] void pool_any(const PoolArgs& args, Slice slice) noexcept {
   const Op op(args);
   WindowVectors<T> vectors(args);
-  if constexpr (is_long<Op>) vectors.whole = {0, 0};
+  if constexpr (is_long<Op> || sizeof(T) > sizeof(float)) vectors.whole = {0, 0};
   for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row)
     pool_row(args, vectors, op, row / args.rows.windows, row % args.rows.windows);
 }

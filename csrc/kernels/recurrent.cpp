@@ -11,18 +11,19 @@ namespace {
 
 // The tensors of one sequence at one step, and the row of its product with u.
 template <class T> struct Row {
-  const T* sums;
+  std::int64_t units;
   const T* bias;
   const T* peepholes;
   const T* h; // the states before
-  const T* c;
+  const T* c; // lstm
   T* gates;
-  T* cells;
-  T* inner;
-  T* y; // the states after
+  T* cells;    // lstm
+  T* inner;    // gru, reset_gru
+  T* previous; // h before, saved
+  T* y;        // the states after
   T* next_h;
-  T* next_c;
-  std::int64_t units;
+  T* next_c; // lstm
+  const T* sums = nullptr;
 
   GYAKU_INLINE vec<T> input(int gate, std::int64_t j, int n) const {
     return load(gates + gate * units + j, n);
@@ -39,8 +40,8 @@ template <class T> struct Row {
   }
 };
 
-template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T, Cell cell> [[gnu::noinline]] void simple(const Row<T>& row, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> x = row.input(0, j, n) + row.sum(0, j, n);
     const vec<T> h = cell == Cell::relu ? max(zero<T>(), x) : tanh(x);
     row.keep(0, j, h, n);
@@ -48,12 +49,13 @@ template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range 
   });
 }
 
-template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void lstm(const Row<T>& row, Range units) {
+  const bool peeps = row.peepholes != nullptr;
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> c = load(row.c + j, n);
     vec<T> i = row.input(0, j, n) + row.sum(0, j, n), f = row.input(1, j, n) + row.sum(1, j, n),
            g = row.input(2, j, n) + row.sum(2, j, n), o = row.input(3, j, n) + row.sum(3, j, n);
-    if constexpr (peeps) {
+    if (peeps) {
       i = fma(load(row.peepholes + j, n), c, i);
       f = fma(load(row.peepholes + row.units + j, n), c, f);
     }
@@ -61,7 +63,7 @@ template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range u
     f = sigmoid(f);
     g = tanh(g);
     const vec<T> next = fma(i, g, f * c);
-    if constexpr (peeps) o = fma(load(row.peepholes + 2 * row.units + j, n), next, o);
+    if (peeps) o = fma(load(row.peepholes + 2 * row.units + j, n), next, o);
     o = sigmoid(o);
     row.keep(0, j, i, n);
     row.keep(1, j, f, n);
@@ -73,12 +75,12 @@ template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range u
   });
 }
 
-template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
+template <class T> [[gnu::noinline]] void gru(const Row<T>& row, Range units) {
   const auto biased = [&](int gate, std::int64_t j, int n) {
     const vec<T> sum = row.sum(gate, j, n);
     return row.bias == nullptr ? sum : sum + load(row.bias + gate * row.units + j, n);
   };
-  for_each_vector<T>(units.begin, units.end, [&](std::int64_t j, int n) GYAKU_INLINED {
+  for_each_part<T>(units, [&](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = sigmoid(row.input(0, j, n) + biased(0, j, n)),
                  z = sigmoid(row.input(1, j, n) + biased(1, j, n)), inner = biased(2, j, n),
                  candidate = tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
@@ -91,8 +93,8 @@ template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
 }
 
 // The two halves of a GRU that resets the state before the product of the candidate.
-template <class T> GYAKU_INLINE void reset(const Row<T>& row, T* reset_h, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void reset(const Row<T>& row, T* reset_h, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = sigmoid(row.input(0, j, n) + row.sum(0, j, n)),
                  z = sigmoid(row.input(1, j, n) + row.sum(1, j, n)), inner = r * load(row.h + j, n);
     row.keep(0, j, r, n);
@@ -101,8 +103,8 @@ template <class T> GYAKU_INLINE void reset(const Row<T>& row, T* reset_h, Range 
     store(reset_h + j, inner, n);
   });
 }
-template <class T> GYAKU_INLINE void mix(const Row<T>& row, const T* sums, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void mix(const Row<T>& row, const T* sums, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> candidate = tanh(row.input(2, j, n) + load(sums + j, n)),
                  z = load(row.gates + row.units + j, n), h = load(row.h + j, n);
     row.keep(2, j, candidate, n);
@@ -111,16 +113,17 @@ template <class T> GYAKU_INLINE void mix(const Row<T>& row, const T* sums, Range
 }
 
 // Some sequences at one step.
-template <class T, Cell cell> class Step {
+template <class T> class Step {
 public:
   Step(const RecurrentArgs& args, std::int64_t first, int rows, std::int64_t step, Range units)
-      : args_(args), shape_(args.shape), first_(first), rows_(rows), step_(step), units_(units) {
+      : args_(args), shape_(args.shape), cell_(shape_.cell), first_(first), rows_(rows),
+        step_(step), units_(units) {
     const bool from_other = shape_.by_units && (shape_.steps - step) % 2 != 0;
     T* const h = at(args.h);
     T* const other = shape_.by_units ? at(args.other_h) : h;
     h_ = step == 0 ? at(args.h0) : from_other ? other : h;
     next_h_ = from_other ? h : other;
-    if constexpr (cell == Cell::lstm) c_ = step == 0 ? at(args.c0) : at(args.c);
+    if (cell_ == Cell::lstm) c_ = step == 0 ? at(args.c0) : at(args.c);
   }
 
   // `room`: for the product, of rows `shape.room` apart.
@@ -128,12 +131,12 @@ public:
     const std::int64_t units = shape_.units;
     for (int i = 0; i < rows_; ++i) fetch_row(first_ + i);
     multiply(h_ + first_ * shape_.outputs, shape_.outputs, shape_.outputs, args_.packed,
-             gates_of_h(cell) * units, gates_of_h(cell), room);
-    const bool is_projected = cell == Cell::lstm && args_.second_packed != nullptr;
-    T* const between = room + padded<T>(gates_of_h(cell) * units);
+             gates_of_h(cell_) * units, gates_of_h(cell_), room);
+    const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
+    T* const between = room + padded<T>(gates_of_h(cell_) * units);
     T* const second = between + padded<T>(units);
     for (int i = 0; i < rows_; ++i) each(i, room, is_projected ? between : nullptr, between);
-    if (is_projected || cell == Cell::reset_gru) {
+    if (is_projected || cell_ == Cell::reset_gru) {
       multiply(between, shape_.room, units, args_.second_packed,
                is_projected ? shape_.outputs : units, 1, second);
       for (int i = 0; i < rows_; ++i) finish(i, second);
@@ -166,73 +169,71 @@ private:
   Row<T> row_at(std::int64_t row) const {
     const std::int64_t units = shape_.units, position = this->position(row),
                        h = row * shape_.outputs;
-    Row<T> found{};
-    found.bias = at(args_.bias);
-    found.peepholes = at(args_.peepholes);
-    found.h = h_ + h;
-    found.next_h = next_h_ + h;
-    found.gates = at(args_.gates) + position * gates_of(cell) * units;
-    found.y = at(args_.y) + position * shape_.outputs;
-    found.units = units;
-    if constexpr (cell == Cell::lstm) {
-      found.c = c_ + row * units;
-      found.next_c = at(args_.c) + row * units;
-      found.cells = at(args_.cells) + position * units;
-    }
-    if constexpr (gates_of(cell) == 3) found.inner = at(args_.inner) + position * units;
-    return found;
+    const bool has_c = cell_ == Cell::lstm, has_inner = gates_of(cell_) == 3;
+    // Each field by name: all zeros at first would take as long as a short row.
+    return {.units = units,
+            .bias = at(args_.bias),
+            .peepholes = at(args_.peepholes),
+            .h = h_ + h,
+            .c = has_c ? c_ + row * units : nullptr,
+            .gates = at(args_.gates) + position * gates_of(cell_) * units,
+            .cells = has_c ? at(args_.cells) + position * units : nullptr,
+            .inner = has_inner ? at(args_.inner) + position * units : nullptr,
+            .previous = at(args_.previous) + position * shape_.outputs,
+            .y = at(args_.y) + position * shape_.outputs,
+            .next_h = next_h_ + h,
+            .next_c = has_c ? at(args_.c) + row * units : nullptr};
   }
 
   void fetch_row(std::int64_t row) const noexcept {
-    const Row<T> found = row_at(row);
-    for (int gate = 0; gate < gates_of(cell); ++gate)
-      fetch(found.gates + gate * shape_.units, units_);
-    fetch(found.y, outputs());
-    fetch(at(args_.previous) + position(row) * shape_.outputs, outputs());
-    if constexpr (cell == Cell::lstm) fetch(found.cells, units_);
-    if constexpr (gates_of(cell) == 3) fetch(found.inner, units_);
+    const std::int64_t position = this->position(row), units = shape_.units;
+    const T* gates = at(args_.gates) + position * gates_of(cell_) * units;
+    for (int gate = 0; gate < gates_of(cell_); ++gate, gates += units) fetch(gates, units_);
+    fetch(at(args_.y) + position * shape_.outputs, outputs());
+    fetch(at(args_.previous) + position * shape_.outputs, outputs());
+    if (cell_ == Cell::lstm) fetch(at(args_.cells) + position * units, units_);
+    if (gates_of(cell_) == 3) fetch(at(args_.inner) + position * units, units_);
   }
 
   // The cell after the product with u. `hidden`: where a projection reads.
   void each(int i, const T* room, T* hidden, T* between) const noexcept {
     const std::int64_t row = first_ + i, offset = i * std::int64_t{shape_.room};
     Row<T> found = row_at(row);
-    T* const previous = at(args_.previous) + position(row) * shape_.outputs;
     if (!holds(row)) {
-      pad(found, previous);
+      pad(found);
       if (hidden != nullptr) clear(hidden + offset, units_);
-      if constexpr (cell == Cell::reset_gru) clear(between + offset, units_);
+      if (cell_ == Cell::reset_gru) clear(between + offset, units_);
       return;
     }
-    copy(found.h, previous, outputs());
+    copy(found.h, found.previous, outputs());
     found.sums = room + offset;
     if (hidden != nullptr) found.y = found.next_h = hidden + offset;
-    if constexpr (cell == Cell::lstm) {
-      if (args_.peepholes != nullptr)
-        lstm<T, true>(found, units_);
-      else
-        lstm<T, false>(found, units_);
-    } else if constexpr (cell == Cell::gru) {
-      gru(found, units_);
-    } else if constexpr (cell == Cell::reset_gru) {
-      reset(found, between + offset, units_);
-    } else {
-      simple<T, cell>(found, units_);
+    switch (cell_) {
+    case Cell::tanh:
+      return simple<T, Cell::tanh>(found, units_);
+    case Cell::relu:
+      return simple<T, Cell::relu>(found, units_);
+    case Cell::lstm:
+      return lstm(found, units_);
+    case Cell::gru:
+      return gru(found, units_);
+    case Cell::reset_gru:
+      return reset(found, between + offset, units_);
     }
   }
 
   // A step behind the end: states remain, all else is zero.
-  void pad(const Row<T>& row, T* previous) const noexcept {
-    for (int gate = 0; gate < gates_of(cell); ++gate)
+  [[gnu::noinline]] void pad(const Row<T>& row) const noexcept {
+    for (int gate = 0; gate < gates_of(cell_); ++gate)
       clear(row.gates + gate * shape_.units, units_);
     clear(row.y, outputs());
-    clear(previous, outputs());
+    clear(row.previous, outputs());
     if (row.h != row.next_h) copy(row.h, row.next_h, outputs());
-    if constexpr (cell == Cell::lstm) {
+    if (cell_ == Cell::lstm) {
       clear(row.cells, units_);
       if (row.c != row.next_c) copy(row.c, row.next_c, units_);
     }
-    if constexpr (gates_of(cell) == 3) clear(row.inner, units_);
+    if (gates_of(cell_) == 3) clear(row.inner, units_);
   }
 
   // The cell after the second product.
@@ -241,7 +242,7 @@ private:
     if (!holds(row)) return;
     const Row<T> found = row_at(row);
     const T* const sums = second + i * std::int64_t{shape_.room};
-    if constexpr (cell == Cell::reset_gru) {
+    if (cell_ == Cell::reset_gru) {
       mix(found, sums, units_);
     } else {
       copy(sums, found.y, outputs());
@@ -251,6 +252,7 @@ private:
 
   const RecurrentArgs& args_;
   const RecurrentShape& shape_;
+  Cell cell_;
   std::int64_t first_;
   int rows_;
   std::int64_t step_;
@@ -260,35 +262,20 @@ private:
   T* next_h_;
 };
 
-template <class T, Cell cell> void run(const RecurrentArgs& args, Slice slice) noexcept {
+template <class T> void recurrent(const RecurrentArgs& args, Slice slice) noexcept {
   const RecurrentShape& shape = args.shape;
   T* const room = static_cast<T*>(args.room);
   if (shape.by_units) {
     const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
     for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
-      Step<T, cell>(args, first, rows, shape.step, units).run(room + first * shape.room);
+      Step<T>(args, first, rows, shape.step, units).run(room + first * shape.room);
     });
     return;
   }
   for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
     for (std::int64_t step = 0; step < shape.steps; ++step)
-      Step<T, cell>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+      Step<T>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
   });
-}
-
-template <class T> void recurrent(const RecurrentArgs& args, Slice slice) noexcept {
-  switch (args.shape.cell) {
-  case Cell::tanh:
-    return run<T, Cell::tanh>(args, slice);
-  case Cell::relu:
-    return run<T, Cell::relu>(args, slice);
-  case Cell::lstm:
-    return run<T, Cell::lstm>(args, slice);
-  case Cell::gru:
-    return run<T, Cell::gru>(args, slice);
-  case Cell::reset_gru:
-    return run<T, Cell::reset_gru>(args, slice);
-  }
 }
 
 } // namespace

@@ -50,13 +50,22 @@ template <class T> GYAKU_INLINE std::int64_t padded(std::int64_t columns) {
   return ceil_div(columns, panel_width<T>) * panel_width<T>;
 }
 
-template <class T> GYAKU_INLINE void copy(const T* from, T* to, Range range) {
-  for_each_vector<T>(range.begin, range.end,
-                     [=](std::int64_t j, int n) { store(to + j, load(from + j, n), n); });
+// Calls f(index, count) for the vectors of a range. Unlike with `for_each_vector` the remainder
+// shares the body: cells are long, and take no longer with a branch at each access.
+template <class T, class F> GYAKU_INLINE void for_each_part(Range range, F f) {
+  constexpr int width = vec<T>::width;
+  for (std::int64_t i = range.begin; i < range.end; i += width)
+    f(i, static_cast<int>(least(width, range.end - i)));
 }
-template <class T> GYAKU_INLINE void clear(T* to, Range range) {
+
+template <class T> GYAKU_INLINE void copy(const T* from, T* to, Range range) {
+  for_each_vector<T>(range.begin, range.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+    store(to + j, load(from + j, n), n);
+  });
+}
+template <class T> [[gnu::noinline]] void clear(T* to, Range range) {
   for_each_vector<T>(range.begin, range.end,
-                     [=](std::int64_t j, int n) { store(to + j, zero<T>(), n); });
+                     [=](std::int64_t j, int n) GYAKU_INLINED { store(to + j, zero<T>(), n); });
 }
 
 // Into the second-level cache, while a product takes the time for it.

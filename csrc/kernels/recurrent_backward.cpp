@@ -11,19 +11,19 @@ namespace {
 
 // The tensors of one sequence at one step.
 template <class T> struct Row {
+  std::int64_t units;
   const T* gates; // tanh, relu: y
   const T* peepholes;
   const T* cells;    // lstm: c after the step
   const T* c;        // lstm: c before the step
   const T* inner;    // gru
-  const T* previous; // gru: h before the step
+  const T* previous; // gru, reset_gru: h before the step
   const T* dhidden;  // with respect to the output of the cell
   T* dh;
-  T* dc;
+  T* dc; // lstm
   T* dgates;
-  T* terms; // the same, for the product
-  T* dinner;
-  std::int64_t units;
+  T* terms;  // the same, for the product
+  T* dinner; // gru
 
   GYAKU_INLINE vec<T> gate(int gate, std::int64_t j, int n) const {
     return load(gates + gate * units + j, n);
@@ -37,8 +37,8 @@ template <class T> struct Row {
 template <class T> GYAKU_INLINE vec<T> sigmoid_slope(vec<T> y) { return y * (vec<T>(T(1)) - y); }
 template <class T> GYAKU_INLINE vec<T> tanh_slope(vec<T> y) { return vec<T>(T(1)) - y * y; }
 
-template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T, Cell cell> [[gnu::noinline]] void simple(const Row<T>& row, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> y = row.gate(0, j, n), dy = load(row.dh + j, n);
     row.keep(0, j, cell == Cell::relu ? select(y > zero<T>(), dy, zero<T>()) : dy * tanh_slope(y),
              n);
@@ -46,18 +46,19 @@ template <class T, Cell cell> GYAKU_INLINE void simple(const Row<T>& row, Range 
   });
 }
 
-template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void lstm(const Row<T>& row, Range units) {
+  const bool peeps = row.peepholes != nullptr;
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> i = row.gate(0, j, n), f = row.gate(1, j, n), g = row.gate(2, j, n),
                  o = row.gate(3, j, n), t = tanh(load(row.cells + j, n)), c = load(row.c + j, n),
                  dy = load(row.dhidden + j, n);
     const vec<T> d_o = dy * t * sigmoid_slope(o);
     vec<T> dc = fma(dy * o, tanh_slope(t), load(row.dc + j, n));
-    if constexpr (peeps) dc = fma(load(row.peepholes + 2 * row.units + j, n), d_o, dc);
+    if (peeps) dc = fma(load(row.peepholes + 2 * row.units + j, n), d_o, dc);
     const vec<T> di = dc * g * sigmoid_slope(i), df = dc * c * sigmoid_slope(f),
                  dg = dc * i * tanh_slope(g);
     dc = dc * f;
-    if constexpr (peeps) {
+    if (peeps) {
       dc = fma(load(row.peepholes + j, n), di, dc);
       dc = fma(load(row.peepholes + row.units + j, n), df, dc);
     }
@@ -69,8 +70,8 @@ template <class T, bool peeps> GYAKU_INLINE void lstm(const Row<T>& row, Range u
   });
 }
 
-template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void gru(const Row<T>& row, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = row.gate(0, j, n), z = row.gate(1, j, n), candidate = row.gate(2, j, n),
                  dy = load(row.dh + j, n);
     const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate), dinner = dn * r;
@@ -84,8 +85,8 @@ template <class T> GYAKU_INLINE void gru(const Row<T>& row, Range units) {
 }
 
 // The two halves of a GRU that resets the state before the product of the candidate.
-template <class T> GYAKU_INLINE void unmix(const Row<T>& row, T* terms, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T> [[gnu::noinline]] void unmix(const Row<T>& row, T* terms, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> z = row.gate(1, j, n), candidate = row.gate(2, j, n), dy = load(row.dh + j, n);
     const vec<T> dn = dy * (vec<T>(T(1)) - z) * tanh_slope(candidate);
     row.keep(1, j, dy * (load(row.previous + j, n) - candidate) * sigmoid_slope(z), n);
@@ -94,8 +95,9 @@ template <class T> GYAKU_INLINE void unmix(const Row<T>& row, T* terms, Range un
     store(row.dh + j, dy * z, n);
   });
 }
-template <class T> GYAKU_INLINE void unreset(const Row<T>& row, const T* dinners, Range units) {
-  for_each_vector<T>(units.begin, units.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+template <class T>
+[[gnu::noinline]] void unreset(const Row<T>& row, const T* dinners, Range units) {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = row.gate(0, j, n), dinner = load(dinners + j, n);
     row.keep(0, j, dinner * load(row.previous + j, n) * sigmoid_slope(r), n);
     store(row.dh + j, fma(dinner, r, load(row.dh + j, n)), n);
@@ -103,17 +105,18 @@ template <class T> GYAKU_INLINE void unreset(const Row<T>& row, const T* dinners
 }
 
 // Some sequences at one step; `step` -1 only adds the last product.
-template <class T, Cell cell> class Step {
+template <class T> class Step {
 public:
   Step(const RecurrentBackwardArgs& args, std::int64_t first, int rows, std::int64_t step,
        Range units)
-      : args_(args), shape_(args.shape), first_(first), rows_(rows), step_(step), units_(units) {}
+      : args_(args), shape_(args.shape), cell_(shape_.cell), first_(first), rows_(rows),
+        step_(step), units_(units) {}
 
   void run(T* room) const noexcept {
     T* const sums = room + (shape_.by_units ? 2 : 1) * terms_size();
-    for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(i, room);
+    for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(first_ + i);
     if (step_ + 1 < shape_.steps) {
-      multiply(terms(room, step_ + 1), shape_.room, gates_of_h(cell) * std::int64_t{shape_.units},
+      multiply(terms(room, step_ + 1), shape_.room, gates_of_h(cell_) * std::int64_t{shape_.units},
                args_.packed, shape_.outputs, outputs(), sums);
       for (int i = 0; i < rows_; ++i)
         add(sums + i * std::int64_t{shape_.room}, dh(first_ + i), outputs());
@@ -124,13 +127,13 @@ public:
     add_dy();
     T* const second_terms = sums + padded<T>(shape_.outputs);
     T* const second = second_terms + padded<T>(shape_.units);
-    const bool is_projected = cell == Cell::lstm && args_.second_packed != nullptr;
+    const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
     if (is_projected)
       multiply(dh(first_), shape_.outputs, shape_.outputs, args_.second_packed, shape_.units,
                units_, second);
     for (int i = 0; i < rows_; ++i)
       each(i, terms(room, step_), is_projected ? second : nullptr, second_terms);
-    if constexpr (cell == Cell::reset_gru) {
+    if (cell_ == Cell::reset_gru) {
       multiply(second_terms, shape_.room, shape_.units, args_.second_packed, shape_.units, units_,
                second);
       for (int i = 0; i < rows_; ++i)
@@ -152,7 +155,7 @@ private:
     return row * shape_.steps + steps_of(row).time(step);
   }
   std::int64_t terms_size() const {
-    return padded<T>(gates_of_h(cell) * std::int64_t{shape_.units});
+    return padded<T>(gates_of_h(cell_) * std::int64_t{shape_.units});
   }
   // Those of the step before are read meanwhile by other members.
   T* terms(T* room, std::int64_t step) const {
@@ -174,7 +177,7 @@ private:
   void begin() const noexcept {
     for (std::int64_t row = first_; row < first_ + rows_; ++row) {
       copy(at(args_.dhn) + row * shape_.outputs, dh(row), outputs());
-      if constexpr (cell == Cell::lstm) copy(at(args_.dcn) + row * shape_.units, dc(row), units_);
+      if (cell_ == Cell::lstm) copy(at(args_.dcn) + row * shape_.units, dc(row), units_);
     }
   }
   void add_dy() const noexcept {
@@ -183,46 +186,44 @@ private:
       if (holds(row)) add(at(args_.dy) + position(row, step_) * shape_.outputs, dh(row), outputs());
   }
 
+  const T* c_before(std::int64_t row) const {
+    return step_ == 0 ? at(args_.c0) + row * shape_.units
+                      : at(args_.cells) + position(row, step_ - 1) * shape_.units;
+  }
   Row<T> row_at(int i, T* terms) const {
     const std::int64_t row = first_ + i, units = shape_.units,
                        position = this->position(row, step_),
-                       gates = position * gates_of(cell) * units;
-    Row<T> found{};
-    found.gates = at(args_.gates) + gates;
-    found.peepholes = at(args_.peepholes);
-    found.dhidden = found.dh = dh(row);
-    found.dgates = at(args_.dgates) + gates;
-    found.terms = terms + i * std::int64_t{shape_.room};
-    found.units = units;
-    if constexpr (cell == Cell::lstm) {
-      found.cells = at(args_.cells) + position * units;
-      found.c = step_ == 0 ? at(args_.c0) + row * units
-                           : at(args_.cells) + this->position(row, step_ - 1) * units;
-      found.dc = dc(row);
-    }
-    if constexpr (gates_of(cell) == 3) {
-      found.previous = at(args_.previous) + position * units;
-      if constexpr (cell == Cell::gru) {
-        found.inner = at(args_.inner) + position * units;
-        found.dinner = at(args_.dinner) + position * units;
-      }
-    }
-    return found;
+                       gates = position * gates_of(cell_) * units;
+    const bool has_c = cell_ == Cell::lstm, has_inner = cell_ == Cell::gru;
+    // Each field by name: all zeros at first would take as long as a short row.
+    return {.units = units,
+            .gates = at(args_.gates) + gates,
+            .peepholes = at(args_.peepholes),
+            .cells = has_c ? at(args_.cells) + position * units : nullptr,
+            .c = has_c ? c_before(row) : nullptr,
+            .inner = has_inner ? at(args_.inner) + position * units : nullptr,
+            .previous = gates_of(cell_) == 3 ? at(args_.previous) + position * units : nullptr,
+            .dhidden = dh(row),
+            .dh = dh(row),
+            .dc = has_c ? dc(row) : nullptr,
+            .dgates = at(args_.dgates) + gates,
+            .terms = terms + i * std::int64_t{shape_.room},
+            .dinner = has_inner ? at(args_.dinner) + position * units : nullptr};
   }
 
-  void fetch_row(int i, T* room) const noexcept {
-    const Row<T> found = row_at(i, room);
-    for (int gate = 0; gate < gates_of(cell); ++gate) {
-      fetch(found.gates + gate * shape_.units, units_);
-      fetch(found.dgates + gate * shape_.units, units_);
+  void fetch_row(std::int64_t row) const noexcept {
+    const std::int64_t units = shape_.units, position = this->position(row, step_),
+                       at_gates = position * gates_of(cell_) * units, at_units = position * units;
+    for (int gate = 0; gate < gates_of(cell_); ++gate) {
+      fetch(at(args_.gates) + at_gates + gate * units, units_);
+      fetch(at(args_.dgates) + at_gates + gate * units, units_);
     }
-    if (args_.dy != nullptr)
-      fetch(at(args_.dy) + position(first_ + i, step_) * shape_.outputs, outputs());
-    if constexpr (cell == Cell::lstm) fetch(found.c, units_);
-    if constexpr (gates_of(cell) == 3) fetch(found.previous, units_);
-    if constexpr (cell == Cell::gru) {
-      fetch(found.inner, units_);
-      fetch(found.dinner, units_);
+    if (args_.dy != nullptr) fetch(at(args_.dy) + position * shape_.outputs, outputs());
+    if (cell_ == Cell::lstm) fetch(c_before(row), units_);
+    if (gates_of(cell_) == 3) fetch(at(args_.previous) + at_units, units_);
+    if (cell_ == Cell::gru) {
+      fetch(at(args_.inner) + at_units, units_);
+      fetch(at(args_.dinner) + at_units, units_);
     }
   }
 
@@ -234,40 +235,42 @@ private:
       found.dhidden = projected + offset;
       pass_projection(found, row);
     }
-    if constexpr (cell == Cell::lstm) {
-      if (args_.peepholes != nullptr)
-        lstm<T, true>(found, units_);
-      else
-        lstm<T, false>(found, units_);
-      clear(found.dh, outputs());
-    } else if constexpr (cell == Cell::gru) {
-      gru(found, units_);
-    } else if constexpr (cell == Cell::reset_gru) {
-      unmix(found, second_terms + offset, units_);
-    } else {
-      simple<T, cell>(found, units_);
+    switch (cell_) {
+    case Cell::tanh:
+      return simple<T, Cell::tanh>(found, units_);
+    case Cell::relu:
+      return simple<T, Cell::relu>(found, units_);
+    case Cell::lstm:
+      lstm(found, units_);
+      return clear(found.dh, outputs());
+    case Cell::gru:
+      return gru(found, units_);
+    case Cell::reset_gru:
+      return unmix(found, second_terms + offset, units_);
     }
   }
 
   // The operands of the gradient with respect to the projection.
-  void pass_projection(Row<T>& row, std::int64_t index) const noexcept {
+  [[gnu::noinline]] void pass_projection(Row<T>& row, std::int64_t index) const noexcept {
     const std::int64_t position = this->position(index, step_), units = shape_.units;
     copy(row.dh, at(args_.dhidden) + position * shape_.outputs, outputs());
     T* const hidden = at(args_.hidden) + position * units;
     const Row<T> read = row;
-    for_each_vector<T>(units_.begin, units_.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+    for_each_part<T>(units_, [=](std::int64_t j, int n) GYAKU_INLINED {
       store(hidden + j, read.gate(3, j, n) * tanh(load(read.cells + j, n)), n);
     });
   }
 
   // A step behind the end: the gradients of the states remain, all others are zero.
-  void pad(const Row<T>& row, std::int64_t index, T* second_terms) const noexcept {
+  [[gnu::noinline]] void pad(const Row<T>& row, std::int64_t index,
+                             T* second_terms) const noexcept {
     const std::int64_t position = this->position(index, step_);
-    for (int gate = 0; gate < gates_of(cell); ++gate) clear(row.dgates + gate * row.units, units_);
-    for (int gate = 0; gate < gates_of_h(cell); ++gate) clear(row.terms + gate * row.units, units_);
-    if constexpr (cell == Cell::gru) clear(row.dinner, units_);
-    if constexpr (cell == Cell::reset_gru) clear(second_terms, units_);
-    if (cell == Cell::lstm && args_.second_packed != nullptr) {
+    for (int gate = 0; gate < gates_of(cell_); ++gate) clear(row.dgates + gate * row.units, units_);
+    for (int gate = 0; gate < gates_of_h(cell_); ++gate)
+      clear(row.terms + gate * row.units, units_);
+    if (cell_ == Cell::gru) clear(row.dinner, units_);
+    if (cell_ == Cell::reset_gru) clear(second_terms, units_);
+    if (cell_ == Cell::lstm && args_.second_packed != nullptr) {
       clear(at(args_.dhidden) + position * shape_.outputs, outputs());
       clear(at(args_.hidden) + position * row.units, units_);
     }
@@ -275,41 +278,27 @@ private:
 
   const RecurrentBackwardArgs& args_;
   const RecurrentShape& shape_;
+  Cell cell_;
   std::int64_t first_;
   int rows_;
   std::int64_t step_;
   Range units_;
 };
 
-template <class T, Cell cell> void run(const RecurrentBackwardArgs& args, Slice slice) noexcept {
+template <class T> void backward(const RecurrentBackwardArgs& args, Slice slice) noexcept {
   const RecurrentShape& shape = args.shape;
   T* const room = static_cast<T*>(args.room);
   if (shape.by_units) {
     const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
     for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
-      Step<T, cell>(args, first, rows, shape.step, units).run(room + first * shape.room);
+      Step<T>(args, first, rows, shape.step, units).run(room + first * shape.room);
     });
     return;
   }
   for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
     for (std::int64_t step = shape.steps - 1; step >= -1; --step)
-      Step<T, cell>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+      Step<T>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
   });
-}
-
-template <class T> void backward(const RecurrentBackwardArgs& args, Slice slice) noexcept {
-  switch (args.shape.cell) {
-  case Cell::tanh:
-    return run<T, Cell::tanh>(args, slice);
-  case Cell::relu:
-    return run<T, Cell::relu>(args, slice);
-  case Cell::lstm:
-    return run<T, Cell::lstm>(args, slice);
-  case Cell::gru:
-    return run<T, Cell::gru>(args, slice);
-  case Cell::reset_gru:
-    return run<T, Cell::reset_gru>(args, slice);
-  }
 }
 
 template <class T> void peepholes(const PeepholeArgs& args, Slice slice) noexcept {
@@ -319,7 +308,7 @@ template <class T> void peepholes(const PeepholeArgs& args, Slice slice) noexcep
   const T* const dgates = static_cast<const T*>(args.dgates);
   const T* const cells = static_cast<const T*>(args.cells);
   const T* const c0 = static_cast<const T*>(args.c0);
-  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t j, int n) GYAKU_INLINED {
+  for_each_part<T>({slice.begin, slice.end}, [=](std::int64_t j, int n) GYAKU_INLINED {
     vec<T> sums[3] = {zero<T>(), zero<T>(), zero<T>()};
     for (std::int64_t row = 0; row < shape.rows; ++row) {
       const Sequence steps = sequence(shape, args.lengths, row);

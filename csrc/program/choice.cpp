@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include <pthread.h>
 
@@ -151,7 +152,7 @@ namespace {
 struct Remembered {
   std::uint64_t key = 0;
   int limit = 0;
-  Choice choice;
+  std::optional<Choice> choice; // none is zero bytes, which take no room in the module's file
 };
 constexpr std::size_t places = 256;
 Remembered memory[places]; // a place for each remainder of a key
@@ -171,8 +172,8 @@ public:
 
   Choice* find(const Load& load, int limit) const {
     Remembered& place = memory[load.key % places];
-    const bool is_it = is_mine_ && place.key == load.key && place.limit == limit;
-    return is_it ? &place.choice : nullptr;
+    const bool is_it = is_mine_ && place.choice && place.key == load.key && place.limit == limit;
+    return is_it ? &*place.choice : nullptr;
   }
   Choice* make(const Load& load, int limit, double now) const {
     if (!is_mine_) return nullptr;
@@ -181,9 +182,9 @@ public:
       looked = now;
       if (!has_idle_cpu()) thrifty_until = std::max(thrifty_until, now + between_trials);
     }
-    memory[load.key % places] = {load.key, limit,
-                                 Choice(limit, load.begins_alone || now < thrifty_until, now)};
-    return &memory[load.key % places].choice;
+    Remembered& place = memory[load.key % places];
+    place = {load.key, limit, Choice(limit, load.begins_alone || now < thrifty_until, now)};
+    return &*place.choice;
   }
 
 private:

@@ -408,11 +408,16 @@ template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int 
 #endif
 }
 
-// Calls f(index, count) for the whole vectors of [begin, end), then for the remainder.
+// Calls f(index, count) for the whole vectors of [begin, end), then for the remainder. In float64,
+// which serves checks, both share one copy of the body.
 template <class T, class F>
 GYAKU_INLINE void for_each_vector(std::int64_t begin, std::int64_t end, F f) {
   constexpr int width = vec<T>::width;
   std::int64_t i = begin;
+  if constexpr (sizeof(T) == sizeof(double)) {
+    for (; i < end; i += width) f(i, end - i < width ? static_cast<int>(end - i) : width);
+    return;
+  }
   for (; i + width <= end; i += width) f(i, width);
   if (i < end) f(i, static_cast<int>(end - i));
 }
