@@ -93,8 +93,8 @@ def rows_of_a_table(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
     return x, y.astype(np.float32)
 
 
-def small_images(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return ten batches of noisy images, whose ten classes have a mean image each."""
+def classes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ten batches of noisy samples, whose ten classes have a mean each."""
     random = np.random.default_rng(0)
     y = random.integers(0, 10, 10 * workload.batch)
     means = random.standard_normal((10, *workload.inputs), np.float32)
@@ -114,7 +114,7 @@ MADE = {
     "xor": xor,
     "noise": noise,
     "table": rows_of_a_table,
-    "small_images": small_images,
+    "classes": classes,
     "digits": digits,
 }
 """Data sets beside MNIST by name: functions of the workload."""

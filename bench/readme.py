@@ -65,6 +65,7 @@ LANGUAGES = {
             "rnn": "28 × 28 の系列、RNN 128、10、Adam",
             "lstm": "28 × 28 の系列、LSTM 128、10、Adam",
             "gru": "28 × 28 の系列、GRU 128、10、Adam",
+            "lstm_long": "1,000 × 8 の系列、LSTM 256、10、1 系列ずつ",
         },
     ),
 }

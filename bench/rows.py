@@ -64,7 +64,7 @@ def block(filters: int, stride: int = 1) -> Residual:
     return Residual((first[0], BatchNorm("relu"), *second), shortcut)
 
 
-def recurrent(kind: str, title: str) -> Workload:
+def recurrent(kind: str, title: str, target: Target) -> Workload:
     """Return a recurrent layer over the 28 rows of an image, and a dense one."""
     return Workload(
         kind,
@@ -75,6 +75,7 @@ def recurrent(kind: str, title: str) -> Workload:
         batch=100,
         data="mnist",
         epochs=1,
+        target=target,
         samples=FEWER,
         title=title,
     )
@@ -241,13 +242,25 @@ ROWS = {
             loss=CROSS_ENTROPY,
             optimizer=Adam(1e-3),
             batch=128,
-            data="small_images",
+            data="classes",
             epochs=2,
             title="ResNet-20 on 32 × 32 × 3, Adam",
         ),
-        recurrent("rnn", "28 steps of 28, RNN 128, 10, Adam"),
-        recurrent("lstm", "28 steps of 28, LSTM 128, 10, Adam"),
-        recurrent("gru", "28 steps of 28, GRU 128, 10, Adam"),
+        recurrent("rnn", "28 steps of 28, RNN 128, 10, Adam", Target(each(3, FRAMEWORKS))),
+        recurrent("lstm", "28 steps of 28, LSTM 128, 10, Adam", Target(each(1.8, FRAMEWORKS))),
+        recurrent("gru", "28 steps of 28, GRU 128, 10, Adam", Target(each(4, FRAMEWORKS))),
+        Workload(
+            "lstm_long",
+            inputs=(1000, 8),
+            layers=(Recurrent("lstm", 256), Dense(10)),
+            loss=CROSS_ENTROPY,
+            optimizer=Adam(1e-3),
+            batch=1,
+            data="classes",
+            epochs=2,
+            target=Target({"torch": 2}),
+            title="1,000 steps of 8, LSTM 256, 10, one sequence a step",
+        ),
     )
 }
 

@@ -157,7 +157,7 @@ def test_every_peer_says_how_it_runs_every_row() -> None:
     trained = {peer: {name for name, row in ROWS.items() if options(peer, row)} for peer in PEERS}
     images = {"lenet", "simpleconv", "deepconv", "resnet20"}
     assert all(trained[peer] == set(ROWS) for peer in ("torch", "jax", "keras", "gyaku"))
-    assert trained["numpy"] == set(ROWS) - images - {"rnn", "lstm", "gru"}
+    assert trained["numpy"] == set(ROWS) - images - {"rnn", "lstm", "gru", "lstm_long"}
     assert trained["sklearn"] == {"mlp_seed", "mlp_one", "mlp_full", "tabular", "digits"}
     assert trained["onnxruntime"] == set()
 
@@ -168,6 +168,8 @@ def test_compiled_epochs_are_among_the_settings_of_jax_and_keras() -> None:
         assert "loop with XLA" in options("keras", row)
         assert ("fit with XLA" in options("keras", row)) == (row.batch > 1)
     assert options("jax", ROWS["mlp_one"]) == ["scan", "scan unrolled 8 times"]
+    assert options("jax", ROWS["lstm"]) == ["scan", "scan, time unrolled"]
+    assert not any("time" in way for way in options("keras", ROWS["lstm_long"]))
     assert options("jax", ROWS["deepconv"])[-1] == "step by step, rbg random numbers"
     assert options("torch", ROWS["lenet"])[2:4] == ["NCHW, plain", "channels-last, fused"]
 

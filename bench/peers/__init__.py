@@ -19,6 +19,8 @@ OWN = "gyaku"
 CHANNELS_FIRST, CHANNELS_LAST = "NCHW", "channels-last"
 LAYOUTS = (CHANNELS_FIRST, CHANNELS_LAST)
 """PyTorch's layouts of images in memory."""
+MOST_UNROLLED = 100
+"""Largest number of time steps to unroll."""
 
 
 class Trainer(Protocol):
@@ -70,13 +72,15 @@ def options(peer: str, workload: Workload) -> list[str]:
     The list is empty if the framework cannot express the workload; "" is a framework's only way.
     """
     images = workload.has(Conv)
+    # Beyond some steps a compiler would take minutes.
+    unrolls = workload.has(Recurrent) and workload.inputs[0] <= MOST_UNROLLED
     if peer == "torch":
         ways = ["fused", "foreach", "plain"]
         return [f"{layout}, {way}" for layout in LAYOUTS for way in ways] if images else ways
     if peer == "jax":
         # In a loop, XLA's convolutions for CPUs may take ten times as long.
         loops = ["scan", "step by step"] if images else ["scan"]
-        if workload.has(Recurrent):
+        if unrolls:
             loops.append("scan, time unrolled")
         if workload.batch == 1:
             loops.append("scan unrolled 8 times")
@@ -85,7 +89,7 @@ def options(peer: str, workload: Workload) -> list[str]:
         return loops
     if peer == "keras":
         loops = ["loop with XLA", "loop"]
-        if workload.has(Recurrent):
+        if unrolls:
             loops += [f"{way}, time unrolled" for way in loops]
         # An epoch of four steps would cost fit a thousand times its steps.
         return loops if workload.batch == 1 else ["fit with XLA", "fit", *loops]
