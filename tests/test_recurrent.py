@@ -253,10 +253,24 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         'SimpleRNN: activation must be "tanh" or "relu", got \'sigmoid\'',
         lambda: gk.SimpleRNN(3, "sigmoid"),
     ),
+    *(
+        (
+            ValueError,
+            (
+                f"{name}: needs samples of shape (time, features), got {shape}; a recurrent layer"
+                " before it must have return_sequences=True"
+            ),
+            model,
+        )
+        for name, shape, model in [
+            ("LSTM 'lstm'", (4,), lambda: gk.Sequential(gk.LSTM(3)).build((4,))),
+            ("GRU 'gru'", (3,), lambda: gk.Sequential(gk.LSTM(3), gk.GRU(2)).build((4, 2))),
+        ]
+    ),
     (
         ValueError,
-        "LSTM 'lstm': needs samples of shape (time, features), got (4,)",
-        lambda: gk.Sequential(gk.LSTM(3)).build((4,)),
+        "LSTM 'lstm': needs samples of shape (time, features), got (4, 2, 1)",
+        lambda: gk.Sequential(gk.LSTM(3)).build((4, 2, 1)),
     ),
     (
         ValueError,

@@ -123,7 +123,11 @@ class Recurrent(Layer, abstract=True):
             The shape of an output sample, or of each output.
         """
         if len(input_shape) != 2:
-            raise ValueError(f"{self}: needs samples of shape (time, features), got {input_shape}")
+            hint = "; a recurrent layer before it must have return_sequences=True"
+            raise ValueError(
+                f"{self}: needs samples of shape (time, features), got {input_shape}"
+                + (hint if len(input_shape) == 1 else "")
+            )
         wanted = tuple((width,) for width in self._widths)
         if states and states != wanted:
             raise ValueError(
