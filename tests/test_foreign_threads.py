@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from child import TRAIN, output
+from child import TRAIN, output, run
 
 TWO = {"GYAKU_NUM_THREADS": "2"}
 
@@ -155,3 +155,34 @@ except RuntimeError:
 def test_a_process_that_may_start_no_thread_trains_alone(expected: str) -> None:
     found = output(TRAIN + LIMITED + "print(train())", OPENBLAS_NUM_THREADS="1")
     assert found.split() == ["limited", expected]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.05])
+@pytest.mark.parametrize("between", ["gk.ReLU()", "Square()"], ids=["native", "own-layer"])
+def test_the_exit_of_the_program_while_a_daemon_thread_trains(between: str, delay: float) -> None:
+    code = f"""
+import sys, threading, time
+import numpy as np
+import gyaku as gk
+
+class Square(gk.Layer):
+    def forward(self, x, training=False):
+        self.x = x
+        return x * x
+    def backward(self, dy):
+        return 2 * self.x * dy
+
+x = np.random.default_rng(0).normal(size=(2000, 784)).astype("f4")
+y = np.arange(2000) % 10
+begun = threading.Event()
+def train():
+    model = gk.Sequential(gk.Dense(64), {between}, gk.Dense(10))
+    model.fit(x, y, loss="softmax_cross_entropy", optimizer=gk.SGD(1e-9), epochs=100_000,
+              batch_size=500, callbacks=lambda epoch, logs: begun.set(), verbose=0)
+threading.Thread(target=train, daemon=True).start()
+begun.wait()
+time.sleep({delay})
+sys.exit(3)
+"""
+    done = run(code)
+    assert (done.returncode, done.stderr) == (3, "")

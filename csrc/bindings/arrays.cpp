@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "bindings/gil.h"
+
 namespace gyaku::bindings {
 
 namespace {
@@ -120,8 +122,7 @@ template <class Bits> bool all_finite(const std::byte* x, std::int64_t size, Bit
 
 bool is_finite(const Tensor& x) {
   const auto* data = static_cast<const std::byte*>(x.data);
-  std::optional<py::gil_scoped_release> release;
-  if (static_cast<double>(x.bytes()) > long_enough_to_release) release.emplace();
+  const ReleasedGil released(static_cast<double>(x.bytes()) > long_enough_to_release);
   return x.item_bytes == 4 ? all_finite(data, x.size, std::uint32_t{0x7f800000})
                            : all_finite(data, x.size, std::uint64_t{0x7ff0000000000000});
 }
@@ -254,8 +255,7 @@ void Call::run(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes)
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.work.weight + task.bytes();
-  std::optional<py::gil_scoped_release> release;
-  if (work > long_enough_to_release) release.emplace();
+  const ReleasedGil released(work > long_enough_to_release);
   submit(tasks, std::move(scratch), scratch_bytes);
 }
 

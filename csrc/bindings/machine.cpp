@@ -1,6 +1,7 @@
 // The machine: instruction sets, threads, measured limits; memory for results, and what is in it.
 #include "kernels/args/machine.h"
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 
 #include <algorithm>
@@ -82,7 +83,7 @@ double measure_flops(const std::string& dtype, int threads) {
   constexpr std::int64_t rounds = 20000;
   const Block sink = allocate(64 * max_threads);
   const Kernel peak = kernel(KernelId::peak_flops, scalar);
-  const py::gil_scoped_release release;
+  const ReleasedGil released;
   int members = threads; // or as many as were granted
   auto body = [&](Member& me) noexcept {
     me.round(me.size(), [&](int slot) noexcept {
@@ -108,7 +109,7 @@ double measure_bandwidth(std::int64_t bytes, int threads) {
   const Kernel triad = kernel(KernelId::triad, Scalar::float32);
   // Long enough for the resolution of the clock.
   const std::int64_t repeats = std::max<std::int64_t>(1, (std::int64_t{16} << 20) / bytes);
-  const py::gil_scoped_release release;
+  const ReleasedGil released;
   auto body = [&](Member& me) noexcept {
     me.round(me.size(), [&](int slot) noexcept {
       const Slice slice = slice_of(count, 64, slot, me.size());

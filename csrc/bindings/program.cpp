@@ -1,5 +1,6 @@
 // Programs for Python: they own the arrays of their tasks, and call host functions.
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "bindings/register.h"
 
 #include <deque>
@@ -22,15 +23,20 @@ struct HostFunction {
 
 // Runs on the replaying thread, which has released the GIL.
 bool call_host(void* context) {
-  const py::gil_scoped_acquire acquire;
-  auto* host = static_cast<HostFunction*>(context);
-  try {
-    host->function();
-    return true;
-  } catch (py::error_already_set& error) {
-    host->error->emplace(std::move(error));
-    return false;
-  }
+  bool succeeded = false;
+  until_exit([&] {
+    const py::gil_scoped_acquire acquire;
+    until_exit([&] { // inside, since the GIL that is lost must not be released
+      auto* host = static_cast<HostFunction*>(context);
+      try {
+        host->function();
+        succeeded = true;
+      } catch (py::error_already_set& error) {
+        host->error->emplace(std::move(error));
+      }
+    });
+  });
+  return succeeded;
 }
 
 class PyProgram : public Program {
@@ -141,7 +147,7 @@ void replay_all(const py::sequence& schedule, std::int64_t times) {
   }
   bool succeeded = false;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     succeeded = replay(repeats, times);
   }
   if (succeeded) return;
@@ -191,7 +197,7 @@ std::vector<double> profile(PyProgram& program, int steps) {
   require(steps > 0, "profile", "steps must be at least 1, got " + std::to_string(steps));
   std::vector<double> seconds;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     seconds = program.profile(steps);
   }
   rethrow(program);
