@@ -390,11 +390,11 @@ def test_a_new_file_says_its_format(tmp_path: Path) -> None:
     model.build((6, 5, 2))
     model.save(path)
     tensors, metadata = safetensors.read(path)
-    assert metadata["gyaku.format"] == "2"
+    assert metadata["gyaku.format"] == "3"
     assert not gk.load(path).scales_bytes
-    safetensors.write(path, tensors, metadata | {"gyaku.format": "3"})
+    safetensors.write(path, tensors, metadata | {"gyaku.format": "4"})
     with pytest.raises(FileError) as caught:
         gk.load(path)
     assert str(caught.value) == (
-        f"{path} is a model file of format 3, this version of gyaku reads 1 to 2"
+        f"{path} is a model file of format 4, this version of gyaku reads 1 to 3"
     )

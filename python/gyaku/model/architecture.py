@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
     from gyaku.symbolic import Block
 
-__all__ = ["Architecture", "described", "save", "training_described"]
+__all__ = ["Architecture", "described", "optimizer_described", "save", "training_described"]
 
-FORMAT = 2
-"""Format version of the files. Models of format 1, which is not recorded, scale bytes to 0...1."""
+FORMAT = 3
+"""Format version of the files.
+
+Models of format 1, which is not recorded, scale bytes to 0...1. Format 3 adds the optimizer's state.
+"""
+
+STATE = "optimizer:"
+"""Prefix of the names of the optimizer's tensors; those of parameters contain a dot."""
 
 
 class Architecture:
@@ -116,6 +122,42 @@ def training_described(loss: Any, weights: Any, metrics: Any) -> dict[str, Any]:
         "loss_weights": weights,
         "metrics": _names(metrics),
     }
+
+
+def optimizer_described(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return where the training stands: as JSON values, and the optimizer's state as tensors.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Returns
+    -------
+    description : dict
+        The description; empty if the model was not trained, or by an optimizer or a schedule of the
+        user's own.
+    tensors : dict of str to ndarray
+        The state.
+    """
+    from gyaku.optim import OPTIMIZERS
+
+    optimizer = model.optimizer
+    if type(optimizer) not in OPTIMIZERS.values() or not optimizer.follows(model):
+        return {}, {}
+    try:
+        description = described(optimizer)
+    except TypeError:
+        return {}, {}
+    training = {
+        "seed": model.last_seed,
+        "epochs": model.epochs_begun,
+        "step": int(model.clock[0]),
+        "clock": optimizer.clock.tolist(),
+        "schedule_begun": optimizer.schedule_begun,
+    }
+    tensors = {STATE + name: each for name, each in optimizer.state.items()}
+    return {"optimizer": description, "training": training}, tensors
 
 
 def _names(metrics: Any) -> Any:

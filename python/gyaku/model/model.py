@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.checks import each_of
-from gyaku.model.architecture import Architecture, save, training_described
+from gyaku.checks import each_of, truth
+from gyaku.model.architecture import Architecture, optimizer_described, save, training_described
 from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
 from gyaku.names import unknown
@@ -75,6 +75,10 @@ class Model(Graph):
         Step counter, the key of random layers.
     loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
+    last_seed : int or None
+        Seed of the last `fit`.
+    epochs_begun : int
+        Number of epochs that it, and those before it with the same seed, have begun.
     stop_training : bool
         Request of a callback to end the training; `fit` sets it to False at the start.
     scales_bytes : bool
@@ -110,6 +114,8 @@ class Model(Graph):
     loss_weights: tuple[float, ...] | None = None
     optimizer: Optimizer | None = None
     metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
+    last_seed: int | None = None
+    epochs_begun: int = 0
     stop_training: bool = False
 
     if TYPE_CHECKING:
@@ -429,13 +435,17 @@ class Model(Graph):
         )
         return profile(training, steps)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
         """Write architecture and weights to a safetensors file, whole or not at all.
 
         Parameters
         ----------
         path : str or path-like
             The file; `gyaku.load` reads it back.
+        optimizer : bool
+            Whether to keep the optimizer and its state, so that `fit` goes on where the training
+            stands; Adam's is twice as large as the weights. An optimizer or a schedule of your own
+            is left out.
 
         Raises
         ------
@@ -451,6 +461,10 @@ class Model(Graph):
             architecture["scales_bytes"] = True
         architecture |= training_described(self.loss, self.loss_weights, self.metrics)
         tensors = {**self.params, **self.buffers}
+        if truth("save", "optimizer", optimizer):
+            training, state = optimizer_described(self)
+            architecture |= training
+            tensors |= state
         save(path, tensors, architecture, self.input_shape, self.dtype)
 
     def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
@@ -478,7 +492,7 @@ class Model(Graph):
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the content of a model file: architecture, weights, loss, metrics."""
+        """Copy and pickle architecture, weights, loss, metrics, and where the training stands."""
         options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
         state = {
             "input_shape": self.input_shape if self.built else None,
@@ -488,6 +502,9 @@ class Model(Graph):
             "loss_weights": self.loss_weights,
             "metrics": self.metrics,
             "scales_bytes": self.scales_bytes,
+            "last_seed": self.last_seed,
+            "epochs_begun": self.epochs_begun,
+            "optimizer": self.optimizer,
         }
         return _made, (type(self), self._structure(), options), state
 
@@ -522,6 +539,11 @@ class Model(Graph):
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
         self.scales_bytes = state.get("scales_bytes", True)  # as in format 1
+        self.last_seed = state.get("last_seed")
+        self.epochs_begun = state.get("epochs_begun", 0)
+        self.optimizer = state.get("optimizer")
+        if self.optimizer is not None and self.built:
+            self.optimizer.follow(self)
 
     def __repr__(self) -> str:
         """Return a line for each layer, once shapes are known, else the parts alone."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.layers.base import LAYERS
-from gyaku.model.architecture import FORMAT
+from gyaku.checks import whole
+from gyaku.model.architecture import FORMAT, STATE
 from gyaku.model.model import Model
 from gyaku.model.restore import Restoration, restored
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from gyaku.layers.base import Layer
 
@@ -77,9 +80,10 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:
             _restore_loss(model, architecture)
+        kept = _restore_optimizer(model, architecture, tensors)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise FileError(f"{path} has an invalid model description: {error}") from None
-    more = sorted(set(tensors) - set(model.params) - set(model.buffers))
+    more = sorted(set(tensors) - set(model.params) - set(model.buffers) - kept)
     if more:
         raise FileError(f"{path} has unexpected tensors: {', '.join(more)}")
     return model
@@ -103,3 +107,29 @@ def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:
         return tuple(METRICS[name]() for name in names)
 
     model.metrics = metrics(named)
+
+
+def _restore_optimizer(
+    model: Model, architecture: dict[str, Any], tensors: Mapping[str, NDArray[Any]]
+) -> set[str]:
+    """Restore the optimizer and where the training stands; return the names of its tensors."""
+    if "optimizer" not in architecture:
+        return set()
+    from gyaku.optim import OPTIMIZERS
+    from gyaku.schedules import SCHEDULES
+
+    kinds = [*OPTIMIZERS.values(), *SCHEDULES.values()]
+    optimizer = restored(architecture["optimizer"], {each.__name__: each for each in kinds})
+    if type(optimizer) not in OPTIMIZERS.values():
+        raise ValueError(f"{optimizer!r} is no optimizer")
+    training = architecture["training"]
+    state = {
+        name.removeprefix(STATE): each for name, each in tensors.items() if name.startswith(STATE)
+    }
+    optimizer.resume(model, state, training["clock"], training["schedule_begun"])
+    model.optimizer = optimizer
+    seed, epochs, step = training["seed"], training["epochs"], training["step"]
+    model.last_seed = None if seed is None else whole("load", "seed", seed, least=0)
+    model.epochs_begun = whole("load", "epochs", epochs, least=0)
+    model.clock[0] = whole("load", "step", step, least=0)
+    return {STATE + name for name in state}

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.checks import no_class, number
+from gyaku.checks import no_class, number, whole
 from gyaku.components import Component, Table
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     from numpy.typing import NDArray
@@ -92,6 +92,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     grads: NDArray[Any] = np.zeros(0)
     clock: NDArray[np.float64]
     state: dict[str, NDArray[Any]]
+    _size: int = 0  # of the parameters that the state is for
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
@@ -100,16 +101,95 @@ class Optimizer(Component, table=OPTIMIZERS):
         self._learning_rate = _checked_rate(owner, learning_rate)
         self.weight_decay = number(owner, "weight_decay", weight_decay, least=0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the model's buffers and what `begin` derives."""
+        derived = {"params", "grads", "_rates", "_schedule", "_last"}
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def follow(self, model: Parametric) -> None:
+        """Keep the state for a copy of the model that this optimizer, or its original, trained.
+
+        Parameters
+        ----------
+        model : Sequential or anything with flat_params and flat_grads
+            The copy. Nothing is kept if the state does not fit its trained parameters.
+        """
+        model = _trained(model)
+        if self._size == model.flat_params.size:
+            self.params, self.grads = model.flat_params, model.flat_grads
+            self.clock = _aligned(self.clock)
+            self.state = {name: _aligned(each) for name, each in self.state.items()}
+
+    def follows(self, model: Parametric) -> bool:
+        """Return whether the state is that of a model's training.
+
+        Parameters
+        ----------
+        model : Sequential or anything with flat_params and flat_grads
+            The model.
+
+        Returns
+        -------
+        bool
+            Whether it is.
+        """
+        return bool(self.params.size) and self.params is _trained(model).flat_params
+
+    @property
+    def schedule_begun(self) -> int:
+        """Step at which the schedule began."""
+        return self._begun
+
+    def resume(
+        self,
+        model: Parametric,
+        state: Mapping[str, NDArray[Any]],
+        clock: Sequence[float],
+        schedule_begun: int,
+    ) -> None:
+        """Go on from the state of an earlier training.
+
+        Parameters
+        ----------
+        model : Sequential or anything with flat_params and flat_grads
+            The model that was trained.
+        state : mapping of str to ndarray
+            The buffers of `state`.
+        clock : sequence of float
+            The step state.
+        schedule_begun : int
+            Step at which the schedule began.
+
+        Raises
+        ------
+        ValueError
+            If a buffer is missing, or has another shape.
+        """
+        owner = type(self).__name__
+        self._attach(_trained(model))
+        if state.keys() != self.state.keys():
+            raise ValueError(f"{owner} has the buffers {', '.join(self.state)}, not {[*state]}")
+        for name, buffer in self.state.items():
+            if state[name].shape != buffer.shape:
+                raise ValueError(
+                    f"{owner}: {name} has shape {state[name].shape}, not {buffer.shape}"
+                )
+            buffer[...] = state[name]
+        if np.shape(clock) != self.clock.shape or not np.isfinite(clock).all():
+            raise ValueError(f"{owner}: a step state is four numbers, not {clock!r}")
+        self.clock[...] = clock
+        self._begun = whole(owner, "schedule_begun", schedule_begun, least=0)
+
     @property
     def learning_rate(self) -> float | Schedule | Callable[..., Any]:
-        """The learning rate or its schedule; a new one takes effect at the next step."""
+        """The learning rate or its schedule; a new one begins at the next step."""
         return self._learning_rate
 
     @learning_rate.setter
     def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
         self._learning_rate = _checked_rate(type(self).__name__, given)
         if self.params.size:
-            self._schedule = schedule(given)
+            self._span(restart=True)
             self._fill()
 
     def begin(self, model: Parametric, total_steps: int | None = None) -> None:
@@ -119,27 +199,39 @@ class Optimizer(Component, table=OPTIMIZERS):
         ----------
         model : Sequential or anything with flat_params and flat_grads
             The model to train. The state is kept if it trained this model before, with the same
-            layers frozen.
+            layers frozen, and its schedule goes on.
         total_steps : int, optional
-            Number of steps, for schedules that depend on it.
+            Number of steps; schedules that depend on it begin anew.
         """
         model = _trained(model)
-        if self.params is not model.flat_params:
-            self.params, self.grads = model.flat_params, model.flat_grads
-            self.clock = memory.zeros((4,), np.float64)
-            self.clock[2:] = 1
-            self.state = {
-                name: memory.zeros(self.params.shape, self.params.dtype)
-                for name in self.state_names
-            }
+        is_new = self.params is not model.flat_params
+        if is_new:
+            self._attach(model)
         self.converged, self.same_batch = "", False
-        self._schedule = schedule(self.learning_rate)
-        if total_steps is not None:
-            self._schedule = self._schedule.spanning(total_steps)
-        self._begun = int(self.clock[0])
+        self._last = None if total_steps is None else int(self.clock[0]) + total_steps
+        self._span(restart=is_new)
         constant = isinstance(self._schedule, Constant)
         self._rates = memory.zeros((2 if constant else 1 + RATES,), np.float64)
         self._fill()
+
+    def _attach(self, model: Parametric) -> None:
+        """Take the model's buffers, with a state of zeros."""
+        self.params, self.grads = model.flat_params, model.flat_grads
+        self._size = self.params.size
+        self.clock = memory.zeros((4,), np.float64)
+        self.clock[2:] = 1
+        self.state = self._zero_state()
+
+    def _zero_state(self) -> dict[str, NDArray[Any]]:
+        shape, dtype = self.params.shape, self.params.dtype
+        return {name: memory.zeros(shape, dtype) for name in self.state_names}
+
+    def _span(self, restart: bool) -> None:
+        """Fit the schedule to the length of the training, and begin it if it depends on that."""
+        now, given = int(self.clock[0]), schedule(self.learning_rate)
+        self._schedule = given if self._last is None else given.spanning(self._last - now)
+        if restart or self._schedule is not given:
+            self._begun = now
 
     def _fill(self) -> None:
         """Compute the learning rates of the next steps, up to the size of the buffer."""
@@ -259,6 +351,12 @@ def _trained(model: Parametric) -> Parametric:
     """Return the trained parameters of a model with frozen layers, otherwise all."""
     trained: Parametric = getattr(model, "trained", model)
     return trained
+
+
+def _aligned(array: NDArray[Any]) -> NDArray[Any]:
+    copy = memory.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def _checked_rate(

@@ -91,13 +91,17 @@ class LBFGS(Optimizer):
     def begin(self, model: Parametric, total_steps: int | None = None) -> None:
         """Prepare for a model; see `Optimizer.begin`."""
         super().begin(model, total_steps)
-        if not self.state:
-            size, dtype = self.params.size, self.params.dtype
-            for name in ("steps", "changes"):
-                self.state[name] = memory.zeros((self.history_size, size), dtype)
-            self.state["gradient"] = memory.zeros((size,), dtype)
-            self.state["progress"] = memory.zeros((3,), np.float64)
         self.state["progress"][_KNOWN] = False
+
+    def _zero_state(self) -> dict[str, Array]:
+        size, dtype = self.params.size, self.params.dtype
+        pairs = (self.history_size, size)
+        return {
+            "steps": memory.zeros(pairs, dtype),
+            "changes": memory.zeros(pairs, dtype),
+            "gradient": memory.zeros((size,), dtype),
+            "progress": memory.zeros((3,), np.float64),
+        }
 
     def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
         """Search along the quasi-Newton direction; see `Optimizer.run_step`."""

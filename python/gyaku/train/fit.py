@@ -88,7 +88,8 @@ def fit(
     loss_weights : sequence or mapping of float, optional
         Factors of the losses of several outputs in their sum, by default 1.
     optimizer : str or Optimizer
-        Optimizer; an instance keeps its state if it trained this model before.
+        Optimizer; an instance keeps its state and its schedule if it trained this model before. A
+        name stands for the model's own one if the training goes on.
     epochs : int
         Number of passes over the data.
     batch_size : int or None
@@ -104,7 +105,9 @@ def fit(
     seed : int or None
         Seed; two fits of two new models with the same seed (default 0) are identical, so an
         ensemble needs different seeds. Initial weights, order, dropout and augmentation depend on
-        it; None draws a new one for each fit.
+        it; None draws a new one for each fit. Another fit of the same model with the same seed goes
+        on where the last one ended: ten fits of one epoch are one of ten epochs. A new seed begins
+        a new order.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     by_length : bool
@@ -154,7 +157,7 @@ def fit(
     shuffle = truth("fit", "shuffle", shuffle)
     by_length = truth("fit", "by_length", by_length)
     seed, show = _seed(seed), progress(verbose)
-    learner, measures = as_optimizer(optimizer), metrics_of(metrics)
+    learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
@@ -175,6 +178,8 @@ def fit(
     advise_on_bytes("fit", self, passes, samples.x)
     advise_on_targets(passes, samples.x, samples.y)
     self.adopt(passes, seed)
+    if self.last_seed != seed:
+        self.last_seed, self.epochs_begun = seed, 0
     _keep_defaults(self, criterion, learner, measures)
     self.reseed(seed)
     training = Training(
@@ -185,6 +190,7 @@ def fit(
         batch_size=size,
         epochs=epochs,
         seed=seed,
+        first_epoch=self.epochs_begun,
         shuffle=shuffle,
         augment=augment,
         by_length=batches,
@@ -192,15 +198,27 @@ def fit(
     validation = None
     if held_out is not None:
         validation = Evaluation(self, held_out, criterion, max(size, BATCH), of_held_out)
-    history = loop.run(
-        training,
-        validation=validation,
-        validation_freq=validation_freq,
-        callbacks=hooks,
-        progress=lambda: show(epochs, samples.count),
-    )
+    try:
+        history = loop.run(
+            training,
+            validation=validation,
+            validation_freq=validation_freq,
+            callbacks=hooks,
+            progress=lambda: show(epochs, samples.count),
+        )
+    finally:
+        self.epochs_begun += -(-training.step // training.per_epoch)
     self.captured = description(training.parts)
     return history
+
+
+def _learner(model: Trainee, given: str | Optimizer | None, seed: int) -> Optimizer:
+    """Return the optimizer; a name stands for the model's own one if the training goes on."""
+    learner, own = as_optimizer(given), model.optimizer
+    if own is None or learner is given or model.last_seed != seed:
+        return learner
+    alike = type(own) is type(learner) and own.config() == learner.config()
+    return own if alike else learner
 
 
 def _check_augment(augment: Augment | None, samples: Samples) -> None:

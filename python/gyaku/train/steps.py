@@ -55,6 +55,8 @@ class Training:
         Number of passes over the data.
     seed : int
         Seed of the order.
+    first_epoch : int
+        Number of epochs that earlier trainings ran with this seed; order and augmentation go on.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     augment : Augment or None
@@ -82,13 +84,15 @@ class Training:
         batch_size: int,
         epochs: int,
         seed: int,
+        first_epoch: int = 0,
         shuffle: bool,
         augment: Augment | None = None,
         by_length: ByLength | None = None,
     ) -> None:
         self.model, self.samples = model, samples
         self.criterion, self.optimizer = criterion, optimizer
-        self.seed, self.shuffle, self.by_length = seed, shuffle, by_length
+        self.seed, self.first_epoch = seed, first_epoch
+        self.shuffle, self.by_length = shuffle, by_length
         self.batch_size = min(batch_size, samples.count)
         self.full, self.tail = divmod(samples.count, self.batch_size)
         self.per_epoch = self.full + bool(self.tail)
@@ -222,7 +226,7 @@ class Training:
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
         if self.augmented:
-            self.epoch[0] = epoch
+            self.epoch[0] = self.first_epoch + epoch
         self.cursor[0] = slot * self.samples.count + position * self.batch_size
         return self._shape(position)
 
@@ -232,9 +236,9 @@ class Training:
         return size, int(self.batch_steps[self.meters.slot[0], position])
 
     def _fill_order(self) -> None:
-        count = self.samples.count
+        count, first = self.samples.count, self.first_epoch + self.first
         if self.shuffle:
-            ops.permutation(self.order, count, seed=self.seed, first_epoch=self.first)
+            ops.permutation(self.order, count, seed=self.seed, first_epoch=first)
         else:
             self.order.reshape(self.block, count)[:] = np.arange(count)
         if self.samples.rows is not None:
@@ -247,7 +251,8 @@ class Training:
         for slot, order in enumerate(self.order.reshape(self.block, -1)):
             random = None
             if self.shuffle:  # with keys that neither initial weights nor a split use
-                key = np.array([self.seed, 2**63 + self.first + slot], np.uint64)
+                epoch = self.first_epoch + self.first + slot
+                key = np.array([self.seed, 2**63 + epoch], np.uint64)
                 random = np.random.Generator(np.random.Philox(key=key))
             self.batch_steps[slot] = by_length.arrange(order, self.batch_size, random)
 

@@ -149,6 +149,8 @@ if TYPE_CHECKING:
         dtype: np.dtype[Any]
         clock: NDArray[np.int64]
         flat_buffers: NDArray[Any]
+        last_seed: int | None
+        epochs_begun: int
         captured: dict[str, Any]
         loss: Loss | tuple[Loss, ...] | None
         loss_weights: tuple[float, ...] | None
