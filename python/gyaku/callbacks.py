@@ -9,13 +9,15 @@ import numpy as np
 
 from gyaku.checks import no_class, number, whole
 from gyaku.components import Configured
-from gyaku.names import missing_from
+from gyaku.names import ALIASES, missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from numpy.typing import NDArray
+
+    _Weights = tuple[NDArray[Any], NDArray[Any]]
 
 __all__ = ["Callback", "EarlyStopping"]
 
@@ -30,6 +32,8 @@ class Callback(Configured):
     ----------
     model : Model
         The model in training; ``model.optimizer`` is its optimizer.
+    steps_per_epoch : int
+        Number of steps in an epoch of this training.
 
     Notes
     -----
@@ -48,6 +52,7 @@ class Callback(Configured):
     """
 
     model: Any  # a `Model`, which cannot be imported here
+    steps_per_epoch: int
 
     def on_train_begin(self) -> object:
         """Run before the first step."""
@@ -131,7 +136,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        Name of the loss or metric in the history.
+        Name of the loss or metric in the history, or an alias of it such as "val_acc".
     mode : {"auto", "min", "max"}
         Whether less or more is better; "auto" maximises accuracies and minimises all else.
     patience : int
@@ -140,7 +145,8 @@ class EarlyStopping(Callback):
         Smallest change that counts as an improvement.
     restore_best : bool
         Whether the model gets the weights of its best epoch back at the end; not after Ctrl-C or
-        an error.
+        an error. They are those behind the epoch. If `monitor` is a quantity of the training and an
+        epoch is a single step, they are those before it, which the quantity was computed with.
 
     Attributes
     ----------
@@ -174,7 +180,7 @@ class EarlyStopping(Callback):
         self.patience = whole("EarlyStopping", "patience", patience)
         self.min_delta = number("EarlyStopping", "min_delta", min_delta, least=0)
         self.restore_best = restore_best
-        more = mode == "max" or (mode == "auto" and monitor.endswith("accuracy"))
+        more = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "acc")))
         self._sign = -1.0 if more else 1.0
         self.on_train_begin()
 
@@ -182,23 +188,36 @@ class EarlyStopping(Callback):
         """Reset the state."""
         self.best = self._sign * math.inf
         self.best_epoch = -1
-        self._best_weights: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._before: _Weights | None = None
+        self._best_weights: _Weights | None = None
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Keep the weights that the loss of a single step is computed with."""
+        if self.restore_best and self.steps_per_epoch == 1 and not self.monitor.startswith("val_"):
+            self._before = self._weights()
+
+    def _weights(self) -> _Weights:
+        return self.model.flat_params.copy(), self.model.flat_buffers.copy()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str | None:
         """Compare; see `Callback.on_epoch_end`."""
-        if self.monitor not in logs:
-            hint = " (fit has no validation data)" if self.monitor.startswith("val_") else ""
+        stem = self.monitor.removeprefix("val_")
+        monitor = self.monitor.removesuffix(stem) + ALIASES.get(stem, stem)
+        if monitor not in logs:
+            validated = any(name.startswith("val_") for name in logs)
+            without = self.monitor.startswith("val_") and not validated
+            hint = " (fit has no validation data)" if without else ""
             raise ValueError(
                 f"EarlyStopping: there is no {self.monitor!r} to monitor{hint}, only"
                 f" {', '.join(logs)}"
             )
-        value = logs[self.monitor]
+        value = logs[monitor]
         if math.isnan(value):  # not validated in this epoch
             return None
         if self.best_epoch < 0 or self._sign * (self.best - value) > self.min_delta:
             self.best, self.best_epoch = value, epoch
             if self.restore_best:
-                self._best_weights = self.model.flat_params.copy(), self.model.flat_buffers.copy()
+                self._best_weights = self._before or self._weights()
         elif epoch - self.best_epoch >= self.patience:
             return (
                 f"{self.monitor} has not improved since epoch {self.best_epoch + 1},"
@@ -208,13 +227,13 @@ class EarlyStopping(Callback):
 
     def on_exception(self, error: BaseException) -> None:
         """Keep the last weights."""
-        self._best_weights = None
+        self._before = self._best_weights = None
 
     def on_train_end(self) -> None:
         """Restore the best weights."""
         if self._best_weights is not None:
             self.model.flat_params[...], self.model.flat_buffers[...] = self._best_weights
-            self._best_weights = None
+            self._before = self._best_weights = None
 
 
 class _Function(Callback):
@@ -266,6 +285,17 @@ class Callbacks:
         self.stopped: str | None = None
         self.epochs = self._any("on_epoch_begin", "on_epoch_end")
         self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
+
+    def prepare(self, steps_per_epoch: int) -> None:
+        """Tell each what it may ask for.
+
+        Parameters
+        ----------
+        steps_per_epoch : int
+            Number of steps in an epoch.
+        """
+        for each in self._all:
+            each.steps_per_epoch = steps_per_epoch
 
     def _any(self, *names: str) -> bool:
         """Return whether any callback has one of these methods of its own."""

@@ -86,6 +86,8 @@ class Graph(Strict, Block):
     plan: Plan
     _flat: Flat
     _is_part: bool = False  # of a model that was built
+    _draft: int | None = None  # checksum of initial weights that no seed was given for
+    _is_drawn: bool = False  # all weights are initial ones, of the seed of `build`
     _trained: Trained | None = None
     _behind: list[list[Layer]]  # the layers that take each input
     _batch: Shape | None = None  # shape of the first input of the last forward pass
@@ -220,6 +222,8 @@ class Graph(Strict, Block):
         shapes = self._shapes(input_shape)
         plan, nested = self.planned()
         self._take(plan, [model for model, _ in nested])
+        known = any(layer.stored or layer.params for layer in plan.layers)
+        self._draft, self._is_drawn = None, self.seed is None and not known
         stream = 0
         for layer in plan.layers:
             layer.model = weakref.ref(self)
@@ -259,18 +263,29 @@ class Graph(Strict, Block):
         plan.sketch(shapes, model=weakref.ref(self), dtype=self.dtype, clock=self.clock)
         return plan
 
-    def adopt(self, passes: Plan, seed: int = 0) -> None:
+    def adopt(self, passes: Plan, seed: int | None = None) -> None:
         """Build the model for the result of `passes`, unless it is built.
 
         Parameters
         ----------
         passes : Plan
             The plan.
-        seed : int
-            The seed of the initial weights.
+        seed : int, optional
+            The seed of the initial weights. It replaces those of a build without a seed, if nobody
+            has changed them: an evaluation before the training changes nothing.
         """
         if not self.built:
-            self.build(self._one_or_all(passes.input_shapes), seed=seed)
+            self._build_for(passes.input_shapes, seed)
+        elif seed is not None and self._draft == _checksum(self.flat_params):
+            self.build(self.input_shape, seed=seed)
+        if seed is not None:
+            self._draft = None
+
+    def _build_for(self, shapes: Sequence[Shape], seed: int | None = None) -> None:
+        """Build the model for the first data."""
+        self.build(self._one_or_all(shapes), seed=seed or 0)
+        if seed is None and self._is_drawn:
+            self._draft = _checksum(self.flat_params)
 
     def _take(self, plan: Plan, nested: Sequence[Graph]) -> None:
         """Raise if layers belong to other models; keep the weights of models that become parts."""
@@ -481,3 +496,9 @@ class Graph(Strict, Block):
             Function to call with each application and its gradients.
         """
         self.plan.backward(dy, seen=seen)
+
+
+def _checksum(array: NDArray[Any]) -> int:
+    import zlib
+
+    return zlib.crc32(array)

@@ -206,7 +206,7 @@ class Model(Graph):
         batches = [self._batch_of(each, place) for place, each in enumerate(given)]
         shapes = tuple([batch.shape[1:] for batch in batches])
         if not self.built:
-            self.build(self._one_or_all(shapes))
+            self._build_for(shapes)
         if shapes != self.input_shapes or len({len(batch) for batch in batches}) > 1:
             self._check_batches(batches)
         known: Sequence[NDArray[np.int64] | None] = ()

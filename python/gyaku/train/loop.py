@@ -110,6 +110,7 @@ class Loop:
     def run(self) -> None:
         """Run all epochs, between `on_train_begin` and `on_train_end` of the callbacks."""
         call = self.callbacks.call
+        self.callbacks.prepare(self.training.per_epoch)
         try:
             call("on_train_begin")
             self._epochs()

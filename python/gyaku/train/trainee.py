@@ -227,15 +227,15 @@ if TYPE_CHECKING:
                 The passes; a model that is not built stays unchanged.
             """
 
-        def adopt(self, passes: Any, seed: int = 0) -> None:
+        def adopt(self, passes: Any, seed: int | None = None) -> None:
             """Build the model for these passes, unless it is built.
 
             Parameters
             ----------
             passes : Passes
                 The result of `passes`.
-            seed : int
-                The seed of the initial weights.
+            seed : int, optional
+                The seed of the initial weights; it replaces those that none was given for.
             """
 
         def reseed(self, seed: int) -> None:
