@@ -56,7 +56,7 @@ IMPORTS = {
     "metrics": ["checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
     "history": ["files", "plots"],
-    "callbacks": ["checks", "components", "history", "names"],
+    "callbacks": ["checks", "components", "history", "metrics", "names"],
     "interop": ["files"],
     "data": ["checks", "files"],
     "plots": ["files"],
@@ -66,7 +66,8 @@ IMPORTS = {
     ],
     "model": [
         *["_core", "backend", "checks", "components", "files", "init", "interop", "layers"],
-        *["losses", "memory", "metrics", "names", "ops", "optim", "symbolic", "train", "windows"],
+        *["losses", "memory", "metrics", "names", "ops", "optim", "schedules", "symbolic", "train"],
+        "windows",
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "train"],
     "perceptron": ["checks", "components", "history"],

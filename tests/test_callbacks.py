@@ -175,3 +175,54 @@ def test_early_stopping_wants_more_of_an_accuracy() -> None:
         answer = stopping.on_epoch_end(epoch, {"accuracy": value})
     assert (stopping.best, stopping.best_epoch) == (0.3, 1)
     assert answer
+
+
+@pytest.mark.parametrize("optimizer", [gk.SGD(0.9), gk.Adam(0.5)], ids=["sgd", "adam"])
+def test_the_best_weights_by_the_loss_of_a_single_step_are_those_of_this_loss(
+    optimizer: gk.Optimizer,
+) -> None:
+    random = np.random.default_rng(5)
+    x = random.normal(size=(16, 3)).astype("f4")
+    target = (x @ [1, -2, 0.5])[:, None].astype("f4")
+    model = gk.Sequential(gk.Dense(8, "tanh"), gk.Dense(1))
+    stopping = gk.EarlyStopping("loss", patience=5)
+    options = {"loss": "mse", "optimizer": optimizer, "epochs": 200, "verbose": 0}
+    history = model.fit(x, target, batch_size=None, callbacks=stopping, **options)
+    assert history["loss"][stopping.best_epoch] == min(history["loss"]) < history["loss"][-1]
+    assert model.evaluate(x, target)["loss"] == pytest.approx(min(history["loss"]), rel=1e-6)
+
+
+def test_a_metric_that_is_not_there_is_explained() -> None:
+    def message(monitor: str, **options: Any) -> str:
+        with pytest.raises(ValueError) as caught:
+            net().fit(
+                *(X, LABELS),
+                loss=ENTROPY,
+                callbacks=gk.EarlyStopping(monitor),
+                verbose=0,
+                **options,
+            )
+        return str(caught.value)
+
+    start = "EarlyStopping: there is no 'val_acc' to monitor"
+    assert message("val_acc") == f"{start} (fit has no validation data), only loss"
+    assert message("val_acc", validation_split=0.2) == (
+        f"{start} (give fit metrics='accuracy'), only loss, val_loss"
+    )
+    assert message("accuracies") == (
+        "EarlyStopping: there is no 'accuracies' to monitor, only loss"
+    )
+
+
+def test_an_alias_of_a_metric_is_monitored() -> None:
+    stopping = gk.EarlyStopping("val_acc", patience=1, min_delta=2)
+    net().fit(
+        *(X, LABELS),
+        loss=ENTROPY,
+        metrics="acc",
+        validation_split=0.3,
+        epochs=9,
+        callbacks=stopping,
+        verbose=0,
+    )
+    assert stopping.best_epoch == 0

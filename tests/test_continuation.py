@@ -14,7 +14,7 @@ import pytest
 import gyaku as gk
 from gyaku.files import FileError
 from gyaku.interop import safetensors
-from gyaku.schedules import InverseTime, OneCycle
+from gyaku.schedules import Constant, InverseTime, OneCycle
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(1, 256, (22, 6, 6, 1), np.uint8)
@@ -23,6 +23,7 @@ CLASSES = np.arange(22) % 3
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "adam by name": lambda: "adam",
     "default": lambda: None,
+    "sgd": lambda: gk.SGD(Constant(0.1)),
     "momentum by schedule": lambda: gk.Momentum(InverseTime(0.1, 2)),
     "adamw": lambda: gk.AdamW(0.01, weight_decay=0.1),
     "lbfgs": lambda: gk.LBFGS(),
@@ -211,7 +212,8 @@ def test_a_file_without_the_optimizer(tmp_path: Path) -> None:
     model.save(tmp_path / "small.safetensors", optimizer=False)
     model.save(tmp_path / "whole.safetensors")
     small, whole = (gk.load(tmp_path / f"{name}.safetensors") for name in ("small", "whole"))
-    assert small.optimizer is None and small.epochs_begun == 0
+    assert small.optimizer is None
+    assert small.epochs_begun == 0
     assert whole.optimizer.state["m"].any()
     tensors, _ = safetensors.read(tmp_path / "small.safetensors")
     assert tensors.keys() == model.params.keys() | model.buffers.keys()
@@ -236,6 +238,9 @@ def test_an_optimizer_of_ones_own_is_left_out_of_files(made: Any, tmp_path: Path
     assert gk.load(tmp_path / "model.safetensors").optimizer is None
 
 
+SCHEDULE = {"class": "InverseTime", "config": {"rate": 1, "steps": 1}}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -245,7 +250,7 @@ def test_an_optimizer_of_ones_own_is_left_out_of_files(made: Any, tmp_path: Path
         (lambda t, a: a.pop("training"), "'training'"),
         (lambda t, a: a["training"].update(clock=[1]), "a step state is four numbers, not [1]"),
         (lambda t, a: a["training"].update(epochs=-1), "epochs must be at least 0, got -1"),
-        (lambda t, a: a["optimizer"].update({"class": "InverseTime", "config": {"rate": 1, "steps": 1}}), "is no optimizer"),
+        (lambda t, a: a["optimizer"].update(SCHEDULE), "is no optimizer"),
         (lambda t, a: a["optimizer"].update({"class": "Evil"}), "unknown"),
         (lambda t, a: a.pop("optimizer"), "unexpected tensors: optimizer:m"),
     ],
@@ -266,3 +271,46 @@ def test_a_file_whose_training_is_inconsistent(change: Any, words: str, tmp_path
     with pytest.raises(FileError) as caught:
         gk.load(path)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("look", ["evaluate", "predict", "forward"])
+def test_a_look_before_the_training_changes_no_initial_weights(look: str) -> None:
+    def trained(seed: int, looks: bool) -> bytes:
+        model = network()
+        if looks and look == "evaluate":
+            model.evaluate(IMAGES, CLASSES, loss="softmax_cross_entropy")
+        elif looks:
+            getattr(model, look)(IMAGES)
+        train(model, 1, "adam", seed=seed)
+        return model.flat_params.tobytes()
+
+    assert trained(0, True) == trained(0, False)
+    assert trained(1, True) == trained(1, False) != trained(0, False)
+
+
+def test_weights_that_were_changed_or_given_stay() -> None:
+    def initial(model: gk.Sequential) -> Any:
+        model.fit(
+            np.ones((2, 3)), [0, 1], loss="softmax_cross_entropy", optimizer=gk.SGD(1e-30), seed=1,
+            verbose=0,
+        )  # fmt: skip
+        return model.flat_params.round(6)  # the biases move by 1e-30
+
+    x = np.ones((2, 3))
+    changed = gk.Sequential(gk.Dense(2))
+    changed.predict(x)
+    changed.params["dense.weight"] = np.arange(6.0).reshape(changed.params["dense.weight"].shape)
+    kept = changed.flat_params.round(6)
+    np.testing.assert_array_equal(initial(changed), kept)
+
+    built = gk.Sequential(gk.Dense(2))
+    built.build((3,))
+    kept = built.flat_params.round(6)
+    np.testing.assert_array_equal(initial(built), kept)
+
+    part = gk.Sequential(gk.Dense(2))
+    initial(part)
+    whole = gk.Sequential(part, gk.Flatten())
+    whole.predict(x)
+    kept = whole.flat_params.round(6)
+    np.testing.assert_array_equal(initial(whole), kept)

@@ -387,3 +387,10 @@ class TestRealMNIST:
             times.append(time.perf_counter() - start)
         assert min(times) < 0.1
         shutil.rmtree(tmp_path / "mnist")
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_files_whose_names_were_unzipped_with_a_dot(end: str, tmp_path: Path) -> None:
+    plain = {NAMES[key].replace("-idx", ".idx"): data for key, data in PLAIN.items()}
+    content = {f"{name}{end}": gzip.compress(data) if end else data for name, data in plain.items()}
+    assert_is_the_stand_in(mnist(lay(tmp_path / "own", content)))

@@ -61,3 +61,18 @@ def test_models_of_users_take_attributes_that_are_no_misspelling() -> None:
     model.note = "mine"
     with pytest.raises(AttributeError, match="did you mean 'stop_training'"):
         model.stop_trainig = True
+
+
+def test_two_layers_that_would_share_a_path_are_refused() -> None:
+    inner = gk.Sequential(gk.Dense(4, name="b"), name="a")
+    with pytest.raises(ValueError) as caught:
+        gk.Sequential(gk.Dense(4, name="a.b"), inner)
+    assert str(caught.value) == "Sequential: two layers share the path 'a.b', give one another name"
+    model = gk.Sequential(gk.Bidirectional(gk.LSTM(2), name="a"), gk.Dense(2, name="a.b"))
+    model.build((3, 2))  # different names in the end
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError) as caught:
+        gk.Sequential(gk.Dense(4, name=5))  # type: ignore[arg-type]
+    assert str(caught.value) == "Sequential: the name of a Dense must be text, got 5"

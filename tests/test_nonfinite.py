@@ -123,3 +123,12 @@ def test_weights_that_are_not_finite_to_begin_with_are_named() -> None:
     with pytest.raises(gk.NonFiniteError, match=message) as caught:
         model.fit(X, LABELS, loss=ENTROPY, verbose=0)
     assert (caught.value.step, caught.value.layer) == (0, "dense_2")
+
+
+def test_targets_that_are_too_large_are_named() -> None:
+    y = np.full((30, 1), 1.0)
+    y[7] = -1e30
+    with pytest.raises(gk.NonFiniteError) as caught:
+        gk.Sequential(gk.Dense(1)).fit(np.ones((30, 2)), y, loss="mse", verbose=0)
+    assert "in the loss" in str(caught.value)
+    assert str(caught.value).endswith("The targets are too large, up to 1e+30; scale them")

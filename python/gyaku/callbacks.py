@@ -204,9 +204,13 @@ class EarlyStopping(Callback):
         stem = self.monitor.removeprefix("val_")
         monitor = self.monitor.removesuffix(stem) + ALIASES.get(stem, stem)
         if monitor not in logs:
+            from gyaku.metrics import METRICS
+
             validated = any(name.startswith("val_") for name in logs)
             without = self.monitor.startswith("val_") and not validated
             hint = " (fit has no validation data)" if without else ""
+            if monitor.removeprefix("val_") in METRICS:
+                hint = hint or f" (give fit metrics={monitor.removeprefix('val_')!r})"
             raise ValueError(
                 f"EarlyStopping: there is no {self.monitor!r} to monitor{hint}, only"
                 f" {', '.join(logs)}"

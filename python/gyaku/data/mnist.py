@@ -140,10 +140,15 @@ def _find(folders: list[Path]) -> dict[str, Path]:
     found = {}
     for key, (name, _, _) in FILES.items():
         for folder in folders:
-            for candidate in (folder / name, folder / f"{name}.gz"):
-                if key not in found and candidate.is_file():
-                    found[key] = candidate
+            for candidate in _names(name):
+                if key not in found and (folder / candidate).is_file():
+                    found[key] = folder / candidate
     return found
+
+
+def _names(name: str) -> list[str]:
+    """Return the usual names of a file: as published, and with the dot that some unzip it with."""
+    return [each + end for each in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
 
 
 def _read_checked(source: Path | IO[bytes], key: str, name: str) -> NDArray[np.uint8]:

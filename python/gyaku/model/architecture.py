@@ -21,7 +21,8 @@ __all__ = ["Architecture", "described", "optimizer_described", "save", "training
 FORMAT = 3
 """Format version of the files.
 
-Models of format 1, which is not recorded, scale bytes to 0...1. Format 3 adds the optimizer's state.
+Models of format 1, which is not recorded, scale bytes to 0...1. Format 3 adds the state of the
+optimizer.
 """
 
 STATE = "optimizer:"

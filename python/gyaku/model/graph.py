@@ -114,6 +114,7 @@ class Graph(Strict, Block):
         self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
         name_parts(type(self).__name__, parts)
         plan = self.planned()[0]
+        plan.check_names(type(self).__name__)
         self.input_dtypes = plan.input_dtypes(wiring.dtypes)
         self._behind = [plan.layers_behind(value) for value in range(plan.inputs)]
         self.input_shapes = wiring.shapes
@@ -233,6 +234,7 @@ class Graph(Strict, Block):
             layer.stream = stream
             stream += layer.draws
         plan.build(shapes)
+        plan.check_names(type(self).__name__)
         self._flat, self._is_part = Flat(plan.layers, self.dtype), False
         self._settle(plan)
         for model, values in nested:
@@ -501,4 +503,4 @@ class Graph(Strict, Block):
 def _checksum(array: NDArray[Any]) -> int:
     import zlib
 
-    return zlib.crc32(array)
+    return zlib.crc32(memoryview(array).cast("B") if array.size else b"")

@@ -72,6 +72,28 @@ class Plan:
         self._timed: set[int] = set()  # values of any number of steps
         self.bound_to_steps: Layer | None = applications[0].layer if applications else None
 
+    def check_names(self, owner: str) -> None:
+        """Raise if two layers have the same path, such as "a.b" beside "b" in a model "a".
+
+        Parameters
+        ----------
+        owner : str
+            The model, for the error.
+
+        Raises
+        ------
+        ValueError
+            If there are two.
+        """
+        owners: dict[str, object] = {}
+        for layer in self.layers:
+            path = self.paths[id(layer)]
+            for name in [path, *(f"{path}.{each}" for each in (*layer.params, *layer.buffers))]:
+                if owners.setdefault(name, layer) is not layer:
+                    raise ValueError(
+                        f"{owner}: two layers share the path {name!r}, give one another name"
+                    )
+
     def input_dtypes(self, declared: Sequence[str]) -> tuple[str, ...]:
         """Return the dtypes of the inputs.
 

@@ -109,7 +109,7 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
             unknown("layer", name, table)
             + f"; give a layer of your own as load(path, layers={{{name!r}: {name}}})"
         )
-    nested = {**table, **{each.__name__: each for each in INITIALIZERS.values()}}
+    nested = {**{each.__name__: each for each in INITIALIZERS.values()}, **table}
     config = {
         key: restored(value, nested) if isinstance(value, dict) else value
         for key, value in description["config"].items()

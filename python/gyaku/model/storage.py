@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.layers.base import LAYERS
 from gyaku.checks import whole
+from gyaku.layers.base import LAYERS
 from gyaku.model.architecture import FORMAT, STATE
 from gyaku.model.model import Model
 from gyaku.model.restore import Restoration, restored

@@ -195,9 +195,16 @@ def name_parts(owner: str, parts: Sequence[Block]) -> None:
 
     Raises
     ------
+    TypeError
+        If a name is no text.
     ValueError
         If two have the same name.
     """
+    for part in parts:
+        given: object = part.name
+        if not isinstance(given, str):
+            kind = type(part).__name__
+            raise TypeError(f"{owner}: the name of a {kind} must be text, got {given!r}")
     taken = {part.name for part in parts if part.name}
     if len(taken) < sum(bool(part.name) for part in parts):
         raise ValueError(f"{owner}: two layers have the same name")

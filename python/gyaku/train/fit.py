@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-BATCH = 512
-"""Samples per batch where only speed depends on it."""
-
 
 @verb
 def fit(
@@ -56,6 +53,7 @@ def fit(
     validation_data: tuple[object, ...] | None = None,
     validation_split: float = 0.0,
     validation_freq: int = 1,
+    validation_batch_size: int | None = None,
     metrics: str | Metric | Iterable[Any] | None = (),
     seed: int | None = 0,
     shuffle: bool = True,
@@ -100,6 +98,9 @@ def fit(
         Fraction of the samples to hold out for validation instead, the same of each class.
     validation_freq : int
         Number of epochs between validations; the last epoch is always validated.
+    validation_batch_size : int, optional
+        Samples per step of a validation, by default `batch_size`; only speed and memory depend on
+        it.
     metrics : sequence of str or Metric or callable
         Metrics: names, instances, or functions of outputs and targets.
     seed : int or None
@@ -165,6 +166,9 @@ def fit(
     samples = checked_samples("fit", self, passes, (x, given), y, criterion, known)
     _check_augment(augment, samples)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
+    of_validation = size
+    if validation_batch_size is not None:
+        of_validation = whole("fit", "validation_batch_size", validation_batch_size)
     held_out = _validation_data(self, passes, validation_data, criterion)
     if fraction:
         samples, held_out = samples.split(fraction, seed, shuffle)
@@ -197,7 +201,7 @@ def fit(
     )
     validation = None
     if held_out is not None:
-        validation = Evaluation(self, held_out, criterion, max(size, BATCH), of_held_out)
+        validation = Evaluation(self, held_out, criterion, of_validation, of_held_out)
     try:
         history = loop.run(
             training,

@@ -163,6 +163,9 @@ class Guard:
         advice += ", or inputs of smaller magnitude"
         if where.startswith("the loss"):
             better = next((e.advice for e in training.criterion.losses if e.advice), "")
+            largest = max(float(np.abs(y).max()) for y in training.samples.y)
+            if largest > np.sqrt(np.finfo(training.model.dtype).max) / 1e3:
+                better = f"The targets are too large, up to {largest:.3g}; scale them"
         raise NonFiniteError(
             f"fit: stopped at step {bad} (epoch {epoch}): the first value that is not finite arose"
             f" in {where}; the model keeps the weights from before this step. {better or advice}",
