@@ -15,6 +15,7 @@ from gyaku.layers.base import Views
 from gyaku.model.application import Application
 from gyaku.model.flat import Flat, Trained
 from gyaku.model.plan import Plan
+from gyaku.model.rollback import all_or_nothing
 from gyaku.model.wiring import Wiring, name_parts, stem_of
 from gyaku.symbolic import Block, label, shape_of
 
@@ -218,8 +219,11 @@ class Graph(Strict, Block):
         ValueError
             If a layer cannot take the output of the one before it.
         """
-        if dtype is not None:
-            self.dtype = checked_dtype(dtype)
+        with all_or_nothing([self]):
+            self._build(input_shape, self.dtype if dtype is None else checked_dtype(dtype), seed)
+
+    def _build(self, input_shape: Any, dtype: np.dtype[Any], seed: int) -> None:
+        self.dtype = dtype
         shapes = self._shapes(input_shape)
         plan, nested = self.planned()
         self._take(plan, [model for model, _ in nested])
@@ -503,4 +507,4 @@ class Graph(Strict, Block):
 def _checksum(array: NDArray[Any]) -> int:
     import zlib
 
-    return zlib.crc32(memoryview(array).cast("B") if array.size else b"")
+    return zlib.crc32(array.data)
