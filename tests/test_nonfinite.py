@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku.schedules import InverseTime
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4)).astype(np.float32)
@@ -132,3 +133,73 @@ def test_targets_that_are_too_large_are_named() -> None:
         gk.Sequential(gk.Dense(1)).fit(np.ones((30, 2)), y, loss="mse", verbose=0)
     assert "in the loss" in str(caught.value)
     assert str(caught.value).endswith("The targets are too large, up to 1e+30; scale them")
+
+
+class Raise(gk.Callback):
+    """Raises the learning rate at the end of an epoch, to a number or a schedule."""
+
+    def __init__(self, epoch, rate):
+        self.epoch = epoch
+        self.rate = rate
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == self.epoch:
+            self.model.optimizer.learning_rate = self.rate
+
+
+@pytest.mark.parametrize("rate", [0.9, 2.0, InverseTime(1.5, 40)], ids=str)
+@pytest.mark.parametrize("epoch", [0, 1, 5])
+def test_the_search_repeats_what_happened_where_a_callback_changed_the_rate(
+    epoch: int, rate: Any
+) -> None:
+    def stopped(*more: gk.Callback) -> tuple[int, bytes]:
+        model = gk.Sequential(gk.Dense(8), gk.Dense(1))
+        with pytest.raises(gk.NonFiniteError) as caught:
+            model.fit(
+                *(X, X[:, :1]),
+                loss="sum_squared_error",
+                optimizer=gk.SGD(1e-3),
+                epochs=100,
+                callbacks=[Raise(epoch, rate), *more],
+                verbose=0,
+            )
+        return caught.value.step, model.flat_params.tobytes()
+
+    step, weights = stopped()
+
+    class Watch(gk.Callback):
+        bad = 0
+        kept = b""
+
+        def on_train_batch_begin(self, batch):
+            if not self.bad:
+                self.kept = self.model.flat_params.tobytes()
+
+        def on_train_batch_end(self, batch, logs):
+            self.steps = getattr(self, "steps", 0) + 1
+
+    watch = Watch()
+    again = stopped(watch)
+    assert again == (step, weights)
+    assert watch.steps == step - 1
+    assert watch.kept == weights
+
+
+def test_a_search_that_cannot_repeat_what_happened_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from gyaku.train import nonfinite
+
+    monkeypatch.setattr(nonfinite, "_COPY_SHARE", 1e9)  # no copy of the weights but the first
+
+    class Spoil(gk.Callback):
+        def on_epoch_end(self, epoch, logs):
+            if epoch == 2:
+                self.model.params["dense.weight"] *= 1e30
+
+    model = gk.Sequential(gk.Dense(8), gk.Dense(1))
+    with pytest.raises(gk.NonFiniteError) as caught:
+        model.fit(X, X[:, :1], loss="mse", epochs=9, callbacks=[Spoil(), EachStep()], verbose=0)
+    assert caught.value.step == 10
+    assert "after step 10; in which step it arose is unknown, since repeating" in str(caught.value)
+    assert np.isfinite(model.flat_params).all()

@@ -136,6 +136,17 @@ class Optimizer(Component, table=OPTIMIZERS):
         return bool(self.params.size) and self.params is _trained(model).flat_params
 
     @property
+    def schedule_state(self) -> tuple[object, ...]:
+        """Learning rate, schedule and the step at which it began; may be set back."""
+        return self._learning_rate, self._schedule, self._begun
+
+    @schedule_state.setter
+    def schedule_state(self, given: tuple[Any, ...]) -> None:
+        if given != self.schedule_state:
+            self._learning_rate, self._schedule, self._begun = given
+            self._fill()
+
+    @property
     def schedule_begun(self) -> int:
         """Step at which the schedule began."""
         return self._begun

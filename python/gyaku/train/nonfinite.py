@@ -104,17 +104,20 @@ class Guard:
                 raise NonFiniteError(f"fit: {name} is not finite before the first step", 0, layer)
         self._step = training.step
         self._snapshot = Snapshot(training.state)
+        self._schedule = training.optimizer.schedule_state
         self._cost = 0.0
         self._time = perf_counter()
 
     def keep(self) -> None:
-        """Take a snapshot of the weights, if the last one is old enough."""
+        """Take a snapshot of the weights, if the last one is old enough or the rate is new."""
         start = perf_counter()
-        if start - self._time < _COPY_SHARE * self._cost:
+        schedule = self.training.optimizer.schedule_state
+        if schedule == self._schedule and start - self._time < _COPY_SHARE * self._cost:
             return
         if not self._weights_are_finite():
             self.stop()
         self._snapshot.save()
+        self._schedule = schedule
         self._step = self.training.step
         self._time = perf_counter()
         self._cost = self._time - start
@@ -152,6 +155,9 @@ class Guard:
             Always.
         """
         training = self.training
+        training.optimizer.schedule_state = self._schedule
+        if not self._is_repeatable():
+            self._stop_between()
         bad = self._find(training.step)
         # One step in Python, layer by layer, from the last good weights.
         training.step = bad - 1
@@ -171,6 +177,28 @@ class Guard:
             f" in {where}; the model keeps the weights from before this step. {better or advice}",
             bad,
             layer,
+        )
+
+    def _is_repeatable(self) -> bool:
+        """Return whether the steps since the snapshot do again what they did."""
+        training, end = self.training, self.training.step
+        after = [array.tobytes() for array in training.state]
+        self._go_back()
+        while training.step < end:
+            training.advance(min(end - training.step, training.room))
+        return after == [array.tobytes() for array in training.state]
+
+    def _stop_between(self) -> None:
+        """Raise for steps of which the first bad one is unknown."""
+        last = self.training.step
+        self._go_back()
+        raise NonFiniteError(
+            f"fit: stopped, a value is not finite after step {last}; in which step it arose is"
+            " unknown, since repeating the steps gives other numbers, as after a change of the"
+            f" model by a callback. The model keeps the weights from after step {self._step}. Try"
+            " a smaller learning rate",
+            last,
+            None,
         )
 
     def _find(self, bad: int) -> int:
