@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,57 @@ def test_an_interrupted_build_changes_nothing(made: Any) -> None:
         assert facts(model) == before, line
         line += step
     assert line > 300
+
+
+@pytest.mark.parametrize("verb", ["sequential", "model", "build", "fit"])
+def test_a_model_in_training_keeps_its_parameters(verb: str) -> None:
+    messages = []
+    options: dict[str, Any] = {"loss": "softmax_cross_entropy", "verbose": 0}
+    meddles: dict[str, Callable[[], object]] = {
+        "sequential": lambda: gk.Sequential(model, gk.Softmax()).predict(X),
+        "model": lambda: gk.Model(x := gk.Input((6, 3)), gk.Softmax()(model(x))).predict(X),
+        "build": lambda: model.build((6, 3)),
+        "fit": lambda: model.fit(X, np.arange(5) % 2, **options),
+    }
+
+    def meddle(epoch: int, logs: Any) -> None:
+        with pytest.raises(RuntimeError) as caught:
+            meddles[verb]()
+        messages.append(str(caught.value))
+
+    model, expected = plain(), plain()
+    history = model.fit(X, np.arange(5) % 2, epochs=3, callbacks=meddle, **options)
+    assert history["loss"] == expected.fit(X, np.arange(5) % 2, epochs=3, **options)["loss"]
+    assert model.flat_params.tobytes() == expected.flat_params.tobytes()
+    part = "cannot be built while its part Sequential 'sequential' is in training; put a copy into"
+    wanted = {
+        "build": "Sequential: cannot be built while it is in training",
+        "fit": "fit: the model is in training already, by the fit that called this one",
+    }
+    assert len(messages) == 3
+    assert all(wanted.get(verb, part) in message for message in messages)
+    gk.Sequential(model, gk.Softmax()).predict(X)
+
+
+def test_a_part_of_a_model_in_training_is_not_saved_by_another_thread(tmp_path: Path) -> None:
+    part = plain()
+    whole = gk.Sequential(part, gk.Dense(2))
+    errors = []
+
+    def save() -> None:
+        try:
+            part.save(tmp_path / "part.safetensors")
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    def meanwhile(epoch: int, logs: Any) -> None:
+        thread = threading.Thread(target=save)
+        thread.start()
+        thread.join()
+
+    whole.fit(X, np.arange(5) % 2, loss="softmax_cross_entropy", callbacks=meanwhile, verbose=0)
+    assert errors == [
+        "save: another thread uses this model; wait for it, or give each thread a model"
+    ]
+    save()
+    assert len(errors) == 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
+import os
+import pickle
 import threading
 import weakref
 from typing import Any
@@ -320,6 +323,9 @@ def test_another_thread_cannot_use_the_model_meanwhile() -> None:
         for call in (
             lambda: model.fit(X, LABELS, loss=ENTROPY, verbose=0),
             lambda: model.predict(X),
+            lambda: model.save(os.devnull),
+            lambda: pickle.dumps(model),
+            lambda: copy.deepcopy(model),
         ):
             try:
                 call()
@@ -333,7 +339,9 @@ def test_another_thread_cannot_use_the_model_meanwhile() -> None:
 
     model.fit(X, LABELS, loss=ENTROPY, callbacks=meanwhile, verbose=0)
     wanted = "another thread uses this model; wait for it, or give each thread a model"
-    assert errors == [f"fit: {wanted}", f"predict: {wanted}"]
+    assert errors == [
+        f"{name}: {wanted}" for name in ("fit", "predict", "save", "pickle", "pickle")
+    ]
     model.predict(X)
 
 

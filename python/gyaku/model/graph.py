@@ -86,6 +86,7 @@ class Graph(Strict, Block):
     output_shapes: tuple[tuple[int, ...], ...] = ()
     plan: Plan
     _flat: Flat
+    in_training: bool = False
     _is_part: bool = False  # of a model that was built
     _draft: int | None = None  # checksum of initial weights that no seed was given for
     _is_drawn: bool = False  # all weights are initial ones, of the seed of `build`
@@ -226,6 +227,7 @@ class Graph(Strict, Block):
         self.dtype = dtype
         shapes = self._shapes(input_shape)
         plan, nested = self.planned()
+        self._check_idle([self, *(model for model, _ in nested)])
         self._take(plan, [model for model, _ in nested])
         known = any(layer.stored or layer.params for layer in plan.layers)
         self._draft, self._is_drawn = None, self.seed is None and not known
@@ -292,6 +294,16 @@ class Graph(Strict, Block):
         self.build(self._one_or_all(shapes), seed=seed or 0)
         if seed is None and self._is_drawn:
             self._draft = _checksum(self.flat_params)
+
+    def _check_idle(self, models: Sequence[Graph]) -> None:
+        """Raise if one of the models is in training: the optimizer would lose its parameters."""
+        for model in models:
+            if model.in_training:
+                within = "" if model is self else f" its part {label(model)}"
+                raise RuntimeError(
+                    f"{label(self)}: cannot be built while{within or ' it'} is in training; put a"
+                    " copy into another model, copy.deepcopy(model)"
+                )
 
     def _take(self, plan: Plan, nested: Sequence[Graph]) -> None:
         """Raise if layers belong to other models; keep the weights of models that become parts."""
@@ -362,7 +374,7 @@ class Graph(Strict, Block):
 
     def _join(self, whole: Graph, shapes: Sequence[Shape]) -> None:
         """Become a part of a built model: with its parameters, but passes of its own."""
-        self.dtype, self.clock = whole.dtype, whole.clock
+        self.dtype, self.clock, self.lock = whole.dtype, whole.clock, whole.lock
         plan, _ = self.planned()
         plan.build(shapes, clones_only=True)
         self._flat, self._is_part = whole._flat, True

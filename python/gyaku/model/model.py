@@ -15,7 +15,7 @@ from gyaku.model.wiring import wired
 from gyaku.names import unknown
 from gyaku.symbolic import Tensor, label
 from gyaku.train.conversion import indices, scaled
-from gyaku.train.verb import Late, verb
+from gyaku.train.verb import Late, alone, verb
 
 if TYPE_CHECKING:
     import os
@@ -456,16 +456,17 @@ class Model(Graph):
         """
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
-        architecture = Architecture().described(self)
-        if self.scales_bytes:
-            architecture["scales_bytes"] = True
-        architecture |= training_described(self.loss, self.loss_weights, self.metrics)
-        tensors = {**self.params, **self.buffers}
-        if truth("save", "optimizer", optimizer):
-            training, state = optimizer_described(self)
-            architecture |= training
-            tensors |= state
-        save(path, tensors, architecture, self.input_shape, self.dtype)
+        with alone("save", self):
+            architecture = Architecture().described(self)
+            if self.scales_bytes:
+                architecture["scales_bytes"] = True
+            architecture |= training_described(self.loss, self.loss_weights, self.metrics)
+            tensors = {**self.params, **self.buffers}
+            if truth("save", "optimizer", optimizer):
+                training, state = optimizer_described(self)
+                architecture |= training
+                tensors |= state
+            save(path, tensors, architecture, self.input_shape, self.dtype)
 
     def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
         """Return class, connections and parts as JSON values.
@@ -493,20 +494,21 @@ class Model(Graph):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle architecture, weights, loss, metrics, and where the training stands."""
-        options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
-        state = {
-            "input_shape": self.input_shape if self.built else None,
-            "weights": {name: view.copy() for name, view in self._arrays()},
-            "clock": int(self.clock[0]),
-            "loss": self.loss,
-            "loss_weights": self.loss_weights,
-            "metrics": self.metrics,
-            "scales_bytes": self.scales_bytes,
-            "last_seed": self.last_seed,
-            "epochs_begun": self.epochs_begun,
-            "optimizer": self.optimizer,
-        }
-        return _made, (type(self), self._structure(), options), state
+        with alone("pickle", self):
+            options = {"dtype": str(self.dtype), "seed": self.seed, "name": self.name}
+            state = {
+                "input_shape": self.input_shape if self.built else None,
+                "weights": {name: view.copy() for name, view in self._arrays()},
+                "clock": int(self.clock[0]),
+                "loss": self.loss,
+                "loss_weights": self.loss_weights,
+                "metrics": self.metrics,
+                "scales_bytes": self.scales_bytes,
+                "last_seed": self.last_seed,
+                "epochs_begun": self.epochs_begun,
+                "optimizer": self.optimizer,
+            }
+            return _made, (type(self), self._structure(), options), state
 
     def _structure(self) -> tuple[Any, ...]:
         """Return the arguments of `_of`."""

@@ -93,6 +93,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     clock: NDArray[np.float64]
     state: dict[str, NDArray[Any]]
     _size: int = 0  # of the parameters that the state is for
+    _begun: int = 0  # the step at which the schedule began
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0

@@ -150,6 +150,8 @@ def fit(
     counts padded steps. All layers must treat steps alike (`Layer.any_steps`), up to one whose
     output has no time axis. Each number of steps has a program of its own, with memory of its own.
     """
+    if self.in_training:
+        raise RuntimeError("fit: the model is in training already, by the fit that called this one")
     epochs = whole("fit", "epochs", epochs)
     validation_freq = whole("fit", "validation_freq", validation_freq)
     fraction = number("fit", "validation_split", validation_split, least=0, below=1)
@@ -202,6 +204,7 @@ def fit(
     validation = None
     if held_out is not None:
         validation = Evaluation(self, held_out, criterion, of_validation, of_held_out)
+    self.in_training = True
     try:
         history = loop.run(
             training,
@@ -211,6 +214,7 @@ def fit(
             progress=lambda: show(epochs, samples.count),
         )
     finally:
+        self.in_training = False
         self.epochs_begun += -(-training.step // training.per_epoch)
     self.captured = description(training.parts)
     return history

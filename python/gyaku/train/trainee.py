@@ -149,6 +149,7 @@ if TYPE_CHECKING:
         dtype: np.dtype[Any]
         clock: NDArray[np.int64]
         flat_buffers: NDArray[Any]
+        in_training: bool
         last_seed: int | None
         epochs_begun: int
         captured: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from gyaku.names import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from gyaku.train.trainee import Trainee
 
-__all__ = ["Late", "verb"]
+__all__ = ["Late", "alone", "verb"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,16 +45,41 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
         if options and not known.issuperset(options):
             name = next(name for name in options if name not in known)
             raise TypeError(f"{owner}: {unknown('argument', name, arguments)}")
-        if not self.lock.acquire(False):
-            raise RuntimeError(
-                f"{owner}: another thread uses this model; wait for it, or give each thread a model"
-            )
-        try:
+        with alone(owner, self):
             return function(self, *given, **options)
-        finally:
-            self.lock.release()
 
     return method
+
+
+@contextmanager
+def alone(owner: str, model: Trainee) -> Iterator[None]:
+    """Keep other threads from a model meanwhile.
+
+    Parameters
+    ----------
+    owner : str
+        The function, for the error.
+    model : Trainee
+        The model.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    RuntimeError
+        If another thread uses it.
+    """
+    if not model.lock.acquire(False):
+        raise RuntimeError(
+            f"{owner}: another thread uses this model; wait for it, or give each thread a model"
+        )
+    try:
+        yield
+    finally:
+        model.lock.release()
 
 
 class Late:
