@@ -172,6 +172,7 @@ def test_files_with_older_names_of_arguments_are_read(tmp_path: Path) -> None:
     model.build((9, 9, 1))
     model.save(path)
     tensors, metadata = safetensors.read(path)
+    del metadata["gyaku.checksum"]
     text = metadata["gyaku.architecture"]
     for new, old in (("kernel_size", "window"), ("std", "deviation")):
         assert f'"{new}"' in text

@@ -264,6 +264,7 @@ def test_a_file_whose_training_is_inconsistent(change: Any, words: str, tmp_path
     train(model, 1, "adam")
     model.save(path)
     tensors, metadata = safetensors.read(path)
+    del metadata["gyaku.checksum"]
     architecture = json.loads(metadata["gyaku.architecture"])
     tensors = dict(tensors)
     change(tensors, architecture)

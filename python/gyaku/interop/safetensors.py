@@ -113,16 +113,18 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     from pathlib import Path
 
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     name = os.fspath(path)
     with Path(path).open("rb") as stream:
         header, room = _read_header(stream, name)
+        stream.seek(0)
+        content = stream.read()  # no map: a file that is cut off meanwhile would end the process
     metadata = header.pop("__metadata__", {})
     _check_metadata(metadata, name)
     _check_tensors(header, room, name)
     try:
-        tensors = load_file(name)
+        tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise _refusal(name, str(error)) from None
     return tensors, metadata

@@ -10,13 +10,22 @@ from gyaku.components import Configured
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.symbolic import Block
 
-__all__ = ["Architecture", "described", "optimizer_described", "save", "training_described"]
+__all__ = [
+    "CHECKSUM",
+    "Architecture",
+    "checksum",
+    "described",
+    "optimizer_described",
+    "save",
+    "training_described",
+]
 
 FORMAT = 3
 """Format version of the files.
@@ -24,6 +33,9 @@ FORMAT = 3
 Models of format 1, which is not recorded, scale bytes to 0...1. Format 3 adds the state of the
 optimizer.
 """
+
+CHECKSUM = "gyaku.checksum"
+"""Key of the metadata of the checksum, which those who change a file's content leave out."""
 
 STATE = "optimizer:"
 """Prefix of the names of the optimizer's tensors; those of parameters contain a dot."""
@@ -203,4 +215,32 @@ def save(
         "input_shape": json.dumps(input_shape),
         "dtype": str(dtype),
     }
+    metadata[CHECKSUM] = checksum(tensors, metadata)
     safetensors.write(path, tensors, metadata)
+
+
+def checksum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """Return the CRC-32 of the content of a model file.
+
+    Parameters
+    ----------
+    tensors : mapping of str to ndarray
+        The tensors.
+    metadata : mapping of str to str
+        The metadata, of which an older checksum does not count.
+
+    Returns
+    -------
+    str
+        Eight hexadecimal digits.
+    """
+    from zlib import crc32
+
+    found = 0
+    for key in sorted(metadata.keys() - {CHECKSUM}):
+        found = crc32(repr((key, metadata[key])).encode(), found)
+    for name in sorted(tensors):
+        tensor = np.asarray(tensors[name], tensors[name].dtype.newbyteorder("<"), order="C")
+        found = crc32(repr((name, tensor.dtype.str, tensor.shape)).encode(), found)
+        found = crc32(tensor.reshape(-1).view(np.uint8).data, found)
+    return f"{found:08x}"

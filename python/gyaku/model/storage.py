@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.checks import whole
 from gyaku.layers.base import LAYERS
-from gyaku.model.architecture import FORMAT, STATE
+from gyaku.model.architecture import CHECKSUM, FORMAT, STATE, checksum
 from gyaku.model.model import Model
 from gyaku.model.restore import Restoration, restored
 
@@ -69,6 +69,8 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         raise FileError(
             f"{path} is a model file of format {written}, this version of gyaku reads 1 to {FORMAT}"
         )
+    if metadata.get(CHECKSUM, found := checksum(tensors, metadata)) != found:
+        raise FileError(f"{path} is damaged: its checksum is not that of its content")
     table = {**LAYERS, **(layers or {})}
     try:
         architecture = json.loads(metadata["gyaku.architecture"])
