@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import gyaku as gk
@@ -76,3 +79,29 @@ def test_a_name_that_is_no_text_is_refused() -> None:
     with pytest.raises(TypeError) as caught:
         gk.Sequential(gk.Dense(4, name=5))  # type: ignore[arg-type]
     assert str(caught.value) == "Sequential: the name of a Dense must be text, got 5"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, 7), ({"validation_batch_size": 4}, 4), ({"batch_size": 3}, 3)]
+)
+def test_validation_follows_the_batch_size(options: dict[str, Any], expected: int) -> None:
+    seen = set()
+
+    class Look(gk.Layer):
+        def forward(self, x, training=False):
+            if not training:
+                seen.add(len(x))
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    x = np.random.default_rng(0).normal(size=(84, 3))
+    gk.Sequential(Look(), gk.Dense(1)).fit(
+        *(x, x[:, :1]),
+        loss="mse",
+        validation_data=(x, x[:, :1]),
+        verbose=0,
+        **{"batch_size": 7, **options},
+    )
+    assert max(seen) == expected

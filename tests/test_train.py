@@ -376,29 +376,3 @@ def test_a_training_and_its_memory_are_gone_at_once(monkeypatch: pytest.MonkeyPa
         assert [each() for each in made] == [None]
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"), [({}, 7), ({"validation_batch_size": 4}, 4), ({"batch_size": 3}, 3)]
-)
-def test_validation_follows_the_batch_size(options: dict[str, Any], expected: int) -> None:
-    seen = set()
-
-    class Look(gk.Layer):
-        def forward(self, x, training=False):
-            if not training:
-                seen.add(len(x))
-            return x
-
-        def backward(self, dy):
-            return dy
-
-    x = np.random.default_rng(0).normal(size=(84, 3))
-    gk.Sequential(Look(), gk.Dense(1)).fit(
-        *(x, x[:, :1]),
-        loss="mse",
-        validation_data=(x, x[:, :1]),
-        verbose=0,
-        **{"batch_size": 7, **options},
-    )
-    assert max(seen) == expected
