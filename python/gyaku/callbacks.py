@@ -138,7 +138,8 @@ class EarlyStopping(Callback):
     monitor : str
         Name of the loss or metric in the history, or an alias of it such as "val_acc".
     mode : {"auto", "min", "max"}
-        Whether less or more is better; "auto" maximises accuracies and minimises all else.
+        Whether less or more is better; "auto" maximises accuracies and the metrics whose larger
+        values are better, and minimises all else.
     patience : int
         Number of epochs without an improvement.
     min_delta : float
@@ -180,8 +181,7 @@ class EarlyStopping(Callback):
         self.patience = whole("EarlyStopping", "patience", patience)
         self.min_delta = number("EarlyStopping", "min_delta", min_delta, least=0)
         self.restore_best = restore_best
-        more = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "acc")))
-        self._sign = -1.0 if more else 1.0
+        self._sign = -1.0 if mode == "max" or (mode == "auto" and _is_gain(monitor)) else 1.0
         self.on_train_begin()
 
     def on_train_begin(self) -> None:
@@ -238,6 +238,17 @@ class EarlyStopping(Callback):
         if self._best_weights is not None:
             self.model.flat_params[...], self.model.flat_buffers[...] = self._best_weights
             self._before = self._best_weights = None
+
+
+def _is_gain(monitor: str) -> bool:
+    """Return whether larger values of a quantity are better, as far as its name says."""
+    from gyaku.metrics import METRICS
+
+    stem = monitor.removeprefix("val_")
+    if stem.endswith(("accuracy", "acc")):
+        return True
+    known = METRICS.get(stem) or METRICS.get(stem.rpartition("_")[0])  # such as f1_3
+    return known is not None and known.larger_is_better
 
 
 class _Function(Callback):

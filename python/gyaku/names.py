@@ -20,6 +20,7 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z]
 
 ALIASES = {
     "acc": "accuracy",
+    "f1_score": "f1",
     "glorot": "xavier",
     "glorot_uniform": "xavier",
     "he_normal": "he",
@@ -27,7 +28,11 @@ ALIASES = {
     "linear": "identity",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
+    "r2_score": "r2",
+    "rmse": "root_mean_squared_error",
+    "roc_auc": "auc",
     "swish": "silu",
+    "top_k_accuracy": "top_accuracy",
 }
 """Aliases of names for `choose`."""
 

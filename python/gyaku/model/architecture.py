@@ -178,7 +178,7 @@ def _names(metrics: Any) -> Any:
 
     if isinstance(metrics, dict):
         return {name: _names(each) for name, each in metrics.items()}
-    return [metric.name for metric in metrics if type(metric) in METRICS.values()]
+    return [described(metric) for metric in metrics if type(metric) in METRICS.values()]
 
 
 def save(

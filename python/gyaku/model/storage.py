@@ -106,7 +106,10 @@ def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:
     def metrics(names: Any) -> Any:
         if isinstance(names, dict):
             return {name: metrics(each) for name, each in names.items()}
-        return tuple(METRICS[name]() for name in names)
+        kinds = {each.__name__: each for each in METRICS.values()}
+        # Up to format 2 there are names alone.
+        made = (METRICS[one]() if isinstance(one, str) else restored(one, kinds) for one in names)
+        return tuple(made)
 
     model.metrics = metrics(named)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.metrics import Overall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.metrics import Metric
     from gyaku.train.criterion import Criterion
 
     Arrays = Sequence[NDArray[Any]]
@@ -73,7 +75,15 @@ class Meters:
     def __init__(self, criterion: Criterion, slots: int) -> None:
         self.criterion = criterion
         self.slot = memory.zeros((1,), np.int64)
-        names = ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)]
+        self._means: list[tuple[str, int, Metric]] = []
+        self._overall: list[tuple[str, int, Overall]] = []
+        for name, place, metric in criterion.metrics:
+            if isinstance(metric, Overall):
+                self._overall.append((name, place, metric))
+            else:
+                self._means.append((name, place, metric))
+        self._summaries: dict[tuple[str, int], list[Any]] = {}  # by name and slot
+        names = ["loss", *criterion.names, *(name for name, _, _ in self._means)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
         self.steps: dict[int, NDArray[np.float64]] = {}
         self._positions = dict.fromkeys(names, 1)  # of a sample or a real step
@@ -84,6 +94,7 @@ class Meters:
         """Set all sums to zero."""
         for total in (*self.totals.values(), *self.steps.values()):
             total.fill(0)
+        self._summaries.clear()
 
     def add(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths = ()) -> None:
         """Add a batch.
@@ -105,12 +116,41 @@ class Meters:
             self._accumulate("loss", value, weight, is_mean, len(y[0]), count)
         for name, value, count in zip(self.criterion.names, losses, counts, strict=False):
             self._accumulate(name, value, 1.0, is_mean, len(y[0]), count)
-        for name, place, metric in self.criterion.metrics:
+        for name, place, metric in self._means:
             count, shape = counts[place], y[place].shape[1:]
             self._positions[name] = metric.positions(shape if count is None else shape[1:])
             more = () if known[place] is None else (known[place],)
             value = metric(y[place], t[place], *more)
             self._accumulate(name, value, 1.0, not metric.counts, len(y[0]), count)
+
+        for name, place, overall in self._overall:
+            self._summarise(name, overall, y[place], t[place], known[place])
+
+    def _summarise(
+        self,
+        name: str,
+        metric: Overall,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
+    ) -> None:
+        """Add what a metric of the whole data set needs of a batch."""
+
+        def call() -> None:
+            real: Any = ...
+            if lengths is not None:
+                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+            rows = y[real].reshape(-1, y.shape[-1])
+            targets = t[real].reshape(rows.shape if t.shape == y.shape else -1)
+            summary = metric.summary(rows, targets)
+            kept = self._summaries.setdefault((name, int(self.slot[0])), [])
+            if kept and isinstance(summary, np.ndarray):
+                kept[0] = kept[0] + summary
+            else:
+                kept.append(summary)
+
+        reads = [y, t, self.slot] if lengths is None else [y, t, self.slot, lengths]
+        memory.host(call, reads, [])
 
     def _count(
         self, place: int, y: NDArray[Any], lengths: NDArray[np.int64] | None
@@ -160,6 +200,9 @@ class Meters:
             steps = self.steps.get(self._outputs[name])
             count = samples if steps is None else steps[slots]
             found[name] = total[slots] / (count * self._positions[name])
+        for name, _, overall in self._overall:
+            kept = [self._summaries[name, slot] for slot in range(slots.start, slots.stop)]
+            found[name] = np.array([overall.of(summaries) for summaries in kept])
         weights, names = self.criterion.weights, self.criterion.names
         if self.criterion.reduction == "sum":
             for name in ("loss", *names):

@@ -1,27 +1,23 @@
-"""Metrics: measures of a model besides its loss."""
+"""Base of the metrics: means over samples, and measures of a whole data set."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import memory, ops
+from gyaku import memory
 from gyaku.checks import no_class
 from gyaku.components import Component, Table, is_kind_or_function
-from gyaku.names import choose, missing_from
+from gyaku.names import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
-__all__ = ["Accuracy", "MeanSquaredError", "Metric"]
-
-if not TYPE_CHECKING:  # to those that read, any other name is a mistake
-    __getattr__ = missing_from(__name__)
+__all__ = ["METRICS", "Metric", "Overall", "metric"]
 
 METRICS: Table[Metric] = Table()
 
@@ -37,6 +33,8 @@ class Metric(Component, table=METRICS):
 
     passes = frozenset({"__call__"})
     name: str = ""
+    larger_is_better: bool = False
+    """Whether callbacks such as `EarlyStopping` look for large values."""
     counts: bool = False
     """Whether the value of a batch is a sum over its samples rather than their mean."""
 
@@ -76,49 +74,74 @@ class Metric(Component, table=METRICS):
         raise NotImplementedError
 
 
-class Accuracy(Metric):
-    """Fraction of samples whose largest output is that of the right class.
+class Overall(Metric, abstract=True):
+    """Metric of a whole data set, which is no mean over its batches.
+
+    Parameters
+    ----------
+    function : callable
+        Function of all outputs and all targets that returns a number, such as a metric of
+        scikit-learn behind a lambda that puts its arguments in order.
+    name : str, optional
+        Name of the metric in the history, by default that of the function.
 
     Notes
     -----
-    The target is a class number or a row whose largest element marks the class. With one output
-    alone, a sample is right if output and target are on the same side of 1/2. Outputs with further
-    axes, (samples, steps, classes) or (samples, height, width, classes), have a class at each
-    position, and the fraction is that of the positions; of the real ones if sequences are padded.
+    The outputs and targets of an epoch are kept until its end. Sequences and images count each real
+    step and each pixel as a sample, so that outputs are (samples, outputs) in any case.
 
     Examples
     --------
-    >>> correct = Accuracy()(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
-    >>> print(correct / 2)
-    [0.5]
+    >>> def spread(y, t):
+    ...     return np.ptp(y - t)
+    >>> metric = Overall(spread)
+    >>> metric.of([(np.array([[1.0]]), np.array([[0.0]])), (np.array([[5.0]]), np.array([[0.0]]))])
+    4.0
     """
 
     native = True
-    name = "accuracy"
-    counts = True
 
-    def positions(self, shape: tuple[int, ...]) -> int:
-        """Return the product of all axes but the last; see `Metric`."""
-        return math.prod(shape[:-1])
+    def __init__(self, function: Callable[..., Any], *, name: str = "") -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
 
-    def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the number of right samples; see `Metric`."""
-        return ops.count_correct(y, t, lengths=lengths)
+    def summary(self, y: NDArray[Any], t: NDArray[Any]) -> Any:
+        """Return what the metric needs of a batch.
 
+        Parameters
+        ----------
+        y : ndarray of shape (samples, outputs)
+            The outputs.
+        t : ndarray
+            The targets: class numbers (samples,), or rows (samples, outputs).
 
-class MeanSquaredError(Metric):
-    """Mean of the squared differences between outputs and targets."""
+        Returns
+        -------
+        object
+            By default copies of both; an array is added to that of the other batches.
+        """
+        return y.copy(), t.copy()
 
-    native = True
-    name = "mean_squared_error"
+    def of(self, summaries: Sequence[Any]) -> float:
+        """Return the metric of a data set.
 
-    def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the mean; see `Metric`."""
-        return ops.mean_squared_error(y, t, lengths=lengths)[0]
+        Parameters
+        ----------
+        summaries : sequence
+            Results of `summary`, one a batch; their sum alone if they are arrays.
+
+        Returns
+        -------
+        float
+            The metric.
+        """
+        y, t = (np.concatenate(part) for part in zip(*summaries, strict=True))
+        result = np.asarray(self.function(y, t))
+        if result.size != 1:
+            raise ValueError(
+                f"the metric {self.name!r} must return a number, got shape {result.shape}"
+            )
+        return float(result.item())
 
 
 class _Function(Metric):

@@ -1,0 +1,76 @@
+"""Metrics that are means over samples."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gyaku import ops
+from gyaku.metrics.base import Metric
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Accuracy", "MeanAbsoluteError", "MeanSquaredError"]
+
+
+class Accuracy(Metric):
+    """Fraction of samples whose largest output is that of the right class.
+
+    Notes
+    -----
+    The target is a class number or a row whose largest element marks the class. With one output
+    alone, a sample is right if output and target are on the same side of 1/2. Outputs with further
+    axes, (samples, steps, classes) or (samples, height, width, classes), have a class at each
+    position, and the fraction is that of the positions; of the real ones if sequences are padded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> correct = Accuracy()(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    >>> print(correct / 2)
+    [0.5]
+    """
+
+    native = True
+    name = "accuracy"
+    counts = larger_is_better = True
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Return the product of all axes but the last; see `Metric`."""
+        return math.prod(shape[:-1])
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the number of right samples; see `Metric`."""
+        return ops.count_correct(y, t, lengths=lengths)
+
+
+class MeanSquaredError(Metric):
+    """Mean of the squared differences between outputs and targets."""
+
+    native = True
+    name = "mean_squared_error"
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the mean; see `Metric`."""
+        return ops.mean_squared_error(y, t, lengths=lengths)[0]
+
+
+class MeanAbsoluteError(Metric):
+    """Mean of the absolute differences between outputs and targets."""
+
+    native = True
+    name = "mean_absolute_error"
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the mean; see `Metric`."""
+        return ops.mean_absolute_error(y, t, lengths=lengths)[0]
