@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 import gyaku as gk
-from gyaku.schedules import Constant, InverseTime, OneCycle, Schedule, schedule
+from gyaku.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseTime,
+    MultiStep,
+    OneCycle,
+    Polynomial,
+    Schedule,
+    Step,
+    Warmup,
+    schedule,
+)
 
 STEPS = np.arange(1000)
 CASES = [
@@ -17,6 +29,15 @@ CASES = [
     OneCycle(0.1, total_steps=800),
     OneCycle(0.1, total_steps=800, warmup=0),
     OneCycle(0.1, total_steps=1),
+    Step(0.1, 30),
+    MultiStep(0.1, [3, 50, 51]),
+    Exponential(0.1, 0.99, 3),
+    Polynomial(0.1, 0.01, power=2, steps=400),
+    Cosine(0.1, 0.01, steps=400),
+    Cosine(0.1, 0.01, steps=30, restarts=1),
+    Cosine(0.1, 0.01, steps=30, restarts=2),
+    Warmup(Cosine(0.1, 0.01, steps=100), 30, start_factor=0.1),
+    Warmup(0.1, 30, start_factor=1),
 ]
 
 
@@ -108,5 +129,59 @@ def test_a_number_and_a_function_are_schedules() -> None:
     ],
 )
 def test_a_senseless_argument_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_schedules_are_those_of_pytorch() -> None:
+    """Recorded from PyTorch 2.13 with a rate of 0.8, and those of SGDR for the growing restarts."""
+    steps = np.arange(7)
+    recorded = {
+        Step(0.8, 3, 0.5): [0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2],
+        MultiStep(0.8, [1, 4], 0.5): [0.8, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2],
+        Exponential(0.8, 0.5): [0.8, 0.4, 0.2, 0.1, 0.05, 0.025, 0.0125],
+        Polynomial(0.8, power=2, steps=5): [0.8, 0.512, 0.288, 0.128, 0.032, 0.0, 0.0],
+        Cosine(0.8, 0.2, steps=3, restarts=1): [0.8, 0.65, 0.35, 0.8, 0.65, 0.35, 0.8],
+        Cosine(0.8, 0.2, steps=1, restarts=2): [0.8, 0.8, 0.5, 0.8, 0.712132, 0.5, 0.287868],
+    }
+    for rates, expected in recorded.items():
+        np.testing.assert_allclose(rates(steps), expected, rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize("growth", [1.5, 2, 3])
+def test_restarts_begin_where_a_fall_ends(growth: float) -> None:
+    rates = Cosine(1.0, steps=8, restarts=growth)(np.arange(2000))
+    begins = np.cumsum([8 * growth**n for n in range(4)])
+    for begin in begins[begins % 1 == 0].astype(int):
+        assert rates[begin] == pytest.approx(1, abs=1e-6)
+        assert rates[begin - 1] < 0.1
+
+
+def test_a_schedule_of_the_training_gets_its_length_from_fit() -> None:
+    x = np.ones((6, 1), np.float32)
+    for given, last in (
+        (Polynomial(0.4), 0.1),
+        (Cosine(0.4), 0.4 * (1 + np.cos(np.pi * 0.75)) / 2),
+        (Warmup(Polynomial(0.4), 2), 0.2),
+    ):
+        learner = gk.SGD(given)
+        model = gk.Sequential(gk.Dense(1))
+        model.fit(x, x, loss="mse", optimizer=learner, epochs=2, batch_size=3, verbose=0)
+        assert learner.rate == pytest.approx(last)
+    with pytest.raises(ValueError, match=r"Cosine: steps is needed where .* Cosine\(0.4, steps"):
+        Cosine(0.4)(np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Step(0.1, 0), "Step: steps must be at least 1, got 0"),
+        (lambda: MultiStep(0.1, [4, 2]), r"MultiStep: milestones must ascend, got \(4, 2\)"),
+        (lambda: Exponential(0.1, 1.5), "Exponential: factor must be"),
+        (lambda: Cosine(0.1, restarts=0.5), "Cosine: restarts must be at least 1, got 0.5"),
+        (lambda: Warmup(-1, 5), "Warmup: then must be"),
+    ],
+)
+def test_a_senseless_schedule_is_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

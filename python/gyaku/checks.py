@@ -219,6 +219,7 @@ def number(
     least: float = -math.inf,
     above: float = -math.inf,
     below: float = math.inf,
+    most: float = math.inf,
 ) -> float:
     """Validate a real argument.
 
@@ -230,8 +231,8 @@ def number(
         Name of the argument.
     value : object
         The value: any real number type, but no bool.
-    least, above, below : float
-        The range: least <= value, above < value < below.
+    least, above, below, most : float
+        The range: least <= value <= most, above < value < below.
 
     Returns
     -------
@@ -248,9 +249,12 @@ def number(
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
     result = float(value)
-    if math.isfinite(result) and result >= least and above < result < below:
+    if math.isfinite(result) and least <= result <= most and above < result < below:
         return result
-    if below < math.inf:
+    if most < math.inf:
+        wanted = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
+        wanted += f" and at most {most:g}"
+    elif below < math.inf:
         wanted = f"at least {least:g} and below {below:g}"
     elif above == 0:
         wanted = "positive"

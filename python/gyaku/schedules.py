@@ -16,11 +16,12 @@ from gyaku.components import Configured, Table
 from gyaku.names import missing_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Constant", "InverseTime", "OneCycle", "Schedule"]
+__all__ = ["Constant", "Cosine", "Exponential", "InverseTime", "MultiStep", "OneCycle"]
+__all__ += ["Polynomial", "Schedule", "Step", "Warmup"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -180,6 +181,262 @@ class OneCycle(Schedule):
         if self.total_steps is not None:
             return self
         return type(self)(**{**self.config(), "total_steps": total_steps})
+
+
+class Step(Schedule):
+    """Learning rate that falls by a factor again and again.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of the first steps.
+    steps : int
+        Number of steps between two falls.
+    factor : float
+        The factor.
+
+    Notes
+    -----
+    ``η(t) = η₀ γ^⌊t/τ⌋``, PyTorch's StepLR.
+
+    Examples
+    --------
+    >>> Step(0.8, steps=2, factor=0.5)(np.arange(5))
+    array([0.8, 0.8, 0.4, 0.4, 0.2])
+    """
+
+    def __init__(self, rate: float, steps: int, factor: float = 0.1) -> None:
+        self.rate = number("Step", "rate", rate, above=0)
+        self.steps = whole("Step", "steps", steps)
+        self.factor = number("Step", "factor", factor, above=0)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return η₀ γ^⌊t/τ⌋; see `Schedule`."""
+        return self.rate * self.factor ** (np.asarray(steps) // self.steps).astype(np.float64)
+
+
+class MultiStep(Schedule):
+    """Learning rate that falls by a factor at given steps.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of the first steps.
+    milestones : sequence of int
+        The steps from which on it is lower, in ascending order.
+    factor : float
+        The factor.
+
+    Notes
+    -----
+    ``η(t) = η₀ γ^n``, where n milestones are at or before t: PyTorch's MultiStepLR.
+
+    Examples
+    --------
+    >>> MultiStep(0.8, milestones=[1, 4], factor=0.5)(np.arange(6))
+    array([0.8, 0.4, 0.4, 0.4, 0.2, 0.2])
+    """
+
+    def __init__(self, rate: float, milestones: Sequence[int], factor: float = 0.1) -> None:
+        self.rate = number("MultiStep", "rate", rate, above=0)
+        self.milestones = tuple(whole("MultiStep", "a milestone", each) for each in milestones)
+        if list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"MultiStep: milestones must ascend, got {self.milestones}")
+        self.factor = number("MultiStep", "factor", factor, above=0)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the rate behind the milestones so far; see `Schedule`."""
+        passed = np.searchsorted(np.array(self.milestones, np.int64), steps, side="right")
+        return self.rate * self.factor ** passed.astype(np.float64)
+
+
+class Exponential(Schedule):
+    """Learning rate that decays by a constant factor.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of step 0.
+    factor : float
+        Factor, at most 1.
+    steps : float
+        Number of steps in which the rate falls by the factor.
+
+    Notes
+    -----
+    ``η(t) = η₀ γ^(t/τ)``, PyTorch's ExponentialLR if τ is the number of steps in an epoch.
+
+    Examples
+    --------
+    >>> Exponential(0.8, factor=0.5, steps=2)(np.array([0, 2, 4]))
+    array([0.8, 0.4, 0.2])
+    """
+
+    def __init__(self, rate: float, factor: float, steps: float = 1) -> None:
+        self.rate = number("Exponential", "rate", rate, above=0)
+        self.factor = number("Exponential", "factor", factor, above=0, most=1)
+        self.steps = number("Exponential", "steps", steps, above=0)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return η₀ γ^(t/τ); see `Schedule`."""
+        return self.rate * self.factor ** (np.asarray(steps) / self.steps)
+
+
+class Polynomial(Schedule):
+    """Learning rate that falls to its last one along a power of the time.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of step 0.
+    end_rate : float
+        Learning rate from step `steps` on.
+    power : float
+        The power; 1 is a straight line.
+    steps : int, optional
+        Length of the fall; by default that of the training, which `fit` fills in.
+
+    Notes
+    -----
+    ``η(t) = η₁ + (η₀ - η₁) (1 - t/T)^p``, PyTorch's PolynomialLR where the end is 0.
+
+    Examples
+    --------
+    >>> Polynomial(0.8, steps=4)(np.arange(6))
+    array([0.8, 0.6, 0.4, 0.2, 0. , 0. ])
+    """
+
+    def __init__(
+        self, rate: float, end_rate: float = 0.0, *, power: float = 1.0, steps: int | None = None
+    ) -> None:
+        self.rate = number("Polynomial", "rate", rate, above=0)
+        self.end_rate = number("Polynomial", "end_rate", end_rate, least=0)
+        self.power = number("Polynomial", "power", power, above=0)
+        self.steps = None if steps is None else whole("Polynomial", "steps", steps)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return η₁ + (η₀ - η₁) (1 - t/T)^p; see `Schedule`."""
+        left = 1 - np.clip(np.asarray(steps, np.float64) / _length(self), 0, 1)
+        return self.end_rate + (self.rate - self.end_rate) * left**self.power
+
+    def spanning(self, total_steps: int) -> Schedule:
+        """Return a copy over `total_steps`, unless its length was given; see `Schedule`."""
+        return _spanning(self, total_steps)
+
+
+class Cosine(Schedule):
+    """Learning rate that falls along half a cosine, once or with restarts.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate of step 0.
+    end_rate : float
+        Learning rate at the end.
+    steps : int, optional
+        Length of the first fall; by default that of the training, which `fit` fills in.
+    restarts : float or None
+        Length of each fall divided by that of the one before; None for a single fall.
+
+    Notes
+    -----
+    ``η(t) = η₁ + (η₀ - η₁) (1 + cos(π t/T)) / 2`` (I. Loshchilov and F. Hutter, SGDR: stochastic
+    gradient descent with warm restarts, 2017). A restart begins with step T.
+
+    Examples
+    --------
+    >>> Cosine(0.8, steps=2)(np.arange(4)).round(3)
+    array([0.8, 0.4, 0. , 0. ])
+    >>> Cosine(0.8, steps=2, restarts=1)(np.arange(4)).round(3)
+    array([0.8, 0.4, 0.8, 0.4])
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        end_rate: float = 0.0,
+        *,
+        steps: int | None = None,
+        restarts: float | None = None,
+    ) -> None:
+        self.rate = number("Cosine", "rate", rate, above=0)
+        self.end_rate = number("Cosine", "end_rate", end_rate, least=0)
+        self.steps = None if steps is None else whole("Cosine", "steps", steps)
+        self.restarts = (
+            None if restarts is None else number("Cosine", "restarts", restarts, least=1)
+        )
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the point of the cosine; see `Schedule`."""
+        time, length = np.asarray(steps, np.float64), float(_length(self))
+        if self.restarts is None:
+            return _half_cosine(self.rate, self.end_rate, time / length)
+        if self.restarts == 1:
+            return _half_cosine(self.rate, self.end_rate, time % length / length)
+        growth = self.restarts
+        # Falls so far: the begin of fall n is T (g^n - 1) / (g - 1).
+        falls = np.floor(np.log1p(time / length * (growth - 1)) / np.log(growth) + 1e-9)
+        begin = length * (growth**falls - 1) / (growth - 1)
+        return _half_cosine(self.rate, self.end_rate, (time - begin) / (length * growth**falls))
+
+    def spanning(self, total_steps: int) -> Schedule:
+        """Return a copy over `total_steps`, unless its length was given; see `Schedule`."""
+        return _spanning(self, total_steps)
+
+
+class Warmup(Schedule):
+    """Learning rate that rises to the first one of another schedule, which follows.
+
+    Parameters
+    ----------
+    then : float or Schedule
+        The learning rate or the schedule that follows.
+    steps : int
+        Number of steps in which the rate rises, along a straight line.
+    start_factor : float
+        Rate of step 0, divided by the first one of the schedule.
+
+    Examples
+    --------
+    >>> Warmup(Step(0.8, steps=2, factor=0.5), steps=4)(np.arange(8))
+    array([0. , 0.2, 0.4, 0.6, 0.8, 0.8, 0.4, 0.4])
+    """
+
+    def __init__(self, then: float | Schedule, steps: int, *, start_factor: float = 0.0) -> None:
+        if not isinstance(then, Schedule):
+            number("Warmup", "then", then, above=0)
+        self.then = then
+        self.steps = whole("Warmup", "steps", steps)
+        self.start_factor = number("Warmup", "start_factor", start_factor, least=0, most=1)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the rising rates, then those of the schedule; see `Schedule`."""
+        time, follows = np.asarray(steps), schedule(self.then)
+        first = follows(np.zeros(1, np.int64))[0]
+        rising = first * (self.start_factor + (1 - self.start_factor) * time / self.steps)
+        return np.where(time < self.steps, rising, follows(np.maximum(time - self.steps, 0)))
+
+    def spanning(self, total_steps: int) -> Schedule:
+        """Return a copy whose schedule spans the other steps; see `Schedule`."""
+        then = schedule(self.then)
+        spanned = then.spanning(max(1, total_steps - self.steps))
+        return self if spanned is then else type(self)(**{**self.config(), "then": spanned})
+
+
+def _length(given: Polynomial | Cosine) -> int:
+    if given.steps is None:
+        name = type(given).__name__
+        raise ValueError(
+            f"{name}: steps is needed where fit is not there to fill it in:"
+            f" {name}({given.rate:g}, steps=...)"
+        )
+    return given.steps
+
+
+def _spanning(given: Polynomial | Cosine, total_steps: int) -> Schedule:
+    if given.steps is not None:
+        return given
+    return type(given)(**{**given.config(), "steps": total_steps})
 
 
 def _half_cosine(start: float, end: float, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
