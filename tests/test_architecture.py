@@ -56,7 +56,7 @@ IMPORTS = {
     "metrics": ["checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
     "history": ["files", "plots"],
-    "callbacks": ["checks", "components", "history", "metrics", "names"],
+    "callbacks": ["checks", "components", "metrics", "names"],
     "interop": ["files"],
     "data": ["checks", "files"],
     "plots": ["files"],

@@ -215,7 +215,6 @@ def fit(
         )
     finally:
         self.in_training = False
-        self.epochs_begun += -(-training.step // training.per_epoch)
     self.captured = description(training.parts)
     return history
 

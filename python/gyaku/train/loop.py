@@ -167,6 +167,7 @@ class Loop:
         self.guard.keep()
         start = perf_counter()
         training.advance(steps)
+        training.model.epochs_begun = training.epochs_begun
         self.pace.took(steps, perf_counter() - start)
         self.guard.check(weights=training.step == training.total)
         if training.optimizer.converged:

@@ -365,6 +365,11 @@ class Training:
         return {name: float(value[0]) for name, value in found.items()}
 
     @property
+    def epochs_begun(self) -> int:
+        """Number of epochs begun with this seed, by earlier trainings too."""
+        return self.first_epoch + -(-self.step // self.per_epoch)
+
+    @property
     def samples_seen(self) -> int:
         """Number of samples in all steps so far."""
         epochs, position = divmod(self.step, self.per_epoch)

@@ -1,28 +1,19 @@
-"""Callbacks: calls between the epochs and steps of a training."""
+"""Base of the callbacks, and their calls in a training."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.checks import no_class, number, whole
+from gyaku.checks import no_class
 from gyaku.components import Configured
-from gyaku.names import ALIASES, missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from numpy.typing import NDArray
-
-    _Weights = tuple[NDArray[Any], NDArray[Any]]
-
-__all__ = ["Callback", "EarlyStopping"]
-
-if not TYPE_CHECKING:  # to those that read, any other name is a mistake
-    __getattr__ = missing_from(__name__)
+__all__ = ["Callback", "Callbacks"]
 
 
 class Callback(Configured):
@@ -128,127 +119,6 @@ class Callback(Configured):
         error : BaseException
             The error, or KeyboardInterrupt.
         """
-
-
-class EarlyStopping(Callback):
-    """Stop when a metric has not improved for some epochs.
-
-    Parameters
-    ----------
-    monitor : str
-        Name of the loss or metric in the history, or an alias of it such as "val_acc".
-    mode : {"auto", "min", "max"}
-        Whether less or more is better; "auto" maximises accuracies and the metrics whose larger
-        values are better, and minimises all else.
-    patience : int
-        Number of epochs without an improvement.
-    min_delta : float
-        Smallest change that counts as an improvement.
-    restore_best : bool
-        Whether the model gets the weights of its best epoch back at the end; not after Ctrl-C or
-        an error. They are those behind the epoch. If `monitor` is a quantity of the training and an
-        epoch is a single step, they are those before it, which the quantity was computed with.
-
-    Attributes
-    ----------
-    best : float
-        Best value so far.
-    best_epoch : int
-        Epoch of the best value, from 0; -1 before the first.
-
-    Examples
-    --------
-    >>> EarlyStopping("val_accuracy", patience=3)
-    EarlyStopping(monitor='val_accuracy', patience=3)
-    """
-
-    best: float
-    best_epoch: int
-
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        *,
-        mode: str = "auto",
-        patience: int = 5,
-        min_delta: float = 0.0,
-        restore_best: bool = True,
-    ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"EarlyStopping: mode must be 'auto', 'min' or 'max', got {mode!r}")
-        self.monitor = monitor
-        self.mode = mode
-        self.patience = whole("EarlyStopping", "patience", patience)
-        self.min_delta = number("EarlyStopping", "min_delta", min_delta, least=0)
-        self.restore_best = restore_best
-        self._sign = -1.0 if mode == "max" or (mode == "auto" and _is_gain(monitor)) else 1.0
-        self.on_train_begin()
-
-    def on_train_begin(self) -> None:
-        """Reset the state."""
-        self.best = self._sign * math.inf
-        self.best_epoch = -1
-        self._before: _Weights | None = None
-        self._best_weights: _Weights | None = None
-
-    def on_epoch_begin(self, epoch: int) -> None:
-        """Keep the weights that the loss of a single step is computed with."""
-        if self.restore_best and self.steps_per_epoch == 1 and not self.monitor.startswith("val_"):
-            self._before = self._weights()
-
-    def _weights(self) -> _Weights:
-        return self.model.flat_params.copy(), self.model.flat_buffers.copy()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str | None:
-        """Compare; see `Callback.on_epoch_end`."""
-        stem = self.monitor.removeprefix("val_")
-        monitor = self.monitor.removesuffix(stem) + ALIASES.get(stem, stem)
-        if monitor not in logs:
-            from gyaku.metrics import METRICS
-
-            validated = any(name.startswith("val_") for name in logs)
-            without = self.monitor.startswith("val_") and not validated
-            hint = " (fit has no validation data)" if without else ""
-            if monitor.removeprefix("val_") in METRICS:
-                hint = hint or f" (give fit metrics={monitor.removeprefix('val_')!r})"
-            raise ValueError(
-                f"EarlyStopping: there is no {self.monitor!r} to monitor{hint}, only"
-                f" {', '.join(logs)}"
-            )
-        value = logs[monitor]
-        if math.isnan(value):  # not validated in this epoch
-            return None
-        if self.best_epoch < 0 or self._sign * (self.best - value) > self.min_delta:
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best:
-                self._best_weights = self._before or self._weights()
-        elif epoch - self.best_epoch >= self.patience:
-            return (
-                f"{self.monitor} has not improved since epoch {self.best_epoch + 1},"
-                f" where it was {self.best:.4g}"
-            )
-        return None
-
-    def on_exception(self, error: BaseException) -> None:
-        """Keep the last weights."""
-        self._before = self._best_weights = None
-
-    def on_train_end(self) -> None:
-        """Restore the best weights."""
-        if self._best_weights is not None:
-            self.model.flat_params[...], self.model.flat_buffers[...] = self._best_weights
-            self._before = self._best_weights = None
-
-
-def _is_gain(monitor: str) -> bool:
-    """Return whether larger values of a quantity are better, as far as its name says."""
-    from gyaku.metrics import METRICS
-
-    stem = monitor.removeprefix("val_")
-    if stem.endswith(("accuracy", "acc")):
-        return True
-    known = METRICS.get(stem) or METRICS.get(stem.rpartition("_")[0])  # such as f1_3
-    return known is not None and known.larger_is_better
 
 
 class _Function(Callback):
