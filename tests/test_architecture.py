@@ -59,7 +59,7 @@ IMPORTS = {
     "callbacks": ["checks", "components", "history", "names"],
     "interop": ["files"],
     "data": ["checks", "files"],
-    "plots": ["files"],
+    "plots": ["checks", "layers", "losses", "names"],
     "train": [
         *["backend", "callbacks", "checks", "components", "data", "history", "losses", "memory"],
         *["metrics", "names", "ops", "optim", "threads"],

@@ -55,7 +55,7 @@ def test_a_picture_is_kept_in_the_form_of_its_ending(
     figure = history().plot(tmp_path / name)
     assert len(figure.axes) == 1
     assert (tmp_path / name).read_bytes().startswith(begin)
-    assert history().plot().axes
+    assert history().plot().figure.axes
 
 
 def test_a_picture_of_an_unknown_kind_leaves_nothing(tmp_path: Path) -> None:

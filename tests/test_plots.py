@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from child import output
@@ -21,21 +21,21 @@ CURVES = {
 }
 
 
-def png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+def png(axes: Axes) -> bytes:
+    picture = axes._repr_png_()
+    assert isinstance(picture, bytes)
+    return picture
 
 
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for panel in axes.figure.axes for text in panel.texts]
 
 
 def test_each_quantity_has_a_panel_with_both_curves() -> None:
-    figure = learning_curve(CURVES)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Loss", "Accuracy"]
-    for axes, quantity in zip(figure.axes, ["loss", "accuracy"], strict=True):
-        training, validation = axes.lines
+    panels = learning_curve(CURVES).figure.axes[1:]
+    assert [panel.get_title(loc="left") for panel in panels] == ["Loss", "Accuracy"]
+    for panel, quantity in zip(panels, ["loss", "accuracy"], strict=True):
+        training, validation = panel.lines
         np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3])
         np.testing.assert_array_equal(training.get_ydata(), CURVES[quantity])
         np.testing.assert_array_equal(validation.get_ydata(), CURVES[f"val_{quantity}"])
@@ -51,18 +51,18 @@ def test_the_curves_are_labelled_at_their_ends_with_the_last_value() -> None:
 
 @pytest.mark.parametrize("gap", [0.0, 1e-9, 0.01])
 def test_labels_of_curves_that_end_together_do_not_touch(gap: float) -> None:
-    figure = learning_curve({"loss": [1.0, 0.5], "val_loss": [1.0, 0.5 + gap]})
-    png(figure)
-    lower, upper = (text.get_window_extent() for text in figure.axes[0].texts)
+    axes = learning_curve({"loss": [1.0, 0.5], "val_loss": [1.0, 0.5 + gap]})
+    png(axes)
+    lower, upper = (text.get_window_extent() for text in axes.texts)
     assert not lower.overlaps(upper)
 
 
 def test_the_history_of_a_training_is_drawn() -> None:
     history = History(samples=10)
     history.extend({"loss": [0.5, 0.25], "val_loss": [float("nan"), 0.3]}, seconds=0.1)
-    figure = learning_curve(history)
-    np.testing.assert_array_equal(figure.axes[0].lines[1].get_xdata(), [2])
-    assert texts(figure) == ["training 0.25", "validation 0.3"]
+    axes = learning_curve(history)
+    np.testing.assert_array_equal(axes.lines[1].get_xdata(), [2])
+    assert texts(axes) == ["training 0.25", "validation 0.3"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,22 @@ def test_any_history_can_be_drawn(history: dict[str, list[float]]) -> None:
 
 
 def test_it_draws_into_given_axes() -> None:
-    figure = Figure()
-    upper, lower = figure.subplots(2, 1)
-    assert learning_curve(CURVES, [upper, lower]) is figure
-    assert len(upper.lines) == len(lower.lines) == 2
-    alone = Figure().subplots()
-    assert learning_curve(CURVES, alone) is alone.figure
-    assert alone.get_title(loc="left") == "Loss"
+    upper, lower = Figure().subplots(2, 1)
+    assert learning_curve({"loss": [0.5, 0.4]}, upper) is upper
+    assert learning_curve(CURVES, lower) is lower
+    assert [len(axes.lines) for axes in upper.figure.axes] == [1, 0, 2, 2]
+    box = lower.get_position()
+    for panel in lower.figure.axes[2:]:
+        assert box.contains(*panel.get_position().get_points().mean(axis=0))
+    placed = Figure().add_axes((0.5, 0.1, 0.4, 0.8))
+    left = learning_curve(CURVES, placed).figure.axes[1]
+    assert left.get_position().x0 == pytest.approx(0.5)
+
+
+def test_a_logarithmic_scale_says_so() -> None:
+    assert learning_curve({"loss": [1.0, 0.1]}).get_title(loc="left") == "Loss"
+    steep = learning_curve({"loss": [1.0, 0.01]})
+    assert (steep.get_yscale(), steep.get_title(loc="left")) == ("log", "Loss (log scale)")
 
 
 @pytest.mark.parametrize("history", [{}, {"loss": []}, History()])
@@ -111,9 +120,9 @@ def test_japanese_labels_use_a_japanese_font(monkeypatch: pytest.MonkeyPatch) ->
     from matplotlib.font_manager import fontManager
 
     monkeypatch.setattr(fontManager, "get_font_names", lambda: ["Noto Sans CJK JP"])
-    figure = learning_curve(CURVES, lang="ja")
-    assert figure.axes[0].get_title(loc="left") == "損失"
-    assert figure.axes[1].texts[0].get_fontfamily() == ["Noto Sans CJK JP"]
+    _, loss, accuracy = learning_curve(CURVES, lang="ja").figure.axes
+    assert loss.get_title(loc="left") == "損失"
+    assert accuracy.texts[0].get_fontfamily() == ["Noto Sans CJK JP"]
 
 
 def test_without_a_japanese_font_the_labels_are_english(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +130,8 @@ def test_without_a_japanese_font_the_labels_are_english(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(fontManager, "get_font_names", lambda: ["DejaVu Sans"])
     with pytest.warns(UserWarning, match="no Japanese font was found"):
-        figure = learning_curve(CURVES, lang="ja")
-    assert figure.axes[0].get_title(loc="left") == "Loss"
+        axes = learning_curve(CURVES, lang="ja")
+    assert axes.figure.axes[1].get_title(loc="left") == "Loss"
 
 
 def test_no_screen_and_no_global_state_are_needed() -> None:
@@ -132,7 +141,7 @@ def test_no_screen_and_no_global_state_are_needed() -> None:
         import matplotlib
         before = dict(matplotlib.rcParams)
         from gyaku.plots import learning_curve
-        learning_curve({CURVES!r}).savefig(io.BytesIO(), format="png")
+        learning_curve({CURVES!r}).figure.savefig(io.BytesIO(), format="png")
         print("matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams) == before)
         """,
         DISPLAY="",

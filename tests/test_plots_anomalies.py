@@ -18,7 +18,7 @@ LABELLED = [[TIME[1], TIME[2]], [TIME[4], TIME[5]]]
 
 
 def test_alarms_are_the_scores_above_the_threshold() -> None:
-    above, below = anomalies(TIME, VALUES, SCORE, 1.0).axes
+    above, below = anomalies(TIME, VALUES, SCORE, 1.0).figure.axes[1:]
     _, alarms, threshold = below.lines
     np.testing.assert_array_equal(alarms.get_ydata(), [np.nan, np.nan, 5, np.nan, np.nan, 1.1])
     assert set(threshold.get_ydata()) == {1.0}
@@ -26,19 +26,19 @@ def test_alarms_are_the_scores_above_the_threshold() -> None:
 
 
 def test_no_line_is_drawn_over_a_gap() -> None:
-    for panel in anomalies(TIME, VALUES, SCORE, 1.0).axes:
+    for panel in anomalies(TIME, VALUES, SCORE, 1.0).figure.axes[1:]:
         drawn = panel.lines[0].get_ydata()
         assert np.isnan(drawn[4])
         assert len(drawn) == 7
 
 
 def test_labelled_windows_and_the_end_of_the_training_are_in_both_panels() -> None:
-    figure = anomalies(TIME, VALUES, SCORE, 1.0, labelled=LABELLED, training=TIME[3])
-    for panel in figure.axes:
+    axes = anomalies(TIME, VALUES, SCORE, 1.0, labelled=LABELLED, training=TIME[3])
+    for panel in axes.figure.axes[1:]:
         assert [patch.get_x() for patch in panel.patches] == [date2num(w[0]) for w in LABELLED]
         assert [patch.get_width() for patch in panel.patches] == pytest.approx([1 / 24, 1 / 24])
         assert date2num(panel.lines[-1].get_xdata()[0]) == date2num(TIME[3])
-    [legend] = figure.legends
+    legend = axes.figure.axes[1].get_legend()
     words = [text.get_text() for text in legend.get_texts()]
     assert words == ["threshold", "alarm", "labelled", "end of training"]
 
@@ -46,8 +46,8 @@ def test_labelled_windows_and_the_end_of_the_training_are_in_both_panels() -> No
 @pytest.mark.parametrize("length", [1, 2, 6])
 def test_a_series_without_alarms_is_drawn(length: int) -> None:
     stream = io.BytesIO()
-    figure = anomalies(TIME[:length], VALUES[:length], SCORE[:length], 10.0, title="quiet")
-    figure.savefig(stream, format="png")
+    axes = anomalies(TIME[:length], VALUES[:length], SCORE[:length], 10.0, title="quiet")
+    axes.figure.savefig(stream, format="png")
     assert stream.getvalue().startswith(b"\x89PNG")
 
 
@@ -55,9 +55,9 @@ def test_japanese_labels_use_a_japanese_font(monkeypatch: pytest.MonkeyPatch) ->
     from matplotlib.font_manager import fontManager
 
     monkeypatch.setattr(fontManager, "get_font_names", lambda: ["IPAexGothic"])
-    figure = anomalies(TIME, VALUES, SCORE, 1.0, lang="ja")
-    assert [panel.get_title(loc="left") for panel in figure.axes] == ["時系列", "スコア"]
-    assert figure.legends[0].get_texts()[0].get_fontfamily() == ["IPAexGothic"]
+    axes = anomalies(TIME, VALUES, SCORE, 1.0, lang="ja")
+    assert [panel.get_title(loc="left") for panel in axes.figure.axes[1:]] == ["時系列", "スコア"]
+    assert axes.figure.axes[1].get_legend().get_texts()[0].get_fontfamily() == ["IPAexGothic"]
 
 
 def test_invalid_arguments_are_refused() -> None:

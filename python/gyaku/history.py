@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import os
     from typing import Any
 
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 __all__ = ["History"]
 
@@ -120,7 +120,7 @@ class History(Mapping[str, list[float]]):
         epochs = pd.RangeIndex(1, self.epochs + 1, name="epoch")
         return pd.DataFrame({**self._columns, "seconds": self.seconds}, index=epochs)
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Axes:
         """Draw the learning curve; `gyaku.plots.learning_curve` has more options.
 
         Parameters
@@ -130,8 +130,8 @@ class History(Mapping[str, list[float]]):
 
         Returns
         -------
-        matplotlib.figure.Figure
-            The figure, which a notebook shows.
+        matplotlib.axes.Axes
+            The axes, which a notebook shows.
 
         Raises
         ------
@@ -145,11 +145,11 @@ class History(Mapping[str, list[float]]):
         from gyaku.files import write_atomically
         from gyaku.plots import learning_curve
 
-        figure = learning_curve(self)
+        axes = learning_curve(self)
         if path is not None:
             kind = Path(path).suffix.removeprefix(".") or "png"
-            write_atomically(path, lambda stream: figure.savefig(stream, format=kind))
-        return figure
+            write_atomically(path, lambda stream: axes.figure.savefig(stream, format=kind))
+        return axes
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

@@ -374,11 +374,11 @@ def _draw(history: History, path: Path, title: str) -> bool:
     try:
         from gyaku.plots import learning_curve
 
-        figure = learning_curve(history, title=title, names=("training", "test"))
+        axes = learning_curve(history, title=title, names=("training", "test"))
     except ImportError:
         print("gyaku train: no learning curve without matplotlib", file=sys.stderr)
         return False
-    write_atomically(path, lambda stream: figure.savefig(stream, format="png"))
+    write_atomically(path, lambda stream: axes.figure.savefig(stream, format="png"))
     return True
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
+    from gyaku.model.application import Application
     from gyaku.model.stream import Stream
     from gyaku.model.table import Table
     from gyaku.optim import Optimizer
@@ -174,7 +175,14 @@ class Model(Graph):
                 f"{label(self)}: there is no layer {which}, the model has {len(self.layers)}"
             ) from None
 
-    def forward(self, x: object, training: bool = False, *, lengths: object = None) -> Any:
+    def forward(
+        self,
+        x: object,
+        training: bool = False,
+        *,
+        lengths: object = None,
+        seen: Callable[[Application, NDArray[Any]], None] | None = None,
+    ) -> Any:
         """Return the outputs of a batch.
 
         Parameters
@@ -185,6 +193,8 @@ class Model(Graph):
             Whether the pass belongs to a training step, with dropout and batch statistics.
         lengths : array_like of int, optional
             Lengths of padded sequences, as in `fit`.
+        seen : callable, optional
+            Function to call with each application of a layer and its output, in this order.
 
         Returns
         -------
@@ -208,7 +218,7 @@ class Model(Graph):
             from gyaku.train.dataset import checked_lengths
 
             known = checked_lengths("forward", self, self.plan, lengths, batches)
-        outputs = self.run_forward(batches, training, lengths=known)
+        outputs = self.run_forward(batches, training, seen, known)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _batch_of(self, x: object, place: int) -> NDArray[Any]:
@@ -370,7 +380,7 @@ class Model(Graph):
         None
             Nothing.
         """
-        uses = self.plan.applications
+        uses = self.plan.applications if self.built else ()
         recurrent = [each.instance for each in uses if hasattr(each.instance, "set_states_aside")]
         restores = [each.set_states_aside() for each in recurrent]
         try:

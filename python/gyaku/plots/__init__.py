@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+from gyaku.plots.activation_histograms import activation_histograms
+from gyaku.plots.activations import activations
 from gyaku.plots.anomalies import anomalies
+from gyaku.plots.confusion_matrix import confusion_matrix
+from gyaku.plots.decision_boundary import decision_boundary
+from gyaku.plots.error_surface import animate_paths, error_surface
+from gyaku.plots.feature_maps import feature_maps
+from gyaku.plots.filters import filters
+from gyaku.plots.gates import gates
+from gyaku.plots.gradient_sizes import gradient_sizes
+from gyaku.plots.hidden_codes import hidden_codes
+from gyaku.plots.images import images
 from gyaku.plots.learning_curve import learning_curve
+from gyaku.plots.lr_finder import lr_finder
+from gyaku.plots.misclassified import misclassified
+from gyaku.plots.reconstructions import reconstructions
+from gyaku.plots.sliding_filter import sliding_filter
 
-__all__ = ["anomalies", "learning_curve"]
+__all__ = [
+    "activation_histograms",
+    "activations",
+    "animate_paths",
+    "anomalies",
+    "confusion_matrix",
+    "decision_boundary",
+]
+__all__ += ["error_surface", "feature_maps", "filters", "gates", "gradient_sizes", "hidden_codes"]
+__all__ += [
+    "images",
+    "learning_curve",
+    "lr_finder",
+    "misclassified",
+    "reconstructions",
+    "sliding_filter",
+]

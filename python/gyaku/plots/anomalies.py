@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.plots.style import BLUE, INK, VERMILION, decorate, japanese_font, set_font
+from gyaku.plots.canvas import axes_for, divided
+from gyaku.plots.style import BLUE, INK, VERMILION, decorate, heading, set_font, wording
 
 if TYPE_CHECKING:
     from typing import Any, Literal
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["anomalies"]
@@ -32,9 +32,10 @@ def anomalies(
     *,
     labelled: ArrayLike = (),
     training: object = None,
+    ax: Axes | None = None,
     lang: Literal["en", "ja"] = "en",
     title: str | None = None,
-) -> Figure:
+) -> Axes:
     """Draw a time series above its anomaly score, with threshold, alarms and labelled windows.
 
     Parameters
@@ -51,6 +52,8 @@ def anomalies(
         First and last time of each labelled window, (windows, 2).
     training : datetime64, optional
         Time at which the training ends.
+    ax : Axes, optional
+        The axes; by default those of a new figure.
     lang : {"en", "ja"}, default "en"
         Language of the labels; English, with a warning, if this machine has no Japanese font.
     title : str, optional
@@ -58,8 +61,9 @@ def anomalies(
 
     Returns
     -------
-    Figure
-        The figure; ``figure.savefig("anomalies.png")`` writes it to a file.
+    Axes
+        The axes, divided into series and score; ``axes.figure.savefig("anomalies.png")`` writes
+        them to a file.
 
     Raises
     ------
@@ -69,26 +73,19 @@ def anomalies(
     Examples
     --------
     >>> time = np.datetime64("2026-01-01T00") + np.arange(4)
-    >>> figure = anomalies(time, [1, 1, 9, 1], [np.nan, 0.1, 5.0, 0.2], 1.0)
-    >>> [panel.get_title(loc="left") for panel in figure.axes]
+    >>> axes = anomalies(time, [1, 1, 9, 1], [np.nan, 0.1, 5.0, 0.2], 1.0)
+    >>> [panel.get_title(loc="left") for panel in axes.figure.axes[1:]]
     ['Series', 'Score']
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    if lang not in _WORDS:
-        raise ValueError(f"anomalies: lang must be 'en' or 'ja', got {lang!r}")
+    words, font = wording("anomalies", _WORDS, lang)
     when, series, scores = np.asarray(time), np.asarray(values), np.asarray(score, np.float64)
     if not when.shape == series.shape == scores.shape or when.ndim != 1:
         raise ValueError(
             f"anomalies: time, values and score must have one shape (samples,), got {when.shape},"
             f" {series.shape} and {scores.shape}"
         )
-    font = japanese_font() if lang == "ja" else None
-    words = _WORDS["en" if font is None else lang]
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06)
-    figure = Figure(figsize=(9.6, 4.4), dpi=150, layout=layout)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    ax = axes_for(ax, (9.6, 4.4))
+    above, below = divided(ax, 2, 1, sharex=True, height_ratios=(3, 2))[:, 0]
     _draw(above, words[0], when, series)
     _draw(below, words[1], when, scores)
     with np.errstate(invalid="ignore"):
@@ -102,19 +99,21 @@ def anomalies(
     if training is not None:
         for panel in (above, below):
             legend[words[5]] = panel.axvline(training, color=INK, linewidth=1, linestyle=":")
-    figure.legend(
+    above.legend(
         handles=list(legend.values()),
         labels=list(legend),
-        loc="upper right",
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
         ncols=len(legend),
         frameon=False,
         labelcolor=INK,
     )
     if title:
-        figure.suptitle(title, x=0.015, ha="left", color=INK, fontsize=13, fontweight="bold")
-    if font is not None:
-        set_font(figure, font)
-    return figure
+        large = {"x": 0.015, "ha": "left", "color": INK, "fontsize": 13, "fontweight": "bold"}
+        ax.figure.suptitle(title, fontfamily=font, **large)
+    set_font(font, ax, above, below)
+    return ax
 
 
 def _draw(panel: Axes, title: str, when: NDArray[Any], values: NDArray[Any]) -> None:
@@ -123,6 +122,6 @@ def _draw(panel: Axes, title: str, when: NDArray[Any], values: NDArray[Any]) -> 
     gaps = 1 + np.flatnonzero(steps > 2 * interval)  # over which no line is drawn
     broken = np.insert(values.astype(np.float64), gaps, np.nan)
     panel.plot(np.insert(when, gaps, when[gaps]), broken, color=BLUE, linewidth=0.8)
-    panel.set_title(title, loc="left", color=INK, fontsize=11)
+    heading(panel, title)
     decorate(panel)
     panel.margins(x=0.01)

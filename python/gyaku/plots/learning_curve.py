@@ -5,24 +5,35 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.plots.style import BLUE, INK, VERMILION, decorate, japanese_font, set_font
+from gyaku.plots.canvas import axes_for, divided
+from gyaku.plots.style import BLUE, INK, VERMILION, decorate, heading, set_font, wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Literal
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     Curves = list[tuple[str, str, list[float]]]
 
 __all__ = ["learning_curve"]
 
-_WORDS = {
-    "en": {"loss": "Loss", "accuracy": "Accuracy", "epoch": "Epoch"},
-    "ja": {"loss": "損失", "accuracy": "正解率", "epoch": "エポック"},
+_WORDS: dict[str, dict[str, Any]] = {
+    "en": {
+        "loss": "Loss",
+        "accuracy": "Accuracy",
+        "epoch": "Epoch",
+        "log": "{} (log scale)",
+        "series": ("training", "validation"),
+    },
+    "ja": {
+        "loss": "損失",
+        "accuracy": "正解率",
+        "epoch": "エポック",
+        "log": "{}（対数目盛）",
+        "series": ("訓練", "検証"),
+    },
 }
-_SERIES = {"en": ("training", "validation"), "ja": ("訓練", "検証")}
 _NOT_DRAWN = frozenset({"epoch", "learning_rate", "samples_per_second", "seconds", "time"})
 _MARKED = 12  # most epochs with a marker each
 _LABEL_GAP = 0.065  # distance between two labels, as a fraction of the height of the axes
@@ -31,20 +42,20 @@ _LOG_FROM = 30  # smallest ratio of losses for a logarithmic axis
 
 def learning_curve(
     history: Mapping[str, Sequence[float]],
-    ax: Axes | Sequence[Axes] | None = None,
+    ax: Axes | None = None,
     *,
     lang: Literal["en", "ja"] = "en",
     title: str | None = None,
     names: tuple[str, str] | None = None,
-) -> Figure:
+) -> Axes:
     """Draw loss and metrics over the epochs.
 
     Parameters
     ----------
     history : History or mapping of str to sequence of float
         Result of `fit`: ``"loss"`` and metrics, with or without ``"val_"`` counterparts.
-    ax : Axes or sequence of Axes, optional
-        Axes, one for each quantity; by default those of a new figure.
+    ax : Axes, optional
+        The axes; by default those of a new figure.
     lang : {"en", "ja"}, default "en"
         Language of the labels; English, with a warning, if this machine has no Japanese font.
     title : str, optional
@@ -54,46 +65,39 @@ def learning_curve(
 
     Returns
     -------
-    Figure
-        The figure; ``figure.savefig("curve.png")`` writes it to a file.
+    Axes
+        The axes, divided into a panel for each quantity if there are several;
+        ``axes.figure.savefig("curve.png")`` writes them to a file.
 
     Raises
     ------
     ValueError
         If the history is empty or the language unknown.
 
+    Notes
+    -----
+    The scale of a loss is logarithmic, and says so, if the largest is over 30 times the smallest.
+
     Examples
     --------
-    >>> figure = learning_curve({"loss": [0.9, 0.4, 0.2], "val_loss": [0.8, 0.5, 0.4]})
-    >>> figure.axes[0].get_xlabel()
-    'Epoch'
+    >>> axes = learning_curve({"loss": [0.9, 0.4, 0.2], "val_loss": [0.8, 0.5, 0.4]})
+    >>> axes.get_xlabel(), len(axes.lines)
+    ('Epoch', 2)
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    if lang not in _WORDS:
-        raise ValueError(f"learning_curve: lang must be 'en' or 'ja', got {lang!r}")
-    font = japanese_font() if lang == "ja" else None
-    if font is None:
-        lang = "en"
+    words, font = wording("learning_curve", _WORDS, lang)
     quantities = _quantities(history)
     if not quantities:
         raise ValueError("learning_curve: the history has no finished epoch to draw")
-    if ax is None:
-        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04)
-        figure = Figure(figsize=(5.2 * len(quantities), 3.9), dpi=150, layout=layout)
-        axes: list[Any] = list(figure.subplots(1, len(quantities), squeeze=False)[0])
-    else:
-        axes = list(ax) if not hasattr(ax, "plot") else [ax]
-        figure = axes[0].figure
-    for panel, quantity in zip(axes, quantities, strict=False):
-        curves = _curves(history, quantity, names or _SERIES[lang])
-        _draw(panel, quantity, curves, _WORDS[lang])
+    count = len(quantities)
+    ax = axes_for(ax, (5.2 * count, 3.9))
+    panels = [ax] if count == 1 else [*divided(ax, 1, count)[0]]
+    for panel, quantity in zip(panels, quantities, strict=True):
+        _draw(panel, quantity, _curves(history, quantity, names or words["series"]), words)
     if title:
-        figure.suptitle(title, x=0.015, ha="left", color=INK, fontsize=13, fontweight="bold")
-    if font is not None:
-        set_font(figure, font)
-    return figure
+        above = {"x": 0.015, "ha": "left", "color": INK, "fontsize": 13, "fontweight": "bold"}
+        ax.figure.suptitle(title, fontfamily=font, **above)
+    set_font(font, ax, *panels)
+    return ax
 
 
 def _quantities(history: Mapping[str, Sequence[float]]) -> list[str]:
@@ -113,7 +117,7 @@ def _curves(
     return curves
 
 
-def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, str]) -> None:
+def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, Any]) -> None:
     epochs = max(len(values) for _, _, values in curves)
     for _, color, values in curves:
         where = [i + 1 for i, v in enumerate(values) if math.isfinite(v)]
@@ -125,8 +129,8 @@ def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, str]) 
     _scale(panel, quantity, [v for _, _, values in curves for v in values if math.isfinite(v)])
     _decorate(panel, epochs)
     panel.set_xlabel(words["epoch"], color=INK)
-    heading = words.get(quantity, quantity.replace("_", " ").capitalize())
-    panel.set_title(heading, loc="left", color=INK, fontsize=11)
+    name = words.get(quantity, quantity.replace("_", " ").capitalize())
+    heading(panel, words["log"].format(name) if panel.get_yscale() == "log" else name)
     _label_ends(panel, quantity, curves)
 
 
