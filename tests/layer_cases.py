@@ -100,6 +100,7 @@ LAYER_CASES: dict[str, LayerCase] = {
         lambda: gk.Embedding(4, 2, mask_zero=True, weight_init="he"), (3, 2), vocabulary=4
     ),
     "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
+    "Dropout of the paper": LayerCase(lambda: gk.Dropout(0.4, scaled="prediction"), (50,)),
     **{
         cls.__name__: LayerCase(cls, (7,), flops=TABLE[cls.op].flops([(7,)], [(7,)]))
         for cls in ACTIVATIONS.values()

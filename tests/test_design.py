@@ -64,7 +64,8 @@ def test_values_shapes_and_costs_are_those_of_the_model() -> None:
     assert pooling["How far does the kernel move? (stride)"] == "kernel_size (default)"
     assert ("Is there a bias? (use_bias)", "False") in found["dense (Dense)"]
     dropped = "Which fraction of the elements is dropped? (rate)"
-    assert found["dropout (Dropout)"] == [(dropped, "0.3")]
+    scaled = "When are the outputs scaled? (scaled)"
+    assert found["dropout (Dropout)"] == [(dropped, "0.3"), (scaled, "training (default)")]
     assert ("How many layers have weights?", "2 of 5") in found["the whole"]
 
 

@@ -59,6 +59,7 @@ LAYERS = [
     *(gk.Conv2DTranspose(4, 2, stride=2, activation="silu"), gk.MaxPool2D(2), gk.AvgPool2D(3)),
     *(gk.MaxPool2D(3, stride=1, padding="same"), gk.GlobalMaxPool2D(), gk.GlobalAvgPool2D()),
     *(gk.BatchNorm(), gk.LayerNorm(), gk.Dropout(0.5), gk.Softmax(), gk.Sigmoid(), gk.Flatten()),
+    gk.Dropout(0.5, scaled="prediction"),
 ]
 
 

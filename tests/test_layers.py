@@ -104,6 +104,29 @@ def test_dropout_does_nothing_in_prediction() -> None:
     np.testing.assert_array_equal(layer.backward(x), x)
 
 
+def test_dropout_of_the_paper_scales_in_prediction_with_the_same_expectation() -> None:
+    usual, paper = gk.Dropout(0.25), gk.Dropout(0.25, scaled="prediction")
+    x, dy = np.ones((200, 500)), np.full((200, 500), 2.0)
+    y = paper.forward(x, training=True)
+    np.testing.assert_allclose(y, 0.75 * usual.forward(x, training=True), rtol=1e-15)
+    np.testing.assert_allclose(paper.backward(dy), 2 * y, rtol=1e-15)
+    np.testing.assert_array_equal(paper.forward(x), 0.75 * x)
+    np.testing.assert_array_equal(paper.backward(dy), 0.75 * dy)
+    assert y.mean() == pytest.approx(0.75, abs=5 * np.sqrt(0.25 * 0.75 / x.size))
+
+
+def test_both_forms_of_dropout_compute_the_same_network() -> None:
+    x, outputs = np.random.default_rng(0).random((40, 6)), []
+    for form, scale in (("training", 0.1), ("prediction", 0.2)):  # of the weights behind it
+        last = gk.Dense(3, weight_init=gk.init.Constant(scale))
+        layers = gk.Dense(64, "relu"), gk.Dropout(0.5, scaled=form), last
+        model = gk.Sequential(*layers, dtype="float64", seed=0)
+        model.build((6,))
+        outputs.append([model.forward(x, training=True), model.predict(x)])
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-12)
+    assert np.abs(outputs[0][0] - outputs[0][1]).max() > 0.1
+
+
 def test_each_step_and_each_layer_drops_something_else() -> None:
     model = gk.Sequential(gk.Dropout(0.5), gk.Dropout(0.5))
     model.build((100,))
@@ -181,6 +204,11 @@ def test_a_subclass_with_a_pass_of_its_own_is_not_native() -> None:
         (lambda: gk.Dense(2, bias_init=3), TypeError, "must be a name or a callable, got 3"),
         (lambda: gk.Dropout(1), ValueError, "Dropout: rate must be at least 0 and below 1, got 1"),
         (lambda: gk.Dropout("x"), TypeError, "Dropout: rate must be a number, got 'x'"),
+        (
+            lambda: gk.Dropout(0.5, scaled="test"),
+            ValueError,
+            'Dropout: scaled must be "training" or "prediction", got \'test\'',
+        ),
         (lambda: gk.Reshape((-1, -1)), ValueError, r"only one length in shape may be -1"),
         (lambda: gk.Reshape((0, 2)), ValueError, "a length in shape must be at least 1, got 0"),
         (lambda: gk.ELU(-1), ValueError, "ELU: alpha must be at least 0, got -1"),

@@ -1,4 +1,4 @@
-"""The command line: ``gyaku train``, ``evaluate``, ``predict``, ``summary``, ``info``."""
+"""Commands: ``gyaku train``, ``evaluate``, ``predict``, ``summary``, ``info``, ``lesson``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "stop_command"]
 
-_VERBS = ("train", "evaluate", "predict", "summary", "info")
+_VERBS = ("train", "evaluate", "predict", "summary", "info", "lesson")
 
 _PAGE = """\
 Train neural networks on CPUs.
@@ -26,6 +26,7 @@ commands:
   predict     let a trained model read digits, of a data set or your own
   summary     show the layers of a model
   info        show processor, threads and measured speed of this machine
+  lesson      run a lesson of the course
 
 'gyaku train --help' and so on explain each of them.
 """

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 
-from gyaku.data import read_idx
+from gyaku.data import read_digit, read_idx
 from gyaku.files import FileError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     kind = path.suffix.lower()
     path.stat()  # raise for a missing file before its suffix is judged
     if kind in _PICTURES:
-        return _picture(path, shape)
+        return read_digit(path, shape)[np.newaxis]
     if kind in _TABLES:
         values = _table(path)
     elif kind in (".npy", ".npz"):
@@ -161,65 +160,3 @@ def _table(path: Path) -> NDArray[Any]:
     if not rows:
         raise FileError(f"{path} holds no numbers")
     return np.array(rows)
-
-
-def _picture(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read a picture of one digit, in the format of the model's training images."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise FileError(f"{path} is a picture, which needs Pillow: pip install pillow") from None
-    if not (len(shape) in (2, 3) and shape[2:] in ((), (1,))):
-        raise FileError(f"{path} is a picture, but the model takes samples of shape {shape}")
-    try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            paper = Image.new("RGBA", picture.size, "white")
-            grey = Image.alpha_composite(paper, picture.convert("RGBA")).convert("L")
-    except FileNotFoundError:
-        raise
-    except UnidentifiedImageError:
-        raise FileError(f"{path} is not a picture that can be read") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise FileError(f"{path} has too many pixels") from None
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's errors for truncated files
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise FileError(f"{path} is a damaged picture") from None
-    ink = np.asarray(grey, np.float64)
-    edge = np.median(np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]))
-    ink = np.abs(ink - edge)  # dark on light or light on dark
-    if ink.max() < 16:
-        raise FileError(f"{path} shows nothing but one colour")
-    height, width = shape[:2]
-    if ink.shape != (height, width):
-        ink = _centred(ink, height, width)
-    image: NDArray[np.uint8] = np.round(ink / ink.max() * 255).astype(np.uint8)
-    return image.reshape(1, *shape)
-
-
-def _centred(ink: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Crop the digit, and scale it into the middle of a small image.
-
-    As in MNIST: into a box of 20 x 20 of the 28 x 28 pixels, with the centre of mass in the
-    middle. Images of 8 x 8 are filled.
-    """
-    from PIL import Image
-
-    drawn = ink > 0.25 * ink.max()
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    margin = 4 if min(height, width) >= 20 else 0
-    scale = min((height - 2 * margin) / cut.shape[0], (width - 2 * margin) / cut.shape[1])
-    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
-    small = np.asarray(
-        Image.fromarray(cut.astype(np.float32)).resize(size, Image.Resampling.BOX), np.float64
-    )
-    weights = small / small.sum()
-    top = height / 2 - (weights.sum(axis=1) * (np.arange(size[1]) + 0.5)).sum()
-    left = width / 2 - (weights.sum(axis=0) * (np.arange(size[0]) + 0.5)).sum()
-    y = min(max(0, round(top)), height - size[1])
-    x = min(max(0, round(left)), width - size[0])
-    centred = np.zeros((height, width))
-    centred[y : y + size[1], x : x + size[0]] = small
-    return centred

@@ -12,6 +12,7 @@ from gyaku.data.features import word_features
 from gyaku.data.idx import read_idx
 from gyaku.data.mnist import mnist
 from gyaku.data.nab import nab
+from gyaku.data.picture import read_digit
 from gyaku.data.sequences import batches_by_length, pad
 from gyaku.data.series import Series, windows
 from gyaku.data.treebank import treebank
@@ -39,6 +40,7 @@ __all__ = [
     "nab",
     "pad",
     "read_conllu",
+    "read_digit",
     "read_idx",
     "treebank",
     "windows",

@@ -46,6 +46,7 @@ _QUESTIONS = {
     "return_sequences": "Is there an output for each time step?",
     "return_state": "Are the last states outputs as well?",
     "scale": "Which factor scales the inputs?",
+    "scaled": "When are the outputs scaled?",
     "shape": "Which shape?",
     "stateful": "Does a batch begin with the states of the one before?",
     "stride": "How far does the kernel move?",

@@ -6,6 +6,7 @@ from gyaku.plots.activation_histograms import activation_histograms
 from gyaku.plots.activations import activations
 from gyaku.plots.anomalies import anomalies
 from gyaku.plots.confusion_matrix import confusion_matrix
+from gyaku.plots.curves import curves
 from gyaku.plots.decision_boundary import decision_boundary
 from gyaku.plots.error_surface import animate_paths, error_surface
 from gyaku.plots.feature_maps import feature_maps
@@ -26,6 +27,7 @@ __all__ = [
     "animate_paths",
     "anomalies",
     "confusion_matrix",
+    "curves",
     "decision_boundary",
 ]
 __all__ += ["error_surface", "feature_maps", "filters", "gates", "gradient_sizes", "hidden_codes"]

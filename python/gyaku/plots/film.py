@@ -37,6 +37,9 @@ def film(
         The animation; its ``save("film.gif")`` writes a file.
     """
     draw(0)
+    figure = ax.figure
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: frames are drawn in half the time
     return _shown()(ax.figure, draw, frames=frames, interval=interval, cache_frame_data=False)
 
 
