@@ -45,7 +45,7 @@ ANY_ISA = {
     *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols"),
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_progress"),
-    *("test_lessons", "test_readme", "test_reference"),
+    *("test_guides", "test_lessons", "test_readme", "test_reference"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),

@@ -70,7 +70,10 @@ def curves(
     _, font = wording("curves", {"en": (), "ja": ()}, lang)
     axes = axes_for(ax, (6.4, 3.9))
     for number, (name, given) in enumerate(values.items()):
-        x, y = given if isinstance(given, tuple) else (np.arange(1, 1 + len(given)), given)
+        counted = not isinstance(given, tuple)
+        x, y = (np.arange(1, 1 + len(given)), given) if counted else given
+        if counted:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.plot(
             *(x, y),
             label=name,
