@@ -94,6 +94,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     state: dict[str, NDArray[Any]]
     _size: int = 0  # of the parameters that the state is for
     _begun: int = 0  # the step at which the schedule began
+    _copied: bool = False  # the state belongs to a model with the parameters `params`
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
@@ -103,8 +104,8 @@ class Optimizer(Component, table=OPTIMIZERS):
         self.weight_decay = number(owner, "weight_decay", weight_decay, least=0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the model's buffers and what `begin` derives."""
-        derived = {"params", "grads", "_rates", "_schedule", "_last"}
+        """Leave out the gradients and what `begin` derives."""
+        derived = {"grads", "_rates", "_schedule", "_last"}
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def follow(self, model: Parametric) -> None:
@@ -118,8 +119,9 @@ class Optimizer(Component, table=OPTIMIZERS):
         model = _trained(model)
         if self._size == model.flat_params.size:
             self.params, self.grads = model.flat_params, model.flat_grads
-            self.clock = _aligned(self.clock)
-            self.state = {name: _aligned(each) for name, each in self.state.items()}
+            self.clock = memory.copy(self.clock)
+            self.state = {name: memory.copy(each) for name, each in self.state.items()}
+            self._copied = False
 
     def follows(self, model: Parametric) -> bool:
         """Return whether the state is that of a model's training.
@@ -204,6 +206,9 @@ class Optimizer(Component, table=OPTIMIZERS):
             self._span(restart=True)
             self._fill()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _copied=True)
+
     def begin(self, model: Parametric, total_steps: int | None = None) -> None:
         """Prepare for a model and a training of known length.
 
@@ -211,11 +216,14 @@ class Optimizer(Component, table=OPTIMIZERS):
         ----------
         model : Sequential or anything with flat_params and flat_grads
             The model to train. The state is kept if it trained this model before, with the same
-            layers frozen, and its schedule goes on.
+            layers frozen, and its schedule goes on; that of a copied or unpickled optimizer is kept
+            for the same parameters.
         total_steps : int, optional
             Number of steps; schedules that depend on it begin anew.
         """
         model = _trained(model)
+        if self._copied and np.array_equal(self.params, model.flat_params):
+            self.follow(model)
         is_new = self.params is not model.flat_params
         if is_new:
             self._attach(model)
@@ -229,6 +237,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     def _attach(self, model: Parametric) -> None:
         """Take the model's buffers, with a state of zeros."""
         self.params, self.grads = model.flat_params, model.flat_grads
+        self._copied = False
         self._size = self.params.size
         self.clock = memory.zeros((4,), np.float64)
         self.clock[2:] = 1
@@ -363,12 +372,6 @@ def _trained(model: Parametric) -> Parametric:
     """Return the trained parameters of a model with frozen layers, otherwise all."""
     trained: Parametric = getattr(model, "trained", model)
     return trained
-
-
-def _aligned(array: NDArray[Any]) -> NDArray[Any]:
-    copy = memory.empty(array.shape, array.dtype)
-    copy[...] = array
-    return copy
 
 
 def _checked_rate(
