@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.checks import no_class
+from gyaku.checks import no_class, number
 from gyaku.components import Component, Table, is_kind_or_function
 from gyaku.names import choose, missing_from
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Accuracy", "MeanSquaredError", "Metric"]
+__all__ = ["Accuracy", "BinaryAccuracy", "MeanSquaredError", "Metric"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -106,6 +106,46 @@ class Accuracy(Metric):
     ) -> NDArray[np.float64]:
         """Return the number of right samples; see `Metric`."""
         return ops.count_correct(y, t, lengths=lengths)
+
+
+class BinaryAccuracy(Metric):
+    """Fraction of yes-or-no labels that are right, of several a sample.
+
+    Parameters
+    ----------
+    threshold : float
+        Output above which a label counts as yes: 0.5 for probabilities, 0 for logits.
+
+    Notes
+    -----
+    The targets have the shape of the outputs, and those above 1/2 are yes. All labels of a sample
+    count; of padded sequences, those of the real steps.
+
+    Examples
+    --------
+    >>> correct = BinaryAccuracy()(np.array([[0.9, 0.2, 0.6]]), np.array([[1.0, 0.0, 0.0]]))
+    >>> print(correct / 3)
+    [0.66666667]
+    """
+
+    native = True
+    name = "binary_accuracy"
+    counts = True
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = number("BinaryAccuracy", "threshold", threshold)
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Return the product of all axes; see `Metric`."""
+        return math.prod(shape)
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the number of right labels; see `Metric`."""
+        return ops.count_correct(
+            *(y[..., np.newaxis], t[..., np.newaxis]), lengths=lengths, threshold=self.threshold
+        )
 
 
 class MeanSquaredError(Metric):
