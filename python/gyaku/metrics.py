@@ -125,7 +125,7 @@ class BinaryAccuracy(Metric):
     --------
     >>> correct = BinaryAccuracy()(np.array([[0.9, 0.2, 0.6]]), np.array([[1.0, 0.0, 0.0]]))
     >>> print(correct / 3)
-    [0.66666667]
+    [0.6667]
     """
 
     native = True
