@@ -239,9 +239,11 @@ def loss_cases() -> Iterator[Case]:
                     "cross_entropy", f"{n}x{c}-{what}", make, sparse=what == "labels", **options
                 )
         for reduction in ("mean", "sum"):
-            for name in DIFFERENCES:
+            for name in (*DIFFERENCES, "sigmoid_cross_entropy"):
                 make = arrays(normal((n, c)), normal((n, c)))
                 yield Case(name, f"{n}x{c}", make, reduction=reduction)
+            make = arrays(simplex(n, c), simplex(n, c))
+            yield Case("binary_cross_entropy", f"{n}x{c}", make, reduction=reduction, delta=0.01)
         make = arrays(integers((n, c)), integers((n, c)))
         yield Case("sum_squared_error", f"{n}x{c}-whole", make, exact=True, reduction="sum")
     for name in DIFFERENCES:
@@ -257,6 +259,9 @@ def loss_cases() -> Iterator[Case]:
     yield Case("softmax_cross_entropy", "far", arrays(far, constant([1, 1], np.int64)))
     broken = constant([[0.5, np.nan, 1.0], [0.0, 2.0, 2.5]])
     yield Case("softmax_cross_entropy", "nan", arrays(broken, constant([0, 1], np.int64)))
+    yes = constant([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    yield Case("sigmoid_cross_entropy", "far", arrays(far, yes), sparse=True)
+    yield Case("huber", "near", arrays(normal((9, 33)), normal((9, 33))), delta=0.25)
     certain = constant([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     yield Case("cross_entropy", "certain", arrays(certain, constant([0, 0], np.int64)), sparse=True)
 

@@ -52,13 +52,16 @@ def sequence_cases() -> Iterator[Case]:
                 yield from both("softmax_cross_entropy", label, make, sparse=sparse, **options)
                 make = arrays(shares(shape), target)
                 yield from both("cross_entropy", label, make, sparse=what == "labels", **options)
-            for op in DIFFERENCES:
+            for op in (*DIFFERENCES, "sigmoid_cross_entropy"):
                 make = arrays(normal(shape), normal(shape))
                 yield from both(op, name, make, reduction=reduction)
+            make = arrays(shares(shape), shares(shape))
+            yield from both("binary_cross_entropy", name, make, reduction=reduction)
         yield from both("count_correct", name, arrays(integers(shape), labels(shape)))
         yield from both("count_correct", f"{name}-rows", arrays(integers(shape), integers(shape)))
     binary = arrays(normal((5, 7, 1)), lambda rng, _dtype: rng.integers(0, 2, (5, 7)))
     yield from both("count_correct", "binary-steps", binary)
+    yield from both("count_correct", "binary-logits", binary, threshold=0.0)
     for steps in (1, 5, 2**40):
         lengths = constant([1, 5, 3, 2], np.int64)
         yield Case("count_steps", f"of-{steps}", arrays(lengths), steps=steps)

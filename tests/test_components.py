@@ -117,6 +117,8 @@ def test_attributes_that_there_are_can_be_set() -> None:
     [
         (loss, "mse", "MeanSquaredError()"),
         (loss, "Cross_Entropy", "CrossEntropy()"),
+        (loss, "bce", "BinaryCrossEntropy()"),
+        (loss, "binary_crossentropy", "BinaryCrossEntropy()"),
         (metric, "acc", "Accuracy()"),
         (metric, "mse", "MeanSquaredError()"),
         (optimizer, "Adam", "Adam()"),
@@ -135,8 +137,10 @@ def test_other_names_are_taken(choose: Callable[[Any], object], given: Any, want
     [
         ("categorical_crossentropy", "'softmax_cross_entropy' for a last layer without activation"),
         ("sparse_categorical_crossentropy", "'cross_entropy' for a model that ends in Softmax"),
-        ("bce", r"for two classes end the model in Dense\(2\)"),
-        ("huber", "unknown loss 'huber', known are cross_entropy, mean_"),
+        (
+            "hinge",
+            "unknown loss 'hinge', known are binary_cross_entropy, cross_entropy, huber, mean_",
+        ),
     ],
 )
 def test_a_name_that_could_mean_several_losses_is_answered_with_advice(

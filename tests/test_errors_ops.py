@@ -221,6 +221,16 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
+        "huber: delta must be above 0, got -1.0",
+        lambda: ops.huber(ONES, ONES, delta=-1.0),
+    ),
+    (
+        ValueError,
+        "binary_cross_entropy: p and t must have the same shape, got (2, 3) and (2,)",
+        lambda: ops.binary_cross_entropy(ONES, zeros(2)),
+    ),
+    (
+        ValueError,
         "sum_squared_error: y and t must have the same shape, got (2, 3) and (3, 2)",
         lambda: ops.sum_squared_error(ONES, ONES.T),
     ),

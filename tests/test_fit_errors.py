@@ -304,7 +304,9 @@ def test_labels_need_outputs_in_a_row() -> None:
 
 
 def test_evaluate_wants_a_loss_that_it_knows() -> None:
-    message = 'evaluate: a loss is needed, as in loss="softmax_cross_entropy"; known are cross_en'
+    message = (
+        'evaluate: a loss is needed, as in loss="softmax_cross_entropy"; known are binary_cross_en'
+    )
     with pytest.raises(ValueError, match=message):
         gk.Sequential(gk.Dense(3)).evaluate(X, LABELS)
 

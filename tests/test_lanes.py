@@ -127,7 +127,9 @@ def test_sum_rows_spoils_one_column(dtype: DType) -> None:
 
 
 @each_dtype
-@pytest.mark.parametrize("name", [*DIFFERENCES, "cross_entropy"])
+@pytest.mark.parametrize(
+    "name", [*DIFFERENCES, "cross_entropy", "binary_cross_entropy", "sigmoid_cross_entropy"]
+)
 def test_a_loss_is_nan_and_its_gradient_shows_where(name: str, dtype: DType) -> None:
     for place, row in with_one(np.nan, dtype):
         x = np.stack([np.full_like(row, 0.25), row])

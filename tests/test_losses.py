@@ -33,6 +33,11 @@ EQUATIONS = {
     "sum_squared_error": lambda y, t: 0.5 * ((y - t) ** 2).sum(axis=1),
     "mean_squared_error": lambda y, t: ((y - t) ** 2).mean(axis=1),
     "mean_absolute_error": lambda y, t: np.abs(y - t).mean(axis=1),
+    "huber": lambda y, t: np.where(abs(y - t) < 1, (y - t) ** 2 / 2, abs(y - t) - 0.5).mean(axis=1),
+    "binary_cross_entropy": lambda y, t: (
+        -(t * np.log(y + 1e-7) + (1 - t) * np.log(1 - y + 1e-7)).mean(axis=1)
+    ),
+    "sigmoid_cross_entropy": lambda y, t: (np.log(1 + np.exp(y)) - y * t).mean(axis=1),
     "cross_entropy": lambda y, t: -(t * np.log(y + 1e-7)).sum(axis=1),
     "softmax_cross_entropy": lambda y, t: -(t * log_softmax(y)).sum(axis=1),
 }
@@ -111,6 +116,64 @@ def test_the_gradient_of_an_absolute_error_is_a_sign(backend: str) -> None:
     np.testing.assert_array_equal(6 * dy, [[0, -1, 1, 1, np.nan, np.nan]])
 
 
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_beyond_delta_the_huber_loss_is_a_line(backend: str) -> None:
+    gk.use_backend(backend)
+    y = np.array([[0.25, -0.5, 4.0, -np.inf, np.nan]])
+    for place, (loss, slope) in enumerate(
+        [(0.03125, 0.25), (0.125, -0.5), (1.875, 0.5), (np.inf, -0.5), (np.nan, np.nan)]
+    ):
+        value, dy = gk.losses.Huber(0.5)(y[:, place : place + 1], np.zeros((1, 1)))
+        np.testing.assert_array_equal([float(value), dy.item()], [loss, slope])
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sigmoid_cross_entropy_is_exact_for_large_logits(dtype: Any, backend: str) -> None:
+    gk.use_backend(backend)
+    logits, t = np.array([[1e4, -1e4, 1e4, -1e4]], dtype), np.array([[1, 0, 0, 1]], dtype)
+    loss, dy = gk.losses.loss("sigmoid_cross_entropy")(logits, t)
+    assert float(loss) == 2e4 / 4
+    np.testing.assert_array_equal(4 * dy, [[0, 0, 1, -1]])
+
+
+def test_probabilities_and_logits_have_the_same_binary_cross_entropy() -> None:
+    logits = np.random.default_rng(2).normal(size=(4, 3))
+    p = 1 / (1 + np.exp(-logits))
+    of_p, dp = gk.losses.BinaryCrossEntropy(delta=1e-15)(p, ROWS)
+    of_logits, dy = gk.losses.SigmoidCrossEntropy()(logits, ROWS)
+    assert float(of_p) == pytest.approx(float(of_logits), rel=1e-13)
+    np.testing.assert_allclose(dp * p * (1 - p), dy, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "threshold"),
+    [("bce", "sigmoid", 0.5), (gk.losses.SigmoidCrossEntropy(), None, 0.0)],
+)
+def test_several_labels_a_sample_are_learned(loss: Any, last: Any, threshold: float) -> None:
+    x = np.random.default_rng(0).random((500, 3), np.float32)
+    model = gk.Sequential(gk.Dense(3, last))
+    options: dict[str, Any] = {"optimizer": gk.Adam(0.1), "epochs": 30, "verbose": 0}
+    metrics = [gk.metrics.BinaryAccuracy(threshold)]
+    history = model.fit(x, x > 0.5, loss=loss, metrics=metrics, **options)
+    assert history["binary_accuracy"][-1] > 0.95
+    right = (model.predict(x) > threshold) == (x > 0.5)
+    assert model.evaluate(x, x > 0.5)["binary_accuracy"] == right.mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "advice"),
+    [
+        ("cross_entropy", "rewards large outputs alone, .* several labels a sample use Binary"),
+        ("sigmoid_cross_entropy", "SigmoidCrossEntropy adds another, .* or use BinaryCrossEntropy"),
+    ],
+)
+def test_a_sigmoid_before_another_loss_gets_advice(loss: str, advice: str) -> None:
+    x = np.eye(3, dtype=np.float32)
+    with pytest.warns(UserWarning, match=f"^fit: the model ends with a sigmoid and .*{advice}"):
+        gk.Sequential(gk.Dense(3, "sigmoid")).fit(x, x, loss=loss, epochs=1, verbose=0)
+
+
 def test_a_function_is_a_loss() -> None:
     def absolute(y, t):
         return np.abs(y - t).mean(), np.sign(y - t) / y.size
@@ -156,10 +219,11 @@ def test_a_function_that_returns_something_else_is_named(given: Any, message: st
         (
             lambda: gk.losses.loss("x"),
             ValueError,
-            "unknown loss 'x', known are cross_entropy, mean",
+            "unknown loss 'x', known are binary_cross_entropy, cross",
         ),
         (lambda: gk.losses.loss(3), TypeError, r"a name, a Loss or a function \(y, t\), got 3"),
         (lambda: SumSquaredError(reduction="none"), ValueError, "'mean' or 'sum', got 'none'"),
+        (lambda: gk.losses.Huber(0), ValueError, "Huber: delta must be positive, got 0"),
         (lambda: CrossEntropy(delta=-1), ValueError, "delta must be at least 0, got -1"),
         (
             lambda: SoftmaxCrossEntropy(label_smoothing=1),

@@ -123,6 +123,34 @@ def cross_entropy(arguments: list[Array], keywords: dict[str, Any], outputs: Sca
     return loss, np.abs(outputs[1])
 
 
+def labels_scale(
+    arguments: list[Array], keywords: dict[str, Any], terms: Scales, slopes: Array
+) -> Scales:
+    """Return the scale of a binary cross-entropy from those of its elements."""
+    samples, real = len(arguments[0]), np.ones(arguments[0].shape, bool)
+    features = max(arguments[0][:1].size, 1)
+    if (lengths := keywords.get("lengths")) is not None:
+        real[np.arange(real.shape[1]) >= lengths[:, np.newaxis]] = False
+        samples, features = lengths.sum(), max(arguments[0][:1, 0].size, 1)
+    factor = 1 / features / (1 if keywords.get("reduction") == "sum" else samples)
+    loss = factor * sum(term[real].sum() for term in terms)
+    return np.reshape(loss, 1), factor * np.where(real, slopes, 0)
+
+
+def binary_cross_entropy(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
+    p, t = arguments
+    delta = keywords.get("delta", 1e-7)
+    yes, no = p + delta, 1 - p + delta
+    # A rounding of 1 - p is one of 1.
+    terms = abs(t) * (1 + abs(np.log(yes))), abs(1 - t) * (1 / no + abs(np.log(no)))
+    return labels_scale(arguments, keywords, terms, abs(t) / yes + (1 + abs(t)) / no**2)
+
+
+def sigmoid_cross_entropy(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
+    x, t = arguments
+    return labels_scale(arguments, keywords, (1 + abs(x) + abs(x * t),), 1 + abs(t))
+
+
 def accumulate(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:
     value, totals, _slot = arguments
     count = keywords.get("count", [1])[0]
@@ -205,7 +233,7 @@ OWN |= {
     function.__name__: function
     for function in (
         *(matmul, softmax, log_softmax, softmax_backward, log_softmax_backward),
-        *(accumulate, rescale),
+        *(accumulate, rescale, binary_cross_entropy, sigmoid_cross_entropy),
         *(embedding_backward, batch_norm, batch_norm_inference, batch_norm_backward),
         *(layer_norm, layer_norm_backward),
     )

@@ -175,11 +175,11 @@ py::tuple cross_entropy(py::handle p, py::handle target, py::handle lengths, dou
                     6);
 }
 
-// A loss of the differences between outputs and targets; `slope` is the factor of its derivative.
+// A loss by element of outputs and targets of one shape; `slope` is the factor of its derivative.
 // The sum over the features is divided by it, the mean is not.
-py::tuple difference_loss(const char* name, KernelId id, py::handle y_array, py::handle t_array,
-                          py::handle lengths_array, double slope, bool mean_over_features,
-                          const std::string& reduction, double flops) {
+py::tuple element_loss(const char* name, KernelId id, py::handle y_array, py::handle t_array,
+                       py::handle lengths_array, double slope, bool mean_over_features,
+                       const std::string& reduction, double flops, double parameter = 0) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
   call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
@@ -187,6 +187,7 @@ py::tuple difference_loss(const char* name, KernelId id, py::handle y_array, py:
   LossArgs args{};
   args.rows = y.rows();
   args.columns = y.columns();
+  args.parameter = parameter;
   // The elements of a sample, or of a step, and the factor of its loss.
   std::int64_t features = args.columns;
   double scale = per_sample(call, y.rows(), reduction);
@@ -205,14 +206,33 @@ py::tuple difference_loss(const char* name, KernelId id, py::handle y_array, py:
 
 py::tuple squared_error(py::handle y, py::handle t, py::handle lengths, bool mean_over_features,
                         const std::string& reduction) {
-  return difference_loss("squared_error", KernelId::squared_error, y, t, lengths, 2,
-                         mean_over_features, reduction, 4);
+  return element_loss("squared_error", KernelId::squared_error, y, t, lengths, 2,
+                      mean_over_features, reduction, 4);
 }
 
 py::tuple absolute_error(py::handle y, py::handle t, py::handle lengths,
                          const std::string& reduction) {
-  return difference_loss("absolute_error", KernelId::absolute_error, y, t, lengths, 1, true,
-                         reduction, 3);
+  return element_loss("absolute_error", KernelId::absolute_error, y, t, lengths, 1, true, reduction,
+                      3);
+}
+
+py::tuple huber(py::handle y, py::handle t, py::handle lengths, double delta,
+                const std::string& reduction) {
+  require(delta > 0, "huber", "delta must be above 0");
+  return element_loss("huber", KernelId::huber, y, t, lengths, 1, true, reduction, 7, delta);
+}
+
+py::tuple binary_cross_entropy(py::handle p, py::handle t, py::handle lengths, double delta,
+                               const std::string& reduction) {
+  require(delta > 0, "binary_cross_entropy", "delta must be above 0");
+  return element_loss("binary_cross_entropy", KernelId::binary_cross_entropy, p, t, lengths, 1,
+                      true, reduction, 14, delta);
+}
+
+py::tuple sigmoid_cross_entropy(py::handle logits, py::handle t, py::handle lengths,
+                                const std::string& reduction) {
+  return element_loss("sigmoid_cross_entropy", KernelId::sigmoid_cross_entropy, logits, t, lengths,
+                      1, true, reduction, 10);
 }
 
 py::object count_steps(py::handle lengths_array, std::int64_t steps) {
@@ -228,8 +248,8 @@ py::object count_steps(py::handle lengths_array, std::int64_t steps) {
   return count;
 }
 
-py::object count_correct(py::handle scores_array, py::handle target_array,
-                         py::handle lengths_array) {
+py::object count_correct(py::handle scores_array, py::handle target_array, py::handle lengths_array,
+                         double threshold) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
   call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
@@ -248,6 +268,7 @@ py::object count_correct(py::handle scores_array, py::handle target_array,
   args.correct = static_cast<double*>(correct.data);
   args.rows = rows;
   args.columns = columns;
+  args.threshold = threshold;
   Operand whole = target.operand;
   whole.by_slice = false;
   std::vector<Operand> operands{scores.read(), whole, correct.write()};
@@ -271,9 +292,15 @@ void register_loss(py::module_& module) {
              py::arg("mean_over_features"), py::arg("reduction"));
   module.def("absolute_error", &absolute_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
              py::arg("reduction"));
+  module.def("huber", &huber, py::arg("y"), py::arg("t"), py::arg("lengths"), py::arg("delta"),
+             py::arg("reduction"));
+  module.def("binary_cross_entropy", &binary_cross_entropy, py::arg("p"), py::arg("t"),
+             py::arg("lengths"), py::arg("delta"), py::arg("reduction"));
+  module.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, py::arg("logits"), py::arg("t"),
+             py::arg("lengths"), py::arg("reduction"));
   module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
   module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
-             py::arg("lengths"));
+             py::arg("lengths"), py::arg("threshold"));
 }
 
 } // namespace gyaku::bindings

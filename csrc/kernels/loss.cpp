@@ -228,8 +228,14 @@ template <class T> void squared_error(const LossArgs& args, Slice slice) noexcep
     });
 }
 
-// loss = sum |y - t|; dy = factor sign(y - t), by comparison: a difference may be flushed to zero
-template <class T> void absolute_error(const LossArgs& args, Slice slice) noexcept {
+// The loss of an element and its derivative.
+template <class T> struct Element {
+  vec<T> loss, slope;
+};
+
+// loss = sum of those of the elements; dy = factor slope
+template <class T, class Formula>
+GYAKU_INLINE void element_rows(const LossArgs& args, Slice slice, Formula formula) {
   const std::int64_t columns = args.columns;
   const vec<T> factor = broadcast(static_cast<T>(over_count(args.gradient_factor, args.count)));
   for (std::int64_t row = slice.begin; row < slice.end; ++row) {
@@ -238,16 +244,49 @@ template <class T> void absolute_error(const LossArgs& args, Slice slice) noexce
     T* dy = static_cast<T*>(args.dy) + row * columns;
     const std::int64_t real = args.lengths == nullptr ? columns : real_part(args, row);
     vec<T> sums = zero<T>();
-    for_each_vector<T>(0, real, [&](std::int64_t j, int n) {
-      const vec<T> output = load(y + j, n), target = load(t + j, n), difference = output - target;
-      sums = sums + abs(difference);
-      // Otherwise zero or NaN.
-      store(dy + j, select(output < target, -factor, select(output > target, factor, difference)),
-            n);
+    for_each_vector<T>(0, real, [&](std::int64_t j, int n) GYAKU_INLINED {
+      const Element<T> element = formula(load(y + j, n), load(t + j, n));
+      sums = sums + fill_behind(element.loss, n, zero<T>());
+      store(dy + j, factor * element.slope, n);
     });
-    for_each_vector<T>(real, columns, [&](std::int64_t j, int n) { store(dy + j, zero<T>(), n); });
+    clear(dy + real, columns - real);
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
+}
+
+// |y - t|; sign(y - t), by comparison: a difference may be flushed to zero
+template <class T> void absolute_error(const LossArgs& args, Slice slice) noexcept {
+  element_rows<T>(args, slice, [](vec<T> y, vec<T> t) GYAKU_INLINED {
+    const vec<T> difference = y - t; // otherwise zero or NaN
+    return Element<T>{abs(difference),
+                      select(y < t, -one<T>(), select(y > t, one<T>(), difference))};
+  });
+}
+
+// c (|d| - c / 2) with c = min(|d|, delta), d = y - t; c with the sign of d
+template <class T> void huber(const LossArgs& args, Slice slice) noexcept {
+  const vec<T> delta = broadcast(static_cast<T>(args.parameter));
+  element_rows<T>(args, slice, [=](vec<T> y, vec<T> t) GYAKU_INLINED {
+    const vec<T> difference = y - t, size = abs(difference), near = min(delta, size);
+    return Element<T>{near * fma(near, vec<T>(T(-0.5)), size), copysign(near, difference)};
+  });
+}
+
+// -t log(p + delta) - (1 - t) log(1 - p + delta)
+template <class T> void binary_cross_entropy(const LossArgs& args, Slice slice) noexcept {
+  const vec<T> delta = broadcast(static_cast<T>(args.parameter));
+  element_rows<T>(args, slice, [=](vec<T> p, vec<T> t) GYAKU_INLINED {
+    const vec<T> yes = p + delta, no = one<T>() - p + delta, rest = one<T>() - t;
+    return Element<T>{-fma(t, log(yes), rest * log(no)), rest / no - t / yes};
+  });
+}
+
+// With p = sigmoid(x), the same without overflow: max(x, 0) - x t + log(1 + e^-|x|); p - t
+template <class T> void sigmoid_cross_entropy(const LossArgs& args, Slice slice) noexcept {
+  element_rows<T>(args, slice, [](vec<T> x, vec<T> t) GYAKU_INLINED {
+    const vec<T> e = exp(-abs(x)), p = select(x < zero<T>(), e, one<T>()) / (one<T>() + e);
+    return Element<T>{fma(-x, t, max(zero<T>(), x)) + log1p_of_fraction(e), p - t};
+  });
 }
 
 // Pairwise sum: halves down to blocks of at most 128, a block in eight interleaved sums; the same
@@ -300,7 +339,7 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
     if (is_padding(args, row)) continue;
     if (columns == 1) {
       const bool expected = args.labels != nullptr ? args.labels[row] > 0 : target[row] > T(0.5);
-      correct += (scores[row] > T(0.5)) == expected;
+      correct += (scores[row] > static_cast<T>(args.threshold)) == expected;
       continue;
     }
     const std::int64_t expected =
@@ -327,6 +366,16 @@ Entry squared_error_kernel() noexcept {
 // Slices of rows.
 Entry absolute_error_kernel() noexcept {
   return entry<LossArgs, absolute_error<float>, absolute_error<double>>;
+}
+// Slices of rows.
+Entry huber_kernel() noexcept { return entry<LossArgs, huber<float>, huber<double>>; }
+// Slices of rows.
+Entry binary_cross_entropy_kernel() noexcept {
+  return entry<LossArgs, binary_cross_entropy<float>, binary_cross_entropy<double>>;
+}
+// Slices of rows.
+Entry sigmoid_cross_entropy_kernel() noexcept {
+  return entry<LossArgs, sigmoid_cross_entropy<float>, sigmoid_cross_entropy<double>>;
 }
 // One slice.
 Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CrossEntropy", "Loss", "MeanAbsoluteError", "MeanSquaredError", "SoftmaxCrossEntropy"]
-__all__ += ["SumSquaredError"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "MeanAbsoluteError"]
+__all__ += ["MeanSquaredError", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaredError"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -184,6 +184,43 @@ class MeanAbsoluteError(Loss):
         return ops.mean_absolute_error(y, t, lengths=lengths, reduction=self.reduction)
 
 
+class Huber(Loss):
+    """Mean Huber loss: squared near the targets, absolute far from them.
+
+    Parameters
+    ----------
+    delta : float
+        Distance up to which the loss is quadratic.
+    reduction : {"mean", "sum"}
+        Mean or sum of the losses of a batch's samples.
+
+    Notes
+    -----
+    ``E = 1/K Σ_k c_k (|d_k| - c_k / 2)`` a sample of K elements with ``d = y - t`` and
+    ``c = min(|d|, δ)``: half the squared difference up to δ, a straight line beyond.
+    ``dE/dy = 1/K c sign(d)``: no outlier counts with more than δ, and near the minimum the gradient
+    goes to zero.
+
+    Examples
+    --------
+    >>> loss, dy = Huber()(np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]]))
+    >>> print(loss, dy)
+    1.3125 [[0.25 0.5 ]]
+    """
+
+    native = True
+
+    def __init__(self, delta: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.delta = number("Huber", "delta", delta, above=0)
+
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.huber(y, t, lengths=lengths, delta=self.delta, reduction=self.reduction)
+
+
 class CrossEntropy(Loss):
     """Cross-entropy of probabilities, the outputs of a softmax layer.
 
@@ -196,8 +233,9 @@ class CrossEntropy(Loss):
 
     Notes
     -----
-    ``E = -Σ_k t_k log(y_k + δ)`` a sample. `SoftmaxCrossEntropy` on a layer without activation is
-    faster and more exact.
+    ``E = -Σ_k t_k log(y_k + δ)`` a sample, which has one class. For several labels a sample, the
+    outputs of a sigmoid layer, there is `BinaryCrossEntropy`. `SoftmaxCrossEntropy` on a layer
+    without activation is faster and more exact.
     """
 
     native = True
@@ -256,6 +294,75 @@ class SoftmaxCrossEntropy(Loss):
             label_smoothing=self.label_smoothing,
             reduction=self.reduction,
         )
+
+
+class BinaryCrossEntropy(Loss):
+    """Binary cross-entropy of probabilities: several yes-or-no labels a sample.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Mean or sum of the losses of a batch's samples.
+    delta : float
+        Small constant in the logarithms.
+
+    Notes
+    -----
+    ``E = -1/K Σ_k (t_k log(y_k + δ) + (1 - t_k) log(1 - y_k + δ))`` a sample of K labels, any of
+    which may be 1, for outputs of a sigmoid. `SigmoidCrossEntropy` on a layer without activation is
+    faster and more exact.
+
+    Examples
+    --------
+    >>> loss, _ = BinaryCrossEntropy()(np.array([[0.9, 0.2]]), np.array([[1.0, 0.0]]))
+    >>> print(f"{loss:.4f}")
+    0.1643
+    """
+
+    native = True
+    advice = "It takes probabilities: end the model with Sigmoid, or use SigmoidCrossEntropy"
+
+    def __init__(self, *, reduction: str = "mean", delta: float = 1e-7) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = number("BinaryCrossEntropy", "delta", delta, above=0)
+
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.binary_cross_entropy(
+            *(y, t), lengths=lengths, delta=self.delta, reduction=self.reduction
+        )
+
+
+class SigmoidCrossEntropy(Loss):
+    """Sigmoid and binary cross-entropy in one, for a last layer without activation.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+        Mean or sum of the losses of a batch's samples.
+
+    Notes
+    -----
+    ``E = -1/K Σ_k (t_k log p_k + (1 - t_k) log(1 - p_k))`` a sample of K labels, any of which may
+    be 1, with ``p = sigmoid(y)``; ``dE/dy = 1/K (p - t)``. Exact for any logit, however large. The
+    metric is ``BinaryAccuracy(threshold=0)``.
+
+    Examples
+    --------
+    >>> loss, dlogits = SigmoidCrossEntropy()(np.array([[0.0, 1e4]]), np.array([[1.0, 1.0]]))
+    >>> print(f"{loss:.4f}", dlogits)
+    0.3466 [[-0.25  0.  ]]
+    """
+
+    native = True
+
+    def compute(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return loss and gradient; see `Loss.compute`."""
+        return ops.sigmoid_cross_entropy(y, t, lengths=lengths, reduction=self.reduction)
 
 
 class _Function(Loss):

@@ -20,6 +20,8 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z]
 
 ALIASES = {
     "acc": "accuracy",
+    "bce": "binary_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
     "f1_score": "f1",
     "glorot": "xavier",
     "glorot_uniform": "xavier",
@@ -61,11 +63,15 @@ FOREIGN = {
     "RNN": "SimpleRNN",
     "Swish": "SiLU",
     # Losses.
-    "BinaryCrossentropy": "losses.CrossEntropy",
+    "BCELoss": "losses.BinaryCrossEntropy",
+    "BCEWithLogitsLoss": "losses.SigmoidCrossEntropy",
+    "BinaryCrossentropy": "losses.BinaryCrossEntropy",
     "CategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     "CrossEntropyLoss": "losses.SoftmaxCrossEntropy",
+    "HuberLoss": "losses.Huber",
     "L1Loss": "losses.MeanAbsoluteError",
     "MSELoss": "losses.MeanSquaredError",
+    "SmoothL1Loss": "losses.Huber",
     "SparseCategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     # Arguments.
     "bias_initializer": "bias_init",
@@ -92,14 +98,7 @@ _BOTH = (
     "'softmax_cross_entropy' for a last layer without activation, 'cross_entropy' for a model that"
     " ends in Softmax; both take class numbers and rows"
 )
-_TWO = (
-    "for two classes end the model in Dense(2) and choose 'softmax_cross_entropy', whose targets"
-    " are the class numbers 0 and 1"
-)
 ADVICE = {
-    "bce": _TWO,
-    "binary_crossentropy": _TWO,
-    "binary_cross_entropy": _TWO,
     "categorical_crossentropy": _BOTH,
     "sparse_categorical_crossentropy": _BOTH,
 }

@@ -16,11 +16,11 @@ struct LossArgs {
   const std::int64_t* lengths; // real steps of each sample, or null if all steps are real
   const double* count;         // the divisor of the loss that depends on lengths, or null
   std::int64_t rows, columns;
-  // Of a padded sequence: rows of a sample and of a step; of squared_error, whose rows are samples,
-  // columns of a sample and of a step.
+  // Of a padded sequence: rows of a sample and of a step; of losses by element, whose rows are
+  // samples, columns of a sample and of a step.
   std::int64_t sample, step;
   double gradient_factor; // 1/rows for the mean, 1 for the sum; times the factor of the loss
-  double parameter;       // label smoothing, or the delta inside the logarithm
+  double parameter;       // label smoothing, or delta
   // squared_error: the activation with output y, whose derivative is a factor of dy; or identity
   Activation derivative;
   double alpha; // of that activation
@@ -48,6 +48,7 @@ struct CountCorrectArgs {
   const std::int64_t* lengths; // or null, see LossArgs
   std::int64_t rows, columns;
   std::int64_t sample, step; // rows
+  double threshold;          // of a single column
 };
 
 } // namespace gyaku

@@ -16,11 +16,11 @@ from gyaku.metrics.classes import (
     confusion_matrix,
 )
 from gyaku.metrics.numbers import R2, RootMeanSquaredError
-from gyaku.metrics.samples import Accuracy, MeanAbsoluteError, MeanSquaredError
+from gyaku.metrics.samples import Accuracy, BinaryAccuracy, MeanAbsoluteError, MeanSquaredError
 from gyaku.metrics.scores import AUC
 from gyaku.names import missing_from
 
-__all__ = ["AUC", "F1", "R2", "Accuracy", "BalancedAccuracy", "MeanAbsoluteError"]
+__all__ = ["AUC", "F1", "R2", "Accuracy", "BalancedAccuracy", "BinaryAccuracy", "MeanAbsoluteError"]
 __all__ += ["MeanSquaredError", "Metric", "Overall", "Precision", "Recall"]
 __all__ += ["RootMeanSquaredError", "TopAccuracy", "confusion_matrix"]
 

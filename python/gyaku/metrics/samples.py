@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku import ops
+from gyaku.checks import number
 from gyaku.metrics.base import Metric
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Accuracy", "MeanAbsoluteError", "MeanSquaredError"]
+__all__ = ["Accuracy", "BinaryAccuracy", "MeanAbsoluteError", "MeanSquaredError"]
 
 
 class Accuracy(Metric):
@@ -48,6 +49,47 @@ class Accuracy(Metric):
     ) -> NDArray[np.float64]:
         """Return the number of right samples; see `Metric`."""
         return ops.count_correct(y, t, lengths=lengths)
+
+
+class BinaryAccuracy(Metric):
+    """Fraction of yes-or-no labels that are right, of several a sample.
+
+    Parameters
+    ----------
+    threshold : float
+        Output above which a label counts as yes: 0.5 for probabilities, 0 for logits.
+
+    Notes
+    -----
+    The targets have the shape of the outputs, and those above 1/2 are yes. All labels of a sample
+    count; of padded sequences, those of the real steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> correct = BinaryAccuracy()(np.array([[0.9, 0.2, 0.6]]), np.array([[1.0, 0.0, 0.0]]))
+    >>> print(correct / 3)
+    [0.6667]
+    """
+
+    native = True
+    name = "binary_accuracy"
+    counts = larger_is_better = True
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = number("BinaryAccuracy", "threshold", threshold)
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Return the product of all axes; see `Metric`."""
+        return math.prod(shape)
+
+    def __call__(
+        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the number of right labels; see `Metric`."""
+        return ops.count_correct(
+            *(y[..., np.newaxis], t[..., np.newaxis]), lengths=lengths, threshold=self.threshold
+        )
 
 
 class MeanSquaredError(Metric):

@@ -27,7 +27,11 @@ __all__ = ["accumulate", "advance", "count_correct", "count_steps"]
     exact="it counts",
 )
 def count_correct(
-    scores: ArrayLike, target: ArrayLike, *, lengths: ArrayLike | None = None
+    scores: ArrayLike,
+    target: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    threshold: float = 0.5,
 ) -> NDArray[Any]:
     """Count the samples, or positions of samples, whose highest score is that of the target.
 
@@ -41,6 +45,8 @@ def count_correct(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for scores of shape (n, t, ..., c); only real
         steps count.
+    threshold : float, default 0.5
+        Score above which a single column, c = 1, says yes; 0 for logits.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def count_correct(
     Notes
     -----
     The highest score is the first maximum, and NaN counts as one. With one column, a sample is
-    right if score and target are on the same side of 1/2.
+    right if its score is above the threshold where its target is above 1/2, and only there.
 
     Examples
     --------

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     LossAndGradient = tuple[NDArray[Any], NDArray[Any]]
 
-__all__ = ["cross_entropy", "mean_absolute_error", "mean_squared_error", "softmax_cross_entropy"]
+__all__ = ["binary_cross_entropy", "cross_entropy", "huber", "mean_absolute_error"]
+__all__ += ["mean_squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
 __all__ += ["sum_squared_error"]
 
 
@@ -187,6 +188,11 @@ def _check_reduction(op: str, reduction: str, samples: int) -> None:
         raise ValueError(f'{op}: reduction must be "mean" or "sum", got {reduction!r}')
 
 
+def _check_delta(op: str, delta: float) -> None:
+    if not delta > 0:
+        raise ValueError(f"{op}: delta must be above 0, got {delta}")
+
+
 @operation(
     _core.softmax_cross_entropy,
     inputs="logits target",
@@ -326,22 +332,21 @@ def cross_entropy(
     p = scores_of(op, "p", p)
     lengths = sequence_lengths_of(op, "p", lengths, p)
     target = target_of(op, target, p, lengths)
-    if not delta > 0:
-        raise ValueError(f"{op}: delta must be above 0, got {delta}")
+    _check_delta(op, delta)
     _check_reduction(op, reduction, len(p))
     return prepared(p=p, target=target, lengths=lengths)
 
 
-def _difference_loss(
-    op: str, y: ArrayLike, t: ArrayLike, lengths: ArrayLike | None, reduction: str
+def _element_loss(
+    op: str, name: str, y: ArrayLike, t: ArrayLike, lengths: ArrayLike | None, reduction: str
 ) -> LossAndGradient:
-    y = floating(op, "y", y)
+    y = floating(op, name, y)
     t = floating(op, "t", t, y.dtype)
-    check_same_shape(op, "y and t", y, t)
+    check_same_shape(op, f"{name} and t", y, t)
     if y.ndim == 0:
-        raise ValueError(f"{op}: y must have at least one dimension, got a single number")
+        raise ValueError(f"{op}: {name} must have at least one dimension, got a single number")
     _check_reduction(op, reduction, len(y))
-    return prepared(y=y, t=t, lengths=sequence_lengths_of(op, "y", lengths, y))
+    return prepared(**{name: y}, t=t, lengths=sequence_lengths_of(op, name, lengths, y))
 
 
 @operation(
@@ -396,7 +401,7 @@ def sum_squared_error(
     >>> ops.sum_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _difference_loss("sum_squared_error", y, t, lengths, reduction)
+    return _element_loss("sum_squared_error", "y", y, t, lengths, reduction)
 
 
 @operation(
@@ -451,7 +456,7 @@ def mean_squared_error(
     >>> ops.mean_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _difference_loss("mean_squared_error", y, t, lengths, reduction)
+    return _element_loss("mean_squared_error", "y", y, t, lengths, reduction)
 
 
 @operation(
@@ -506,4 +511,198 @@ def mean_absolute_error(
     >>> ops.mean_absolute_error([[1.0, -2.0]], [[0.0, 0.0]])
     (array([1.5]), array([[ 0.5, -0.5]]))
     """
-    return _difference_loss("mean_absolute_error", y, t, lengths, reduction)
+    return _element_loss("mean_absolute_error", "y", y, t, lengths, reduction)
+
+
+@operation(
+    _core.huber,
+    inputs="y t",
+    outputs="loss dy",
+    shapes=_loss_and_gradient,
+    flops=per_element(7),
+    no_gradient="it returns its gradient",
+    roundings=6,
+    terms=_features,
+)
+def huber(
+    y: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    delta: float = 1.0,
+    reduction: str = "mean",
+) -> LossAndGradient:
+    """Compute the mean Huber loss of the differences of each sample, with its gradient.
+
+    Parameters
+    ----------
+    y : array_like
+        Outputs, of shape (n, ...), f elements a sample.
+    t : array_like
+        Targets, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
+    delta : float, default 1.0
+        Distance up to which the loss is quadratic, above 0.
+    reduction : {"mean", "sum"}, default "mean"
+        Mean or sum over the n samples.
+
+    Returns
+    -------
+    loss : ndarray
+        The loss, float64 of shape (1,).
+    dy : ndarray
+        Gradient with respect to the outputs, of their shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes differ, the batch is empty, delta is not positive, or there is no such reduction.
+
+    Notes
+    -----
+    With d = y - t and c = min(|d|, δ): L = Σ c (|d| - c / 2) / f, which is d² / 2 up to δ and
+    δ (|d| - δ / 2) beyond; dy = c sign(d) / f; both divided by n for the mean. Huber, "Robust
+    estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.huber([[0.5, -3.0]], [[0.0, 0.0]])
+    (array([1.3125]), array([[ 0.25, -0.5 ]]))
+    """
+    _check_delta("huber", delta)
+    return _element_loss("huber", "y", y, t, lengths, reduction)
+
+
+@operation(
+    _core.binary_cross_entropy,
+    inputs="p t",
+    outputs="loss dp",
+    shapes=_loss_and_gradient,
+    flops=per_element(14),
+    no_gradient="it returns its gradient",
+    roundings=8,
+    terms=_features,
+)
+def binary_cross_entropy(
+    p: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    delta: float = 1e-7,
+    reduction: str = "mean",
+) -> LossAndGradient:
+    """Compute the mean cross-entropy of yes-or-no labels, given probabilities, with its gradient.
+
+    Parameters
+    ----------
+    p : array_like
+        Probabilities of yes, of shape (n, ...), f labels a sample.
+    t : array_like
+        Targets, 0, 1 or between, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
+    delta : float, default 1e-7
+        Small positive constant that keeps the logarithms finite.
+    reduction : {"mean", "sum"}, default "mean"
+        Mean or sum over the n samples.
+
+    Returns
+    -------
+    loss : ndarray
+        The loss, float64 of shape (1,).
+    dp : ndarray
+        Gradient with respect to the probabilities, of their shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes differ, the batch is empty, delta is not positive, or there is no such reduction.
+
+    Notes
+    -----
+    L = -Σ (t log(p + δ) + (1 - t) log(1 - p + δ)) / f and
+    dp = ((1 - t) / (1 - p + δ) - t / (p + δ)) / f, both divided by n for the mean. Bishop, "Pattern
+    recognition and machine learning", section 5.2.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> loss, dp = ops.binary_cross_entropy([[0.5, 0.5]], [[1.0, 0.0]])
+    >>> loss.round(4)
+    array([0.6931])
+    >>> dp.round(4)
+    array([[-1.,  1.]])
+    """
+    _check_delta("binary_cross_entropy", delta)
+    return _element_loss("binary_cross_entropy", "p", p, t, lengths, reduction)
+
+
+@operation(
+    _core.sigmoid_cross_entropy,
+    inputs="logits t",
+    outputs="loss dlogits",
+    shapes=_loss_and_gradient,
+    flops=per_element(10),
+    no_gradient="it returns its gradient",
+    roundings=8,
+    terms=_features,
+)
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    reduction: str = "mean",
+) -> LossAndGradient:
+    """Compute the mean cross-entropy of yes-or-no labels, given logits, with its gradient.
+
+    Parameters
+    ----------
+    logits : array_like
+        Outputs without activation, of shape (n, ...), f labels a sample.
+    t : array_like
+        Targets, 0, 1 or between, of the same shape.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
+        counts as a sample then, and the gradient is zero behind them.
+    reduction : {"mean", "sum"}, default "mean"
+        Mean or sum over the n samples.
+
+    Returns
+    -------
+    loss : ndarray
+        The loss, float64 of shape (1,).
+    dlogits : ndarray
+        Gradient with respect to the logits, of their shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers.
+    ValueError
+        If shapes differ, the batch is empty, or there is no such reduction.
+
+    Notes
+    -----
+    With p = sigmoid(x): L = -Σ (t log p + (1 - t) log(1 - p)) / f, computed as
+    max(x, 0) - x t + log(1 + e^-|x|), which is finite for any finite x; dx = (p - t) / f; both
+    divided by n for the mean. Bishop, "Pattern recognition and machine learning", section 5.2.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> loss, dlogits = ops.sigmoid_cross_entropy([[0.0, 1e4]], [[1.0, 1.0]])
+    >>> loss.round(4)
+    array([0.3466])
+    >>> dlogits
+    array([[-0.25,  0.  ]])
+    """
+    return _element_loss("sigmoid_cross_entropy", "logits", logits, t, lengths, reduction)

@@ -13,17 +13,21 @@ __all__ = ["accumulate", "advance", "count_correct", "count_steps"]
 
 
 def count_correct(
-    scores: NDArray[Any], target: NDArray[Any], *, lengths: NDArray[np.int64] | None = None
+    scores: NDArray[Any],
+    target: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    threshold: float = 0.5,
 ) -> NDArray[Any]:
     """Count the positions whose highest score is that of the target."""
     # The highest score is the first maximum, and NaN counts as one. With one column, a position
-    # is right if score and target are on the same side of 1/2.
+    # is right if the score is above the threshold where the target is above 1/2, and only there.
     if lengths is not None:
         real = np.arange(scores.shape[1]) < lengths[:, np.newaxis]
-        return count_correct(scores[real], target[real])
+        return count_correct(scores[real], target[real], threshold=threshold)
     positions = scores.shape[:-1]
     if scores.shape[-1] == 1:
-        correct = (scores[..., 0] > 0.5) == (target.reshape(positions) > 0.5)
+        correct = (scores[..., 0] > threshold) == (target.reshape(positions) > 0.5)
     else:
         rows = target.shape == scores.shape
         labels = target.argmax(axis=-1) if rows else target.reshape(positions)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.reference.activation import sigmoid, softplus
 from gyaku.reference.softmax import log_softmax
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cross_entropy", "mean_absolute_error", "mean_squared_error", "softmax_cross_entropy"]
+__all__ = ["binary_cross_entropy", "cross_entropy", "huber", "mean_absolute_error"]
+__all__ += ["mean_squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
 __all__ += ["sum_squared_error"]
 
 
@@ -50,6 +52,10 @@ def _of_real_steps(
 
 def _per_sample(reduction: str, samples: int) -> float:
     return 1 / samples if reduction == "mean" else 1.0
+
+
+def _per_element(reduction: str, y: NDArray[Any]) -> float:
+    return _per_sample(reduction, len(y)) / max(y[:1].size, 1)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # inf - inf and 0 * inf
@@ -128,8 +134,7 @@ def mean_squared_error(
     """Return L = Σ (y - t)² / f, dy = 2 (y - t) / f, both divided by n for the mean."""
     if lengths is not None:
         return _of_real_steps(mean_squared_error, y, t, lengths, reduction=reduction)
-    features = max(y[:1].size, 1)
-    factor = _per_sample(reduction, len(y)) / features
+    factor = _per_element(reduction, y)
     return _squared_error(y, t, factor, 2 * factor)
 
 
@@ -145,5 +150,57 @@ def mean_absolute_error(
     if lengths is not None:
         return _of_real_steps(mean_absolute_error, y, t, lengths, reduction=reduction)
     difference = y - t
-    factor = _per_sample(reduction, len(y)) / max(y[:1].size, 1)
+    factor = _per_element(reduction, y)
     return _total(np.abs(difference), factor), factor * np.sign(difference)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # infinities are values here
+def huber(
+    y: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    delta: float = 1.0,
+    reduction: str = "mean",
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return L = Σ c (|y - t| - c / 2) / f with c = min(|y - t|, δ), dy = c sign(y - t) / f."""
+    if lengths is not None:
+        return _of_real_steps(huber, y, t, lengths, delta=delta, reduction=reduction)
+    difference = y - t
+    near = np.clip(difference, -delta, delta)
+    factor = _per_element(reduction, y)
+    return _total(np.abs(near) * (np.abs(difference) - np.abs(near) / 2), factor), factor * near
+
+
+@np.errstate(invalid="ignore")  # the logarithm of a negative number is NaN
+def binary_cross_entropy(
+    p: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    delta: float = 1e-7,
+    reduction: str = "mean",
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return L = -Σ (t log(p + δ) + (1 - t) log(1 - p + δ)) / f and its gradient."""
+    if lengths is not None:
+        return _of_real_steps(binary_cross_entropy, p, t, lengths, delta=delta, reduction=reduction)
+    yes, no = p + delta, 1 - p + delta
+    factor = _per_element(reduction, p)
+    loss = _total(t * np.log(yes) + (1 - t) * np.log(no), -factor)
+    return loss, factor * ((1 - t) / no - t / yes)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # infinities are values here
+def sigmoid_cross_entropy(
+    logits: NDArray[Any],
+    t: NDArray[Any],
+    *,
+    lengths: NDArray[np.int64] | None = None,
+    reduction: str = "mean",
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return L = Σ (log(1 + e^x) - x t) / f, dx = (sigmoid(x) - t) / f."""
+    if lengths is not None:
+        return _of_real_steps(sigmoid_cross_entropy, logits, t, lengths, reduction=reduction)
+    factor = _per_element(reduction, logits)
+    loss = softplus(logits) - logits * t
+    return _total(loss, factor), factor * (sigmoid(logits) - t)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gyaku.callbacks import Callbacks
 from gyaku.checks import number, truth, whole
-from gyaku.losses import SoftmaxCrossEntropy
+from gyaku.losses import CrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise_on_bytes, advise_on_targets
@@ -316,6 +316,17 @@ def _warn(passes: Passes, criterion: Criterion, shuffle: bool) -> None:
             found.append(
                 "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it"
                 " will learn slowly; leave the model's out, or use CrossEntropy"
+            )
+        if isinstance(loss, SigmoidCrossEntropy) and operation == "sigmoid":
+            found.append(
+                "fit: the model ends with a sigmoid and SigmoidCrossEntropy adds another, so it"
+                " will learn slowly; leave the model's out, or use BinaryCrossEntropy"
+            )
+        if isinstance(loss, CrossEntropy) and operation == "sigmoid":
+            found.append(
+                "fit: the model ends with a sigmoid and CrossEntropy rewards large outputs alone,"
+                " so all will approach 1; for several labels a sample use BinaryCrossEntropy, for"
+                " one class end the model with Softmax"
             )
     for each in found:
         warnings.warn(each, stacklevel=4)
