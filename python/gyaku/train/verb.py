@@ -33,7 +33,7 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
     -------
     callable
         The method. It raises for an unknown argument, with the closest name, and for a model in
-        use by another thread.
+        use by another thread; only predictions wait for each other.
     """
     owner, code = function.__name__, function.__code__
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
@@ -45,15 +45,25 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
             name = next(name for name in options if name not in known)
             raise TypeError(f"{owner}: {unknown('argument', name, arguments)}")
         if not self.lock.acquire(False):
-            raise RuntimeError(
-                f"{owner}: another thread uses this model; wait for it, or give each thread a model"
-            )
+            _wait_or_raise(owner, self)
+        outer, self.in_use = self.in_use, owner
         try:
             return function(self, *given, **options)
         finally:
+            self.in_use = outer
             self.lock.release()
 
     return method
+
+
+def _wait_or_raise(owner: str, model: Trainee) -> None:
+    """Wait for the predictions of other threads; raise if one of them does anything else."""
+    while owner == "predict" and model.in_use in ("", owner):
+        if model.lock.acquire(timeout=0.1):
+            return
+    raise RuntimeError(
+        f"{owner}: another thread uses this model; wait for it, or give each thread a model"
+    )
 
 
 class Late:
