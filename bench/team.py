@@ -1,7 +1,8 @@
 """The table of teams: the number of threads that gyaku chooses, against each fixed number.
 
 `python -m bench team`. Each experiment makes a machine that is not one's own: a neighbour on one
-core or on every core, fewer CPUs, a quota, bound threads, a second training at the same time.
+core or on every core, a slow CPU, fewer CPUs, siblings of one core, a quota, bound threads, a
+second training at the same time.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ TASKS = (*(narrow(width).name for width in WIDTHS), "mlp_seed", "mlp_big", "lene
 QUICK = ("width_32", "width_256")
 TIMING = ("--seconds", "0.2", "--calls", "4", "--no-loss", "--samples", "12000")
 SPIN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+HALF = """import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+while True:
+    end = time.perf_counter() + 1e-3
+    while time.perf_counter() < end: pass
+    time.sleep(1e-3)"""
+"""Half of a CPU, in turns of a millisecond."""
+TOPOLOGY = Path("/sys/devices/system/cpu")
 QUOTA = Path("/sys/fs/cgroup/cpu/gyaku-bench"), Path("/sys/fs/cgroup/gyaku-bench")
 """Control groups for a quota, v1 and v2."""
 
@@ -50,21 +59,33 @@ def cpus() -> list[int]:
 
 
 @contextlib.contextmanager
-def spinning(which: Sequence[int]) -> Iterator[None]:
+def spinning(which: Sequence[int], script: str = SPIN) -> Iterator[None]:
     """Keep CPUs busy by a process on each."""
     with contextlib.ExitStack() as stack:
         for cpu in which:
-            process = subprocess.Popen([sys.executable, "-c", SPIN, str(cpu)])
+            process = subprocess.Popen([sys.executable, "-c", script, str(cpu)])
             stack.callback(process.wait)
             stack.callback(process.kill)
         yield
 
 
+def siblings() -> list[int]:
+    """Return two CPUs that are hyper-threads of one core."""
+    cores: dict[str, int] = {}
+    for cpu in cpus():
+        with contextlib.suppress(OSError):
+            listed = (TOPOLOGY / f"cpu{cpu}/topology/thread_siblings_list").read_text()
+            if listed in cores:
+                return [cores[listed], cpu]
+            cores[listed] = cpu
+    raise Impossible("no two of its CPUs are hyper-threads of one core")
+
+
 @contextlib.contextmanager
-def confined() -> Iterator[None]:
-    """Confine the processes that are started to one CPU, as by ``taskset``."""
+def confined(which: Callable[[], Sequence[int]]) -> Iterator[None]:
+    """Confine the processes that are started to some CPUs, as by ``taskset``."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
+    os.sched_setaffinity(0, which())
     try:
         yield
     finally:
@@ -105,7 +126,17 @@ EXPERIMENTS = {
     "alone": Experiment("nothing else"),
     "one": Experiment("a spinning process on one CPU", lambda: spinning(cpus()[-1:])),
     "every": Experiment("a spinning process on every CPU", lambda: spinning(cpus())),
-    "confined": Experiment("one CPU for all threads, by affinity", confined),
+    "slow": Experiment(
+        "cores of two kinds: half of one CPU is taken", lambda: spinning(cpus()[-1:], HALF)
+    ),
+    "confined": Experiment(
+        "one CPU for all threads, by affinity", lambda: confined(lambda: cpus()[-1:])
+    ),
+    "siblings": Experiment(
+        "hyper-threads of one core",
+        lambda: confined(siblings),
+        ("GYAKU_NUM_THREADS=2",),  # the default is one thread a core
+    ),
     "quota": Experiment("a quota of one CPU's time", limited),
     "bound": Experiment("bound threads", variables=("OMP_PROC_BIND=true",)),
     "pair": Experiment("two trainings at once", pair=True),

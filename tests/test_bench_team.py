@@ -56,9 +56,25 @@ def test_the_conditions_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with team.spinning(before[:1]):
         assert [process.poll() for process in started] == [None]
     assert started[0].poll() is not None
-    with team.confined():
+    with team.confined(lambda: before[-1:]):
         assert team.cpus() == before[-1:]
     assert team.cpus() == before
+
+
+def test_hyper_threads_are_found_or_said_to_be_missing(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "TOPOLOGY", tmp_path)
+    monkeypatch.setattr(team, "cpus", lambda: [0, 1, 2, 3])
+    for cpu in range(4):
+        (tmp_path / f"cpu{cpu}/topology").mkdir(parents=True)
+        listed = tmp_path / f"cpu{cpu}/topology/thread_siblings_list"
+        listed.write_text(f"{cpu}\n")
+    with pytest.raises(team.Impossible, match="hyper-threads"):
+        team.siblings()
+    for cpu in (1, 3):
+        (tmp_path / f"cpu{cpu}/topology/thread_siblings_list").write_text("1,3\n")
+    assert team.siblings() == [1, 3]
 
 
 def test_a_machine_without_control_groups_says_so(

@@ -29,7 +29,7 @@ class Machine:
         varies: bool = False,
     ) -> None:
         self.seconds, self.most, self.varies = seconds, most, varies
-        self.choice = _core.TeamChoice(limit, begins_alone, 0.0)
+        self.choice = _core.TeamChoice(limit, 1 if begins_alone else limit, 0.0)
         self.now = self.lost = 0.0
         self.may_lose = True
         self.steps = 0
@@ -169,3 +169,57 @@ def test_single_calls_are_compared_as_well() -> None:
     threads, seconds = zip(*machine.choice.paces(), strict=True)
     assert threads == (1, 2)
     assert seconds == pytest.approx((STEP, STEP / 1.8))
+
+
+@pytest.mark.parametrize(
+    ("first", "begins"), [(0, 1), (1, 1), (3, 2), (8, 8), (40, 32), (48, 48), (99, 48)]
+)
+def test_work_begins_on_as_many_threads_as_there_are_cpus_for(first: int, begins: int) -> None:
+    assert _core.TeamChoice(48, first, 0.0).threads == begins
+
+
+SMALL, LARGE, LONG = (50e-6, True), (2e-3, False), (50e-3, False)  # seconds, begins_alone
+
+
+def test_new_work_begins_on_the_idle_cpus() -> None:
+    neighbours = _core.Neighbours()
+    for now, idle, begins in ((0.0, 7, 8), (2.0, 4, 5), (4.0, 0, 1), (6.0, -3, 1)):
+        assert neighbours.look(now, True, idle)
+        assert neighbours.first_threads(*LARGE, 8) == max(1, begins)
+        assert neighbours.first_threads(*SMALL, 8) == 1
+        # Half of every CPU is more than half of one.
+        assert neighbours.first_threads(*LONG, 8) == 8
+    neighbours.look(8.0, True, 63)
+    assert neighbours.first_threads(*LARGE, 8) == 8
+
+
+def test_while_a_cpu_is_idle_neighbours_are_looked_at_once_a_second() -> None:
+    neighbours = _core.Neighbours()
+    assert neighbours.look(0.0, True, 1)
+    assert not neighbours.look(0.9, True, 0)
+    assert not neighbours.look(5.0, False, 0)  # not for known work
+    assert neighbours.look(5.0, True, 1)
+    assert not neighbours.are_busy(5.0)
+
+
+def test_a_process_at_its_end_delays_a_team_by_milliseconds() -> None:
+    neighbours = _core.Neighbours()
+    neighbours.look(0.0, True, 0)
+    assert neighbours.are_busy(0.0)
+    assert neighbours.first_threads(*LARGE, 2) == 1
+    assert not neighbours.look(0.004, False, 1)
+    assert neighbours.look(0.006, False, 1)
+    assert not neighbours.are_busy(0.006)
+    assert neighbours.first_threads(*LARGE, 2) == 2
+
+
+def test_busy_neighbours_delay_a_trial_by_a_second_at_most() -> None:
+    neighbours = _core.Neighbours()
+    looks = sum(neighbours.look(now, True, -1) for now in np.arange(0, 0.999, 1e-3))
+    assert 100 < looks < 250
+    assert neighbours.are_busy(0.99)
+    assert not neighbours.are_busy(1.0)
+    assert not neighbours.look(1.5, False, -1)
+    neighbours.look(1.5, True, -1)  # other work
+    assert neighbours.are_busy(2.4)
+    assert not neighbours.are_busy(2.6)

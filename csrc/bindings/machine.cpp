@@ -145,12 +145,32 @@ void register_machine(py::module_& module) {
   module.def("num_threads", [] { return thread_limit().threads; });
   module.def("set_num_threads", &choose_threads, py::arg("threads"), py::arg("exact") = true);
   py::class_<ClockedChoice>(module, "TeamChoice")
-      .def(py::init<int, bool, double>(), py::arg("limit"), py::arg("begins_alone"), py::arg("now"))
+      .def(py::init<int, int, double>(), py::arg("limit"), py::arg("first"), py::arg("now"))
       .def("plan", &ClockedChoice::plan, py::arg("now"), py::arg("runs"),
            py::arg("may_lose") = true)
       .def("took", &ClockedChoice::took, py::arg("now"), py::arg("seconds"))
       .def_property_readonly("threads", &ClockedChoice::threads)
       .def("paces", &ClockedChoice::paces);
+  py::class_<Neighbours>(module, "Neighbours")
+      .def(py::init<>())
+      .def(
+          "look",
+          [](Neighbours& self, double now, bool is_new, int idle) {
+            bool has_looked = false;
+            self.look(now, is_new, [&] {
+              has_looked = true;
+              return idle;
+            });
+            return has_looked;
+          },
+          py::arg("now"), py::arg("is_new"), py::arg("idle"))
+      .def("are_busy", &Neighbours::are_busy, py::arg("now"))
+      .def(
+          "first_threads",
+          [](const Neighbours& self, double seconds, bool begins_alone, int limit) {
+            return self.first_threads({0, seconds, begins_alone}, limit);
+          },
+          py::arg("seconds"), py::arg("begins_alone"), py::arg("limit"));
   module.def("measure_flops", &measure_flops, py::arg("dtype"), py::arg("threads"));
   module.def("measure_bandwidth", &measure_bandwidth, py::arg("bytes"), py::arg("threads"));
 }

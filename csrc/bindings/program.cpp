@@ -109,6 +109,19 @@ void abort(PyProgram& program) {
   program.reset();
 }
 
+// Records a call of `function`, which returns the outputs or None. An interrupt comes during the
+// call, if at all, so that this thread never stays at recording.
+void record(PyProgram& program, const py::object& function) {
+  begin(program);
+  try {
+    const py::object outputs = function();
+    end(program, outputs.is_none() ? py::sequence(py::tuple()) : outputs.cast<py::sequence>());
+  } catch (...) {
+    abort(program);
+    throw;
+  }
+}
+
 void host(const py::object& function, const py::sequence& reads, const py::sequence& writes) {
   std::vector<Operand> operands = operands_of(reads, Access::read);
   for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
@@ -218,6 +231,7 @@ void register_program(py::module_& module) {
       .def("begin", &begin)
       .def("end", &end, py::arg("outputs") = py::tuple())
       .def("abort", &abort)
+      .def("record", &record, py::arg("function"))
       .def("tasks", &tasks_of)
       .def("team", &team_of)
       .def("profile", &profile, py::arg("steps"))

@@ -310,6 +310,16 @@ template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
 // Too small for tiles: products and sums are rounded one by one, in vectors along the row of C or,
 // if it is short or B transposed, element by element.
 template <class T>
+GYAKU_INLINE T small_element(const MatmulArgs& args, const T* a, std::int64_t a_term,
+                             std::int64_t j) {
+  const T* const b = static_cast<const T*>(args.b) + j * (args.transpose_b ? args.ldb : 1);
+  const std::int64_t b_term = args.transpose_b ? 1 : args.ldb;
+  T sum = args.bias == nullptr ? T(0) : static_cast<const T*>(args.bias)[j];
+  for (std::int64_t p = 0; p < args.k; ++p) sum += a[p * a_term] * b[p * b_term];
+  return sum;
+}
+
+template <class T>
 GYAKU_INLINE void multiply_small_row(const MatmulArgs& args, const T* a, std::int64_t a_term,
                                      T* row) {
   const T* const b = static_cast<const T*>(args.b);
@@ -322,11 +332,33 @@ GYAKU_INLINE void multiply_small_row(const MatmulArgs& args, const T* a, std::in
         sum = sum + broadcast(a[p * a_term]) * load(b + p * ldb + j, n);
       store(row + j, sum, n);
     });
-  const std::int64_t b_term = args.transpose_b ? 1 : ldb, b_column = args.transpose_b ? ldb : 1;
+  for (std::int64_t j = 0; j < args.n; ++j) row[j] = small_element(args, a, a_term, j);
+}
+
+// Row i with activation and derivative.
+template <class T>
+GYAKU_INLINE void finish_few(const MatmulArgs& args, std::int64_t i, vec<T> sums) {
+  constexpr int width = vec<T>::width;
+  const std::int64_t at = i * args.ldc;
+  const T alpha = static_cast<T>(args.alpha);
+  alignas(64) T row[width], saved[width];
+  store(row, sums);
+  if (args.activation != Activation::identity) activate_row(args.activation, alpha, row, width);
+  if (args.derivative != Activation::identity) {
+    store(saved, load_few(static_cast<const T*>(args.saved) + at, args.n));
+    differentiate_row(args.derivative, alpha, saved, row, width);
+  }
+  store_few(static_cast<T*>(args.c) + at, load(row), args.n);
+}
+
+template <class T> GYAKU_INLINE void sum_small_columns(const MatmulArgs& args) {
+  const T* const b = static_cast<const T*>(args.b);
+  T* const sums = static_cast<T*>(args.column_sums);
+  if (args.n > few<T>) return sum_columns(b, args.ldb, args.k, args.n, sums, false);
   for (std::int64_t j = 0; j < args.n; ++j) {
-    T sum = bias == nullptr ? T(0) : bias[j];
-    for (std::int64_t p = 0; p < k; ++p) sum += a[p * a_term] * b[p * b_term + j * b_column];
-    row[j] = sum;
+    T sum = 0;
+    for (std::int64_t p = 0; p < args.k; ++p) sum += b[p * args.ldb + j];
+    sums[j] = sum;
   }
 }
 
@@ -335,12 +367,18 @@ template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexce
   const T* const a = static_cast<const T*>(args.a);
   const std::int64_t a_row = args.transpose_a ? 1 : args.lda,
                      a_term = args.transpose_a ? args.lda : 1;
+  const bool is_linear =
+      args.activation == Activation::identity && args.derivative == Activation::identity;
   for (std::int64_t i = slice.begin; i < slice.end; ++i) {
-    multiply_small_row(args, a + i * a_row, a_term, static_cast<T*>(args.c) + i * args.ldc);
-    finish_row<T>(args, i, 0, args.n);
-    if (i == 0 && args.column_sums != nullptr)
-      sum_columns(static_cast<const T*>(args.b), args.ldb, args.k, args.n,
-                  static_cast<T*>(args.column_sums), false);
+    const T* const from = a + i * a_row;
+    if (args.n <= few<T> && !is_linear) {
+      const auto element = [&](int j) { return small_element(args, from, a_term, j); };
+      finish_few<T>(args, i, make_few<T>(args.n, element));
+    } else {
+      multiply_small_row(args, from, a_term, static_cast<T*>(args.c) + i * args.ldc);
+      finish_row<T>(args, i, 0, args.n);
+    }
+    if (i == 0 && args.column_sums != nullptr) sum_small_columns<T>(args);
   }
 }
 

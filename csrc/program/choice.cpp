@@ -24,14 +24,19 @@ constexpr double jump = 1.5;           // of the pace: time to try a smaller tea
 constexpr double between_trials = 1;
 // A trial waits as many times what the last one lost, for each candidate: half a per cent in all.
 constexpr double thrift = 200;
+constexpr double between_looks = 1, between_busy_looks = 5e-3;
+// A team that shares every CPU is faster than one thread, which has half a CPU.
+constexpr double long_run = 20e-3;
+constexpr double search = .01;  // of a run: the longest search for an idle CPU before it
+constexpr double awake = 20e-3; // at most, members wait for work before they sleep
 
 } // namespace
 
-Choice::Choice(int limit, bool begins_alone, double now) {
+Choice::Choice(int limit, int first, double now) {
   for (int threads = 1; threads < limit; threads *= 2) candidates_[count_++].threads = threads;
   candidates_[count_++].threads = limit;
   for (Candidate& candidate : candidates_) candidate.tried = now;
-  current_ = begins_alone ? 0 : count_ - 1;
+  while (current_ + 1 < count_ && candidates_[current_ + 1].threads <= first) ++current_;
 }
 
 Choice::Plan Choice::plan(double now, std::int64_t runs, double work, bool may_lose) {
@@ -147,18 +152,38 @@ std::vector<std::pair<int, double>> Choice::paces() const {
   return found;
 }
 
+bool Neighbours::is_due(double now, bool is_new) const {
+  return now - looked_ >= (idle_ > 0 ? between_looks : between_busy_looks) &&
+         (is_new || are_busy(now));
+}
+
+int Neighbours::first_threads(const Load& load, int limit) const {
+  if (load.seconds >= long_run) return limit;
+  return load.begins_alone ? 1 : std::clamp(1 + idle_, 1, limit);
+}
+
 namespace {
 
 struct Remembered {
   std::uint64_t key = 0;
   int limit = 0;
+  bool was_reduced = false;     // to one thread, since no CPU was idle
   std::optional<Choice> choice; // none is zero bytes, which take no room in the module's file
 };
 constexpr std::size_t places = 256;
 Remembered memory[places]; // a place for each remainder of a key
 double thrifty_until = 0;  // after a trial that lost time, of any kind of work
-double looked = 0;         // for an idle CPU
+double team_ended = 0;     // and how many members other than the first it had
+int team_members = 0;
+Neighbours neighbours;
 std::atomic_flag memory_is_busy = ATOMIC_FLAG_INIT;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Members that wait for work look busy.
+int idle_cpus_now() { return idle_cpus() + (now() - team_ended < awake ? team_members : 0); }
 
 // The memory, or null while another thread is at it: then nothing waits.
 class Memory {
@@ -175,25 +200,29 @@ public:
     const bool is_it = is_mine_ && place.choice && place.key == load.key && place.limit == limit;
     return is_it ? &*place.choice : nullptr;
   }
-  Choice* make(const Load& load, int limit, double now) const {
+  // Begins anew what began alone for want of an idle CPU, as soon as there is one.
+  Choice* find_or_make(const Load& load, int limit, double now) const {
     if (!is_mine_) return nullptr;
-    // A training of a tenth of a second would notice the loss of a first trial.
-    if (now - looked >= between_trials) {
-      looked = now;
-      if (!has_idle_cpu()) thrifty_until = std::max(thrifty_until, now + between_trials);
-    }
+    Choice* found = find(load, limit);
+    look(load, now, found == nullptr);
+    const int first = neighbours.first_threads(load, limit);
     Remembered& place = memory[load.key % places];
-    place = {load.key, limit, Choice(limit, load.begins_alone || now < thrifty_until, now)};
+    if (found != nullptr && !(place.was_reduced && first > 1)) return found;
+    place = {load.key, limit, first == 1 && !load.begins_alone, Choice(limit, first, now)};
     return &*place.choice;
   }
 
 private:
+  static void look(const Load& load, double start, bool is_new) {
+    neighbours.look(start, is_new, [&] {
+      int idle = idle_cpus_now();
+      while (is_new && idle < 1 && now() - start < search * load.seconds) idle = idle_cpus_now();
+      return idle;
+    });
+  }
+
   bool is_mine_;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 } // namespace
 
@@ -203,10 +232,10 @@ Choice::Plan plan_runs(const Load& load, int limit, std::int64_t runs) {
   static_cast<void>(prepared);
   const Memory memory;
   const double start = now();
-  Choice* choice = memory.find(load, limit);
-  if (choice == nullptr) choice = memory.make(load, limit, start);
+  Choice* choice = memory.find_or_make(load, limit, start);
+  const bool may_lose = start >= thrifty_until && !neighbours.are_busy(start);
   return choice == nullptr ? Choice::Plan{-1, 1, 1, 0}
-                           : choice->plan(start, runs, load.seconds, start >= thrifty_until);
+                           : choice->plan(start, runs, load.seconds, may_lose);
 }
 
 void runs_took(const Load& load, int limit, const Choice::Plan& plan, double seconds) {
@@ -214,6 +243,10 @@ void runs_took(const Load& load, int limit, const Choice::Plan& plan, double sec
   Choice* choice = memory.find(load, limit);
   if (choice == nullptr) return;
   const double end = now();
+  if (plan.threads > 1) {
+    team_ended = end;
+    team_members = plan.threads - 1;
+  }
   const double lost = choice->took(plan, end, seconds);
   thrifty_until = std::max(thrifty_until, end + thrift * lost);
 }

@@ -19,7 +19,7 @@ namespace gyaku {
 class Choice {
 public:
   Choice() = default;
-  Choice(int limit, bool begins_alone, double now);
+  Choice(int limit, int first, double now); // begins on at most `first` threads
 
   struct Plan {
     int size; // index of a candidate
@@ -68,13 +68,40 @@ private:
   Stint stint_;
 };
 
-// A kind of work, and the estimated seconds of a run on one thread: equal keys, equal pace. Work
-// that will be done again and again begins alone, since a team on a busy machine might take very
-// long.
+// A kind of work, and the estimated seconds of a run on one thread: equal keys, equal pace. Small
+// work begins alone, since it may well be faster so.
 struct Load {
   std::uint64_t key = 0;
   double seconds = 0;
   bool begins_alone = true;
+};
+
+// The CPUs that others leave idle. While there are none, new work begins alone and waits for its
+// first trial up to a second: a training of a tenth of a second would notice what a team loses
+// there.
+class Neighbours {
+public:
+  // Looks, by calling idle_cpus(), if that is due: for new work once a second; while none was idle
+  // every few milliseconds, since what was busy may have been a process at its end.
+  template <class F> void look(double now, bool is_new, F idle_cpus) {
+    if (!is_due(now, is_new)) return;
+    looked_ = now;
+    idle_ = idle_cpus();
+    if (idle_ > 0)
+      busy_until_ = now;
+    else if (now >= busy_until_)
+      busy_until_ = now + longest_wait;
+  }
+  bool are_busy(double now) const { return now < busy_until_; }
+  // Threads for the first run of new work.
+  int first_threads(const Load& load, int limit) const;
+
+private:
+  static constexpr double longest_wait = 1;
+  bool is_due(double now, bool is_new) const;
+
+  double looked_ = -1, busy_until_ = 0;
+  int idle_ = 0;
 };
 
 // The choices of this process by kind of work, of which the latest few hundred are remembered.

@@ -77,8 +77,8 @@ std::uint64_t key_of(std::span<const Task> tasks) {
 }
 
 // Work that takes longer begins on all threads: it may be the only one of its kind, as most eager
-// calls are, or a single run on one thread may cost much.
-constexpr double short_call = 0.2e-3, short_step = 20e-3;
+// calls are, or some runs on one thread may cost much.
+constexpr double short_call = 0.2e-3, short_step = 1e-3;
 
 } // namespace
 

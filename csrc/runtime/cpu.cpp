@@ -145,7 +145,10 @@ int runnable_threads() {
   return fields ? runnable : 0;
 }
 
-bool has_idle_cpu() { return runnable_threads() < sysconf(_SC_NPROCESSORS_ONLN); }
+int idle_cpus() {
+  const int runnable = std::max(1, runnable_threads()); // this thread, at least
+  return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) - runnable;
+}
 
 int physical_cores(const cpu_set_t& cpus) {
   std::set<std::pair<std::string, std::string>> cores;

@@ -40,7 +40,7 @@ int physical_cores(const cpu_set_t& cpus); // distinct ones, to which the CPUs b
 
 // Threads of all processes that run or wait for a CPU, this one included; 0 if unknown.
 int runnable_threads();
-bool has_idle_cpu(); // as far as is known
+int idle_cpus(); // all others than this thread's, if unknown; negative if threads wait
 
 constexpr int max_threads = 1024;
 

@@ -323,6 +323,26 @@ template <class T> GYAKU_INLINE void store_partial(T* p, vec<T> x, int n) {
 #endif
 }
 
+// A few elements as a vector and back, without masks: a processor would wait for the stores of
+// single elements before it loads them as a vector, and for those of a masked vector before it
+// loads single elements. For rows of a sample or two, which pass from kernel to kernel at once.
+template <class T> constexpr int few = vec<T>::width < 4 ? vec<T>::width : 3;
+template <class T, class F> GYAKU_INLINE vec<T> make_few(std::int64_t n, F element) {
+  vec<T> x = zero<T>();
+#pragma GCC unroll 3
+  for (int j = 0; j < few<T>; ++j)
+    if (j < n) x.v[j] = element(j);
+  return x;
+}
+template <class T> GYAKU_INLINE vec<T> load_few(const T* p, std::int64_t n) {
+  return make_few<T>(n, [=](int j) { return p[j]; });
+}
+template <class T> GYAKU_INLINE void store_few(T* p, vec<T> x, std::int64_t n) {
+#pragma GCC unroll 3
+  for (int j = 0; j < few<T>; ++j)
+    if (j < n) p[j] = x.v[j];
+}
+
 // The integers 0, 1, ... as template arguments.
 template <int... i> struct Integers {};
 template <int n, int... i> struct Count : Count<n - 1, n - 1, i...> {};

@@ -241,6 +241,18 @@ class Configured(Strict):
             found[name] = getattr(self, name)
         return found
 
+    @classmethod
+    def arguments(cls) -> tuple[str, ...]:
+        """Return the names of the constructor's arguments, with those of the bases.
+
+        Returns
+        -------
+        tuple of str
+            The names.
+        """
+        found = (name for base in cls.__mro__ for name in _names(vars(base).get("__init__"))[0])
+        return tuple(dict.fromkeys(found))
+
     def __repr__(self) -> str:
         return self._construction()
 

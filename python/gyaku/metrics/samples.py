@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gyaku import ops
 from gyaku.checks import number
 from gyaku.metrics.base import Metric
@@ -12,7 +14,6 @@ from gyaku.metrics.base import Metric
 if TYPE_CHECKING:
     from typing import Any
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Accuracy", "BinaryAccuracy", "MeanAbsoluteError", "MeanSquaredError"]
@@ -30,7 +31,6 @@ class Accuracy(Metric):
 
     Examples
     --------
-    >>> import numpy as np
     >>> correct = Accuracy()(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     >>> print(correct / 2)
     [0.5]
@@ -66,7 +66,6 @@ class BinaryAccuracy(Metric):
 
     Examples
     --------
-    >>> import numpy as np
     >>> correct = BinaryAccuracy()(np.array([[0.9, 0.2, 0.6]]), np.array([[1.0, 0.0, 0.0]]))
     >>> print(correct / 3)
     [0.6667]

@@ -77,6 +77,7 @@ class Graph(Strict, Block):
     flat_buffers: NDArray[Any]
     captured: dict[str, Any]
     lock: Any
+    in_use: str = ""  # the verb of the thread that has the lock
     input_dtypes: tuple[str, ...]
     built: bool = False
     scales_bytes: bool = False

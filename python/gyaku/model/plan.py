@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
     Shape = tuple[int, ...]
+    Reader = tuple[Callable[[dict[str, Any]], tuple[Any, ...]], dict[str, Any]]
 
 __all__ = ["Plan", "clone"]
 
@@ -70,6 +73,7 @@ class Plan:
         self._backward = list(applications)
         self._finds = any(each.layer.finds_lengths for each in applications)
         self._timed: set[int] = set()  # values of any number of steps
+        self._settings: list[Reader] | None = None  # of each layer
         self.bound_to_steps: Layer | None = applications[0].layer if applications else None
 
     def check_names(self, owner: str) -> None:
@@ -310,6 +314,22 @@ class Plan:
     def stateful(self) -> Layer | None:
         """The first layer that carries states from batch to batch, if there is one."""
         return next((each for each in self.layers if getattr(each, "stateful", False)), None)
+
+    @property
+    def settings(self) -> list[object] | None:
+        """Values of the constructors' arguments that the layers have at present.
+
+        With the same objects, a forward pass of a batch of the same shape consists of the same
+        operations on the same buffers. None if that is not known, as with layers of users, or if
+        layers carry states.
+        """
+        if self._settings is None:
+            parts = [part for use in self.applications for part in _parts(use.instance)]
+            known = self.stateful is None and all(part.native and part._builtin for part in parts)
+            self._settings = [_reader(part) for part in parts] if known else []
+        if not self._settings:
+            return None
+        return [*chain.from_iterable([read(values) for read, values in self._settings])]
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
@@ -572,6 +592,13 @@ def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
     check_bytes(str(layer), "the output", layer.output_shape, given)
     for shape in shapes:
         check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
+
+
+def _reader(layer: Layer) -> Reader:
+    """Return a function for the settings among the attributes of a layer, and the attributes."""
+    values = vars(layer)
+    names = [name for name in layer.arguments() if name in values]
+    return itemgetter("name", "name", *names), values  # a tuple, of two or more
 
 
 def _parts(layer: Layer) -> list[Layer]:

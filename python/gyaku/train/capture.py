@@ -54,13 +54,7 @@ class Step:
             method(*self._arguments)
             return
         program = _core.Program()
-        program.begin()
-        try:
-            outputs = method(*self._arguments)
-        except BaseException:
-            program.abort()
-            raise
-        program.end(outputs or ())
+        program.record(lambda: method(*self._arguments))
         self.program = program
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from gyaku import memory
+from gyaku.backend import _core, active
 from gyaku.checks import whole
 from gyaku.train.advice import advise_on_bytes
-from gyaku.train.capture import Steps, repeat
+from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.dataset import checked_inputs, checked_lengths
 from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.verb import verb
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     Lengths = Sequence[NDArray[np.int64] | None]
 
 __all__ = ["Prediction", "predict"]
+
+LARGEST = 1 << 23
+"""Bytes of a program that is kept for a batch shape; larger ones gain nothing by it."""
 
 
 @verb
@@ -51,6 +57,13 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
         If the data are invalid.
     TypeError
         If they do not hold real numbers.
+    RuntimeError
+        If another thread trains or evaluates the model.
+
+    Notes
+    -----
+    Several threads may predict with one model; they take turns. From the third batch of the same
+    shape on, a recorded program gives the same bits in less time.
     """
     size = whole("predict", "batch_size", batch_size)
     given = checked_inputs("predict", self, x)
@@ -66,15 +79,82 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
 
 
 def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
-    """Predict one batch without capture, since its program would run once."""
+    """Predict one batch, by the program of its shape if there is one."""
+    passes = model.passes(())
+    settings = passes.settings
+    if lengths or settings is None or not active.native:
+        return [y.copy() for y in _forward(model, x, lengths)]
+    shapes = _shapes.setdefault(model, {})
+    key = tuple([(each.shape, each.dtype) for each in x])
+    # Out of reach meanwhile: the handler of a signal might fill the same buffers.
+    shape = shapes.pop(key, None) or _Shape()
+    found = shape.predict(model, x, [passes, model.flat_params, *settings])
+    shapes[key] = shape
+    if len(shapes) > MOST:
+        del shapes[next(iter(shapes))]
+    return found
+
+
+def _forward(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
+    """Return the outputs of one batch, which layers may keep."""
     dtype = model.dtype
     for each in x:
         if each.dtype is not dtype and each.dtype.kind != "i":  # indices stay
             count = len(x[0])
             x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
             break
-    # Layers may keep their outputs.
-    return [y.copy() for y in model.run_forward(x, lengths=lengths)]
+    return model.run_forward(x, lengths=lengths)
+
+
+class _Shape:
+    """A batch shape: the second prediction captures a program, further ones replay it."""
+
+    __slots__ = ("basis", "inputs", "is_large", "outputs", "programs")
+
+    def __init__(self) -> None:
+        self.basis: Sequence[object] = ()
+        self.programs: list[tuple[Any, int]] = []
+        self.inputs: Sequence[NDArray[Any]] = ()
+        self.outputs: Sequence[NDArray[Any]] = ()
+        self.is_large = False
+
+    def predict(
+        self, model: Trainee, x: Sequence[NDArray[Any]], basis: Sequence[object]
+    ) -> list[NDArray[Any]]:
+        """Predict a batch; the program depends on the objects in `basis`."""
+        is_known = len(basis) == len(self.basis) and all(map(is_, basis, self.basis))
+        if not is_known or self.is_large:
+            self.basis, self.programs, self.is_large = basis, [], is_known
+            return [y.copy() for y in _forward(model, x, ())]
+        if not self.programs:
+            return self._capture(model, x)
+        for buffer, each in zip(self.inputs, x, strict=True):
+            buffer[...] = each
+        _core.replay(self.programs)
+        return [y.copy() for y in self.outputs]
+
+    def _capture(self, model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        self.inputs = [memory.empty(each.shape, each.dtype) for each in x]
+        for buffer, each in zip(self.inputs, x, strict=True):
+            buffer[...] = each
+        program = _core.Program()
+
+        def run() -> Sequence[NDArray[Any]]:
+            self.outputs = _forward(model, self.inputs, ())
+            return self.outputs
+
+        program.record(run)
+        found = [y.copy() for y in self.outputs]
+        kept = sum(each.nbytes for each in (*self.inputs, *found))
+        self.is_large = program.arena_bytes + kept > LARGEST
+        if self.is_large:
+            self.inputs = self.outputs = ()
+        else:
+            self.programs = [(program, 1)]
+        return found
+
+
+_shapes: WeakKeyDictionary[Trainee, dict[tuple[Any, ...], _Shape]] = WeakKeyDictionary()
 
 
 class Prediction:

@@ -139,6 +139,10 @@ if TYPE_CHECKING:
             """The first layer that carries states from batch to batch, if there is one."""
 
         @property
+        def settings(self) -> list[object] | None:
+            """Settings of the layers on which a forward pass depends; None if unknown."""
+
+        @property
         def doubts(self) -> Sequence[str]:
             """Warnings about inputs in a probably wrong layout."""
 
@@ -146,6 +150,7 @@ if TYPE_CHECKING:
         """A model, as seen by `fit`, `evaluate`, `predict` and `profile`."""
 
         lock: threading.RLock
+        in_use: str
         dtype: np.dtype[Any]
         clock: NDArray[np.int64]
         flat_buffers: NDArray[Any]

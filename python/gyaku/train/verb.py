@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Late", "alone", "verb"]
 
+_TAKE_TURNS = ("predict", "evaluate")
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound="Trainee")
@@ -34,7 +35,7 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
     -------
     callable
         The method. It raises for an unknown argument, with the closest name, and for a model in
-        use by another thread.
+        use by another thread; only predictions wait for each other.
     """
     owner, code = function.__name__, function.__code__
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
@@ -73,13 +74,23 @@ def alone(owner: str, model: Trainee) -> Iterator[None]:
         If another thread uses it.
     """
     if not model.lock.acquire(False):
-        raise RuntimeError(
-            f"{owner}: another thread uses this model; wait for it, or give each thread a model"
-        )
+        _wait_or_raise(owner, model)
+    outer, model.in_use = model.in_use, owner
     try:
         yield
     finally:
+        model.in_use = outer
         model.lock.release()
+
+
+def _wait_or_raise(owner: str, model: Trainee) -> None:
+    """Wait, to predict or evaluate, for other threads that do; raise in any other case."""
+    while owner in _TAKE_TURNS and model.in_use in ("", *_TAKE_TURNS):
+        if model.lock.acquire(timeout=0.1):
+            return
+    raise RuntimeError(
+        f"{owner}: another thread uses this model; wait for it, or give each thread a model"
+    )
 
 
 class Late:
