@@ -249,7 +249,7 @@ GYAKU_INLINE void element_rows(const LossArgs& args, Slice slice, Formula formul
       sums = sums + fill_behind(element.loss, n, zero<T>());
       store(dy + j, factor * element.slope, n);
     });
-    clear(dy + real, columns - real);
+    if (real < columns) clear(dy + real, columns - real);
     args.row_loss[row] = static_cast<double>(reduce_add(sums));
   }
 }
