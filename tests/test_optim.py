@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -272,6 +273,44 @@ def test_gradients_are_accumulated_between() -> None:
     assert len(optimizer.steps) == 18
     assert optimizer.clock[0] == 9
     np.testing.assert_allclose(history["loss"][-1], np.mean(optimizer.steps[-6:]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))])
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_a_training_goes_on_with_copies_of_model_and_optimizer(name: str, copied: Any) -> None:
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dropout(0.3), gk.Dense(1), seed=0)
+    optimizer = OPTIMIZERS[name](0.01)
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 3, "verbose": 0}
+    if name == "lbfgs":
+        options["batch_size"] = None
+    model.fit(X, Y, optimizer=optimizer, seed=1, **options)
+    pairs = [
+        (model, optimizer),
+        copied((model, optimizer)),
+        (copied(model), OPTIMIZERS[name](0.01)),
+    ]
+    for each, its in pairs:
+        each.fit(X, Y, optimizer=its, seed=2, **options)
+    bits = [each.flat_params.tobytes() for each, _ in pairs]
+    assert bits[0] == bits[1]
+    has_state = bool(optimizer.state_names) or name == "lbfgs"
+    assert (bits[0] != bits[2]) == has_state
+    assert pairs[1][1].clock[0] == optimizer.clock[0]
+
+
+def test_a_copied_optimizer_begins_anew_with_other_parameters() -> None:
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dense(1), seed=0)
+    options: dict[str, Any] = {"loss": "mean_squared_error", "epochs": 2, "verbose": 0}
+    optimizer = gk.Adam()
+    model.fit(X, Y, optimizer=optimizer, **options)
+    again, unused = copy.deepcopy(optimizer), copy.deepcopy(gk.Adam())
+    model.params["dense.bias"] += 1
+    weights = []
+    for each in (again, unused, gk.Adam()):
+        other = copy.deepcopy(model)
+        other.fit(X, Y, optimizer=each, **options)
+        weights.append(other.flat_params.tobytes())
+    assert weights[0] == weights[1] == weights[2]
 
 
 def test_gradients_can_be_asked_for_again() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["empty", "host", "zeros"]
+__all__ = ["copy", "empty", "host", "zeros"]
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -51,6 +51,24 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         The array.
     """
     return _core.zeros(shape, np.dtype(dtype))
+
+
+def copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that starts on a cache line.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array.
+
+    Returns
+    -------
+    ndarray
+        The copy.
+    """
+    copied = zeros(array.shape, array.dtype)
+    copied[...] = array
+    return copied
 
 
 def host(

@@ -92,6 +92,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     grads: NDArray[Any] = np.zeros(0)
     clock: NDArray[np.float64]
     state: dict[str, NDArray[Any]]
+    _copied = False  # the state belongs to a model with the parameters `params`
 
     def __init__(
         self, learning_rate: float | Schedule | Callable[..., Any], *, weight_decay: float = 0.0
@@ -112,6 +113,9 @@ class Optimizer(Component, table=OPTIMIZERS):
             self._schedule = schedule(given)
             self._fill()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _copied=True)
+
     def begin(self, model: Parametric, total_steps: int | None = None) -> None:
         """Prepare for a model and a training of known length.
 
@@ -119,19 +123,27 @@ class Optimizer(Component, table=OPTIMIZERS):
         ----------
         model : Sequential or anything with flat_params and flat_grads
             The model to train. The state is kept if it trained this model before, with the same
-            layers frozen.
+            layers frozen; that of a copied or unpickled optimizer is kept for the same parameters.
         total_steps : int, optional
             Number of steps, for schedules that depend on it.
         """
         model = _trained(model)
         if self.params is not model.flat_params:
+            kept = (
+                self._copied and self.params.size and np.array_equal(self.params, model.flat_params)
+            )
             self.params, self.grads = model.flat_params, model.flat_grads
-            self.clock = memory.zeros((4,), np.float64)
-            self.clock[2:] = 1
-            self.state = {
-                name: memory.zeros(self.params.shape, self.params.dtype)
-                for name in self.state_names
-            }
+            if kept:
+                self.clock = memory.copy(self.clock)
+                self.state = {name: memory.copy(each) for name, each in self.state.items()}
+            else:
+                self.clock = memory.zeros((4,), np.float64)
+                self.clock[2:] = 1
+                self.state = {
+                    name: memory.zeros(self.params.shape, self.params.dtype)
+                    for name in self.state_names
+                }
+        self._copied = False
         self.converged, self.same_batch = "", False
         self._schedule = schedule(self.learning_rate)
         if total_steps is not None:
