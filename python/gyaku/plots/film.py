@@ -37,7 +37,8 @@ def film(
         The animation; its ``save("film.gif")`` writes a file.
     """
     draw(0)
-    return _shown()(ax.figure, draw, frames=frames, interval=interval, cache_frame_data=False)
+    figure: Any = ax.get_figure(root=True)
+    return _shown()(figure, draw, frames=frames, interval=interval, cache_frame_data=False)
 
 
 @cache
@@ -50,15 +51,18 @@ def _shown() -> type[FuncAnimation]:
     from matplotlib.animation import FuncAnimation, PillowWriter
 
     class Shown(FuncAnimation):
-        def __init__(self, *given: Any, **options: Any) -> None:
-            super().__init__(*given, **options)
+        def __init__(self, *given: Any, interval: int, **options: Any) -> None:
+            super().__init__(*given, interval=interval, **options)
+            self._milliseconds = interval
             self._draw_was_started = True  # no warning where it is not shown
             self._gif = ""
 
-        def save(self, filename: Any, writer: Any = None, **options: Any) -> None:
+        def save(  # type: ignore[override]
+            self, filename: Any, writer: Any = None, **options: Any
+        ) -> None:
             """Save it, by default with Pillow."""
             if writer is None and str(filename).lower().endswith(".gif"):
-                writer = PillowWriter(fps=1000 / self._interval)
+                writer = PillowWriter(fps=round(1000 / self._milliseconds))
             super().save(filename, writer, **options)
 
         def _repr_html_(self) -> str:
