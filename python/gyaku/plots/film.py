@@ -36,8 +36,10 @@ def film(
     FuncAnimation
         The animation; its ``save("film.gif")`` writes a file.
     """
-    draw(0)
     figure: Any = ax.get_figure(root=True)
+    draw(0)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # one layout for all frames
     return _shown()(figure, draw, frames=frames, interval=interval, cache_frame_data=False)
 
 
