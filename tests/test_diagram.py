@@ -115,3 +115,9 @@ def test_a_diagram_is_saved_by_its_ending(tmp_path: Path) -> None:
     assert (tmp_path / "a.mmd").read_text() == diagram.mermaid()
     with pytest.raises(ValueError, match=r"written as \.svg or \.mmd, got"):
         diagram.save(tmp_path / "a.png")
+
+
+def test_every_edge_ends_with_a_piece_that_gives_its_arrow_a_direction() -> None:
+    diagram = branched().graph()
+    diagram.svg()
+    assert all(path[-2] != path[-1] and path[-2][1] < path[-1][1] for path in diagram.paths)

@@ -303,7 +303,8 @@ class Diagram:
         for edge, chain in zip(self.edges, chains, strict=True):
             points: list[Point] = []
             for item in chain:
-                top, bottom = tops[items[item]], tops[items[item]] + depth[items[item]]
+                ends = tops[items[item]], tops[items[item]] + depth[items[item]]
+                top, bottom = ends  # past higher nodes of the rank an edge goes straight
                 if item < count:
                     half = self._extent(item)[1] / 2
                     top, bottom = (top + bottom) / 2 - half, (top + bottom) / 2 + half
@@ -311,11 +312,14 @@ class Diagram:
                 if item < count and self.nodes[item].kind == "port":
                     top, bottom = tops[-1] + depth[-1] + 8, 0.0  # the frame around the group
                 if item == edge.source:
-                    points.append((at + self._offset(item, edge.output, 1), bottom))
+                    start = at + self._offset(item, edge.output, 1)
+                    points += [(start, bottom), (start, max(bottom, ends[1]))][: 1 + down]
                 elif item == edge.target:
-                    points.append((at + self._offset(item, edge.input, 0), top))
+                    end = at + self._offset(item, edge.input, 0)
+                    points += [(end, min(top, ends[0])), (end, top)][1 - down :]
                 else:
                     points += [(at, top), (at, bottom)]
+            points = [point for point, _ in itertools.groupby(points)]
             self.paths.append(points if down else [(y, x) for x, y in points])
 
     def _offset(self, place: int, number: int, side: int) -> float:
