@@ -150,6 +150,9 @@ class Affine(Layer):
 class Relu(Layer):
     """The rectifier y = max(x, 0)."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def _forward(self, x: Array) -> Array:
         self.out = elementwise(ops.relu, x)
         return self.out
@@ -161,6 +164,9 @@ class Relu(Layer):
 class Sigmoid(Layer):
     """The logistic function y = 1 / (1 + exp(-x))."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def _forward(self, x: Array) -> Array:
         self.out = elementwise(ops.sigmoid, x)
         return self.out
@@ -171,6 +177,9 @@ class Sigmoid(Layer):
 
 class Tanh(Layer):
     """The hyperbolic tangent y = tanh(x)."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def _forward(self, x: Array) -> Array:
         self.out = elementwise(ops.tanh, x)

@@ -93,8 +93,10 @@ def shuffle_dataset(x: Array, t: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    x, t : ndarray
-        Both in the same order, drawn from `numpy.random`.
+    x : ndarray
+        The samples, in an order drawn from `numpy.random`.
+    t : ndarray
+        The targets, in the same order.
     """
     order = np.random.permutation(len(x))
     return x[order], t[order]
