@@ -359,3 +359,25 @@ def test_a_mistake_is_refused_in_one_sentence(
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [(np.float32, 3), (np.float64, 5)])
+def test_the_functions_of_the_gates_are_accurate(dtype: type, ulps: int) -> None:
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.uniform(-20, 20, 60_000), rng.normal(size=60_000) * 1e-3])
+    x = np.concatenate([x, [0, 0.17, 0.35, 20, 45, 80, -80]]).astype(dtype)
+    w, u = np.ones((1, 4), dtype), np.zeros((1, 4), dtype)
+    gates = ops.lstm(x[:, None, None], w, u)[3][:, 0]
+    exact = x.astype(np.longdouble)
+    for gate, expected in ((0, 1 / (1 + np.exp(-exact))), (2, np.tanh(exact))):
+        error = np.abs(gates[:, gate] - expected) / np.spacing(np.abs(expected).astype(dtype))
+        assert error.max() <= ulps, (gate, x[error.argmax()])
+
+
+def test_gates_of_infinite_sums_are_their_limits_and_nan_stays() -> None:
+    x = np.array([np.inf, -np.inf, np.nan], np.float32)[:, None, None]
+    ones, zeros = np.ones((1, 4), np.float32), np.zeros((1, 4), np.float32)
+    gates = ops.lstm(x, ones, zeros)[3][:, 0]
+    np.testing.assert_array_equal(gates[:, 2], [1, -1, np.nan])
+    np.testing.assert_array_equal(gates[:, 0] > 1e-30, [True, False, False])
+    assert np.isnan(gates[2]).all()

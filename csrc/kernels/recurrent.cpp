@@ -43,35 +43,42 @@ template <class T> struct Row {
 template <class T, Cell cell> [[gnu::noinline]] void simple(const Row<T>& row, Range units) {
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> x = row.input(0, j, n) + row.sum(0, j, n);
-    const vec<T> h = cell == Cell::relu ? max(zero<T>(), x) : tanh(x);
+    const vec<T> h = cell == Cell::relu ? max(zero<T>(), x) : gate_tanh(x);
     row.keep(0, j, h, n);
     row.set_h(j, h, n);
   });
 }
 
+// The gates, then the cells: a processor overlaps more of two short chains than of a long one.
 template <class T> [[gnu::noinline]] void lstm(const Row<T>& row, Range units) {
   const bool peeps = row.peepholes != nullptr;
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
-    const vec<T> c = load(row.c + j, n);
     vec<T> i = row.input(0, j, n) + row.sum(0, j, n), f = row.input(1, j, n) + row.sum(1, j, n),
-           g = row.input(2, j, n) + row.sum(2, j, n), o = row.input(3, j, n) + row.sum(3, j, n);
+           o = row.input(3, j, n) + row.sum(3, j, n);
+    const vec<T> g = gate_tanh(row.input(2, j, n) + row.sum(2, j, n));
     if (peeps) {
+      const vec<T> c = load(row.c + j, n);
       i = fma(load(row.peepholes + j, n), c, i);
       f = fma(load(row.peepholes + row.units + j, n), c, f);
+    } else {
+      o = gate_sigmoid(o);
     }
-    i = sigmoid(i);
-    f = sigmoid(f);
-    g = tanh(g);
-    const vec<T> next = fma(i, g, f * c);
-    if (peeps) o = fma(load(row.peepholes + 2 * row.units + j, n), next, o);
-    o = sigmoid(o);
-    row.keep(0, j, i, n);
-    row.keep(1, j, f, n);
+    row.keep(0, j, gate_sigmoid(i), n);
+    row.keep(1, j, gate_sigmoid(f), n);
     row.keep(2, j, g, n);
     row.keep(3, j, o, n);
+  });
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
+    const vec<T> next =
+        fma(row.input(0, j, n), row.input(2, j, n), row.input(1, j, n) * load(row.c + j, n));
+    vec<T> o = row.input(3, j, n);
+    if (peeps) {
+      o = gate_sigmoid(fma(load(row.peepholes + 2 * row.units + j, n), next, o));
+      row.keep(3, j, o, n);
+    }
     store(row.cells + j, next, n);
     store(row.next_c + j, next, n);
-    row.set_h(j, o * tanh(next), n);
+    row.set_h(j, o * gate_tanh(next), n);
   });
 }
 
@@ -81,11 +88,12 @@ template <class T> [[gnu::noinline]] void gru(const Row<T>& row, Range units) {
     return row.bias == nullptr ? sum : sum + load(row.bias + gate * row.units + j, n);
   };
   for_each_part<T>(units, [&](std::int64_t j, int n) GYAKU_INLINED {
-    const vec<T> r = sigmoid(row.input(0, j, n) + biased(0, j, n)),
-                 z = sigmoid(row.input(1, j, n) + biased(1, j, n)), inner = biased(2, j, n),
-                 candidate = tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
-    row.keep(0, j, r, n);
-    row.keep(1, j, z, n);
+    row.keep(0, j, gate_sigmoid(row.input(0, j, n) + biased(0, j, n)), n);
+    row.keep(1, j, gate_sigmoid(row.input(1, j, n) + biased(1, j, n)), n);
+  });
+  for_each_part<T>(units, [&](std::int64_t j, int n) GYAKU_INLINED {
+    const vec<T> r = row.input(0, j, n), z = row.input(1, j, n), inner = biased(2, j, n),
+                 candidate = gate_tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
     row.keep(2, j, candidate, n);
     store(row.inner + j, inner, n);
     row.set_h(j, fma(z, h - candidate, candidate), n);
@@ -95,8 +103,9 @@ template <class T> [[gnu::noinline]] void gru(const Row<T>& row, Range units) {
 // The two halves of a GRU that resets the state before the product of the candidate.
 template <class T> [[gnu::noinline]] void reset(const Row<T>& row, T* reset_h, Range units) {
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
-    const vec<T> r = sigmoid(row.input(0, j, n) + row.sum(0, j, n)),
-                 z = sigmoid(row.input(1, j, n) + row.sum(1, j, n)), inner = r * load(row.h + j, n);
+    const vec<T> r = gate_sigmoid(row.input(0, j, n) + row.sum(0, j, n)),
+                 z = gate_sigmoid(row.input(1, j, n) + row.sum(1, j, n)),
+                 inner = r * load(row.h + j, n);
     row.keep(0, j, r, n);
     row.keep(1, j, z, n);
     store(row.inner + j, inner, n);
@@ -105,7 +114,7 @@ template <class T> [[gnu::noinline]] void reset(const Row<T>& row, T* reset_h, R
 }
 template <class T> [[gnu::noinline]] void mix(const Row<T>& row, const T* sums, Range units) {
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
-    const vec<T> candidate = tanh(row.input(2, j, n) + load(sums + j, n)),
+    const vec<T> candidate = gate_tanh(row.input(2, j, n) + load(sums + j, n)),
                  z = load(row.gates + row.units + j, n), h = load(row.h + j, n);
     row.keep(2, j, candidate, n);
     row.set_h(j, fma(z, h - candidate, candidate), n);

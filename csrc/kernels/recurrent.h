@@ -45,6 +45,17 @@ GYAKU_INLINE Sequence sequence(const RecurrentShape& shape, const std::int64_t* 
   return {length, shape.reverse};
 }
 
+// Sigmoid and tanh of a cell, within 3 ULP in float32 and 5 in float64: cheaper than those in
+// simd/math.h. tanh(x) = m / (m + 2) for m = expm1(2 x).
+template <class T> GYAKU_INLINE vec<T> gate_sigmoid(vec<T> x) {
+  return vec<T>(T(1)) / one_plus_exp(clamp(-x, T(-40), number<T>::exp_highest - T(0.5)));
+}
+template <class T> GYAKU_INLINE vec<T> gate_tanh(vec<T> x) {
+  const Exponential<T> e = exponential(clamp(x + x, T(-40), T(40)));
+  const vec<T> power = e.power(), m = fma(power, e.minus_one, power - vec<T>(T(1)));
+  return m / (m + vec<T>(T(2)));
+}
+
 // Columns of a matrix in the scratch memory.
 template <class T> GYAKU_INLINE std::int64_t padded(std::int64_t columns) {
   return ceil_div(columns, panel_width<T>) * panel_width<T>;

@@ -50,8 +50,8 @@ template <class T> [[gnu::noinline]] void lstm(const Row<T>& row, Range units) {
   const bool peeps = row.peepholes != nullptr;
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> i = row.gate(0, j, n), f = row.gate(1, j, n), g = row.gate(2, j, n),
-                 o = row.gate(3, j, n), t = tanh(load(row.cells + j, n)), c = load(row.c + j, n),
-                 dy = load(row.dhidden + j, n);
+                 o = row.gate(3, j, n), t = gate_tanh(load(row.cells + j, n)),
+                 c = load(row.c + j, n), dy = load(row.dhidden + j, n);
     const vec<T> d_o = dy * t * sigmoid_slope(o);
     vec<T> dc = fma(dy * o, tanh_slope(t), load(row.dc + j, n));
     if (peeps) dc = fma(load(row.peepholes + 2 * row.units + j, n), d_o, dc);
@@ -257,7 +257,7 @@ private:
     T* const hidden = at(args_.hidden) + position * units;
     const Row<T> read = row;
     for_each_part<T>(units_, [=](std::int64_t j, int n) GYAKU_INLINED {
-      store(hidden + j, read.gate(3, j, n) * tanh(load(read.cells + j, n)), n);
+      store(hidden + j, read.gate(3, j, n) * gate_tanh(load(read.cells + j, n)), n);
     });
   }
 
