@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -71,9 +72,12 @@ def build(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """Build the documentation in English and Japanese."""
+    """Build the documentation in English and Japanese; the lessons are executed."""
     session.install(".", *nox.project.dependency_groups(PROJECT, "docs"))
-    session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html")
+    # In a copy the link to the lessons is a folder; MyST would look for its pages outside of docs.
+    shutil.rmtree("_site", ignore_errors=True)
+    shutil.copytree("docs", "_site", ignore=shutil.ignore_patterns("_build"))
+    session.run("sphinx-build", "-W", "--keep-going", "_site", "docs/_build/html")
 
 
 @nox.session(default=False)

@@ -306,7 +306,7 @@ def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
 
 
 def test_help_is_a_page_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("train", "evaluate", "predict", "summary", "info"):
+    for verb in ("train", "evaluate", "predict", "summary", "info", "lesson"):
         assert main([verb, "--help"]) == 0
         page = capsys.readouterr().out
         assert f"gyaku {verb}" in page
@@ -331,3 +331,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(model: Path, tmp_path: Path) 
     )
     assert done.stderr == ""
     assert done.returncode in (0, 141)
+
+
+def test_lesson_lists_the_lessons_in_the_language_of_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.delenv("LC_MESSAGES", raising=False)
+    for lang, title in [
+        ("C.UTF-8", "XOR: two layers of perceptrons"),
+        ("ja_JP.UTF-8", "パーセプトロン"),
+    ]:
+        monkeypatch.setenv("LANG", lang)
+        assert main(["lesson"]) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if " xor " in line]
+        assert line.split()[:2] == ["2", "xor"]
+        assert title in line
+
+
+def test_lesson_shows_text_equations_code_results_and_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lesson", "matrix-form", "--lang", "en", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "    Δ wₗ = -η δₗ oₗ₋₁', Δ θₗ = -η δₗ 1'\n" in text
+    assert "    gk.SGD(eta).step(model)" in text
+    assert f"-> {tmp_path / 'matrix_form-1.png'}" in text
+    assert (tmp_path / "matrix_form-1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unknown_lesson_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lesson", "xro", "--lang", "en"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gyaku lesson: unknown lesson 'xro', did you mean 'xor'?")
+    assert error.count("\n") == 1

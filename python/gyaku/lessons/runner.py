@@ -44,10 +44,12 @@ def run_lesson(
 
     Examples
     --------
-    >>> pieces = []
-    >>> pictures = run_lesson(find_lesson("losses"), "/tmp", write=pieces.append)
-    >>> len(pictures)
-    1
+    >>> from tempfile import TemporaryDirectory
+    >>> from gyaku.lessons import find_lesson
+    >>> with TemporaryDirectory() as folder:
+    ...     pictures = run_lesson(find_lesson("activations"), folder, write=lambda text: None)
+    >>> [path.name for path in pictures]
+    ['activations-1.png', 'activations-2.png']
     """
     names: dict[str, Any] = {"__name__": "__main__"}
     pictures: list[Path] = []
