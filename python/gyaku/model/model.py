@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
+    from gyaku.diagram import Diagram
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.model.application import Application
@@ -304,6 +305,34 @@ class Model(Graph):
         text = Printed(summary(self))
         print(text)
         return text
+
+    def graph(self) -> Diagram:
+        """Return the diagram of the layers, their output shapes and connections.
+
+        Returns
+        -------
+        Diagram
+            The diagram, which a notebook shows; its `svg`, `mermaid` and ``save("model.svg")`` give
+            it as text and as a file.
+
+        Examples
+        --------
+        >>> import gyaku as gk
+        >>> model = gk.Sequential(gk.Dense(3, "relu"), gk.Dense(2))
+        >>> model.build((4,))
+        >>> print(model.graph().mermaid())
+        flowchart TD
+          n0["x<br/>(4,)"]
+          n1["dense<br/>Dense, relu<br/>(3,)"]
+          n2["dense_2<br/>Dense<br/>(2,)"]
+          n3["output"]
+          n0 --> n1
+          n1 --> n2
+          n2 --> n3
+        """
+        from gyaku.model.drawing import drawing
+
+        return drawing(self)
 
     def _repr_html_(self) -> str:
         from gyaku.model.report import summary
