@@ -144,11 +144,12 @@ class History(Mapping[str, list[float]]):
 
         from gyaku.files import write_atomically
         from gyaku.plots import learning_curve
+        from gyaku.plots.canvas import save
 
         axes = learning_curve(self)
         if path is not None:
             kind = Path(path).suffix.removeprefix(".") or "png"
-            write_atomically(path, lambda stream: axes.figure.savefig(stream, format=kind))
+            write_atomically(path, lambda stream: save(axes, stream, kind))
         return axes
 
     def __getitem__(self, name: str) -> list[float]:

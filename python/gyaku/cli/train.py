@@ -373,12 +373,13 @@ def _draw(history: History, path: Path, title: str) -> bool:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no messages about its caches
     try:
         from gyaku.plots import learning_curve
+        from gyaku.plots.canvas import save
 
         axes = learning_curve(history, title=title, names=("training", "test"))
     except ImportError:
         print("gyaku train: no learning curve without matplotlib", file=sys.stderr)
         return False
-    write_atomically(path, lambda stream: axes.figure.savefig(stream, format="png"))
+    write_atomically(path, lambda stream: save(axes, stream))
     return True
 
 

@@ -6,12 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import IO, Any
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["axes_for", "divided"]
+__all__ = ["axes_for", "divided", "save"]
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -51,10 +51,31 @@ def _shown() -> type[Axes]:
     class Shown(Axes):
         def _repr_png_(self) -> bytes:
             stream = BytesIO()
-            self.figure.savefig(stream, format="png")
+            save(self, stream)
             return stream.getvalue()
 
     return Shown
+
+
+def save(ax: Axes, stream: IO[bytes], kind: str = "png") -> None:
+    """Write the figure of axes to a stream.
+
+    Parameters
+    ----------
+    ax : Axes
+        The axes.
+    stream : binary stream
+        The stream.
+    kind : str
+        The format, such as "png" or "pdf".
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+    """
+    figure: Any = ax.get_figure(root=True)
+    figure.savefig(stream, format=kind)
 
 
 def divided(ax: Axes, rows: int, columns: int, **options: Any) -> NDArray[Any]:

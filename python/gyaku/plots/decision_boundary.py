@@ -95,7 +95,8 @@ def decision_boundary(
     )
     for number in np.unique(targets):
         ax.scatter(
-            *samples[targets == number].T,
+            samples[targets == number, 0],
+            samples[targets == number, 1],
             color=COLORS[number],
             marker=_MARKERS[number],
             s=34,

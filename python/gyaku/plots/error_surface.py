@@ -160,7 +160,9 @@ def _surface(
         drawn.append((line, points))
     if tracks:
         starts = np.unique([points[0] for points in tracks.values()], axis=0)
-        ax.scatter(*starts.T, s=46, color=INK, marker="x", zorder=4, label=words[0])
+        ax.scatter(
+            starts[:, 0], starts[:, 1], s=46, color=INK, marker="x", zorder=4, label=words[0]
+        )
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, labelcolor=INK)
     ax.set(xlim=xlim, ylim=ylim)
     ax.set_xlabel(labels[0], color=INK)
@@ -189,7 +191,7 @@ def _contours(ax: Axes, owner: str, f: Surface, xlim: Range, ylim: Range) -> Non
         )
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
-    levels = low + (high - low) * np.linspace(0, 1, _LEVELS) ** 3
+    levels = low + (high - low) * np.linspace(0, 1, _LEVELS) ** 2
     if high > low:
         heights = np.linspace(0, 1, _LEVELS - 1)
         ax.contourf(*grid, values, levels=levels, colors=[_shade(h) for h in heights])

@@ -88,4 +88,4 @@ def feature_maps(
 
 
 def _is_maps(y: Any) -> bool:
-    return y.ndim == 4 and y.shape[3] > 1
+    return bool(y.ndim == 4 and y.shape[3] > 1)

@@ -36,11 +36,11 @@ def film(
     FuncAnimation
         The animation; its ``save("film.gif")`` writes a file.
     """
+    figure: Any = ax.get_figure(root=True)
     draw(0)
-    figure = ax.figure
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once: frames are drawn in half the time
-    return _shown()(ax.figure, draw, frames=frames, interval=interval, cache_frame_data=False)
+    figure.set_layout_engine("none")  # one layout for all frames
+    return _shown()(figure, draw, frames=frames, interval=interval, cache_frame_data=False)
 
 
 @cache
@@ -53,15 +53,18 @@ def _shown() -> type[FuncAnimation]:
     from matplotlib.animation import FuncAnimation, PillowWriter
 
     class Shown(FuncAnimation):
-        def __init__(self, *given: Any, **options: Any) -> None:
-            super().__init__(*given, **options)
+        def __init__(self, *given: Any, interval: int, **options: Any) -> None:
+            super().__init__(*given, interval=interval, **options)
+            self._milliseconds = interval
             self._draw_was_started = True  # no warning where it is not shown
             self._gif = ""
 
-        def save(self, filename: Any, writer: Any = None, **options: Any) -> None:
+        def save(  # type: ignore[override]
+            self, filename: Any, writer: Any = None, **options: Any
+        ) -> None:
             """Save it, by default with Pillow."""
             if writer is None and str(filename).lower().endswith(".gif"):
-                writer = PillowWriter(fps=1000 / self._interval)
+                writer = PillowWriter(fps=round(1000 / self._milliseconds))
             super().save(filename, writer, **options)
 
         def _repr_html_(self) -> str:

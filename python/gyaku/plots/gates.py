@@ -77,6 +77,8 @@ def gates(
     >>> [panel.get_title(loc="left") for panel in axes.figure.axes[1:4]]
     ['Input gate', 'Forget gate', 'Output gate']
     """
+    from matplotlib.ticker import MaxNLocator
+
     words, font = wording("gates", _WORDS, lang)
     recurrent, values = _values(model, x, layer)
     named = words[recurrent.operation]
@@ -88,9 +90,7 @@ def gates(
     ax = axes_for(ax, (max(5.2, min(9.6, 1.6 + 0.22 * time)), height))
     panels = divided(ax, len(shown), 1, sharex=True)[:, 0]
     for panel, (word, value) in zip(panels, shown, strict=True):
-        picture = panel.imshow(
-            value.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest"
-        )
+        panel.imshow(value.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         heading(panel, word)
         panel.set_ylabel(words["axes"][1], color=INK)
         panel.set_yticks([0, units - 1] if units > 1 else [0])
@@ -98,11 +98,16 @@ def gates(
         frameless(panel)
     if steps is not None:
         panels[-1].set_xticks(range(time), [*steps])
+    else:
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        panels[-1].xaxis.set_major_formatter(lambda place, _: f"{place + 1:g}")
     panels[-1].set_xlabel(words["axes"][0], color=INK)
-    bar = ax.figure.colorbar(picture, ax=[*panels], ticks=[0, 0.5, 1], aspect=30, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar = ax.figure.colorbar(
+        panels[0].images[0], ax=[*panels], ticks=[0, 0.5, 1], aspect=30, pad=0.02
+    )
+    bar.outline.set_visible(False)
     bar.ax.tick_params(colors=INK, length=0, labelsize=9)
-    set_font(font, ax, *panels)
+    set_font(font, ax, *panels, bar.ax)
     return ax
 
 

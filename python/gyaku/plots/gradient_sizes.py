@@ -77,6 +77,8 @@ def gradient_sizes(
     ax = axes_for(ax, (max(5.2, min(9.6, 1.8 + 0.55 * len(longest))), 3.9))
     for color, (name, (_, *columns)) in zip(COLORS, sizes.items(), strict=False):
         for word, values, form in zip(words, columns, ("o-", "s--"), strict=False):
+            if not len(values):
+                continue
             label = " ".join(filter(None, (name, word if optimizer else "")))
             ax.plot(
                 *(range(len(values)), np.where(values > 0, values, np.nan), form),

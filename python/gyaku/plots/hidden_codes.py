@@ -67,7 +67,7 @@ def hidden_codes(
     --------
     >>> axes = hidden_codes([[0.1, 0.9], [0.8, 0.2]])
     >>> [text.get_text() for text in axes.texts]
-    ['0.1', '0.9', '0.8', '0.2']
+    ['0.10', '0.90', '0.80', '0.20']
     """
     words, font = wording("hidden_codes", _WORDS, lang)
     table = _table(codes, x, layer)
@@ -116,13 +116,19 @@ def _draw_table(
     panel: Axes, table: NDArray[Any], labels: Sequence[str], words: Sequence[str]
 ) -> None:
     count, units = table.shape
-    low, high = min(0.0, float(table.min())), max(1.0, float(table.max()))
-    panel.imshow(table, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+    high, signed = max(1.0, float(np.abs(table).max())), bool(table.min() < 0)
+    panel.imshow(
+        table,
+        cmap="PuOr_r" if signed else "Blues",
+        vmin=-high if signed else 0,
+        vmax=high,
+        aspect="auto",
+    )
     for row, column in np.ndindex(table.shape):
         value = table[row, column]
-        dark = (value - low) / (high - low) > 0.55
+        dark = abs(value) / high > (0.75 if signed else 0.55)
         panel.text(
-            *(column, row, f"{value:.2g}" if abs(value) >= 0.1 else f"{value:.1f}"),
+            *(column, row, f"{value:.2f}".replace("-", "−")),
             ha="center",
             va="center",
             fontsize=9.5,
@@ -147,7 +153,7 @@ def _draw_cube(panel: Axes, table: NDArray[Any], labels: Sequence[str]) -> None:
     for code, place in zip(table, places, strict=True):
         foot = _flat(np.array([[code[0], 0, code[2]]]))[0]
         panel.plot(*np.array([foot, place]).T, color=BLUE, linewidth=0.8, alpha=0.4, zorder=2)
-    panel.scatter(*places.T, color=BLUE, s=36, zorder=3)
+    panel.scatter(places[:, 0], places[:, 1], color=BLUE, s=36, zorder=3)
     for place, label in zip(places, labels, strict=True):
         panel.annotate(
             *(label, place),

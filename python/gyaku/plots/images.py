@@ -69,7 +69,7 @@ def images(
     columns = min(_COLUMNS, len(shown))
     aspect = shown.shape[1] / shown.shape[2]
     named = [str(label) for label in labels[:count]] if labels is not None else []
-    ax = axes_for(ax, tiles_size(len(shown), columns, aspect, labelled=bool(named)))
+    ax = axes_for(ax, tiles_size(len(shown), columns, aspect, labelled=bool(named), headed=False))
     draw_tiles(ax, [*shown], columns, labels=named)
     set_font(font, ax)
     return ax

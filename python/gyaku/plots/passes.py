@@ -67,7 +67,7 @@ def classes(found: Array, threshold: float = 0.5) -> NDArray[np.int64]:
         Class numbers, (samples,).
     """
     if found.ndim == 2 and found.shape[1] > 1:
-        return found.argmax(axis=1).astype(np.int64)
+        return np.asarray(found.argmax(axis=1), np.int64)
     flat = found.reshape(len(found), -1)[:, 0]
     if flat.dtype.kind in "iub":
         return flat.astype(np.int64)

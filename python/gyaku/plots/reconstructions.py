@@ -77,7 +77,7 @@ def reconstructions(
         shapes = " and ".join(str(row.shape) for row in drawn)
         raise ValueError(f"reconstructions: the images must have one shape, got {shapes}")
     columns, aspect = len(given), drawn[0].shape[1] / drawn[0].shape[2]
-    ax = axes_for(ax, tiles_size(len(drawn) * columns, columns, aspect))
+    ax = axes_for(ax, tiles_size(len(drawn) * columns, columns, aspect, headed=False))
     draw_tiles(ax, [picture for row in drawn for picture in row], columns, limits=(0, 1))
     for row, word in enumerate(words[: len(drawn)]):
         height = 1 - (row + 0.5) / len(drawn)

@@ -97,7 +97,7 @@ def sliding_filter(
 
 def _matrix(panel: Axes, word: str, values: NDArray[Any]) -> None:
     largest = float(np.abs(values).max()) or 1.0
-    panel.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, alpha=0.8)
+    panel.imshow(values, cmap="PuOr_r", vmin=-largest, vmax=largest, alpha=0.6)
     if max(values.shape) <= _WRITTEN:
         for (row, column), value in np.ndenumerate(values):
             panel.text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,16 +70,30 @@ def japanese_font() -> str | None:
 
     from matplotlib.font_manager import fontManager
 
-    installed = set(fontManager.get_font_names())
-    for family in _JAPANESE_FONTS:
-        if family in installed:
-            return family
+    for look_again in (False, True):
+        if look_again:
+            _add_new_fonts()
+        installed = set(fontManager.get_font_names())
+        for family in _JAPANESE_FONTS:
+            if family in installed:
+                return family
     warnings.warn(
         "no Japanese font was found, so the labels are English: install one, for example"
         " Noto Sans CJK JP (package fonts-noto-cjk)",
         stacklevel=4,
     )
     return None
+
+
+def _add_new_fonts() -> None:
+    """Add fonts that were installed after Matplotlib made its list."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    listed = {entry.fname for entry in fontManager.ttflist}
+    for path in findSystemFonts():
+        if path not in listed:
+            with suppress(RuntimeError, OSError):  # no font, or one that cannot be read
+                fontManager.addfont(path)
 
 
 def set_font(font: str | None, *axes: Axes) -> None:

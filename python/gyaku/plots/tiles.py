@@ -55,13 +55,13 @@ def as_pictures(owner: str, x: object) -> Array:
     if given.ndim != 3:
         raise ValueError(
             f"{owner}: images must have shape (samples, height, width), with 1 or 3 channels behind"
-            f" it, got {np.shape(x)}"
+            f" it, got {np.asarray(x).shape}"
         )
     return given
 
 
 def tiles_size(
-    count: int, columns: int, aspect: float = 1.0, *, labelled: bool = False
+    count: int, columns: int, aspect: float = 1.0, *, labelled: bool = False, headed: bool = True
 ) -> tuple[float, float]:
     """Return the size of a new figure for tiles.
 
@@ -73,6 +73,8 @@ def tiles_size(
         Height of a tile over its width.
     labelled : bool
         Whether there are labels above the tiles.
+    headed : bool
+        Whether there is a title above all of them.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def tiles_size(
     """
     inches = min(_INCHES, _WIDEST / columns)
     height = ceil(count / columns) * inches * (aspect + _GAP + _LABEL * labelled)
-    return max(2.4, columns * inches * (1 + _GAP) + 0.5), height + 0.6
+    return max(2.4, columns * inches * (1 + _GAP) + 0.5), height + (0.42 if headed else 0.16)
 
 
 def draw_tiles(
