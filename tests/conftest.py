@@ -52,7 +52,7 @@ ANY_ISA = {
         "test_plots_models",
         "test_progress",
     ),
-    *("test_guides", "test_lessons", "test_readme", "test_reference"),
+    *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,29 @@ def test_a_deep_sigmoid_network_learns_with_it_and_not_without(seed: int) -> Non
     assert list(histories) == ["dense", "dense_2", "dense_3", "dense_4", "dense_5"]
     assert all(h["loss"][-1] < h["loss"][0] / 2 for h in histories.values())
     assert accuracy(model, seed) > 0.9
+
+
+MNIST = (
+    Path(os.environ.get("GYAKU_DATA") or Path(__file__).parents[2] / "shared" / "data") / "mnist"
+)
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST is not on this machine: set GYAKU_DATA")
+@pytest.mark.parametrize("seed", range(5))
+def test_mnist_is_learnt_by_a_deep_sigmoid_network_with_it_alone(seed: int) -> None:
+    (x, y), (x_test, y_test) = gk.data.mnist(MNIST)
+    x, y, x_test, y_test = x[:6000], y[:6000], x_test[:2000], y_test[:2000]
+    accuracies = []
+    for pretrained in (False, True):
+        hidden = [gk.Dense(64, "sigmoid") for _ in range(5)]
+        front = gk.Rescaling(1 / 255), gk.Flatten()
+        model = gk.Sequential(*front, *hidden, gk.Dense(10), seed=seed)
+        if pretrained:
+            gk.pretrain(model, x, optimizer=gk.Adam(3e-3), epochs=3, seed=seed, verbose=0)
+        options: dict[str, Any] = {"optimizer": gk.SGD(0.2), "epochs": 5, "seed": seed}
+        model.fit(x, y, loss=ENTROPY, verbose=0, **options)
+        accuracies.append(float((model.predict(x_test).argmax(axis=1) == y_test).mean()))
+    assert accuracies[0] < 0.2 < 0.75 < accuracies[1]
 
 
 def test_a_layer_becomes_the_encoder_of_an_autoencoder_on_the_outputs_below() -> None:

@@ -63,6 +63,8 @@ def curves(
     >>> [line.get_label() for line in axes.lines]
     ['batch', 'online']
     """
+    from matplotlib.ticker import MaxNLocator
+
     if not values:
         raise ValueError("curves: there is no curve to draw, values must name at least one")
     if log not in ("", "x", "y", "xy"):
@@ -73,7 +75,7 @@ def curves(
         counted = not isinstance(given, tuple)
         x, y = (np.arange(1, 1 + len(given)), given) if counted else given
         if counted:
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.plot(
             *(x, y),
             label=name,
