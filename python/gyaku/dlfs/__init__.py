@@ -1,4 +1,4 @@
-"""The classes of the textbook 「ゼロから作る Deep Learning」, at the speed of the kernels.
+"""The classes of the textbook 「ゼロから作る Deep Learning」, on the kernels of gyaku.
 
 Signatures, shapes and names are those of the book: rows are samples, images have the channels
 first, and a program written for the book runs after a change of its imports.
