@@ -46,6 +46,7 @@ ANY_ISA = {
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols"),
     *(
         "test_mnist",
+        "test_mnist_cache",
         "test_models",
         "test_plots",
         "test_plots_anomalies",

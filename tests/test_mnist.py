@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from mirror import Mirror, reply
 
-from child import output
 from gyaku.data import DownloadError, mnist
 from gyaku.data.idx import idx_header
 from gyaku.files import FileError
@@ -388,22 +387,3 @@ class TestRealMNIST:
             times.append(time.perf_counter() - start)
         assert min(times) < 0.1
         shutil.rmtree(tmp_path / "mnist")
-
-
-REAL = Path(os.environ.get("GYAKU_DATA") or Path(__file__).parents[2] / "shared" / "data") / "mnist"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="MNIST is not on this machine: set GYAKU_DATA")
-def test_the_second_load_takes_a_tenth_of_the_first(tmp_path: Path) -> None:
-    code = f"""
-    import time
-    from gyaku.data import mnist
-
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        mnist({str(REAL)!r})
-        times.append(time.perf_counter() - start)
-    print(times[0] / min(times[1:]))
-    """
-    assert float(output(code, GYAKU_CACHE=str(tmp_path))) > 10
