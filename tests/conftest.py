@@ -45,7 +45,7 @@ ANY_ISA = {
     *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols"),
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_plots_models"),
-    *("test_plots_refusals", "test_progress"),
+    *("test_plots_refusals", "test_mnist_cache", "test_progress"),
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *("test_build_again", "test_callbacks_ready", "test_continuation", "test_damaged_files"),
     *("test_metrics",),

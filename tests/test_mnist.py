@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from mirror import Mirror, reply
 
-from child import output
 from gyaku.data import DownloadError, mnist
 from gyaku.data.idx import idx_header
 from gyaku.files import FileError
@@ -395,22 +394,3 @@ def test_files_whose_names_were_unzipped_with_a_dot(end: str, tmp_path: Path) ->
     plain = {NAMES[key].replace("-idx", ".idx"): data for key, data in PLAIN.items()}
     content = {f"{name}{end}": gzip.compress(data) if end else data for name, data in plain.items()}
     assert_is_the_stand_in(mnist(lay(tmp_path / "own", content)))
-
-
-REAL = Path(os.environ.get("GYAKU_DATA") or Path(__file__).parents[2] / "shared" / "data") / "mnist"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="MNIST is not on this machine: set GYAKU_DATA")
-def test_the_second_load_takes_a_tenth_of_the_first(tmp_path: Path) -> None:
-    code = f"""
-    import time
-    from gyaku.data import mnist
-
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        mnist({str(REAL)!r})
-        times.append(time.perf_counter() - start)
-    print(times[0] / min(times[1:]))
-    """
-    assert float(output(code, GYAKU_CACHE=str(tmp_path))) > 10
