@@ -57,6 +57,7 @@ CASES: dict[str, Callable[..., Axes]] = {
     ),
     "activations": lambda **to: plots.activations(**to),
     "confusion_matrix": lambda **to: plots.confusion_matrix(np.eye(3), **to),
+    "curves": lambda **to: plots.curves({"loss": [3, 2, 1]}, **to),
     "decision_boundary": lambda **to: plots.decision_boundary(
         lambda x: x[:, 0], [[0.0, 1.0], [1.0, 0.0]], [0, 1], **to
     ),
@@ -317,89 +318,3 @@ def test_the_rate_of_the_steepest_loss_is_marked() -> None:
     assert axes.lines[1].get_xdata()[0] == pytest.approx(10**-1.5)
     assert axes.get_ylim()[1] < 5
     assert axes.get_xscale() == "log"
-
-
-MODEL = convolutional()
-REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
-    "no filters": (
-        lambda: plots.filters(MODEL, "dense"),
-        "dense has no filters, only convolutions",
-    ),
-    "no filters at all": (
-        lambda: plots.filters(recurrent()),
-        "the model has no weights yet, call build or fit first",
-    ),
-    "no such layer": (
-        lambda: plots.filters(MODEL, "frist"),
-        "unknown layer 'frist', did you mean 'first'?",
-    ),
-    "no such index": (lambda: plots.filters(MODEL, 9), "there is no layer 9, the model has 5"),
-    "no maps": (
-        lambda: plots.feature_maps(MODEL, IMAGES[0][..., None], "dense"),
-        r"the output of dense has no maps, (height, width, channels), but shape (3,)",
-    ),
-    "no gates": (
-        lambda: plots.gates(recurrent(gk.SimpleRNN), SEQUENCE),
-        "no layer of the model has gates",
-    ),
-    "three inputs": (
-        lambda: plots.decision_boundary(always_one, np.zeros((4, 3)), [0] * 4),
-        "x must have shape (samples, 2), since the axes are the two inputs, got (4, 3)",
-    ),
-    "a number": (
-        lambda: plots.error_surface(lambda a, b: 1.0, (0, 1), (0, 1)),
-        "f must return a value for each element of its two arrays, got shape ()",
-    ),
-    "a flat path": (
-        lambda: plots.error_surface(bowl, (0, 1), (0, 1), paths={"a": [1, 2]}),
-        "the path 'a' must have shape (steps, 2), got (2,)",
-    ),
-    "no paths": (
-        lambda: plots.animate_paths(bowl, (0, 1), (0, 1), {}),
-        "there is no path to animate",
-    ),
-    "a large filter": (
-        lambda: plots.sliding_filter(np.eye(2), np.eye(3)),
-        "the filter (3, 3) is larger than the image (2, 2)",
-    ),
-    "no matrix": (
-        lambda: plots.confusion_matrix([[1, 2]]),
-        "a matrix must have shape (classes, classes), got (1, 2)",
-    ),
-    "names": (
-        lambda: plots.confusion_matrix(np.eye(2), names=["a"]),
-        "there are 1 names for 2 classes",
-    ),
-    "targets": (
-        lambda: plots.misclassified(always_one, IMAGES, [0, 1]),
-        "y must hold a class for each of 6 samples",
-    ),
-    "no images": (
-        lambda: plots.images(np.zeros(3)),
-        "images must have shape (samples, height, width)",
-    ),
-    "no codes": (
-        lambda: plots.hidden_codes([1, 2]),
-        "codes must have shape (patterns, units), got (2,)",
-    ),
-    "falling rates": (
-        lambda: plots.lr_finder([1, 0.1], [1, 2]),
-        "the rates must be positive and rise",
-    ),
-    "no weights": (
-        lambda: plots.gradient_sizes(gk.Sequential(gk.ReLU()), IMAGES[0], IMAGES[0], "mse"),
-        "the model has no weights to train",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", REFUSALS)
-def test_bad_input_is_refused_with_one_sentence(case: str) -> None:
-    call, sentence = REFUSALS[case]
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        call()
-
-
-def test_axes_of_something_else_are_refused() -> None:
-    with pytest.raises(TypeError, match="ax must be Axes of Matplotlib, got Figure"):
-        plots.images(IMAGES, ax=Figure())  # type: ignore[arg-type]
