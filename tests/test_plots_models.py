@@ -57,6 +57,7 @@ CASES: dict[str, Callable[..., Axes]] = {
     ),
     "activations": lambda **to: plots.activations(**to),
     "confusion_matrix": lambda **to: plots.confusion_matrix(np.eye(3), **to),
+    "curves": lambda **to: plots.curves({"loss": [3, 2, 1]}, **to),
     "decision_boundary": lambda **to: plots.decision_boundary(
         lambda x: x[:, 0], [[0.0, 1.0], [1.0, 0.0]], [0, 1], **to
     ),
@@ -122,7 +123,7 @@ def test_japanese_labels_use_a_japanese_font(name: str, monkeypatch: pytest.Monk
     texts = [each for panel in axes.figure.axes for each in panel.findobj(Text)]
     japanese = [each for each in texts if re.search("[\u3040-\u9fff]", each.get_text())]
     assert {tuple(each.get_fontfamily()) for each in japanese} <= {("IPAexGothic",)}
-    assert japanese or name in {"images", "error_surface"}
+    assert japanese or name in {"curves", "error_surface", "images"}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -166,8 +166,9 @@ def test_replay_of_layers_in_a_row_equals_eager_bit_for_bit(name: str, dtype: An
 @pytest.mark.parametrize("name", LOSSES)
 def test_replay_of_a_loss_equals_eager(name: str, reduction: str) -> None:
     def build() -> list[gk.Layer]:
-        last = [gk.Softmax()] if name == "cross_entropy" else []
-        return [gk.Dense(8, "tanh"), gk.Dense(CLASSES), *last]
+        last = {"cross_entropy": gk.Softmax, "binary_cross_entropy": gk.Sigmoid}
+        ends = [last[name]()] if name in last else []
+        return [gk.Dense(8, "tanh"), gk.Dense(CLASSES), *ends]
 
     loss: Loss = LOSSES[name](reduction=reduction)
     for target in data()[1:] if loss.takes == "classes" else data()[1:2]:

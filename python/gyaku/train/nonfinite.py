@@ -190,7 +190,10 @@ class Guard:
 
     def _stop_between(self) -> None:
         """Raise for steps of which the first bad one is unknown."""
-        last = self.training.step
+        training, last = self.training, self.training.step
+        self._go_back()
+        for training.step in range(self._step, last):
+            _first_non_finite(training)  # which raises if the data have become invalid
         self._go_back()
         raise NonFiniteError(
             f"fit: stopped, a value is not finite after step {last}; in which step it arose is"
