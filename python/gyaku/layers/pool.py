@@ -317,8 +317,8 @@ class LPPool2D(_Pool):
 
     Notes
     -----
-    y = (Σ |x|^p)^(1/p), see `gyaku.ops.lp_pool2d`. PyTorch's ``LPPool2d`` leaves out the magnitude,
-    which is another function where p is odd and elements are negative.
+    ``y = (Σ |x|^p)^(1/p)``, see `gyaku.ops.lp_pool2d`. PyTorch's ``LPPool2d`` leaves out the
+    magnitude, which is another function where p is odd and elements are negative.
 
     Examples
     --------

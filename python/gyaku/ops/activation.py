@@ -356,12 +356,12 @@ hard_swish, hard_swish_backward = _operations(
 softsign, softsign_backward = _operations(
     "softsign",
     "Squash to (-1, 1) by a quotient, which saturates more slowly than `tanh`.",
-    equation="y = x / (1 + |x|)",
+    equation="``y = x / (1 + |x|)``",
     source=(
         'Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking",'
         " NAACL 2009"
     ),
-    derivative="dx = dy (1 - |y|)², since 1 - |y| = 1 / (1 + |x|)",
+    derivative="``dx = dy (1 - |y|)²``, since ``1 - |y| = 1 / (1 + |x|)``",
     flops=(3, 4),
     roundings=(2, 4),
     example=("[-1.0, 0.0, 3.0]", "array([-0.5 ,  0.  ,  0.75])"),

@@ -196,7 +196,7 @@ def conv2d_backward_data(
     Returns
     -------
     ndarray
-        Gradient with respect to the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape ``(n, *size, c)``.
 
     Raises
     ------

@@ -503,7 +503,7 @@ def mean_absolute_error(
 
     Notes
     -----
-    L = Σ |y - t| / f, dy = sign(y - t) / f, both divided by n for the mean.
+    ``L = Σ |y - t| / f``, ``dy = sign(y - t) / f``, both divided by n for the mean.
 
     Examples
     --------
@@ -564,9 +564,9 @@ def huber(
 
     Notes
     -----
-    With d = y - t and c = min(|d|, δ): L = Σ c (|d| - c / 2) / f, which is d² / 2 up to δ and
-    δ (|d| - δ / 2) beyond; dy = c sign(d) / f; both divided by n for the mean. Huber, "Robust
-    estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    With ``d = y - t`` and ``c = min(|d|, δ)``: ``L = Σ c (|d| - c / 2) / f``, which is ``d² / 2``
+    up to δ and ``δ (|d| - δ / 2)`` beyond; ``dy = c sign(d) / f``; both divided by n for the mean.
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
 
     Examples
     --------
@@ -693,7 +693,7 @@ def sigmoid_cross_entropy(
     Notes
     -----
     With p = sigmoid(x): L = -Σ (t log p + (1 - t) log(1 - p)) / f, computed as
-    max(x, 0) - x t + log(1 + e^-|x|), which is finite for any finite x; dx = (p - t) / f; both
+    ``max(x, 0) - x t + log(1 + e^-|x|)``, which is finite for any finite x; dx = (p - t) / f; both
     divided by n for the mean. Bishop, "Pattern recognition and machine learning", section 5.2.
 
     Examples

@@ -290,7 +290,7 @@ def layer_norm(
     Parameters
     ----------
     x : array_like
-        Input of shape (..., *gamma.shape).
+        Input of shape ``(..., *gamma.shape)``.
     gamma : array_like
         Scale of the features; its axes are the last ones of x.
     beta : array_like
@@ -358,7 +358,7 @@ def layer_norm_backward(
     Parameters
     ----------
     dy : array_like
-        Gradient with respect to the output, of shape (..., *gamma.shape).
+        Gradient with respect to the output, of shape ``(..., *gamma.shape)``.
     x : array_like
         The input, of the same shape.
     gamma : array_like

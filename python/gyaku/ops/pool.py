@@ -256,7 +256,7 @@ def max_pool2d_backward(
     Returns
     -------
     ndarray
-        Gradient with respect to the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape ``(n, *size, c)``.
 
     Raises
     ------
@@ -409,7 +409,7 @@ def avg_pool2d_backward(
     Returns
     -------
     ndarray
-        Gradient with respect to the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape ``(n, *size, c)``.
 
     Raises
     ------
@@ -495,7 +495,7 @@ def lp_pool2d(
 
     Notes
     -----
-    y = (Σ |x|^p)^(1/p), over the window; Sermanet, Chintala and LeCun, "Convolutional neural
+    ``y = (Σ |x|^p)^(1/p)``, over the window; Sermanet, Chintala and LeCun, "Convolutional neural
     networks applied to house numbers digit classification", ICPR 2012. PyTorch's ``LPPool2d`` takes
     powers of x, not of its magnitude: with an odd p, negative elements cancel positive ones there,
     and a negative sum gives NaN (p > 1); it counts a window that ceil mode cuts as a whole one.
@@ -584,8 +584,8 @@ def lp_pool2d_backward(
 
     Notes
     -----
-    dx = sign(x) Σ dy (|x| / y)^(p-1), over the windows that cover the pixel; those with y = 0 add
-    nothing.
+    ``dx = sign(x) Σ dy (|x| / y)^(p-1)``, over the windows that cover the pixel; those with y = 0
+    add nothing.
 
     Examples
     --------
@@ -689,7 +689,7 @@ def global_max_pool2d_backward(
     Returns
     -------
     ndarray
-        Gradient with respect to the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape ``(n, *size, c)``.
 
     Raises
     ------
@@ -788,7 +788,7 @@ def global_avg_pool2d_backward(dy: ArrayLike, size: tuple[int, int]) -> NDArray[
     Returns
     -------
     ndarray
-        Gradient with respect to the images, of shape (n, *size, c).
+        Gradient with respect to the images, of shape ``(n, *size, c)``.
 
     Raises
     ------
