@@ -228,13 +228,3 @@ def test_subnormal_numbers_still_work_after_import_and_fit() -> None:
         """
     )
     assert printed == "[True, True, True]"
-
-
-def test_the_installed_package_is_under_5_mb() -> None:
-    # As it is unpacked: what Python compiles from it stands elsewhere or nowhere.
-    files = [
-        path
-        for path in Path(gyaku.__file__).parent.rglob("*")
-        if path.is_file() and path.parent.name != "__pycache__"
-    ]
-    assert sum(path.stat().st_size for path in files) < 5e6
