@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image  # which Matplotlib brings
 
 import gyaku as gk
 from gyaku.files import FileError
-
-Image = pytest.importorskip("PIL.Image")
 
 
 def saved(pixels: NDArray[np.uint8], folder: Path) -> Path:
