@@ -134,7 +134,7 @@ FAR_APART = tuple(
     Product(m, k, n, *transposition, bias=True, activation="relu", dtype=dtype)
     for m, k, n in (
         *[(57, 129, 1024), (3, 65, 2048), (29, 70, 2048), (60, 1024, 33), (7, 2048, 66)],
-        *[(1024, 70, 33), (113, 1024, 512)],
+        *[(1024, 70, 33), (113, 1024, 512), (128, 130, 128), (96, 260, 192)],
     )
     for transposition in TRANSPOSITIONS
     for dtype in DTYPES

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,17 +38,33 @@ struct Product {
   bool has_few_rows() const { return args.m <= 4 && !args.transpose_b; }
   // A copy pays for a large B that is used by many rows: its own rows are in as many pages. So it
   // does for A then, except for rows of moderate length read along k.
-  bool is_large() const { return b_bytes() > tile().large_b && row_tiles() > 20; }
+  bool is_large() const {
+    return b_bytes() > tile().large_b && row_tiles() > (is_low() ? few_tiles : 20);
+  }
   bool is_huge() const { return is_large() && b_bytes() > huge; }
-  bool copies_both() const { return is_huge() || (is_large() && args.transpose_a); }
-  bool copies_b() const { return is_large() || args.transpose_b; }
+  bool copies_both() const {
+    return is_huge() || (args.transpose_a && (is_large() || evicts_itself(args.lda)));
+  }
+  bool copies_b() const { return is_large() || args.transpose_b || evicts_itself(args.ldb); }
+  bool is_low() const { return tile().rows <= 6; }
+  // Whether the rows of a matrix evict one another from the first-level cache before the next tile
+  // reads them: a stride of a power of two leaves them few of the cache's 64 sets, half of which
+  // the other matrix takes. Low tiles read them so often that a copy pays.
+  bool evicts_itself(std::int64_t leading) const {
+    constexpr std::int64_t line = 64, sets = 64, ways = 8 / 2;
+    const std::int64_t stride = leading * item_bytes();
+    return is_low() && stride % line == 0 && args.k > ways * sets / std::gcd(stride / line, sets) &&
+           row_tiles() > few_tiles && panels() > 3;
+  }
   // A transposed B is packed in any case: on the fly if a block of A stays in the second-level
   // cache meanwhile and B is not huge. Short products with low tiles have no time to read B in
   // place.
   bool is_short() const {
     if (args.m <= 56 && b_bytes() > huge) return true;
+    if (args.transpose_a && evicts_itself(args.lda)) return false;
     if (args.transpose_b)
       return args.m * columns_k_block * item_bytes() <= 512 * 1024 && !is_huge();
+    if (is_low() && row_tiles() <= few_tiles && b_bytes() > 2 * tile().large_b) return true;
     return row_tiles() <= (tile().rows <= 6 && args.k <= 64 ? 20 : 4);
   }
   // There must be columns for a team, unless those of one cache line are done before a larger team
@@ -62,6 +79,7 @@ struct Product {
 
 private:
   static constexpr std::int64_t huge = 2 * 1024 * 1024;
+  static constexpr std::int64_t few_tiles = 13; // low ones: too few rows for a copy of B beforehand
 };
 
 // The partition of the loops around the micro-kernel. k-blocks have nearly equal length, the only
