@@ -1,6 +1,7 @@
 // Updates of the flat parameters by optimizers, and their step counter.
 #include "kernels/args/optimizer.h"
 #include "kernels/entry.h"
+#include "kernels/range.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -176,11 +177,75 @@ template <class T> void update(const UpdateArgs& args, Slice slice) noexcept {
   }
 }
 
+template <class T> constexpr T one = 1;
+
+template <class T>
+GYAKU_INLINE void outer_row(const T* a, const T* b, std::int64_t i, std::int64_t columns, T* to) {
+  const vec<T> x = broadcast(a[i]);
+  for_each_vector<T>(0, columns, [=](std::int64_t j, int n) {
+    store(to + j, fma(x, load(b + j, n), zero<T>()), n);
+  });
+}
+
+template <class T> bool is_finite(const T* x, std::int64_t size) noexcept {
+  vec<T> sum = zero<T>();
+  for_each_vector<T>(0, size,
+                     [&](std::int64_t i, int n) { sum = fma(load(x + i, n), zero<T>(), sum); });
+  return reduce_add(sum) == 0;
+}
+
+// Gradient descent, where zeros of the sample leave their rows as they are.
+template <class T> void descend_outer(const OuterUpdateArgs& args, Slice rows) noexcept {
+  const T *const a = static_cast<const T*>(args.a), *const b = static_cast<const T*>(args.b);
+  const std::int64_t columns = args.update.unit;
+  const vec<T> rate(static_cast<T>(-args.update.clock[learning_rate]));
+  T* row = static_cast<T*>(args.update.parameters) + rows.begin * columns;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i, row += columns) {
+    if (a[i] == 0) continue;
+    const vec<T> x = broadcast(a[i]);
+    for_each_vector<T>(0, columns, [=](std::int64_t j, int n) {
+      store(row + j, fma(rate, fma(x, load(b + j, n), zero<T>()), load(row + j, n)), n);
+    });
+  }
+}
+
+// The rows of the gradient are formed a few at a time, and stay in the first-level cache.
+template <class T> void update_outer(const OuterUpdateArgs& args, Slice rows) noexcept {
+  const T *const a = static_cast<const T*>(args.a), *const b = static_cast<const T*>(args.b);
+  const std::int64_t columns = args.update.unit;
+  if (rows.begin == 0 && args.column_sums != nullptr)
+    outer_row(&one<T>, b, 0, columns, static_cast<T*>(args.column_sums));
+  const bool is_plain = args.update.rule == Update::sgd && args.update.weight_decay == 0;
+  if (is_plain && !*args.keeps && args.update.clock[learning_rate] < 1e30 && is_finite(b, columns))
+    return descend_outer<T>(args, rows);
+  T near[most_outer_columns];
+  const std::int64_t most = most_outer_columns / columns;
+  for (std::int64_t i = rows.begin, end; i < rows.end; i = end) {
+    end = least(i + most, rows.end);
+    const auto moved = [&](const void* from) {
+      return from == nullptr ? nullptr : static_cast<T*>(const_cast<void*>(from)) + i * columns;
+    };
+    T* const gradient = *args.keeps ? moved(args.update.gradients) : near;
+    for (std::int64_t r = i; r < end; ++r)
+      outer_row(a, b, r, columns, gradient + (r - i) * columns);
+    UpdateArgs part = args.update;
+    part.parameters = moved(part.parameters);
+    part.gradients = gradient;
+    part.first = moved(part.first);
+    part.second = moved(part.second);
+    update<T>(part, {0, end - i});
+  }
+}
+
 } // namespace
 
 // One slice.
 Entry optimizer_tick_kernel() noexcept { return entry<TickArgs, optimizer_tick, optimizer_tick>; }
 // Slices of elements, in units of UpdateArgs::unit.
 Entry update_kernel() noexcept { return entry<UpdateArgs, update<float>, update<double>>; }
+// Slices of rows.
+Entry update_outer_kernel() noexcept {
+  return entry<OuterUpdateArgs, update_outer<float>, update_outer<double>>;
+}
 
 } // namespace gyaku::GYAKU_ISA_NAME

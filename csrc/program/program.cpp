@@ -162,7 +162,7 @@ void Program::clear() {
   stretches_.clear();
   plan_ = {};
   load_ = {};
-  is_shared_ = calls_host_ = false;
+  is_shared_ = calls_host_ = forgets_gradients_ = false;
 }
 
 void Program::append(Task task) { tasks_.push_back(std::move(task)); }
@@ -190,9 +190,10 @@ void Program::end(std::span<const Operand> outputs) {
     fuse(tasks_, temporaries_);
     split_updates(tasks_);
   }
-  cut_into_stretches();
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
+  forgets_gradients_ = optimize && !calls_host_ && merge_outer_products(tasks_, &keeps_gradients_);
+  cut_into_stretches();
   if (optimize && !calls_host_) share_memory();
   const double seconds = expected_seconds(tasks_);
   load_ = {key_of(tasks_), seconds, seconds < short_step};
@@ -236,11 +237,19 @@ bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   constexpr double small = 1e-3;
   if (schedule.size() != 1 && whole.seconds() < small) return whole.run(times);
   for (std::int64_t time = 0; time < times; ++time)
-    for (const Repeat& repeat : schedule) {
-      const Repeat once{repeat.program, 1};
-      if (!Unit({&once, 1}).run(repeat.times)) return false;
-    }
+    for (const Repeat& repeat : schedule)
+      if (!repeat.program->run(repeat.times)) return false;
   return true;
+}
+
+bool Program::run(std::int64_t times) {
+  const Repeat once{this, 1};
+  const Unit unit({&once, 1});
+  if (!forgets_gradients_ || times < 2) return unit.run(times);
+  keeps_gradients_ = false;
+  const bool done = unit.run(times - 1);
+  keeps_gradients_ = true;
+  return done && unit.run(1);
 }
 
 Program::Team Program::team() const {

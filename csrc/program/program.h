@@ -57,6 +57,9 @@ public:
   };
   Team team() const;
 
+  // Runs in a series, as `replay` does. False if a host call failed.
+  bool run(std::int64_t times);
+
   // Mean seconds of each task over `repeats` runs of the whole program; empty if a host call
   // failed.
   std::vector<double> profile(int repeats);
@@ -81,7 +84,9 @@ private:
   MemoryPlan plan_;
   std::vector<Stretch> stretches_;
   Load load_;
-  bool is_shared_ = false, calls_host_ = false;
+  bool is_shared_ = false, calls_host_ = false, forgets_gradients_ = false;
+  // Whether the present run stores gradients that only its own updates read: the last of a series.
+  bool keeps_gradients_ = true;
 };
 
 // During its lifetime this thread records nothing: tasks submitted by a host call are part of that

@@ -9,6 +9,7 @@
 
 #include "kernels/args/gemm.h"
 #include "kernels/args/optimizer.h"
+#include "program/rewrite.h"
 
 namespace gyaku {
 
@@ -91,7 +92,51 @@ void split(std::vector<Task>& tasks, std::size_t at) {
   tasks.insert(place, std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
 }
 
+// The task at `at`, an update, together with the product before it that is its gradient, if that is
+// an outer product which nobody else reads.
+bool merge_outer(std::vector<Task>& tasks, std::size_t at, const bool* keeps) {
+  const auto& update = tasks[at].as<UpdateArgs>();
+  const auto is_gradient = [&](const Task& task) {
+    if (!task.is(KernelId::matmul) || task.scalar != tasks[at].scalar) return false;
+    const auto& args = task.as<MatmulArgs>();
+    return args.k == 1 && args.transpose_a && !args.transpose_b && args.packed == nullptr &&
+           !args.by_columns && args.bias == nullptr && args.c == update.gradients &&
+           args.activation == Activation::identity && args.derivative == Activation::identity &&
+           args.n == update.unit && args.m * args.n == update.size && args.n <= most_outer_columns;
+  };
+  const auto first = find_from(tasks, 0, at, is_gradient);
+  if (!first) return false;
+  const Task product = tasks[*first];
+  const auto& args = product.as<MatmulArgs>();
+  if (!is_private(tasks, *first, at, operand_of(tasks[*first], args.c))) return false;
+  // It moves down to the update.
+  for (std::size_t i = *first + 1; i < at; ++i)
+    for (const Operand& operand : product.operands)
+      if (writes_to(tasks[i], operand) || (operand.writes() && touches(tasks[i], operand)))
+        return false;
+  std::vector<Operand> operands = product.operands;
+  for (const Operand& operand : tasks[at].operands)
+    if (operand.memory != args.c) operands.push_back(operand);
+  const OuterUpdateArgs merged{args.a, args.b, args.column_sums, keeps, update};
+  tasks[at] = make_task(product.name + " + " + tasks[at].name, KernelId::update_outer,
+                        product.scalar, merged, args.m, 1, tasks[at].work, std::move(operands));
+  tasks[at].work += product.work;
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*first));
+  return true;
+}
+
 } // namespace
+
+bool merge_outer_products(std::vector<Task>& tasks, const bool* keeps) {
+  bool any = false;
+  for (std::size_t i = tasks.size(); i-- > 0;)
+    if (tasks[i].is_update() && tasks[i].as<UpdateArgs>().unit > 1 &&
+        merge_outer(tasks, i, keeps)) {
+      any = true;
+      --i;
+    }
+  return any;
+}
 
 void split_updates(std::vector<Task>& tasks) {
   for (std::size_t i = tasks.size(); i-- > 0;)

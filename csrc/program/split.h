@@ -13,4 +13,8 @@ namespace gyaku {
 // that no bit depends on the partition.
 void split_updates(std::vector<Task>& tasks);
 
+// Where the gradient is that from a single sample, its part of the update forms it row by row, and
+// stores it only if `*keeps`. Whether there is any.
+bool merge_outer_products(std::vector<Task>& tasks, const bool* keeps);
+
 } // namespace gyaku

@@ -31,4 +31,15 @@ struct UpdateArgs {
   bool nesterov;
 };
 
+// The update by the gradient from a single sample, the outer product a b of a column and a row, of
+// which a slice counts rows of `update.unit` elements. The gradient is stored only if `*keeps`; the
+// column sums of b, or null, always.
+struct OuterUpdateArgs {
+  const void *a, *b;
+  void* column_sums;
+  const bool* keeps;
+  UpdateArgs update;
+};
+constexpr std::int64_t most_outer_columns = 2048; // a row of the gradient is kept on the stack
+
 } // namespace gyaku
