@@ -14,7 +14,8 @@ namespace {
 
 constexpr int sparse_vectors = accumulators == 12 ? 3 : 4;
 constexpr int sparse_rows = accumulators / sparse_vectors;
-constexpr int least_sparse_rows = (sparse_rows + 1) / 2; // of slices with enough rows
+constexpr int worth_skipping = accumulators == 12 ? 4 : 7; // eighths: low tiles take twice the time
+constexpr int least_sparse_rows = (sparse_rows + 1) / 2;   // of slices with enough rows
 
 // The nonzero columns of a tile, in ascending order.
 struct ColumnList {
@@ -120,7 +121,7 @@ bool has_zero_columns(const MatmulArgs& args, Slice rows, NonzeroColumns& nonzer
     nonzero.find<T, transpose_a>(args, {0, k, true, true}, {rows, tiles, t, t + 1});
     count += nonzero.of(0).count;
   }
-  return count < looks * k * 7 / 8;
+  return count < looks * k * worth_skipping / 8;
 }
 
 // Whether all elements in k rows of B are finite: zero times any other is zero.

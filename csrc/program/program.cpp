@@ -289,6 +289,7 @@ std::vector<double> Program::profile(int repeats) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   for (int repeat = 0; repeat < repeats; ++repeat) {
+    keeps_gradients_ = repeat + 1 == repeats;
     std::size_t first = 0;
     for (const Stretch& stretch : stretches_) {
       if (stretch.host.call != nullptr) {
