@@ -34,6 +34,7 @@ from optimizer_facts import UPDATES
 from pool_cases import pool_cases
 from recurrent_cases import recurrent_cases
 from sequence_cases import sequence_cases
+from weight_cases import weight_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
@@ -372,5 +373,6 @@ CASES = [
     *random_cases(),
     *recurrent_cases(),
     *optimizer_cases(),
+    *weight_cases(),
 ]
 BY_OP = {name: [case for case in CASES if case.row.name == name] for name in TABLE}

@@ -88,6 +88,8 @@ def of_positions(scale: Scale) -> Scale:
         (y, t), (loss, dy) = arguments, outputs
         real = np.ones(y.shape[:-1], bool)
         options = dict(keywords)
+        if "sample_weight" in options:
+            return of_weighted_rows(scale, arguments, options, outputs)
         if (lengths := options.pop("lengths", None)) is not None:
             real[np.arange(y.shape[1]) >= lengths[:, np.newaxis]] = False
         found = np.zeros(dy.shape, dy.dtype)
@@ -95,6 +97,34 @@ def of_positions(scale: Scale) -> Scale:
         return total, found
 
     return scales
+
+
+def of_weighted_rows(
+    scale: Scale, arguments: list[Array], options: dict[str, Any], outputs: Scales
+) -> Scales:
+    """Return the scale of a weighted loss over positions, from that of the sum over one row."""
+    (y, t), (loss, dy) = arguments, outputs
+    weights = weights_of(options, y.shape[:-1])
+    factor = 1 if options.pop("reduction", "mean") == "sum" else 1 / weights.sum()
+    options = {name: options[name] for name in options.keys() - {"lengths", "sample_weight"}}
+    total, found = np.zeros(1, loss.dtype), np.zeros(dy.shape, dy.dtype)
+    for place in map(tuple, np.argwhere(weights)):
+        own = factor * weights[place]
+        row = [y[place][np.newaxis], t[place][np.newaxis]]
+        of_row = scale(row, options | {"reduction": "sum"}, (loss, dy[place][np.newaxis] / own))
+        total += own * of_row[0]
+        found[place] = own * of_row[1]
+    return total, found
+
+
+def weights_of(keywords: dict[str, Any], positions: tuple[int, ...]) -> Array:
+    """Return the weight of each position, zero behind the ends of sequences."""
+    given = keywords.get("sample_weight", np.ones(positions[:1]))
+    weights = np.zeros(positions)
+    weights += given.reshape(*given.shape, *(1,) * (len(positions) - given.ndim))
+    if (lengths := keywords.get("lengths")) is not None:
+        weights[np.arange(positions[1]) >= lengths[:, np.newaxis]] = 0
+    return weights
 
 
 def one_hot(target: Array, like: Array) -> Array:
@@ -127,14 +157,14 @@ def labels_scale(
     arguments: list[Array], keywords: dict[str, Any], terms: Scales, slopes: Array
 ) -> Scales:
     """Return the scale of a binary cross-entropy from those of its elements."""
-    samples, real = len(arguments[0]), np.ones(arguments[0].shape, bool)
-    features = max(arguments[0][:1].size, 1)
-    if (lengths := keywords.get("lengths")) is not None:
-        real[np.arange(real.shape[1]) >= lengths[:, np.newaxis]] = False
-        samples, features = lengths.sum(), max(arguments[0][:1, 0].size, 1)
+    shape = arguments[0].shape
+    counted = max(2 if "lengths" in keywords else 1, np.ndim(keywords.get("sample_weight", 0)))
+    features = max(int(np.prod(shape[counted:])), 1)
+    weights = weights_of(keywords, shape)
+    samples = weights.sum() / features
     factor = 1 / features / (1 if keywords.get("reduction") == "sum" else samples)
-    loss = factor * sum(term[real].sum() for term in terms)
-    return np.reshape(loss, 1), factor * np.where(real, slopes, 0)
+    loss = factor * sum((term * weights)[weights > 0].sum() for term in terms)
+    return np.reshape(loss, 1), factor * np.where(weights > 0, weights * slopes, 0)
 
 
 def binary_cross_entropy(arguments: list[Array], keywords: dict[str, Any], _: Scales) -> Scales:

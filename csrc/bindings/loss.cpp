@@ -46,6 +46,47 @@ Lengths lengths_for(Call& call, const Tensor& y, py::handle array) {
   return lengths;
 }
 
+// Weights of the samples of a batch, or of positions: an array of the shape of the outputs' first
+// axes.
+struct Weights {
+  const double* values = nullptr; // null if all weights are one
+  std::int64_t size = 0;
+  std::int64_t per_step = 0; // 0 if a sample has one weight
+  std::size_t axes = 0;
+  Operand operand{};
+
+  bool are_given() const { return values != nullptr; }
+  // The axes of the outputs whose positions count as samples in a weighted mean.
+  std::size_t counted(const Lengths& lengths) const {
+    return std::max<std::size_t>(axes, lengths.are_given() ? 2 : 1);
+  }
+};
+
+std::int64_t product(Shape shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+Weights weights_of(Call& call, const Tensor& tensor) {
+  call.require(tensor.is_float() && tensor.item_bytes == 8 && tensor.size > 0,
+               "weights must be float64 and not empty");
+  call.require(!tensor.shape.empty(), "weights must have a sample axis");
+  Weights weights{static_cast<const double*>(tensor.data), tensor.size};
+  weights.axes = tensor.shape.size();
+  if (weights.axes > 1) weights.per_step = product(tensor.shape.subspan(2));
+  weights.operand = tensor.read();
+  return weights;
+}
+
+Weights weights_for(Call& call, const Tensor& y, py::handle array) {
+  if (array.is_none()) return {};
+  const Tensor tensor = call.input(array, "sample_weight");
+  const std::size_t axes = tensor.shape.size();
+  call.require(axes < std::max<std::size_t>(y.shape.size(), 2) &&
+                   std::ranges::equal(tensor.shape, y.shape.first(axes)),
+               "sample_weight must have the shape of the outputs' first axes");
+  return weights_of(call, tensor);
+}
+
 // Either int64 labels, one a row, or a matrix like `y`.
 struct Target {
   const void* values = nullptr;
@@ -91,6 +132,17 @@ Task count_task(const Lengths& lengths, const Tensor& count) {
                    {0, static_cast<double>(lengths.samples)}, {lengths.operand, count.write()});
 }
 
+Task sum_task(const Weights& weights, const Lengths& lengths, std::int64_t samples,
+              std::int64_t steps, const Tensor& sum) {
+  const SumWeightsArgs args{weights.values, static_cast<double*>(sum.data),
+                            lengths.values, samples,
+                            steps,          weights.per_step};
+  std::vector<Operand> operands{weights.operand, sum.write()};
+  if (lengths.are_given()) operands.push_back(lengths.operand);
+  return make_task("sum_weights", KernelId::sum_weights, Scalar::float64, args, 1, 1,
+                   {0, static_cast<double>(weights.size)}, std::move(operands));
+}
+
 // Sets the rows or columns of a sample and of a step.
 template <class Args> void set_lengths(Args& args, const Lengths& lengths, std::int64_t sample) {
   args.lengths = lengths.values;
@@ -98,10 +150,32 @@ template <class Args> void set_lengths(Args& args, const Lengths& lengths, std::
   args.step = sample / lengths.steps;
 }
 
-// Loss and gradient; with lengths, the mean is that over the real steps.
+// Loss and gradient of rows, times their weights.
+Task weigh_task(const LossArgs& loss, const Weights& weights, const Lengths& lengths,
+                std::int64_t samples, const Tensor& dy) {
+  WeighLossesArgs args{};
+  args.weights = weights.values;
+  args.row_loss = loss.row_loss;
+  args.dy = loss.dy;
+  args.rows = loss.rows;
+  args.columns = loss.columns;
+  args.rows_per_weight = loss.rows / weights.size;
+  const auto bytes = loss.rows * static_cast<std::int64_t>(sizeof(double));
+  std::vector<Operand> operands{
+      weights.operand, {loss.row_loss, bytes, Access::update, true}, dy.update(true)};
+  if (lengths.are_given()) {
+    set_lengths(args, lengths, loss.rows / samples);
+    operands.push_back(lengths.operand);
+  }
+  return make_task("weigh_losses", KernelId::weigh_losses, dy.scalar(), args, args.rows, 1,
+                   Work{1, 1} * static_cast<double>(dy.size), std::move(operands));
+}
+
+// Loss and gradient; with lengths or weights, the mean is that over the real steps, or weighted.
+// Rows have weights, or else real parts.
 py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, const Target& target,
-                   const Lengths& lengths, bool is_mean, LossArgs args, double loss_factor,
-                   double flops) {
+                   const Lengths& lengths, const Weights& weights, bool is_mean, LossArgs args,
+                   double loss_factor, double flops) {
   const py::object loss_array = call.number(), dy_array = call.result(y.shape, y.scalar());
   const Tensor loss = call.output(loss_array, "loss"), dy = call.output(dy_array, "gradient");
   args.y = y.data;
@@ -117,13 +191,15 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
       y.read(true), target.operand, dy.write(true), {args.row_loss, bytes, Access::write, true}};
   std::vector<Operand> summed{{args.row_loss, bytes, Access::read}, loss.write()};
   std::vector<Task> tasks;
-  tasks.reserve(3);
-  if (lengths.are_given()) operands.push_back(lengths.operand);
+  tasks.reserve(4);
+  if (args.lengths != nullptr) operands.push_back(lengths.operand);
   py::object count_array;
-  if (lengths.are_given() && is_mean) {
+  if ((lengths.are_given() || weights.are_given()) && is_mean) {
     count_array = call.number();
     const Tensor count = call.output(count_array, "count");
-    tasks.push_back(count_task(lengths, count));
+    tasks.push_back(weights.are_given() ? sum_task(weights, lengths, y.shape[0],
+                                                   y.shape.size() > 1 ? y.shape[1] : 1, count)
+                                        : count_task(lengths, count));
     sum.count = args.count = static_cast<const double*>(count.data);
     operands.push_back(count.read());
     summed.push_back(count.read());
@@ -131,6 +207,7 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
   tasks.push_back(make_task(name, id, y.scalar(), args, args.rows, 1,
                             Work{flops, loss_weight} * static_cast<double>(y.size),
                             std::move(operands)));
+  if (weights.are_given()) tasks.push_back(weigh_task(args, weights, lengths, y.shape[0], dy));
   tasks.push_back(make_task("sum_losses", KernelId::sum_losses, Scalar::float64, sum, 1, 1,
                             {0, static_cast<double>(args.rows)}, std::move(summed)));
   call.run(tasks, std::move(scratch), bytes);
@@ -139,47 +216,53 @@ py::tuple run_loss(Call& call, const char* name, KernelId id, const Tensor& y, c
 
 // The loss of rows of scores, on the last axis.
 py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::handle target,
-                     py::handle lengths_array, double parameter, const std::string& reduction,
-                     double flops) {
+                     py::handle lengths_array, py::handle weights_array, double parameter,
+                     const std::string& reduction, double flops) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y");
   call.require(y.shape.size() >= 2, "the outputs must be rows of scores");
   const Lengths lengths = lengths_for(call, y, lengths_array);
   LossArgs args{};
   args.columns = y.shape.back();
-  args.rows =
-      std::accumulate(y.shape.begin(), y.shape.end() - 1, std::int64_t{1}, std::multiplies<>());
+  args.rows = product(y.shape.first(y.shape.size() - 1));
   args.parameter = parameter;
   args.gradient_factor = per_sample(call, args.rows, reduction);
+  const Weights weights = weights_for(call, y, weights_array);
   const bool is_mean = reduction == "mean";
-  if (lengths.are_given()) {
+  if (weights.are_given()) {
+    const std::int64_t counted = product(y.shape.first(weights.counted(lengths)));
+    if (is_mean)
+      args.gradient_factor = static_cast<double>(counted) / static_cast<double>(args.rows);
+  } else if (lengths.are_given()) {
     set_lengths(args, lengths, args.rows / lengths.samples);
     if (is_mean) args.gradient_factor = 1.0 / static_cast<double>(args.step);
   }
   return run_loss(call, name, id, y, target_for(call, y, target, args.columns, lengths), lengths,
-                  is_mean, args, args.gradient_factor, flops);
+                  weights, is_mean, args, args.gradient_factor, flops);
 }
 
 py::tuple softmax_cross_entropy(py::handle logits, py::handle target, py::handle lengths,
-                                double label_smoothing, const std::string& reduction) {
+                                py::handle weights, double label_smoothing,
+                                const std::string& reduction) {
   require(label_smoothing >= 0 && label_smoothing <= 1, "softmax_cross_entropy",
           "label_smoothing must be 0 to 1");
   return class_loss("softmax_cross_entropy", KernelId::softmax_cross_entropy, logits, target,
-                    lengths, label_smoothing, reduction, 10);
+                    lengths, weights, label_smoothing, reduction, 10);
 }
 
-py::tuple cross_entropy(py::handle p, py::handle target, py::handle lengths, double delta,
-                        const std::string& reduction) {
+py::tuple cross_entropy(py::handle p, py::handle target, py::handle lengths, py::handle weights,
+                        double delta, const std::string& reduction) {
   require(delta > 0, "cross_entropy", "delta must be above 0");
-  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, lengths, delta, reduction,
-                    6);
+  return class_loss("cross_entropy", KernelId::cross_entropy, p, target, lengths, weights, delta,
+                    reduction, 6);
 }
 
 // A loss by element of outputs and targets of one shape; `slope` is the factor of its derivative.
 // The sum over the features is divided by it, the mean is not.
 py::tuple element_loss(const char* name, KernelId id, py::handle y_array, py::handle t_array,
-                       py::handle lengths_array, double slope, bool mean_over_features,
-                       const std::string& reduction, double flops, double parameter = 0) {
+                       py::handle lengths_array, py::handle weights_array, double slope,
+                       bool mean_over_features, const std::string& reduction, double flops,
+                       double parameter = 0) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y"), t = call.real_input(t_array, "t");
   call.require(t.like(y) && !y.shape.empty(), "y and t must have the same shape, of some samples");
@@ -191,7 +274,12 @@ py::tuple element_loss(const char* name, KernelId id, py::handle y_array, py::ha
   // The elements of a sample, or of a step, and the factor of its loss.
   std::int64_t features = args.columns;
   double scale = per_sample(call, y.rows(), reduction);
-  if (lengths.are_given()) {
+  const Weights weights = weights_for(call, y, weights_array);
+  if (weights.are_given()) {
+    args.rows = product(y.shape.first(weights.counted(lengths)));
+    args.columns = features = y.size / args.rows;
+    scale = 1;
+  } else if (lengths.are_given()) {
     set_lengths(args, lengths, args.columns);
     features = args.step;
     scale = 1;
@@ -200,39 +288,56 @@ py::tuple element_loss(const char* name, KernelId id, py::handle y_array, py::ha
       scale /
       (mean_over_features ? static_cast<double>(std::max<std::int64_t>(features, 1)) : slope);
   args.gradient_factor = slope * factor;
-  return run_loss(call, name, id, y, {t.data, nullptr, t.read(true)}, lengths, reduction == "mean",
-                  args, factor, flops);
+  return run_loss(call, name, id, y, {t.data, nullptr, t.read(true)}, lengths, weights,
+                  reduction == "mean", args, factor, flops);
 }
 
-py::tuple squared_error(py::handle y, py::handle t, py::handle lengths, bool mean_over_features,
-                        const std::string& reduction) {
-  return element_loss("squared_error", KernelId::squared_error, y, t, lengths, 2,
+py::tuple squared_error(py::handle y, py::handle t, py::handle lengths, py::handle weights,
+                        bool mean_over_features, const std::string& reduction) {
+  return element_loss("squared_error", KernelId::squared_error, y, t, lengths, weights, 2,
                       mean_over_features, reduction, 4);
 }
 
-py::tuple absolute_error(py::handle y, py::handle t, py::handle lengths,
+py::tuple absolute_error(py::handle y, py::handle t, py::handle lengths, py::handle weights,
                          const std::string& reduction) {
-  return element_loss("absolute_error", KernelId::absolute_error, y, t, lengths, 1, true, reduction,
-                      3);
+  return element_loss("absolute_error", KernelId::absolute_error, y, t, lengths, weights, 1, true,
+                      reduction, 3);
 }
 
-py::tuple huber(py::handle y, py::handle t, py::handle lengths, double delta,
+py::tuple huber(py::handle y, py::handle t, py::handle lengths, py::handle weights, double delta,
                 const std::string& reduction) {
   require(delta > 0, "huber", "delta must be above 0");
-  return element_loss("huber", KernelId::huber, y, t, lengths, 1, true, reduction, 7, delta);
+  return element_loss("huber", KernelId::huber, y, t, lengths, weights, 1, true, reduction, 7,
+                      delta);
 }
 
-py::tuple binary_cross_entropy(py::handle p, py::handle t, py::handle lengths, double delta,
-                               const std::string& reduction) {
+py::tuple binary_cross_entropy(py::handle p, py::handle t, py::handle lengths, py::handle weights,
+                               double delta, const std::string& reduction) {
   require(delta > 0, "binary_cross_entropy", "delta must be above 0");
-  return element_loss("binary_cross_entropy", KernelId::binary_cross_entropy, p, t, lengths, 1,
-                      true, reduction, 14, delta);
+  return element_loss("binary_cross_entropy", KernelId::binary_cross_entropy, p, t, lengths,
+                      weights, 1, true, reduction, 14, delta);
 }
 
 py::tuple sigmoid_cross_entropy(py::handle logits, py::handle t, py::handle lengths,
-                                const std::string& reduction) {
+                                py::handle weights, const std::string& reduction) {
   return element_loss("sigmoid_cross_entropy", KernelId::sigmoid_cross_entropy, logits, t, lengths,
-                      1, true, reduction, 10);
+                      weights, 1, true, reduction, 10);
+}
+
+py::object sum_weights(py::handle weights_array, py::handle lengths_array, std::int64_t steps) {
+  Call call("sum_weights");
+  const Tensor tensor = call.input(weights_array, "weights");
+  const Weights weights = weights_of(call, tensor);
+  Lengths lengths;
+  if (!lengths_array.is_none()) {
+    const auto values = call.int64_buffer(lengths_array, "lengths", tensor.shape[0], false);
+    lengths.values = values.data();
+    lengths.operand = {lengths.values, tensor.shape[0] * 8, Access::read};
+  }
+  const py::object sum = call.number();
+  call.run(sum_task(weights, lengths, tensor.shape[0], weights.axes > 1 ? tensor.shape[1] : steps,
+                    call.output(sum, "sum")));
+  return sum;
 }
 
 py::object count_steps(py::handle lengths_array, std::int64_t steps) {
@@ -249,7 +354,7 @@ py::object count_steps(py::handle lengths_array, std::int64_t steps) {
 }
 
 py::object count_correct(py::handle scores_array, py::handle target_array, py::handle lengths_array,
-                         double threshold) {
+                         py::handle weights_array, double threshold) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
   call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
@@ -276,6 +381,12 @@ py::object count_correct(py::handle scores_array, py::handle target_array, py::h
     set_lengths(args, lengths, rows / lengths.samples);
     operands.push_back(lengths.operand);
   }
+  const Weights weights = weights_for(call, scores, weights_array);
+  if (weights.are_given() && rows > 0) {
+    args.weights = weights.values;
+    args.rows_per_weight = rows / weights.size;
+    operands.push_back(weights.operand);
+  }
   call.run(make_task("count_correct", KernelId::count_correct, scores.scalar(), args, 1, 1,
                      Work{1, 1} * static_cast<double>(scores.size), std::move(operands)));
   return count;
@@ -285,22 +396,24 @@ py::object count_correct(py::handle scores_array, py::handle target_array, py::h
 
 void register_loss(py::module_& module) {
   module.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("logits"), py::arg("target"),
-             py::arg("lengths"), py::arg("label_smoothing"), py::arg("reduction"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("label_smoothing"),
+             py::arg("reduction"));
   module.def("cross_entropy", &cross_entropy, py::arg("p"), py::arg("target"), py::arg("lengths"),
-             py::arg("delta"), py::arg("reduction"));
+             py::arg("sample_weight"), py::arg("delta"), py::arg("reduction"));
   module.def("squared_error", &squared_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
-             py::arg("mean_over_features"), py::arg("reduction"));
+             py::arg("sample_weight"), py::arg("mean_over_features"), py::arg("reduction"));
   module.def("absolute_error", &absolute_error, py::arg("y"), py::arg("t"), py::arg("lengths"),
-             py::arg("reduction"));
-  module.def("huber", &huber, py::arg("y"), py::arg("t"), py::arg("lengths"), py::arg("delta"),
-             py::arg("reduction"));
+             py::arg("sample_weight"), py::arg("reduction"));
+  module.def("huber", &huber, py::arg("y"), py::arg("t"), py::arg("lengths"),
+             py::arg("sample_weight"), py::arg("delta"), py::arg("reduction"));
   module.def("binary_cross_entropy", &binary_cross_entropy, py::arg("p"), py::arg("t"),
-             py::arg("lengths"), py::arg("delta"), py::arg("reduction"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("delta"), py::arg("reduction"));
   module.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, py::arg("logits"), py::arg("t"),
-             py::arg("lengths"), py::arg("reduction"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("reduction"));
   module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
+  module.def("sum_weights", &sum_weights, py::arg("weights"), py::arg("lengths"), py::arg("steps"));
   module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
-             py::arg("lengths"), py::arg("threshold"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("threshold"));
 }
 
 } // namespace gyaku::bindings

@@ -27,6 +27,78 @@ void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1
        Operand{args.rates, static_cast<std::int64_t>(rates.size_bytes()), Access::read}}));
 }
 
+// Whole cache lines of float32: none is written by two members.
+constexpr std::int64_t grain = 64;
+constexpr std::int64_t chunk = 4096; // elements, of the sums behind a norm
+
+GradientArgs gradient_args(const Tensor& gradients, double value) {
+  return {gradients.data, nullptr, nullptr, nullptr, gradients.size, value};
+}
+
+// A task over the elements of the gradients.
+Task element_task(const char* name, KernelId id, const GradientArgs& args, Scalar scalar,
+                  std::vector<Operand> operands) {
+  return make_task(name, id, scalar, args, args.size, grain,
+                   Work{1, 2} * static_cast<double>(args.size), std::move(operands));
+}
+
+void add_gradients(py::handle total_array, py::handle grads, double weight) {
+  Call call("add_gradients");
+  const Tensor total = call.real_output(total_array, "total"), g = call.buffer(grads, "grads");
+  call.require(g.like(total), "grads must be like total");
+  GradientArgs args = gradient_args(g, weight);
+  args.total = total.data;
+  call.run(element_task("add_gradients", KernelId::add_gradients, args, g.scalar(),
+                        {g.read(true), total.update(true)}));
+}
+
+void mean_gradients(py::handle grads, py::handle total_array, double count) {
+  Call call("mean_gradients");
+  const Tensor g = call.real_output(grads, "grads"), total = call.real_output(total_array, "total");
+  call.require(g.like(total), "total must be like grads");
+  call.require(count > 0, "count must be positive");
+  GradientArgs args = gradient_args(g, count);
+  args.total = total.data;
+  call.run(element_task("mean_gradients", KernelId::mean_gradients, args, g.scalar(),
+                        {g.write(true), total.update(true)}));
+}
+
+void clip_by_value(py::handle grads, double limit) {
+  Call call("clip_by_value");
+  const Tensor g = call.real_output(grads, "grads");
+  call.require(limit > 0, "limit must be positive");
+  call.run(element_task("clip_by_value", KernelId::clip_values, gradient_args(g, limit), g.scalar(),
+                        {g.update(true)}));
+}
+
+void clip_by_norm(py::handle grads, double norm) {
+  Call call("clip_by_norm");
+  const Tensor g = call.real_output(grads, "grads");
+  call.require(norm > 0 && g.size > 0, "norm must be positive, and there must be gradients");
+  const std::int64_t chunks = ceil_div(g.size, chunk);
+  const auto bytes = chunks * static_cast<std::int64_t>(sizeof(double));
+  Block scratch = allocate(bytes);
+  const py::object factor_array = call.number();
+  GradientArgs args = gradient_args(g, norm);
+  args.partial = reinterpret_cast<double*>(scratch.get());
+  args.factor = static_cast<double*>(call.output(factor_array, "factor").data);
+  const Operand partial{args.partial, bytes, Access::write};
+  const Operand factor{args.factor, sizeof(double), Access::write};
+  const auto read = [](Operand operand) {
+    operand.access = Access::read;
+    return operand;
+  };
+  const auto elements = static_cast<double>(g.size);
+  std::vector<Task> tasks;
+  tasks.push_back(make_task("square_gradients", KernelId::square_gradients, g.scalar(), args,
+                            chunks, 1, Work{2, 2} * elements, {g.read(), partial}));
+  tasks.push_back(make_task("limit_norm", KernelId::limit_norm, Scalar::float64, args, 1, 1,
+                            {0, static_cast<double>(chunks)}, {read(partial), factor}));
+  tasks.push_back(element_task("clip_by_norm", KernelId::scale_gradients, args, g.scalar(),
+                               {read(factor), g.update(true)}));
+  call.run(tasks, std::move(scratch), bytes);
+}
+
 struct NamedUpdate { // a row of updates.inc, the list of what kernels/optimizer.cpp defines
   const char* name;
   Update rule;
@@ -79,8 +151,6 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
     operands.push_back(state.update(true));
     *members[i] = state.data;
   }
-  // Whole cache lines of float32: none is written by two members.
-  constexpr std::int64_t grain = 64;
   call.run(make_task(named.name, KernelId::update, params.scalar(), args, args.size, grain,
                      named.work * static_cast<double>(args.size), std::move(operands)));
 }
@@ -90,6 +160,12 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
 void register_optimizer(py::module_& module) {
   module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
              py::arg("beta1"), py::arg("beta2"));
+  module.def("add_gradients", &add_gradients, py::arg("total"), py::arg("grads"),
+             py::arg("weight"));
+  module.def("mean_gradients", &mean_gradients, py::arg("grads"), py::arg("total"),
+             py::arg("count"));
+  module.def("clip_by_value", &clip_by_value, py::arg("grads"), py::arg("limit"));
+  module.def("clip_by_norm", &clip_by_norm, py::arg("grads"), py::arg("norm"));
   module.def("update", &update, py::arg("name"), py::arg("params"), py::arg("grads"),
              py::arg("states"), py::arg("clock"), py::arg("weight_decay"), py::arg("beta1") = 0.0,
              py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0, py::arg("nesterov") = false);

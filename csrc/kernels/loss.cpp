@@ -21,7 +21,8 @@ template <class Args> GYAKU_INLINE bool is_padding(const Args& args, std::int64_
   return args.lengths != nullptr && row % args.sample >= real_part(args, row / args.sample);
 }
 GYAKU_INLINE double over_count(double factor, const double* count) {
-  return count == nullptr ? factor : factor / *count;
+  if (count == nullptr) return factor;
+  return *count == 0 ? 0 : factor / *count; // 0 only if all weights are
 }
 template <class T> void clear(T* dx, std::int64_t count) {
   __builtin_memset(dx, 0, static_cast<std::size_t>(count) * sizeof(T));
@@ -316,6 +317,38 @@ void count_steps(const CountStepsArgs& args, Slice) noexcept {
   *args.count = static_cast<double>(count);
 }
 
+// A row of weight zero is not there, whatever it holds.
+template <class T> void weigh_losses(const WeighLossesArgs& args, Slice slice) noexcept {
+  for (std::int64_t row = slice.begin; row < slice.end; ++row) {
+    T* dy = static_cast<T*>(args.dy) + row * args.columns;
+    const double weight = is_padding(args, row) ? 0 : args.weights[row / args.rows_per_weight];
+    if (weight == 0) {
+      args.row_loss[row] = 0;
+      clear(dy, args.columns);
+      continue;
+    }
+    args.row_loss[row] *= weight;
+    const vec<T> factor = broadcast(static_cast<T>(weight));
+    for_each_vector<T>(0, args.columns,
+                       [&](std::int64_t j, int n) { store(dy + j, factor * load(dy + j, n), n); });
+  }
+}
+
+void sum_weights(const SumWeightsArgs& args, Slice) noexcept {
+  const std::int64_t each = most(1, args.steps * args.per_step); // weights of a sample
+  double sum = 0;
+  for (std::int64_t n = 0; n < args.samples; ++n) {
+    const std::int64_t real =
+        args.lengths == nullptr ? args.steps : most(0, least(args.lengths[n], args.steps));
+    const double* weights = args.weights + n * each;
+    if (args.per_step == 0)
+      sum += weights[0] * static_cast<double>(args.lengths == nullptr ? 1 : real);
+    else
+      sum += pairwise_sum(weights, real * args.per_step);
+  }
+  *args.sum = sum;
+}
+
 // The first of the largest elements; the first NaN if there is one.
 template <class T> GYAKU_INLINE std::int64_t argmax(const T* x, std::int64_t columns) {
   const vec<T> largest = largest_in_row(x, columns);
@@ -330,23 +363,24 @@ template <class T> GYAKU_INLINE std::int64_t argmax(const T* x, std::int64_t col
   return first_nan < columns ? first_nan : first;
 }
 
-template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexcept {
+template <class T> GYAKU_INLINE bool is_correct(const CountCorrectArgs& args, std::int64_t row) {
   const T* scores = static_cast<const T*>(args.scores);
   const T* target = static_cast<const T*>(args.target);
   const std::int64_t columns = args.columns;
-  std::int64_t correct = 0;
-  for (std::int64_t row = 0; row < args.rows; ++row) {
-    if (is_padding(args, row)) continue;
-    if (columns == 1) {
-      const bool expected = args.labels != nullptr ? args.labels[row] > 0 : target[row] > T(0.5);
-      correct += (scores[row] > static_cast<T>(args.threshold)) == expected;
-      continue;
-    }
-    const std::int64_t expected =
-        args.labels != nullptr ? args.labels[row] : argmax(target + row * columns, columns);
-    correct += argmax(scores + row * columns, columns) == expected;
+  if (columns == 1) {
+    const bool expected = args.labels != nullptr ? args.labels[row] > 0 : target[row] > T(0.5);
+    return (scores[row] > static_cast<T>(args.threshold)) == expected;
   }
-  *args.correct = static_cast<double>(correct);
+  const std::int64_t expected =
+      args.labels != nullptr ? args.labels[row] : argmax(target + row * columns, columns);
+  return argmax(scores + row * columns, columns) == expected;
+}
+template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexcept {
+  double correct = 0; // exact without weights
+  for (std::int64_t row = 0; row < args.rows; ++row)
+    if (!is_padding(args, row) && is_correct<T>(args, row))
+      correct += args.weights == nullptr ? 1 : args.weights[row / args.rows_per_weight];
+  *args.correct = correct;
 }
 
 } // namespace
@@ -379,6 +413,12 @@ Entry sigmoid_cross_entropy_kernel() noexcept {
 }
 // One slice.
 Entry sum_losses_kernel() noexcept { return entry<SumLossesArgs, sum_losses, sum_losses>; }
+// Slices of rows.
+Entry weigh_losses_kernel() noexcept {
+  return entry<WeighLossesArgs, weigh_losses<float>, weigh_losses<double>>;
+}
+// One slice.
+Entry sum_weights_kernel() noexcept { return entry<SumWeightsArgs, sum_weights, sum_weights>; }
 // One slice.
 Entry count_steps_kernel() noexcept { return entry<CountStepsArgs, count_steps, count_steps>; }
 // One slice.

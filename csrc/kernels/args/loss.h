@@ -34,6 +34,25 @@ struct SumLossesArgs { // loss = factor / count * sum of row_loss, pairwise in a
   double factor;
 };
 
+// Of sample weights: the loss of each row and its gradient, times the row's weight.
+struct WeighLossesArgs {
+  const double* weights;
+  double* row_loss;            // rows
+  void* dy;                    // rows x columns
+  const std::int64_t* lengths; // or null, see LossArgs
+  std::int64_t rows, columns;
+  std::int64_t rows_per_weight;
+  std::int64_t sample, step; // rows
+};
+
+struct SumWeightsArgs { // sum = weights of the real steps
+  const double* weights;
+  double* sum;
+  const std::int64_t* lengths; // or null
+  std::int64_t samples, steps;
+  std::int64_t per_step; // weights of a step, 0 if a sample has one weight
+};
+
 struct CountStepsArgs { // count = sum of lengths, each at most steps
   const std::int64_t* lengths;
   double* count;
@@ -46,7 +65,9 @@ struct CountCorrectArgs {
   const std::int64_t* labels; // rows, or null
   double* correct;
   const std::int64_t* lengths; // or null, see LossArgs
+  const double* weights;       // or null: each row counts 1
   std::int64_t rows, columns;
+  std::int64_t rows_per_weight;
   std::int64_t sample, step; // rows
   double threshold;          // of a single column
 };

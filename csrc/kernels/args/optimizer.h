@@ -17,6 +17,16 @@ enum class Update : std::int32_t { // the updates that kernels/optimizer.cpp def
 #include "updates.inc"
 };
 
+// Of the flat gradients, in place.
+struct GradientArgs {
+  void* gradients;
+  void* total;     // of add and mean: sum over several batches
+  double* partial; // of the norm: sums of squares of chunks
+  double* factor;  // of the norm: what the gradients are multiplied by
+  std::int64_t size;
+  double value; // weight, divisor, or limit
+};
+
 // The flat updates. The step counter `clock` holds [step, learning rate, beta1^step, beta2^step]. A
 // slice [b, e) covers elements [b * unit, e * unit).
 struct UpdateArgs {

@@ -14,6 +14,7 @@ from gyaku.ops.conv_backward import *
 from gyaku.ops.embedding import *
 from gyaku.ops.gather import *
 from gyaku.ops.gemm import *
+from gyaku.ops.gradient import *
 from gyaku.ops.loss import *
 from gyaku.ops.merge import *
 from gyaku.ops.norm import *

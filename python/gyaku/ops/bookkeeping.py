@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
 from gyaku.checks import whole
-from gyaku.ops.arrays import FLOAT64, INT64, buffer, convert, real_numbers
-from gyaku.ops.loss import scores_of, sequence_lengths_of, target_of
+from gyaku.ops.arrays import FLOAT64, INT64, buffer, convert, lengths_of, real_numbers
+from gyaku.ops.loss import scores_of, sequence_lengths_of, target_of, weights_of
 from gyaku.ops.op import like_first, operation, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accumulate", "advance", "count_correct", "count_steps"]
+__all__ = ["accumulate", "advance", "count_correct", "count_steps", "sum_weights"]
 
 
 @operation(
@@ -31,6 +31,7 @@ def count_correct(
     target: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     threshold: float = 0.5,
 ) -> NDArray[Any]:
     """Count the samples, or positions of samples, whose highest score is that of the target.
@@ -45,13 +46,16 @@ def count_correct(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for scores of shape (n, t, ..., c); only real
         steps count.
+    sample_weight : array_like or None, optional
+        Weights with which right samples, or positions of them, count instead of 1, of the shape of
+        the first axes of the scores.
     threshold : float, default 0.5
         Score above which a single column, c = 1, says yes; 0 for logits.
 
     Returns
     -------
     ndarray
-        The count, float64 of shape (1,).
+        The count, or the sum of weights, float64 of shape (1,).
 
     Raises
     ------
@@ -78,7 +82,8 @@ def count_correct(
         raise ValueError(f"{op}: scores must have a column, got shape {scores.shape}")
     lengths = sequence_lengths_of(op, "scores", lengths, scores)
     target = target_of(op, target, scores, lengths, classes=max(columns, 2))
-    return prepared(scores=scores, target=target, lengths=lengths)
+    weights = weights_of(op, "scores", sample_weight, scores)
+    return prepared(scores=scores, target=target, lengths=lengths, sample_weight=weights)
 
 
 @operation(
@@ -130,6 +135,61 @@ def count_steps(lengths: ArrayLike, *, steps: int) -> NDArray[Any]:
     if array.ndim != 1:
         raise ValueError(f"{op}: lengths must have one dimension, got shape {array.shape}")
     return prepared(lengths=convert(op, array, INT64))
+
+
+@operation(
+    _core.sum_weights,
+    inputs="weights",
+    outputs="count",
+    shapes=lambda _shapes, **_keywords: ((1,),),
+    flops=lambda inputs, _outputs: math.prod(inputs[0]),
+    no_gradient="weights are not trained",
+    roundings=2,
+    terms=lambda inputs, _outputs: math.prod(inputs[0]),
+)
+def sum_weights(
+    weights: ArrayLike, *, lengths: ArrayLike | None = None, steps: int = 1
+) -> NDArray[Any]:
+    """Add up the sample weights of a batch.
+
+    Parameters
+    ----------
+    weights : array_like
+        Weights of shape (n,), or (n, t, ...) for weights of time steps or other positions.
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,); only real steps count, each of them with the
+        weight of its sample if there is one weight a sample.
+    steps : int, default 1
+        Number t of time steps for weights of shape (n,) with lengths.
+
+    Returns
+    -------
+    ndarray
+        The sum, float64 of shape (1,).
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or lengths are no integers.
+    ValueError
+        If there are no weights, or lengths have another shape.
+
+    Notes
+    -----
+    Σ w over the samples or positions; Σ w min(length, t) for one weight a sample with lengths.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.sum_weights([1.0, 0.5], lengths=[2, 4], steps=4)
+    array([4.])
+    """
+    op = "sum_weights"
+    array = convert(op, real_numbers(op, "weights", weights), FLOAT64)
+    if not array.ndim or not array.size:
+        raise ValueError(f"{op}: weights must hold one or more, got shape {array.shape}")
+    known = lengths_of(op, lengths, len(array), array.shape[1] if array.ndim > 1 else steps)
+    return prepared(weights=array, lengths=known)
 
 
 @operation(

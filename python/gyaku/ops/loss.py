@@ -13,6 +13,7 @@ import numpy as np
 from gyaku import _core
 from gyaku.checks import first_element
 from gyaku.ops.arrays import (
+    FLOAT64,
     INT64,
     check_same_shape,
     convert,
@@ -104,6 +105,45 @@ def sequence_lengths_of(
             f"{op}: lengths are for {name} of shape (samples, steps, ...), got shape {y.shape}"
         )
     return lengths_of(op, lengths, *y.shape[:2]) if y.ndim > 1 else None
+
+
+def weights_of(
+    op: str, name: str, weights: ArrayLike | None, y: NDArray[Any]
+) -> NDArray[np.float64] | None:
+    """Return sample weights in the form of a kernel's input.
+
+    Parameters
+    ----------
+    op, name : str
+        Operation and name of the array, for errors.
+    weights : array_like or None
+        Real numbers of the shape of the array's first axes.
+    y : ndarray
+        Array of shape (n, ...), with the weighted positions on all axes but the last.
+
+    Returns
+    -------
+    ndarray of float64 or None
+        The weights.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If they have another shape, or there are none.
+    """
+    if weights is None:
+        return None
+    array = convert(op, real_numbers(op, "sample_weight", weights), FLOAT64)
+    most = max(y.ndim - 1, 1)
+    if not 0 < array.ndim <= most or array.shape != y.shape[: array.ndim]:
+        shapes = " or ".join(str(y.shape[:axes]) for axes in range(1, most + 1))
+        raise ValueError(
+            f"{op}: sample_weight must have the shape {shapes}, that of the first axes of {name},"
+            f" got {array.shape}"
+        )
+    return array
 
 
 def target_of(
@@ -208,6 +248,7 @@ def softmax_cross_entropy(
     target: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> LossAndGradient:
@@ -222,6 +263,9 @@ def softmax_cross_entropy(
     lengths : array_like of int or None, optional
         Lengths of sequences that are padded behind their ends, 1 to t, of shape (n,) for scores of
         shape (n, t, ..., c).
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     label_smoothing : float, default 0.0
         Fraction ε of each target that is spread evenly over the classes, 0 to 1.
     reduction : {"mean", "sum"}, default "mean"
@@ -245,7 +289,9 @@ def softmax_cross_entropy(
     -----
     With t' = (1 - ε) t + ε / c and p = softmax(x): L = -Σ t' log p, dx = p Σ t' - t', where the
     sum runs over the row (it is one for probabilities), both divided by m for the mean. A class
-    of target zero adds nothing, even if its score is -inf. Label smoothing: Szegedy et al.,
+    of target zero adds nothing, even if its score is -inf. With weights, the losses of samples or
+    positions are multiplied by them, and the mean is Σ w L / Σ w; where w is 0 there is no loss and
+    no gradient, whatever the row holds. Label smoothing: Szegedy et al.,
     "Rethinking the Inception architecture for computer vision", CVPR 2016.
 
     Examples
@@ -264,7 +310,8 @@ def softmax_cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing must be 0 to 1, got {label_smoothing}")
     _check_reduction(op, reduction, len(logits))
-    return prepared(logits=logits, target=target, lengths=lengths)
+    weights = weights_of(op, "logits", sample_weight, logits)
+    return prepared(logits=logits, target=target, lengths=lengths, sample_weight=weights)
 
 
 @operation(
@@ -282,6 +329,7 @@ def cross_entropy(
     target: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     delta: float = 1e-7,
     reduction: str = "mean",
 ) -> LossAndGradient:
@@ -295,6 +343,9 @@ def cross_entropy(
         Integer labels of shape (n, ...) or (n, ..., 1), or probabilities of shape (n, ..., c).
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,); see `softmax_cross_entropy`.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     delta : float, default 1e-7
         Small positive constant that keeps the logarithm finite at zero.
     reduction : {"mean", "sum"}, default "mean"
@@ -334,11 +385,18 @@ def cross_entropy(
     target = target_of(op, target, p, lengths)
     _check_delta(op, delta)
     _check_reduction(op, reduction, len(p))
-    return prepared(p=p, target=target, lengths=lengths)
+    weights = weights_of(op, "p", sample_weight, p)
+    return prepared(p=p, target=target, lengths=lengths, sample_weight=weights)
 
 
 def _element_loss(
-    op: str, name: str, y: ArrayLike, t: ArrayLike, lengths: ArrayLike | None, reduction: str
+    op: str,
+    name: str,
+    y: ArrayLike,
+    t: ArrayLike,
+    lengths: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    reduction: str,
 ) -> LossAndGradient:
     y = floating(op, name, y)
     t = floating(op, "t", t, y.dtype)
@@ -346,11 +404,15 @@ def _element_loss(
     if y.ndim == 0:
         raise ValueError(f"{op}: {name} must have at least one dimension, got a single number")
     _check_reduction(op, reduction, len(y))
-    return prepared(**{name: y}, t=t, lengths=sequence_lengths_of(op, name, lengths, y))
+    lengths = sequence_lengths_of(op, name, lengths, y)
+    weights = weights_of(op, name, sample_weight, y)
+    return prepared(**{name: y}, t=t, lengths=lengths, sample_weight=weights)
 
 
 @operation(
-    lambda y, t, lengths, reduction: _core.squared_error(y, t, lengths, False, reduction),
+    lambda y, t, lengths, sample_weight, reduction: _core.squared_error(
+        *(y, t, lengths, sample_weight), False, reduction
+    ),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",
@@ -361,7 +423,12 @@ def _element_loss(
     terms=_features,
 )
 def sum_squared_error(
-    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+    y: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute half the sum of squared differences of each sample, with its gradient.
 
@@ -374,6 +441,9 @@ def sum_squared_error(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -401,11 +471,13 @@ def sum_squared_error(
     >>> ops.sum_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _element_loss("sum_squared_error", "y", y, t, lengths, reduction)
+    return _element_loss("sum_squared_error", "y", y, t, lengths, sample_weight, reduction)
 
 
 @operation(
-    lambda y, t, lengths, reduction: _core.squared_error(y, t, lengths, True, reduction),
+    lambda y, t, lengths, sample_weight, reduction: _core.squared_error(
+        *(y, t, lengths, sample_weight), True, reduction
+    ),
     kernel="squared_error",
     inputs="y t",
     outputs="loss dy",
@@ -416,7 +488,12 @@ def sum_squared_error(
     terms=_features,
 )
 def mean_squared_error(
-    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+    y: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute the mean of squared differences of each sample, with its gradient.
 
@@ -429,6 +506,9 @@ def mean_squared_error(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -456,11 +536,13 @@ def mean_squared_error(
     >>> ops.mean_squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     (array([2.5]), array([[1., 2.]]))
     """
-    return _element_loss("mean_squared_error", "y", y, t, lengths, reduction)
+    return _element_loss("mean_squared_error", "y", y, t, lengths, sample_weight, reduction)
 
 
 @operation(
-    lambda y, t, lengths, reduction: _core.absolute_error(y, t, lengths, reduction),
+    lambda y, t, lengths, sample_weight, reduction: _core.absolute_error(
+        *(y, t, lengths, sample_weight), reduction
+    ),
     kernel="absolute_error",
     inputs="y t",
     outputs="loss dy",
@@ -471,7 +553,12 @@ def mean_squared_error(
     terms=_features,
 )
 def mean_absolute_error(
-    y: ArrayLike, t: ArrayLike, *, lengths: ArrayLike | None = None, reduction: str = "mean"
+    y: ArrayLike,
+    t: ArrayLike,
+    *,
+    lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute the mean of absolute differences of each sample, with its gradient.
 
@@ -484,6 +571,9 @@ def mean_absolute_error(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -511,7 +601,7 @@ def mean_absolute_error(
     >>> ops.mean_absolute_error([[1.0, -2.0]], [[0.0, 0.0]])
     (array([1.5]), array([[ 0.5, -0.5]]))
     """
-    return _element_loss("mean_absolute_error", "y", y, t, lengths, reduction)
+    return _element_loss("mean_absolute_error", "y", y, t, lengths, sample_weight, reduction)
 
 
 @operation(
@@ -529,6 +619,7 @@ def huber(
     t: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     delta: float = 1.0,
     reduction: str = "mean",
 ) -> LossAndGradient:
@@ -543,6 +634,9 @@ def huber(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     delta : float, default 1.0
         Distance up to which the loss is quadratic, above 0.
     reduction : {"mean", "sum"}, default "mean"
@@ -575,7 +669,7 @@ def huber(
     (array([1.3125]), array([[ 0.25, -0.5 ]]))
     """
     _check_delta("huber", delta)
-    return _element_loss("huber", "y", y, t, lengths, reduction)
+    return _element_loss("huber", "y", y, t, lengths, sample_weight, reduction)
 
 
 @operation(
@@ -593,6 +687,7 @@ def binary_cross_entropy(
     t: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     delta: float = 1e-7,
     reduction: str = "mean",
 ) -> LossAndGradient:
@@ -607,6 +702,9 @@ def binary_cross_entropy(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     delta : float, default 1e-7
         Small positive constant that keeps the logarithms finite.
     reduction : {"mean", "sum"}, default "mean"
@@ -642,7 +740,7 @@ def binary_cross_entropy(
     array([[-1.,  1.]])
     """
     _check_delta("binary_cross_entropy", delta)
-    return _element_loss("binary_cross_entropy", "p", p, t, lengths, reduction)
+    return _element_loss("binary_cross_entropy", "p", p, t, lengths, sample_weight, reduction)
 
 
 @operation(
@@ -660,6 +758,7 @@ def sigmoid_cross_entropy(
     t: ArrayLike,
     *,
     lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
 ) -> LossAndGradient:
     """Compute the mean cross-entropy of yes-or-no labels, given logits, with its gradient.
@@ -673,6 +772,9 @@ def sigmoid_cross_entropy(
     lengths : array_like of int or None, optional
         Lengths of padded sequences, of shape (n,) for outputs of shape (n, t, ...). Each real step
         counts as a sample then, and the gradient is zero behind them.
+    sample_weight : array_like or None, optional
+        Weights of the samples, of shape (n,), or of positions: (n, t), (n, h, w), the first axes of
+        the outputs.
     reduction : {"mean", "sum"}, default "mean"
         Mean or sum over the n samples.
 
@@ -705,4 +807,6 @@ def sigmoid_cross_entropy(
     >>> dlogits
     array([[-0.25,  0.  ]])
     """
-    return _element_loss("sigmoid_cross_entropy", "logits", logits, t, lengths, reduction)
+    return _element_loss(
+        "sigmoid_cross_entropy", "logits", logits, t, lengths, sample_weight, reduction
+    )

@@ -13,6 +13,7 @@ from gyaku.reference.embedding import *
 from gyaku.reference.gather import *
 from gyaku.reference.gaussian import *
 from gyaku.reference.gemm import *
+from gyaku.reference.gradient import *
 from gyaku.reference.loss import *
 from gyaku.reference.merge import *
 from gyaku.reference.norm import *

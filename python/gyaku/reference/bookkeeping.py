@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["accumulate", "advance", "count_correct", "count_steps"]
+__all__ = ["accumulate", "advance", "count_correct", "count_steps", "sum_weights"]
 
 
 def count_correct(
@@ -17,14 +17,12 @@ def count_correct(
     target: NDArray[Any],
     *,
     lengths: NDArray[np.int64] | None = None,
+    sample_weight: NDArray[np.float64] | None = None,
     threshold: float = 0.5,
 ) -> NDArray[Any]:
     """Count the positions whose highest score is that of the target."""
     # The highest score is the first maximum, and NaN counts as one. With one column, a position
     # is right if the score is above the threshold where the target is above 1/2, and only there.
-    if lengths is not None:
-        real = np.arange(scores.shape[1]) < lengths[:, np.newaxis]
-        return count_correct(scores[real], target[real], threshold=threshold)
     positions = scores.shape[:-1]
     if scores.shape[-1] == 1:
         correct = (scores[..., 0] > threshold) == (target.reshape(positions) > 0.5)
@@ -32,7 +30,22 @@ def count_correct(
         rows = target.shape == scores.shape
         labels = target.argmax(axis=-1) if rows else target.reshape(positions)
         correct = scores.argmax(axis=-1) == labels
-    return np.array([correct.sum()], np.float64)
+    weights = np.ones(1) if sample_weight is None else sample_weight
+    counted = correct * weights.reshape(*weights.shape, *(1,) * (correct.ndim - weights.ndim))
+    if lengths is not None:
+        counted = counted[np.arange(scores.shape[1]) < lengths[:, np.newaxis]]
+    return np.array([counted.sum()], np.float64)
+
+
+def sum_weights(
+    weights: NDArray[np.float64], *, lengths: NDArray[np.int64] | None = None, steps: int = 1
+) -> NDArray[Any]:
+    """Return Σ w, or Σ w min(length, steps)."""
+    if lengths is not None and weights.ndim == 1:
+        weights = weights * np.clip(lengths, 0, steps)
+    elif lengths is not None:
+        weights = weights[np.arange(weights.shape[1]) < lengths[:, np.newaxis]]
+    return np.array([weights.sum()], np.float64)
 
 
 def count_steps(lengths: NDArray[np.int64], *, steps: int) -> NDArray[Any]:

@@ -1,0 +1,100 @@
+// The flat gradients between the backward pass and an update: their sum over several batches, and
+// their limits.
+#include "kernels/args/optimizer.h"
+#include "kernels/entry.h"
+#include "kernels/range.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+constexpr std::int64_t chunk = 4096; // elements
+
+// total += weight g
+template <class T> void add_gradients(const GradientArgs& args, Slice slice) noexcept {
+  const T* gradients = static_cast<const T*>(args.gradients);
+  T* total = static_cast<T*>(args.total);
+  const vec<T> weight(static_cast<T>(args.value));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    store(total + i, fma(weight, load(gradients + i, n), load(total + i, n)), n);
+  });
+}
+
+// g = total / divisor; total = 0
+template <class T> void mean_gradients(const GradientArgs& args, Slice slice) noexcept {
+  T* gradients = static_cast<T*>(args.gradients);
+  T* total = static_cast<T*>(args.total);
+  const vec<T> divisor(static_cast<T>(args.value));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    store(gradients + i, load(total + i, n) / divisor, n);
+    store(total + i, zero<T>(), n);
+  });
+}
+
+template <class T> void clip_values(const GradientArgs& args, Slice slice) noexcept {
+  T* gradients = static_cast<T*>(args.gradients);
+  const vec<T> most(static_cast<T>(args.value)), least = -most;
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    store(gradients + i, min(most, max(least, load(gradients + i, n))), n);
+  });
+}
+
+// In float64, where no square overflows; in eight interleaved sums, the same in every instruction
+// set.
+template <class T> double sum_of_squares(const T* x, std::int64_t n) noexcept {
+  double sums[8] = {};
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double value = static_cast<double>(x[i]);
+    sums[i % 8] += value * value;
+  }
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+template <class T> void square_gradients(const GradientArgs& args, Slice slice) noexcept {
+  const T* gradients = static_cast<const T*>(args.gradients);
+  for (std::int64_t c = slice.begin; c < slice.end; ++c)
+    args.partial[c] = sum_of_squares(gradients + c * chunk, least(chunk, args.size - c * chunk));
+}
+
+// factor = min(1, limit / norm)
+void limit_norm(const GradientArgs& args, Slice) noexcept {
+  double sum = 0;
+  for (std::int64_t c = 0; c < ceil_div(args.size, chunk); ++c) sum += args.partial[c];
+  const double norm = __builtin_sqrt(sum);
+  *args.factor = norm > args.value ? args.value / norm : 1;
+}
+
+template <class T> void scale_gradients(const GradientArgs& args, Slice slice) noexcept {
+  if (*args.factor == 1) return;
+  T* gradients = static_cast<T*>(args.gradients);
+  const vec<T> factor(static_cast<T>(*args.factor));
+  for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+    store(gradients + i, factor * load(gradients + i, n), n);
+  });
+}
+
+} // namespace
+
+// Slices of elements.
+Entry add_gradients_kernel() noexcept {
+  return entry<GradientArgs, add_gradients<float>, add_gradients<double>>;
+}
+// Slices of elements.
+Entry mean_gradients_kernel() noexcept {
+  return entry<GradientArgs, mean_gradients<float>, mean_gradients<double>>;
+}
+// Slices of elements.
+Entry clip_values_kernel() noexcept {
+  return entry<GradientArgs, clip_values<float>, clip_values<double>>;
+}
+// Slices of chunks of 4096 elements.
+Entry square_gradients_kernel() noexcept {
+  return entry<GradientArgs, square_gradients<float>, square_gradients<double>>;
+}
+// One slice.
+Entry limit_norm_kernel() noexcept { return entry<GradientArgs, limit_norm, limit_norm>; }
+// Slices of elements.
+Entry scale_gradients_kernel() noexcept {
+  return entry<GradientArgs, scale_gradients<float>, scale_gradients<double>>;
+}
+
+} // namespace gyaku::GYAKU_ISA_NAME
