@@ -40,6 +40,7 @@ IMPORTS = {
     "_core": [],
     "names": [],
     "checks": [],
+    "calls": [],
     "components": ["names"],
     "files": [],
     "diagram": ["files"],
@@ -54,8 +55,8 @@ IMPORTS = {
     "symbolic": ["checks"],
     "computation": ["diagram", "reference"],
     "layers": ["checks", "components", "init", "memory", "names", "ops", "symbolic", "windows"],
-    "losses": ["checks", "components", "memory", "names", "ops"],
-    "metrics": ["checks", "components", "memory", "names", "ops"],
+    "losses": ["calls", "checks", "components", "memory", "names", "ops"],
+    "metrics": ["calls", "checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
     "history": ["files", "plots"],
     "callbacks": ["checks", "components", "metrics", "names"],
@@ -63,7 +64,17 @@ IMPORTS = {
     "data": ["checks", "files"],
     "plots": ["checks", "layers", "losses", "names"],
     "train": [
-        *["backend", "callbacks", "checks", "components", "data", "history", "losses", "memory"],
+        *[
+            "backend",
+            "callbacks",
+            "calls",
+            "checks",
+            "components",
+            "data",
+            "history",
+            "losses",
+            "memory",
+        ],
         *["metrics", "names", "ops", "optim", "threads"],
     ],
     "model": [
@@ -80,7 +91,7 @@ IMPORTS = {
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
-THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch"}
+THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

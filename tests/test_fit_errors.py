@@ -124,7 +124,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"batchsize": 8},
         TypeError,
-        "fit: unknown argument 'batchsize', did you mean 'batch_size'? Known are augment, batch_si",
+        "fit: unknown argument 'batchsize', did you mean 'batch_size'? Known are accumulate, augme",
     ),
     ({"self": 8}, TypeError, "fit: unknown argument 'self', "),
     ({"optimizer": "Adan"}, ValueError, "unknown optimizer 'Adan', did you mean 'adam'?"),
@@ -157,7 +157,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"validation_split": 1.0}, ValueError, "validation_split must be at least 0 and below 1, got"),
     ({"validation_split": 0.99}, ValueError, "of 6 samples leaves none to train on"),
     ({"validation_freq": 0}, ValueError, "fit: validation_freq must be at least 1, got 0"),
-    ({"validation_data": X}, TypeError, "fit: validation_data must be a pair (x, y)"),
+    (
+        {"validation_data": X},
+        TypeError,
+        "fit: validation_data must be (x, y), (x, y, sample_weight)",
+    ),
     (
         {"validation_data": (X[:, :3], LABELS)},
         ValueError,

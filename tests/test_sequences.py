@@ -317,7 +317,10 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"validation_data": (X,)},
         TypeError,
-        "fit: validation_data must be a pair (x, y), or (x, y, lengths)",
+        (
+            "fit: validation_data must be (x, y), (x, y, sample_weight), (x, y, lengths) if lengths"
+            " are given, or (x, y, lengths, sample_weight)"
+        ),
     ),
     (
         {"y": wrong(TAGS, 3)},

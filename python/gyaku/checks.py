@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["check_bytes", "checked_dtype", "each_of", "first_element", "is_masked", "no_class"]
+__all__ = [
+    "check_bytes",
+    "checked_dtype",
+    "duration",
+    "each_of",
+    "first_element",
+    "is_masked",
+    "no_class",
+]
 __all__ += ["number", "whole"]
 
 
@@ -261,6 +269,48 @@ def number(
     else:
         wanted = "finite" if least == -math.inf else f"at least {least:g}"
     raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
+
+
+def duration(owner: str, name: str, value: object) -> float:
+    """Validate a time span.
+
+    Parameters
+    ----------
+    owner : str
+        Owner of the argument, for the error.
+    name : str
+        Name of the argument.
+    value : object
+        Seconds, or text of numbers with the units d, h, m and s.
+
+    Returns
+    -------
+    float
+        The seconds.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a number nor text.
+    ValueError
+        If it is no such text, or not positive.
+
+    Examples
+    --------
+    >>> duration("fit", "max_time", "1h30m")
+    5400.0
+    """
+    if not isinstance(value, str):
+        return number(owner, name, value, above=0)
+    import re  # deferred: few need it
+
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([dhms])", value.lower())
+    if not parts or re.sub(r"[\d.]+\s*[dhms]|\s", "", value.lower()):
+        raise ValueError(
+            f'{owner}: {name} must be seconds, or text such as "1h30m" or "45s", got {value!r}'
+        )
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    return number(owner, name, sum(float(each) * units[unit] for each, unit in parts), above=0)
 
 
 def check_bytes(owner: str, name: str, shape: tuple[int, ...], beside: str) -> None:

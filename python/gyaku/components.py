@@ -11,7 +11,7 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from gyaku.names import KEYWORDS, closest, snake_case, suggestion
+from gyaku.names import ELSEWHERE, KEYWORDS, closest, snake_case, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,9 @@ def _checking(init: Any) -> Any:
             if meant in names:
                 options[meant] = options.pop(name)
             elif not flags & _VARKEYWORDS:
-                hint = suggestion(name, names) or f"; it takes {', '.join(names) or 'none'}"
+                known = f"; it takes {', '.join(names) or 'none'}"
+                known = f"; {ELSEWHERE[name]}" if name in ELSEWHERE else known
+                hint = suggestion(name, names) or known
                 raise TypeError(f"{owner} has no argument {name!r}{hint}")
         if len(given) > places and not flags & _VARARGS:
             raise TypeError(_too_many(owner, names, places, len(given)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.calls import real_rows, takes_weights
 from gyaku.checks import no_class, number
 from gyaku.components import Component, Table, is_kind_or_function
 from gyaku.names import choose, missing_from
@@ -46,6 +47,8 @@ class Loss(Component, table=LOSSES):
     passes = frozenset({"__call__", "compute"})
     takes: str = "rows"
     """Kind of target: "rows" like the outputs, "classes" (numbers or rows), or "anything"."""
+    takes_weights: bool = True
+    """Whether samples may have weights; functions take them as the argument `sample_weight`."""
     advice: str = ""
     """Advice for a loss that is not finite although the outputs are."""
 
@@ -57,7 +60,11 @@ class Loss(Component, table=LOSSES):
         self.reduction = reduction
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the loss of a batch and its gradient.
 
@@ -71,6 +78,9 @@ class Loss(Component, table=LOSSES):
         lengths : ndarray of int64, optional
             Lengths of padded sequences, (samples,), for outputs (samples, steps, ...). Each real
             step counts as a sample then, the others not at all.
+        sample_weight : ndarray of float64, optional
+            Weights of the samples, (samples,), or of steps or pixels, of the shape of the outputs'
+            first axes. The mean is ``Σ w L / Σ w`` then.
 
         Returns
         -------
@@ -79,11 +89,18 @@ class Loss(Component, table=LOSSES):
         dy : ndarray
             Gradient of the loss with respect to `y`.
         """
-        value, dy = self.compute(y, t) if lengths is None else self.compute(y, t, lengths)
+        more: dict[str, Any] = {} if lengths is None else {"lengths": lengths}
+        if sample_weight is not None:
+            more["sample_weight"] = sample_weight
+        value, dy = self.compute(y, t, **more)
         return np.asarray(value).reshape(()), dy
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the loss, as an array of shape (1,), and its gradient.
 
@@ -93,6 +110,8 @@ class Loss(Component, table=LOSSES):
             Outputs and targets.
         lengths : ndarray of int64, optional
             Lengths of padded sequences.
+        sample_weight : ndarray of float64, optional
+            Weights of samples or positions.
 
         Returns
         -------
@@ -126,10 +145,16 @@ class SumSquaredError(Loss):
     native = True
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.sum_squared_error(y, t, lengths=lengths, reduction=self.reduction)
+        return ops.sum_squared_error(
+            *(y, t), lengths=lengths, sample_weight=sample_weight, reduction=self.reduction
+        )
 
 
 class MeanSquaredError(Loss):
@@ -148,10 +173,16 @@ class MeanSquaredError(Loss):
     native = True
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.mean_squared_error(y, t, lengths=lengths, reduction=self.reduction)
+        return ops.mean_squared_error(
+            *(y, t), lengths=lengths, sample_weight=sample_weight, reduction=self.reduction
+        )
 
 
 class MeanAbsoluteError(Loss):
@@ -178,10 +209,16 @@ class MeanAbsoluteError(Loss):
     native = True
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.mean_absolute_error(y, t, lengths=lengths, reduction=self.reduction)
+        return ops.mean_absolute_error(
+            *(y, t), lengths=lengths, sample_weight=sample_weight, reduction=self.reduction
+        )
 
 
 class Huber(Loss):
@@ -215,10 +252,20 @@ class Huber(Loss):
         self.delta = number("Huber", "delta", delta, above=0)
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.huber(y, t, lengths=lengths, delta=self.delta, reduction=self.reduction)
+        return ops.huber(
+            *(y, t),
+            lengths=lengths,
+            sample_weight=sample_weight,
+            delta=self.delta,
+            reduction=self.reduction,
+        )
 
 
 class CrossEntropy(Loss):
@@ -247,10 +294,20 @@ class CrossEntropy(Loss):
         self.delta = number("CrossEntropy", "delta", delta, least=0)
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.cross_entropy(y, t, lengths=lengths, delta=self.delta, reduction=self.reduction)
+        return ops.cross_entropy(
+            *(y, t),
+            lengths=lengths,
+            sample_weight=sample_weight,
+            delta=self.delta,
+            reduction=self.reduction,
+        )
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -285,12 +342,17 @@ class SoftmaxCrossEntropy(Loss):
         )
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
         return ops.softmax_cross_entropy(
             *(y, t),
             lengths=lengths,
+            sample_weight=sample_weight,
             label_smoothing=self.label_smoothing,
             reduction=self.reduction,
         )
@@ -327,11 +389,19 @@ class BinaryCrossEntropy(Loss):
         self.delta = number("BinaryCrossEntropy", "delta", delta, above=0)
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
         return ops.binary_cross_entropy(
-            *(y, t), lengths=lengths, delta=self.delta, reduction=self.reduction
+            *(y, t),
+            lengths=lengths,
+            sample_weight=sample_weight,
+            delta=self.delta,
+            reduction=self.reduction,
         )
 
 
@@ -359,10 +429,16 @@ class SigmoidCrossEntropy(Loss):
     native = True
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
-        return ops.sigmoid_cross_entropy(y, t, lengths=lengths, reduction=self.reduction)
+        return ops.sigmoid_cross_entropy(
+            *(y, t), lengths=lengths, sample_weight=sample_weight, reduction=self.reduction
+        )
 
 
 class _Function(Loss):
@@ -374,22 +450,27 @@ class _Function(Loss):
         super().__init__(reduction=getattr(function, "reduction", "mean"))
         self.takes = getattr(function, "takes", "anything")
         self.function = function
+        self.takes_weights = takes_weights(getattr(function, "compute", function))
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))
 
     def compute(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         value, dy = memory.empty((1,), np.float64), memory.empty(y.shape, y.dtype)
 
         def call() -> None:
-            real: Any = ...
-            if lengths is not None:  # the function gets the real steps, as samples
-                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+            # The function gets the real steps, as samples.
+            real, more = real_rows(y.shape[1] if y.ndim > 1 else 1, lengths, sample_weight)
+            if lengths is not None:
                 dy.fill(0)
             outputs = y[real]
-            result = self.function(outputs, t[real])
+            result = self.function(outputs, t[real], **more)
             parts = result if isinstance(result, tuple) else (result,)
             shapes = [np.shape(part) for part in parts]
             if shapes not in ([(), outputs.shape], [(1,), outputs.shape]):
@@ -399,7 +480,8 @@ class _Function(Loss):
                 )
             value[...], dy[real] = parts
 
-        memory.host(call, [y, t] if lengths is None else [y, t, lengths], [value, dy])
+        given = (y, t, lengths, sample_weight)
+        memory.host(call, [each for each in given if each is not None], [value, dy])
         return value, dy
 
 
@@ -410,7 +492,8 @@ def loss(given: str | Loss | Callable[..., Any]) -> Loss:
     ----------
     given : str or Loss or callable
         A name of `LOSSES`, a loss, or a function of outputs and targets that returns the mean
-        loss and its gradient with respect to the outputs.
+        loss and its gradient with respect to the outputs; and of `sample_weight`, if samples have
+        weights.
 
     Returns
     -------

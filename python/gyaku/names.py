@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import NoReturn
 
-__all__ = ["ALIASES", "FOREIGN", "KEYWORDS", "choose", "closest", "missing_from", "snake_case"]
-__all__ += ["suggestion", "unknown"]
+__all__ = [
+    "ALIASES",
+    "ELSEWHERE",
+    "FOREIGN",
+    "KEYWORDS",
+    "choose",
+    "closest",
+    "missing_from",
+    "snake_case",
+]
+__all__ += ["is_known", "suggestion", "unknown"]
 
 T = TypeVar("T")
 
@@ -74,11 +83,18 @@ FOREIGN = {
     "SmoothL1Loss": "losses.Huber",
     "SparseCategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     # Arguments.
+    "accumulate_grad_batches": "accumulate",
     "bias_initializer": "bias_init",
+    "clipnorm": "clip_norm",
+    "clipvalue": "clip_value",
     "depth_multiplier": "multiplier",
     "dilation_rate": "dilation",
+    "global_clipnorm": "clip_norm",
+    "gradient_accumulation_steps": "accumulate",
+    "gradient_clip_val": "clip_norm",
     "hidden_size": "units",
     "kernel_initializer": "weight_init",
+    "max_grad_norm": "clip_norm",
     "merge_mode": "merge",
     "negative_slope": "alpha",
     "out_channels": "filters",
@@ -98,6 +114,14 @@ _BOTH = (
     "'softmax_cross_entropy' for a last layer without activation, 'cross_entropy' for a model that"
     " ends in Softmax; both take class numbers and rows"
 )
+ELSEWHERE = {
+    "clipnorm": "fit has clip_norm",
+    "clipvalue": "fit has clip_value",
+    "global_clipnorm": "fit has clip_norm",
+    "gradient_accumulation_steps": "fit has accumulate",
+}
+"""Arguments of classes in Keras and PyTorch that belong to something else here."""
+
 ADVICE = {
     "categorical_crossentropy": _BOTH,
     "sparse_categorical_crossentropy": _BOTH,
@@ -157,11 +181,33 @@ def choose(kind: str, given: str, table: Mapping[str, T]) -> T:
     ...
     ValueError: unknown optimizer 'adma', did you mean 'adam'? Known are adam, sgd
     """
-    small = given.lower()
-    for name in (given, small, ALIASES.get(small, small)):
+    for name in _readings(given):
         if name in table:
             return table[name]
     raise ValueError(unknown(kind, given, table))
+
+
+def is_known(given: str, table: Mapping[str, object]) -> bool:
+    """Return whether `choose` finds an entry.
+
+    Parameters
+    ----------
+    given : str
+        The name.
+    table : mapping of str to object
+        Entries by name.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return any(name in table for name in _readings(given))
+
+
+def _readings(given: str) -> tuple[str, str, str]:
+    small = given.lower()
+    return given, small, ALIASES.get(small, small)
 
 
 def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.metrics.base import METRICS as METRICS
 from gyaku.metrics.base import Metric, Overall
-from gyaku.metrics.base import metric as metric
+from gyaku.metrics.choice import metric as metric
 from gyaku.metrics.classes import (
     F1,
     BalancedAccuracy,

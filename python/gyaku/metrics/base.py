@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku import memory
-from gyaku.checks import no_class
-from gyaku.components import Component, Table, is_kind_or_function
-from gyaku.names import choose
+from gyaku.calls import takes_weights
+from gyaku.components import Component, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Metric", "Overall", "metric"]
+__all__ = ["METRICS", "Metric", "Overall"]
 
 METRICS: Table[Metric] = Table()
 
@@ -38,6 +36,9 @@ class Metric(Component, table=METRICS):
     counts: bool = False
     """Whether the value of a batch is a sum over its samples rather than their mean."""
 
+    takes_weights: bool = True
+    """Whether samples may have weights; functions take them as the argument `sample_weight`."""
+
     def positions(self, shape: tuple[int, ...]) -> int:
         """Return the number of positions of a sample, of which a sum is the sum.
 
@@ -54,7 +55,11 @@ class Metric(Component, table=METRICS):
         return 1
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the metric of a batch.
 
@@ -65,11 +70,14 @@ class Metric(Component, table=METRICS):
         lengths : ndarray of int64, optional
             Lengths of padded sequences, (samples,), for outputs (samples, steps, ...). Each real
             step counts as a sample then, the others not at all.
+        sample_weight : ndarray of float64, optional
+            Weights of the samples, (samples,), or of steps or pixels, of the shape of the outputs'
+            first axes.
 
         Returns
         -------
         ndarray of float64, of shape (1,)
-            The mean over the samples, or their sum if `counts`.
+            The mean over the samples, or their sum if `counts`; weighted, if there are weights.
         """
         raise NotImplementedError
 
@@ -80,8 +88,8 @@ class Overall(Metric, abstract=True):
     Parameters
     ----------
     function : callable
-        Function of all outputs and all targets that returns a number, such as a metric of
-        scikit-learn behind a lambda that puts its arguments in order.
+        Function of all outputs and all targets that returns a number; and of `sample_weight`, if
+        samples have weights.
     name : str, optional
         Name of the metric in the history, by default that of the function.
 
@@ -104,8 +112,11 @@ class Overall(Metric, abstract=True):
     def __init__(self, function: Callable[..., Any], *, name: str = "") -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.takes_weights = takes_weights(function)
 
-    def summary(self, y: NDArray[Any], t: NDArray[Any]) -> Any:
+    def summary(
+        self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
+    ) -> Any:
         """Return what the metric needs of a batch.
 
         Parameters
@@ -114,13 +125,15 @@ class Overall(Metric, abstract=True):
             The outputs.
         t : ndarray
             The targets: class numbers (samples,), or rows (samples, outputs).
+        sample_weight : ndarray of float64, optional
+            Weights of the samples, (samples,).
 
         Returns
         -------
         object
-            By default copies of both; an array is added to that of the other batches.
+            By default copies of all; an array is added to that of the other batches.
         """
-        return y.copy(), t.copy()
+        return y.copy(), t.copy(), *(() if sample_weight is None else (sample_weight.copy(),))
 
     def of(self, summaries: Sequence[Any]) -> float:
         """Return the metric of a data set.
@@ -135,73 +148,28 @@ class Overall(Metric, abstract=True):
         float
             The metric.
         """
-        y, t = (np.concatenate(part) for part in zip(*summaries, strict=True))
-        result = np.asarray(self.function(y, t))
+        y, t, *weights = (np.concatenate(part) for part in zip(*summaries, strict=True))
+        more = {"sample_weight": weights[0]} if weights else {}
+        result = np.asarray(self.measured(y, t, **more))
         if result.size != 1:
             raise ValueError(
                 f"the metric {self.name!r} must return a number, got shape {result.shape}"
             )
         return float(result.item())
 
+    def measured(self, y: NDArray[Any], t: NDArray[Any], **weights: NDArray[np.float64]) -> Any:
+        """Return the value of the function.
 
-class _Function(Metric):
-    """A NumPy function as a metric, called once a step."""
+        Parameters
+        ----------
+        y, t : ndarray
+            All outputs and targets.
+        **weights : ndarray of float64
+            The argument `sample_weight`, if samples have weights.
 
-    native = True
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.name = getattr(function, "name", "") or getattr(
-            function, "__name__", type(function).__name__
-        )
-        self.counts = getattr(function, "counts", False)
-
-    def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        value = memory.empty((1,), np.float64)
-
-        def call() -> None:
-            real: Any = ...
-            if lengths is not None:  # the function gets the real steps, as samples
-                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
-            result = self.function(y[real], t[real])
-            if np.size(result) != 1:
-                raise ValueError(
-                    f"the metric {self.name!r} must return a number, got shape {np.shape(result)}"
-                )
-            value[0] = np.asarray(result).item()
-
-        memory.host(call, [y, t] if lengths is None else [y, t, lengths], [value])
-        return value
-
-
-def metric(given: str | Metric | Callable[..., Any]) -> Metric:
-    """Return a metric from its name, itself or a function.
-
-    Parameters
-    ----------
-    given : str or Metric or callable
-        A name of `METRICS`, a metric, or a function of outputs and targets that returns a number,
-        averaged over batches by their sizes.
-
-    Returns
-    -------
-    Metric
-        The metric.
-
-    Raises
-    ------
-    ValueError
-        If there is no such name.
-    TypeError
-        If it is none of these.
-    """
-    if isinstance(given, str):
-        return choose("metric", given, METRICS)()
-    no_class("a metric", given)
-    if isinstance(given, Metric) and given.native:
-        return given
-    if not is_kind_or_function(Metric, given):
-        raise TypeError(f"a metric must be a name or a function (y, t), got {given!r}")
-    return _Function(given)
+        Returns
+        -------
+        object
+            A number.
+        """
+        return self.function(y, t, **weights)

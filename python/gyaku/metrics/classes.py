@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.checks import whole
+from gyaku.checks import number, whole
 from gyaku.metrics.base import Overall
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def confusion_matrix(y: ArrayLike, t: ArrayLike) -> NDArray[np.int64]:
     return _confusions(outputs.reshape(-1, outputs.shape[-1]), rows)
 
 
-def _confusions(y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.int64]:
+def _confusions(
+    y: NDArray[Any], t: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> NDArray[Any]:
     classes = max(2, y.shape[1])
     if y.shape[1] == 1:
         predicted = (y[:, 0] > 0.5).astype(np.int64)
@@ -65,7 +67,18 @@ def _confusions(y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.int64]:
         predicted = y.argmax(axis=1)
         true = t if t.ndim == 1 else t.argmax(axis=1)
     pairs = true.astype(np.int64) * classes + predicted
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    return np.bincount(pairs, weights, minlength=classes**2).reshape(classes, classes)
+
+
+def _label_confusions(
+    y: NDArray[Any], t: NDArray[Any], threshold: float, weights: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the confusion matrix of each of several labels a sample."""
+    yes = np.stack([t.reshape(y.shape) > 0.5, y > threshold]).astype(np.float64)
+    of_true, of_predicted = np.stack([1 - yes, yes], axis=-1)
+    if weights is not None:
+        of_true = of_true * weights[:, np.newaxis, np.newaxis]
+    return np.asarray(np.einsum("nki,nkj->kij", of_true, of_predicted))
 
 
 class _Confusions(Overall, abstract=True):
@@ -74,25 +87,42 @@ class _Confusions(Overall, abstract=True):
     Parameters
     ----------
     label : int, optional
-        The class that is meant. By default class 1 of two, and the mean of all classes otherwise.
+        The class or label that is meant. By default class 1 of two, and otherwise the mean of all
+        classes.
+    threshold : float, optional
+        Output above which a label counts as yes, where samples have several labels: targets of 0
+        and 1 in the shape of the outputs. By default a sample has one class.
     """
 
     larger_is_better = True
 
-    def __init__(self, *, label: int | None = None) -> None:
-        self.label = None if label is None else whole(type(self).__name__, "label", label, least=0)
+    def __init__(self, *, label: int | None = None, threshold: float | None = None) -> None:
+        owner = type(self).__name__
+        self.label = None if label is None else whole(owner, "label", label, least=0)
+        self.threshold = None if threshold is None else number(owner, "threshold", threshold)
         self.name = self.stem if label is None else f"{self.stem}_{label}"
 
     stem: str
 
-    def summary(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the confusion matrix; see `Overall`."""
-        return _confusions(y, t)
+    def summary(
+        self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
+    ) -> NDArray[Any]:
+        """Return the confusion matrix, or one for each label; see `Overall`."""
+        if self.threshold is not None:
+            return _label_confusions(y, t, self.threshold, sample_weight)
+        return _confusions(y, t, sample_weight)
 
-    def of(self, summaries: Sequence[NDArray[np.int64]]) -> float:
+    def of(self, summaries: Sequence[NDArray[Any]]) -> float:
         """Return the metric; see `Overall`."""
         confusions = summaries[0].astype(np.float64)
-        right, true, predicted = confusions.diagonal(), confusions.sum(1), confusions.sum(0)
+        if confusions.ndim == 3:  # of the class "yes" of each label
+            right, true, predicted = (
+                confusions[:, 1, 1],
+                confusions[:, 1].sum(1),
+                confusions[:, :, 1].sum(1),
+            )
+        else:
+            right, true, predicted = confusions.diagonal(), confusions.sum(1), confusions.sum(0)
         each = self.of_each(right, true, predicted)
         if self.label is not None:
             if self.label >= len(each):
@@ -101,6 +131,8 @@ class _Confusions(Overall, abstract=True):
                     f" classes, got {self.label}"
                 )
             return float(each[self.label])
+        if confusions.ndim == 3:
+            return float(each.mean())
         if len(each) == 2:
             return float(each[1])
         seen = true + predicted > 0
@@ -136,8 +168,11 @@ class Precision(_Confusions):
     Parameters
     ----------
     label : int, optional
-        The class that is meant. By default class 1 of two, and otherwise the mean of all classes
-        that occur.
+        The class or label that is meant. By default class 1 of two, and otherwise the mean of all
+        classes that occur, or of all labels.
+    threshold : float, optional
+        Output above which a label counts as yes, where samples have several labels: targets of 0
+        and 1 in the shape of the outputs. By default a sample has one class.
 
     Notes
     -----
@@ -165,8 +200,11 @@ class Recall(_Confusions):
     Parameters
     ----------
     label : int, optional
-        The class that is meant. By default class 1 of two, and otherwise the mean of all classes
-        that occur.
+        The class or label that is meant. By default class 1 of two, and otherwise the mean of all
+        classes that occur, or of all labels.
+    threshold : float, optional
+        Output above which a label counts as yes, where samples have several labels: targets of 0
+        and 1 in the shape of the outputs. By default a sample has one class.
 
     Notes
     -----
@@ -194,8 +232,11 @@ class F1(_Confusions):
     Parameters
     ----------
     label : int, optional
-        The class that is meant. By default class 1 of two, and otherwise the mean of all classes
-        that occur.
+        The class or label that is meant. By default class 1 of two, and otherwise the mean of all
+        classes that occur, or of all labels.
+    threshold : float, optional
+        Output above which a label counts as yes, where samples have several labels: targets of 0
+        and 1 in the shape of the outputs. By default a sample has one class.
 
     Examples
     --------
@@ -232,7 +273,7 @@ class BalancedAccuracy(_Confusions):
     def __init__(self) -> None:
         super().__init__()
 
-    def of(self, summaries: Sequence[NDArray[np.int64]]) -> float:
+    def of(self, summaries: Sequence[NDArray[Any]]) -> float:
         """Return the mean recall; see `Overall`."""
         confusions = summaries[0].astype(np.float64)
         true = confusions.sum(1)
@@ -265,13 +306,18 @@ class TopAccuracy(Overall):
         self.k = whole("TopAccuracy", "k", k)
         self.name = f"top_{self.k}_accuracy"
 
-    def summary(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the numbers of right samples and of all; see `Overall`."""
+    def summary(
+        self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
+    ) -> NDArray[Any]:
+        """Return the numbers of right samples and of all, or their weights; see `Overall`."""
         true = t if t.ndim == 1 else t.argmax(axis=1)
         own = np.take_along_axis(y, true.astype(np.int64)[:, np.newaxis], axis=1)
-        return np.array([((y > own).sum(axis=1) < self.k).sum(), len(y)])
+        right = (y > own).sum(axis=1) < self.k
+        if sample_weight is None:
+            return np.array([right.sum(), len(y)])
+        return np.array([sample_weight[right].sum(), sample_weight.sum()])
 
-    def of(self, summaries: Sequence[NDArray[np.int64]]) -> float:
+    def of(self, summaries: Sequence[NDArray[Any]]) -> float:
         """Return the fraction; see `Overall`."""
         right, count = summaries[0]
         return float(right / count)

@@ -32,10 +32,14 @@ class RootMeanSquaredError(Overall):
     def __init__(self) -> None:
         pass
 
-    def summary(self, y: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float64]:
+    def summary(
+        self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the sum of squares and the number of differences; see `Overall`."""
-        difference = np.subtract(y, t.reshape(y.shape), dtype=np.float64)
-        return np.array([np.square(difference).sum(), difference.size])
+        squares = np.square(np.subtract(y, t.reshape(y.shape), dtype=np.float64))
+        if sample_weight is None:
+            return np.array([squares.sum(), squares.size])
+        return np.array([sample_weight @ squares.sum(axis=1), sample_weight.sum() * y.shape[1]])
 
     def of(self, summaries: Sequence[NDArray[np.float64]]) -> float:
         """Return the root of the mean; see `Overall`."""
@@ -66,10 +70,16 @@ class R2(Overall):
 
     def of(self, summaries: Sequence[Any]) -> float:
         """Return the mean over the outputs; see `Overall`."""
-        y, t = (np.concatenate(part).astype(np.float64) for part in zip(*summaries, strict=True))
+        parts = (np.concatenate(part).astype(np.float64) for part in zip(*summaries, strict=True))
+        y, t, *weights = parts
         t = t.reshape(y.shape)
-        unexplained = np.square(t - y).sum(axis=0)
-        total = np.square(t - t.mean(axis=0)).sum(axis=0)
+        if weights:
+            w = weights[0][:, np.newaxis]
+            unexplained = (w * np.square(t - y)).sum(axis=0)
+            total = (w * np.square(t - (w * t).sum(axis=0) / w.sum())).sum(axis=0)
+        else:
+            unexplained = np.square(t - y).sum(axis=0)
+            total = np.square(t - t.mean(axis=0)).sum(axis=0)
         constant = np.where(unexplained == 0, 1.0, 0.0)
         fraction = np.divide(unexplained, total, out=1 - constant, where=total > 0)
         return float((1 - fraction).mean())

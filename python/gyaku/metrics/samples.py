@@ -45,10 +45,14 @@ class Accuracy(Metric):
         return math.prod(shape[:-1])
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the number of right samples; see `Metric`."""
-        return ops.count_correct(y, t, lengths=lengths)
+        return ops.count_correct(y, t, lengths=lengths, sample_weight=sample_weight)
 
 
 class BinaryAccuracy(Metric):
@@ -83,11 +87,18 @@ class BinaryAccuracy(Metric):
         return math.prod(shape)
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the number of right labels; see `Metric`."""
         return ops.count_correct(
-            *(y[..., np.newaxis], t[..., np.newaxis]), lengths=lengths, threshold=self.threshold
+            *(y[..., np.newaxis], t[..., np.newaxis]),
+            lengths=lengths,
+            sample_weight=sample_weight,
+            threshold=self.threshold,
         )
 
 
@@ -98,10 +109,14 @@ class MeanSquaredError(Metric):
     name = "mean_squared_error"
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the mean; see `Metric`."""
-        return ops.mean_squared_error(y, t, lengths=lengths)[0]
+        return ops.mean_squared_error(y, t, lengths=lengths, sample_weight=sample_weight)[0]
 
 
 class MeanAbsoluteError(Metric):
@@ -111,7 +126,11 @@ class MeanAbsoluteError(Metric):
     name = "mean_absolute_error"
 
     def __call__(
-        self, y: NDArray[Any], t: NDArray[Any], lengths: NDArray[np.int64] | None = None
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the mean; see `Metric`."""
-        return ops.mean_absolute_error(y, t, lengths=lengths)[0]
+        return ops.mean_absolute_error(y, t, lengths=lengths, sample_weight=sample_weight)[0]

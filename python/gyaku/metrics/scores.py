@@ -25,7 +25,8 @@ class AUC(Overall):
     The probability that a sample of a class has a larger score than one of another class, ties
     counted half (Mann and Whitney). With one output, or two, the scores are those of class 1; with
     more, the mean over the classes, each against all others, of the probabilities, which are the
-    softmax of outputs that are none. NaN if a class is missing.
+    softmax of outputs that are none. Where samples have several labels, as some rows of the targets
+    without exactly one label show, the mean over the labels. NaN if a class is missing.
 
     Examples
     --------
@@ -42,27 +43,31 @@ class AUC(Overall):
 
     def of(self, summaries: Sequence[Any]) -> float:
         """Return the area; see `Overall`."""
-        y, t = (np.concatenate(part) for part in zip(*summaries, strict=True))
+        y, t, *weights = (np.concatenate(part) for part in zip(*summaries, strict=True))
         y = y.astype(np.float64)
+        w = weights[0] if weights else np.ones(len(y))
         if y.shape[1] == 1:
-            return _area(y[:, 0], t.reshape(-1) > 0.5)
+            return _area(y[:, 0], t.reshape(-1) > 0.5, w)
+        if t.ndim == 2 and (t.sum(axis=1) != 1).any():
+            return float(np.mean([_area(*each, w) for each in zip(y.T, t.T > 0.5, strict=True)]))
         true = t if t.ndim == 1 else t.argmax(axis=1)
         if y.shape[1] == 2:
-            return _area(y[:, 1] - y[:, 0], true == 1)
+            return _area(y[:, 1] - y[:, 0], true == 1, w)
         if (y < 0).any() or not np.allclose(y.sum(axis=1), 1, atol=1e-3):
             y = np.exp(y - y.max(axis=1, keepdims=True))
             y /= y.sum(axis=1, keepdims=True)
-        return float(np.mean([_area(y[:, each], true == each) for each in range(y.shape[1])]))
+        return float(np.mean([_area(y[:, each], true == each, w) for each in range(y.shape[1])]))
 
 
-def _area(scores: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float:
-    """Return the area from the ranks of the positive samples."""
-    positive = int(is_positive.sum())
-    negative = len(scores) - positive
-    if not positive or not negative:
+def _area(
+    scores: NDArray[np.float64], is_positive: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> float:
+    """Return the fraction of the pairs of a positive and a negative sample in the right order."""
+    _, place = np.unique(scores, return_inverse=True)
+    positive = np.bincount(place, weights * is_positive)
+    negative = np.bincount(place, weights * ~is_positive)
+    pairs = positive.sum() * negative.sum()
+    if not pairs:
         return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # means, counted from 1
-    return float(
-        (ranks[place][is_positive].sum() - positive * (positive + 1) / 2) / (positive * negative)
-    )
+    below = np.cumsum(negative) - negative / 2
+    return float(positive @ below / pairs)

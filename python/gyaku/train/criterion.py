@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
+    Weights = Sequence[NDArray[np.float64] | None]
 
 __all__ = ["Criterion", "criterion_of", "last_criterion", "metrics_of"]
 
@@ -61,8 +62,29 @@ class Criterion:
         self.names = names
         self.reduction = losses[0].reduction
 
+    def check_takes_weights(self, owner: str) -> None:
+        """Raise if a loss or metric is a function without the argument `sample_weight`.
+
+        Parameters
+        ----------
+        owner : str
+            The function that was called, for the error.
+
+        Raises
+        ------
+        TypeError
+            If one is.
+        """
+        names = [f"the loss {loss!r}" for loss in self.losses if not loss.takes_weights]
+        names += [f"the metric {name}" for name, _, each in self.metrics if not each.takes_weights]
+        if names:
+            raise TypeError(
+                f"{owner}: samples have weights, but {names[0]} takes none; give its function the"
+                " argument sample_weight"
+            )
+
     def __call__(
-        self, y: Arrays, t: Arrays, lengths: Lengths = ()
+        self, y: Arrays, t: Arrays, lengths: Lengths = (), weights: Weights = ()
     ) -> tuple[list[NDArray[np.float64]], Arrays]:
         """Return the loss of each output and the gradients of the weighted sum.
 
@@ -72,6 +94,8 @@ class Criterion:
             Outputs and targets.
         lengths : sequence of ndarray of int64 or None
             Lengths of the outputs that are padded sequences; () if none is.
+        weights : sequence of ndarray of float64 or None
+            Weights of samples or positions for each output; () if all are one.
 
         Returns
         -------
@@ -81,10 +105,12 @@ class Criterion:
             The gradients with respect to the outputs.
         """
         values, gradients = [], []
-        each = zip(self.losses, self.weights, y, t, lengths or [None] * len(y), strict=True)
-        for loss, weight, outputs, targets, known in each:
-            more = () if known is None else (known,)
-            value, gradient = loss(outputs, targets, *more)
+        nothing = [None] * len(y)
+        each = zip(
+            *(self.losses, self.weights, y, t, lengths or nothing, weights or nothing), strict=True
+        )
+        for loss, weight, outputs, targets, known, of_samples in each:
+            value, gradient = loss(outputs, targets, known, of_samples)
             values.append(value)
             gradients.append(gradient if weight == 1 else _scaled(gradient, weight))
         return values, gradients

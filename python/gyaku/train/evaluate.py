@@ -18,6 +18,7 @@ from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Meters, Pace
 from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.verb import verb
+from gyaku.train.weights import gather_weights, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,6 +40,7 @@ def evaluate(
     y: object,
     *,
     lengths: object = None,
+    sample_weight: object = None,
     loss: str | Loss | Callable[..., Any] | None = None,
     metrics: str | Metric | Iterable[Any] | None = None,
     batch_size: int = 512,
@@ -50,6 +52,8 @@ def evaluate(
     ----------
     x, y, lengths : array_like
         Inputs, targets and lengths of padded sequences, as in `fit`.
+    sample_weight : array_like, optional
+        Weights of the samples, as in `fit`.
     loss : str or Loss or callable, optional
         The loss; by default that of `fit`.
     metrics : sequence of str or Metric or callable, optional
@@ -79,6 +83,7 @@ def evaluate(
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("evaluate", self, passes, lengths, given)
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
+    samples = weighted("evaluate", samples, sample_weight, self.output_names, passes, criterion)
     advise_on_bytes("evaluate", self, passes, samples.x)
     batches = ByLength("evaluate", passes, samples) if by_length else None
     self.adopt(passes)
@@ -138,7 +143,8 @@ class Evaluation:
         given = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
         y = self.model.run_forward(x, lengths=given)
         lengths = self.model.output_lengths
-        self.meters.add(self.criterion(y, t, lengths)[0], y, t, lengths)
+        weights = gather_weights(samples, *place[:3], [steps * each for each in self.timed])
+        self.meters.add(self.criterion(y, t, lengths, weights)[0], y, t, lengths, weights)
         ops.advance(self.cursor, size)
 
     def run(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:

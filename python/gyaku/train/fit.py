@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.callbacks import Callbacks
-from gyaku.checks import number, truth, whole
+from gyaku.checks import duration, number, truth, whole
 from gyaku.losses import CrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
@@ -20,7 +20,9 @@ from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.evaluate import Evaluation
 from gyaku.train.progress import progress
 from gyaku.train.steps import Training
+from gyaku.train.updates import updates_of
 from gyaku.train.verb import verb
+from gyaku.train.weights import by_class, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,10 +47,19 @@ def fit(
     y: object,
     *,
     lengths: object = None,
+    sample_weight: object = None,
+    class_weight: str | Mapping[Any, Any] | None = None,
     loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None = None,
     loss_weights: Sequence[float] | Mapping[str, float] | None = None,
     optimizer: str | Optimizer | None = "adam",
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
     epochs: int = 1,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    overfit_batches: int | None = None,
+    max_time: float | str | None = None,
     batch_size: int | None = 32,
     validation_data: tuple[object, ...] | None = None,
     validation_split: float = 0.0,
@@ -79,6 +90,15 @@ def fit(
         travel through layers whose outputs have as many steps as their inputs, to recurrent layers,
         the loss and the metrics, which count real steps only. `Embedding` with ``mask_zero=True``
         finds them itself.
+    sample_weight : array_like, optional
+        Weights of the samples, (samples,), or of time steps or pixels, of the shape of the first
+        axes of the outputs: loss and metrics are weighted means, ``Σ w L / Σ w`` for each batch. A
+        sample of weight zero is not there. A tuple or a dict for several outputs, None for one
+        without weights.
+    class_weight : "balanced" or dict, optional
+        Weights of classes by class number, by default 1, which multiply those of the samples, in
+        training only; "balanced" gives all classes the same total weight and the samples the mean
+        weight 1. A dict by output for several outputs.
     loss : str or Loss or callable
         Loss to minimise: name, instance, or function of outputs and targets that returns the mean
         loss and its gradient with respect to the outputs. Required. A tuple or a dict for several
@@ -88,12 +108,33 @@ def fit(
     optimizer : str or Optimizer
         Optimizer; an instance keeps its state and its schedule if it trained this model before. A
         name stands for the model's own one if the training goes on.
+    clip_norm : float, optional
+        Largest Euclidean norm of the gradients of all parameters together, which are scaled down to
+        it before an update.
+    clip_value : float, optional
+        Largest magnitude of each element of the gradients.
+    accumulate : int
+        Number of batches whose mean gradient an update takes, weighted by their numbers of samples;
+        fewer at the end of an epoch. Like one batch of all their samples, in less memory.
     epochs : int
-        Number of passes over the data.
+        Number of passes over the data; the index at which the training ends, with `initial_epoch`.
+    initial_epoch : int
+        Index of the first epoch, for a training that goes on: order and augmentation are those of
+        this epoch, and callbacks and lines count from it.
+    steps_per_epoch : int, optional
+        Number of batches that make an epoch, whatever the size of the data; the next epoch goes on
+        behind them.
+    overfit_batches : int, optional
+        Number of batches to train on alone, as a test: a model that learns must fit them.
+    max_time : float or str, optional
+        Time after which the training ends, behind the present step: seconds, or text such as
+        "1h30m" or "45s".
     batch_size : int or None
         Samples per gradient step; 1 is online, None full batch.
     validation_data : tuple of array_like, optional
-        Inputs and targets for validation, and lengths if sequences are padded.
+        Inputs and targets for validation, (x, y); also with weights, (x, y, sample_weight); with
+        lengths if `lengths` are given, (x, y, lengths); or with both, (x, y, lengths,
+        sample_weight).
     validation_split : float
         Fraction of the samples to hold out for validation instead, the same of each class.
     validation_freq : int
@@ -102,7 +143,8 @@ def fit(
         Samples per step of a validation, by default `batch_size`; only speed and memory depend on
         it.
     metrics : sequence of str or Metric or callable
-        Metrics: names, instances, or functions of outputs and targets.
+        Metrics: names, also of scikit-learn's scorers; instances; scorers; functions ``(y_true,
+        y_pred)`` of the whole data set; or functions of outputs and targets.
     seed : int or None
         Seed; two fits of two new models with the same seed (default 0) are identical, so an
         ensemble needs different seeds. Initial weights, order, dropout and augmentation depend on
@@ -153,6 +195,15 @@ def fit(
     if self.in_training:
         raise RuntimeError("fit: the model is in training already, by the fit that called this one")
     epochs = whole("fit", "epochs", epochs)
+    initial_epoch = whole("fit", "initial_epoch", initial_epoch, least=0)
+    if initial_epoch >= epochs:
+        raise ValueError(
+            f"fit: epochs must be more than initial_epoch ({initial_epoch}), since it is the index"
+            f" at which the training ends, got {epochs}"
+        )
+    if steps_per_epoch is not None:
+        steps_per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch)
+    seconds = None if max_time is None else duration("fit", "max_time", max_time)
     validation_freq = whole("fit", "validation_freq", validation_freq)
     fraction = number("fit", "validation_split", validation_split, least=0, below=1)
     if fraction and validation_data is not None:
@@ -161,20 +212,27 @@ def fit(
     by_length = truth("fit", "by_length", by_length)
     seed, show = _seed(seed), progress(verbose)
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
+    updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("fit", self, passes, lengths, given)
     samples = checked_samples("fit", self, passes, (x, given), y, criterion, known)
     _check_augment(augment, samples)
+    weighting = (self.output_names, passes, criterion)
+    samples = weighted("fit", samples, sample_weight, *weighting)
     size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
     of_validation = size
     if validation_batch_size is not None:
         of_validation = whole("fit", "validation_batch_size", validation_batch_size)
-    held_out = _validation_data(self, passes, validation_data, criterion)
+    held_out = _validation_data(self, passes, validation_data, criterion, lengths is not None)
     if fraction:
         samples, held_out = samples.split(fraction, seed, shuffle)
-    _check_batches(passes, samples.count, min(size, samples.count))
+    samples = by_class("fit", samples, class_weight, *weighting)
+    if overfit_batches is not None:
+        few = whole("fit", "overfit_batches", overfit_batches) * size
+        samples = samples.chosen(few, seed if shuffle else None)
+    _check_batches(passes, samples.count, min(size, samples.count), steps_per_epoch)
     _check_trains(self, passes)
     batches = ByLength("fit", passes, samples) if by_length else None
     of_held_out = ByLength("fit", passes, held_out) if by_length and held_out else None
@@ -186,6 +244,7 @@ def fit(
     self.adopt(passes, seed)
     if self.last_seed != seed:
         self.last_seed, self.epochs_begun = seed, 0
+    first_epoch = max(self.epochs_begun - initial_epoch, 0)
     _keep_defaults(self, criterion, learner, measures)
     self.reseed(seed)
     training = Training(
@@ -196,10 +255,13 @@ def fit(
         batch_size=size,
         epochs=epochs,
         seed=seed,
-        first_epoch=self.epochs_begun,
+        first_epoch=first_epoch,
         shuffle=shuffle,
         augment=augment,
         by_length=batches,
+        steps_per_epoch=steps_per_epoch,
+        initial_epoch=initial_epoch,
+        updates=updates,
     )
     validation = None
     if held_out is not None:
@@ -211,7 +273,8 @@ def fit(
             validation=validation,
             validation_freq=validation_freq,
             callbacks=hooks,
-            progress=lambda: show(epochs, samples.count),
+            progress=lambda: show(epochs, training.count),
+            max_time=seconds,
         )
     finally:
         self.in_training = False
@@ -275,21 +338,29 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
 
 
 def _validation_data(
-    model: Trainee, passes: Passes, given: object, criterion: Criterion
+    model: Trainee, passes: Passes, given: object, criterion: Criterion, has_lengths: bool
 ) -> Samples | None:
     """Return the validation data as samples, if there are any."""
     if given is None:
         return None
-    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-        raise TypeError("fit: validation_data must be a pair (x, y), or (x, y, lengths)")
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3, 4):
+        raise TypeError(
+            "fit: validation_data must be (x, y), (x, y, sample_weight), (x, y, lengths) if lengths"
+            " are given, or (x, y, lengths, sample_weight)"
+        )
+    first, y, *more = given
+    lengths, weights = (
+        [*more, None, None][:2] if has_lengths or len(more) == 2 else [None, *more, None][:2]
+    )
     part = "validation_data's "
-    x = checked_inputs("fit", model, given[0], passes, part)
-    lengths = checked_lengths("fit", model, passes, given[2] if given[2:] else None, x, part)
-    return checked_samples("fit", model, passes, (given[0], x), given[1], criterion, lengths, part)
+    x = checked_inputs("fit", model, first, passes, part)
+    known = checked_lengths("fit", model, passes, lengths, x, part)
+    samples = checked_samples("fit", model, passes, (first, x), y, criterion, known, part)
+    return weighted("fit", samples, weights, model.output_names, passes, criterion, part)
 
 
-def _check_batches(passes: Passes, samples: int, size: int) -> None:
-    smallest = samples % size or size
+def _check_batches(passes: Passes, samples: int, size: int, per_epoch: int | None) -> None:
+    smallest = size if per_epoch else samples % size or size
     least, layer = passes.least_batch
     if smallest < least:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def run(
     validation_freq: int,
     callbacks: Callbacks,
     progress: Callable[[], Progress],
+    max_time: float | None = None,
 ) -> History:
     """Train to the last epoch, or until a callback, Ctrl-C or an error stops it.
 
@@ -44,6 +46,8 @@ def run(
         The callbacks.
     progress : callable
         Constructor of the progress display.
+    max_time : float or None
+        Seconds after which the training ends.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def run(
     NonFiniteError
         If a loss or weight becomes NaN or infinite.
     """
-    loop = Loop(training, validation, validation_freq, callbacks)
+    loop = Loop(training, validation, validation_freq, callbacks, max_time)
     with Interrupt() as interrupt:
         loop.interrupt = interrupt
         loop.progress = progress()
@@ -87,6 +91,8 @@ class Loop:
         Number of epochs between validations.
     callbacks : Callbacks
         The callbacks.
+    max_time : float or None
+        Seconds after which the training ends.
     """
 
     interrupt: Interrupt
@@ -98,12 +104,15 @@ class Loop:
         validation: Evaluation | None,
         validation_freq: int,
         callbacks: Callbacks,
+        max_time: float | None = None,
     ) -> None:
         self.training = training
         self.validation = validation
         self.validation_freq = validation_freq
         self.callbacks = callbacks
-        self.history = History(training.samples.count)
+        self.max_time = max_time
+        self.end = math.inf if max_time is None else perf_counter() + max_time
+        self.history = History(training.count)
         self.pace = Pace()
         self.guard = Guard(training)
 
@@ -142,13 +151,20 @@ class Loop:
                 self._finish(finished)
             self.progress.update(training.samples_seen, training.so_far())
             self.interrupt.check()
+            self._watch_time()
+
+    def _watch_time(self) -> None:
+        """Stop the training if its time is over, unless something else did."""
+        if perf_counter() >= self.end and self.training.step < self.training.total:
+            reason = f"max_time of {self.max_time:g} s is over"
+            self.callbacks.stopped = self.callbacks.stopped or reason
 
     def _native_steps(self, epoch: int, position: int) -> int:
         """Return the number of steps without Python: part of an epoch, or several whole ones."""
         training, per_epoch = self.training, self.training.per_epoch
         if self.callbacks.batches:
             return 1
-        steps = min(self.pace.steps, training.room)
+        steps = min(self.pace.within(self.end - perf_counter()), training.room)
         if position or steps < 2 * per_epoch:
             return min(steps, per_epoch - position)
         last = training.total // per_epoch

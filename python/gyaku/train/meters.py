@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.calls import real_rows
 from gyaku.metrics import Overall
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
+    Weights = Sequence[NDArray[np.float64] | None]
 
 __all__ = ["Meters", "Pace"]
+
+# In place of a sum of weights that is zero so far, for a mean of zero.
+_TINY = np.finfo(np.float64).tiny
 
 
 class Pace:
@@ -51,6 +56,21 @@ class Pace:
         """
         self.steps = max(1, int(steps * self.SECONDS / max(seconds, 1e-9)))
 
+    def within(self, seconds: float) -> int:
+        """Return the number of steps of a native call that may take no longer.
+
+        Parameters
+        ----------
+        seconds : float
+            Time that is left.
+
+        Returns
+        -------
+        int
+            The number, at least one.
+        """
+        return max(1, int(self.steps * min(1.0, seconds / self.SECONDS)))
+
 
 class Meters:
     """Running sums of loss and metrics over the batches of each of several epochs.
@@ -68,8 +88,9 @@ class Meters:
         Index of the present epoch.
     totals : dict of str to ndarray of float64
         The sums of each epoch.
-    steps : dict of int to ndarray of float64
-        Number of real steps in each epoch, of the outputs that are padded sequences.
+    counts : dict of int to ndarray of float64
+        Number of real steps, or sum of weights, in each epoch, of the outputs that are padded
+        sequences or whose samples have weights.
     """
 
     def __init__(self, criterion: Criterion, slots: int) -> None:
@@ -85,18 +106,25 @@ class Meters:
         self._summaries: dict[tuple[str, int], list[Any]] = {}  # by name and slot
         names = ["loss", *criterion.names, *(name for name, _, _ in self._means)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
-        self.steps: dict[int, NDArray[np.float64]] = {}
+        self.counts: dict[int, NDArray[np.float64]] = {}
         self._positions = dict.fromkeys(names, 1)  # of a sample or a real step
         self._outputs = {"loss": 0} | {name: place for place, name in enumerate(criterion.names)}
         self._outputs |= {name: place for name, place, _ in criterion.metrics}
 
     def clear(self) -> None:
         """Set all sums to zero."""
-        for total in (*self.totals.values(), *self.steps.values()):
+        for total in (*self.totals.values(), *self.counts.values()):
             total.fill(0)
         self._summaries.clear()
 
-    def add(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths = ()) -> None:
+    def add(
+        self,
+        losses: Arrays,
+        y: Arrays,
+        t: Arrays,
+        lengths: Lengths = (),
+        weights: Weights = (),
+    ) -> None:
         """Add a batch.
 
         Parameters
@@ -107,9 +135,12 @@ class Meters:
             Outputs and targets.
         lengths : sequence of ndarray of int64 or None
             Lengths of the outputs that are padded sequences; () if none is.
+        weights : sequence of ndarray of float64 or None
+            Weights of samples or positions for each output; () if all are one.
         """
-        known = lengths or [None] * len(y)
-        counts = [self._count(place, y[place], each) for place, each in enumerate(known)]
+        nothing = [None] * len(y)
+        given = list(zip(lengths or nothing, weights or nothing, strict=True))
+        counts = [self._count(place, y[place], *each) for place, each in enumerate(given)]
         is_mean = self.criterion.reduction == "mean"
         each = zip(losses, self.criterion.weights, counts, strict=True)
         for value, weight, count in each:
@@ -117,14 +148,13 @@ class Meters:
         for name, value, count in zip(self.criterion.names, losses, counts, strict=False):
             self._accumulate(name, value, 1.0, is_mean, len(y[0]), count)
         for name, place, metric in self._means:
-            count, shape = counts[place], y[place].shape[1:]
-            self._positions[name] = metric.positions(shape if count is None else shape[1:])
-            more = () if known[place] is None else (known[place],)
-            value = metric(y[place], t[place], *more)
+            count = counts[place]
+            self._positions[name] = metric.positions(y[place].shape[_counted(*given[place]) :])
+            value = metric(y[place], t[place], *given[place])
             self._accumulate(name, value, 1.0, not metric.counts, len(y[0]), count)
 
         for name, place, overall in self._overall:
-            self._summarise(name, overall, y[place], t[place], known[place])
+            self._summarise(name, overall, y[place], t[place], *given[place])
 
     def _summarise(
         self,
@@ -133,35 +163,42 @@ class Meters:
         y: NDArray[Any],
         t: NDArray[Any],
         lengths: NDArray[np.int64] | None,
+        weights: NDArray[np.float64] | None,
     ) -> None:
         """Add what a metric of the whole data set needs of a batch."""
 
         def call() -> None:
-            real: Any = ...
-            if lengths is not None:
-                real = np.arange(y.shape[1]) < lengths[:, np.newaxis]
+            real, more = real_rows(y.shape[1], lengths, weights)
             rows = y[real].reshape(-1, y.shape[-1])
             targets = t[real].reshape(rows.shape if t.shape == y.shape else -1)
-            summary = metric.summary(rows, targets)
+            summary = metric.summary(rows, targets, **_of_rows(len(rows), **more))
             kept = self._summaries.setdefault((name, int(self.slot[0])), [])
             if kept and isinstance(summary, np.ndarray):
                 kept[0] = kept[0] + summary
             else:
                 kept.append(summary)
 
-        reads = [y, t, self.slot] if lengths is None else [y, t, self.slot, lengths]
-        memory.host(call, reads, [])
+        given = (y, t, self.slot, lengths, weights)
+        memory.host(call, [each for each in given if each is not None], [])
 
     def _count(
-        self, place: int, y: NDArray[Any], lengths: NDArray[np.int64] | None
+        self,
+        place: int,
+        y: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
+        weights: NDArray[np.float64] | None,
     ) -> NDArray[Any] | None:
-        """Count the real steps of an output, if it is a padded sequence."""
-        if lengths is None:
+        """Count the real steps of an output, or add up its weights, if it has any."""
+        steps = y.shape[1] if y.ndim > 1 else 1
+        if weights is not None:
+            count = ops.sum_weights(weights, lengths=lengths, steps=steps)
+        elif lengths is not None:
+            count = ops.count_steps(lengths, steps=steps)
+        else:
             return None
-        count = ops.count_steps(lengths, steps=y.shape[1])
-        if place not in self.steps:
-            self.steps[place] = memory.zeros(self.totals["loss"].shape, np.float64)
-        ops.accumulate(count, self.steps[place], self.slot, weight=1.0)
+        if place not in self.counts:
+            self.counts[place] = memory.zeros(self.totals["loss"].shape, np.float64)
+        ops.accumulate(count, self.counts[place], self.slot, weight=1.0)
         return count
 
     def _accumulate(
@@ -197,8 +234,8 @@ class Meters:
         """
         found = {}
         for name, total in self.totals.items():
-            steps = self.steps.get(self._outputs[name])
-            count = samples if steps is None else steps[slots]
+            counts = self.counts.get(self._outputs[name])
+            count = samples if counts is None else np.maximum(counts[slots], _TINY)
             found[name] = total[slots] / (count * self._positions[name])
         for name, _, overall in self._overall:
             kept = [self._summaries[name, slot] for slot in range(slots.start, slots.stop)]
@@ -207,7 +244,22 @@ class Meters:
         if self.criterion.reduction == "sum":
             for name in ("loss", *names):
                 found[name] = self.totals[name][slots].copy()
-        elif self.steps and names:  # outputs with counts of their own
+        elif self.counts and names:  # outputs with counts of their own
             each = zip(weights, names, strict=True)
             found["loss"] = np.sum([weight * found[name] for weight, name in each], axis=0)
         return found
+
+
+def _counted(lengths: NDArray[Any] | None, weights: NDArray[Any] | None) -> int:
+    """Return the number of axes whose positions count as samples: of samples, steps or pixels."""
+    return max(1 if lengths is None else 2, 1 if weights is None else weights.ndim)
+
+
+def _of_rows(
+    rows: int, sample_weight: NDArray[np.float64] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Return the weight of each row as an argument, from those of samples or positions."""
+    if sample_weight is None:
+        return {}
+    each = sample_weight.reshape(-1)
+    return {"sample_weight": np.repeat(each, rows // len(each))}

@@ -248,7 +248,8 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
 
     try:
         y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
-        losses, dy = training.criterion(y, t, training.model.output_lengths)
+        weights = training.weights(size, steps)
+        losses, dy = training.criterion(y, t, training.model.output_lengths, weights)
         for loss, value in zip(training.criterion.losses, losses, strict=True):
             if not np.isfinite(value):
                 raise _Found(f"the loss, {loss!r}", None, "")

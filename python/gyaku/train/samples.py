@@ -51,6 +51,8 @@ class Samples:
         Indices of the samples, by default all.
     lengths : sequence of ndarray of int64 or None
         Lengths of the inputs that are padded sequences; () if none is.
+    weights : sequence of ndarray of float64 or None
+        Weights of samples or positions, for each output; () if all are one.
 
     Attributes
     ----------
@@ -58,7 +60,7 @@ class Samples:
         Number of the samples.
     """
 
-    __slots__ = ("count", "lengths", "rows", "x", "y")
+    __slots__ = ("count", "lengths", "rows", "weights", "x", "y")
 
     def __init__(
         self,
@@ -66,11 +68,13 @@ class Samples:
         y: Sequence[NDArray[Any]],
         rows: NDArray[np.int64] | None = None,
         lengths: Lengths = (),
+        weights: Sequence[NDArray[np.float64] | None] = (),
     ) -> None:
         self.x = x
         self.y = y
         self.rows = rows
         self.lengths = lengths
+        self.weights = weights
         self.count = len(x[0]) if rows is None else len(rows)
 
     def split(self, fraction: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
@@ -99,6 +103,7 @@ class Samples:
                 f"fit: validation_split={fraction} of {self.count} samples leaves none to train on"
             )
         rows = np.arange(self.count)
+        own = rows if self.rows is None else self.rows
         chosen = np.zeros(self.count, bool)
         if shuffle:
             random = np.random.Generator(
@@ -107,15 +112,49 @@ class Samples:
             rows = random.permutation(self.count)
             classes = next((y for y in self.y if y.dtype == np.int64 and y.ndim == 1), None)
             if classes is not None:  # evenly spaced in their order
-                rows = rows[np.argsort(classes[rows], kind="stable")]
+                rows = rows[np.argsort(classes[own[rows]], kind="stable")]
             spaced = ((np.arange(count) + 0.5) * (self.count / count)).astype(np.int64)
             chosen[rows[spaced]] = True
         else:
             chosen[-count:] = True
-        return (
-            Samples(self.x, self.y, np.flatnonzero(~chosen), self.lengths),
-            Samples(self.x, self.y, np.flatnonzero(chosen), self.lengths),
-        )
+        return self.of(own[~chosen]), self.of(own[chosen])
+
+    def chosen(self, count: int, seed: int | None) -> Samples:
+        """Return the first of the samples, in a random order if there is a seed.
+
+        Parameters
+        ----------
+        count : int
+            Number of samples, all if there are fewer.
+        seed : int or None
+            Seed of the order.
+
+        Returns
+        -------
+        Samples
+            The samples.
+        """
+        own = np.arange(self.count) if self.rows is None else self.rows
+        if seed is not None:
+            order = np.empty(self.count, np.int64)
+            ops.permutation(order, self.count, seed=seed, first_epoch=0)
+            own = own[order]
+        return self.of(np.sort(own[:count]))
+
+    def of(self, rows: NDArray[np.int64]) -> Samples:
+        """Return some of the samples, without a copy.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            Their indices in the data.
+
+        Returns
+        -------
+        Samples
+            The samples.
+        """
+        return Samples(self.x, self.y, rows, self.lengths, self.weights)
 
 
 def gather(

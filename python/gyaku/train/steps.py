@@ -12,9 +12,11 @@ from gyaku.threads import explained
 from gyaku.train.capture import MOST, Step, Steps, repeat
 from gyaku.train.meters import Meters
 from gyaku.train.samples import gather, gather_lengths, same_memory
+from gyaku.train.updates import Updates
+from gyaku.train.weights import gather_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
-    Results = tuple[Arrays, Arrays, Arrays, Lengths]
+    Weights = Sequence[NDArray[np.float64] | None]
+    Results = tuple[Arrays, Arrays, Arrays, Lengths, Weights]
 
 __all__ = ["Training"]
 
@@ -52,7 +55,7 @@ class Training:
     batch_size : int
         Samples per step.
     epochs : int
-        Number of passes over the data.
+        Index of the epoch at which the training ends.
     seed : int
         Seed of the order.
     first_epoch : int
@@ -63,11 +66,20 @@ class Training:
         Augmentation of images.
     by_length : ByLength or None
         Batches of sequences of similar lengths, if there are to be any.
+    steps_per_epoch : int or None
+        Number of batches in an epoch, by default those of one pass over the data; the next epoch
+        goes on behind them.
+    initial_epoch : int
+        Index of the first epoch.
+    updates : Updates or None
+        Accumulation and limits of gradients, by default none.
 
     Attributes
     ----------
     step : int
-        Number of steps done.
+        Number of steps done, those before `initial_epoch` included.
+    count : int
+        Number of samples in an epoch.
     per_epoch, total : int
         Number of steps in an epoch and in the training.
     state : list of ndarray
@@ -88,20 +100,24 @@ class Training:
         shuffle: bool,
         augment: Augment | None = None,
         by_length: ByLength | None = None,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        updates: Updates | None = None,
     ) -> None:
         self.model, self.samples = model, samples
         self.criterion, self.optimizer = criterion, optimizer
         self.seed, self.first_epoch = seed, first_epoch
         self.shuffle, self.by_length = shuffle, by_length
         self.batch_size = min(batch_size, samples.count)
-        self.full, self.tail = divmod(samples.count, self.batch_size)
+        self.count = steps_per_epoch * self.batch_size if steps_per_epoch else samples.count
+        self.full, self.tail = divmod(self.count, self.batch_size)
         self.per_epoch = self.full + bool(self.tail)
         self.total = self.per_epoch * epochs
-        self.step = 0
+        self.step = self.per_epoch * initial_epoch
 
-        self.block = max(1, min(epochs, _ORDER // samples.count))
+        self.block = max(1, min(epochs - initial_epoch, _ORDER // self.count))
         self.first = -self.block  # of the epochs that `order` holds
-        self.order = memory.empty((self.block * samples.count,), np.int64)
+        self.order = memory.empty((self.block * self.count,), np.int64)
         self.batch_steps = np.zeros((self.block, self.per_epoch), np.int64)  # of batches by length
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, self.block)
@@ -122,39 +138,49 @@ class Training:
             }
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
-        optimizer.begin(self.trained, self.total)
+        self.updates = updates or Updates()
+        self.updates.begin(self.trained.flat_grads)
+        optimizer.begin(self.trained, self._updates_between(self.step, self.total))
         repeatable = model.passes(model.input_shapes or ()).repeatable
-        optimizer.same_batch = self.per_epoch == 1 and repeatable and not self.augmented
+        is_whole = self.per_epoch == 1 and self.count == samples.count
+        optimizer.same_batch = is_whole and repeatable and not self.augmented
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
-        self.state += [optimizer.clock, model.clock]
+        self.state += [optimizer.clock, model.clock, *self.updates.state]
         most = MOST if by_length is None else 2 * len(by_length.counts)
         self.steps = Steps(self._train, most)
         self.epoch_end = Step(self._end_epoch)
+        self.update_steps = Steps(self._update, most)  # by the samples of an update
         # The parts of a step for an optimizer that acts between them.
         self.gradient_steps = Steps(self._keep_gradients, most)
-        self.update_step = Step(self._update)
+        self.update_step = Step(self._update, 0)
         self.measure_steps = Steps(self._measure_results, most)
         self._results: dict[tuple[int, int], Results] = {}  # by the shape of the batch
 
     def _train(self, size: int, steps: int) -> None:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
         results = self._gradients(size, steps)
-        self._update()
+        if self.updates.batches > 1:
+            self.updates.add(self.trained.flat_grads, size)
+        else:
+            self._update(size)
         self._measure(*results)
 
     def _gradients(self, size: int, steps: int) -> Results:
         x, t = self.batch(size, steps)
         y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
-        lengths = self.model.output_lengths
-        losses, dy = self.criterion(y, t, lengths)
+        lengths, weights = self.model.output_lengths, self.weights(size, steps)
+        losses, dy = self.criterion(y, t, lengths, weights)
         self.model.run_backward(dy)
-        return losses, y, t, lengths
+        return losses, y, t, lengths, weights
 
-    def _update(self) -> None:
+    def _update(self, samples: int) -> None:
+        self.updates.finish(self.trained.flat_grads, samples)
         self.optimizer.step(self.trained)
 
-    def _measure(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths) -> None:
-        self.meters.add(losses, y, t, lengths)
+    def _measure(
+        self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths, weights: Weights
+    ) -> None:
+        self.meters.add(losses, y, t, lengths, weights)
         ops.advance(self.cursor, len(y[0]))
 
     def _keep_gradients(self, size: int, steps: int) -> list[NDArray[Any]]:
@@ -209,6 +235,25 @@ class Training:
         """
         return gather_lengths(self.samples.lengths, self.order, self.cursor, size)
 
+    def weights(self, size: int, steps: int) -> Weights:
+        """Gather the weights of the next batch.
+
+        Parameters
+        ----------
+        size : int
+            The number of samples.
+        steps : int
+            The number of steps of sequences, 0 for all.
+
+        Returns
+        -------
+        sequence of ndarray of float64 or None
+            Those of samples or positions for each output; () without weights.
+        """
+        timed = () if self.by_length is None else self.by_length.timed
+        place = (self.order, self.cursor, size)
+        return gather_weights(self.samples, *place, [steps * each for each in timed])
+
     def seek(self) -> tuple[int, int]:
         """Set the buffers to the position of `step`.
 
@@ -227,7 +272,7 @@ class Training:
         self.meters.slot[0] = slot = epoch - self.first
         if self.augmented:
             self.epoch[0] = self.first_epoch + epoch
-        self.cursor[0] = slot * self.samples.count + position * self.batch_size
+        self.cursor[0] = slot * self.count + position * self.batch_size
         return self._shape(position)
 
     def _shape(self, position: int) -> tuple[int, int]:
@@ -236,11 +281,19 @@ class Training:
         return size, int(self.batch_steps[self.meters.slot[0], position])
 
     def _fill_order(self) -> None:
-        count, first = self.samples.count, self.first_epoch + self.first
+        count, start = self.samples.count, (self.first_epoch + self.first) * self.count
+        first, skipped = divmod(start, count)  # passes over the data
+        passes = -(-(skipped + len(self.order)) // count)
+        # An epoch is a pass, or else a piece of the sequence of all passes.
+        whole = self.order
+        if self.count != count:
+            whole = memory.empty((passes * count,), np.int64)
         if self.shuffle:
-            ops.permutation(self.order, count, seed=self.seed, first_epoch=first)
+            ops.permutation(whole, count, seed=self.seed, first_epoch=first)
         else:
-            self.order.reshape(self.block, count)[:] = np.arange(count)
+            whole.reshape(passes, count)[:] = np.arange(count)
+        if self.count != count:
+            self.order[:] = whole[skipped : skipped + len(self.order)]
         if self.samples.rows is not None:
             self.order[:] = self.samples.rows[self.order]
         if self.by_length is not None:
@@ -276,7 +329,7 @@ class Training:
                 self._advance_in_parts(shape)
                 steps = 0 if self.optimizer.converged else steps - 1
                 continue
-            ready = self.optimizer.prepare(min(steps, self.room))
+            ready = self._prepare(min(steps, self.room))
             position = self.step % self.per_epoch
             alike = self.by_length is None  # all epochs
             epochs = ready // self.per_epoch if alike and not position else 0
@@ -290,14 +343,36 @@ class Training:
             self.step += done
             steps -= done
 
+    def _prepare(self, steps: int) -> int:
+        """Prepare the learning rates of the next steps, and return the number of these steps."""
+        updates = self._updates_between(self.step, self.step + steps)
+        ready = self.optimizer.prepare(updates)
+        return steps if ready == updates else ready
+
+    def _updates_between(self, start: int, stop: int) -> int:
+        before = self.updates.before
+        return before(stop, self.per_epoch) - before(start, self.per_epoch)
+
     def _batches(self, position: int, count: int) -> list[tuple[Step, int]]:
         """Return the next steps of the present epoch, each with its number of runs."""
+        if self.updates.batches > 1:
+            runs = groupby(self._with_updates(position, count))
+            return [(step, len(list(run))) for step, run in runs]
         if self.by_length is not None:
             shapes = groupby(map(self._shape, range(position, position + count)))
             return [(self.steps.of(*shape), len(list(group))) for shape, group in shapes]
         full = min(count, max(0, self.full - position))
         counts = (self.batch_size, full), (self.tail, count - full)
         return [(self.steps.of(size, 0), count) for size, count in counts if count]
+
+    def _with_updates(self, position: int, count: int) -> Iterator[Step]:
+        """Yield the next steps of the present epoch, and the updates behind them."""
+        for place in range(position, position + count):
+            yield self.steps.of(*self._shape(place))
+            if self.updates.ends(place, self.per_epoch):
+                first = place - place % self.updates.batches
+                end = min((place + 1) * self.batch_size, self.count)
+                yield self.update_steps.of(end - first * self.batch_size)
 
     def _advance_in_parts(self, shape: tuple[int, int]) -> None:
         """Run one step in parts, for an optimizer that acts between them."""
@@ -324,6 +399,9 @@ class Training:
         if self.optimizer.acts_between:
             parts = self.gradient_steps.of(*shape), self.measure_steps.of(*shape)
             return [parts[0], self.update_step, parts[1]]
+        if self.updates.batches > 1:
+            samples = min(self.updates.batches * self.batch_size, self.count)
+            return [self.steps.of(*shape), self.update_steps.of(samples)]
         return [self.steps.of(*shape)]
 
     @property
@@ -346,7 +424,7 @@ class Training:
             Means of each epoch.
         """
         slots = slice(epochs.start - self.first, epochs.stop - self.first)
-        return self.meters.values(slots, self.samples.count)
+        return self.meters.values(slots, self.count)
 
     def so_far(self) -> dict[str, float]:
         """Return loss and metrics of the present epoch.
@@ -359,7 +437,7 @@ class Training:
         epoch, position = divmod(self.step, self.per_epoch)
         if position == 0:
             epoch, position = epoch - 1, self.per_epoch
-        seen = min(position * self.batch_size, self.samples.count)
+        seen = min(position * self.batch_size, self.count)
         slot = epoch - self.first
         found = self.meters.values(slice(slot, slot + 1), seen)
         return {name: float(value[0]) for name, value in found.items()}
@@ -373,4 +451,4 @@ class Training:
     def samples_seen(self) -> int:
         """Number of samples in all steps so far."""
         epochs, position = divmod(self.step, self.per_epoch)
-        return epochs * self.samples.count + position * self.batch_size
+        return epochs * self.count + position * self.batch_size
