@@ -132,16 +132,21 @@ def _estimator(found: Predictions) -> Any:
     """Return a fitted estimator that makes these predictions, whatever its inputs."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-    methods: dict[str, Any] = {
-        "classes_": np.arange(max(2, found.y.shape[1])),
-        "__sklearn_is_fitted__": lambda _: True,
-        "predict": lambda _, x: found.predict(),
-    }
-    if found.is_classifier:
-        methods["predict_proba"] = lambda _, x: found.probabilities()
-        methods["decision_function"] = lambda _, x: found.scores()
-    kind = ClassifierMixin if found.is_classifier else RegressorMixin
-    return type("Fitted", (kind, BaseEstimator), methods)()
+    def predict(self: object, x: object) -> NDArray[Any]:
+        return found.predict()
+
+    def predict_proba(self: object, x: object) -> NDArray[Any]:
+        return found.probabilities()
+
+    def decision_function(self: object, x: object) -> NDArray[Any]:
+        return found.scores()
+
+    methods: dict[str, Any] = {"__sklearn_is_fitted__": lambda _: True, "predict": predict}
+    if not found.is_classifier:
+        return type("Fitted", (RegressorMixin, BaseEstimator), methods)()
+    methods |= {"predict_proba": predict_proba, "decision_function": decision_function}
+    methods["classes_"] = np.arange(max(2, found.y.shape[1]))
+    return type("Fitted", (ClassifierMixin, BaseEstimator), methods)()
 
 
 def as_scorer(function: Callable[..., Any]) -> Overall | None:
