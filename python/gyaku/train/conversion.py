@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.checks import is_masked
+from gyaku.train.frames import from_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     owner, name : str
         Function and argument, for errors.
     given : object
-        The data; a table whose columns are of several dtypes, such as bool and float, too.
+        The data; a table whose columns are of several dtypes, too: see `from_frame`.
     names : str
         Hint of the error message if they are names, for example of classes.
 
@@ -44,6 +45,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     """
     if is_masked(given):
         raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
+    given = from_frame(owner, name, given)
     try:
         array = np.asarray(given)
     except ValueError as error:

@@ -112,7 +112,7 @@ def _without_zeros(owner: str, name: str, samples: Samples, weights: Weights) ->
         if each is None:
             present[:] = True
         else:
-            present |= (each.reshape(len(each), -1) > 0).any(axis=1)[rows]
+            present |= each.reshape(len(each), -1).max(axis=1)[rows] > 0
     if not present.any():
         raise ValueError(f"{owner}: {name} must hold a weight above zero, but all are zero")
     kept = samples.rows if present.all() else rows[present]
