@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -165,3 +166,66 @@ def test_mistakes_are_one_sentence(
         model.fit(X, T, **OPTIONS | options)
     assert str(caught.value).startswith(message)
     assert not model.built
+
+
+class Calls:
+    """Counts the calls of Python functions meanwhile."""
+
+    def __enter__(self) -> Self:
+        self.count = 0
+
+        def called(frame: Any, event: str, argument: Any) -> None:
+            self.count += event == "call"
+
+        sys.setprofile(called)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+
+
+def calls(samples: int) -> float:
+    """Return the number of calls of an epoch of a training with all that people ask for."""
+    x = RANDOM.normal(size=(samples, 4)).astype("f4")
+    t = RANDOM.integers(0, 3, samples)
+    found = []
+    for epochs in (4, 14):
+        model = gk.Sequential(gk.Dense(3))
+        with Calls() as counted:
+            model.fit(
+                *(x, t),
+                **OPTIONS | {"verbose": 1, "epochs": epochs},
+                metrics=["accuracy"],
+                sample_weight=np.ones(samples),
+                validation_data=(x[:80], t[:80]),
+                callbacks=[gk.callbacks.EarlyStopping("val_loss", patience=99)],
+            )
+        assert not any(task["name"].startswith("python") for task in model.captured["tasks"])
+        found.append(counted.count)
+    return (found[1] - found[0]) / 10
+
+
+def test_an_epoch_costs_python_the_same_whatever_its_batches() -> None:
+    calls(80)  # with imports
+    assert calls(80) < 250
+    assert calls(2000) < 250
+
+
+def test_a_metric_that_keeps_outputs_is_computed_once_an_epoch() -> None:
+    computed: list[int] = []
+
+    def spread(y: Any, t: Any) -> float:
+        computed.append(len(y))
+        return float(np.ptp(y))
+
+    seen_logs: list[Any] = []
+
+    class Batches(gk.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs):
+            seen_logs.append(dict(logs))
+
+    metrics = ["accuracy", "recall", gk.metrics.Overall(spread)]
+    history = network().fit(X, T, metrics=metrics, callbacks=[Batches()], epochs=2, **OPTIONS)
+    assert computed == [30, 30]
+    assert {"loss", "accuracy", "recall"} <= set(seen_logs[0])
+    assert len(history["spread"]) == 2

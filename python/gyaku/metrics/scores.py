@@ -45,7 +45,7 @@ class AUC(Overall):
         """Return the area; see `Overall`."""
         y, t, *weights = (np.concatenate(part) for part in zip(*summaries, strict=True))
         y = y.astype(np.float64)
-        w = weights[0] if weights else np.ones(len(y))
+        w = weights[0] if weights else None
         if y.shape[1] == 1:
             return _area(y[:, 0], t.reshape(-1) > 0.5, w)
         if t.ndim == 2 and (t.sum(axis=1) != 1).any():
@@ -60,14 +60,21 @@ class AUC(Overall):
 
 
 def _area(
-    scores: NDArray[np.float64], is_positive: NDArray[np.bool_], weights: NDArray[np.float64]
+    scores: NDArray[np.float64],
+    is_positive: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None,
 ) -> float:
     """Return the fraction of the pairs of a positive and a negative sample in the right order."""
-    _, place = np.unique(scores, return_inverse=True)
-    positive = np.bincount(place, weights * is_positive)
-    negative = np.bincount(place, weights * ~is_positive)
-    pairs = positive.sum() * negative.sum()
+    positive, negative = scores[is_positive], scores[~is_positive]
+    if weights is None:
+        of_positive, before = np.ones(len(positive)), np.arange(len(negative) + 1.0)
+        negative, positive = np.sort(negative), np.sort(positive)
+    else:
+        order = np.argsort(negative)
+        of_positive, negative = weights[is_positive], negative[order]
+        before = np.append(0.0, np.cumsum(weights[~is_positive][order]))
+    pairs = of_positive.sum() * before[-1]
     if not pairs:
         return float("nan")
-    below = np.cumsum(negative) - negative / 2
-    return float(positive @ below / pairs)
+    below = [before[np.searchsorted(negative, positive, side)] for side in ("left", "right")]
+    return float(of_positive @ (below[0] + below[1]) / 2 / pairs)

@@ -216,7 +216,9 @@ class Meters:
         count = count if is_mean else None
         ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=weight, count=count)
 
-    def values(self, slots: slice, samples: int) -> dict[str, NDArray[np.float64]]:
+    def values(
+        self, slots: slice, samples: int, *, finished: bool = True
+    ) -> dict[str, NDArray[np.float64]]:
         """Return the loss and the metrics of some epochs.
 
         Parameters
@@ -225,6 +227,8 @@ class Meters:
             The epochs.
         samples : int
             Number of samples in each epoch.
+        finished : bool
+            Whether to compute metrics that keep all outputs, whose cost grows with the samples.
 
         Returns
         -------
@@ -239,6 +243,8 @@ class Meters:
             found[name] = total[slots] / (count * self._positions[name])
         for name, _, overall in self._overall:
             kept = [self._summaries[name, slot] for slot in range(slots.start, slots.stop)]
+            if not finished and not isinstance(kept[-1][0], np.ndarray):
+                continue
             found[name] = np.array([overall.of(summaries) for summaries in kept])
         weights, names = self.criterion.weights, self.criterion.names
         if self.criterion.reduction == "sum":

@@ -432,14 +432,14 @@ class Training:
         Returns
         -------
         dict of str to float
-            Means over the samples so far.
+            Means over the samples so far, without metrics that keep all outputs.
         """
         epoch, position = divmod(self.step, self.per_epoch)
         if position == 0:
             epoch, position = epoch - 1, self.per_epoch
         seen = min(position * self.batch_size, self.count)
         slot = epoch - self.first
-        found = self.meters.values(slice(slot, slot + 1), seen)
+        found = self.meters.values(slice(slot, slot + 1), seen, finished=False)
         return {name: float(value[0]) for name, value in found.items()}
 
     @property
