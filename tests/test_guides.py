@@ -1,4 +1,4 @@
-"""The guides on sequences: their code runs, on a slice of the data, and gives what they say."""
+"""The guides: their code runs, on a slice of the data, and gives what they say."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ def printed(page: str, folder: Path, more: str = "") -> str:
     code = "\n".join([f"import os; os.chdir({str(folder)!r})", *blocks(page, "python"), more])
     environment = {"MPLBACKEND": "agg", "GYAKU_DATA": str(folder / "data")}
     return output(code, GYAKU_NUM_THREADS="1", **environment)
+
+
+def test_what_counts_in_a_training(tmp_path: Path) -> None:
+    for page in ("docs/training.md", "docs/ja/training.md"):
+        lines = printed(page, tmp_path).splitlines()
+        assert lines == [
+            *("True", "max_time of 0.2 s is over"),
+            *("['accuracy', 'f1_weighted', 'kappa', 'loss']", "500"),
+        ]
 
 
 @needs_data
