@@ -167,3 +167,22 @@ def test_own_names_come_first_and_unknown_ones_are_explained() -> None:
 def test_a_scorer_that_fails_raises_its_own_error() -> None:
     with pytest.raises(ValueError, match="Only one class is present|continuous|is not supported"):
         measured(X[:, :1], NUMBERS, get_scorer("f1"))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "sign"),
+    [
+        ("val_average_precision", -1),
+        ("val_neg_log_loss", -1),
+        ("val_f1_macro", -1),
+        ("r2_score", -1),
+        ("val_kind_f1", -1),
+        ("val_size_root_mean_squared_error", 1),
+        ("f1_3", -1),
+        ("val_loss", 1),
+        ("my_own", 1),
+    ],
+)
+def test_an_early_stop_looks_for_large_scores(monitor: str, sign: int) -> None:
+    stop = gk.EarlyStopping(monitor)
+    assert stop.best == sign * np.inf

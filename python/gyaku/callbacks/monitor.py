@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from gyaku.callbacks.base import Callback
@@ -103,9 +104,17 @@ class Monitor(Callback, abstract=True):
 def _is_gain(monitor: str) -> bool:
     """Return whether larger values of a quantity are better, as far as its name says."""
     from gyaku.metrics import METRICS
+    from gyaku.metrics.scorers import is_scorer
 
     stem = monitor.removeprefix("val_")
-    if stem.endswith(("accuracy", "acc")):
+    if stem.endswith(("accuracy", "acc", "_score")) or stem.startswith("neg_"):
         return True
-    known = METRICS.get(stem) or METRICS.get(stem.rpartition("_")[0])  # such as f1_3
-    return known is not None and known.larger_is_better
+    name = re.sub(r"_\d+$", "", stem)  # of f1_3
+    for each in (stem, name):
+        known = METRICS.get(ALIASES.get(each, each))
+        if known is not None:
+            return known.larger_is_better
+    if stem.endswith(("loss", "error")):
+        return False
+    gains = [each for each, kind in METRICS.items() if kind.larger_is_better]
+    return name.endswith(tuple(f"_{each}" for each in gains)) or is_scorer(stem)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Predictions", "as_scorer", "scorer_named"]
+__all__ = ["Predictions", "as_scorer", "is_scorer", "scorer_named"]
 
 # Second arguments of functions that take probabilities or other scores of classes.
 _SCORES = {"y_score", "y_proba", "y_prob", "probas_pred"}
@@ -182,8 +182,28 @@ def scorer_named(name: str) -> Overall | None:
     Overall or None
         The metric.
     """
-    try:
-        from sklearn.metrics import get_scorer, get_scorer_names
-    except ImportError:
+    if not is_scorer(name):
         return None
-    return _Scorer(get_scorer(name), name) if name in get_scorer_names() else None
+    from sklearn.metrics import get_scorer
+
+    return _Scorer(get_scorer(name), name)
+
+
+def is_scorer(name: str) -> bool:
+    """Return whether scikit-learn is installed and has a scorer of a name.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+
+    Returns
+    -------
+    bool
+        Whether it has.
+    """
+    try:
+        from sklearn.metrics import get_scorer_names
+    except ImportError:
+        return False
+    return name in get_scorer_names()
