@@ -199,3 +199,17 @@ def test_updates_end_at_the_end_of_an_epoch() -> None:
     lengths = [len(gradients(batch_size=8, accumulate=k, epochs=1)) for k in range(1, 8)]
     assert lengths == [6, 3, 2, 2, 2, 1, 1]
     assert all(a >= b for a, b in pairwise(lengths))
+
+
+@pytest.mark.parametrize("options", [{"clip_norm": 0.5}, {"clip_value": 0.1}, {"accumulate": 5}])
+def test_gradients_of_single_samples_are_limited_before_they_are_used(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without limits, a gradient of one sample is formed in its update and is nowhere in memory.
+    fused = trained(batch_size=1, **options)
+    monkeypatch.setenv("GYAKU_OPTIMIZE", "0")
+    plain = trained(batch_size=1, **options)
+    np.testing.assert_array_equal(fused.flat_params, plain.flat_params)
+    gk.use_backend("reference")
+    reference = trained(batch_size=1, **options)
+    np.testing.assert_allclose(fused.flat_params, reference.flat_params, rtol=1e-3, atol=1e-5)

@@ -32,9 +32,9 @@ template <class T> void mean_gradients(const GradientArgs& args, Slice slice) no
 
 template <class T> void clip_values(const GradientArgs& args, Slice slice) noexcept {
   T* gradients = static_cast<T*>(args.gradients);
-  const vec<T> most(static_cast<T>(args.value)), least = -most;
+  const vec<T> limit(static_cast<T>(args.value));
   for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
-    store(gradients + i, min(most, max(least, load(gradients + i, n))), n);
+    store(gradients + i, min(limit, max(-limit, load(gradients + i, n))), n);
   });
 }
 
