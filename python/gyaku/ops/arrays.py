@@ -296,7 +296,8 @@ def lengths_of(
         return None
     array = real_numbers(op, name, lengths)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{op}: {name} must be integers, got dtype {array.dtype}")
+        hint = "; those of a mask are mask.sum(axis=1)" if array.dtype == bool else ""
+        raise TypeError(f"{op}: {name} must be integers, got dtype {array.dtype}{hint}")
     check_shape(op, name, array, (samples,))
     outside = (array < 1) | (array > steps)
     if outside.any():
