@@ -24,12 +24,6 @@ OPTIONS: dict[str, list[Options]] = {
     "lstm": [{}, {"reverse": True}],
     "gru": [{}, {"reverse": True}, {"reset_after": False}],
 }
-# Options that kernels do not have.
-IN_NUMPY: dict[str, Options] = {
-    "simple_rnn": {"activation": "softsign", "clip": 1.0},
-    "lstm": {"activations": ("hard_sigmoid", "softsign", "relu"), "reverse": True},
-    "gru": {"clip": 0.5, "reset_after": False},
-}
 SMALL = (3, 5, 4, 7)
 # Arrays that a small layer has beside x, w and u, "lengths" among them.
 PARTS: dict[str, list[tuple[str, ...]]] = {
@@ -144,8 +138,3 @@ def recurrent_cases() -> Iterator[Case]:
                 yield Case(name, label, forward(name, SMALL, own, 3), sparse=True, **options)
                 make = backward(name, SMALL, own, options, dhn="lengths" in parts)
                 yield Case(f"{name}_backward", label, make, sparse=True, **options)
-        options = IN_NUMPY[name]
-        own = [part for part in PARTS[name][-1] if part != "b_recurrent"]
-        yield Case(name, "in NumPy", forward(name, SMALL, own, 3), **options)
-        make = backward(name, SMALL, own, options, dhn=True)
-        yield Case(f"{name}_backward", "in NumPy", make, **options)

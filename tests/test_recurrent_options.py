@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recurrent_cases import PARTS, RESULTS, SAVED, SMALL, drawn
 
 import gyaku as gk
+from gyaku import ops, reference
 
 RNG = np.random.default_rng(0)
 LENGTHS = RNG.integers(1, 6, 20)
@@ -24,6 +26,31 @@ LAYERS: dict[str, Callable[..., gk.Layer]] = {
 }
 each_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=list(LAYERS))
 OPTIONS: dict[str, Any] = {"loss": "mse", "epochs": 4, "batch_size": 6, "verbose": 0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("simple_rnn", {"activation": "softsign", "clip": 1.0}),
+        ("lstm", {"activations": ("hard_sigmoid", "tanh", "relu"), "reverse": True}),
+        ("gru", {"clip": 0.5, "reset_after": False}),
+    ],
+)
+def test_operations_give_what_the_equations_do(name: str, options: Any, dtype: Any) -> None:
+    rng, parts = np.random.default_rng(3), [part for part in PARTS[name][-1] if "_" not in part]
+    arrays = drawn(name, rng, np.dtype(dtype), SMALL, parts)
+    results = getattr(ops, name)(**arrays, **options)
+    expected = getattr(reference, name)(**arrays, **options)
+    given = {key: arrays[key] for key in ("x", "w", "u", "lengths")}
+    given |= {key: each for key, each in arrays.items() if key in {"c0", "peepholes", "projection"}}
+    given |= {key: dict(zip(RESULTS[name], expected, strict=True))[key] for key in SAVED[name]}
+    dy = rng.standard_normal(expected[0].shape).astype(dtype)
+    gradients = getattr(ops, f"{name}_backward")(dy, **given, **options)
+    expected += getattr(reference, f"{name}_backward")(dy, **given, **options)
+    for found, each in zip((*results, *gradients), expected, strict=True):
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, each)
 
 
 def trained(make: Callable[..., gk.Layer]) -> gk.Sequential:
