@@ -85,7 +85,8 @@ def with_torch(data: Arrays, way: str) -> Train:
         for suffix, (w, u, b) in zip(("", "_reverse"), directions, strict=True):
             for name, value in (("weight_ih", w.T), ("weight_hh", u.T), ("bias_ih", b)):
                 getattr(inner, f"{name}_l0{suffix}").copy_(torch.from_numpy(value))
-            getattr(inner, f"bias_hh_l0{suffix}").zero_()
+            # The other frameworks have one bias; two that are trained move twice as fast.
+            getattr(inner, f"bias_hh_l0{suffix}").zero_().requires_grad_(False)
     layers = torch.nn.ModuleList([table, inner, last])
     optimizer = torch.optim.Adam(layers.parameters(), lr=RATE, fused=True)
     random = np.random.default_rng(2)
