@@ -1,12 +1,12 @@
 """Record recurrent nodes of ONNX, with their outputs, as JSON on the standard output.
 
 The file beside this one, onnx_recurrent.json, was made by onnx 1.23.2 and ONNX Runtime 1.32.0, of
-opset 14 and in float32 with layout 0, since ONNX Runtime runs no other layout and no float64::
+opset 14 and in float32, since ONNX Runtime runs no recurrent nodes in float64::
 
     python tests/onnx_recurrent.py > tests/onnx_recurrent.json
 
-onnx's own reference evaluator would not do: it ignores `sequence_lens`, `clip` and the activations
-of LSTM and GRU.
+Nodes of layout 1, which ONNX Runtime does not run either, are those of onnx's own reference
+evaluator; it ignores `sequence_lens`, `clip` and the activations of LSTM and GRU.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 # ONNX's HardSigmoid rises by 0.2 unless it is told otherwise.
 HARD = {"activation_alpha": [1 / 6], "activation_beta": [0.5]}
 EVERY = ("B", "sequence_lens", "initial_h")
+FIRST = {"layout": 1}  # the samples
 # Node, attributes, and optional inputs.
 CASES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "rnn": ("RNN", {}, ()),
@@ -34,6 +35,9 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         {"direction": "bidirectional", "activations": ["Tanh", "Relu"], "clip": 0.7},
         EVERY,
     ),
+    "rnn, samples first": ("RNN", FIRST, ("B", "initial_h")),
+    "lstm, samples first": ("LSTM", FIRST, ("B", "initial_h", "initial_c", "P")),
+    "gru, samples first": ("GRU", FIRST | {"linear_before_reset": 1}, ("B", "initial_h")),
     "rnn of softsign": ("RNN", {"activations": ["Softsign"]}, EVERY),
     "lstm": ("LSTM", {}, ()),
     "lstm, reverse": ("LSTM", {"direction": "reverse"}, (*EVERY, "initial_c")),
@@ -85,6 +89,7 @@ def recorded(op: str, attributes: dict[str, Any], optional: tuple[str, ...]) -> 
     """Return inputs and outputs of a node."""
     import onnxruntime
     from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
 
     random = np.random.default_rng(len(op) + len(optional))
     count, columns = len(directions(attributes)), GATES[op] * UNITS
@@ -104,6 +109,9 @@ def recorded(op: str, attributes: dict[str, Any], optional: tuple[str, ...]) -> 
     }
     if "sequence_lens" in optional:
         inputs["sequence_lens"] = np.array(LENGTHS, np.int32)
+    if attributes.get("layout"):
+        states = {"X", "initial_h", "initial_c"} & inputs.keys()
+        inputs |= {name: inputs[name].swapaxes(0, 1).copy() for name in states}
     order = ["X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"]
     names = [name if name in inputs else "" for name in order[: 8 if op == "LSTM" else 6]]
     outputs = ["Y", "Y_h", "Y_c"][: 3 if op == "LSTM" else 2]
@@ -116,8 +124,12 @@ def recorded(op: str, attributes: dict[str, Any], optional: tuple[str, ...]) -> 
     given = [value(name, array) for name, array in inputs.items()]
     graph = helper.make_graph([node], op, given, [value(name) for name in outputs])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    results = session.run(outputs, inputs)
+    evaluate: Any = (
+        ReferenceEvaluator(model)
+        if attributes.get("layout")
+        else onnxruntime.InferenceSession(model.SerializeToString())
+    )
+    results = evaluate.run(outputs, inputs)
     return {
         "op": op,
         "attributes": attributes,
@@ -145,7 +157,12 @@ def converted(record: dict[str, Any], direction: int) -> tuple[dict[str, Array],
     op, attributes = record["op"], record["attributes"]
     given = {name: np.array(each) for name, each in record["inputs"].items()}
     after = op == "GRU" and bool(attributes.get("linear_before_reset"))
-    arrays = {"x": given["X"].swapaxes(0, 1)}
+    if not attributes.get("layout"):
+        given["X"] = given["X"].swapaxes(0, 1)
+    else:
+        states = {"initial_h", "initial_c"} & given.keys()
+        given |= {name: given[name].swapaxes(0, 1) for name in states}
+    arrays = {"x": given["X"]}
     arrays |= {
         ours: in_our_order(op, given[theirs][direction]).T
         for ours, theirs in (("w", "W"), ("u", "R"))
@@ -156,8 +173,9 @@ def converted(record: dict[str, Any], direction: int) -> tuple[dict[str, Array],
     if "P" in given:
         i, o, f = np.split(given["P"][direction], 3)
         arrays["peepholes"] = np.stack([i, f, o])
-    states = {"initial_h": "h0", "initial_c": "c0"}
-    arrays |= {ours: given[name][direction] for name, ours in states.items() if name in given}
+    for name, ours in (("initial_h", "h0"), ("initial_c", "c0")):
+        if name in given:
+            arrays[ours] = given[name][direction]
     if "sequence_lens" in given:
         arrays["lengths"] = given["sequence_lens"].astype(np.int64)
     names = attributes.get("activations", USUAL[op] * 2)[direction * len(USUAL[op]) :]
