@@ -218,6 +218,14 @@ MISTAKES: list[Mistake] = [
     ),
     (
         TypeError,
+        (
+            "predict: x must hold real numbers, got dtype <U3; words become ids by a"
+            " gyaku.data.Vocabulary"
+        ),
+        lambda: model().predict([["the", "cat"]]),
+    ),
+    (
+        TypeError,
         "embedding: ids must be integers, got float64",
         lambda: ops.embedding([0.0], [[1]]),
     ),

@@ -312,6 +312,11 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
         TypeError,
         "fit: lengths must be integers, got dtype bool; those of a mask are mask.sum(axis=1)",
     ),
+    (
+        {"lengths": REAL.astype(int)},
+        ValueError,
+        ("fit: lengths must have shape (29,), got (29, 6); those of a mask are mask.sum(axis=1)"),
+    ),
     ({"lengths": LENGTHS / 2}, TypeError, "fit: lengths must be integers, got dtype float64"),
     (
         {"validation_data": (X, TAGS, replaced(9))},

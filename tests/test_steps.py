@@ -306,14 +306,18 @@ def test_a_loss_that_is_not_finite_is_found_in_a_cut_batch() -> None:
             lambda: [gk.Embedding(9, 2), gk.LSTM(3)],
             "needs the lengths of the sequences; give lengths, or begin with .*mask_zero=True.*",
         ),
+        (
+            lambda: [gk.Embedding(9, 2, mask_zero=True), gk.LSTM(3, stateful=True)],
+            "sorts the samples, but LSTM 'lstm' carries states from batch to batch",
+        ),
     ],
-    ids=["flatten", "lengths"],
+    ids=["flatten", "lengths", "stateful"],
 )
 def test_batches_by_length_need_lengths_and_layers_for_any_steps(
     layers: Callable[[], list[gk.Layer]], message: str
 ) -> None:
     model = gk.Sequential(*layers())
-    given: dict[str, Any] = {"loss": "softmax_cross_entropy", "by_length": True}
+    given: dict[str, Any] = {"loss": "softmax_cross_entropy", "by_length": True, "batch_size": 75}
     with pytest.raises(ValueError, match=f"^fit: by_length {message}$"):
         model.fit(MANY, TAGS[:, 0], verbose=0, **given)
     assert not model.built

@@ -48,6 +48,11 @@ class ByLength:
                 f"{owner}: by_length cuts each batch behind its longest sequence, but {layer} needs"
                 f" all {steps} steps"
             )
+        if passes.stateful is not None:
+            raise ValueError(
+                f"{owner}: by_length sorts the samples, but {passes.stateful} carries states from"
+                " batch to batch"
+            )
         found = passes.lengths(samples.x, samples.lengths)
         if not found:
             raise ValueError(
