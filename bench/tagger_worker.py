@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EPOCHS = 3
 """Timed epochs, after one for compilation."""
 RANDOM, ONE = "packed, random batches", "packed, one thread"
-UNROLLED, XLA = "scan unrolled 8 times", "tf.function with XLA"
+UNROLLED, XLA = "scan unrolled 4 times", "tf.function with XLA"
 WAYS = {
     "torch": ("packed", ONE, RANDOM),
     "jax": ("scan", UNROLLED),
@@ -120,7 +120,7 @@ def with_jax(data: Arrays, way: str) -> Train:
 
     from bench.sentences import batches, weights
 
-    unroll = 8 if way == UNROLLED else 1
+    unroll = 4 if way == UNROLLED else 1
 
     def direction(params: Any, x: Any, real: Any, reverse: bool) -> Any:
         w, u, b = params
