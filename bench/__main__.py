@@ -29,6 +29,8 @@ TABLES = {
     "convolutions": "convolutions and their gradients: GFLOP/s and per cent of the peak",
     "predict": "prediction: microseconds for one image and for many, through LeNet",
     "pooling": "maximum pooling and its gradient: GB/s",
+    "tagger": "an LSTM in both directions on sentences of mixed lengths: trained words a second",
+    "stream": "one step of an LSTM with one sample: microseconds",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "team": "the chosen number of threads against each fixed one, on busy machines",

@@ -22,6 +22,7 @@ W4, U4, W3, U3 = zeros(4, 20), zeros(5, 20), zeros(4, 15), zeros(5, 15)
 SAVED = zeros(2, 3, 20), zeros(2, 3, 5), zeros(2, 3, 5)
 STATES = zeros(2, 3, 5)
 
+AMONG = "sigmoid, tanh, relu, identity, leaky_relu, elu, selu, hard_sigmoid, softsign"
 MISTAKES: list[Mistake] = [
     (
         ValueError,
@@ -86,8 +87,28 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        'simple_rnn: activation must be "tanh" or "relu", got \'sigmoid\'',
-        lambda: ops.simple_rnn(X, W, U, activation="sigmoid"),
+        f"simple_rnn: activation must be among {AMONG}, got 'gelu'",
+        lambda: ops.simple_rnn(X, W, U, activation="gelu"),
+    ),
+    (
+        ValueError,
+        f"gru: activations must be among {AMONG}, got 'mish'",
+        lambda: ops.gru(X, W3, U3, activations=("sigmoid", "mish")),
+    ),
+    (
+        ValueError,
+        ("lstm: activations must be 3 names, such as ('sigmoid', 'tanh', 'tanh'), got ['tanh']"),
+        lambda: ops.lstm(X, W4, U4, activations=["tanh"]),
+    ),
+    (
+        TypeError,
+        "gru: activations must be 2 names, such as ('sigmoid', 'tanh'), got 'tanh'",
+        lambda: ops.gru(X, W3, U3, activations="tanh"),
+    ),
+    (
+        ValueError,
+        "lstm: clip must be positive, got 0",
+        lambda: ops.lstm(X, W4, U4, clip=0),
     ),
     (
         ValueError,

@@ -250,8 +250,11 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (ValueError, "LSTM: units must be at least 1, got 0", lambda: gk.LSTM(0)),
     (
         ValueError,
-        'SimpleRNN: activation must be "tanh" or "relu", got \'sigmoid\'',
-        lambda: gk.SimpleRNN(3, "sigmoid"),
+        (
+            "SimpleRNN: activation must be among sigmoid, tanh, relu, identity, leaky_relu, elu,"
+            " selu, hard_sigmoid, softsign, got 'gelu'"
+        ),
+        lambda: gk.SimpleRNN(3, "gelu"),
     ),
     *(
         (
@@ -279,7 +282,10 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     ),
     (
         ValueError,
-        "lstm: h0 must have shape (2, 3), got (5, 3)",
+        (
+            "LSTM 'lstm': for 2 samples state must have the shapes (2, 3) and (2, 3), got (5, 3)"
+            " and (5, 3)"
+        ),
         lambda: built(gk.LSTM(3), 4, 2).step(
             np.zeros((2, 2), F32), (np.zeros((5, 3), F32), np.zeros((5, 3), F32))
         ),

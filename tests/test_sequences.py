@@ -307,7 +307,16 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"lengths": replaced(7)}, ValueError, f"fit: lengths {RANGE} 7 for sample 2"),
     ({"lengths": replaced(0)}, ValueError, f"fit: lengths {RANGE} 0 for sample 2"),
     ({"lengths": LENGTHS[:3]}, ValueError, "fit: lengths must have shape (29,), got (3,)"),
-    ({"lengths": REAL}, TypeError, "fit: lengths must be integers, got dtype bool"),
+    (
+        {"lengths": REAL},
+        TypeError,
+        "fit: lengths must be integers, got dtype bool; those of a mask are mask.sum(axis=1)",
+    ),
+    (
+        {"lengths": REAL.astype(int)},
+        ValueError,
+        ("fit: lengths must have shape (29,), got (29, 6); those of a mask are mask.sum(axis=1)"),
+    ),
     ({"lengths": LENGTHS / 2}, TypeError, "fit: lengths must be integers, got dtype float64"),
     (
         {"validation_data": (X, TAGS, replaced(9))},

@@ -246,6 +246,33 @@ def test_validation_and_evaluation_by_length() -> None:
         assert found["accuracy"] == wanted["accuracy"]
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("batch_size", [7, 512])
+def test_prediction_by_length_gives_the_same_bits(name: str, batch_size: int) -> None:
+    model, real = model_of(name), np.arange(40) < LONG[:, np.newaxis]
+    wanted = model.predict(MANY)
+    found = model.predict(MANY, by_length=True, batch_size=batch_size)
+    assert found.shape == wanted.shape
+    if found.ndim == 3:
+        found, wanted = found[real], wanted[real]
+    assert np.array_equal(found, wanted)
+
+
+def test_prediction_by_length_of_several_outputs_and_given_lengths() -> None:
+    x = gk.Input((BUILT, 3))
+    steps, last = gk.GRU(4, return_sequences=True, return_state=True)(x)
+    model = gk.Model(x, (gk.Dense(2)(steps), last, gk.Add()(last, last)))
+    model.build()
+    data = RNG.standard_normal((COUNT, 40, 3)).astype(np.float32)
+    wanted = model.predict(data, lengths=LONG)
+    found = model.predict(data, lengths=LONG, by_length=True, batch_size=16)
+    real = np.arange(40) < LONG[:, np.newaxis]
+    assert np.array_equal(found[0][real], wanted[0][real])
+    assert not found[0][LONG < 20, 39].any()
+    assert np.array_equal(found[1], wanted[1])
+    assert np.array_equal(found[2], wanted[2])
+
+
 def test_targets_of_whole_sequences_are_not_cut() -> None:
     model, history = fitted("last", by_length=True, validation_split=0.2)
     assert history["loss"][-1] < history["loss"][0]
@@ -279,16 +306,23 @@ def test_a_loss_that_is_not_finite_is_found_in_a_cut_batch() -> None:
             lambda: [gk.Embedding(9, 2), gk.LSTM(3)],
             "needs the lengths of the sequences; give lengths, or begin with .*mask_zero=True.*",
         ),
+        (
+            lambda: [gk.Embedding(9, 2, mask_zero=True), gk.LSTM(3, stateful=True)],
+            "sorts the samples, but LSTM 'lstm' carries states from batch to batch",
+        ),
     ],
-    ids=["flatten", "lengths"],
+    ids=["flatten", "lengths", "stateful"],
 )
 def test_batches_by_length_need_lengths_and_layers_for_any_steps(
     layers: Callable[[], list[gk.Layer]], message: str
 ) -> None:
     model = gk.Sequential(*layers())
-    given: dict[str, Any] = {"loss": "softmax_cross_entropy", "by_length": True}
+    given: dict[str, Any] = {"loss": "softmax_cross_entropy", "by_length": True, "batch_size": 75}
     with pytest.raises(ValueError, match=f"^fit: by_length {message}$"):
         model.fit(MANY, TAGS[:, 0], verbose=0, **given)
     assert not model.built
     with pytest.raises(ValueError, match=f"^evaluate: by_length {message}$"):
         model.evaluate(MANY, TAGS[:, 0], **given)
+    with pytest.raises(ValueError, match=f"^predict: by_length {message}$"):
+        model.predict(MANY, by_length=True)
+    assert not model.built

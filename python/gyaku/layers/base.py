@@ -150,7 +150,7 @@ class Layer(Component, Block, table=LAYERS):
     """Whether `forward` has the argument ``lengths``, the numbers of real steps of sequences."""
     finds_lengths: bool = False
     """Whether the lengths of sequences are found in the input of the model, by `find_lengths`."""
-    any_steps: ClassVar[bool] = False
+    any_steps: bool = False
     """Whether all steps of a sequence are treated alike, so that there may be any number of them;
     `forward` takes their number from its argument then."""
     draws: ClassVar[bool] = True

@@ -150,6 +150,7 @@ class Concatenate(Layer):
                 f" {_listed(input_shapes)}"
             )
         self._place, self._shapes = place, input_shapes
+        self.any_steps = place > 0
         self._inner = math.prod(first[place + 1 :])
         *self._starts, total = itertools.accumulate(
             (shape[place] for shape in input_shapes), initial=0
@@ -173,7 +174,7 @@ class Concatenate(Layer):
         ndarray
             The outputs, (samples, ...).
         """
-        y = memory.empty((len(x[0]), *self.output_shape), np.result_type(*x))
+        y = memory.empty(self._shape(x[0], self.output_shape), np.result_type(*x))
         rows = self._rows(y)
         for each, start in zip(x, self._starts, strict=True):
             ops.copy_columns(self._rows(each), rows, start=start * self._inner)
@@ -181,13 +182,17 @@ class Concatenate(Layer):
 
     def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Return the slice of each input; see `Layer.backward`."""
-        rows, samples = self._rows(dy), len(dy)
-        found = []
+        rows, found = self._rows(dy), []
         for shape, start in zip(self._shapes, self._starts, strict=True):
             count = shape[self._place] * self._inner
             part = ops.take_columns(rows, start=start * self._inner, count=count)
-            found.append(part.reshape(samples, *shape))
+            found.append(part.reshape(self._shape(dy, shape)))
         return tuple(found)
+
+    def _shape(self, batch: NDArray[Any], sample: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a batch of samples, with the steps that another batch has."""
+        before = self._place + 1
+        return (*batch.shape[:before], *sample[before - 1 :])
 
     def _rows(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return an array as a matrix, whose columns are the axis and those behind it."""

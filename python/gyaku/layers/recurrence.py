@@ -356,6 +356,13 @@ class Recurrent(Layer, abstract=True):
                 f"{self}: state must be the tuple of length {self.states} that the step before"
                 f" returned, got {type(given).__name__}"
             )
+        wanted = [(len(step), width) for width in self._widths]
+        found = [np.shape(each) for each in state or ()]
+        if found and found != wanted:
+            raise ValueError(
+                f"{self}: for {len(step)} samples state must have the shapes {_listed(wanted)}, got"
+                f" {_listed(found)}"
+            )
         y, last, _ = self.run(step[:, np.newaxis], state or ())
         return y[:, 0], last
 

@@ -9,8 +9,16 @@ import numpy as np
 from gyaku.checks import number, truth, whole
 from gyaku.init import initializer
 from gyaku.layers.recurrence import Recurrent
+from gyaku.ops.recurrent import (
+    GRU_ACTIVATIONS,
+    LSTM_ACTIVATIONS,
+    activations_of,
+    check_activations,
+    limit_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -27,8 +35,9 @@ class SimpleRNN(Recurrent):
     ----------
     units : int
         Length of the state h.
-    activation : {"tanh", "relu"}
-        The function f.
+    activation : str
+        The function f. NumPy computes the layer for any but "tanh" and "relu": "sigmoid",
+        "identity", "leaky_relu", "elu", "selu", "hard_sigmoid" or "softsign".
     return_sequences : bool
         Whether the output is the state after each step, (time, units), or after the last one.
     return_state : bool
@@ -39,6 +48,8 @@ class SimpleRNN(Recurrent):
         Whether a batch begins with the states that the batch before it ended with; see the notes.
     recompute : bool
         Whether the backward pass runs the forward pass again, instead of keeping its results.
+    clip : float, optional
+        Limit c of the argument of f, to -c to c; with one, NumPy computes the layer.
     use_bias : bool
         Whether there is a bias `b`.
     weight_init, recurrent_init, bias_init : str or callable
@@ -96,6 +107,7 @@ class SimpleRNN(Recurrent):
         go_backwards: bool = False,
         stateful: bool = False,
         recompute: bool = False,
+        clip: float | None = None,
         use_bias: bool = True,
         weight_init: str | Initialize = "xavier",
         recurrent_init: str | Initialize = "orthogonal",
@@ -115,13 +127,13 @@ class SimpleRNN(Recurrent):
             bias_init=bias_init,
             name=name,
         )
-        if activation not in ("tanh", "relu"):
-            raise ValueError(f'{self}: activation must be "tanh" or "relu", got {activation!r}')
+        check_activations(str(self), activation=(activation,))
         self.activation = activation
+        self.clip = limit_of(str(self), clip)
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"activation": self.activation}
+        return {"activation": self.activation, "clip": self.clip}
 
 
 class LSTM(Recurrent):
@@ -150,6 +162,12 @@ class LSTM(Recurrent):
         Length of the state, if it is a projection of the cells' output.
     forget_bias : float
         Added to the initial bias of the forget gate, so that cells remember at first.
+    activations : sequence of str
+        Functions of the gates i, f and o, of g, and of the cell, among those of `SimpleRNN`; NumPy
+        computes the layer for any but the default.
+    clip : float, optional
+        Limit c of the arguments of the gates and of g, to -c to c; with one, NumPy computes the
+        layer.
     use_bias : bool
         Whether there is a bias.
     weight_init, recurrent_init, bias_init : str or callable
@@ -199,6 +217,8 @@ class LSTM(Recurrent):
         peepholes: bool = False,
         projection: int | None = None,
         forget_bias: float = 1.0,
+        activations: Sequence[str] = LSTM_ACTIVATIONS,
+        clip: float | None = None,
         use_bias: bool = True,
         weight_init: str | Initialize = "xavier",
         recurrent_init: str | Initialize = "orthogonal",
@@ -221,6 +241,8 @@ class LSTM(Recurrent):
         self.peepholes = truth(str(self), "peepholes", peepholes)
         self.projection = None if projection is None else whole(str(self), "projection", projection)
         self.forget_bias = number(str(self), "forget_bias", forget_bias)
+        self.activations = activations_of(str(self), activations, LSTM_ACTIVATIONS)
+        self.clip = limit_of(str(self), clip)
 
     @property
     def outputs(self) -> int:
@@ -248,7 +270,8 @@ class LSTM(Recurrent):
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {name: self.params.get(name) for name in ("peepholes", "projection")}
+        arrays = {name: self.params.get(name) for name in ("peepholes", "projection")}
+        return arrays | {"activations": self.activations, "clip": self.clip}
 
     @property
     def _backward_options(self) -> dict[str, Any]:
@@ -282,6 +305,12 @@ class GRU(Recurrent):
     reset_after : bool
         Whether the reset gate acts after the recurrent product, which then has a bias of its own,
         as in PyTorch and Keras, or on the state before it, as in the paper.
+    activations : sequence of str
+        Functions of the gates r and z, and of n, among those of `SimpleRNN`; NumPy computes the
+        layer for any but the default.
+    clip : float, optional
+        Limit c of the arguments of the gates and of n, to -c to c; with one, NumPy computes the
+        layer.
     use_bias : bool
         Whether there are biases.
     weight_init, recurrent_init, bias_init : str or callable
@@ -326,6 +355,8 @@ class GRU(Recurrent):
         stateful: bool = False,
         recompute: bool = False,
         reset_after: bool = True,
+        activations: Sequence[str] = GRU_ACTIVATIONS,
+        clip: float | None = None,
         use_bias: bool = True,
         weight_init: str | Initialize = "xavier",
         recurrent_init: str | Initialize = "orthogonal",
@@ -346,6 +377,8 @@ class GRU(Recurrent):
             name=name,
         )
         self.reset_after = truth(str(self), "reset_after", reset_after)
+        self.activations = activations_of(str(self), activations, GRU_ACTIVATIONS)
+        self.clip = limit_of(str(self), clip)
 
     def build(self, input_shape: tuple[int, ...], *states: tuple[int, ...]) -> Any:
         """Declare weights and biases, two with `reset_after`; see `Recurrent.build`."""
@@ -360,7 +393,11 @@ class GRU(Recurrent):
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"reset_after": self.reset_after}
+        return {
+            "reset_after": self.reset_after,
+            "activations": self.activations,
+            "clip": self.clip,
+        }
 
     @property
     def _written(self) -> tuple[str, ...]:

@@ -237,7 +237,9 @@ class Plan:
             if timed.isdisjoint(use.inputs) and self.inputs == 1:
                 continue
             layer, has_steps = use.layer, len(self.shapes[use.inputs[0]]) > 1
-            alike = layer.any_steps and (has_steps or layer.takes_indices)
+            alike = use.instance.any_steps and (has_steps or layer.takes_indices)
+            # Beside sequences of any number of steps, others would have their own.
+            alike &= all(each in timed or len(self.shapes[each]) < 2 for each in use.inputs)
             if self.inputs > 1 or not alike or used.isdisjoint(use.outputs):
                 self.bound_to_steps = layer
                 return

@@ -13,7 +13,7 @@ from gyaku.layers.activation import Activation
 from gyaku.layers.dense import Dense
 from gyaku.layers.dropout import Dropout
 from gyaku.layers.embedding import Embedding
-from gyaku.layers.merge import Add
+from gyaku.layers.merge import Add, Concatenate
 from gyaku.layers.norm import BatchNorm, LayerNorm
 from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.rescaling import Rescaling
@@ -34,8 +34,8 @@ __all__ = ["Stream"]
 
 # Layers whose output for a time step needs that step and a state alone.
 _BY_STEP = (
-    *(Activation, Add, BatchNorm, Dense, Dropout, Embedding, LayerNorm, Recurrent, Rescaling),
-    TimeDistributed,
+    *(Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Embedding, LayerNorm, Recurrent),
+    *(Rescaling, TimeDistributed),
 )
 
 
@@ -181,7 +181,8 @@ def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
         layer = use.layer
         if isinstance(layer, Recurrent) and len(use.inputs) > 1:
             raise ValueError(f"stream: {layer} begins with a given state, not with that before")
-        if not isinstance(layer, _BY_STEP) or getattr(layer, "go_backwards", False):
+        by_step = isinstance(layer, _BY_STEP) and use.instance.any_steps
+        if not by_step or getattr(layer, "go_backwards", False):
             raise ValueError(f"stream: {layer} needs several steps of a sequence at once")
         if getattr(layer, "return_sequences", True):
             timed.add(use.output)

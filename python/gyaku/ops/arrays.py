@@ -262,6 +262,9 @@ def matrix(op: str, name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None)
     return array
 
 
+OF_A_MASK = "; those of a mask are mask.sum(axis=1)"
+
+
 def lengths_of(
     op: str, lengths: ArrayLike | None, samples: int, steps: int, *, name: str = "lengths"
 ) -> NDArray[np.int64] | None:
@@ -296,8 +299,11 @@ def lengths_of(
         return None
     array = real_numbers(op, name, lengths)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{op}: {name} must be integers, got dtype {array.dtype}")
-    check_shape(op, name, array, (samples,))
+        hint = OF_A_MASK if array.dtype == bool else ""
+        raise TypeError(f"{op}: {name} must be integers, got dtype {array.dtype}{hint}")
+    if array.shape != (samples,):
+        hint = OF_A_MASK if array.shape == (samples, steps) else ""
+        raise ValueError(f"{op}: {name} must have shape {(samples,)}, got {array.shape}{hint}")
     outside = (array < 1) | (array > steps)
     if outside.any():
         row = int(outside.argmax())

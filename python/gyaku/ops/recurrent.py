@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.ops.arrays import check_shape, floats, lengths_of
+from gyaku.checks import number
+from gyaku.ops.arrays import allocate, check_shape, floats, lengths_of
 from gyaku.ops.gemm import matmul
-from gyaku.ops.op import operation, prepared
+from gyaku.ops.op import TABLE, operation, prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     Results = tuple[NDArray[Any], ...]
 
 __all__ = ["gru", "lstm", "simple_rnn"]
+
+ACTIVATIONS = (
+    *("sigmoid", "tanh", "relu", "identity", "leaky_relu", "elu", "selu", "hard_sigmoid"),
+    "softsign",
+)
+"""Activation functions of recurrent layers: those whose gradient follows from their output."""
+RNN_ACTIVATIONS = "tanh", "relu"
+LSTM_ACTIVATIONS, GRU_ACTIVATIONS = ("sigmoid", "tanh", "tanh"), ("sigmoid", "tanh")
+"""Those that the kernels have."""
 
 
 def recurrent_flops(gates: int, element: int) -> Callable[[Shapes, Shapes], int]:
@@ -138,6 +148,51 @@ def check_shapes(op: str, arrays: Arrays, **shapes: Shape) -> None:
             check_shape(op, name, array, shape)
 
 
+def or_in_numpy(
+    op: str, native: Callable[..., Results], kernels: Sequence[object]
+) -> Callable[..., Results]:
+    """Return the native function of a layer, in NumPy for options that the kernels do not have.
+
+    Parameters
+    ----------
+    op : str
+        Name of the operation.
+    native : callable
+        Its native function, without the arguments ``activations`` and ``clip``.
+    kernels : sequence of object
+        Values of ``activations``, or of ``activation``, that the kernels have.
+
+    Returns
+    -------
+    callable
+        The function: without a limit and with these activation functions the native one, otherwise
+        the equation, which each replay evaluates again.
+    """
+
+    def run(**arguments: Any) -> Results:
+        functions = arguments.get("activations") or arguments["activation"]
+        if arguments["clip"] is not None or functions not in kernels:
+            return _in_numpy(op, arguments)
+        left = {"clip", "activations"}
+        return native(**{key: each for key, each in arguments.items() if key not in left})
+
+    return run
+
+
+def _in_numpy(op: str, arguments: dict[str, Any]) -> Results:
+    """Evaluate the equation of an operation, here and in each replay."""
+    row = TABLE[op]
+    keywords = {name: each for name, each in arguments.items() if name not in row.inputs}
+    shapes = row.shapes([np.shape(arguments[name]) for name in row.inputs], **keywords)
+    places = zip(arguments.get("out") or [None] * len(shapes), shapes, strict=True)
+    dtype = arguments["x"].dtype
+    out = tuple(allocate(op, shape, dtype) if each is None else each for each, shape in places)
+    given = arguments | {"out": out}
+    reads = [each for each in arguments.values() if isinstance(each, np.ndarray)]
+    _core.host(lambda: row.evaluate(given), reads, out)
+    return out
+
+
 def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[Any]:
     """Return x w + b, which the kernel overwrites by the gates.
 
@@ -203,7 +258,7 @@ def _simple_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
 
 
 @operation(
-    _simple_rnn,
+    or_in_numpy("simple_rnn", _simple_rnn, RNN_ACTIVATIONS),
     check_first=True,
     kernel="recurrent",
     inputs="x w u b h0",
@@ -223,6 +278,7 @@ def simple_rnn(
     h0: ArrayLike | None = None,
     *,
     activation: str = "tanh",
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
 ) -> Results:
@@ -240,8 +296,11 @@ def simple_rnn(
         Bias, of shape (h,).
     h0 : array_like or None, optional
         States before the first step, of shape (n, h); None is zeros.
-    activation : {"tanh", "relu"}, default "tanh"
-        The activation function f.
+    activation : str, default "tanh"
+        The activation function f. NumPy computes the layer for any but "tanh" and "relu":
+        "sigmoid", "identity", "leaky_relu", "elu", "selu", "hard_sigmoid" or "softsign".
+    clip : float or None, optional
+        Limit c of the argument of f, to -c to c; with one, NumPy computes the layer.
     lengths : array_like of int or None, optional
         Length of each sequence, 1 to t, of shape (n,); None is t. Steps beyond it are padding:
         they change no state, and the output there is zero.
@@ -262,7 +321,7 @@ def simple_rnn(
     TypeError
         If an argument does not hold real numbers, or lengths are no integers.
     ValueError
-        If shapes do not match, a length is out of range, or the activation is unknown.
+        If shapes do not match, a length or the limit is out of range, or the activation is unknown.
 
     Notes
     -----
@@ -281,27 +340,89 @@ def simple_rnn(
     arrays = sequences(op, 1, x=x, w=w, u=u, b=b, h0=h0)
     n, time, units = _simple_shapes([np.shape(arrays[each]) for each in "xwu"])[0]
     check_shapes(op, arrays, b=(units,), h0=(n, units))
-    check_rnn_activation(op, activation)
-    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))
+    check_activations(op, activation=(activation,))
+    return prepared(clip=limit_of(op, clip), **arrays, lengths=lengths_of(op, lengths, n, time))
 
 
-def check_rnn_activation(op: str, activation: str) -> None:
-    """Raise if a simple recurrent layer does not have an activation function.
+def check_activations(op: str, **given: tuple[str, ...]) -> None:
+    """Raise if a recurrent layer cannot have some activation functions.
 
     Parameters
     ----------
     op : str
         Operation, for the error.
-    activation : str
-        The name.
+    **given : tuple of str
+        The names, by argument.
 
     Raises
     ------
     ValueError
-        If it is neither "tanh" nor "relu".
+        If one is unknown, or its gradient does not follow from its output.
     """
-    if activation not in ("tanh", "relu"):
-        raise ValueError(f'{op}: activation must be "tanh" or "relu", got {activation!r}')
+    for argument, names in given.items():
+        for name in names:
+            if name not in ACTIVATIONS:
+                raise ValueError(
+                    f"{op}: {argument} must be among {', '.join(ACTIVATIONS)}, got {name!r}"
+                )
+
+
+def activations_of(op: str, given: Sequence[str], default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the activation functions of a layer with gates as a tuple.
+
+    Parameters
+    ----------
+    op : str
+        Operation or layer, for the error.
+    given : sequence of str
+        The names.
+    default : tuple of str
+        The usual ones.
+
+    Returns
+    -------
+    tuple of str
+        The names.
+
+    Raises
+    ------
+    TypeError
+        If they are no sequence.
+    ValueError
+        If there are too many or too few, or one is unknown.
+    """
+    wrong = not isinstance(given, tuple | list)
+    if wrong or len(given) != len(default):
+        raise (TypeError if wrong else ValueError)(
+            f"{op}: activations must be {len(default)} names, such as {default}, got {given!r}"
+        )
+    check_activations(op, activations=tuple(given))
+    return tuple(given)
+
+
+def limit_of(op: str, clip: float | None) -> float | None:
+    """Return the limit of the arguments of activation functions, if there is one.
+
+    Parameters
+    ----------
+    op : str
+        Operation or layer, for the error.
+    clip : float or None
+        The limit.
+
+    Returns
+    -------
+    float or None
+        The limit.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is not positive and finite.
+    """
+    return None if clip is None else number(op, "clip", clip, above=0)
 
 
 def _lstm_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
@@ -313,7 +434,7 @@ def _lstm_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
 
 
 @operation(
-    _lstm,
+    or_in_numpy("lstm", _lstm, [LSTM_ACTIVATIONS]),
     check_first=True,
     kernel="recurrent",
     inputs="x w u b h0 c0",
@@ -335,6 +456,8 @@ def lstm(
     *,
     peepholes: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    activations: Sequence[str] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
 ) -> Results:
@@ -358,6 +481,12 @@ def lstm(
         Weights of the cell in its gates i, f and o, of shape (3, h).
     projection : array_like or None, optional
         Weights of shape (h, p) that make a state of p elements.
+    activations : sequence of str, optional
+        Activation functions of the gates i, f and o, of g, and of the cell, among those of
+        `simple_rnn`; NumPy computes the layer for any but the default.
+    clip : float or None, optional
+        Limit c of the arguments of the gates and of g, to -c to c; with one, NumPy computes the
+        layer.
     lengths : array_like of int or None, optional
         Length of each sequence, 1 to t, of shape (n,); None is t. Steps beyond it are padding:
         they change no state, and the output there is zero.
@@ -384,7 +513,7 @@ def lstm(
     TypeError
         If an argument does not hold real numbers, or lengths are no integers.
     ValueError
-        If shapes do not match, or a length is out of range.
+        If shapes do not match, a length or the limit is out of range, or an activation is unknown.
 
     Notes
     -----
@@ -417,7 +546,12 @@ def lstm(
         [np.shape(arrays[each]) for each in "xwu"]
     )
     check_shapes(op, arrays, b=(columns,), h0=states, c0=cells, peepholes=(3, columns // 4))
-    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))
+    return prepared(
+        **arrays,
+        activations=activations_of(op, activations, LSTM_ACTIVATIONS),
+        clip=limit_of(op, clip),
+        lengths=lengths_of(op, lengths, n, time),
+    )
 
 
 def _gru_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
@@ -428,7 +562,7 @@ def _gru_shapes(shapes: Shapes, **keywords: Any) -> tuple[Shape, ...]:
 
 
 @operation(
-    _gru,
+    or_in_numpy("gru", _gru, [GRU_ACTIVATIONS]),
     check_first=True,
     kernel="recurrent",
     inputs="x w u b b_recurrent h0",
@@ -449,6 +583,8 @@ def gru(
     h0: ArrayLike | None = None,
     *,
     reset_after: bool = True,
+    activations: Sequence[str] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
 ) -> Results:
@@ -471,6 +607,12 @@ def gru(
     reset_after : bool, default True
         Whether the gate r acts after the recurrent product of n, as in PyTorch and cuDNN, or on the
         state before it, as in the paper.
+    activations : sequence of str, optional
+        Activation functions of the gates r and z, and of n, among those of `simple_rnn`; NumPy
+        computes the layer for any but the default.
+    clip : float or None, optional
+        Limit c of the arguments of the gates and of n, to -c to c; with one, NumPy computes the
+        layer.
     lengths : array_like of int or None, optional
         Length of each sequence, 1 to t, of shape (n,); None is t. Steps beyond it are padding:
         they change no state, and the output there is zero.
@@ -496,8 +638,8 @@ def gru(
     TypeError
         If an argument does not hold real numbers, or lengths are no integers.
     ValueError
-        If shapes do not match, a length is out of range, or there is a recurrent bias although
-        reset_after is false.
+        If shapes do not match, a length or the limit is out of range, an activation is unknown, or
+        there is a recurrent bias although reset_after is false.
 
     Notes
     -----
@@ -525,4 +667,9 @@ def gru(
     if b_recurrent is not None and not reset_after:
         raise ValueError(f"{op}: b_recurrent must be None without reset_after, it adds to b")
     check_shapes(op, arrays, b=(columns,), b_recurrent=(columns,), h0=states)
-    return prepared(**arrays, lengths=lengths_of(op, lengths, n, time))
+    return prepared(
+        **arrays,
+        activations=activations_of(op, activations, GRU_ACTIVATIONS),
+        clip=limit_of(op, clip),
+        lengths=lengths_of(op, lengths, n, time),
+    )

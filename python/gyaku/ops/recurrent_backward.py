@@ -11,7 +11,17 @@ from gyaku.ops.arrays import lengths_of, results
 from gyaku.ops.gemm import matmul, sum_rows
 from gyaku.ops.merge import copy_columns
 from gyaku.ops.op import operation, prepared
-from gyaku.ops.recurrent import check_rnn_activation, check_shapes, sequences
+from gyaku.ops.recurrent import (
+    GRU_ACTIVATIONS,
+    LSTM_ACTIVATIONS,
+    RNN_ACTIVATIONS,
+    activations_of,
+    check_activations,
+    check_shapes,
+    limit_of,
+    or_in_numpy,
+    sequences,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +64,13 @@ def _check_gradients(op: str, arrays: Arrays, *names: str) -> None:
 
 
 def _prepared(
-    op: str, names: str, shapes: Sequence[Shape], out: Out | None, arrays: Arrays, lengths: Any
+    op: str,
+    names: str,
+    shapes: Sequence[Shape],
+    out: Out | None,
+    arrays: Arrays,
+    lengths: Any,
+    options: dict[str, Any],
 ) -> Gradients:
     """Return the converted arguments; x is the first array, whose dtype is that of the results."""
     x = arrays["x"]
@@ -67,7 +83,7 @@ def _prepared(
     # The kernel makes these arrays itself.
     own = {"dh0", "dc0", "dpeepholes"}
     made = tuple(place if name not in own else wanted for name, place, wanted in given)
-    return prepared(**arrays, lengths=lengths, out=made)
+    return prepared(**arrays, **options, lengths=lengths, out=made)
 
 
 def _rows(x: NDArray[Any]) -> NDArray[Any]:
@@ -200,7 +216,7 @@ def _simple_shapes(
 
 
 @operation(
-    _simple_rnn_backward,
+    or_in_numpy("simple_rnn_backward", _simple_rnn_backward, RNN_ACTIVATIONS),
     check_first=True,
     kernel="recurrent_backward",
     inputs="dy x w u y previous",
@@ -221,6 +237,7 @@ def simple_rnn_backward(
     *,
     dhn: ArrayLike | None = None,
     activation: str = "tanh",
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -245,8 +262,10 @@ def simple_rnn_backward(
         State before each step, of shape (n, t, h).
     dhn : array_like or None, optional
         Gradient with respect to the last state, of shape (n, h), beside that of y; None is zeros.
-    activation : {"tanh", "relu"}, default "tanh"
-        The activation function f.
+    activation : str, default "tanh"
+        The activation function f, as of `simple_rnn`.
+    clip : float or None, optional
+        Limit of its argument, as of `simple_rnn`: where it acted, the gradient is zero.
     lengths : array_like of int or None, optional
         Length of each sequence, as of `simple_rnn`.
     reverse : bool, default False
@@ -303,8 +322,9 @@ def simple_rnn_backward(
     )
     states = (*arrays["x"].shape[:2], shapes[1][1])
     check_shapes(op, arrays, dy=states, y=states, previous=states, dhn=shapes[4])
-    check_rnn_activation(op, activation)
-    return _prepared(op, "dx dw du db dh0", shapes, out, arrays, lengths)
+    check_activations(op, activation=(activation,))
+    options = {"clip": limit_of(op, clip)}
+    return _prepared(op, "dx dw du db dh0", shapes, out, arrays, lengths, options)
 
 
 def _lstm_shapes(
@@ -330,7 +350,7 @@ def _lstm_names(peepholes: object, projection: object) -> str:
 
 
 @operation(
-    _lstm_backward,
+    or_in_numpy("lstm_backward", _lstm_backward, [LSTM_ACTIVATIONS]),
     check_first=True,
     kernel="recurrent_backward",
     inputs="dy x w u gates cells previous",
@@ -355,6 +375,8 @@ def lstm_backward(
     dcn: ArrayLike | None = None,
     peepholes: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    activations: Sequence[str] = LSTM_ACTIVATIONS,
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -389,6 +411,10 @@ def lstm_backward(
         Weights of the cell in its gates i, f and o, of shape (3, h).
     projection : array_like or None, optional
         Weights of shape (h, p) that make a state of p elements.
+    activations : sequence of str, optional
+        Activation functions, as of `lstm`.
+    clip : float or None, optional
+        Limit of their arguments, as of `lstm`: where it acted, the gradient is zero.
     lengths : array_like of int or None, optional
         Length of each sequence, as of `lstm`.
     reverse : bool, default False
@@ -447,22 +473,9 @@ def lstm_backward(
     array([[0.25]])
     """
     op = "lstm_backward"
-    arrays = sequences(
-        op,
-        4,
-        x=x,
-        w=w,
-        u=u,
-        dy=dy,
-        gates=gates,
-        cells=cells,
-        previous=previous,
-        c0=c0,
-        dhn=dhn,
-        dcn=dcn,
-        peepholes=peepholes,
-        projection=projection,
-    )
+    saved = {"gates": gates, "cells": cells, "previous": previous, "c0": c0}
+    more = {"dhn": dhn, "dcn": dcn, "peepholes": peepholes, "projection": projection}
+    arrays = sequences(op, 4, x=x, w=w, u=u, dy=dy, **saved, **more)
     _check_gradients(op, arrays, "dy", "dhn", "dcn")
     shapes = _lstm_shapes(
         [(), *(np.shape(arrays[each]) for each in "xwu")],
@@ -485,7 +498,9 @@ def lstm_backward(
         peepholes=(3, cell[2]),
     )
     names = _lstm_names(peepholes, projection)
-    return _prepared(op, names, shapes, out, arrays, lengths)
+    functions = activations_of(op, activations, LSTM_ACTIVATIONS)
+    options = {"activations": functions, "clip": limit_of(op, clip)}
+    return _prepared(op, names, shapes, out, arrays, lengths, options)
 
 
 def _gru_shapes(
@@ -497,7 +512,7 @@ def _gru_shapes(
 
 
 @operation(
-    _gru_backward,
+    or_in_numpy("gru_backward", _gru_backward, [GRU_ACTIVATIONS]),
     check_first=True,
     kernel="recurrent_backward",
     inputs="dy x w u gates inner previous",
@@ -519,6 +534,8 @@ def gru_backward(
     *,
     dhn: ArrayLike | None = None,
     reset_after: bool = True,
+    activations: Sequence[str] = GRU_ACTIVATIONS,
+    clip: float | None = None,
     lengths: ArrayLike | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -547,6 +564,10 @@ def gru_backward(
         Gradient with respect to the last state, of shape (n, h), beside that of y; None is zeros.
     reset_after : bool, default True
         Whether the gate r acts after the recurrent product, as of `gru`.
+    activations : sequence of str, optional
+        Activation functions, as of `gru`.
+    clip : float or None, optional
+        Limit of their arguments, as of `gru`: where it acted, the gradient is zero.
     lengths : array_like of int or None, optional
         Length of each sequence, as of `gru`.
     reverse : bool, default False
@@ -619,4 +640,6 @@ def gru_backward(
         dhn=shapes[5],
     )
     names = "dx dw du db db_recurrent dh0"
-    return _prepared(op, names, shapes, out, arrays, lengths)
+    functions = activations_of(op, activations, GRU_ACTIVATIONS)
+    options = {"activations": functions, "clip": limit_of(op, clip)}
+    return _prepared(op, names, shapes, out, arrays, lengths, options)

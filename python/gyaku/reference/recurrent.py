@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gyaku.reference.activation import BACKWARD, FORWARD, sigmoid, sigmoid_backward, tanh_backward
+from gyaku.reference.activation import BACKWARD, FORWARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,22 @@ def _plus(x: NDArray[Any], term: NDArray[Any] | None) -> NDArray[Any]:
     return x if term is None else x + term
 
 
+def _act(z: NDArray[Any], name: str, clip: float | None) -> NDArray[Any]:
+    """Return f of sums, which are limited to ±clip first, if there is a limit."""
+    return FORWARD[name](z if clip is None else np.clip(z, -clip, clip))
+
+
+def _slope(dy: NDArray[Any], y: NDArray[Any], name: str, clip: float | None) -> NDArray[Any]:
+    """Return the gradient through f from its values y: zero where the sum was limited."""
+    dz = BACKWARD[name](dy, y)
+    if clip is None:
+        return dz
+    ends = FORWARD[name](np.array([-clip, clip], y.dtype))
+    # Values of the limits themselves may differ by rounding.
+    least, most = ends + 4 * np.finfo(ends.dtype).eps * np.abs(ends) * (1, -1)
+    return np.where((y > least) & (y < most), dz, 0)
+
+
 def _products(x: NDArray[Any], dz: NDArray[Any]) -> NDArray[Any]:
     """Return Σ xᵀ dz over all samples and times."""
     return np.tensordot(x, dz, axes=((0, 1), (0, 1)))
@@ -53,6 +69,7 @@ def simple_rnn(
     h0: NDArray[Any] | None = None,
     *,
     activation: str = "tanh",
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -64,7 +81,7 @@ def simple_rnn(
     sums = _plus(x @ w, b)
     for rows, t in _steps(x, lengths, reverse):
         previous[rows, t] = h[rows]
-        h[rows] = FORWARD[activation](sums[rows, t] + h[rows] @ u)
+        h[rows] = _act(sums[rows, t] + h[rows] @ u, activation, clip)
         y[rows, t] = h[rows]
     return y, h, previous
 
@@ -80,6 +97,7 @@ def simple_rnn_backward(
     *,
     dhn: NDArray[Any] | None = None,
     activation: str = "tanh",
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -90,7 +108,7 @@ def simple_rnn_backward(
     dz = np.zeros_like(y)
     for rows, t in reversed([*_steps(x, lengths, reverse)]):
         dh_t = _plus(dh[rows], None if dy is None else dy[rows, t])
-        dz[rows, t] = BACKWARD[activation](dh_t, y[rows, t])
+        dz[rows, t] = _slope(dh_t, y[rows, t], activation, clip)
         dh[rows] = dz[rows, t] @ u.T
     dx = dz[: len(dz) * input_gradient] @ w.T
     return dx, _products(x, dz), _products(previous, dz), dz.sum(axis=(0, 1)), dh
@@ -107,17 +125,21 @@ def lstm(
     *,
     peepholes: NDArray[Any] | None = None,
     projection: NDArray[Any] | None = None,
+    activations: tuple[str, ...] = ("sigmoid", "tanh", "tanh"),
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
 ) -> tuple[NDArray[Any], ...]:
     """Return c_t = f c_{t-1} + i g and y_t = h_t = o tanh(c_t), with the values for gradients."""
-    # (i, f, g, o) = x_t w + b + h_{t-1} u, through σ, σ, tanh, σ. Through peepholes, i and f see
-    # p_i c_{t-1} and p_f c_{t-1}, and o sees p_o c_t. With a projection, h_t = (o tanh(c_t)) p.
+    # (i, f, g, o) = x_t w + b + h_{t-1} u, through σ, σ, tanh, σ, or other functions in place of σ,
+    # of the tanh of g, and of that of c_t. Through peepholes, i and f see p_i c_{t-1} and
+    # p_f c_{t-1}, and o sees p_o c_t. With a projection, h_t = (o tanh(c_t)) p.
     dtype = _dtype(x, w, u, b, h0, c0, peepholes, projection)
     units = w.shape[1] // 4
     h = _initial(h0, (len(x), len(u)), dtype)
     c = _initial(c0, (len(x), units), dtype)
     p_i, p_f, p_o = (None, None, None) if peepholes is None else peepholes
+    of_gate, of_input, of_cell = activations
     y = np.zeros((*x.shape[:2], len(u)), dtype)
     gates = np.zeros((*x.shape[:2], 4 * units), dtype)
     cells = np.zeros((*x.shape[:2], units), dtype)
@@ -126,12 +148,12 @@ def lstm(
     for rows, t in _steps(x, lengths, reverse):
         previous[rows, t] = h[rows]
         z_i, z_f, z_g, z_o = np.split(sums[rows, t] + h[rows] @ u, 4, axis=1)
-        i = sigmoid(_plus(z_i, _product(p_i, c[rows])))
-        f = sigmoid(_plus(z_f, _product(p_f, c[rows])))
-        g = np.tanh(z_g)
+        i = _act(_plus(z_i, _product(p_i, c[rows])), of_gate, clip)
+        f = _act(_plus(z_f, _product(p_f, c[rows])), of_gate, clip)
+        g = _act(z_g, of_input, clip)
         c[rows] = f * c[rows] + i * g
-        o = sigmoid(_plus(z_o, _product(p_o, c[rows])))
-        m = o * np.tanh(c[rows])
+        o = _act(_plus(z_o, _product(p_o, c[rows])), of_gate, clip)
+        m = o * FORWARD[of_cell](c[rows])
         h[rows] = m if projection is None else m @ projection
         y[rows, t] = h[rows]
         gates[rows, t] = np.concatenate([i, f, g, o], axis=1)
@@ -158,6 +180,8 @@ def lstm_backward(
     dcn: NDArray[Any] | None = None,
     peepholes: NDArray[Any] | None = None,
     projection: NDArray[Any] | None = None,
+    activations: tuple[str, ...] = ("sigmoid", "tanh", "tanh"),
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -172,20 +196,21 @@ def lstm_backward(
     dh = _initial(dhn, (len(x), len(u)), x.dtype)
     dc = _initial(dcn, (len(x), units), x.dtype)
     p_i, p_f, p_o = (None, None, None) if peepholes is None else peepholes
+    of_gate, of_input, of_cell = activations
     dz = np.zeros_like(gates)
     dh_all = np.zeros_like(previous)
     before = _before(cells, _initial(c0, dc.shape, x.dtype), steps)
     for rows, t in reversed(steps):
         i, f, g, o = np.split(gates[rows, t], 4, axis=1)
-        tanh_c = np.tanh(cells[rows, t])
+        out = FORWARD[of_cell](cells[rows, t])
         dm = dh_all[rows, t] = _plus(dh[rows], None if dy is None else dy[rows, t])
         if projection is not None:
             dm = dm @ projection.T
-        dz_o = sigmoid_backward(dm * tanh_c, o)
-        dc_t = _plus(dc[rows] + tanh_backward(dm * o, tanh_c), _product(p_o, dz_o))
-        dz_i = sigmoid_backward(dc_t * g, i)
-        dz_f = sigmoid_backward(dc_t * before[rows, t], f)
-        dz_g = tanh_backward(dc_t * i, g)
+        dz_o = _slope(dm * out, o, of_gate, clip)
+        dc_t = _plus(dc[rows] + BACKWARD[of_cell](dm * o, out), _product(p_o, dz_o))
+        dz_i = _slope(dc_t * g, i, of_gate, clip)
+        dz_f = _slope(dc_t * before[rows, t], f, of_gate, clip)
+        dz_g = _slope(dc_t * i, g, of_input, clip)
         dc[rows] = _plus(_plus(dc_t * f, _product(p_i, dz_i)), _product(p_f, dz_f))
         dz[rows, t] = np.concatenate([dz_i, dz_f, dz_g, dz_o], axis=1)
         dh[rows] = dz[rows, t] @ u.T
@@ -196,7 +221,7 @@ def lstm_backward(
         seen = np.stack([dz_i * before, dz_f * before, dz_o * cells])
         gradients.append(seen.sum(axis=(1, 2)))
     if projection is not None:
-        gradients.append(_products(gates[..., 3 * units :] * np.tanh(cells), dh_all))
+        gradients.append(_products(gates[..., 3 * units :] * FORWARD[of_cell](cells), dh_all))
     return tuple(gradients)
 
 
@@ -223,6 +248,8 @@ def gru(
     h0: NDArray[Any] | None = None,
     *,
     reset_after: bool = True,
+    activations: tuple[str, ...] = ("sigmoid", "tanh"),
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
 ) -> tuple[NDArray[Any], ...]:
@@ -231,7 +258,7 @@ def gru(
     # the product, n = tanh(x_t w_n + b_n + r (h_{t-1} u_n + b_recurrent_n)), or before it,
     # n = tanh(x_t w_n + b_n + (r h_{t-1}) u_n). `inner` is the factor of r, or the product with h.
     dtype = _dtype(x, w, u, b, b_recurrent, h0)
-    units = len(u)
+    units, (of_gate, of_state) = len(u), activations
     h = _initial(h0, (len(x), units), dtype)
     y = np.zeros((*x.shape[:2], units), dtype)
     gates = np.zeros((*x.shape[:2], 3 * units), dtype)
@@ -242,13 +269,13 @@ def gru(
     for rows, t in _steps(x, lengths, reverse):
         before = previous[rows, t] = h[rows]
         sums_rz, sums_n = np.split(sums[rows, t], [2 * units], axis=1)
-        r, z = np.split(sigmoid(_plus(sums_rz + before @ u_rz, b_rz)), 2, axis=1)
+        r, z = np.split(_act(_plus(sums_rz + before @ u_rz, b_rz), of_gate, clip), 2, axis=1)
         if reset_after:
             inner[rows, t] = _plus(before @ u_n, b_n)
-            n = np.tanh(sums_n + r * inner[rows, t])
+            n = _act(sums_n + r * inner[rows, t], of_state, clip)
         else:
             inner[rows, t] = r * before
-            n = np.tanh(sums_n + inner[rows, t] @ u_n)
+            n = _act(sums_n + inner[rows, t] @ u_n, of_state, clip)
         h[rows] = y[rows, t] = (1 - z) * n + z * before
         gates[rows, t] = np.concatenate([r, z, n], axis=1)
     return y, h, gates, inner, previous
@@ -266,6 +293,8 @@ def gru_backward(
     *,
     dhn: NDArray[Any] | None = None,
     reset_after: bool = True,
+    activations: tuple[str, ...] = ("sigmoid", "tanh"),
+    clip: float | None = None,
     lengths: NDArray[np.int64] | None = None,
     reverse: bool = False,
     input_gradient: bool = True,
@@ -275,7 +304,7 @@ def gru_backward(
     # dz_r = dr σ'(r), where dr = dz_n inner, or (dz_n u_nᵀ) h_{t-1} with the reset gate before
     # the product. The first factor r of n, or of h_{t-1}, is in `recurrent` or in dh_{t-1}:
     # dh_{t-1} = dh z + (dz_r, dz_z, dz_n r) uᵀ, or dh z + (dz_r, dz_z) u_rzᵀ + (dz_n u_nᵀ) r.
-    units = len(u)
+    units, (of_gate, of_state) = len(u), activations
     u_rz, u_n = u[:, : 2 * units], u[:, 2 * units :]
     dh = _initial(dhn, (len(x), units), x.dtype)
     dz, recurrent = np.zeros_like(gates), np.zeros_like(gates)
@@ -283,10 +312,11 @@ def gru_backward(
         r, z, n = np.split(gates[rows, t], 3, axis=1)
         before = previous[rows, t]
         dh_t = _plus(dh[rows], None if dy is None else dy[rows, t])
-        dz_n = tanh_backward(dh_t * (1 - z), n)
-        dz_z = sigmoid_backward(dh_t * (before - n), z)
+        dz_n = _slope(dh_t * (1 - z), n, of_state, clip)
+        dz_z = _slope(dh_t * (before - n), z, of_gate, clip)
         dinner = dz_n * r if reset_after else dz_n @ u_n.T
-        dz_r = sigmoid_backward(dz_n * inner[rows, t] if reset_after else dinner * before, r)
+        dr = dz_n * inner[rows, t] if reset_after else dinner * before
+        dz_r = _slope(dr, r, of_gate, clip)
         dz[rows, t] = np.concatenate([dz_r, dz_z, dz_n], axis=1)
         recurrent[rows, t] = np.concatenate([dz_r, dz_z, dinner if reset_after else dz_n], axis=1)
         through_n = dinner @ u_n.T if reset_after else dinner * r

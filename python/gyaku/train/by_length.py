@@ -1,7 +1,8 @@
-"""Batches of sequences of similar lengths, cut behind their longest."""
+"""Batches in their order, and those of sequences of similar lengths, cut behind their longest."""
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from gyaku.train.samples import Samples
     from gyaku.train.trainee import Passes
 
-__all__ = ["ByLength"]
+__all__ = ["ByLength", "batches"]
 
 # Batches that are sorted by length together, so that training batches remain random.
 _WINDOW = 64
@@ -46,6 +47,11 @@ class ByLength:
             raise ValueError(
                 f"{owner}: by_length cuts each batch behind its longest sequence, but {layer} needs"
                 f" all {steps} steps"
+            )
+        if passes.stateful is not None:
+            raise ValueError(
+                f"{owner}: by_length sorts the samples, but {passes.stateful} carries states from"
+                " batch to batch"
             )
         found = passes.lengths(samples.x, samples.lengths)
         if not found:
@@ -87,3 +93,31 @@ class ByLength:
             part[:] = (batches if random is None else random.permutation(batches)).ravel()
         longest = np.maximum.reduceat(self._lengths[order], np.arange(0, len(order), size))
         return np.asarray(self.counts[np.searchsorted(self.counts, longest)])
+
+
+def batches(
+    order: NDArray[np.int64], size: int, by_length: ByLength | None = None
+) -> list[tuple[tuple[int, int], int]]:
+    """Return the batches of some samples.
+
+    Parameters
+    ----------
+    order : ndarray of int64
+        Indices of the samples; with `by_length` they are sorted in place.
+    size : int
+        Samples per batch.
+    by_length : ByLength or None
+        Batches of sequences of similar lengths, if there are to be any.
+
+    Returns
+    -------
+    list of ((int, int), int)
+        Batches of one shape that follow one another: number of samples and of steps, 0 for all
+        steps, and number of these batches.
+    """
+    full, tail = divmod(len(order), size)
+    if by_length is None:
+        return [((size, 0), full), ((tail, 0), int(tail > 0))]
+    sizes = [size] * full + [tail] * (tail > 0)
+    shapes = groupby(zip(sizes, by_length.arrange(order, size).tolist(), strict=True))
+    return [(shape, len(list(group))) for shape, group in shapes]

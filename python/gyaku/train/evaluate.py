@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.checks import truth, whole
 from gyaku.train.advice import advise_on_bytes
-from gyaku.train.by_length import ByLength
+from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
@@ -85,9 +84,9 @@ def evaluate(
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
     samples = weighted("evaluate", samples, sample_weight, self.output_names, passes, criterion)
     advise_on_bytes("evaluate", self, passes, samples.x)
-    batches = ByLength("evaluate", passes, samples) if by_length else None
+    sorting = ByLength("evaluate", passes, samples) if by_length else None
     self.adopt(passes)
-    return Evaluation(self, samples, criterion, size, batches).run()
+    return Evaluation(self, samples, criterion, size, sorting).run()
 
 
 class Evaluation:
@@ -124,15 +123,8 @@ class Evaluation:
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, 1)
         self.pace = Pace()
-        full, tail = divmod(samples.count, self.batch_size)
-        self.batches = [((self.batch_size, 0), full), ((tail, 0), int(tail > 0))]
-        most = MOST
-        if by_length is not None:
-            lengths = by_length.arrange(self.order, self.batch_size).tolist()
-            sizes = [self.batch_size] * full + [tail] * (tail > 0)
-            each = groupby(zip(sizes, lengths, strict=True))
-            self.batches = [(shape, len(list(group))) for shape, group in each]
-            most = 2 * len(by_length.counts)
+        self.batches = batches(self.order, self.batch_size, by_length)
+        most = MOST if by_length is None else 2 * len(by_length.counts)
         self.steps = Steps(self._measure, most)
 
     def _measure(self, size: int, steps: int) -> None:

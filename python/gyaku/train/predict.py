@@ -10,11 +10,12 @@ import numpy as np
 
 from gyaku import memory
 from gyaku.backend import _core, active
-from gyaku.checks import whole
+from gyaku.checks import truth, whole
 from gyaku.train.advice import advise_on_bytes
+from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.dataset import checked_inputs, checked_lengths
-from gyaku.train.samples import gather, gather_lengths
+from gyaku.train.samples import Samples, gather, gather_lengths
 from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ LARGEST = 1 << 23
 
 
 @verb
-def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int = 512) -> Any:
+def predict(
+    self: Trainee,
+    x: object,
+    *,
+    lengths: object = None,
+    batch_size: int = 512,
+    by_length: bool = False,
+) -> Any:
     """Return the outputs of any number of samples.
 
     Parameters
@@ -45,6 +53,9 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
         Lengths of padded sequences, as in `fit`.
     batch_size : int
         Samples per batch; the outputs do not depend on it.
+    by_length : bool
+        Whether to sort sequences by length and to cut each batch behind its longest one, as in
+        `fit`; the outputs are in the order of the samples all the same.
 
     Returns
     -------
@@ -66,15 +77,17 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
     shape on, a recorded program gives the same bits in less time.
     """
     size = whole("predict", "batch_size", batch_size)
+    by_length = truth("predict", "by_length", by_length)
     given = checked_inputs("predict", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     advise_on_bytes("predict", self, passes, given)
-    self.adopt(passes)
     known = checked_lengths("predict", self, passes, lengths, given)
-    if len(given[0]) <= size:
+    sorting = ByLength("predict", passes, Samples(given, (), lengths=known)) if by_length else None
+    self.adopt(passes)
+    if len(given[0]) <= size and sorting is None:
         found = _at_once(self, given, known)
     else:
-        found = Prediction(self, given, size, known).run()
+        found = Prediction(self, given, size, known, sorting).run()
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -170,24 +183,32 @@ class Prediction:
         Samples per step.
     lengths : sequence of ndarray of int64 or None
         Lengths of the inputs that are padded sequences; () if none is.
+    by_length : ByLength or None
+        Batches of sequences of similar lengths, if there are to be any.
     """
 
     def __init__(
-        self, model: Trainee, x: Sequence[NDArray[Any]], batch_size: int, lengths: Lengths = ()
+        self,
+        model: Trainee,
+        x: Sequence[NDArray[Any]],
+        batch_size: int,
+        lengths: Lengths = (),
+        by_length: ByLength | None = None,
     ) -> None:
         self.model, self.x, self.lengths = model, x, lengths
-        self.count = len(x[0])
-        self.batch_size = min(batch_size, self.count)
+        self.count, self.is_sorted = len(x[0]), by_length is not None
         self.order = np.arange(self.count)
+        self.batches = batches(self.order, min(batch_size, self.count), by_length)
         self.cursor = memory.zeros((1,), np.int64)
-        self.steps = Steps(self._predict)
-        self.outputs: dict[int, list[NDArray[Any]]] = {}
+        self.steps = Steps(self._predict, MOST if by_length is None else 2 * len(by_length.counts))
+        self.outputs: dict[tuple[int, int], list[NDArray[Any]]] = {}
 
-    def _predict(self, size: int) -> list[NDArray[Any]]:
+    def _predict(self, size: int, steps: int) -> list[NDArray[Any]]:
         """Predict one batch; replay fills the same outputs again."""
-        x = gather(self.x, self.order, self.cursor, size, self.model.dtype)
+        place = self.order, self.cursor, size, self.model.dtype, ()
+        x = gather(self.x, *place, [steps] * len(self.x))
         lengths = gather_lengths(self.lengths, self.order, self.cursor, size)
-        self.outputs[size] = y = self.model.run_forward(x, lengths=lengths)
+        self.outputs[size, steps] = y = self.model.run_forward(x, lengths=lengths)
         return y
 
     def run(self) -> list[NDArray[Any]]:
@@ -200,11 +221,18 @@ class Prediction:
         """
         dtype = self.model.dtype
         shapes = self.model.passes(()).output_shapes_of(self.x[0].shape[1:])
-        results = [np.empty((self.count, *shape), dtype) for shape in shapes]
-        for start in range(0, self.count, self.batch_size):
-            self.cursor[0] = start
-            size = min(self.batch_size, self.count - start)
-            repeat([(self.steps.of(size), 1)])
-            for result, output in zip(results, self.outputs[size], strict=True):
-                result[start : start + size] = output
+        results = [np.zeros((self.count, *shape), dtype) for shape in shapes]
+        start = 0
+        for shape, count in self.batches:
+            for _ in range(count):
+                self.cursor[0] = start
+                repeat([(self.steps.of(*shape), 1)])
+                rows: Any = slice(start, start := start + shape[0])
+                if self.is_sorted:
+                    rows = self.order[rows]
+                for result, output in zip(results, self.outputs[shape], strict=True):
+                    if output.shape[1:] == result.shape[1:]:
+                        result[rows] = output
+                    else:  # steps behind those of the batch stay zero
+                        result[rows, : output.shape[1]] = output
         return results

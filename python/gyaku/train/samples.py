@@ -275,7 +275,8 @@ def inputs(
         and (len(x) and x.flags.carray and _core.is_finite(x))
     ):
         return x
-    array = real(owner, name, x)
+    words = "; words become ids by a gyaku.data.Vocabulary" if kind else ""
+    array = real(owner, name, x, names=words)
     if array.ndim < 2:
         hint = "" if shape is None else misfit(name, array.shape, shape)
         hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
