@@ -81,6 +81,7 @@ class Graph(Strict, Block):
     input_dtypes: tuple[str, ...]
     built: bool = False
     scales_bytes: bool = False
+    metadata: dict[str, Any]
     input_shape: Any = None
     output_shape: Any = ()
     input_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -112,6 +113,7 @@ class Graph(Strict, Block):
         self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
         self.flat_buffers = self.flat_params
         self.captured: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self.lock = RLock()
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
         self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
