@@ -177,8 +177,12 @@ def test_evaluate_prints_accuracy_and_confusions(model: Path, here: Command) -> 
     done = here("evaluate", model)
     assert done.returncode == 0
     assert "on the 359 test images of digits:" in done.stdout
-    counts = [line.split()[1:] for line in done.stdout.splitlines()[-10:]]
+    lines = done.stdout.splitlines()
+    start = lines.index("is     0   1   2   3   4   5   6   7   8   9") + 1
+    counts = [line.split()[1:] for line in lines[start : start + 10]]
     assert sum(int(count) for row in counts for count in row if count != ".") == 359
+    wrong = int(done.stdout.split(" of 359 right")[0].rsplit("(")[-1]) < 359
+    assert ("the worst cases:" in lines) == wrong
     train = here("evaluate", model, "--split", "train", "--json")
     assert json.loads(train.stdout)["images"] == 1438
 
@@ -236,24 +240,39 @@ def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path, here: Co
 
 @pytest.mark.parametrize(
     ("factor", "dtype", "largest"),
-    [(257, np.uint16, "65535"), (1 / 255, np.float64, "1"), (16 / 255, np.uint8, "16")],
-    ids=["16 bits", "shares", "counts"],
+    [(257, np.uint16, "65535, pixels of 16 bits"), (1 / 255, np.float64, "1, fractions")],
+    ids=["16 bits", "fractions"],
 )
-def test_pixels_on_another_scale_are_taken_at_their_value_with_advice(
-    model: Path, tmp_path: Path, factor: float, dtype: Any, largest: str
+def test_pixels_on_another_scale_are_brought_to_that_of_the_model(
+    model: Path, tmp_path: Path, here: Command, factor: float, dtype: Any, largest: str
 ) -> None:
     _, (x, _) = gk.data.digits()
-    values = (x[3] * np.float64(factor)).round(6).astype(dtype)
-    np.save(tmp_path / "own.npy", values)
-    done = gyaku("predict", model, "own.npy", "--json", cwd=tmp_path)
+    np.save(tmp_path / "own.npy", (x[3] * np.float64(factor)).astype(dtype))
+    done = here("predict", model, "own.npy", "--json")
+    said = f"own.npy holds values up to {largest}; they are scaled to 0 to 255"
+    assert done.stderr == f"gyaku predict: {said}\n"
+    np.save(tmp_path / "bytes.npy", x[3])
+    expected = json.loads(here("predict", model, "bytes.npy", "--json").stdout)[0]["probabilities"]
+    assert json.loads(done.stdout)[0]["probabilities"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_resized_image_keeps_its_values(model: Path, tmp_path: Path, here: Command) -> None:
+    _, (x, _) = gk.data.digits()
+    np.save(tmp_path / "own.npy", np.clip(x[3] + 0.25, 0, 255))
+    done = here("predict", model, "own.npy")
+    assert done.stderr == ""
+    assert "The model says 7." in done.stdout
+
+
+def test_counts_are_taken_at_their_value_with_advice(
+    model: Path, tmp_path: Path, here: Command
+) -> None:
+    _, (x, _) = gk.data.digits()
+    np.save(tmp_path / "own.npy", (x[3] / 255 * 16).round().astype(np.uint8))
+    done = here("predict", model, "own.npy", "--json")
     assert done.stderr == (
-        f"gyaku predict: own.npy holds values up to {largest}, but the model takes values from 0 to"
-        " 255\n"
+        "gyaku predict: own.npy holds values up to 16, but the model takes values from 0 to 255\n"
     )
-    outputs = gk.load(model).predict(values[np.newaxis]).astype(float)
-    sure = np.exp(outputs - outputs.max())
-    found = json.loads(done.stdout)[0]["probabilities"]
-    np.testing.assert_allclose(found, (sure / sure.sum())[0], atol=1e-6)
 
 
 def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
