@@ -180,13 +180,13 @@ class Columns:
         if self.classes is None:
             return _encoded(table, Column(self.target, None))[:, 0]
         texts = class_names(table.column(self.target), table.numbers(self.target))
-        return _places(table, self.target, texts, self.classes, "classes")
+        return _places(table, self.target, texts, self.classes)
 
 
 def _encoded(table: Table, column: Column) -> NDArray[np.float64]:
     if column.categories is not None:
         texts = table.column(column.name)
-        places = _places(table, column.name, texts, column.categories, "categories")
+        places = _places(table, column.name, texts, column.categories)
         encoded: NDArray[np.float64] = np.eye(column.width)[places]
         return encoded
     numbers = table.numbers(column.name)
@@ -200,15 +200,15 @@ def _encoded(table: Table, column: Column) -> NDArray[np.float64]:
 
 
 def _places(
-    table: Table, name: str, texts: Sequence[str], known: Sequence[str], kind: str
+    table: Table, name: str, texts: Sequence[str], known: Sequence[str]
 ) -> NDArray[np.int64]:
     """Return the index of each text among the known ones."""
     index = {text: place for place, text in enumerate(known)}
     for row, text in enumerate(texts):
         if text not in index:
             raise FileError(
-                f"{table.path} holds {text!r} in column {name!r} in line {table.lines[row]}, but"
-                f" the model's {kind} there are {listed(known)}"
+                f"{table.path} holds {text!r} in column {name!r}, line {table.lines[row]}, known"
+                f" there are {listed(known)}"
             )
     return np.array([index[text] for text in texts], np.int64)
 

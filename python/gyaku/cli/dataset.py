@@ -239,13 +239,14 @@ def _of_folder(path: Path, arguments: argparse.Namespace) -> Data:
 
 def _of_arrays(path: Path, arguments: argparse.Namespace) -> Data:
     arrays = numpy_arrays(path)
+    parts: list[NDArray[Any]] = []
     names = ("x_train", "y_train", "x_test", "y_test")
     if all(name in arrays for name in names):
         x, y, x_test, y_test = (arrays[name] for name in names)
         x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
-        train, test = np.split(np.arange(len(x)), [len(x) - len(x_test)])
+        parts = np.split(np.arange(len(x)), [len(x) - len(x_test)])
     elif "x" in arrays and "y" in arrays:
-        x, y, train, test = arrays["x"], arrays["y"], None, None
+        x, y = arrays["x"], arrays["y"]
     else:
         raise FileError(
             f"{path} holds {listed([*arrays]) or 'nothing'}; the arrays must be called x and y, or"
@@ -260,8 +261,7 @@ def _of_arrays(path: Path, arguments: argparse.Namespace) -> Data:
         raise FileError(f"{path} holds values in x that are not finite")
     x = x[..., np.newaxis] if x.ndim == 3 and x.dtype == np.uint8 else x
     y, classes = _array_targets(path, y, arguments.task)
-    if train is None:
-        train, test = _split(path, x, y, arguments)
+    train, test = parts or _split(path, x, y, arguments)
     images = x.dtype == np.uint8 and x.ndim == 4
     told = (
         f"{path}: {len(train):,} samples of shape {x.shape[1:]} to train on, {len(test):,} to test"
@@ -281,6 +281,13 @@ def _array_targets(
     path: Path, y: NDArray[Any], task: str | None
 ) -> tuple[NDArray[Any], list[str] | None]:
     """Return class numbers and class names, or numbers and None, by the rule of tables."""
+    table = _column(path, y)
+    classes = classes_of(table, "y", task)
+    return Columns([], "y", classes, []).targets(table), classes
+
+
+def _column(path: Path, y: NDArray[Any]) -> Table:
+    """Return targets as the column y of a table."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "biufU":
@@ -288,10 +295,7 @@ def _array_targets(
             f"{path} must hold a class or a number for each sample as y, got {y.dtype} of shape"
             f" {y.shape}"
         )
-    texts = [str(value) for value in y.tolist()]
-    table = Table(path, {"y": texts}, list(range(len(y))))
-    columns = Columns([], "y", classes_of(table, "y", task), [])
-    return columns.targets(table), columns.classes and list(columns.classes)
+    return Table(path, {"y": [str(value) for value in y.tolist()]}, list(range(len(y))))
 
 
 def samples_with_targets(
@@ -322,20 +326,19 @@ def samples_with_targets(
     """
     if path.is_dir():
         (x, y), names, files = image_folder(path, shape)  # type: ignore[arg-type]
-        texts = [names[label] for label in y]
+        table = _column(path, np.array(names)[y])
         places = [str(file.relative_to(path)) for file in files]
     else:
         arrays = numpy_arrays(path)
         if not {"x", "y"} <= arrays.keys():
             raise FileError(f"{path} must hold arrays x and y, or be a folder of pictures")
-        x, texts = arrays["x"], [str(value) for value in arrays["y"].tolist()]
+        x, table = arrays["x"], _column(path, arrays["y"])
         places = [f"row {row}" for row in range(len(x))]
         if x.shape[1:] != shape and (*x.shape[1:], 1) == shape:
             x = x[..., np.newaxis]
-        if x.shape[1:] != shape or len(texts) != len(x):
+        if x.shape[1:] != shape or len(table) != len(x):
             raise FileError(
-                f"{path} holds x of shape {x.shape} and {len(texts)} targets, the model takes"
+                f"{path} holds x of shape {x.shape} and {len(table)} targets, the model takes"
                 f" samples of shape {shape}"
             )
-    table = Table(path, {"y": texts}, list(range(len(x))))
     return x, Columns([], "y", classes, []).targets(table), places

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -44,7 +46,7 @@ def found_digit(grey: Image, height: int, width: int) -> tuple[Pixels, int]:
     return _centred(*_strokes(ink, chosen), height, width), beside
 
 
-def _filtered(pixels: Pixels, *names_and_sizes: tuple[str, int]) -> Pixels:
+def _filtered(pixels: NDArray[Any], *names_and_sizes: tuple[str, int]) -> Pixels:
     """Return an image behind filters of Pillow."""
     from PIL import Image, ImageFilter
 
@@ -74,10 +76,10 @@ def _ink(pixels: Pixels) -> Pixels:
     scale = _COARSE / max(pixels.shape)
     coarse = [max(1, round(side * scale)) for side in pixels.shape]
     size = _COARSE // 3 | 1
-    paper = _filtered(
-        _resized(even, *coarse), ("MaxFilter", size), ("MinFilter", size), ("BoxBlur", 2)
-    )
-    share: Pixels = even / np.maximum(_resized(paper, *pixels.shape, "BILINEAR"), 8)
+    closing = ("MaxFilter", size), ("MinFilter", size), ("BoxBlur", 2)
+    paper = _filtered(_resized(even, coarse[0], coarse[1]), *closing)
+    height, width = even.shape
+    share: Pixels = even / np.maximum(_resized(paper, height, width, "BILINEAR"), 8)
     return np.clip(1 - share, 0, 1)
 
 
@@ -87,9 +89,10 @@ def _surface(pixels: Pixels) -> Pixels:
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     used = np.maximum(np.abs(x), np.abs(y)) > 0.8
+    surface: Pixels = pixels
     for _ in range(4):
         weights, *_ = np.linalg.lstsq(terms[used], pixels[used], rcond=None)
-        surface: Pixels = terms @ weights
+        surface = terms @ weights
         away = np.abs(pixels - surface)
         used &= away <= max(4.0, 2 * float(np.median(away[used])))
     return np.clip(surface, 0, 255)

@@ -78,7 +78,8 @@ def _in_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     full = next((each for each in steps if largest <= each), largest)
     if pixels.dtype.itemsize == 2:
         full = 65535.0
-    return np.round(np.clip(pixels, 0, None) * (255 / full)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.round(np.clip(pixels, 0, None) * (255 / full)).astype(np.uint8)
+    return scaled
 
 
 def read_digit(

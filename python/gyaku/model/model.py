@@ -475,7 +475,7 @@ class Model(Graph):
             batch_size=batch_size,
             steps=steps,
         )
-        return profile(training, steps)
+        return profile(self, training, steps)
 
     def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
         """Write architecture and weights to a safetensors file, whole or not at all.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import zip_longest
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING
+
+from gyaku.train.progress import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Table", "quantity"]
+
+_LEAST = 8
+"""Least width of a column of a table that is too wide."""
 
 
 class Table:
@@ -47,14 +55,32 @@ class Table:
         self.footer = footer
 
     def __str__(self) -> str:
+        return self.text(columns(sys.stdout))
+
+    def text(self, width: int = 0) -> str:
+        """Return the table as text.
+
+        Parameters
+        ----------
+        width : int
+            Largest number of characters of a line, into which cells are broken; 0 for any.
+
+        Returns
+        -------
+        str
+            The lines.
+        """
         table = [self.header, *self.rows]
         widths = [max(len(row[column]) for row in table) for column in range(len(self.header))]
-        table.insert(1, ["-" * width for width in widths])
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in table
-        ]
-        return "\n".join(filter(None, [self.title, *lines, self.footer]))
+        excess = sum(widths) + 2 * (len(widths) - 1) - width if width else 0
+        for _ in range(max(0, excess)):
+            widest = max(range(len(widths)), key=widths.__getitem__)
+            widths[widest] = max(_LEAST, widths[widest] - 1)
+        lines = [line for row in table for line in _lines(row, widths)]
+        rule = "  ".join("-" * each for each in widths)
+        lines.insert(len(_lines(self.header, widths)), rule)
+        around = [_wrapped(text, width) for text in (self.title, self.footer)]
+        return "\n".join(filter(None, [around[0], *lines, around[1]]))
 
     def __repr__(self) -> str:
         return str(self)
@@ -71,6 +97,31 @@ class Table:
             f"<thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"
             f"<p>{escape(self.footer)}</p>"
         )
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return a row as lines of text; a cell that is too wide continues in the next one."""
+    cells = [_broken(cell, width) for cell, width in zip(row, widths, strict=True)]
+    lines = zip_longest(*cells, fillvalue="")
+    return ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
+
+
+def _broken(cell: str, width: int) -> list[str]:
+    """Break a cell at spaces, and behind the dots of a path."""
+    if len(cell) <= width:
+        return [cell]
+    return [line.replace(". ", ".") for line in wrap(cell.replace(".", ". "), width)]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Break the lines of a text that are too long."""
+    if not width:
+        return text
+    return "\n".join(fill(line, width) for line in text.splitlines())
 
 
 def quantity(value: float, unit: str) -> str:
