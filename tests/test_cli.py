@@ -267,6 +267,22 @@ def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_predict_says_when_it_doubts(tmp_path: Path, here: Command) -> None:
+    unsure = gk.models.linear()
+    unsure.build((8, 8, 1))
+    unsure.flat_params[...] = 0
+    unsure.save(tmp_path / "unsure.safetensors")
+    _, (x, _) = gk.data.digits()
+    two = np.kron(np.hstack([x[3, ..., 0], x[3, ..., 0]]), np.ones((20, 20), np.uint8))
+    Image.fromarray(np.pad(two, 40)).save(tmp_path / "two.png")
+    done = gyaku("predict", "unsure.safetensors", "two.png", cwd=tmp_path)
+    assert "The model says 0, and doubts it." in done.stdout
+    assert done.stderr.startswith("gyaku predict: two.png shows 2 shapes side by side, of which")
+    assert done.stderr.count("\n") == 1
+    done = here("predict", "unsure.safetensors", "--index", "0", "1")
+    assert all(line.endswith("doubtful") for line in done.stdout.splitlines())
+
+
 def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path, here: Command) -> None:
     _, (x, y) = gk.data.digits()
     np.save(tmp_path / "many.npy", x[:20])

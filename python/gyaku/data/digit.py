@@ -19,6 +19,7 @@ __all__ = ["found_digit"]
 _SIDE = 256  # pixels of the longer side while the digit is searched
 _COARSE = 64  # of the estimate of the paper
 _SPECK = 0.05  # area of a speck, relative to that of the largest shape
+_LEAST_ON_SHEET = 0.25  # height of a digit, relative to that of its sheet
 _STROKE = 0.1  # least width of a stroke, relative to the height of the digit
 
 
@@ -40,10 +41,40 @@ def found_digit(grey: Image, height: int, width: int) -> tuple[Pixels, int]:
         Number of further shapes beside the digit.
     """
     factor = -(-max(grey.size) // _SIDE)
-    ink = _ink(np.asarray(grey.reduce(factor) if factor > 1 else grey, np.float64))
-    labels, areas = _shapes(ink > _threshold(ink))
-    chosen, beside = _digit(labels, areas)
+    pixels = np.asarray(grey.reduce(factor) if factor > 1 else grey, np.float64)
+    ink, chosen, beside = _found(pixels)
+    if _is_sheet(chosen):
+        inside, sheet_height = _on_sheet(pixels, chosen)
+        on_it = _found(inside)
+        if np.ptp(np.flatnonzero(on_it[1].any(axis=1))) > _LEAST_ON_SHEET * sheet_height:
+            ink, chosen, beside = on_it
     return _centred(*_strokes(ink, chosen), height, width), beside
+
+
+def _found(pixels: Pixels) -> tuple[Pixels, NDArray[np.bool_], int]:
+    """Return the ink, the pixels of the digit, and the number of shapes beside it."""
+    ink = _ink(pixels)
+    labels, areas = _shapes(ink > _threshold(ink))
+    return ink, *_digit(labels, areas)
+
+
+def _is_sheet(chosen: NDArray[np.bool_]) -> bool:
+    """Return whether the shape that was found may be the paper itself, on a dark table."""
+    rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    is_wide = 0.4 < height / width < 2.5
+    return bool(is_wide and chosen.sum() > max(0.6 * height * width, 0.1 * chosen.size))
+
+
+def _on_sheet(pixels: Pixels, sheet: NDArray[np.bool_]) -> tuple[Pixels, int]:
+    """Return the inside of a sheet, on a ground of its brightness, and the height of the sheet."""
+    along = [np.maximum.accumulate(sheet, axis) for axis in (0, 1)]
+    back = [np.flip(np.maximum.accumulate(np.flip(sheet, axis), axis), axis) for axis in (0, 1)]
+    filled = np.logical_and.reduce([*along, *back])  # between its edges in all four directions
+    rows = np.flatnonzero(sheet.any(axis=1))
+    height = int(np.ptp(rows)) + 1
+    inner = _filtered(255.0 * filled, ("MinFilter", max(3, height // 20 | 1))) > 0
+    return np.where(inner, pixels, np.median(pixels[sheet])), height
 
 
 def _filtered(pixels: NDArray[Any], *names_and_sizes: tuple[str, int]) -> Pixels:
