@@ -11,7 +11,7 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from gyaku.names import KEYWORDS, closest, snake_case, suggestion
+from gyaku.names import KEYWORDS, closest, hint, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +57,8 @@ def _checking(init: Any) -> Any:
             if meant in names:
                 options[meant] = options.pop(name)
             elif not flags & _VARKEYWORDS:
-                hint = suggestion(name, names) or f"; it takes {', '.join(names) or 'none'}"
-                raise TypeError(f"{owner} has no argument {name!r}{hint}")
+                close = hint(name, names) or f"; it takes {', '.join(names) or 'none'}"
+                raise TypeError(f"{owner} has no argument {name!r}{close}")
         if len(given) > places and not flags & _VARARGS:
             raise TypeError(_too_many(owner, names, places, len(given)))
         taken = names[: min(len(given), places)]
@@ -158,6 +158,11 @@ class Strict(Documented):
                 self._admit(name)
             object.__setattr__(self, name, value)
 
+        def __getattr__(self, name: str) -> object:
+            known = () if name.startswith("_") else [each for each in dir(self) if each[0] != "_"]
+            close = hint(name, known) if known else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{close}")
+
     def _admit(self, name: str) -> None:
         """Allow a new attribute, or raise if it must be a mistake."""
         cls = type(self)
@@ -170,8 +175,8 @@ class Strict(Documented):
             if cls._builtin and not close:
                 close = closest(name, [each for each in cls._attributes if each[0] != "_"])
             if cls._builtin or close:
-                hint = f", did you mean {close!r}?" if close else ""
-                raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint}")
+                meant = f", did you mean {close!r}?" if close else ""
+                raise AttributeError(f"{cls.__name__} has no attribute {name!r}{meant}")
         cls._attributes.add(name)
 
 

@@ -102,8 +102,10 @@ def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray
     if not (single or several):
         wanted = " x ".join(map(str, shape))
         found = " x ".join(map(str, values.shape)) or "1"
+        labels = values.ndim == 2 and values.shape[1] == size + 1
         raise FileError(
             f"{path} holds {found} values, the model takes samples of {wanted} (or rows of {size})"
+            f"{'; leave out the column of labels' if labels else ''}"
         )
     samples = values.reshape(-1, *shape)
     if not np.isfinite(samples).all():
