@@ -221,8 +221,8 @@ def listing(
             owners.of(task),
             quantity(task["flops"], "FLOP"),
             quantity(task["bytes"], "B"),
-            " + ".join(quantity(size, "B") for _, size in task["reads"]),
-            " + ".join(quantity(size, "B") for _, size in task["writes"]),
+            quantity(sum(size for _, size in task["reads"]), "B"),
+            quantity(sum(size for _, size in task["writes"]), "B"),
             "all" if task.get("shared") else "one",
         ]
         for index, task in enumerate(tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import zip_longest
 from textwrap import fill, wrap
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "quantity"]
 
+_PIECES = re.compile(r".+?(?:\s+|[._](?=[a-z])|$)")
+_INDENT = "  "
 _LEAST = 8
-"""Least width of a column of a table that is too wide."""
+"""Least width of a column of a table that is too wide, half of that of the first."""
 
 
 class Table:
@@ -71,16 +74,23 @@ class Table:
             The lines.
         """
         table = [self.header, *self.rows]
-        widths = [max(len(row[column]) for row in table) for column in range(len(self.header))]
-        excess = sum(widths) + 2 * (len(widths) - 1) - width if width else 0
-        for _ in range(max(0, excess)):
-            widest = max(range(len(widths)), key=widths.__getitem__)
-            widths[widest] = max(_LEAST, widths[widest] - 1)
-        lines = [line for row in table for line in _lines(row, widths)]
-        rule = "  ".join("-" * each for each in widths)
-        lines.insert(len(_lines(self.header, widths)), rule)
-        around = [_wrapped(text, width) for text in (self.title, self.footer)]
-        return "\n".join(filter(None, [around[0], *lines, around[1]]))
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        if width and not _shrink(widths, width):
+            lines = [line for row in self.rows for line in self._stacked(row, width)]
+        else:
+            lines = [line for row in table for line in _lines(row, widths)]
+            rule = "  ".join("-" * each for each in widths)
+            lines.insert(len(_lines(self.header, widths)), rule)
+        title, footer = (_wrapped(text, width) for text in (self.title, self.footer))
+        return "\n".join(filter(None, [title, *lines, footer]))
+
+    def _stacked(self, row: Sequence[str], width: int) -> list[str]:
+        """Return a row as its first cell, and below it the others with their names."""
+        first, *others = row
+        named = zip(self.header[1:], others, strict=True)
+        text = ", ".join(f"{name} {cell}" for name, cell in named if cell)
+        below = wrap(text, width, initial_indent="    ", subsequent_indent="    ")
+        return [*_broken(first, width), *below]
 
     def __repr__(self) -> str:
         return str(self)
@@ -99,6 +109,18 @@ class Table:
         )
 
 
+def _shrink(widths: list[int], limit: int) -> bool:
+    """Narrow the widest columns of a table that is too wide; return whether it fits then."""
+    least = [min(width, _LEAST if place else 2 * _LEAST) for place, width in enumerate(widths)]
+    gaps = 2 * (len(widths) - 1)
+    while sum(widths) + gaps > limit:
+        spare = [width if width > few else 0 for width, few in zip(widths, least, strict=True)]
+        if not any(spare):
+            return False
+        widths[spare.index(max(spare))] -= 1
+    return True
+
+
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return a row as lines of text; a cell that is too wide continues in the next one."""
     cells = [_broken(cell, width) for cell, width in zip(row, widths, strict=True)]
@@ -107,10 +129,15 @@ def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _broken(cell: str, width: int) -> list[str]:
-    """Break a cell at spaces, and behind the dots of a path."""
-    if len(cell) <= width:
-        return [cell]
-    return [line.replace(". ", ".") for line in wrap(cell.replace(".", ". "), width)]
+    """Break a cell at spaces, and within a path or a name of several words."""
+    lines = [""]
+    for piece in _PIECES.findall(cell):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append(_INDENT)
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > width:  # a word longer than the column
+            lines[-1:] = [lines[-1][:width], _INDENT + lines[-1][width:]]
+    return [line.rstrip() for line in lines]
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
