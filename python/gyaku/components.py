@@ -124,6 +124,22 @@ class Table(dict[str, type[T]]):
         self.key = key
 
 
+class _MissingAttributeError(AttributeError):
+    """Error of an attribute that is asked for, whose hint is found when it is shown."""
+
+    def __init__(self, owner: object, attribute: str) -> None:
+        super().__init__(name=attribute, obj=owner)
+
+    def __str__(self) -> str:
+        name, known = str(self.name), [each for each in dir(self.obj) if each[0] != "_"]
+        close = "" if name.startswith("_") else hint(name, known)
+        return f"{type(self.obj).__name__} has no attribute {name!r}{close}"
+
+
+# As a traceback shows it.
+_MissingAttributeError.__module__, _MissingAttributeError.__qualname__ = "builtins", "AttributeError"
+
+
 class Strict(Documented):
     """An object that refuses attributes that it does not know.
 
@@ -159,9 +175,7 @@ class Strict(Documented):
             object.__setattr__(self, name, value)
 
         def __getattr__(self, name: str) -> object:
-            known = () if name.startswith("_") else [each for each in dir(self) if each[0] != "_"]
-            close = hint(name, known) if known else ""
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{close}")
+            raise _MissingAttributeError(self, name)
 
     def _admit(self, name: str) -> None:
         """Allow a new attribute, or raise if it must be a mistake."""
