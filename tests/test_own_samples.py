@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from test_readme import blocks, commands
 
 import gyaku as gk
 from child import Command
@@ -206,3 +207,15 @@ def test_classes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert found([str(i) for i in range(21)] * 2, "classification") == [str(i) for i in range(21)]
     assert found(["1", "2"] * 9, "regression") is None
     assert found(["1.5", "2"] * 9) is None
+
+
+def test_the_commands_of_the_page_run(tmp_path: Path, here: Command) -> None:
+    page = "docs/command-line.md"
+    exec("\n".join(blocks(page, "python")), {})
+    for command in commands(page):
+        done = here(*command.split()[1:])
+        assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "prices.csv").read_text().splitlines()) == 51
+    (tmp_path / "settings.toml").write_text(*blocks(page, "toml"))
+    found = result(here("train", "settings.toml", "--epochs", "2", "--json", "--quiet"))
+    assert found["epochs"] == 2

@@ -136,8 +136,8 @@ class _MissingAttributeError(AttributeError):
         return f"{type(self.obj).__name__} has no attribute {name!r}{close}"
 
 
-# As a traceback shows it.
-_MissingAttributeError.__module__, _MissingAttributeError.__qualname__ = "builtins", "AttributeError"
+_MissingAttributeError.__module__ = "builtins"  # as a traceback shows it
+_MissingAttributeError.__qualname__ = "AttributeError"
 
 
 class Strict(Documented):
