@@ -20,6 +20,7 @@ TABLES = {".csv", ".tsv", ".txt"}
 """Suffixes of tables."""
 
 _MISSING = {"", "na", "n/a", "nan", "null", "?"}
+_LONGEST = max(map(len, _MISSING))
 _TRUTH = {"true": 1.0, "false": 0.0}
 _SHOWN = 12
 
@@ -43,6 +44,7 @@ class Table:
         self, path: Path, cells: dict[str, list[str]], lines: list[int], comma: bool = False
     ) -> None:
         self.path, self.cells, self.lines, self.comma = path, cells, lines, comma
+        self._numbers: dict[str, list[float | None]] = {}
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -82,7 +84,12 @@ class Table:
         list of float or None
             A number for each row, None for any other text.
         """
-        return [as_number(text, comma=self.comma) for text in self.column(name)]
+        if name not in self._numbers:
+            texts = self.column(name)
+            self._numbers[name] = _plain_numbers(texts) or [
+                as_number(text, comma=self.comma) for text in texts
+            ]
+        return self._numbers[name]
 
     def missing(self, names: Iterable[str]) -> list[tuple[int, str]]:
         """Return the places of missing values.
@@ -101,7 +108,7 @@ class Table:
             (row, name)
             for name in names
             for row, text in enumerate(self.column(name))
-            if text.lower() in _MISSING
+            if len(text) <= _LONGEST and text.lower() in _MISSING
         ]
         return sorted(places, key=lambda place: place[0])
 
@@ -144,6 +151,15 @@ class Table:
         """
         cells = {name: [column[row] for row in rows] for name, column in self.cells.items()}
         return Table(self.path, cells, [self.lines[row] for row in rows], self.comma)
+
+
+def _plain_numbers(texts: Sequence[str]) -> list[float | None]:
+    """Return the numbers of texts that are all finite numbers, [] otherwise."""
+    try:
+        numbers = [*map(float, texts)]
+    except ValueError:
+        return []
+    return [*numbers] if all(map(math.isfinite, numbers)) and "_" not in "".join(texts) else []
 
 
 def as_number(text: str, *, comma: bool = False) -> float | None:
