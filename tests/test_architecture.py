@@ -42,6 +42,7 @@ IMPORTS = {
     "checks": [],
     "components": ["names"],
     "files": [],
+    "terminal": [],
     "diagram": ["files"],
     "backend": ["_core", "reference"],
     "threads": ["_core", "checks"],
@@ -64,12 +65,12 @@ IMPORTS = {
     "plots": ["checks", "layers", "losses", "names"],
     "train": [
         *["backend", "callbacks", "checks", "components", "data", "history", "losses", "memory"],
-        *["metrics", "names", "ops", "optim", "threads"],
+        *["metrics", "names", "ops", "optim", "terminal", "threads"],
     ],
     "model": [
         *["_core", "backend", "checks", "components", "diagram", "files", "init", "interop"],
         *["layers", "losses", "memory", "metrics", "names", "ops", "optim", "schedules"],
-        *["symbolic", "train", "windows"],
+        *["symbolic", "terminal", "train", "windows"],
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "train"],
     "dlfs": ["data", "ops"],

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
-from gyaku.train.progress import columns
+from gyaku.terminal import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from gyaku.components import Documented
+from gyaku.terminal import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, TextIO
+    from typing import Any
 
-__all__ = ["Bar", "Lines", "Progress", "columns", "progress"]
+__all__ = ["Bar", "Lines", "Progress", "progress"]
 
 _LINES = 200
 """Largest number of epochs with a line each; of more, about half as many lines are shown."""
@@ -21,22 +21,6 @@ _BAR = 8
 """Least width of the bar, in a line that is shared with metrics."""
 _LEFT, _RATE = len(" 1:00:00 left,"), len(" 99.9k samples/s,")
 _VALIDATED = "val_"
-
-
-def columns(stream: TextIO | None) -> int:
-    """Return the width of a terminal.
-
-    Parameters
-    ----------
-    stream : text file or None
-        An output stream, such as ``sys.stdout``; None without a console.
-
-    Returns
-    -------
-    int
-        Its number of columns; 0 if it is no terminal, and any width will do.
-    """
-    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else 0
 
 
 class Progress(Documented):
