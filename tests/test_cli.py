@@ -315,6 +315,14 @@ def test_info_shows_the_machine(tmp_path: Path) -> None:
     assert facts["isa"] in facts["isas"]
 
 
+def test_info_tells_of_a_data_folder_that_is_missing(
+    here: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = tmp_path / "nowhere"
+    monkeypatch.setenv("GYAKU_DATA", str(missing))
+    assert f"{missing} (there is no such folder)\n" in here("info", "--no-measure").stdout
+
+
 def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
     done = gyaku("info", "--no-measure", cwd=tmp_path, GYAKU_NUM_THREADS="1024")
     assert done.returncode == 0

@@ -189,6 +189,7 @@ TRAINING = {
     "train empty": "empty must hold a folder with pictures for each class, two at least; it has n",
     "train empty --target a": "--target goes with tables, not with empty",
     "train odd.npz": "odd.npz holds a; the arrays must be called x and y",
+    "train --config houses.csv": "--config must be a file of settings (.toml), got 'houses.csv'",
     "train bad.toml": "bad.toml: unknown setting 'epoch', did you mean 'epochs'?",
     "train broken.toml": "broken.toml is no TOML file: ",
 }

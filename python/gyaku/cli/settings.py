@@ -48,6 +48,9 @@ def with_settings(given: Sequence[str], parser: Parser) -> list[str]:
     """
     joined = [part for each in given for part in _parts(each)]
     files = [each for each in joined if each.lower().endswith(_SUFFIX)]
+    for option, value in zip(joined, [*joined[1:], ""], strict=True):
+        if option == "--config" and value and value not in files:
+            raise UsageError(f"--config must be a file of settings (.toml), got {value!r}")
     if not files:
         return list(given)
     if len(files) > 1:
