@@ -8,9 +8,11 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]  # `here` of conftest.py
 
 # For the process of the tests, not for its children: threads of NumPy, and those of OpenMP that
 # spin while they wait, would take the cores from what is tested.

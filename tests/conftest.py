@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from child import FEW_THREADS
+from child import FEW_THREADS, Command
 
 os.environ |= FEW_THREADS | os.environ  # before NumPy and the extension are loaded
 
@@ -20,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gyaku import _core
 from gyaku.backend import active_backend, use_backend
+from gyaku.cli import main
 
 PROT_NONE = 0
 PAGE = mmap.PAGESIZE
@@ -47,6 +49,7 @@ ANY_ISA = {
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_plots_models"),
     *("test_plots_refusals", "test_mnist_cache", "test_progress"),
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
+    *("test_newcomer", "test_normalization", "test_own_data", "test_own_samples"),
     *("test_build_again", "test_callbacks_ready", "test_continuation", "test_damaged_files"),
     *("test_metrics", "test_frames", "test_fit_options", "test_scorers", "test_bench_contest"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
@@ -140,3 +143,18 @@ def guarded_copy(x: NDArray[Any]) -> NDArray[Any]:
     copy = guarded_empty(x.shape, x.dtype)
     copy[...] = x
     return copy
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Return what runs a command in `tmp_path`, without a process of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run

@@ -94,6 +94,8 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Flatten": LayerCase(gk.Flatten, (2, 3)),
     "Rescaling": LayerCase(lambda: gk.Rescaling(0.3), (2, 3)),
     "Rescaling with an offset": LayerCase(lambda: gk.Rescaling(-0.3, 2.0), (7,)),
+    "Normalization": LayerCase(lambda: gk.Normalization((1.0, -2.0), (0.5, 0.0)), (3, 2), flops=12),
+    "Normalization of all alike": LayerCase(lambda: gk.Normalization(0.5, 2.0), (4,)),
     "Reshape": LayerCase(lambda: gk.Reshape((3, -1)), (6,)),
     "Embedding": LayerCase(lambda: gk.Embedding(7, 3), (5,), vocabulary=7),
     "Embedding with padding": LayerCase(

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from PIL import Image
 
 import gyaku as gk
-from child import interruptible
+from child import Command, interruptible
 from gyaku import _core
 from gyaku.cli import main
 
@@ -38,24 +37,6 @@ def gyaku(
         timeout=timeout,
         check=False,
     )
-
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Return what runs a command in `tmp_path`, without a process of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        code = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -177,8 +158,12 @@ def test_evaluate_prints_accuracy_and_confusions(model: Path, here: Command) -> 
     done = here("evaluate", model)
     assert done.returncode == 0
     assert "on the 359 test images of digits:" in done.stdout
-    counts = [line.split()[1:] for line in done.stdout.splitlines()[-10:]]
+    lines = done.stdout.splitlines()
+    start = lines.index("is     0   1   2   3   4   5   6   7   8   9") + 1
+    counts = [line.split()[1:] for line in lines[start : start + 10]]
     assert sum(int(count) for row in counts for count in row if count != ".") == 359
+    wrong = int(done.stdout.split(" of 359 right")[0].rsplit("(")[-1]) < 359
+    assert ("the worst cases:" in lines) == wrong
     train = here("evaluate", model, "--split", "train", "--json")
     assert json.loads(train.stdout)["images"] == 1438
 
@@ -236,24 +221,39 @@ def test_predict_reads_a_persons_own_files(model: Path, tmp_path: Path, here: Co
 
 @pytest.mark.parametrize(
     ("factor", "dtype", "largest"),
-    [(257, np.uint16, "65535"), (1 / 255, np.float64, "1"), (16 / 255, np.uint8, "16")],
-    ids=["16 bits", "shares", "counts"],
+    [(257, np.uint16, "65535, pixels of 16 bits"), (1 / 255, np.float64, "1, fractions")],
+    ids=["16 bits", "fractions"],
 )
-def test_pixels_on_another_scale_are_taken_at_their_value_with_advice(
-    model: Path, tmp_path: Path, factor: float, dtype: Any, largest: str
+def test_pixels_on_another_scale_are_brought_to_that_of_the_model(
+    model: Path, tmp_path: Path, here: Command, factor: float, dtype: Any, largest: str
 ) -> None:
     _, (x, _) = gk.data.digits()
-    values = (x[3] * np.float64(factor)).round(6).astype(dtype)
-    np.save(tmp_path / "own.npy", values)
-    done = gyaku("predict", model, "own.npy", "--json", cwd=tmp_path)
+    np.save(tmp_path / "own.npy", (x[3] * np.float64(factor)).astype(dtype))
+    done = here("predict", model, "own.npy", "--json")
+    said = f"own.npy holds values up to {largest}; they are scaled to 0 to 255"
+    assert done.stderr == f"gyaku predict: {said}\n"
+    np.save(tmp_path / "bytes.npy", x[3])
+    expected = json.loads(here("predict", model, "bytes.npy", "--json").stdout)[0]["probabilities"]
+    assert json.loads(done.stdout)[0]["probabilities"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_resized_image_keeps_its_values(model: Path, tmp_path: Path, here: Command) -> None:
+    _, (x, _) = gk.data.digits()
+    np.save(tmp_path / "own.npy", np.clip(x[3] + 0.25, 0, 255))
+    done = here("predict", model, "own.npy")
+    assert done.stderr == ""
+    assert "The model says 7." in done.stdout
+
+
+def test_counts_are_taken_at_their_value_with_advice(
+    model: Path, tmp_path: Path, here: Command
+) -> None:
+    _, (x, _) = gk.data.digits()
+    np.save(tmp_path / "own.npy", (x[3] / 255 * 16).round().astype(np.uint8))
+    done = here("predict", model, "own.npy", "--json")
     assert done.stderr == (
-        f"gyaku predict: own.npy holds values up to {largest}, but the model takes values from 0 to"
-        " 255\n"
+        "gyaku predict: own.npy holds values up to 16, but the model takes values from 0 to 255\n"
     )
-    outputs = gk.load(model).predict(values[np.newaxis]).astype(float)
-    sure = np.exp(outputs - outputs.max())
-    found = json.loads(done.stdout)[0]["probabilities"]
-    np.testing.assert_allclose(found, (sure / sure.sum())[0], atol=1e-6)
 
 
 def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
@@ -265,6 +265,22 @@ def test_a_model_that_does_not_scale_says_so(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.startswith("gyaku predict: x holds bytes up to 255, which are")
     assert done.stderr.count("\n") == 1
+
+
+def test_predict_says_when_it_doubts(tmp_path: Path, here: Command) -> None:
+    unsure = gk.models.linear()
+    unsure.build((8, 8, 1))
+    unsure.flat_params[...] = 0
+    unsure.save(tmp_path / "unsure.safetensors")
+    _, (x, _) = gk.data.digits()
+    two = np.kron(np.hstack([x[3, ..., 0], x[3, ..., 0]]), np.ones((20, 20), np.uint8))
+    Image.fromarray(np.pad(two, 40)).save(tmp_path / "two.png")
+    done = gyaku("predict", "unsure.safetensors", "two.png", cwd=tmp_path)
+    assert "The model says 0, and doubts it." in done.stdout
+    assert done.stderr.startswith("gyaku predict: two.png shows 2 shapes side by side, of which")
+    assert done.stderr.count("\n") == 1
+    done = here("predict", "unsure.safetensors", "--index", "0", "1")
+    assert all(line.endswith("doubtful") for line in done.stdout.splitlines())
 
 
 def test_predict_chooses_from_a_file_with_many(model: Path, tmp_path: Path, here: Command) -> None:
@@ -297,6 +313,14 @@ def test_info_shows_the_machine(tmp_path: Path) -> None:
     facts = json.loads(gyaku("info", "--json", "--no-measure", cwd=tmp_path).stdout)
     assert facts["numpy"] == np.__version__
     assert facts["isa"] in facts["isas"]
+
+
+def test_info_tells_of_a_data_folder_that_is_missing(
+    here: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = tmp_path / "nowhere"
+    monkeypatch.setenv("GYAKU_DATA", str(missing))
+    assert f"{missing} (there is no such folder)\n" in here("info", "--no-measure").stdout
 
 
 def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku.model.report import summary
 from gyaku.train.progress import Bar, Lines, progress
 
 XOR_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
@@ -58,6 +59,62 @@ def test_the_bar_shows_what_people_want_to_know(capsys: pytest.CaptureFixture[st
     assert last.startswith("epoch 2/2: 100%")
     assert "00:00 left" in last
     assert all(word in last for word in ("samples/s", "loss", "accuracy"))
+
+
+FOUR = ["loss", "accuracy", "val_loss", "val_accuracy"]
+
+
+@pytest.mark.parametrize("width", [200, 100, 80, 60, 40, 20])
+def test_no_metric_is_cut_off_in_a_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gyaku.train.progress.columns", lambda _stream: width)
+    history = net().fit(
+        X, LABELS, loss=ENTROPY, metrics="accuracy", epochs=2, validation_split=0.1, verbose=1
+    )
+    shown = capsys.readouterr().err.split("\r")[-1]
+    assert max(map(len, shown.splitlines())) <= width
+    words, line = " ".join(shown.split()), shown.splitlines()[0]
+    if width >= 80:  # one line, in which a validated metric stands behind its training value
+        values = [f" {history[name][-1]:.4g}" for name in FOUR]
+        assert all(value in line for value in values)
+        assert (f"val_accuracy{values[-1]}" in line) == (width == 200)
+        assert line.count("█") >= 8
+    else:
+        assert all(f"{name} {history[name][-1]:.4g}" in words for name in FOUR)
+        assert "%|" in line
+    assert ("left" in line) == (width >= 100)
+    assert ("samples/s" in line) == (width == 200)
+
+
+def test_tables_fit_the_terminal() -> None:
+    model = gk.Sequential(gk.Residual(gk.Dense(4, "relu"), name="block"), gk.Dense(3))
+    model.fit(X, LABELS, loss=ENTROPY, epochs=2, verbose=0)
+    for table in (summary(model), model.program(), model.profile(X, LABELS, steps=3)):
+        whole = table.text()
+        assert str(table) == whole  # where there is no terminal
+        for width in (200, 80, 60, 40):
+            text = table.text(width)
+            assert max(map(len, text.splitlines())) <= width
+            if width < 200:
+                cells = {cell for row in table.rows for cell in row}
+                squeezed = "".join(text.split())
+                assert all("".join(cell.split()) in squeezed for cell in cells if len(cell) < 8)
+        html = table._repr_html_()
+        assert html.startswith("<table>")
+        assert html.count("<tr>") == len(table.rows) + 1
+
+
+def test_the_tasks_of_a_program_name_their_layers() -> None:
+    model = gk.Sequential(gk.Dense(8, "relu", name="first"), gk.Dense(3, name="last"))
+    model.fit(X, LABELS, loss=ENTROPY, epochs=2, verbose=0)
+    for table in (model.program(), model.profile(X, LABELS, steps=3)):
+        assert table.header[1] == "layer"
+        products = [row[1] for row in table.rows if "matmul" in row[0]]
+        # forward in order, then the gradients, of which the first layer's inputs need none
+        assert products[:2] == ["first", "last"]
+        assert sorted(products[2:]) == ["first", "last", "last"]
+        assert {row[1] for row in table.rows if "gather" in row[0]} == {""}
 
 
 def test_nothing_is_shown_when_nothing_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,14 +88,16 @@ def _exports() -> list[str]:
 
 def _hint(name: str) -> str:
     """Return a hint for a missing name: its module, or the closest name."""
-    from gyaku.names import suggestion
+    from gyaku.names import equivalent, hint
 
+    if equivalent(name, exports := _exports()):
+        return hint(name, exports)
     within = {each: getattr(_module(each), "__all__", ()) for each in _MODULES}
     homes = [f"gyaku.{each}.{name}" for each, names in within.items() if name in names]
     if homes:
         return f"; there is {' and '.join(homes)}"
     deeper = (f"{each}.{one}" for each, names in within.items() for one in names)
-    return suggestion(name, [*_exports(), *deeper])
+    return hint(name, [*exports, *deeper])
 
 
 if not TYPE_CHECKING:  # for type checkers, the names above are all there are

@@ -11,7 +11,7 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from gyaku.names import ELSEWHERE, KEYWORDS, closest, snake_case, suggestion
+from gyaku.names import KEYWORDS, closest, hint, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,10 +57,8 @@ def _checking(init: Any) -> Any:
             if meant in names:
                 options[meant] = options.pop(name)
             elif not flags & _VARKEYWORDS:
-                known = f"; it takes {', '.join(names) or 'none'}"
-                known = f"; {ELSEWHERE[name]}" if name in ELSEWHERE else known
-                hint = suggestion(name, names) or known
-                raise TypeError(f"{owner} has no argument {name!r}{hint}")
+                close = hint(name, names) or f"; it takes {', '.join(names) or 'none'}"
+                raise TypeError(f"{owner} has no argument {name!r}{close}")
         if len(given) > places and not flags & _VARARGS:
             raise TypeError(_too_many(owner, names, places, len(given)))
         taken = names[: min(len(given), places)]
@@ -126,6 +124,22 @@ class Table(dict[str, type[T]]):
         self.key = key
 
 
+class _MissingAttributeError(AttributeError):
+    """Error of an attribute that is asked for, whose hint is found when it is shown."""
+
+    def __init__(self, owner: object, attribute: str) -> None:
+        super().__init__(name=attribute, obj=owner)
+
+    def __str__(self) -> str:
+        name, known = str(self.name), [each for each in dir(self.obj) if each[0] != "_"]
+        close = "" if name.startswith("_") else hint(name, known)
+        return f"{type(self.obj).__name__} has no attribute {name!r}{close}"
+
+
+_MissingAttributeError.__module__ = "builtins"  # as a traceback shows it
+_MissingAttributeError.__qualname__ = "AttributeError"
+
+
 class Strict(Documented):
     """An object that refuses attributes that it does not know.
 
@@ -160,6 +174,9 @@ class Strict(Documented):
                 self._admit(name)
             object.__setattr__(self, name, value)
 
+        def __getattr__(self, name: str) -> object:
+            raise _MissingAttributeError(self, name)
+
     def _admit(self, name: str) -> None:
         """Allow a new attribute, or raise if it must be a mistake."""
         cls = type(self)
@@ -172,8 +189,8 @@ class Strict(Documented):
             if cls._builtin and not close:
                 close = closest(name, [each for each in cls._attributes if each[0] != "_"])
             if cls._builtin or close:
-                hint = f", did you mean {close!r}?" if close else ""
-                raise AttributeError(f"{cls.__name__} has no attribute {name!r}{hint}")
+                meant = f", did you mean {close!r}?" if close else ""
+                raise AttributeError(f"{cls.__name__} has no attribute {name!r}{meant}")
         cls._attributes.add(name)
 
 

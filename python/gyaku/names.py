@@ -10,17 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import NoReturn
 
-__all__ = [
-    "ALIASES",
-    "ELSEWHERE",
-    "FOREIGN",
-    "KEYWORDS",
-    "choose",
-    "closest",
-    "missing_from",
-    "snake_case",
-]
-__all__ += ["is_known", "suggestion", "unknown"]
+__all__ = ["ALIASES", "FOREIGN", "KEYWORDS", "choose", "closest", "equivalent", "hint"]
+__all__ += ["is_known", "missing_from", "snake_case", "suggestion", "unknown"]
 
 T = TypeVar("T")
 
@@ -69,6 +60,8 @@ FOREIGN = {
     "Linear": "Dense",
     "MaxPooling1D": "MaxPool1D",
     "MaxPooling2D": "MaxPool2D",
+    "InputLayer": "Input",
+    "Module": "Layer",
     "RNN": "SimpleRNN",
     "Swish": "SiLU",
     # Losses.
@@ -84,6 +77,8 @@ FOREIGN = {
     "SparseCategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     # Arguments.
     "accumulate_grad_batches": "accumulate",
+    "betas": "beta1",
+    "bias": "use_bias",
     "bias_initializer": "bias_init",
     "clipnorm": "clip_norm",
     "clipvalue": "clip_value",
@@ -93,6 +88,11 @@ FOREIGN = {
     "gradient_accumulation_steps": "accumulate",
     "gradient_clip_val": "clip_norm",
     "hidden_size": "units",
+    "max_iter": "epochs",
+    "n_iter": "epochs",
+    "nb_epoch": "epochs",
+    "random_state": "seed",
+    "validation": "validation_data",
     "kernel_initializer": "weight_init",
     "max_grad_norm": "clip_norm",
     "merge_mode": "merge",
@@ -105,7 +105,10 @@ FOREIGN = {
     "recurrent_initializer": "recurrent_init",
     "stddev": "std",
     "strides": "stride",
-    # Attributes.
+    # Modules and attributes.
+    "criterion": "loss",
+    "initializers": "init",
+    "optimizers": "optim",
     "requires_grad": "trainable",
 }
 """Names in Keras and PyTorch, for the hint of an error."""
@@ -114,19 +117,72 @@ _BOTH = (
     "'softmax_cross_entropy' for a last layer without activation, 'cross_entropy' for a model that"
     " ends in Softmax; both take class numbers and rows"
 )
-ELSEWHERE = {
-    "clipnorm": "fit has clip_norm",
-    "clipvalue": "fit has clip_value",
-    "global_clipnorm": "fit has clip_norm",
-    "gradient_accumulation_steps": "fit has accumulate",
-}
-"""Arguments of classes in Keras and PyTorch that belong to something else here."""
-
 ADVICE = {
     "categorical_crossentropy": _BOTH,
     "sparse_categorical_crossentropy": _BOTH,
 }
 """Advice for ambiguous names."""
+
+_OF_OPTIMIZER = "it belongs to the optimizer, as in optimizer=gyaku.Adam(0.001)"
+_INFERRED = "the number of inputs is inferred when the model is built"
+_PARAMS = "params has the parameters by name, and takes new ones: params['dense.weight'] = array"
+_OUTPUTS = (
+    "predict gives the outputs, which are probabilities behind Softmax; classes are"
+    " predict(x).argmax(axis=1)"
+)
+_ON_CPU = "gyaku runs on CPUs; gyaku.set_num_threads sets the number of threads"
+_OTHER_WAYS = {
+    # Arguments.
+    "clipnorm": "fit has clip_norm",
+    "clipvalue": "fit has clip_value",
+    "decay": "a falling learning rate is a schedule, such as gyaku.schedules.InverseTime",
+    "device": _ON_CPU,
+    "global_clipnorm": "fit has clip_norm",
+    "gradient_accumulation_steps": "fit has accumulate",
+    "in_channels": _INFERRED,
+    "in_features": _INFERRED,
+    "input_dim": _INFERRED,
+    "input_shape": _INFERRED,
+    "input_size": _INFERRED,
+    "learning_rate": _OF_OPTIMIZER,
+    "lr": _OF_OPTIMIZER,
+    "momentum": _OF_OPTIMIZER,
+    "n_jobs": _ON_CPU,
+    "patience": "early stopping is a callback, callbacks=gyaku.EarlyStopping(patience=5)",
+    "weight_decay": _OF_OPTIMIZER,
+    "workers": _ON_CPU,
+    # Methods of models.
+    "add": "the constructor takes all layers",
+    "compile": "fit takes loss, optimizer and metrics",
+    "cpu": _ON_CPU,
+    "cuda": _ON_CPU,
+    "eval": "only fit trains; predict and evaluate leave out dropout by themselves",
+    "fit_generator": "fit takes all kinds of data",
+    "get_weights": _PARAMS,
+    "load_state_dict": _PARAMS,
+    "load_weights": "gyaku.load(path) returns a model from a file",
+    "parameters": _PARAMS,
+    "predict_classes": _OUTPUTS,
+    "predict_proba": _OUTPUTS,
+    "save_weights": "save(path) writes a model to a file",
+    "score": "evaluate(x, y, metrics='accuracy') measures a model",
+    "set_weights": _PARAMS,
+    "state_dict": _PARAMS,
+    "to": _ON_CPU,
+    "train": "fit(x, y, loss=...) trains a model",
+    "train_on_batch": "fit(x, y, batch_size=None) does one step an epoch",
+    "transform": _OUTPUTS,
+    "weights": _PARAMS,
+    "zero_grad": "backward writes new gradients by itself",
+    # Names of modules.
+    "nn": "layers are names of gyaku itself, such as gyaku.Dense",
+    "no_grad": "forward computes no gradients, backward does",
+    "tensor": "arrays are those of NumPy",
+    "to_categorical": "numpy.eye(classes)[y] makes rows of class numbers, and"
+    " softmax_cross_entropy takes class numbers themselves",
+    "train_test_split": "fit takes validation_split=0.2, and validation_data=(x, y)",
+}
+"""What gyaku has in place of names that are found in other libraries."""
 
 
 def snake_case(name: str) -> str:
@@ -210,6 +266,33 @@ def _readings(given: str) -> tuple[str, str, str]:
     return given, small, ALIASES.get(small, small)
 
 
+def equivalent(given: str, names: Iterable[str]) -> str:
+    """Return the known name that means the same as an unknown one.
+
+    Parameters
+    ----------
+    given : str
+        The unknown name.
+    names : iterable of str
+        Known names.
+
+    Returns
+    -------
+    str
+        The name that differs in case only, or the equivalent of another library's name, or "".
+
+    Examples
+    --------
+    >>> equivalent("RMSprop", ["RMSProp", "SGD"]), equivalent("Linear", ["Dense"])
+    ('RMSProp', 'Dense')
+    """
+    folded = {name.lower(): name for name in names}
+    for name in (given, FOREIGN.get(given, ""), ALIASES.get(given, ""), KEYWORDS.get(given, "")):
+        if name.lower() in folded:
+            return folded[name.lower()]
+    return ""
+
+
 def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
     """Return the closest known name to an unknown one.
 
@@ -236,9 +319,9 @@ def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
     import difflib
 
     folded = {name.lower(): name for name in names}
-    for name in (given, FOREIGN.get(given, ""), ALIASES.get(given, ""), KEYWORDS.get(given, "")):
-        if name.lower() in folded:
-            return folded[name.lower()]
+    meant = equivalent(given, folded.values())
+    if meant:
+        return meant
     near = difflib.get_close_matches(given.lower(), sorted(folded), n=1, cutoff=cutoff)
     return folded[near[0]] if near else ""
 
@@ -267,6 +350,32 @@ def suggestion(given: str, names: Iterable[str]) -> str:
     return f", did you mean {close!r}?" if close else ""
 
 
+def hint(given: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown argument or attribute.
+
+    Parameters
+    ----------
+    given : str
+        The unknown name.
+    names : iterable of str
+        Known names.
+
+    Returns
+    -------
+    str
+        A question with the name that means the same, or what there is in place of a name of other
+        libraries, or a question with the closest name, or "".
+
+    Examples
+    --------
+    >>> hint("compile", ["fit", "save"]), hint("strides", ["stride"])
+    ('; fit takes loss, optimizer and metrics', ", did you mean 'stride'?")
+    """
+    known = list(names)
+    other = "" if equivalent(given, known) else _OTHER_WAYS.get(given.lower(), "")
+    return f"; {other}" if other else suggestion(given, known)
+
+
 def unknown(kind: str, given: str, names: Iterable[str]) -> str:
     """Return the sentence about an unknown name.
 
@@ -287,9 +396,11 @@ def unknown(kind: str, given: str, names: Iterable[str]) -> str:
     known = sorted(names)
     if given.lower() in ADVICE:
         return f"unknown {kind} {given!r}: {ADVICE[given.lower()]}"
-    close = suggestion(given, known)
-    if close:
+    close = hint(given, known) if kind == "argument" else suggestion(given, known)
+    if close.endswith("?"):
         return f"unknown {kind} {given!r}{close} Known are {', '.join(known)}"
+    if close:
+        return f"unknown {kind} {given!r}{close}"
     return f"unknown {kind} {given!r}, known are {', '.join(known)}"
 
 
@@ -308,10 +419,10 @@ def missing_from(module: str) -> Callable[[str], NoReturn]:
     """
 
     def missing(name: str) -> NoReturn:
-        hint = ""
+        close = ""
         if not name.startswith("_"):
             names, stem = sys.modules[module].__all__, module.rpartition(".")[2]
-            hint = suggestion(name, [*names, *(f"{stem}.{each}" for each in names)])
-        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
+            close = suggestion(name, [*names, *(f"{stem}.{each}" for each in names)])
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{close}")
 
     return missing

@@ -21,9 +21,9 @@ _PAGE = """\
 Train neural networks on CPUs.
 
 commands:
-  train       train a model; without arguments, on the digits that come with gyaku
+  train       train a model, on data of your own or on the digits that come with gyaku
   evaluate    measure how good a trained model is
-  predict     let a trained model read digits, of a data set or your own
+  predict     let a trained model read digits, or predict the rows of a table
   summary     show the layers of a model
   info        show processor, threads and measured speed of this machine
   lesson      run a lesson of the course
@@ -108,19 +108,24 @@ def stop_command(error: ImportError) -> None:
 
 
 def _run(given: list[str]) -> int:
-    from gyaku.cli.parser import UsageError
+    from gyaku.cli.parser import UsageError, no_argument
+    from gyaku.cli.settings import with_settings
     from gyaku.names import unknown
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows a question mark
             stream.reconfigure(errors="replace")
-    parser = _parser()
+    parser, commands = _parser()
     try:
         if given and given[0] not in _VERBS and not given[0].startswith("-"):
             raise UsageError(unknown("command", given[0], _VERBS))
+        command = commands.get(given[0]) if given else None
+        if command is not None and given[0] == "train":
+            given = [given[0], *with_settings(given[1:], command)]
         arguments, unexpected = parser.parse_known_args(given)
         if unexpected:
-            raise UsageError(f"there is no argument {unexpected[0]!r}")
+            known = (command or parser).long_options()
+            raise UsageError(no_argument(unexpected[0], known))
         if "run" not in arguments:
             parser.print_help()
             return 2
@@ -136,7 +141,8 @@ def _run(given: list[str]) -> int:
     return code
 
 
-def _parser() -> Parser:
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser, and those of the commands."""
     import argparse
 
     from gyaku import _core
@@ -147,7 +153,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(prog="gyaku", help=argparse.SUPPRESS, metavar="COMMAND")
     for verb in _VERBS:
         import_module(f"gyaku.cli.{verb}").add(commands)
-    return parser
+    return parser, commands.choices
 
 
 def _say(verb: str, sentence: str, code: int) -> int:

@@ -125,7 +125,10 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         )
         rows.append(("measured peak", peaks))
         rows.append(("measured memory", f"{facts['bandwidth'] / 1e9:,.0f} GB/s"))
-    rows.append(("data folder", facts["data"] or "none (GYAKU_DATA is not set)"))
+    folder = facts["data"] or "none (GYAKU_DATA is not set)"
+    if facts["data"] and not os.path.isdir(facts["data"]):
+        folder += " (there is no such folder)"
+    rows.append(("data folder", folder))
     rows.append(("data cache", facts["cache"]))
     return rows
 

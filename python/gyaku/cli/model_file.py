@@ -1,4 +1,4 @@
-"""Shared parts of the commands on a trained model: arguments, images, probabilities."""
+"""Shared parts of the commands on a trained model: arguments, samples, probabilities."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.cli.columns import Columns
 from gyaku.cli.parser import UsageError, name_of
 from gyaku.data import DATASETS
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gyaku.model import Model
 
-__all__ = ["SHAPES", "add_arguments", "images_for", "probabilities"]
+__all__ = ["SHAPES", "add_arguments", "classes_of", "columns_of", "images_for", "probabilities"]
 
 SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
 """The shapes of the data sets' images."""
@@ -45,6 +46,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="test, or train: the images that it was trained on (default: test)",
     )
+
+
+def classes_of(model: Model) -> list[str] | None:
+    """Return the names of a model's classes.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Returns
+    -------
+    list of str or None
+        Those of its training data; by default numbers from 0. None if its output is one number.
+    """
+    outputs = model.output_shape[-1]
+    if "kind" in model.metadata:
+        known = model.metadata["classes"]
+        if known is not None and len(known) != outputs:
+            raise UsageError(f"the model has {outputs} outputs, but names of {len(known)} classes")
+        return None if known is None else list(known)
+    return list(map(str, range(outputs)))
+
+
+def columns_of(model: Model) -> Columns | None:
+    """Return the rule by which a model takes tables.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Returns
+    -------
+    Columns or None
+        The rule; None if the model was not trained on a table.
+    """
+    if model.metadata.get("kind") != "table":
+        return None
+    return Columns.restored(model.metadata)
 
 
 def images_for(

@@ -6,13 +6,63 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from gyaku.names import unknown
+from gyaku.names import suggestion, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import NoReturn
 
-__all__ = ["Parser", "UsageError", "fraction", "name_of", "positive", "whole"]
+__all__ = ["Parser", "UsageError", "fraction", "name_of", "no_argument", "positive", "whole"]
+
+
+# Options of other commands, libraries and people, by meaning.
+_MEANT = {
+    "bs": "batch-size",
+    "classes": "task",
+    "csv": "output",
+    "device": "threads",
+    "fast": "model",
+    "hidden-layers": "hidden",
+    "iterations": "epochs",
+    "jobs": "threads",
+    "label": "target",
+    "layers": "hidden",
+    "lr": "learning-rate",
+    "n-epochs": "epochs",
+    "num-epochs": "epochs",
+    "num-threads": "threads",
+    "out": "output",
+    "rate": "learning-rate",
+    "save": "output",
+    "units": "hidden",
+    "val-split": "test-size",
+    "validation-split": "test-size",
+    "workers": "threads",
+    "y": "target",
+}
+
+
+def no_argument(given: str, known: Iterable[str]) -> str:
+    """Return the sentence about an argument that does not exist.
+
+    Parameters
+    ----------
+    given : str
+        The argument.
+    known : iterable of str
+        The options of the command.
+
+    Returns
+    -------
+    str
+        The sentence, with the option that is probably meant.
+    """
+    name, names = given.split("=")[0].lstrip("-").replace("_", "-").lower(), sorted(known)
+    for meant in (name, _MEANT.get(name, "")):
+        if f"--{meant}" in names:
+            return f"there is no argument {given!r}, did you mean '--{meant}'?"
+    hint = suggestion(f"--{name}", names) if given.startswith("-") else ""
+    return f"there is no argument {given!r}{hint}"
 
 
 class UsageError(Exception):
@@ -31,6 +81,17 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: object, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def long_options(self) -> list[str]:
+        """Return the options of two hyphens.
+
+        Returns
+        -------
+        list of str
+            Such as ``--epochs``.
+        """
+        names = (name for action in self._actions for name in action.option_strings)
+        return [name for name in names if name.startswith("--")]
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2.
@@ -67,6 +128,8 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
             value = least - 1
         if value < least or (most is not None and value > most):
             limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+            if "," in text:
+                limits += ", and further ones behind spaces"
             raise argparse.ArgumentTypeError(f"must be a whole number {limits}, got {text!r}")
         return value
 

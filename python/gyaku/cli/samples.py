@@ -8,7 +8,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from gyaku.data import read_digit, read_idx
+from gyaku.cli.table import TABLES
+from gyaku.data import read_digit, read_idx, read_image
+from gyaku.data.picture import PICTURES
 from gyaku.files import FileError
 
 if TYPE_CHECKING:
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ascii_picture", "read_samples"]
+__all__ = ["ascii_picture", "numpy_arrays", "read_samples"]
 
 _SHADES = " .:-=+*#%@"
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-_TABLES = {".csv", ".tsv", ".txt"}
 
 
 def ascii_picture(image: NDArray[Any]) -> str:
@@ -49,7 +49,7 @@ def ascii_picture(image: NDArray[Any]) -> str:
     return "\n".join(rows)
 
 
-def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+def read_samples(path: Path, shape: tuple[int, ...], *, digits: bool = True) -> NDArray[Any]:
     """Read samples for a model from a file.
 
     Parameters
@@ -58,6 +58,8 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         A picture, ``.npy``, ``.npz``, a table with one sample a row, or an IDX file.
     shape : tuple of int
         The shape of the model's input sample.
+    digits : bool
+        Whether pictures show digits, which are found and centred; others are scaled.
 
     Returns
     -------
@@ -72,9 +74,9 @@ def read_samples(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """
     kind = path.suffix.lower()
     path.stat()  # raise for a missing file before its suffix is judged
-    if kind in _PICTURES:
-        return read_digit(path, shape)[np.newaxis]
-    if kind in _TABLES:
+    if kind in PICTURES:
+        return (read_digit if digits else read_image)(path, shape)[np.newaxis]
+    if kind in TABLES:
         values = _table(path)
     elif kind in (".npy", ".npz"):
         values = _numpy_file(path)
@@ -100,8 +102,10 @@ def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray
     if not (single or several):
         wanted = " x ".join(map(str, shape))
         found = " x ".join(map(str, values.shape)) or "1"
+        labels = values.ndim == 2 and values.shape[1] == size + 1
         raise FileError(
             f"{path} holds {found} values, the model takes samples of {wanted} (or rows of {size})"
+            f"{'; leave out the column of labels' if labels else ''}"
         )
     samples = values.reshape(-1, *shape)
     if not np.isfinite(samples).all():
@@ -112,26 +116,44 @@ def _shaped(values: NDArray[Any], path: Path, shape: tuple[int, ...]) -> NDArray
     return samples.astype(np.float32)
 
 
-def _numpy_file(path: Path) -> NDArray[Any]:
+def numpy_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a NumPy file.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.npz`` or ``.npy`` file.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays by name; that of an ``.npy`` file is called x.
+
+    Raises
+    ------
+    FileError
+        If it is damaged, or holds objects.
+    """
     import zlib
 
     try:
         with path.open("rb") as stream:
             loaded: Any = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return loaded
-            names = [name for name in ("x_test", "x", "images") if name in loaded.files]
-            if not names and len(loaded.files) != 1:
-                raise FileError(
-                    f"{path} holds {', '.join(loaded.files) or 'nothing'}; the samples must be"
-                    " called x"
-                )
-            values: NDArray[Any] = loaded[names[0] if names else loaded.files[0]]
-            return values
-    except FileError:
-        raise
+                return {"x": loaded}
+            return {name: loaded[name] for name in loaded.files}
     except (ValueError, EOFError, KeyError, BadZipFile, zlib.error):
         raise FileError(f"{path} is not a NumPy file, or a damaged one") from None
+
+
+def _numpy_file(path: Path) -> NDArray[Any]:
+    arrays = numpy_arrays(path)
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    for name in ("x_test", "x", "images"):
+        if name in arrays:
+            return arrays[name]
+    raise FileError(f"{path} holds {', '.join(arrays) or 'nothing'}; the samples must be called x")
 
 
 def _table(path: Path) -> NDArray[Any]:

@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 import warnings
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from gyaku import layers, losses, models, optim, schedules
+from gyaku import losses, models, optim
 from gyaku.backend import use_backend
-from gyaku.cli.model_file import SHAPES
-from gyaku.cli.parser import Parser, UsageError, fraction, name_of, positive, whole
+from gyaku.cli.dataset import read_data
+from gyaku.cli.output import lines_on, paths_of, write
+from gyaku.cli.parser import Parser, fraction, name_of, positive, whole
+from gyaku.cli.recipe import (
+    SCHEDULES,
+    Targets,
+    batch_size_for,
+    check_options,
+    epochs_for,
+    in_words,
+    loss_for,
+    model_for,
+    optimizer_for,
+    parameters_of,
+)
+from gyaku.cli.report import report
 from gyaku.data import DATASETS, Augment
-from gyaku.files import check_writable, write_atomically
+from gyaku.files import check_writable
 from gyaku.layers.activation import ACTIVATIONS
-from gyaku.model import Sequential
 from gyaku.threads import set_num_threads
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
+    from gyaku.cli.dataset import Data
     from gyaku.history import History
+    from gyaku.model import Sequential
 
 __all__ = ["add", "run"]
 
 _PAGE = """\
-Train a model on handwritten digits and evaluate it on test images.
+Train a model on handwritten digits, or on data of your own, and evaluate it on test data.
 
 Without arguments: a multi-layer perceptron with one hidden layer, on the 1,797 small digits that
 come with gyaku, in about a second. Three files are written to this folder: the model, a picture of
 its learning curve, and its history as a table.
+
+DATA is a table with a header (.csv, .tsv), a folder that holds a folder of pictures for each
+class, or arrays x and y (.npz); or a file of settings (.toml), each named like an option, data
+too. A fifth of the samples is kept for the test. A column of numbers is an input, scaled by mean
+and standard deviation of the training rows; of any other column, each text is an input of 0 or 1.
 """
 
 _EXAMPLES = """\
@@ -56,28 +72,20 @@ examples:
   gyaku train --hidden 100 --activation sigmoid --loss sum_squared_error --batch-size 1 \\
               --optimizer sgd --learning-rate 0.1
         online learning: one image at a time
+  gyaku train houses.csv --target price --ignore id
+        a table of your own; the model's file keeps columns and scaling for 'gyaku predict'
+  gyaku train pets --model fast
+        folders of pictures of your own: pets/cat, pets/dog
+  gyaku train settings.toml --epochs 30
+        settings from a file; those of the command line prevail
 
 MNIST files on this machine are found in the folder that the environment variable GYAKU_DATA names.
 Ctrl-C ends the training early and keeps the weights.
 """
 
-_CLASSES = 10
-_SMALL = 16  # pixels of a side
-_SUFFIX = ".safetensors"
 _DTYPES = ("float32", "float64")
 _BACKENDS = ("native", "reference")
-_SCHEDULES: dict[str, Callable[[float], schedules.Schedule]] = {
-    "constant": schedules.Constant,
-    "one_cycle": schedules.OneCycle,
-}
 _FOR_HIDDEN = [name for name, kind in ACTIVATIONS.items() if kind.elementwise]
-_LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02}
-# Final layers for losses that do not take the outputs of a dense layer directly.
-_LAST_LAYERS = {
-    "cross_entropy": layers.Softmax,
-    "mean_squared_error": layers.Sigmoid,
-    "sum_squared_error": layers.Sigmoid,
-}
 
 
 def _batch_size(text: str) -> int:
@@ -93,9 +101,37 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     commands : argparse action
         Result of ``add_subparsers``.
     """
-    usage = "gyaku train [OPTIONS]"
+    usage = "gyaku train [DATA] [OPTIONS]"
     parser = commands.add_parser("train", usage=usage, description=_PAGE, epilog=_EXAMPLES)
     parser.set_defaults(run=run)
+
+    own = parser.add_argument_group("data of your own")
+    own.add_argument("data", metavar="DATA", nargs="?", help="a table, a folder, .npz or .toml")
+    own.add_argument("--target", metavar="COLUMN", help="the column to predict, of a table")
+    own.add_argument("--ignore", metavar="COLUMN", nargs="+", help="columns to leave out")
+    own.add_argument(
+        "--task",
+        type=name_of("task", ("classification", "regression")),
+        metavar="NAME",
+        help="classification or regression (default: classes if the targets are texts or at most"
+        " 20 different whole numbers)",
+    )
+    own.add_argument(
+        "--test-size",
+        type=fraction,
+        default=0.2,
+        metavar="SHARE",
+        help="the fraction of samples to test on (default: 0.2)",
+    )
+    own.add_argument("--drop-missing", action="store_true", help="leave out rows that lack a value")
+    own.add_argument(
+        "--size",
+        type=whole(1),
+        metavar="PIXELS",
+        help="the side to which pictures are scaled (default: 32, unless all have the same size of"
+        " at most 64)",
+    )
+    own.add_argument("--config", metavar="FILE", help="a file of settings (.toml)")
 
     what = parser.add_argument_group("what to train")
     what.add_argument(
@@ -136,9 +172,9 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     how.add_argument(
         "--loss",
         type=name_of("loss", losses.LOSSES),
-        default="softmax_cross_entropy",
         metavar="NAME",
-        help=f"{', '.join(losses.LOSSES)} (default: softmax_cross_entropy)",
+        help=f"{', '.join(losses.LOSSES)} (default: softmax_cross_entropy, or mean_squared_error"
+        " for numbers)",
     )
     how.add_argument(
         "--optimizer",
@@ -154,7 +190,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     how.add_argument(
         "--schedule",
-        type=name_of("schedule", _SCHEDULES),
+        type=name_of("schedule", SCHEDULES),
         metavar="NAME",
         help="constant, or one_cycle: up to the learning rate and down to nothing"
         " (default: one_cycle, or constant once you choose optimizer or learning rate)",
@@ -211,7 +247,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     leave.add_argument(
         "--output",
         metavar="PATH",
-        help="the model's file, or a folder for all files (default: gyaku-DATASET-MODEL)",
+        help="the model's file, or a folder for all files (default: gyaku-DATA-MODEL)",
     )
     leave.add_argument(
         "--no-curve", action="store_true", help="draw no picture, which saves half a second"
@@ -237,192 +273,108 @@ def run(arguments: argparse.Namespace) -> int:
     int
         The exit code; 130 if Ctrl-C ended the training, after all files are written.
     """
-    files = _files(arguments)
-    recipe = models.MODELS[arguments.model]
-    model = _model(arguments, recipe)
-    for path in files.values():
+    check_options(arguments)
+    data = read_data(arguments)
+    paths = paths_of(arguments, data.name)
+    for path in paths.values():
         check_writable(path)
     use_backend(arguments.backend)
     if arguments.threads:
         set_num_threads(arguments.threads)
-
-    (x, y), (x_test, y_test) = DATASETS[arguments.dataset]()
-    if arguments.shift >= min(x.shape[1:3]):
-        raise UsageError(
-            f"--shift must be less than the {min(x.shape[1:3])} pixels of a side of the images, got"
-            f" {arguments.shift}"
-        )
-    model.build(x.shape[1:], dtype=arguments.dtype, seed=arguments.seed)
+    loss = loss_for(arguments, data)
+    model = model_for(arguments, data)
     shown = sys.stderr if arguments.json else sys.stdout
     if not arguments.quiet:
-        size = " x ".join(map(str, x.shape[1:3]))
-        print(
-            f"{arguments.dataset}: {len(x):,} images of {size} to train on,"
-            f" {len(x_test):,} to test on\n{arguments.model}: {_layers(model)};"
-            f" {_parameters(model):,} parameters",
-            file=shown,
-        )
-
-    loss = losses.loss(arguments.loss)
-    if loss.takes == "rows":
-        rows = np.eye(_CLASSES, dtype=arguments.dtype)
-        y, y_test = rows[y], rows[y_test]
-    batch_size = recipe.batch_size if arguments.batch_size is None else arguments.batch_size
+        print(f"{data.told}\n{arguments.model}: {in_words(model)}", file=shown)
     with redirect_stdout(shown), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fit: interrupted")  # said below
-        history = model.fit(
-            x,
-            y,
-            loss=loss,
-            optimizer=_optimizer(arguments, recipe),
-            epochs=arguments.epochs or recipe.epochs(len(x)),
-            batch_size=batch_size or None,
-            validation_data=(x_test, y_test),
-            metrics=["accuracy"],
-            seed=arguments.seed,
-            augment=Augment(arguments.shift, flip=arguments.flip),
-            verbose=0 if arguments.quiet else "auto",
-        )
-    written = _write(model, history, files, f"{arguments.dataset}, {arguments.model}")
-    tested = model.evaluate(x_test, y_test, loss=loss, metrics=["accuracy"])
+        model, history = _fit(model, arguments, data, loss)
+    model.metadata = data.metadata
+    written = write(model, history, paths, f"{data.name}, {arguments.model}")
+    measures, text = _tested(model, data, loss)
     if arguments.json:
         import json
 
-        print(json.dumps(_result(arguments, model, history, tested, written)))
+        result = _result(arguments, data, model, history, written)
+        print(json.dumps(result | measures))
     else:
-        print(_report(history, tested, len(x_test), None if arguments.quiet else written))
+        print(_report(arguments, history, text, None if arguments.quiet else written))
     return 130 if history.stopped == "interrupted" else 0
 
 
-def _files(arguments: argparse.Namespace) -> dict[str, Path]:
-    """Return the paths of model, history and curve."""
-    model = Path(f"gyaku-{arguments.dataset}-{arguments.model}{_SUFFIX}")
-    if arguments.output:
-        given = Path(arguments.output)
-        if given.is_dir() or arguments.output.endswith("/"):
-            model = given / model
-        elif given.exists() and not given.is_file():
-            raise OSError(f"cannot write {given}: it is not a regular file")
-        else:
-            model = given if given.suffix == _SUFFIX else given.with_name(given.name + _SUFFIX)
-    stem = model.name.removesuffix(_SUFFIX)
-    files = {"model": model, "history": model.with_name(f"{stem}-history.csv")}
-    if not arguments.no_curve:
-        files["curve"] = model.with_name(f"{stem}-curve.png")
-    return files
+def _fit(
+    model: Sequential, arguments: argparse.Namespace, data: Data, loss: losses.Loss
+) -> tuple[Sequential, History]:
+    """Train; return the model, whose outputs are in the units of the targets, and the history."""
+    targets = Targets(data, loss, arguments.dtype)
+    (x, y), (x_test, y_test) = data.train, data.test
+    augment = Augment(arguments.shift, flip=arguments.flip) if x.ndim == 4 else None
+    history = model.fit(
+        x,
+        targets.learnt(y),
+        loss=loss,
+        optimizer=optimizer_for(arguments),
+        epochs=arguments.epochs or epochs_for(arguments, len(x)),
+        batch_size=batch_size_for(arguments, data),
+        validation_data=(x_test, targets.learnt(y_test)),
+        metrics=["r2" if data.classes is None else "accuracy"],
+        seed=arguments.seed,
+        augment=augment,
+        verbose=0 if arguments.quiet else "auto",
+    )
+    return targets.restored(model), history
 
 
-def _model(arguments: argparse.Namespace, recipe: models.Recipe) -> Sequential:
-    """Return the requested model, with the final layer for the loss."""
-    options = {
-        name: getattr(arguments, name)
-        for name in ("hidden", "activation", "dropout")
-        if getattr(arguments, name) is not None
-    }
-    if options and arguments.model != "mlp":
-        raise UsageError(f"--{next(iter(options))} goes with --model mlp, not {arguments.model}")
-    if min(SHAPES[arguments.dataset][:2]) < _SMALL:
-        options |= recipe.small
-    model = recipe.build(classes=_CLASSES, **options)
-    last = _LAST_LAYERS.get(arguments.loss)
-    return Sequential(*model.layers, last(), name=model.name) if last else model
-
-
-def _optimizer(arguments: argparse.Namespace, recipe: models.Recipe) -> optim.Optimizer:
-    """Return the requested optimizer, by default that of the recipe."""
-    chosen = arguments.optimizer or arguments.learning_rate
-    name = arguments.optimizer or "adam"
-    kind: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[name]
-    usual = {"adam": recipe.learning_rate}.get(name) or _LEARNING_RATES.get(name)
-    rate: Any = arguments.learning_rate or usual or kind().learning_rate
-    schedule = _SCHEDULES[arguments.schedule or ("constant" if chosen else "one_cycle")](rate)
-    return recipe.adam(schedule) if name == "adam" else kind(learning_rate=schedule)
-
-
-def _layers(model: Sequential) -> str:
-    """Return the layers in a few words."""
-    words = [f"{math.prod(model.input_shape or ())} inputs"]
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D):
-            words.append(f"{layer.filters} filters of {layer.kernel_size} x {layer.kernel_size}")
-        elif isinstance(layer, layers.Dense):
-            words.append(f"{layer.units} {layer.activation or 'outputs'}")
-        elif not isinstance(layer, (layers.Flatten, layers.Rescaling)):
-            words.append(type(layer).__name__.lower())
-    return ", ".join(words)
-
-
-def _write(
-    model: Sequential, history: History, files: dict[str, Path], title: str
-) -> dict[str, Path]:
-    """Write all files, the model first, and return their paths."""
-    model.save(files["model"])
-    written = {"model": files["model"]}
-    if history.epochs:
-        history.to_csv(files["history"])
-        written["history"] = files["history"]
-        if "curve" in files and _draw(history, files["curve"], title):
-            written["curve"] = files["curve"]
-    return written
-
-
-def _draw(history: History, path: Path, title: str) -> bool:
-    """Draw the learning curve, if matplotlib is installed."""
-    import logging
-
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no messages about its caches
-    try:
-        from gyaku.plots import learning_curve
-        from gyaku.plots.canvas import save
-
-        axes = learning_curve(history, title=title, names=("training", "test"))
-    except ImportError:
-        print("gyaku train: no learning curve without matplotlib", file=sys.stderr)
-        return False
-    write_atomically(path, lambda stream: save(axes, stream))
-    return True
+def _tested(model: Sequential, data: Data, loss: losses.Loss) -> tuple[dict[str, Any], str]:
+    """Return measures on the test data as JSON values and as text."""
+    x, y = data.test
+    if data.places:
+        measures, text = report(model, x, y, data.classes, data.places)
+        return measures, f"test {text}"
+    targets = Targets(data, loss, model.dtype)
+    found = model.evaluate(x, targets.learnt(y), loss=loss, metrics=["accuracy"])
+    right = round(found["accuracy"] * len(x))
+    text = f"test accuracy {100 * found['accuracy']:.2f} % ({right:,} of {len(x):,} right)"
+    return {"test_loss": found["loss"], "test_accuracy": found["accuracy"]}, text
 
 
 def _result(
     arguments: argparse.Namespace,
+    data: Data,
     model: Sequential,
     history: History,
-    tested: dict[str, float],
     written: dict[str, Path],
 ) -> dict[str, Any]:
     """Return the result as a dict, for JSON."""
     return {
-        "dataset": arguments.dataset,
+        "dataset": data.name,
         "model": arguments.model,
-        "parameters": _parameters(model),
+        "parameters": parameters_of(model),
         "epochs": history.epochs,
         "interrupted": history.stopped == "interrupted",
         "seconds": sum(history.seconds),
-        "test_loss": tested["loss"],
-        "test_accuracy": tested["accuracy"],
         "files": {kind: str(path) for kind, path in written.items()},
     }
 
 
 def _report(
-    history: History, tested: dict[str, float], count: int, written: dict[str, Path] | None
+    arguments: argparse.Namespace,
+    history: History,
+    text: str,
+    written: dict[str, Path] | None,
 ) -> str:
     """Return the result as text, with suggested commands."""
-    right = round(tested["accuracy"] * count)
     ended = "interrupted after" if history.stopped == "interrupted" else "after"
-    accuracy = f"test accuracy {100 * tested['accuracy']:.2f} % ({right:,} of {count:,} right)"
     epochs = f"{history.epochs} epoch{'' if history.epochs == 1 else 's'}"
     seconds = sum(history.seconds)
-    lines = [f"{accuracy} {ended} {epochs} in {seconds:.{1 if seconds >= 1 else 2}f} s"]
+    first, *more = text.split("\n")
+    lines = [f"{first} {ended} {epochs} in {seconds:.{1 if seconds >= 1 else 2}f} s"]
     if written is not None:
-        names = {"model": "the model", "history": "its history", "curve": "its learning curve"}
-        width = max(len(str(path)) for path in written.values())
-        lines += ["", "written:"]
-        lines += [f"  {path!s:{width}}  {names[kind]}" for kind, path in written.items()]
+        lines += [*more, "", *lines_on(written)]
         name = shlex.quote(str(written["model"]))
-        lines += ["", "next:", f"  gyaku predict {name} --index 3", f"  gyaku evaluate {name}"]
+        what = "--index 3"
+        if arguments.data:
+            what = "NEW.csv" if arguments.target else "FILE"
+        tested = f"  gyaku evaluate {name}{' DATA' if arguments.data else ''}"
+        lines += ["", "next:", f"  gyaku predict {name} {what}", tested]
     return "\n".join(lines)
-
-
-def _parameters(model: Sequential) -> int:
-    return sum(array.size for array in model.params.values())

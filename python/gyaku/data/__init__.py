@@ -10,6 +10,7 @@ from gyaku.data.digits import digits
 from gyaku.data.download import DownloadError
 from gyaku.data.features import word_features
 from gyaku.data.idx import read_idx
+from gyaku.data.image_folder import image_folder, read_image
 from gyaku.data.mnist import mnist
 from gyaku.data.nab import nab
 from gyaku.data.picture import read_digit
@@ -36,12 +37,14 @@ __all__ = [
     "Vocabulary",
     "batches_by_length",
     "digits",
+    "image_folder",
     "mnist",
     "nab",
     "pad",
     "read_conllu",
     "read_digit",
     "read_idx",
+    "read_image",
     "treebank",
     "windows",
     "word_features",

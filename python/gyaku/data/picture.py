@@ -1,4 +1,4 @@
-"""Pictures of digits, brought into the form of training images."""
+"""Pictures as arrays, and photographs of digits in the form of training images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,79 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.data.digit import found_digit
 from gyaku.files import FileError
 
 if TYPE_CHECKING:
     import os
+    from typing import Any
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
-__all__ = ["read_digit"]
+__all__ = ["PICTURES", "open_picture", "read_digit"]
+
+PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+"""Suffixes of pictures."""
+
+_WIDE = {"I", "F", "I;16", "I;16B", "I;16L"}  # modes beyond 8 bits, of which Pillow keeps the low
+
+
+def open_picture(path: str | os.PathLike[str]) -> Image:
+    """Open a picture: upright, on white where it is transparent, with eight bits a channel.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A picture in a format that Pillow reads.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode L if the file is grey, else RGB.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is damaged.
+    """
+    from pathlib import Path
+
+    path = Path(path)
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError:
+        raise FileError(f"{path} is a picture, which needs Pillow: pip install pillow") from None
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            upright = ImageOps.exif_transpose(picture)
+            kind = "L" if upright.mode in {"1", "L", "LA", *_WIDE} else "RGB"
+            if upright.mode in _WIDE:
+                upright = Image.fromarray(_in_bytes(np.asarray(upright)))
+            paper = Image.new("RGBA", upright.size, "white")
+            return Image.alpha_composite(paper, upright.convert("RGBA")).convert(kind)
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError:
+        raise FileError(f"{path} is not a picture that can be read") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise FileError(f"{path} has too many pixels") from None
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's errors for truncated files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise FileError(f"{path} is a damaged picture") from None
+
+
+def _in_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return pixels of 16 bits, or floats, as bytes."""
+    largest = float(pixels.max())
+    steps = [255.0, 65535.0] if pixels.dtype.kind in "iu" else [1.0, 255.0, 65535.0]
+    full = next((each for each in steps if largest <= each), largest)
+    if pixels.dtype.itemsize == 2:
+        full = 65535.0
+    scaled: NDArray[np.uint8] = np.round(np.clip(pixels, 0, None) * (255 / full)).astype(np.uint8)
+    return scaled
 
 
 def read_digit(
@@ -40,76 +105,42 @@ def read_digit(
     FileError
         If the picture cannot be read, is damaged, or shows nothing.
 
+    Warns
+    -----
+    UserWarning
+        If the picture shows several shapes side by side; the largest is taken.
+
     Notes
     -----
-    The paper has the median brightness of the edges, and ink is the distance to it, so that both
-    dark on light and light on dark will do. The digit is cut out, scaled by the mean of boxes into
-    the 20 x 20 pixels of MNIST's digits (images below 20 pixels are filled), and moved so that its
-    centre of mass is in the middle. A picture of the right size is taken as it is.
+    Dark on light and light on dark will do, and the light may be uneven: the paper's brightness is
+    a smooth surface, and ink is the relative distance to it. Otsu's threshold separates both; what
+    touches the edge of the picture and specks are left out. The digit is cut out, thin strokes are
+    thickened, and it is scaled by the mean of boxes into the 20 x 20 pixels of MNIST's digits
+    (images below 20 pixels are filled), and moved so that its centre of mass is in the middle. A
+    picture of the right size is taken as it is.
 
     Examples
     --------
     >>> read_digit("photograph.jpg").shape  # doctest: +SKIP
     (28, 28, 1)
     """
-    from pathlib import Path
-
-    path = Path(path)
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise FileError(f"{path} is a picture, which needs Pillow: pip install pillow") from None
     if not (len(shape) in (2, 3) and shape[2:] in ((), (1,))):
         raise FileError(f"{path} is a picture, but the model takes samples of shape {shape}")
-    try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            paper = Image.new("RGBA", picture.size, "white")
-            grey = Image.alpha_composite(paper, picture.convert("RGBA")).convert("L")
-    except FileNotFoundError:
-        raise
-    except UnidentifiedImageError:
-        raise FileError(f"{path} is not a picture that can be read") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise FileError(f"{path} has too many pixels") from None
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's errors for truncated files
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise FileError(f"{path} is a damaged picture") from None
-    ink = np.asarray(grey, np.float64)
-    edge = np.median(np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]))
-    ink = np.abs(ink - edge)  # dark on light or light on dark
-    if ink.max() < 16:
-        raise FileError(f"{path} shows nothing but one colour")
+    grey = open_picture(path).convert("L")
     height, width = shape[:2]
-    if ink.shape != (height, width):
-        ink = _centred(ink, height, width)
+    pixels = np.asarray(grey, np.float64)
+    edge = np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]))
+    if np.abs(pixels - edge).max() < 16:
+        raise FileError(f"{path} shows nothing but one colour")
+    if pixels.shape == (height, width):
+        ink, beside = np.abs(pixels - edge), 0
+    else:
+        ink, beside = found_digit(grey, height, width)
+    if beside:
+        warnings.warn(
+            f"{path} shows {beside + 1} shapes side by side, of which the largest is read; a"
+            " picture must show one digit",
+            stacklevel=2,
+        )
     image: NDArray[np.uint8] = np.round(ink / ink.max() * 255).astype(np.uint8)
     return image.reshape(shape)
-
-
-def _centred(ink: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Crop the digit, and scale it into the middle of a small image.
-
-    As in MNIST: into a box of 20 x 20 of the 28 x 28 pixels, with the centre of mass in the
-    middle. Images of 8 x 8 are filled.
-    """
-    from PIL import Image
-
-    drawn = ink > 0.25 * ink.max()
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    margin = 4 if min(height, width) >= 20 else 0
-    scale = min((height - 2 * margin) / cut.shape[0], (width - 2 * margin) / cut.shape[1])
-    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
-    small = np.asarray(
-        Image.fromarray(cut.astype(np.float32)).resize(size, Image.Resampling.BOX), np.float64
-    )
-    weights = small / small.sum()
-    top = height / 2 - (weights.sum(axis=1) * (np.arange(size[1]) + 0.5)).sum()
-    left = width / 2 - (weights.sum(axis=0) * (np.arange(size[0]) + 0.5)).sum()
-    y = min(max(0, round(top)), height - size[1])
-    x = min(max(0, round(left)), width - size[0])
-    centred = np.zeros((height, width))
-    centred[y : y + size[1], x : x + size[0]] = small
-    return centred

@@ -477,7 +477,12 @@ class Layer(Component, Block, table=LAYERS):
         several = len(outs) > 1
 
         def call() -> None:
-            returned = function()
+            try:
+                returned = function()
+            except Exception as error:
+                shapes = ", ".join(str(each.shape) for each in given)
+                error.add_note(f"in {what} of {self}, whose arguments have the shape {shapes}")
+                raise
             if several and not (isinstance(returned, tuple) and len(returned) == len(outs)):
                 raise ValueError(
                     f"{self}: {what} must return a tuple of {len(outs)} arrays, got {returned!r}"

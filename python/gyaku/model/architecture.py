@@ -208,10 +208,14 @@ def save(
     from gyaku import _core
     from gyaku.interop import safetensors
 
+    try:
+        text = json.dumps(architecture)
+    except TypeError as error:  # layers were checked one by one
+        raise TypeError(f"save: metadata must hold what JSON has: {error}") from None
     metadata = {
         "gyaku.version": _core.__version__,
         "gyaku.format": str(FORMAT),
-        "gyaku.architecture": json.dumps(architecture),
+        "gyaku.architecture": text,
         "input_shape": json.dumps(input_shape),
         "dtype": str(dtype),
     }

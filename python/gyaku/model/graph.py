@@ -81,6 +81,7 @@ class Graph(Strict, Block):
     input_dtypes: tuple[str, ...]
     built: bool = False
     scales_bytes: bool = False
+    metadata: dict[str, Any]
     input_shape: Any = None
     output_shape: Any = ()
     input_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -112,6 +113,7 @@ class Graph(Strict, Block):
         self.flat_params = self.flat_grads = memory.zeros((0,), self.dtype)
         self.flat_buffers = self.flat_params
         self.captured: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self.lock = RLock()
         self.seed = None if seed is None else whole(type(self).__name__, "seed", seed, least=0)
         self.scales_bytes = any(getattr(part, "scales_bytes", False) for part in parts)
@@ -318,7 +320,7 @@ class Graph(Strict, Block):
             if id(layer) in nested_layers and layer.stored is None:
                 layer.stored = {**layer.params, **layer.buffers}
 
-    def load(self, input_shape: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def load(self, input_shape: Any, tensors: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Build the model with given parameters instead of new ones.
 
         Parameters
@@ -326,13 +328,17 @@ class Graph(Strict, Block):
         input_shape : sequence
             Shape of an input sample, or the shapes of several inputs.
         tensors : mapping of str to ndarray
-            Parameters and buffers by their names.
+            Parameters and buffers by their names; None raises.
 
         Raises
         ------
         ValueError
             If an array is missing or has another shape.
+        TypeError
+            If a path is given, which `gyaku.load` takes.
         """
+        if tensors is None:
+            raise TypeError(f"load: gyaku.load({input_shape!r}) reads a model from a file")
         plan, _ = self.planned()
         for layer in plan.layers:
             path = plan.paths[id(layer)] + "."

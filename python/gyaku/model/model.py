@@ -86,6 +86,9 @@ class Model(Graph):
     scales_bytes : bool
         Whether uint8 inputs are divided by 255, as in models from files of format 1; all others
         take them at their value (see `Rescaling`).
+    metadata : dict
+        Facts of your own that are kept with the model in copies and files, such as the names of
+        classes: keys are strings, values are anything that JSON has.
 
     Raises
     ------
@@ -364,7 +367,7 @@ class Model(Graph):
             raise RuntimeError(
                 "program: nothing is captured yet; call fit first, with the native backend"
             )
-        return listing(**self.captured)
+        return listing(self, **self.captured)
 
     def stream(self, samples: int | None = None) -> Stream:
         """Return a function of single time steps, for signals that arrive one step at a time.
@@ -472,7 +475,7 @@ class Model(Graph):
             batch_size=batch_size,
             steps=steps,
         )
-        return profile(training, steps)
+        return profile(self, training, steps)
 
     def save(self, path: str | os.PathLike[str], *, optimizer: bool = True) -> None:
         """Write architecture and weights to a safetensors file, whole or not at all.
@@ -491,7 +494,8 @@ class Model(Graph):
         ValueError
             If the model has no weights yet.
         TypeError
-            If an argument of a layer cannot be written to a file, such as a function.
+            If an argument of a layer or a value of `metadata` cannot be written to a file, such as
+            a function.
         """
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
@@ -499,6 +503,8 @@ class Model(Graph):
             architecture = Architecture().described(self)
             if self.scales_bytes:
                 architecture["scales_bytes"] = True
+            if self.metadata:
+                architecture["metadata"] = self.metadata
             architecture |= training_described(self.loss, self.loss_weights, self.metrics)
             tensors = {**self.params, **self.buffers}
             if truth("save", "optimizer", optimizer):
@@ -543,6 +549,7 @@ class Model(Graph):
                 "loss_weights": self.loss_weights,
                 "metrics": self.metrics,
                 "scales_bytes": self.scales_bytes,
+                "metadata": self.metadata,
                 "last_seed": self.last_seed,
                 "epochs_begun": self.epochs_begun,
                 "optimizer": self.optimizer,
@@ -580,6 +587,7 @@ class Model(Graph):
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
         self.scales_bytes = state.get("scales_bytes", True)  # as in format 1
+        self.metadata = state.get("metadata", {})
         self.last_seed = state.get("last_seed")
         self.epochs_begun = state.get("epochs_begun", 0)
         self.optimizer = state.get("optimizer")

@@ -315,7 +315,7 @@ class Plan:
     @property
     def stateful(self) -> Layer | None:
         """The first layer that carries states from batch to batch, if there is one."""
-        return next((each for each in self.layers if getattr(each, "stateful", False)), None)
+        return next((each for each in self.layers if vars(each).get("stateful")), None)
 
     @property
     def settings(self) -> list[object] | None:

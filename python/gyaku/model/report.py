@@ -162,13 +162,47 @@ def _row(use: Application, model: Summarized, plan: Plan) -> list[str]:
     ]
 
 
+class _Owners:
+    """Layers by the memory of their parameters and gradients.
+
+    Parameters
+    ----------
+    model : Summarized
+        The model.
+    """
+
+    def __init__(self, model: Summarized) -> None:
+        self.ranges = [
+            (view.ctypes.data, view.ctypes.data + view.nbytes, use.path)
+            for use in model.plan.applications
+            for views in (use.layer.params, use.layer.grads, use.layer.buffers)
+            for view in views.values()
+        ]
+
+    def of(self, task: dict[str, Any]) -> str:
+        """Return the layer whose parameters or gradients a task touches, "" if it is not one."""
+        touched = {
+            path
+            for start, stop, path in self.ranges
+            for memory, size in (*task["reads"], *task["writes"])
+            if start < memory + size and memory < stop
+        }
+        return touched.pop() if len(touched) == 1 else ""
+
+
 def listing(
-    tasks: Sequence[dict[str, Any]], *, temporary_bytes: int = 0, arena_bytes: int = 0
+    model: Summarized,
+    tasks: Sequence[dict[str, Any]],
+    *,
+    temporary_bytes: int = 0,
+    arena_bytes: int = 0,
 ) -> Table:
     """Return a program as a table.
 
     Parameters
     ----------
+    model : Summarized
+        The model.
     tasks : sequence of dict
         Its tasks, as `gyaku._core.Program.tasks` returns them.
     temporary_bytes, arena_bytes : int
@@ -177,15 +211,18 @@ def listing(
     Returns
     -------
     Table
-        One row a task: operations, memory traffic, sizes of its inputs and outputs.
+        One row a task: its layer, if it touches parameters or gradients of one, operations, memory
+        traffic, sizes of its inputs and outputs.
     """
+    owners = _Owners(model)
     rows = [
         [
             f"{index:3} {task['name']}",
+            owners.of(task),
             quantity(task["flops"], "FLOP"),
             quantity(task["bytes"], "B"),
-            " + ".join(quantity(size, "B") for _, size in task["reads"]),
-            " + ".join(quantity(size, "B") for _, size in task["writes"]),
+            quantity(sum(size for _, size in task["reads"]), "B"),
+            quantity(sum(size for _, size in task["writes"]), "B"),
             "all" if task.get("shared") else "one",
         ]
         for index, task in enumerate(tasks)
@@ -193,7 +230,7 @@ def listing(
     flops, traffic = (sum(task[key] for task in tasks) for key in ("flops", "bytes"))
     return Table(
         "The program of a training step",
-        ["task", "work", "traffic", "reads", "writes", "threads"],
+        ["task", "layer", "work", "traffic", "reads", "writes", "threads"],
         rows,
         f"{len(tasks)} tasks, {quantity(flops, 'FLOP')}, {quantity(traffic, 'B')} a step;"
         f" intermediate results of {quantity(temporary_bytes, 'B')} share"
@@ -201,11 +238,13 @@ def listing(
     )
 
 
-def profile(training: Training, steps: int) -> Table:
+def profile(model: Summarized, training: Training, steps: int) -> Table:
     """Time the tasks of steps of whole batches; the model stays unchanged.
 
     Parameters
     ----------
+    model : Summarized
+        The model.
     training : Training
         The steps, none of them done.
     steps : int
@@ -214,7 +253,7 @@ def profile(training: Training, steps: int) -> Table:
     Returns
     -------
     Table
-        One row a task: time, fraction of the step, throughput and per cent of the roofline.
+        One row a task: layer, time, fraction of the step, throughput, per cent of the roofline.
 
     Raises
     ------
@@ -237,6 +276,7 @@ def profile(training: Training, steps: int) -> Table:
     counts = {1, _core.num_threads()}
     peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
     bandwidths: dict[int, float] = {}
+    owners = _Owners(model)
     rows = []
     for index, (task, taken) in enumerate(zip(tasks, seconds, strict=True)):
         # The bandwidth depends on the cache that the task's memory fits into; a power of two here.
@@ -247,6 +287,7 @@ def profile(training: Training, steps: int) -> Table:
         rows.append(
             [
                 f"{index:3} {task['name']}",
+                owners.of(task),
                 f"{1e6 * taken:.2f} µs",
                 f"{100 * taken / max(sum(seconds), 1e-12):.1f} %",
                 f"{task['flops'] / max(taken, 1e-12) / 1e9:.1f}",
@@ -257,7 +298,7 @@ def profile(training: Training, steps: int) -> Table:
     skipping = any("skips zeros" in task["name"] for task in tasks)
     return Table(
         f"A training step of {training.batch_size} samples, task by task",
-        ["task", "time", "share", "GFLOP/s", "GB/s", "of the roofline"],
+        ["task", "layer", "time", "share", "GFLOP/s", "GB/s", "of the roofline"],
         rows,
         f"{1e6 * sum(seconds):.1f} µs a step, task by task; the machine reaches"
         f" {peak / 1e9:.0f} GFLOP/s"

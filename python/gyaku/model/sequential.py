@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gyaku.layers.activation import ACTIVATIONS
 from gyaku.model.graph import Graph, constructed
 from gyaku.model.model import Model
 from gyaku.model.wiring import chain
-from gyaku.symbolic import Block, label
+from gyaku.symbolic import Block, Tensor, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 __all__ = ["Sequential", "checked_parts"]
+
+
+def _instead(part: object) -> str:
+    """Return what to write in place of something that is no layer."""
+    if isinstance(part, Tensor):
+        return f"; leave it out, and give the shape to build({part.shape}), or let fit find it"
+    if isinstance(part, str) and part.lower() in ACTIVATIONS:
+        return f", write {ACTIVATIONS[part.lower()].__name__}()"
+    return ""
 
 
 class Sequential(Model):
@@ -116,7 +126,9 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
                 f"{owner}: layer {position} is the class {part.__name__}, write {part.__name__}()"
             )
         if not isinstance(part, Block):
-            raise TypeError(f"{owner}: layer {position} must be a Layer, got {part!r}")
+            raise TypeError(
+                f"{owner}: layer {position} must be a Layer, got {part!r}{_instead(part)}"
+            )
         if any(part is other for other in parts[: position - 1]):
             raise ValueError(f"{owner}: layer {position}, {constructed(part)}, occurs twice")
         takes, gives = part.arity

@@ -78,6 +78,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         if not isinstance(model, Model):
             raise ValueError("it describes a layer, not a model")
         model.scales_bytes = written == "1" or architecture.get("scales_bytes", False)
+        model.metadata = dict(architecture.get("metadata", {}))
         # Validated against the architecture before memory is allocated.
         model.load(json.loads(metadata["input_shape"]), tensors)
         if "loss" in architecture:

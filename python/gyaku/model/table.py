@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from itertools import zip_longest
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING
+
+from gyaku.terminal import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Table", "quantity"]
+
+_PIECES = re.compile(r".+?(?:\s+|[._](?=[a-z])|$)")
+_INDENT = "  "
+_LEAST = 8
+"""Least width of a column of a table that is too wide, half of that of the first."""
 
 
 class Table:
@@ -47,14 +58,39 @@ class Table:
         self.footer = footer
 
     def __str__(self) -> str:
+        return self.text(columns(sys.stdout))
+
+    def text(self, width: int = 0) -> str:
+        """Return the table as text.
+
+        Parameters
+        ----------
+        width : int
+            Largest number of characters of a line, into which cells are broken; 0 for any.
+
+        Returns
+        -------
+        str
+            The lines.
+        """
         table = [self.header, *self.rows]
-        widths = [max(len(row[column]) for row in table) for column in range(len(self.header))]
-        table.insert(1, ["-" * width for width in widths])
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in table
-        ]
-        return "\n".join(filter(None, [self.title, *lines, self.footer]))
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        if width and not _shrink(widths, width):
+            lines = [line for row in self.rows for line in self._stacked(row, width)]
+        else:
+            lines = [line for row in table for line in _lines(row, widths)]
+            rule = "  ".join("-" * each for each in widths)
+            lines.insert(len(_lines(self.header, widths)), rule)
+        title, footer = (_wrapped(text, width) for text in (self.title, self.footer))
+        return "\n".join(filter(None, [title, *lines, footer]))
+
+    def _stacked(self, row: Sequence[str], width: int) -> list[str]:
+        """Return a row as its first cell, and below it the others with their names."""
+        first, *others = row
+        named = zip(self.header[1:], others, strict=True)
+        text = ", ".join(f"{name} {cell}" for name, cell in named if cell)
+        below = wrap(text, width, initial_indent="    ", subsequent_indent="    ")
+        return [*_broken(first, width), *below]
 
     def __repr__(self) -> str:
         return str(self)
@@ -71,6 +107,48 @@ class Table:
             f"<thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"
             f"<p>{escape(self.footer)}</p>"
         )
+
+
+def _shrink(widths: list[int], limit: int) -> bool:
+    """Narrow the widest columns of a table that is too wide; return whether it fits then."""
+    least = [min(width, _LEAST if place else 2 * _LEAST) for place, width in enumerate(widths)]
+    gaps = 2 * (len(widths) - 1)
+    while sum(widths) + gaps > limit:
+        spare = [width if width > few else 0 for width, few in zip(widths, least, strict=True)]
+        if not any(spare):
+            return False
+        widths[spare.index(max(spare))] -= 1
+    return True
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return a row as lines of text; a cell that is too wide continues in the next one."""
+    cells = [_broken(cell, width) for cell, width in zip(row, widths, strict=True)]
+    lines = zip_longest(*cells, fillvalue="")
+    return ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
+
+
+def _broken(cell: str, width: int) -> list[str]:
+    """Break a cell at spaces, and within a path or a name of several words."""
+    lines = [""]
+    for piece in _PIECES.findall(cell):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+            lines.append(_INDENT)
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > width:  # a word longer than the column
+            lines[-1:] = [lines[-1][:width], _INDENT + lines[-1][width:]]
+    return [line.rstrip() for line in lines]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Break the lines of a text that are too long."""
+    if not width:
+        return text
+    return "\n".join(fill(line, width) for line in text.splitlines())
 
 
 def quantity(value: float, unit: str) -> str:

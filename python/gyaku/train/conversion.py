@@ -56,6 +56,8 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
         return array
     if array.dtype.kind != "O":
         hint = names if array.dtype.kind in "UST" else ""
+        if isinstance(given, str):
+            hint = f", {given!r}; numpy.load, numpy.loadtxt and pandas.read_csv read files"
         raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
     if not array.ndim:
         raise TypeError(f"{owner}: {name} must be an array of samples, {_instead(name, given)}")
@@ -77,6 +79,9 @@ def _instead(name: str, given: object) -> str:
     kind = type(given).__name__
     if hasattr(given, "toarray"):
         return f"got a sparse {kind}; {name}.toarray() makes it one"
+    if hasattr(given, "shape"):
+        shape = given.shape
+        return f"got a {kind} of shape {shape}, which NumPy cannot read; give a dense array of it"
     if hasattr(given, "__next__"):
         return f"got a {kind}, which yields them one by one; np.array(list({name})) collects them"
     if isinstance(given, (set, frozenset)):

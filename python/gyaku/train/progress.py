@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gyaku.components import Documented
+from gyaku.terminal import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ __all__ = ["Bar", "Lines", "Progress", "progress"]
 
 _LINES = 200
 """Largest number of epochs with a line each; of more, about half as many lines are shown."""
+_BAR = 8
+"""Least width of the bar, in a line that is shared with metrics."""
+_LEFT, _RATE = len(" 1:00:00 left,"), len(" 99.9k samples/s,")
+_VALIDATED = "val_"
 
 
 class Progress(Documented):
@@ -112,33 +117,81 @@ class Bar(Progress):
     def __init__(self, epochs: int, samples: int) -> None:
         super().__init__(epochs, samples)
         self._last: dict[str, float] = {}
+        self._is_whole = True  # all metrics are in the line
         self._bar = _tqdm()(
-            total=epochs * samples,
-            unit=" samples",
-            unit_scale=True,
-            dynamic_ncols=True,
-            desc=f"epoch 1/{epochs}",
-            # tqdm's counts left out, so that loss and metrics fit into a terminal.
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}",
+            total=epochs * samples, unit=" samples", unit_scale=True, bar_format=_line(2)
         )
+        self._lay_out(1)
+
+    def _lay_out(self, epoch: int) -> None:
+        """Fit bar, metrics, time and rate into the terminal, in descending order of importance."""
+        width = 0 if _in_notebook() else columns(sys.stderr)
+        count = f"{epoch}/{self.epochs}"
+        room = width - len(count) - len(": 100%||") - _BAR
+        long, short = _numbers(self._last, ", "), _paired(self._last)
+        for text, label, more in (
+            *((long, "epoch ", 2), (long, "epoch ", 1), (short, "", 1), (short, "", 0)),
+        ):
+            needed = len(label) + len(text) + (0, _LEFT, _LEFT + _RATE)[more] + 2
+            if not width or needed <= room:
+                break
+        else:
+            text = _fitting(self._last, room - 2)
+        self._is_whole = text in (long, short)
+        self._bar.ncols = width or None
+        self._bar.bar_format = _line(more)
+        self._bar.set_description_str(label + count, refresh=False)
+        self._bar.set_postfix_str(text, refresh=False)
 
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
         """Move the bar; see `Progress.update`."""
-        epoch = min(self.epochs, -(-seen // self.samples))
-        self._bar.set_description_str(f"epoch {max(1, epoch)}/{self.epochs}", refresh=False)
         self._last.update(logs)
-        self._bar.set_postfix_str(_numbers(self._last, ", "), refresh=False)
+        self._lay_out(max(1, min(self.epochs, -(-seen // self.samples))))
         self._bar.update(seen - self._bar.n)
 
     def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
         """Show loss and metrics of the last one; see `Progress.finish`."""
         self._last = {name: values[-1] for name, values in columns.items()}
-        self._bar.set_postfix_str(_numbers(self._last, ", "), refresh=False)
+        self._lay_out(epochs[-1] + 1)
 
     def close(self) -> None:
-        """Keep the bar on the screen; see `Progress.close`."""
+        """Keep the bar on the screen, and all metrics below it if they do not fit beside it."""
         self._bar.refresh()
         self._bar.close()
+        if not self._is_whole:
+            from textwrap import fill
+
+            text = _numbers(self._last, ", ")
+            print(fill(text, max(20, columns(sys.stderr) - 1)), file=sys.stderr)
+
+
+def _line(more: int) -> str:
+    """Return tqdm's format of a line, with time left and rate behind the bar."""
+    behind = ("", " {remaining} left", " {remaining} left, {rate_fmt}")[more]
+    # tqdm's counts are left out, so that loss and metrics fit into a terminal.
+    return "{desc}: {percentage:3.0f}%|{bar}|" + behind + "{postfix}"
+
+
+def _paired(logs: Mapping[str, float]) -> str:
+    """Return each metric with that of the validation data behind it, whose name is left out."""
+    parts = []
+    for name, value in logs.items():
+        if name.startswith(_VALIDATED) and name.removeprefix(_VALIDATED) in logs:
+            continue
+        pair = {name: value, "val": logs.get(_VALIDATED + name, math.nan)}
+        parts.append(_numbers(pair, " "))
+    return ", ".join(filter(None, parts))
+
+
+def _fitting(logs: Mapping[str, float], room: int) -> str:
+    """Return as many metrics as fit, none of them cut."""
+    text = ""
+    for name, value in logs.items():
+        longer = ", ".join(filter(None, [text, _numbers({name: value}, "")]))
+        if len(longer) > room:
+            break
+        text = longer
+    return text
 
 
 def _numbers(logs: Mapping[str, float], between: str) -> str:

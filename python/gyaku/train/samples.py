@@ -426,7 +426,7 @@ def targets(
                 f" probabilities, got one {array.dtype} a sample; class numbers can be converted"
                 f" by {name}.astype(int)"
             )
-        return _labels(owner, name, array, outputs, lengths)
+        return _labels(owner, name, array, x, outputs, lengths)
     has_classes = outputs != (1,) if array.ndim == 1 else by_position and outputs[-1] != 1
     if loss.takes == "anything" and integer and has_classes:
         return np.require(array, np.int64, ["C", "A"])
@@ -436,8 +436,8 @@ def targets(
         hint = ""
         if array.ndim == 1 and integer and len(outputs) == 1:
             hint = f"; one row for each class number is np.eye({outputs[0]})[{name}]"
-        if array.ndim == 2 and len(outputs) > 1:
-            hint = _one_output(outputs)
+        if array.ndim in (1, 2) and len(outputs) > 1:
+            hint = _one_output(outputs, x)
         if _is_by_step(array, x) and len(outputs) == 1:
             hint = "; outputs for each time step take return_sequences=True in recurrent layers"
         if loss.takes == "classes" and by_position:
@@ -449,8 +449,10 @@ def targets(
     return _at_value(owner, name, array, dtype)
 
 
-def _one_output(outputs: tuple[int, ...]) -> str:
+def _one_output(outputs: tuple[int, ...], x: NDArray[Any]) -> str:
     """Return the hint for models of several outputs whose targets are one for each sample."""
+    if len(outputs) == 3 and outputs[:-1] == x.shape[1:-1]:
+        return "; put Flatten in front of the first Dense layer, which takes rows"
     if len(outputs) == 2:
         return "; end it with a recurrent layer without return_sequences, or with Flatten and Dense"
     return "; end it with Flatten and Dense"
@@ -493,6 +495,7 @@ def _labels(
     owner: str,
     name: str,
     array: NDArray[Any],
+    x: NDArray[Any],
     outputs: tuple[int, ...],
     lengths: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
@@ -501,7 +504,7 @@ def _labels(
     if array.ndim != len(outputs):
         raise ValueError(
             f"{owner}: {name} holds one class number a sample, but the model's outputs have shape"
-            f" {outputs}{_one_output(outputs)}"
+            f" {outputs}{_one_output(outputs, x)}"
         )
     if int(array.min()) < 0 or int(array.max()) >= classes:
         outside = (array < 0) | (array >= classes)
@@ -509,9 +512,11 @@ def _labels(
             outside[np.arange(array.shape[1]) >= lengths[:, np.newaxis]] = False
         if outside.any():
             label, where = first_element(array, outside)
+            from_one = (array.min(), array.max()) == (1, classes)
+            shift = f"; {name} - 1 has such labels" if from_one else ""
             raise ValueError(
                 f"{owner}: the label {label} in {where} of {name} is out of range: the model has"
-                f" {classes} outputs, so labels go from 0 to {classes - 1}"
+                f" {classes} outputs, so labels go from 0 to {classes - 1}{shift}"
             )
     return np.require(array, np.int64, ["C", "A"])
 

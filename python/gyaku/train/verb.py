@@ -40,12 +40,18 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
     owner, code = function.__name__, function.__code__
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     known = frozenset(arguments)
+    needed = arguments[: code.co_argcount - 1 - len(function.__defaults__ or ())]
 
     @wraps(function)
     def method(self: M, /, *given: P.args, **options: P.kwargs) -> T:
         if options and not known.issuperset(options):
             name = next(name for name in options if name not in known)
             raise TypeError(f"{owner}: {unknown('argument', name, arguments)}")
+        if len(given) < len(needed):
+            missing = [name for name in needed[len(given) :] if name not in options]
+            if missing:
+                call = f"{owner}({', '.join(needed)})"
+                raise TypeError(f"{owner} needs {' and '.join(missing)}, as in {call}")
         with alone(owner, self):
             return function(self, *given, **options)
 
