@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.callbacks import *
     from gyaku.computation import *
     from gyaku.gradients import *
+    from gyaku.history import *
     from gyaku.layers import *
     from gyaku.model import *
     from gyaku.optim import *
@@ -72,7 +73,7 @@ _MODULES = (
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
-    *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
+    *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
     *("gradients", "perceptron", "pretraining", "computation"),
 )
 

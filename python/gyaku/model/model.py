@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gyaku.metrics import Metric
     from gyaku.model.application import Application
     from gyaku.model.stream import Stream
-    from gyaku.model.table import Table
+    from gyaku.table import Table
     from gyaku.optim import Optimizer
     from gyaku.symbolic import Block
     from gyaku.train.evaluate import evaluate as _evaluate
