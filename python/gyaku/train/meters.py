@@ -70,6 +70,8 @@ class Meters:
         The sums of each epoch.
     steps : dict of int to ndarray of float64
         Number of real steps in each epoch, of the outputs that are padded sequences.
+    names : list of str
+        The names of loss and metrics, in the order of `values`.
     """
 
     def __init__(self, criterion: Criterion, slots: int) -> None:
@@ -84,6 +86,7 @@ class Meters:
                 self._means.append((name, place, metric))
         self._summaries: dict[tuple[str, int], list[Any]] = {}  # by name and slot
         names = ["loss", *criterion.names, *(name for name, _, _ in self._means)]
+        self.names = [*names, *(name for name, _, _ in self._overall)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
         self.steps: dict[int, NDArray[np.float64]] = {}
         self._positions = dict.fromkeys(names, 1)  # of a sample or a real step
@@ -95,6 +98,54 @@ class Meters:
         for total in (*self.totals.values(), *self.steps.values()):
             total.fill(0)
         self._summaries.clear()
+
+    def kept(self, slots: slice) -> dict[str, list[Any]]:
+        """Return the sums of some epochs, for `put`.
+
+        Parameters
+        ----------
+        slots : slice
+            The epochs.
+
+        Returns
+        -------
+        dict of str to list
+            Sums by name, real steps by output, and what metrics of the whole epoch have kept, for
+            each epoch.
+        """
+        places = range(slots.start, slots.stop)
+        return {
+            "totals": [{name: sums[slot] for name, sums in self.totals.items()} for slot in places],
+            "steps": [{str(n): sums[slot] for n, sums in self.steps.items()} for slot in places],
+            "summaries": [
+                {name: self._summaries.get((name, slot), []) for name, _, _ in self._overall}
+                for slot in places
+            ],
+        }
+
+    def put(self, slot: int, kept: dict[str, list[Any]]) -> None:
+        """Set the sums of some epochs.
+
+        Parameters
+        ----------
+        slot : int
+            The first of them.
+        kept : dict of str to list
+            Result of `kept`.
+        """
+        each = zip(kept["totals"], kept["steps"], kept["summaries"], strict=True)
+        for place, (totals, steps, summaries) in enumerate(each, slot):
+            for name, sums in self.totals.items():
+                sums[place] = totals[name]
+            for output, count in steps.items():
+                self._steps_of(int(output))[place] = count
+            self._summaries |= {(name, place): [*found] for name, found in summaries.items()}
+
+    def _steps_of(self, output: int) -> NDArray[np.float64]:
+        """Return the number of real steps of an output in each epoch."""
+        if output not in self.steps:
+            self.steps[output] = memory.zeros(self.totals["loss"].shape, np.float64)
+        return self.steps[output]
 
     def add(self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths = ()) -> None:
         """Add a batch.
@@ -159,9 +210,7 @@ class Meters:
         if lengths is None:
             return None
         count = ops.count_steps(lengths, steps=y.shape[1])
-        if place not in self.steps:
-            self.steps[place] = memory.zeros(self.totals["loss"].shape, np.float64)
-        ops.accumulate(count, self.steps[place], self.slot, weight=1.0)
+        ops.accumulate(count, self._steps_of(place), self.slot, weight=1.0)
         return count
 
     def _accumulate(

@@ -33,6 +33,15 @@ class Progress(Documented):
         self.epochs = epochs
         self.samples = samples
 
+    def start(self, seen: int) -> None:
+        """Begin behind the steps of an earlier training.
+
+        Parameters
+        ----------
+        seen : int
+            Number of samples in these steps.
+        """
+
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
         """Show the progress within an epoch.
 
@@ -121,6 +130,10 @@ class Bar(Progress):
             # tqdm's counts left out, so that loss and metrics fit into a terminal.
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}",
         )
+
+    def start(self, seen: int) -> None:
+        """Begin in the middle; see `Progress.start`."""
+        self._bar.initial = self._bar.n = seen
 
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
         """Move the bar; see `Progress.update`."""

@@ -57,6 +57,8 @@ class Training:
         Seed of the order.
     first_epoch : int
         Number of epochs that earlier trainings ran with this seed; order and augmentation go on.
+    steps_done : int
+        Number of steps of this training that are done already, if it is resumed.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     augment : Augment or None
@@ -85,6 +87,7 @@ class Training:
         epochs: int,
         seed: int,
         first_epoch: int = 0,
+        steps_done: int = 0,
         shuffle: bool,
         augment: Augment | None = None,
         by_length: ByLength | None = None,
@@ -97,7 +100,7 @@ class Training:
         self.full, self.tail = divmod(samples.count, self.batch_size)
         self.per_epoch = self.full + bool(self.tail)
         self.total = self.per_epoch * epochs
-        self.step = 0
+        self.step = steps_done
 
         self.block = max(1, min(epochs, _ORDER // samples.count))
         self.first = -self.block  # of the epochs that `order` holds
@@ -122,7 +125,7 @@ class Training:
             }
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
-        optimizer.begin(self.trained, self.total)
+        optimizer.begin(self.trained, self.total, steps_done=steps_done)
         repeatable = model.passes(model.input_shapes or ()).repeatable
         optimizer.same_batch = self.per_epoch == 1 and repeatable and not self.augmented
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
@@ -347,6 +350,36 @@ class Training:
         """
         slots = slice(epochs.start - self.first, epochs.stop - self.first)
         return self.meters.values(slots, self.samples.count)
+
+    def sums(self, epoch: int) -> dict[str, list[Any]]:
+        """Return the sums of loss and metrics of the present epoch, and of those before it.
+
+        Parameters
+        ----------
+        epoch : int
+            The first of them; the history has those before it.
+
+        Returns
+        -------
+        dict of str to list
+            The sums of each epoch, for `resume`.
+        """
+        begun = -(-self.step // self.per_epoch)
+        return self.meters.kept(slice(epoch - self.first, max(epoch, begun) - self.first))
+
+    def resume(self, epoch: int, sums: dict[str, list[Any]]) -> None:
+        """Go on with the sums of an earlier training.
+
+        Parameters
+        ----------
+        epoch, sums : object
+            Argument and result of its `sums`.
+        """
+        if self.step > epoch * self.per_epoch:
+            done, self.step = self.step, self.step - 1  # whose epoch is the last with a sum
+            self.seek()
+            self.step = done
+            self.meters.put(epoch - self.first, sums)
 
     def so_far(self) -> dict[str, float]:
         """Return loss and metrics of the present epoch.
