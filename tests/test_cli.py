@@ -171,6 +171,27 @@ def test_ctrl_c_keeps_what_was_learnt(tmp_path: Path) -> None:
     assert "interrupted after" in said
     assert gk.load(tmp_path / MODEL).built
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".csv", ".png"}
+    assert "its training, which goes on with --resume" in said
+
+
+def test_a_training_that_was_ended_goes_on_with_resume(tmp_path: Path, here: Command) -> None:
+    options = ["train", "--epochs", "300", "--hidden", "16", "--no-curve"]
+    command = [sys.executable, "-u", "-m", "gyaku", *options]
+    with interruptible(command, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+    checkpoint = MODEL.replace(".safetensors", "-checkpoint.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint]
+    done = here(*options, "--resume")
+    assert f"going on from {checkpoint}" in done.stdout
+    assert not (tmp_path / checkpoint).exists()
+    weights = gk.load(tmp_path / MODEL).flat_params.tobytes()
+    assert here(*options, "--resume").returncode == 0  # from the start
+    assert gk.load(tmp_path / MODEL).flat_params.tobytes() == weights
 
 
 def test_evaluate_prints_accuracy_and_confusions(model: Path, here: Command) -> None:

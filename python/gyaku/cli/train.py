@@ -14,10 +14,12 @@ import numpy as np
 
 from gyaku import layers, losses, models, optim, schedules
 from gyaku.backend import use_backend
+from gyaku.cli.checkpoint import add_resume, checkpoint_of, keeping
+from gyaku.cli.curve import draw
 from gyaku.cli.model_file import SHAPES
 from gyaku.cli.parser import Parser, UsageError, fraction, name_of, positive, whole
 from gyaku.data import DATASETS, Augment
-from gyaku.files import check_writable, write_atomically
+from gyaku.files import check_writable
 from gyaku.layers.activation import ACTIVATIONS
 from gyaku.model import Sequential
 from gyaku.threads import set_num_threads
@@ -58,7 +60,8 @@ examples:
         online learning: one image at a time
 
 MNIST files on this machine are found in the folder that the environment variable GYAKU_DATA names.
-Ctrl-C ends the training early and keeps the weights.
+Ctrl-C ends the training early and keeps the weights. A training that was ended so, or killed, goes
+on from its last checkpoint, one a minute, if the command is repeated with --resume.
 """
 
 _CLASSES = 10
@@ -207,6 +210,8 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="native, or reference: slow, in NumPy, to compare with (default: native)",
     )
 
+    add_resume(how)
+
     leave = parser.add_argument_group("what to write")
     leave.add_argument(
         "--output",
@@ -268,6 +273,9 @@ def run(arguments: argparse.Namespace) -> int:
         rows = np.eye(_CLASSES, dtype=arguments.dtype)
         y, y_test = rows[y], rows[y_test]
     batch_size = recipe.batch_size if arguments.batch_size is None else arguments.batch_size
+    checkpoint = checkpoint_of(files["model"])
+    if arguments.resume and checkpoint.exists() and not arguments.quiet:
+        print(f"going on from {checkpoint}", file=shown)
     with redirect_stdout(shown), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fit: interrupted")  # said below
         history = model.fit(
@@ -281,9 +289,15 @@ def run(arguments: argparse.Namespace) -> int:
             metrics=["accuracy"],
             seed=arguments.seed,
             augment=Augment(arguments.shift, flip=arguments.flip),
+            callbacks=keeping(checkpoint),
+            resume=arguments.resume,
             verbose=0 if arguments.quiet else "auto",
         )
     written = _write(model, history, files, f"{arguments.dataset}, {arguments.model}")
+    if history.stopped is None:
+        checkpoint.unlink(missing_ok=True)
+    elif checkpoint.exists():
+        written["checkpoint"] = checkpoint
     tested = model.evaluate(x_test, y_test, loss=loss, metrics=["accuracy"])
     if arguments.json:
         import json
@@ -361,26 +375,9 @@ def _write(
     if history.epochs:
         history.to_csv(files["history"])
         written["history"] = files["history"]
-        if "curve" in files and _draw(history, files["curve"], title):
+        if "curve" in files and draw(history, files["curve"], title):
             written["curve"] = files["curve"]
     return written
-
-
-def _draw(history: History, path: Path, title: str) -> bool:
-    """Draw the learning curve, if matplotlib is installed."""
-    import logging
-
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no messages about its caches
-    try:
-        from gyaku.plots import learning_curve
-        from gyaku.plots.canvas import save
-
-        axes = learning_curve(history, title=title, names=("training", "test"))
-    except ImportError:
-        print("gyaku train: no learning curve without matplotlib", file=sys.stderr)
-        return False
-    write_atomically(path, lambda stream: save(axes, stream))
-    return True
 
 
 def _result(
@@ -416,6 +413,7 @@ def _report(
     lines = [f"{accuracy} {ended} {epochs} in {seconds:.{1 if seconds >= 1 else 2}f} s"]
     if written is not None:
         names = {"model": "the model", "history": "its history", "curve": "its learning curve"}
+        names["checkpoint"] = "its training, which goes on with --resume"
         width = max(len(str(path)) for path in written.values())
         lines += ["", "written:"]
         lines += [f"  {path!s:{width}}  {names[kind]}" for kind, path in written.items()]
