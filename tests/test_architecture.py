@@ -77,6 +77,7 @@ IMPORTS = {
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
+    "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
     "lessons": ["names"],
 }
 # What stands on everything.

@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.gradients import *
     from gyaku.history import *
     from gyaku.layers import *
+    from gyaku.learning_rate import *
     from gyaku.model import *
     from gyaku.optim import *
     from gyaku.perceptron import *
@@ -74,7 +75,7 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
-    *("gradients", "perceptron", "pretraining", "computation"),
+    *("gradients", "perceptron", "pretraining", "computation", "learning_rate"),
 )
 
 
