@@ -82,7 +82,7 @@ IMPORTS = {
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
-THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch"}
+THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "tensorboardX"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 
