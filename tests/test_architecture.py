@@ -78,11 +78,12 @@ IMPORTS = {
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
     "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
+    "tuning": ["callbacks", "checks", "history", "train"],
     "lessons": ["names"],
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
-THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "tensorboardX"}
+THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "optuna", "tensorboardX"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

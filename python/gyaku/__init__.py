@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.pretraining import *
     from gyaku.threads import *
     from gyaku.train import *
+    from gyaku.tuning import *
 
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
@@ -75,7 +76,7 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
-    *("gradients", "perceptron", "pretraining", "computation", "learning_rate"),
+    *("gradients", "perceptron", "pretraining", "computation", "learning_rate", "tuning"),
 )
 
 
