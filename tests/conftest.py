@@ -49,6 +49,7 @@ ANY_ISA = {
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *("test_build_again", "test_callbacks_ready", "test_continuation", "test_damaged_files"),
     *("test_metrics", "test_tuning", "test_tensorboard", "test_learning_rate"),
+    "test_resume",
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),

@@ -63,13 +63,14 @@ def train(folder: Path) -> None:
         "history": repr(dict(history)),
         "stopped": history.stopped,
         "log": (folder / "log.csv").read_text(),
-        "files": sorted(path.name for path in folder.iterdir()),
+        "files": sorted(path.name for path in folder.iterdir() if path.suffix != ".json"),
         "saved": {
             path.name: gk.load(path).flat_params.tobytes().hex()
             for path in folder.glob("*.safetensors")
         },
     }
-    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "unfinished.json").write_text(json.dumps(result))
+    (folder / "unfinished.json").replace(folder / "result.json")
 
 
 def run(folder: Path, seconds: float | None) -> bool:
@@ -113,9 +114,10 @@ def main(kills: int, seed: int = 0, folder: str | None = None) -> dict[str, Any]
         while done < kills:
             broken = Path(name, str(rounds))
             broken.mkdir()
-            while done < kills and not run(broken, chance.uniform(0, length / 2)):
-                done += 1
-            if not (broken / "result.json").exists():
+            finished = broken / "result.json"
+            while not finished.exists() and done < kills:
+                done += not run(broken, chance.uniform(0, length / 2))
+            if not finished.exists():
                 run(broken, None)
             found = result_of(broken)
             differing |= {key for key in expected if found[key] != expected[key]}
@@ -124,4 +126,6 @@ def main(kills: int, seed: int = 0, folder: str | None = None) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(int(sys.argv[1]) if sys.argv[1:] else 200)))
+    found = main(int(sys.argv[1]) if sys.argv[1:] else 200)
+    print(json.dumps(found))
+    sys.exit(bool(found["differing"]))
