@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import gyaku as gk
 from child import output
+from gyaku.files import FileError
 from gyaku.schedules import InverseTime, OneCycle
 
 RNG = np.random.default_rng(0)
@@ -53,6 +55,14 @@ class Own(gk.Optimizer):
         params -= self.rate * self.state["past"]
 
 
+class Cycle(gk.Callback):
+    """A schedule of the rest of the training, set in its middle."""
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == 0:
+            self.model.optimizer.learning_rate = OneCycle(0.3)
+
+
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "adam": dict,
     "one cycle": lambda: {"optimizer": gk.SGD(OneCycle(0.3))},
@@ -60,6 +70,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "an optimizer of one's own": lambda: {"optimizer": Own(0.01)},
     "a schedule of one's own": lambda: {"optimizer": gk.SGD(lambda steps: 0.1 / (1 + steps))},
     "lbfgs": lambda: {"optimizer": gk.LBFGS(), "batch_size": None},
+    "a cycle set in between": lambda: {"optimizer": gk.SGD(0.5), "callbacks": [Cycle()]},
     "a sum": lambda: {"loss": gk.losses.SoftmaxCrossEntropy(reduction="sum")},
     "metrics": lambda: {"metrics": ["accuracy", "auc", "f1"]},
     "validation": lambda: {"validation_split": 0.3, "validation_freq": 2},
@@ -116,6 +127,40 @@ def test_a_training_resumes_behind_an_earlier_one(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train(model, Kill(path, 10))
     assert bits(*train(resume=path)) == expected
+
+
+def test_the_model_of_a_checkpoint_may_resume_it(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7), seed=3)
+    expected = bits(*train(seed=3))
+    assert bits(*train(gk.load(path), resume=path, seed=3)) == expected
+    assert bits(*train(resume=path, seed=None)) == expected  # the seed of the checkpoint
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7))
+    content = path.read_bytes()
+    for damaged in (content[:-1], content[:-9] + b"x" + content[-8:], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(FileError, match=re.escape(str(path))):
+            train(resume=path)
+
+
+def test_a_resumed_training_shows_its_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7))
+    train(resume=path, verbose=2)
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[:3]] == [
+        "2/4", "3/4", "4/4"
+    ]  # fmt: skip
+    train(resume=path, verbose=1)
+    assert "epoch 4/4: 100%" in capsys.readouterr().err
 
 
 def test_sequences_resume_with_lengths_and_carried_states(tmp_path: Path) -> None:
