@@ -119,6 +119,45 @@ def test_a_training_resumes_at_any_step(case: str, share: float, tmp_path: Path)
     assert run(resume=path) == expected
 
 
+def frozen() -> gk.Sequential:
+    model = network(dtype="float64")
+    model.layers[0].trainable = False
+    return model
+
+
+def graph() -> gk.Model:
+    x = gk.Input((4,))
+    first, second = gk.Dense(3, name="a")(x), gk.Dense(3, name="b")(gk.Dropout(0.2)(x))
+    return gk.Model(x, (first, second))
+
+
+@pytest.mark.parametrize("kind", ["images", "frozen", "graph", "reference"])
+def test_any_network_resumes(kind: str, tmp_path: Path) -> None:
+    x: Any = X
+    y: Any = (Y, Y) if kind == "graph" else Y
+    options: dict[str, Any] = {"metrics": "accuracy"}
+    if kind == "images":
+        x = RNG.integers(0, 256, (22, 6, 6, 1), np.uint8)
+        options["augment"] = gk.data.Augment(1, flip=True)
+    if kind == "reference":
+        gk.use_backend("reference")
+
+    def run(*callbacks: Any, **more: Any) -> Any:
+        model: Any = {"frozen": frozen, "graph": graph}.get(kind, network)()
+        if kind == "images":
+            model = gk.Sequential(gk.Rescaling(1 / 255), gk.Conv2D(2, 3), gk.Flatten(), *model)
+        history = model.fit(
+            *(x, y), loss="softmax_cross_entropy", epochs=3, batch_size=5, callbacks=callbacks,
+            verbose=0, **options, **more,
+        )  # fmt: skip
+        return bits(model, history)
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        run(Kill(path, 7))
+    assert run(resume=path) == run()
+
+
 def test_a_training_resumes_behind_an_earlier_one(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     model, _ = train(epochs=3)
