@@ -234,6 +234,7 @@ class Callbacks:
         self.epochs = self._any("on_epoch_begin", "on_epoch_end")
         self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
         self.steps = self._any("on_steps_end")
+        self._every = [each.every_steps for each in self._all if each.every_steps]
         self.signals = {name for each in self._all for name in each.signals}
 
     def prepare(self, training: Any, steps_per_epoch: int, resumed: bool) -> None:
@@ -264,8 +265,7 @@ class Callbacks:
         int
             The number; 0 if no callback asks for any.
         """
-        known = [each.every_steps for each in self._all if each.every_steps]
-        return min((every - step % every for every in known), default=0)
+        return min([every - step % every for every in self._every]) if self._every else 0
 
     @property
     def checkpoint(self) -> str:

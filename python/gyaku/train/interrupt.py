@@ -139,5 +139,7 @@ class Signals:
         list of str
             The names, each once.
         """
+        if not self._arrived:  # nearly always
+            return []
         arrived, self._arrived = list(dict.fromkeys(self._arrived)), []
         return arrived
