@@ -64,6 +64,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill a training 200 times at random moments, resume it, and compare the bits."""
+    session.install(".")
+    session.run("python", "tests/kills.py", *(session.posargs or ["200"]))
+
+
+@nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Make the sdist, and the wheel from the sdist, with warnings as errors."""
     session.install(*nox.project.dependency_groups(PROJECT, "build"))

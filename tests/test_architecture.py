@@ -59,8 +59,9 @@ IMPORTS = {
     "losses": ["calls", "checks", "components", "memory", "names", "ops"],
     "metrics": ["calls", "checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
-    "history": ["files", "plots"],
-    "callbacks": ["checks", "components", "metrics", "names"],
+    "history": ["files", "plots", "table"],
+    "table": ["terminal"],
+    "callbacks": ["checks", "components", "files", "metrics", "names"],
     "interop": ["files"],
     "data": ["checks", "files"],
     "plots": ["checks", "layers", "losses", "names"],
@@ -81,18 +82,20 @@ IMPORTS = {
     "model": [
         *["_core", "backend", "checks", "components", "diagram", "files", "init", "interop"],
         *["layers", "losses", "memory", "metrics", "names", "ops", "optim", "schedules"],
-        *["symbolic", "terminal", "train", "windows"],
+        *["symbolic", "table", "terminal", "train", "windows"],
     ],
-    "gradients": ["checks", "layers", "model", "symbolic", "train"],
+    "gradients": ["checks", "layers", "model", "symbolic", "table", "train"],
     "dlfs": ["data", "ops"],
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
+    "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
+    "tuning": ["callbacks", "checks", "history", "train"],
     "lessons": ["names"],
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
-THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn"}
+THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

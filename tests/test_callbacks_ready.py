@@ -111,7 +111,7 @@ def test_a_model_is_saved_at_an_exception_and_a_training_goes_on_from_it(tmp_pat
         ({"path": "a", "keep": 3}, "to keep 3 files the path must name the epoch"),
         ({"path": "a", "keep": "first"}, "keep must be 'last', 'best' or a number, got 'first'"),
         ({"path": "a", "every": 0}, "every must be at least 1, got 0"),
-        ({"path": "{nothing}"}, "cannot be filled in (KeyError('nothing')); known are epoch, loss"),
+        ({"path": "{nothing}"}, "cannot be filled in (KeyError('nothing')); known are epoch, step"),
     ],
 )  # fmt: skip
 def test_a_senseless_checkpoint_is_refused(options: Any, message: str) -> None:

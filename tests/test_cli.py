@@ -152,6 +152,27 @@ def test_ctrl_c_keeps_what_was_learnt(tmp_path: Path) -> None:
     assert "interrupted after" in said
     assert gk.load(tmp_path / MODEL).built
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".csv", ".png"}
+    assert "its training, which goes on with --resume" in said
+
+
+def test_a_training_that_was_ended_goes_on_with_resume(tmp_path: Path, here: Command) -> None:
+    options = ["train", "--epochs", "300", "--hidden", "16", "--no-curve"]
+    command = [sys.executable, "-u", "-m", "gyaku", *options]
+    with interruptible(command, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+    checkpoint = MODEL.replace(".safetensors", "-checkpoint.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint]
+    done = here(*options, "--resume")
+    assert f"going on from {checkpoint}" in done.stdout
+    assert not (tmp_path / checkpoint).exists()
+    weights = gk.load(tmp_path / MODEL).flat_params.tobytes()
+    assert here(*options, "--resume").returncode == 0  # from the start
+    assert gk.load(tmp_path / MODEL).flat_params.tobytes() == weights
 
 
 def test_evaluate_prints_accuracy_and_confusions(model: Path, here: Command) -> None:
@@ -355,37 +376,3 @@ def test_a_reader_that_has_seen_enough_is_no_error(model: Path, tmp_path: Path) 
     )
     assert done.stderr == ""
     assert done.returncode in (0, 141)
-
-
-def test_lesson_lists_the_lessons_in_the_language_of_the_environment(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("LC_ALL", raising=False)
-    monkeypatch.delenv("LC_MESSAGES", raising=False)
-    for lang, title in [
-        ("C.UTF-8", "XOR: two layers of perceptrons"),
-        ("ja_JP.UTF-8", "パーセプトロン"),
-    ]:
-        monkeypatch.setenv("LANG", lang)
-        assert main(["lesson"]) == 0
-        (line,) = [line for line in capsys.readouterr().out.splitlines() if " xor " in line]
-        assert line.split()[:2] == ["2", "xor"]
-        assert title in line
-
-
-def test_lesson_shows_text_equations_code_results_and_pictures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["lesson", "matrix-form", "--lang", "en", "--out", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
-    assert "    Δ wₗ = -η δₗ oₗ₋₁', Δ θₗ = -η δₗ 1'\n" in text
-    assert "    gk.SGD(eta).step(model)" in text
-    assert f"-> {tmp_path / 'matrix_form-1.png'}" in text
-    assert (tmp_path / "matrix_form-1.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_an_unknown_lesson_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["lesson", "xro", "--lang", "en"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("gyaku lesson: unknown lesson 'xro', did you mean 'xor'?")
-    assert error.count("\n") == 1

@@ -192,6 +192,23 @@ def test_a_training_travels(made: Any, travel: Any, straight: Any, tmp_path: Pat
     assert (losses, model.flat_params.tobytes()) == straight(4, made)
 
 
+@pytest.mark.parametrize("travel", [travel_by_pickle, travel_by_file])
+def test_a_schedule_given_to_a_travelled_optimizer_begins_with_the_next_step(
+    travel: Any, tmp_path: Path
+) -> None:
+    model, optimizer = network(), gk.SGD(InverseTime(0.1, 2))
+    train(model, 2, optimizer)
+    model, optimizer = travel(model, optimizer, tmp_path)
+    optimizer.learning_rate = InverseTime(0.4, 4)
+    rates: list[float] = []
+    train(
+        *(model, 3, optimizer),
+        batch_size=None,
+        callbacks=lambda epoch, logs: rates.append(optimizer.rate),
+    )
+    np.testing.assert_array_equal(rates, InverseTime(0.4, 4)(np.arange(3)))
+
+
 def test_a_training_with_frozen_layers_travels(tmp_path: Path) -> None:
     def frozen() -> gk.Sequential:
         model = network()

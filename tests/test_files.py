@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gyaku.files import check_writable, is_web_page, write_atomically
+from gyaku.files import check_writable, is_web_page, sweep, write_atomically
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -158,6 +158,17 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path: Path) -> None:
     assert not path.exists()
     write(path, b"new")
     assert names(tmp_path) == {"file"}
+
+
+def test_a_folder_is_swept_of_what_killed_writers_of_any_file_left(tmp_path: Path) -> None:
+    with writer(tmp_path / "one") as process:
+        process.send_signal(signal.SIGKILL)
+    with writer(tmp_path / "two") as process:
+        sweep(tmp_path)
+        assert len(names(tmp_path)) == 1
+        process.communicate()
+    assert names(tmp_path) == {"two"}
+    sweep(tmp_path / "missing")
 
 
 def test_a_writer_at_work_is_not_swept(tmp_path: Path) -> None:

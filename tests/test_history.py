@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import gyaku as gk
 from gyaku.history import History
 
 
@@ -62,3 +67,94 @@ def test_a_picture_of_an_unknown_kind_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="xyz"):
         history().plot(tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_prints_as_a_table_of_its_first_and_last_epochs() -> None:
+    assert repr(history()).splitlines() == [
+        "2 epochs of 4 samples",
+        "epoch  loss  val_loss  seconds  samples/s",
+        "-----  ----  --------  -------  ---------",
+        "1       0.5      0.75     0.25         16",
+        "2      0.25       0.5     0.25         16",
+    ]
+    long = History(samples=1)
+    long.extend({"loss": [1234.5] * 100}, seconds=1)
+    long.stopped = "enough"
+    rows = repr(long).splitlines()
+    assert [row.split()[0] for row in rows[3:-1]] == [*"12345", "...", *map(str, range(96, 101))]
+    assert rows[-1] == "stopped: enough"
+    assert "1,23" in rows[3]
+    assert repr(History()).startswith("0 epochs of 0 samples")
+    assert history()._repr_html_().count("<tr>") == 3
+
+
+def test_samples_a_second() -> None:
+    assert history().samples_per_second == [16.0, 16.0]
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_history_travels_as_json(by_file: bool, tmp_path: Path) -> None:
+    made = history()
+    made.extend({"loss": [1 / 3, math.inf], "val_loss": [math.nan, -math.inf]}, seconds=0.1)
+    made.stopped = "a \u300creason\u300d"
+    text = made.to_json(tmp_path / "history.json")
+    json.loads(text, parse_constant=pytest.fail)  # strictly
+    back = History.from_json(tmp_path / "history.json" if by_file else text)
+    assert repr(back.to_dict()) == repr(made.to_dict())
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"columns": 3}', '{"columns": {"loss": ["x"]}}'])
+def test_what_is_no_history_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="from_json: this is no history"):
+        History.from_json(text)
+
+
+def test_histories_side_by_side() -> None:
+    other = History(samples=8)
+    other.extend({"loss": [0.1, 0.1, 0.1], "accuracy": [0.5, 0.6, 0.7]}, seconds=1.5)
+    found = History.compare({"one": history(), "two": other, "none": History()})
+    assert [row.split() for row in repr(found).splitlines()] == [
+        [
+            "training",
+            "best",
+            "epoch",
+            "loss",
+            "val_loss",
+            "accuracy",
+            "epochs",
+            "seconds",
+            "samples/s",
+        ],
+        ["-" * width for width in (8, 10, 4, 8, 8, 6, 7, 9)],
+        ["one", "2", "0.25", "0.5", "2", "0.5", "16"],
+        ["two", "*", "1", "0.1", "0.5", "3", "1.5", "16"],
+        ["none", "0", "0", "0"],
+    ]
+    assert found._repr_html_().count("<tr>") == 4
+    axes = History.compare({"one": history(), "two": other}).plot()
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2], [1, 2, 3]]
+    assert axes.get_ylabel() == "loss"
+    with pytest.raises(KeyError, match="no 'accuracy'"):
+        found.plot("accuracy")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({}, ValueError, "compare: give one history or more, by name"),
+        ({"a": {"loss": [1]}}, TypeError, "compare: 'a' is no History, but dict"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(given: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        History.compare(given)
+
+
+@pytest.mark.parametrize("optimizer", [gk.SGD(0.1), gk.Adam(), gk.LBFGS()], ids=repr)
+def test_each_optimizer_has_a_history_with_times(optimizer: gk.Optimizer) -> None:
+    x = np.arange(8.0)[:, None]
+    made = gk.Sequential(gk.Dense(1)).fit(
+        *(x, x), loss="mse", optimizer=optimizer, epochs=3, batch_size=None, verbose=0
+    )
+    assert len(made["loss"]) == len(made.seconds) == len(made.samples_per_second) == made.epochs
+    assert min(made.seconds) > 0

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import textwrap
+import threading
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import gyaku as gk
 from child import interruptible
 
 SCRIPT = """
@@ -93,7 +98,11 @@ def test_ctrl_c_stops_after_a_whole_step(name: str) -> None:
     assert found["same"]
 
 
-def test_a_second_ctrl_c_ends_what_does_not_end() -> None:
+def script(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def test_a_second_ctrl_c_raises() -> None:
     code = """
     import time, warnings
     import numpy as np
@@ -105,14 +114,120 @@ def test_a_second_ctrl_c_ends_what_does_not_end() -> None:
 
     warnings.simplefilter("ignore")
     x = np.ones((4, 1))
-    model = gk.Sequential(gk.Dense(1))
-    print(model.fit(x, x, loss="sum_squared_error", callbacks=sleep, verbose=0).stopped)
+    for each in range(3):
+        try:
+            gk.Sequential(gk.Dense(1)).fit(x, x, loss="mse", callbacks=sleep, verbose=0)
+        except KeyboardInterrupt:
+            print("raised")
+            break
     """
-    code = "\n".join(line[4:] for line in code.splitlines())
-    with interruptible([sys.executable, "-c", code]) as process:
+    with interruptible(script(code)) as process:
         assert process.stdout
         assert process.stdout.readline() == "asleep\n"
         for _ in range(2):
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n"
+        assert process.stdout.read() == "raised\n"
+
+
+def test_a_loop_of_fits_is_told_of_ctrl_c_and_goes_on() -> None:
+    code = """
+    import warnings
+    import numpy as np
+    import gyaku as gk
+
+    warnings.simplefilter("ignore")
+    x = np.ones((4, 1))
+    for epochs in (10**9, 1):
+        print("begun", flush=True)
+        model = gk.Sequential(gk.Dense(1))
+        print(model.fit(x, x, loss="mse", epochs=epochs, verbose=0).stopped)
+    """
+    with interruptible(script(code)) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().split() == ["interrupted", "begun", "None"]
+
+
+SIGNALS = """
+import sys
+import numpy as np
+import gyaku as gk
+
+x = np.random.default_rng(0).normal(size=(64, 3))
+keep = gk.ModelCheckpoint(sys.argv[1], minutes=1e9, at_signal=True)
+model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dropout(0.1), gk.Dense(3), name="net")
+print("begun", flush=True)
+model.fit(x, x, loss="mse", epochs=10**7, batch_size=1, callbacks=keep, resume=True, verbose=0)
+print("ended")
+"""
+
+
+def test_sigusr1_saves_and_sigterm_saves_and_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "last.safetensors"
+    with interruptible([*script(SIGNALS), str(path)]) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        assert not path.exists()
+        process.send_signal(signal.SIGUSR1)
+        first = step_of(path)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+        assert process.stdout.read() == ""
+    last = step_of(path)
+    assert 0 < first < last
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+    class Until(gk.Callback):
+        def on_steps_end(self, step):
+            return step == last and "that far"
+
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    model = gk.Sequential(gk.Dense(3, "tanh"), gk.Dropout(0.1), gk.Dense(3), name="net")
+    until = Until()
+    until.every_steps = last
+    model.fit(x, x, loss="mse", epochs=10**7, batch_size=1, callbacks=until, verbose=0)
+    assert gk.load(path).flat_params.tobytes() == model.flat_params.tobytes()
+
+
+def step_of(path: Path) -> int:
+    """Return the number of steps of a checkpoint, as soon as it is there."""
+    for _ in range(300):
+        if path.exists():
+            return int(gk.load(path).clock[0])
+        time.sleep(0.01)
+    raise TimeoutError(path)
+
+
+def test_handlers_of_the_program_stay_and_the_systems_are_restored(tmp_path: Path) -> None:
+    def own(number: int, frame: object) -> None:
+        raise AssertionError
+
+    seen = []
+
+    def look(epoch: int, logs: object) -> None:
+        seen.append([signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGUSR1)])
+
+    def train() -> None:
+        keep = gk.ModelCheckpoint(tmp_path / "last.safetensors", at_signal=True)
+        gk.Sequential(gk.Dense(1)).fit(
+            np.ones((4, 2)), np.ones((4, 1)), loss="mse", callbacks=[look, keep], verbose=0
+        )
+
+    before = signal.signal(signal.SIGUSR1, own)
+    try:
+        train()
+        assert signal.getsignal(signal.SIGUSR1) is own
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        thread = threading.Thread(target=train)
+        thread.start()
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    (in_main, in_thread) = seen
+    assert in_main[1] is own
+    assert in_main[0] not in (own, signal.SIG_DFL)
+    assert in_thread == [signal.SIG_DFL, own]

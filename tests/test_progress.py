@@ -141,7 +141,7 @@ def test_the_history_becomes_a_table(tmp_path: Path) -> None:
     assert [float(row["loss"]) for row in rows] == history["loss"]
     with pytest.raises(KeyError, match="the history has no 'acc', only loss, val_loss"):
         history["acc"]
-    assert repr(history).startswith("History(2 epochs; loss ")
+    assert repr(history).startswith("2 epochs of 81 samples\nepoch ")
 
 
 def test_the_program_lists_the_tasks_of_a_step() -> None:

@@ -57,13 +57,16 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.callbacks import *
     from gyaku.computation import *
     from gyaku.gradients import *
+    from gyaku.history import *
     from gyaku.layers import *
+    from gyaku.learning_rate import *
     from gyaku.model import *
     from gyaku.optim import *
     from gyaku.perceptron import *
     from gyaku.pretraining import *
     from gyaku.threads import *
     from gyaku.train import *
+    from gyaku.tuning import *
 
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
@@ -72,8 +75,8 @@ _MODULES = (
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
-    *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
-    *("gradients", "perceptron", "pretraining", "computation"),
+    *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
+    *("gradients", "perceptron", "pretraining", "computation", "learning_rate", "tuning"),
 )
 
 

@@ -100,7 +100,8 @@ class Documented:
                 continue
             inherited = getattr(getattr(super(cls, cls), name, None), "__doc__", None)
             if inherited:
-                sections = inherited.partition("Parameters\n")
+                first = "Parameters\n" if "Parameters\n" in inherited else "Returns\n"
+                sections = inherited.partition(first)
                 if sections[1]:
                     body = "".join(sections[1:]).partition("Notes\n")[0].rstrip()
                     indent = sections[0].rpartition("\n")[2]

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FileError", "check_writable", "is_web_page", "write_atomically"]
+__all__ = ["FileError", "check_writable", "is_web_page", "sweep", "write_atomically"]
+
+_PREFIX = ".gyaku-"  # of temporary files
 
 
 class FileError(ValueError):
@@ -95,7 +97,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     """
     try:
         target = _resolve(path)
-        _sweep(target)
+        _remove_stale(target.parent, _prefix(target))
         descriptor, temporary = _open_temporary(target)
         try:
             with os.fdopen(descriptor, "wb") as stream:
@@ -136,7 +138,7 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
 
 def _prefix(target: Path) -> str:
     """Return the prefix of a target's temporary files; short, since names have a limit."""
-    return f".gyaku-{zlib.crc32(os.fsencode(target.name)):08x}-"
+    return f"{_PREFIX}{zlib.crc32(os.fsencode(target.name)):08x}-"
 
 
 def _open_temporary(target: Path) -> tuple[int, Path]:
@@ -169,9 +171,25 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _sweep(target: Path) -> None:
-    """Remove the temporary files of killed writers of this target."""
-    for stale in target.parent.glob(f"{_prefix(target)}*.tmp"):
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The folder; one that does not exist is left alone.
+
+    See Also
+    --------
+    write_atomically : The writer, which removes those of its own target.
+    """
+    from pathlib import Path
+
+    _remove_stale(Path(folder), _PREFIX)
+
+
+def _remove_stale(folder: Path, prefix: str) -> None:
+    for stale in folder.glob(f"{prefix}*.tmp"):
         with suppress(OSError):  # swept by another process, or not permitted
             descriptor = os.open(stale, os.O_WRONLY)
             try:

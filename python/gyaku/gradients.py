@@ -11,8 +11,8 @@ from gyaku.checks import each_of, number, whole
 from gyaku.layers.base import Layer
 from gyaku.model import Model
 from gyaku.model.plan import clone
-from gyaku.model.table import Table
 from gyaku.symbolic import Input, label
+from gyaku.table import Table
 from gyaku.train.criterion import last_criterion
 from gyaku.train.nonfinite import Snapshot
 

@@ -1,9 +1,12 @@
-"""History of a training: loss and metrics, epoch by epoch."""
+"""Histories of trainings: loss and metrics, epoch by epoch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from gyaku.table import Table
 
 if TYPE_CHECKING:
     import os
@@ -11,7 +14,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["History"]
+__all__ = ["Comparison", "History"]
+
+_SHOWN = 10  # most epochs in a printed table; of more, the first and the last ones
 
 
 class History(Mapping[str, list[float]]):
@@ -36,7 +41,8 @@ class History(Mapping[str, list[float]]):
     Notes
     -----
     Names that begin with ``val_`` belong to the validation data, with NaN for epochs without
-    validation. ``pandas.DataFrame(history)`` is a table with one row an epoch.
+    validation. A history prints as a table, in notebooks too; ``pandas.DataFrame(history)`` has one
+    row an epoch.
 
     Examples
     --------
@@ -44,6 +50,14 @@ class History(Mapping[str, list[float]]):
     >>> history.extend({"loss": [0.5, 0.25]}, seconds=0.1)
     >>> history["loss"], history.epochs
     ([0.5, 0.25], 2)
+    >>> history
+    2 epochs of 4 samples
+    epoch  loss  seconds  samples/s
+    -----  ----  -------  ---------
+    1       0.5     0.05         80
+    2      0.25     0.05         80
+    >>> History.from_json(history.to_json()) == history
+    True
     """
 
     def __init__(self, samples: int = 0) -> None:
@@ -72,6 +86,11 @@ class History(Mapping[str, list[float]]):
         """Number of finished epochs."""
         return max(map(len, self._columns.values()), default=0)
 
+    @property
+    def samples_per_second(self) -> list[float]:
+        """Number of samples a second in each epoch, with its validation."""
+        return [self.samples / max(each, 1e-9) for each in self.seconds]
+
     def last(self) -> dict[str, float]:
         """Return loss and metrics of the last epoch.
 
@@ -97,6 +116,116 @@ class History(Mapping[str, list[float]]):
             rows.append([str(epoch + 1), *(repr(float(number)) for number in numbers)])
         text = "".join(",".join(row) + "\n" for row in rows)
         write_atomically(path, lambda stream: stream.write(text.encode()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all there is, as JSON values but for NaN and infinity.
+
+        Returns
+        -------
+        dict
+            ``columns``, ``seconds``, ``samples`` and ``stopped``.
+        """
+        return {
+            "columns": {name: list(values) for name, values in self._columns.items()},
+            "seconds": list(self.seconds),
+            "samples": self.samples,
+            "stopped": self.stopped,
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> History:
+        """Return the history of a result of `to_dict`.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            The result.
+
+        Returns
+        -------
+        History
+            The history.
+        """
+        history = cls(given["samples"])
+        history._columns = {name: list(values) for name, values in given["columns"].items()}
+        history.seconds, history.stopped = list(given["seconds"]), given["stopped"]
+        return history
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the history as JSON, with NaN as null and infinity as text.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            A file to write, too.
+
+        Returns
+        -------
+        str
+            The JSON text.
+        """
+        import json
+
+        from gyaku.files import write_atomically
+
+        known = self.to_dict()
+        known["columns"] = {
+            name: [_to_json(value) for value in values] for name, values in known["columns"].items()
+        }
+        text = json.dumps(known, allow_nan=False)
+        if path is not None:
+            write_atomically(path, lambda stream: stream.write(text.encode()))
+        return text
+
+    @classmethod
+    def from_json(cls, text: str | os.PathLike[str]) -> History:
+        """Return the history of a result of `to_json`.
+
+        Parameters
+        ----------
+        text : str or path-like
+            The JSON text, or its file.
+
+        Returns
+        -------
+        History
+            The history.
+
+        Raises
+        ------
+        ValueError
+            If it is no history.
+        """
+        import json
+        from pathlib import Path
+
+        if not isinstance(text, str) or not text.lstrip().startswith("{"):
+            text = Path(text).read_text(encoding="utf-8")
+        try:
+            known = json.loads(text)
+            known["columns"] = {
+                name: [math.nan if value is None else float(value) for value in values]
+                for name, values in known["columns"].items()
+            }
+            return cls.from_dict(known)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"from_json: this is no history ({error!r})") from None
+
+    @staticmethod
+    def compare(histories: Mapping[str, History]) -> Comparison:
+        """Return a comparison of several trainings.
+
+        Parameters
+        ----------
+        histories : mapping of str to History
+            The histories by name.
+
+        Returns
+        -------
+        Comparison
+            A table with a row for each, the best training marked; its `plot` draws them.
+        """
+        return Comparison(histories)
 
     def to_pandas(self) -> Any:
         """Return a pandas table with one row an epoch.
@@ -164,6 +293,149 @@ class History(Mapping[str, list[float]]):
         return len(self._columns)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {value:.4g}" for name, value in self.last().items())
-        stopped = f", stopped: {self.stopped}" if self.stopped else ""
-        return f"History({self.epochs} epochs; {last or 'empty'}{stopped})"
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        columns = [*self._columns.values(), self.seconds, self.samples_per_second]
+        rows = [
+            [str(epoch + 1), *(_short(column[epoch]) for column in columns)]
+            for epoch in range(self.epochs)
+        ]
+        if len(rows) > _SHOWN:
+            half = _SHOWN // 2
+            rows = [*rows[:half], ["..."] + ["..."] * len(columns), *rows[-half:]]
+        count = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        return Table(
+            f"{count} of {self.samples:,} samples",
+            ["epoch", *self._columns, "seconds", "samples/s"],
+            rows,
+            f"stopped: {self.stopped}" if self.stopped else "",
+        )
+
+
+class Comparison:
+    """Several trainings side by side; the result of `History.compare`.
+
+    Parameters
+    ----------
+    histories : mapping of str to History
+        The histories by name.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    TypeError
+        If one is no history.
+
+    Notes
+    -----
+    Each training has the values of its best epoch, that of the smallest validation loss, or loss if
+    one has no validation. The best training is marked ``*``.
+
+    Examples
+    --------
+    >>> fast, slow = History(samples=4), History(samples=4)
+    >>> fast.extend({"loss": [0.5, 0.25]}, seconds=0.1)
+    >>> slow.extend({"loss": [0.9, 0.6]}, seconds=0.4)
+    >>> Comparison({"Adam": fast, "SGD": slow})
+    training  best epoch  loss  epochs  seconds  samples/s
+    --------  ----------  ----  ------  -------  ---------
+    Adam *             2  0.25       2      0.1         80
+    SGD                2   0.6       2      0.4         20
+    """
+
+    def __init__(self, histories: Mapping[str, History]) -> None:
+        if not histories:
+            raise ValueError("compare: give one history or more, by name")
+        for name, each in histories.items():
+            if not isinstance(each, History):
+                raise TypeError(f"compare: {name!r} is no History, but {type(each).__name__}")
+        self.histories = dict(histories)
+
+    def __repr__(self) -> str:
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        names = list(dict.fromkeys(name for each in self.histories.values() for name in each))
+        loss = self._loss
+        best = {name: _best_epoch(each, loss) for name, each in self.histories.items()}
+        known = {
+            name: self.histories[name][loss][at]
+            for name, at in best.items()
+            if at >= 0 and loss in self.histories[name]
+        }
+        winner = min(known, key=lambda name: known[name]) if known else ""
+        rows = []
+        for name, each in self.histories.items():
+            at = best[name]
+            values = [_short(each[n][at]) if at >= 0 and n in each else "" for n in names]
+            rate = each.samples * each.epochs / max(sum(each.seconds), 1e-9)
+            mark = " *" if name == winner and len(known) > 1 else ""
+            place = str(at + 1) if at >= 0 else ""
+            total = [str(each.epochs), _short(sum(each.seconds)), _short(rate)]
+            rows.append([name + mark, place, *values, *total])
+        heading = ["training", "best epoch", *names, "epochs", "seconds", "samples/s"]
+        return Table("", heading, rows)
+
+    @property
+    def _loss(self) -> str:
+        """Name of the loss that decides: that of the validation if all with epochs have one."""
+        trained = [each for each in self.histories.values() if each.epochs]
+        return "val_loss" if trained and all("val_loss" in each for each in trained) else "loss"
+
+    def plot(self, name: str = "", **options: Any) -> Axes:
+        """Draw a quantity of all trainings over the epochs.
+
+        Parameters
+        ----------
+        name : str
+            The loss or metric, by default the validation loss, or the loss without a validation.
+        **options : object
+            Further arguments of `gyaku.plots.curves`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, which a notebook shows.
+
+        Raises
+        ------
+        KeyError
+            If a training has no such quantity.
+        """
+        from gyaku.plots import curves
+
+        name = name or self._loss
+        values = {}
+        for run, each in self.histories.items():
+            known = [(n, v) for n, v in enumerate(each[name], 1) if math.isfinite(v)]
+            values[run] = tuple(zip(*known, strict=True)) if known else ((), ())
+        return curves(values, **{"xlabel": "Epoch", "ylabel": name, **options})
+
+
+def _best_epoch(history: History, loss: str) -> int:
+    """Return the index of the best epoch, -1 if there is none."""
+    if loss not in history:  # that of a perceptron
+        return history.epochs - 1
+    known = [(value, n) for n, value in enumerate(history[loss]) if math.isfinite(value)]
+    return min(known, default=(0.0, -1))[1]
+
+
+def _short(value: float) -> str:
+    """Return a number with four digits, whole ones with all."""
+    if math.isnan(value):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _to_json(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else repr(value)

@@ -32,6 +32,14 @@ class _Average(Callback, abstract=True):
         self.params = None
         self._buffers: NDArray[Any] | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average; see `Callback`."""
+        return {"params": self.params, "buffers": self._buffers}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from an average; see `Callback`."""
+        self.params, self._buffers = state["params"], state["buffers"]
+
     def include(self, share: float) -> None:
         """Include the present weights.
 

@@ -9,6 +9,7 @@ from gyaku.callbacks.base import Callback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["CSVLogger", "JSONLogger"]
 
@@ -19,7 +20,7 @@ class _Logger(Callback, abstract=True):
     Parameters
     ----------
     path : str or path-like
-        The file; a new training replaces it.
+        The file; a new training replaces it, a resumed one goes on behind its lines.
     append : bool
         Whether to go on behind what the file holds.
     """
@@ -30,10 +31,23 @@ class _Logger(Callback, abstract=True):
 
     def on_train_begin(self) -> None:
         """Begin the file; see `Callback`."""
-        self._begun = self.append and os.path.exists(self.path) and os.path.getsize(self.path) > 0
-        if not self.append:
+        self._begun = (self.append or self.resumed) and self._size() > 0
+        if not (self.append or self.resumed):
             with open(self.path, "w", encoding="utf-8"):
                 pass
+
+    def _size(self) -> int:
+        return os.path.getsize(self.path) if os.path.exists(self.path) else 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the size of the file; see `Callback`."""
+        return {"size": self._size()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Cut off the lines of epochs that are trained once more; see `Callback`."""
+        if self._size() > state["size"]:
+            os.truncate(self.path, state["size"])
+        self._begun = self._size() > 0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Write a line; see `Callback.on_epoch_end`."""

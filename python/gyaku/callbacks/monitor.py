@@ -12,6 +12,7 @@ from gyaku.names import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["Monitor"]
 
@@ -50,10 +51,23 @@ class Monitor(Callback, abstract=True):
         self._sign = -1.0 if mode == "max" or (mode == "auto" and _is_gain(monitor)) else 1.0
         self.forget()
 
+    @property
+    def prefers_more(self) -> bool:
+        """Whether larger values are better."""
+        return self._sign < 0
+
     def forget(self) -> None:
         """Forget the best value."""
         self.best = self._sign * math.inf
         self.best_epoch = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and its epoch; see `Callback`."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a best value; see `Callback`."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
 
     def improves(self, epoch: int, logs: Mapping[str, float]) -> bool | None:
         """Return whether an epoch is the best so far, and keep its value if so.

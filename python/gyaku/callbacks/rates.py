@@ -9,6 +9,7 @@ from gyaku.checks import number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -75,6 +76,15 @@ class ReduceLROnPlateau(Monitor):
                 "ReduceLROnPlateau: the optimizer has the schedule"
                 f" {self.model.optimizer.learning_rate!r}; give it a number as learning rate"
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and when epochs count; see `Callback`."""
+        return {**super().state_dict(), "since": self._since}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; see `Callback`."""
+        super().load_state_dict(state)
+        self._since = state["since"]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Compare; see `Callback.on_epoch_end`."""

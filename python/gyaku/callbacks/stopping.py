@@ -70,6 +70,15 @@ class EarlyStopping(Monitor):
         self._before: _Weights | None = None
         self._best_weights: _Weights | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and the best weights; see `Callback`."""
+        return {**super().state_dict(), "before": self._before, "weights": self._best_weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; see `Callback`."""
+        super().load_state_dict(state)
+        self._before, self._best_weights = state["before"], state["weights"]
+
     def on_epoch_begin(self, epoch: int) -> None:
         """Keep the weights that the loss of a single step is computed with."""
         if self.restore_best and self.steps_per_epoch == 1 and not self.monitor.startswith("val_"):

@@ -18,6 +18,7 @@ __all__ = ["lines_on", "paths_of", "write"]
 
 _SUFFIX = ".safetensors"
 _KINDS = {"model": "the model", "history": "its history", "curve": "its learning curve"}
+_KINDS["checkpoint"] = "its training, which goes on with --resume"
 
 
 def paths_of(arguments: argparse.Namespace, name: str) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gyaku import losses, models, optim
 from gyaku.backend import use_backend
+from gyaku.cli.checkpoint import add_resume, checkpoint_of, keeping
 from gyaku.cli.dataset import read_data
 from gyaku.cli.output import lines_on, paths_of, write
 from gyaku.cli.parser import Parser, fraction, name_of, positive, whole
@@ -80,7 +81,8 @@ examples:
         settings from a file; those of the command line prevail
 
 MNIST files on this machine are found in the folder that the environment variable GYAKU_DATA names.
-Ctrl-C ends the training early and keeps the weights.
+Ctrl-C ends the training early and keeps the weights. A training that was ended so, or killed, goes
+on from its last checkpoint, one a minute, if the command is repeated with --resume.
 """
 
 _DTYPES = ("float32", "float64")
@@ -243,6 +245,8 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="native, or reference: slow, in NumPy, to compare with (default: native)",
     )
 
+    add_resume(how)
+
     leave = parser.add_argument_group("what to write")
     leave.add_argument(
         "--output",
@@ -286,11 +290,18 @@ def run(arguments: argparse.Namespace) -> int:
     shown = sys.stderr if arguments.json else sys.stdout
     if not arguments.quiet:
         print(f"{data.told}\n{arguments.model}: {in_words(model)}", file=shown)
+    checkpoint = checkpoint_of(paths["model"])
+    if arguments.resume and checkpoint.exists() and not arguments.quiet:
+        print(f"going on from {checkpoint}", file=shown)
     with redirect_stdout(shown), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fit: interrupted")  # said below
-        model, history = _fit(model, arguments, data, loss)
+        model, history = _fit(model, arguments, data, loss, checkpoint)
     model.metadata = data.metadata
     written = write(model, history, paths, f"{data.name}, {arguments.model}")
+    if history.stopped is None:
+        checkpoint.unlink(missing_ok=True)
+    elif checkpoint.exists():
+        written["checkpoint"] = checkpoint
     measures, text = _tested(model, data, loss)
     if arguments.json:
         import json
@@ -303,7 +314,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fit(
-    model: Sequential, arguments: argparse.Namespace, data: Data, loss: losses.Loss
+    model: Sequential,
+    arguments: argparse.Namespace,
+    data: Data,
+    loss: losses.Loss,
+    checkpoint: Path,
 ) -> tuple[Sequential, History]:
     """Train; return the model, whose outputs are in the units of the targets, and the history."""
     targets = Targets(data, loss, arguments.dtype)
@@ -320,6 +335,8 @@ def _fit(
         metrics=["r2" if data.classes is None else "accuracy"],
         seed=arguments.seed,
         augment=augment,
+        callbacks=keeping(checkpoint),
+        resume=arguments.resume,
         verbose=0 if arguments.quiet else "auto",
     )
     return targets.restored(model), history

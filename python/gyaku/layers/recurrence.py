@@ -371,6 +371,17 @@ class Recurrent(Layer, abstract=True):
         """Whether a batch begins with the states of the batch before."""
         return self.stateful
 
+    @property
+    def carried_states(self) -> State:
+        """States behind the last batch, () if there are none; may be set back."""
+        return self.carried[self._samples] if self._samples else ()
+
+    @carried_states.setter
+    def carried_states(self, given: Sequence[NDArray[Any]]) -> None:
+        self.reset_states()
+        for own, each in zip(self.carry(len(given[0])) if given else (), given, strict=True):
+            own[...] = each
+
     def reset_states(self) -> None:
         """Begin the next batch with states of zero, in a stateful layer."""
         for states in self.carried.values():

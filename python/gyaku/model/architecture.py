@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.components import Configured
+from gyaku.init import INITIALIZERS
+from gyaku.names import unknown
 
 if TYPE_CHECKING:
     import os
@@ -15,17 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.optim import Optimizer
     from gyaku.symbolic import Block
 
-__all__ = [
-    "CHECKSUM",
-    "Architecture",
-    "checksum",
-    "described",
-    "optimizer_described",
-    "save",
-    "training_described",
-]
+__all__ = ["CHECKSUM", "PLACE", "STATE", "TRAINING", "Architecture", "checksum", "contents"]
+__all__ += ["described", "file_of", "metadata_of", "optimizer_described", "restored"]
+__all__ += ["restored_optimizer", "training_described"]
 
 FORMAT = 3
 """Format version of the files.
@@ -39,6 +36,12 @@ CHECKSUM = "gyaku.checksum"
 
 STATE = "optimizer:"
 """Prefix of the names of the optimizer's tensors; those of parameters contain a dot."""
+
+PLACE = "gyaku.training"
+"""Key of the metadata of a checkpoint: where the training stands."""
+
+TRAINING = "training:"
+"""Prefix of the names of a training's own tensors."""
 
 
 class Architecture:
@@ -173,6 +176,75 @@ def optimizer_described(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[A
     return {"optimizer": description, "training": training}, tensors
 
 
+def restored(description: Any, table: Mapping[str, Any]) -> Any:
+    """Return the object of a description, if its class is in the table.
+
+    Parameters
+    ----------
+    description : dict
+        Result of `described`.
+    table : mapping of str to type
+        The known classes by name.
+
+    Returns
+    -------
+    object
+        The object.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+    """
+    name = description["class"]
+    if name not in table:
+        raise ValueError(
+            unknown("layer", name, table)
+            + f"; give a layer of your own as load(path, layers={{{name!r}: {name}}})"
+        )
+    nested = {**{each.__name__: each for each in INITIALIZERS.values()}, **table}
+    config = {
+        key: restored(value, nested) if isinstance(value, dict) else value
+        for key, value in description["config"].items()
+    }
+    made = table[name](**config)
+    if "name" in description:
+        made.name = description["name"]
+    if not description.get("trainable", True):
+        made.trainable = False
+    return made
+
+
+def restored_optimizer(architecture: dict[str, Any]) -> Optimizer:
+    """Return the optimizer of a description, without its state.
+
+    Parameters
+    ----------
+    architecture : dict
+        The description of a model that has one.
+
+    Returns
+    -------
+    Optimizer
+        The optimizer.
+
+    Raises
+    ------
+    ValueError
+        If it describes none.
+    """
+    from gyaku.optim import OPTIMIZERS
+    from gyaku.schedules import SCHEDULES
+
+    kinds = [*OPTIMIZERS.values(), *SCHEDULES.values()]
+    optimizer: Optimizer = restored(
+        architecture["optimizer"], {each.__name__: each for each in kinds}
+    )
+    if type(optimizer) not in OPTIMIZERS.values():
+        raise ValueError(f"{optimizer!r} is no optimizer")
+    return optimizer
+
+
 def _names(metrics: Any) -> Any:
     from gyaku.metrics import METRICS
 
@@ -181,46 +253,62 @@ def _names(metrics: Any) -> Any:
     return [described(metric) for metric in metrics if type(metric) in METRICS.values()]
 
 
-def save(
-    path: str | os.PathLike[str],
-    tensors: dict[str, NDArray[Any]],
-    architecture: dict[str, Any],
-    input_shape: Any,
-    dtype: np.dtype[Any],
-) -> None:
-    """Write a model to a safetensors file, with the architecture in the metadata.
+def metadata_of(
+    architecture: dict[str, Any], input_shape: Any, dtype: np.dtype[Any]
+) -> dict[str, str]:
+    """Return the metadata of a model file.
 
     Parameters
     ----------
-    path : str or path-like
-        The file.
-    tensors : dict of str to ndarray
-        Parameters and buffers.
     architecture : dict
         The description of the model.
     input_shape : object
         Its `input_shape`.
     dtype : numpy.dtype
         Its dtype.
+
+    Returns
+    -------
+    dict of str to str
+        The metadata, still without a checksum.
     """
     import json
 
     from gyaku import _core
-    from gyaku.interop import safetensors
 
     try:
         text = json.dumps(architecture)
     except TypeError as error:  # layers were checked one by one
         raise TypeError(f"save: metadata must hold what JSON has: {error}") from None
-    metadata = {
+    return {
         "gyaku.version": _core.__version__,
         "gyaku.format": str(FORMAT),
         "gyaku.architecture": text,
         "input_shape": json.dumps(input_shape),
         "dtype": str(dtype),
     }
-    metadata[CHECKSUM] = checksum(tensors, metadata)
-    safetensors.write(path, tensors, metadata)
+
+
+def file_of(
+    tensors: dict[str, NDArray[Any]], metadata: dict[str, str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the content of a model file, with its checksum.
+
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+        The tensors.
+    metadata : dict of str to str
+        The metadata.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        The tensors.
+    metadata : dict of str to str
+        The metadata with the checksum of both.
+    """
+    return tensors, {**metadata, CHECKSUM: checksum(tensors, metadata)}
 
 
 def checksum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
@@ -248,3 +336,51 @@ def checksum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -
         found = crc32(repr((name, tensor.dtype.str, tensor.shape)).encode(), found)
         found = crc32(tensor.reshape(-1).view(np.uint8).data, found)
     return f"{found:08x}"
+
+
+def contents(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, NDArray[Any]], dict[str, str], dict[str, Any]]:
+    """Read a model file without making its model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        The tensors.
+    metadata : dict of str to str
+        The metadata.
+    architecture : dict
+        The description of the model.
+
+    Raises
+    ------
+    FileError
+        If it is no model file, of an unknown format, or damaged.
+    OSError
+        If it cannot be read.
+    """
+    import json
+
+    from gyaku.files import FileError
+    from gyaku.interop import safetensors
+
+    tensors, metadata = safetensors.read(path)
+    if "gyaku.architecture" not in metadata:
+        raise FileError(f"{path} has no gyaku model description in the metadata")
+    written = metadata.get("gyaku.format", "1")
+    if written not in map(str, range(1, FORMAT + 1)):
+        raise FileError(
+            f"{path} is a model file of format {written}, this version of gyaku reads 1 to {FORMAT}"
+        )
+    if metadata.get(CHECKSUM, found := checksum(tensors, metadata)) != found:
+        raise FileError(f"{path} is damaged: its checksum is not that of its content")
+    try:
+        architecture: dict[str, Any] = json.loads(metadata["gyaku.architecture"])
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path} has an invalid model description: {error}") from None
+    return tensors, metadata, architecture

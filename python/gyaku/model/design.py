@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from gyaku.layers.base import Layer
     from gyaku.model.model import Model
-    from gyaku.model.table import Table
+    from gyaku.table import Table
 
 __all__ = ["design_questions"]
 
@@ -93,7 +93,7 @@ def design_questions(model: Model) -> Table:
     """
     from gyaku.model.graph import Graph
     from gyaku.model.report import summary
-    from gyaku.model.table import Table
+    from gyaku.table import Table
 
     given: object = model
     if not isinstance(given, Graph):

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.checks import each_of, truth
-from gyaku.model.architecture import Architecture, optimizer_described, save, training_described
+from gyaku.model.architecture import (
+    Architecture,
+    file_of,
+    metadata_of,
+    optimizer_described,
+    training_described,
+)
 from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
 from gyaku.names import unknown
@@ -28,10 +34,11 @@ if TYPE_CHECKING:
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.model.application import Application
+    from gyaku.model.checkpoint import Checkpoints
     from gyaku.model.stream import Stream
-    from gyaku.model.table import Table
     from gyaku.optim import Optimizer
     from gyaku.symbolic import Block
+    from gyaku.table import Table
     from gyaku.train.evaluate import evaluate as _evaluate
     from gyaku.train.fit import fit as _fit
     from gyaku.train.predict import predict as _predict
@@ -499,19 +506,50 @@ class Model(Graph):
         """
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
+        from gyaku.interop import safetensors
+
         with alone("save", self):
-            architecture = Architecture().described(self)
-            if self.scales_bytes:
-                architecture["scales_bytes"] = True
-            if self.metadata:
-                architecture["metadata"] = self.metadata
-            architecture |= training_described(self.loss, self.loss_weights, self.metrics)
-            tensors = {**self.params, **self.buffers}
-            if truth("save", "optimizer", optimizer):
-                training, state = optimizer_described(self)
-                architecture |= training
-                tensors |= state
-            save(path, tensors, architecture, self.input_shape, self.dtype)
+            content = self.as_file(optimizer=truth("save", "optimizer", optimizer))
+            safetensors.write(path, *file_of(*content))
+
+    def as_file(
+        self, *, optimizer: bool, **more: str
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        """Return the content of a model file, without its checksum.
+
+        Parameters
+        ----------
+        optimizer : bool
+            Whether to keep the optimizer and its state.
+        **more : str
+            Further metadata.
+
+        Returns
+        -------
+        tensors : dict of str to ndarray
+            Parameters, buffers, and the state of the optimizer.
+        metadata : dict of str to str
+            The metadata.
+        """
+        architecture = Architecture().described(self)
+        if self.scales_bytes:
+            architecture["scales_bytes"] = True
+        if self.metadata:
+            architecture["metadata"] = self.metadata
+        architecture |= training_described(self.loss, self.loss_weights, self.metrics)
+        tensors = {**self.params, **self.buffers}
+        if optimizer:
+            training, state = optimizer_described(self)
+            architecture |= training
+            tensors |= state
+        return tensors, metadata_of(architecture, self.input_shape, self.dtype) | more
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Reader and writer of the checkpoints of `fit`."""
+        from gyaku.model.checkpoint import Checkpoints
+
+        return Checkpoints(self)
 
     def description(self, described: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
         """Return class, connections and parts as JSON values.

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gyaku.backend import _core, active
-from gyaku.model.table import Table, quantity
+from gyaku.table import Table, quantity
 from gyaku.train.nonfinite import Snapshot
 from gyaku.train.profile import settle
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.init import INITIALIZERS
+from gyaku.model.architecture import restored
 from gyaku.model.model import Model
 from gyaku.model.residual import Residual
 from gyaku.model.sequential import Sequential
 from gyaku.model.wiring import Wiring
-from gyaku.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from gyaku.symbolic import Block
 
-__all__ = ["Restoration", "restored"]
+__all__ = ["Restoration"]
 
 
 class Restoration:
@@ -81,42 +80,3 @@ class Restoration:
 
     def _layers(self, description: Any) -> list[Block]:
         return [self.restored(each) for each in description["layers"]]
-
-
-def restored(description: Any, table: Mapping[str, Any]) -> Any:
-    """Return the object of a description, if its class is in the table.
-
-    Parameters
-    ----------
-    description : dict
-        Result of `described`.
-    table : mapping of str to type
-        The known classes by name.
-
-    Returns
-    -------
-    object
-        The object.
-
-    Raises
-    ------
-    ValueError
-        If there is no such class.
-    """
-    name = description["class"]
-    if name not in table:
-        raise ValueError(
-            unknown("layer", name, table)
-            + f"; give a layer of your own as load(path, layers={{{name!r}: {name}}})"
-        )
-    nested = {**{each.__name__: each for each in INITIALIZERS.values()}, **table}
-    config = {
-        key: restored(value, nested) if isinstance(value, dict) else value
-        for key, value in description["config"].items()
-    }
-    made = table[name](**config)
-    if "name" in description:
-        made.name = description["name"]
-    if not description.get("trainable", True):
-        made.trainable = False
-    return made

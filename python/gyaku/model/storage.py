@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 from gyaku.checks import whole
 from gyaku.layers.base import LAYERS
-from gyaku.model.architecture import CHECKSUM, FORMAT, STATE, checksum
+from gyaku.model.architecture import (
+    PLACE,
+    STATE,
+    TRAINING,
+    contents,
+    restored,
+    restored_optimizer,
+)
 from gyaku.model.model import Model
-from gyaku.model.restore import Restoration, restored
+from gyaku.model.restore import Restoration
 
 if TYPE_CHECKING:
     import os
@@ -59,21 +66,11 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     import json
 
     from gyaku.files import FileError
-    from gyaku.interop import safetensors
 
-    tensors, metadata = safetensors.read(path)
-    if "gyaku.architecture" not in metadata:
-        raise FileError(f"{path} has no gyaku model description in the metadata")
-    written = metadata.get("gyaku.format", "1")
-    if written not in map(str, range(1, FORMAT + 1)):
-        raise FileError(
-            f"{path} is a model file of format {written}, this version of gyaku reads 1 to {FORMAT}"
-        )
-    if metadata.get(CHECKSUM, found := checksum(tensors, metadata)) != found:
-        raise FileError(f"{path} is damaged: its checksum is not that of its content")
+    tensors, metadata, architecture = contents(path)
     table = {**LAYERS, **(layers or {})}
+    written = metadata.get("gyaku.format", "1")
     try:
-        architecture = json.loads(metadata["gyaku.architecture"])
         model = Restoration(table).restored(architecture, dtype=metadata["dtype"])
         if not isinstance(model, Model):
             raise ValueError("it describes a layer, not a model")
@@ -86,6 +83,8 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         kept = _restore_optimizer(model, architecture, tensors)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise FileError(f"{path} has an invalid model description: {error}") from None
+    if PLACE in metadata:  # of a training, which `fit` may resume
+        kept |= {name for name in tensors if name.startswith(TRAINING)}
     more = sorted(set(tensors) - set(model.params) - set(model.buffers) - kept)
     if more:
         raise FileError(f"{path} has unexpected tensors: {', '.join(more)}")
@@ -121,13 +120,7 @@ def _restore_optimizer(
     """Restore the optimizer and where the training stands; return the names of its tensors."""
     if "optimizer" not in architecture:
         return set()
-    from gyaku.optim import OPTIMIZERS
-    from gyaku.schedules import SCHEDULES
-
-    kinds = [*OPTIMIZERS.values(), *SCHEDULES.values()]
-    optimizer = restored(architecture["optimizer"], {each.__name__: each for each in kinds})
-    if type(optimizer) not in OPTIMIZERS.values():
-        raise ValueError(f"{optimizer!r} is no optimizer")
+    optimizer = restored_optimizer(architecture)
     training = architecture["training"]
     state = {
         name.removeprefix(STATE): each for name, each in tensors.items() if name.startswith(STATE)

@@ -94,6 +94,7 @@ class Optimizer(Component, table=OPTIMIZERS):
     state: dict[str, NDArray[Any]]
     _size: int = 0  # of the parameters that the state is for
     _begun: int = 0  # the step at which the schedule began
+    _rates: NDArray[np.float64] = np.zeros(0)  # of the next steps, after `begin`
     _copied: bool = False  # the state belongs to a model with the parameters `params`
 
     def __init__(
@@ -202,14 +203,18 @@ class Optimizer(Component, table=OPTIMIZERS):
     @learning_rate.setter
     def learning_rate(self, given: float | Schedule | Callable[..., Any]) -> None:
         self._learning_rate = _checked_rate(type(self).__name__, given)
-        if self.params.size:
+        if self._rates.size:
             self._span(restart=True)
             self._fill()
+        elif self.params.size:  # loaded or copied, and not yet trained further
+            self._begun = int(self.clock[0])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _copied=True)
 
-    def begin(self, model: Parametric, total_steps: int | None = None) -> None:
+    def begin(
+        self, model: Parametric, total_steps: int | None = None, *, steps_done: int = 0
+    ) -> None:
         """Prepare for a model and a training of known length.
 
         Parameters
@@ -220,6 +225,8 @@ class Optimizer(Component, table=OPTIMIZERS):
             for the same parameters.
         total_steps : int, optional
             Number of steps; schedules that depend on it begin anew.
+        steps_done : int
+            Number of those that were done before `resume`, in which case schedules go on.
         """
         model = _trained(model)
         if self._copied and np.array_equal(self.params, model.flat_params):
@@ -228,8 +235,9 @@ class Optimizer(Component, table=OPTIMIZERS):
         if is_new:
             self._attach(model)
         self.converged, self.same_batch = "", False
-        self._last = None if total_steps is None else int(self.clock[0]) + total_steps
-        self._span(restart=is_new)
+        first = int(self.clock[0]) - steps_done
+        self._last = None if total_steps is None else first + total_steps
+        self._span(restart=is_new, goes_on=steps_done > 0)
         constant = isinstance(self._schedule, Constant)
         self._rates = memory.zeros((2 if constant else 1 + RATES,), np.float64)
         self._fill()
@@ -247,12 +255,13 @@ class Optimizer(Component, table=OPTIMIZERS):
         shape, dtype = self.params.shape, self.params.dtype
         return {name: memory.zeros(shape, dtype) for name in self.state_names}
 
-    def _span(self, restart: bool) -> None:
+    def _span(self, restart: bool, goes_on: bool = False) -> None:
         """Fit the schedule to the length of the training, and begin it if it depends on that."""
-        now, given = int(self.clock[0]), schedule(self.learning_rate)
-        self._schedule = given if self._last is None else given.spanning(self._last - now)
+        first = self._begun if goes_on else int(self.clock[0])
+        given = schedule(self.learning_rate)
+        self._schedule = given if self._last is None else given.spanning(self._last - first)
         if restart or self._schedule is not given:
-            self._begun = now
+            self._begun = first
 
     def _fill(self) -> None:
         """Compute the learning rates of the next steps, up to the size of the buffer."""

@@ -88,10 +88,13 @@ class LBFGS(Optimizer):
         self.history_size = whole("LBFGS", "history_size", history_size)
         self.tolerance = number("LBFGS", "tolerance", tolerance, least=0)
 
-    def begin(self, model: Parametric, total_steps: int | None = None) -> None:
+    def begin(
+        self, model: Parametric, total_steps: int | None = None, *, steps_done: int = 0
+    ) -> None:
         """Prepare for a model; see `Optimizer.begin`."""
-        super().begin(model, total_steps)
-        self.state["progress"][_KNOWN] = False
+        super().begin(model, total_steps, steps_done=steps_done)
+        if not steps_done:
+            self.state["progress"][_KNOWN] = False
 
     def _zero_state(self) -> dict[str, Array]:
         size, dtype = self.params.size, self.params.dtype

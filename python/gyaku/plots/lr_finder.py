@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["lr_finder"]
+__all__ = ["lr_finder", "steepest"]
 
 _WORDS = {
     "en": ("Learning rate, log scale", "Loss", "steepest at {rate:.2g}"),
@@ -83,7 +83,7 @@ def lr_finder(
         high = max(first, min(_DIVERGED * low, float(loss[finite].max())) if low > 0 else first)
         room = 0.06 * ((high - low) or 1.0)
         ax.set_ylim(low - room, high + room)
-        best = _steepest(rate, loss)
+        best = steepest(rate, loss)
         ax.axvline(best, color=VERMILION, linewidth=1.2, linestyle="--")
         ax.annotate(
             *(words[2].format(rate=best), (best, 1.0)),
@@ -101,8 +101,27 @@ def lr_finder(
     return ax
 
 
-def _steepest(rate: np.ndarray, loss: np.ndarray) -> float:
-    """Return the rate where the loss falls most steeply over the logarithm of the rate."""
-    slopes = np.diff(loss) / np.diff(np.log(rate))
+def steepest(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> float:
+    """Return the rate where the loss falls most steeply over the logarithm of the rate.
+
+    Parameters
+    ----------
+    rates, losses : ndarray of float64
+        Learning rates in rising order, and the loss at each of them.
+
+    Returns
+    -------
+    float
+        The geometric mean of the two rates, a tenth of all apart, between which it falls most.
+
+    Examples
+    --------
+    >>> round(steepest(np.array([0.001, 0.01, 0.1, 1]), np.array([2.3, 2.2, 0.9, 8.0])), 3)
+    0.032
+    """
+    apart = max(1, len(rates) // 10)
+    slopes = (losses[apart:] - losses[:-apart]) / np.log(rates[apart:] / rates[:-apart])
+    least = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
+    slopes = slopes[: max(1, least)]  # behind it a loss that diverges may fall once more
     place = int(np.argmin(np.where(np.isfinite(slopes), slopes, np.inf)))
-    return float(np.sqrt(rate[place] * rate[place + 1]))
+    return float(np.sqrt(rates[place] * rates[place + apart]))

@@ -15,6 +15,7 @@ from gyaku.train import loop
 from gyaku.train.advice import advise_on_bytes, advise_on_targets
 from gyaku.train.by_length import ByLength
 from gyaku.train.capture import description
+from gyaku.train.checkpoint import resumption
 from gyaku.train.criterion import Criterion, criterion_of, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.evaluate import Evaluation
@@ -25,6 +26,7 @@ from gyaku.train.verb import verb
 from gyaku.train.weights import by_class, weighted
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
@@ -71,6 +73,7 @@ def fit(
     by_length: bool = False,
     augment: Augment | None = None,
     callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
+    resume: bool | str | os.PathLike[str] = False,
     verbose: int | str = "auto",
 ) -> History:
     """Train the model.
@@ -162,6 +165,10 @@ def fit(
     callbacks : sequence of Callback or callable
         Callbacks; a function is called with epoch and logs after each epoch. Returning True, or a
         reason as text, ends the training.
+    resume : bool or str or path-like
+        Checkpoint of a training that was ended or killed, to go on from with the same bits, given
+        the same data and arguments; `epochs` may be larger. True stands for the file of a
+        `ModelCheckpoint` among the callbacks, and for a new training while there is none.
     verbose : {0, 1, 2, "auto"}
         Progress bar (1), a line an epoch and one on the number of threads (2), or nothing (0);
         "auto" is a bar in terminals and notebooks, and lines elsewhere.
@@ -170,7 +177,8 @@ def fit(
     -------
     History
         Loss and metrics of each epoch. Ctrl-C ends the training, not the program: the model
-        keeps the weights of the last finished step.
+        keeps the weights of the last finished step, and `History.stopped` is "interrupted". A
+        second Ctrl-C raises KeyboardInterrupt.
 
     Raises
     ------
@@ -210,7 +218,10 @@ def fit(
         raise ValueError("fit: give validation_data or validation_split, not both")
     shuffle = truth("fit", "shuffle", shuffle)
     by_length = truth("fit", "by_length", by_length)
-    seed, show = _seed(seed), progress(verbose)
+    hooks = Callbacks(callbacks, self)
+    resumed = resumption(self, resume, hooks)
+    seed = resumed.seed if resumed and seed is None else _seed(seed)
+    show = progress(verbose)
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
@@ -236,7 +247,19 @@ def fit(
     _check_trains(self, passes)
     batches = ByLength("fit", passes, samples) if by_length else None
     of_held_out = ByLength("fit", passes, held_out) if by_length and held_out else None
-    hooks = Callbacks(callbacks, self)
+    if resumed:
+        resumed.check(
+            epochs,
+            ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)],
+            samples=samples.count,
+            batch_size=min(size, samples.count),
+            seed=seed,
+            shuffle=shuffle,
+            optimizer=type(learner).__name__,
+            steps_per_epoch=steps_per_epoch or -(-samples.count // size),
+            initial_epoch=initial_epoch,
+            accumulate=updates.batches,
+        )
     # Everything is valid: from here on the model changes.
     _warn(passes, criterion, shuffle)
     advise_on_bytes("fit", self, passes, samples.x)
@@ -247,6 +270,8 @@ def fit(
     first_epoch = max(self.epochs_begun - initial_epoch, 0)
     _keep_defaults(self, criterion, learner, measures)
     self.reseed(seed)
+    if resumed:
+        resumed.put_weights(learner)
     training = Training(
         self,
         samples,
@@ -255,7 +280,8 @@ def fit(
         batch_size=size,
         epochs=epochs,
         seed=seed,
-        first_epoch=first_epoch,
+        first_epoch=resumed.first_epoch if resumed else first_epoch,
+        steps_done=resumed.step if resumed else None,
         shuffle=shuffle,
         augment=augment,
         by_length=batches,
@@ -263,6 +289,9 @@ def fit(
         initial_epoch=initial_epoch,
         updates=updates,
     )
+    if resumed:
+        resumed.put_gradients(training)
+    self.epochs_begun = training.epochs_begun
     validation = None
     if held_out is not None:
         validation = Evaluation(self, held_out, criterion, of_validation, of_held_out)
@@ -275,6 +304,7 @@ def fit(
             callbacks=hooks,
             progress=lambda: show(epochs, training.count),
             max_time=seconds,
+            resumption=resumed,
         )
     finally:
         self.in_training = False

@@ -8,14 +8,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from gyaku.history import History
-from gyaku.train.interrupt import Interrupt
+from gyaku.train import checkpoint
+from gyaku.train.interrupt import Interrupt, Signals
 from gyaku.train.meters import Pace
 from gyaku.train.nonfinite import Guard, NonFiniteError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from gyaku.callbacks import Callbacks
+    from gyaku.train.checkpoint import Resumption
     from gyaku.train.evaluate import Evaluation
     from gyaku.train.progress import Progress
     from gyaku.train.steps import Training
@@ -31,6 +34,7 @@ def run(
     callbacks: Callbacks,
     progress: Callable[[], Progress],
     max_time: float | None = None,
+    resumption: Resumption | None = None,
 ) -> History:
     """Train to the last epoch, or until a callback, Ctrl-C or an error stops it.
 
@@ -48,6 +52,8 @@ def run(
         Constructor of the progress display.
     max_time : float or None
         Seconds after which the training ends.
+    resumption : Resumption or None
+        Checkpoint of which `training` has the weights and the step already.
 
     Returns
     -------
@@ -60,11 +66,11 @@ def run(
         If a loss or weight becomes NaN or infinite.
     """
     loop = Loop(training, validation, validation_freq, callbacks, max_time)
-    with Interrupt() as interrupt:
-        loop.interrupt = interrupt
+    with Signals(callbacks.signals) as signals, Interrupt() as interrupt:
+        loop.signals, loop.interrupt = signals, interrupt
         loop.progress = progress()
         try:
-            loop.run()
+            loop.run(resumption)
             loop.progress.note(training.threads)
         finally:
             loop.progress.close()
@@ -93,9 +99,15 @@ class Loop:
         The callbacks.
     max_time : float or None
         Seconds after which the training ends.
+
+    Attributes
+    ----------
+    is_between_steps : bool
+        Whether all steps so far are whole, so that the training could go on.
     """
 
     interrupt: Interrupt
+    signals: Signals
     progress: Progress
 
     def __init__(
@@ -112,21 +124,56 @@ class Loop:
         self.callbacks = callbacks
         self.max_time = max_time
         self.end = math.inf if max_time is None else perf_counter() + max_time
+        self.overtime: str | None = None  # no reason for a resumed training
         self.history = History(training.count)
         self.pace = Pace()
         self.guard = Guard(training)
+        self.is_between_steps = True
+        self._epoch_began = perf_counter()
 
-    def run(self) -> None:
-        """Run all epochs, between `on_train_begin` and `on_train_end` of the callbacks."""
+    @property
+    def step(self) -> int:
+        """Number of steps done."""
+        return self.training.step
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Time since the end of the last epoch that the history has."""
+        return perf_counter() - self._epoch_began
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint, from which `fit` can resume this training.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; `gyaku.load` reads its model.
+        """
+        checkpoint.save(self, path)
+
+    def run(self, resumption: Resumption | None = None) -> None:
+        """Run all epochs, between `on_train_begin` and `on_train_end` of the callbacks.
+
+        Parameters
+        ----------
+        resumption : Resumption or None
+            Checkpoint to go on from.
+        """
         call = self.callbacks.call
-        self.callbacks.prepare(self.training.per_epoch)
+        self.callbacks.prepare(self, self.training.per_epoch, resumption is not None)
         try:
             call("on_train_begin")
+            if resumption is not None:
+                self._resume(resumption)
             self._epochs()
-            self.history.stopped = self.callbacks.stopped
+            self.history.stopped = self.callbacks.stopped or self.overtime
+            if self.signals.ended:
+                self.history.stopped = "SIGTERM"
         except KeyboardInterrupt as error:
             self.history.stopped = "interrupted"
             call("on_exception", error)
+            if self.interrupt.insisted:
+                raise
         except NonFiniteError as error:
             error.history = self.history
             self.history.stopped = str(error)
@@ -138,10 +185,20 @@ class Loop:
         finally:
             call("on_train_end")
 
+    def _resume(self, resumption: Resumption) -> None:
+        """Go on where the checkpoint was written, with what was left to do behind its step."""
+        training = self.training
+        self._epoch_began -= resumption.put(self)
+        self.progress.start(training.samples_seen)
+        begin = training.initial_epoch + self.history.epochs
+        finished = range(begin, training.step // training.per_epoch)
+        if finished:
+            self._finish(finished)
+        self._pause()
+
     def _epochs(self) -> None:
         training, callbacks = self.training, self.callbacks
-        self._epoch_began = perf_counter()
-        while training.step < training.total and callbacks.stopped is None:
+        while training.step < training.total and not self._is_stopped:
             epoch, position = divmod(training.step, training.per_epoch)
             if callbacks.epochs and position == 0:
                 callbacks.call("on_epoch_begin", epoch)
@@ -149,15 +206,26 @@ class Loop:
             finished = range(epoch, training.step // training.per_epoch)
             if finished:
                 self._finish(finished)
+            self._pause()
             self.progress.update(training.samples_seen, training.so_far())
             self.interrupt.check()
             self._watch_time()
 
     def _watch_time(self) -> None:
-        """Stop the training if its time is over, unless something else did."""
+        """Stop the training if its time is over."""
         if perf_counter() >= self.end and self.training.step < self.training.total:
-            reason = f"max_time of {self.max_time:g} s is over"
-            self.callbacks.stopped = self.callbacks.stopped or reason
+            self.overtime = f"max_time of {self.max_time:g} s is over"
+
+    @property
+    def _is_stopped(self) -> bool:
+        return bool(self.callbacks.stopped or self.overtime) or self.signals.ended
+
+    def _pause(self) -> None:
+        """Let the callbacks act on signals and on what the steps have come to."""
+        for name in self.signals.take():
+            self.callbacks.call("on_signal", name)
+        if self.callbacks.steps:
+            self.callbacks.call("on_steps_end", self.training.step)
 
     def _native_steps(self, epoch: int, position: int) -> int:
         """Return the number of steps without Python: part of an epoch, or several whole ones."""
@@ -165,6 +233,8 @@ class Loop:
         if self.callbacks.batches:
             return 1
         steps = min(self.pace.within(self.end - perf_counter()), training.room)
+        if limit := self.callbacks.steps_until_end(training.step):
+            steps = min(steps, limit)
         if position or steps < 2 * per_epoch:
             return min(steps, per_epoch - position)
         last = training.total // per_epoch
@@ -180,12 +250,14 @@ class Loop:
         batch = training.step % training.per_epoch
         if callbacks.batches:
             callbacks.call("on_train_batch_begin", batch)
+        self.is_between_steps = False
         self.guard.keep()
         start = perf_counter()
         training.advance(steps)
         training.model.epochs_begun = training.epochs_begun
         self.pace.took(steps, perf_counter() - start)
         self.guard.check(weights=training.step == training.total)
+        self.is_between_steps = True
         if training.optimizer.converged:
             callbacks.stopped = callbacks.stopped or training.optimizer.converged
         if callbacks.batches:

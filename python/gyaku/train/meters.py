@@ -91,6 +91,8 @@ class Meters:
     counts : dict of int to ndarray of float64
         Number of real steps, or sum of weights, in each epoch, of the outputs that are padded
         sequences or whose samples have weights.
+    names : list of str
+        The names of loss and metrics, in the order of `values`.
     """
 
     def __init__(self, criterion: Criterion, slots: int) -> None:
@@ -105,6 +107,7 @@ class Meters:
                 self._means.append((name, place, metric))
         self._summaries: dict[tuple[str, int], list[Any]] = {}  # by name and slot
         names = ["loss", *criterion.names, *(name for name, _, _ in self._means)]
+        self.names = [*names, *(name for name, _, _ in self._overall)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
         self.counts: dict[int, NDArray[np.float64]] = {}
         self._positions = dict.fromkeys(names, 1)  # of a sample or a real step
@@ -116,6 +119,54 @@ class Meters:
         for total in (*self.totals.values(), *self.counts.values()):
             total.fill(0)
         self._summaries.clear()
+
+    def kept(self, slots: slice) -> dict[str, list[Any]]:
+        """Return the sums of some epochs, for `put`.
+
+        Parameters
+        ----------
+        slots : slice
+            The epochs.
+
+        Returns
+        -------
+        dict of str to list
+            Sums by name, counts by output, and what metrics of the whole epoch have kept, for
+            each epoch.
+        """
+        places = range(slots.start, slots.stop)
+        return {
+            "totals": [{name: sums[slot] for name, sums in self.totals.items()} for slot in places],
+            "steps": [{str(n): sums[slot] for n, sums in self.counts.items()} for slot in places],
+            "summaries": [
+                {name: self._summaries.get((name, slot), []) for name, _, _ in self._overall}
+                for slot in places
+            ],
+        }
+
+    def put(self, slot: int, kept: dict[str, list[Any]]) -> None:
+        """Set the sums of some epochs.
+
+        Parameters
+        ----------
+        slot : int
+            The first of them.
+        kept : dict of str to list
+            Result of `kept`.
+        """
+        each = zip(kept["totals"], kept["steps"], kept["summaries"], strict=True)
+        for place, (totals, steps, summaries) in enumerate(each, slot):
+            for name, sums in self.totals.items():
+                sums[place] = totals[name]
+            for output, count in steps.items():
+                self._steps_of(int(output))[place] = count
+            self._summaries |= {(name, place): [*found] for name, found in summaries.items()}
+
+    def _steps_of(self, output: int) -> NDArray[np.float64]:
+        """Return the count of an output in each epoch."""
+        if output not in self.counts:
+            self.counts[output] = memory.zeros(self.totals["loss"].shape, np.float64)
+        return self.counts[output]
 
     def add(
         self,
@@ -196,9 +247,7 @@ class Meters:
             count = ops.count_steps(lengths, steps=steps)
         else:
             return None
-        if place not in self.counts:
-            self.counts[place] = memory.zeros(self.totals["loss"].shape, np.float64)
-        ops.accumulate(count, self.counts[place], self.slot, weight=1.0)
+        ops.accumulate(count, self._steps_of(place), self.slot, weight=1.0)
         return count
 
     def _accumulate(

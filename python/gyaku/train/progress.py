@@ -38,6 +38,15 @@ class Progress(Documented):
         self.epochs = epochs
         self.samples = samples
 
+    def start(self, seen: int) -> None:
+        """Begin behind the steps of an earlier training.
+
+        Parameters
+        ----------
+        seen : int
+            Number of samples in these steps.
+        """
+
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
         """Show the progress within an epoch.
 
@@ -142,6 +151,10 @@ class Bar(Progress):
         self._bar.bar_format = _line(more)
         self._bar.set_description_str(label + count, refresh=False)
         self._bar.set_postfix_str(text, refresh=False)
+
+    def start(self, seen: int) -> None:
+        """Begin in the middle; see `Progress.start`."""
+        self._bar.initial = self._bar.n = seen
 
     def update(self, seen: int, logs: Mapping[str, float]) -> None:
         """Move the bar; see `Progress.update`."""

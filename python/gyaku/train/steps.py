@@ -60,6 +60,9 @@ class Training:
         Seed of the order.
     first_epoch : int
         Number of epochs that earlier trainings ran with this seed; order and augmentation go on.
+    steps_done : int or None
+        Number of steps of this training that are done already, if it is resumed; it counts those
+        before `initial_epoch`.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     augment : Augment or None
@@ -97,6 +100,7 @@ class Training:
         epochs: int,
         seed: int,
         first_epoch: int = 0,
+        steps_done: int | None = None,
         shuffle: bool,
         augment: Augment | None = None,
         by_length: ByLength | None = None,
@@ -113,7 +117,9 @@ class Training:
         self.full, self.tail = divmod(self.count, self.batch_size)
         self.per_epoch = self.full + bool(self.tail)
         self.total = self.per_epoch * epochs
-        self.step = self.per_epoch * initial_epoch
+        self.initial_epoch = initial_epoch
+        first = self.per_epoch * initial_epoch
+        self.step = first if steps_done is None else steps_done
 
         self.block = max(1, min(epochs - initial_epoch, _ORDER // self.count))
         self.first = -self.block  # of the epochs that `order` holds
@@ -140,7 +146,11 @@ class Training:
         self.trained = model.trained  # in this training; layers may be frozen for the next
         self.updates = updates or Updates()
         self.updates.begin(self.trained.flat_grads)
-        optimizer.begin(self.trained, self._updates_between(self.step, self.total))
+        optimizer.begin(
+            self.trained,
+            self._updates_between(first, self.total),
+            steps_done=self._updates_between(first, self.step),
+        )
         repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
         optimizer.same_batch = is_whole and repeatable and not self.augmented
@@ -425,6 +435,36 @@ class Training:
         """
         slots = slice(epochs.start - self.first, epochs.stop - self.first)
         return self.meters.values(slots, self.count)
+
+    def sums(self, epoch: int) -> dict[str, list[Any]]:
+        """Return the sums of loss and metrics of the present epoch, and of those before it.
+
+        Parameters
+        ----------
+        epoch : int
+            The first of them; the history has those before it.
+
+        Returns
+        -------
+        dict of str to list
+            The sums of each epoch, for `resume`.
+        """
+        begun = -(-self.step // self.per_epoch)
+        return self.meters.kept(slice(epoch - self.first, max(epoch, begun) - self.first))
+
+    def resume(self, epoch: int, sums: dict[str, list[Any]]) -> None:
+        """Go on with the sums of an earlier training.
+
+        Parameters
+        ----------
+        epoch, sums : object
+            Argument and result of its `sums`.
+        """
+        if self.step > epoch * self.per_epoch:
+            done, self.step = self.step, self.step - 1  # whose epoch is the last with a sum
+            self.seek()
+            self.step = done
+            self.meters.put(epoch - self.first, sums)
 
     def so_far(self) -> dict[str, float]:
         """Return loss and metrics of the present epoch.

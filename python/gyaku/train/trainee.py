@@ -164,6 +164,10 @@ if TYPE_CHECKING:
         metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]]
 
         @property
+        def checkpoints(self) -> Any:
+            """Reader and writer of the files of a training."""
+
+        @property
         def built(self) -> bool:
             """Whether the parameters are there."""
 

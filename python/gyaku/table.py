@@ -1,4 +1,4 @@
-"""Tables of text for models, programs and profiles."""
+"""Tables of text for models, programs, profiles and histories."""
 
 from __future__ import annotations
 

@@ -1,0 +1,292 @@
+"""Checkpoints: all that a training needs to go on with the same bits in another process.
+
+Order, dropout and augmentation are functions of a seed and of counters, so that the counters are
+all there is to keep of them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.checks import whole
+from gyaku.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.callbacks import Callbacks
+    from gyaku.optim import Optimizer
+    from gyaku.train.trainee import Trainee
+
+    Arrays = dict[str, NDArray[Any]]
+
+__all__ = ["Resumption", "resumption", "save"]
+
+# A loop is a `Loop`, which cannot be imported here.
+
+_ARRAY = "gyaku.array"
+"""Key of an object that stands for an array in JSON."""
+
+
+def save(loop: Any, path: str | os.PathLike[str]) -> None:
+    """Write a checkpoint.
+
+    Parameters
+    ----------
+    loop : Loop
+        The training, between two steps.
+    path : str or path-like
+        The file.
+    """
+    training, model = loop.training, loop.training.model
+    optimizer = training.optimizer
+    arrays: Arrays = {}
+    rate = optimizer.learning_rate
+    place = {
+        "optimizer": type(optimizer).__name__,
+        "samples": training.samples.count,
+        "batch_size": training.batch_size,
+        "seed": training.seed,
+        "shuffle": training.shuffle,
+        "first_epoch": training.first_epoch,
+        "step": training.step,
+        "clock": int(model.clock[0]),
+        "optimizer_clock": optimizer.clock.tolist(),
+        "schedule_begun": optimizer.schedule_begun,
+        "learning_rate": None if callable(rate) else float(rate),
+        "history": loop.history.to_dict(),
+        "seconds": loop.epoch_seconds,
+        "sums": training.sums(training.initial_epoch + loop.history.epochs),
+        "steps_per_epoch": training.per_epoch,
+        "initial_epoch": training.initial_epoch,
+        "accumulate": training.updates.batches,
+        "gradients": training.updates.state,
+        "stopped": loop.callbacks.stopped,
+        "callbacks": loop.callbacks.states(),
+    }
+    model.checkpoints.write(path, packed(place, arrays, "a checkpoint"), arrays, optimizer.state)
+
+
+def resumption(
+    model: Trainee, resume: bool | str | os.PathLike[str], callbacks: Callbacks
+) -> Resumption | None:
+    """Return the checkpoint that a training is to resume.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    resume : bool or str or path-like
+        The file; True for that of the callbacks, if it is there.
+    callbacks : Callbacks
+        The callbacks.
+
+    Returns
+    -------
+    Resumption or None
+        The checkpoint, validated; None for a training from the start.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of this model, or no callback writes one.
+    OSError
+        If it cannot be read.
+    """
+    if resume is False:
+        return None
+    if resume is not True:
+        if not isinstance(resume, (str, os.PathLike)):
+            raise TypeError(f"fit: resume must be a path, True or False, got {resume!r}")
+        return Resumption(model, os.fspath(resume), callbacks)
+    path = callbacks.checkpoint
+    if not path:
+        raise ValueError(
+            "fit: resume=True needs a callback that keeps the last state in one file, such as"
+            " ModelCheckpoint('last.safetensors'); or give the file, resume='last.safetensors'"
+        )
+    return Resumption(model, path, callbacks) if os.path.exists(path) else None
+
+
+class Resumption:
+    """A checkpoint to go on from.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    path : str
+        The file.
+    callbacks : Callbacks
+        The callbacks that are to go on, too.
+
+    Attributes
+    ----------
+    seed, first_epoch, step : int
+        Seed, number of epochs of earlier trainings, and number of steps done.
+    """
+
+    def __init__(self, model: Trainee, path: str, callbacks: Callbacks) -> None:
+        self.path = path
+        self._model = model
+        self._saved = model.checkpoints.read(path)
+        self._place: dict[str, Any] = self._saved.place
+        names = "seed", "first_epoch", "step"
+        self.seed, self.first_epoch, self.step = (
+            whole("fit", f"the checkpoint's {name}", self._place[name], least=0) for name in names
+        )
+        callbacks.check_states(self._place["callbacks"])
+
+    def put_weights(self, learner: Optimizer) -> None:
+        """Give the model, which is built, and its optimizer their state.
+
+        Parameters
+        ----------
+        learner : Optimizer
+            The optimizer.
+        """
+        place = self._place
+        self._saved.put()
+        self._model.clock[0] = place["clock"]
+        known = self._saved.optimizer
+        rate = known.learning_rate if known is not None else place["learning_rate"]
+        if rate is not None:  # otherwise a schedule of the user's own, which must be given
+            learner.learning_rate = rate
+        learner.resume(
+            self._model, self._saved.state, place["optimizer_clock"], place["schedule_begun"]
+        )
+
+    def put_gradients(self, training: Any) -> None:
+        """Give the training what batches have added up since its last update.
+
+        Parameters
+        ----------
+        training : Training
+            The training.
+        """
+        for sums, kept in zip(training.updates.state, self._place["gradients"], strict=True):
+            sums[...] = kept
+
+    def check(self, epochs: int, metrics: Iterable[str], **given: Any) -> None:
+        """Raise if the training is another one.
+
+        Parameters
+        ----------
+        epochs : int
+            The number of epochs.
+        metrics : iterable of str
+            Names of losses and metrics, without the validation's.
+        **given : object
+            Samples, batch size, batches of an epoch and of an update, first epoch, seed, shuffle
+            and the optimizer's class.
+
+        Raises
+        ------
+        ValueError
+            If an argument differs, or the training is shorter than what was done.
+        """
+        for name, value in given.items():
+            if value != self._place[name]:
+                raise self._error(name, self._place[name], value)
+        done = self.step / given["steps_per_epoch"]
+        if done > epochs:
+            raise ValueError(
+                f"fit: {self.path} was written after {done:.4g} epochs, more than epochs={epochs}"
+            )
+        known = {name for name in self._place["history"]["columns"] if name[:4] != "val_"}
+        if known and known != {*metrics}:
+            raise self._error("metrics", ", ".join(sorted(known)), ", ".join(sorted(metrics)))
+
+    def put(self, loop: Any) -> float:
+        """Give the training its history and sums, and the callbacks their states.
+
+        Parameters
+        ----------
+        loop : Loop
+            The training.
+
+        Returns
+        -------
+        float
+            Seconds that the present epoch has taken.
+        """
+        place = self._place
+        loop.history = History.from_dict(place["history"])
+        loop.history.stopped = None
+        epochs = loop.training.initial_epoch + loop.history.epochs
+        loop.training.resume(epochs, place["sums"])
+        loop.callbacks.stopped = place["stopped"]
+        loop.callbacks.load_states(place["callbacks"])
+        return float(place["seconds"])
+
+    def _error(self, name: str, saved: object, given: object) -> ValueError:
+        return ValueError(
+            f"fit: {self.path} was written with {name}={saved!r}, got {given!r}; resume with the"
+            " same data and arguments"
+        )
+
+
+def packed(value: Any, arrays: Arrays, owner: str) -> Any:
+    """Return a value as JSON, with numbers in place of its arrays.
+
+    Parameters
+    ----------
+    value : object
+        Arrays, numbers, strings, None, and lists and mappings of these.
+    arrays : dict of str to ndarray
+        The arrays so far, to which those of the value are added.
+    owner : str
+        What the value belongs to, for the error.
+
+    Returns
+    -------
+    object
+        The value for `unpacked`.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything else.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        arrays[str(len(arrays))] = value
+        return {_ARRAY: str(len(arrays) - 1)}
+    if isinstance(value, (tuple, list)):
+        return [packed(each, arrays, owner) for each in value]
+    if hasattr(value, "items") and all(isinstance(name, str) for name in value):
+        return {name: packed(each, arrays, f"{name} of {owner}") for name, each in value.items()}
+    raise TypeError(f"{owner} cannot be saved: {value!r} is no number, text, array, list or dict")
+
+
+def unpacked(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the value of `packed`, with lists for tuples.
+
+    Parameters
+    ----------
+    value : object
+        The value as JSON.
+    arrays : mapping of str to ndarray
+        The arrays.
+
+    Returns
+    -------
+    object
+        The value.
+    """
+    if isinstance(value, list):
+        return [unpacked(each, arrays) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_ARRAY}:
+        return arrays[value[_ARRAY]].copy()
+    return {name: unpacked(each, arrays) for name, each in value.items()}

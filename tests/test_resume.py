@@ -1,0 +1,336 @@
+"""A training that is killed and resumed has the bits of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gyaku as gk
+from child import output
+from gyaku.files import FileError
+from gyaku.schedules import InverseTime, OneCycle
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(22, 4)).astype(np.float32)
+Y = np.arange(22) % 3
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing behind it runs but what must not matter."""
+
+
+class Kill(gk.Callback):
+    """Write a checkpoint after some steps, then end at once."""
+
+    def __init__(self, path: Path, after: int):
+        self.path, self.after = path, after
+        self.every_steps = after
+
+    def on_steps_end(self, step):
+        if step == self.after:
+            self.training.save(self.path)
+            raise Killed
+
+
+def network(**options: Any) -> gk.Sequential:
+    return gk.Sequential(
+        *(gk.Dense(7, "tanh"), gk.BatchNorm(), gk.Dropout(0.3), gk.Dense(3)), **options
+    )
+
+
+class Own(gk.Optimizer):
+    state_names = ("past",)
+
+    def update(self, params: Any, grads: Any) -> None:
+        self.state["past"] *= 0.9
+        self.state["past"] += grads
+        params -= self.rate * self.state["past"]
+
+
+class Cycle(gk.Callback):
+    """A schedule of the rest of the training, set in its middle."""
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == 0:
+            self.model.optimizer.learning_rate = OneCycle(0.3)
+
+
+CASES: dict[str, Callable[[], dict[str, Any]]] = {
+    "adam": dict,
+    "one cycle": lambda: {"optimizer": gk.SGD(OneCycle(0.3))},
+    "momentum": lambda: {"optimizer": gk.Momentum(InverseTime(0.1, 3))},
+    "an optimizer of one's own": lambda: {"optimizer": Own(0.01)},
+    "a schedule of one's own": lambda: {"optimizer": gk.SGD(lambda steps: 0.1 / (1 + steps))},
+    "lbfgs": lambda: {"optimizer": gk.LBFGS(), "batch_size": None},
+    "a cycle set in between": lambda: {"optimizer": gk.SGD(0.5), "callbacks": [Cycle()]},
+    "a sum": lambda: {"loss": gk.losses.SoftmaxCrossEntropy(reduction="sum")},
+    "metrics": lambda: {"metrics": ["accuracy", "auc", "f1"]},
+    "validation": lambda: {"validation_split": 0.3, "validation_freq": 2},
+    "averages": lambda: {"callbacks": [gk.EMA(0.8), gk.SWA(start=1)]},
+    "the best": lambda: {"callbacks": [gk.EarlyStopping("loss", patience=1, min_delta=0.02)]},
+    "the best of single steps": lambda: {
+        "optimizer": gk.SGD(3.0),
+        "batch_size": None,
+        "callbacks": [gk.EarlyStopping("loss", patience=3)],
+    },
+    "plateau": lambda: {
+        "optimizer": gk.SGD(0.1),
+        "callbacks": [gk.ReduceLROnPlateau("loss", patience=1, min_delta=1.0)],
+    },
+}
+
+
+def train(model: Any = None, callbacks: Any = (), **options: Any) -> tuple[gk.Sequential, Any]:
+    model = model or network()
+    options = {"epochs": 4, "batch_size": 5, "verbose": 0, **options}
+    options = {"loss": "softmax_cross_entropy", **options}
+    return model, model.fit(X, Y, callbacks=callbacks, **options)
+
+
+def bits(model: Any, history: Any) -> Any:
+    state = {name: each.tobytes() for name, each in model.optimizer.state.items()}
+    return (
+        *(model.flat_params.tobytes(), model.flat_buffers.tobytes(), state),
+        *(repr(dict(history)), history.stopped, model.epochs_begun, model.last_seed),
+        *(model.clock.tobytes(), model.optimizer.clock.tobytes()),
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 1])
+def test_a_training_resumes_at_any_step(case: str, share: float, tmp_path: Path) -> None:
+    def run(*more: Any, **extra: Any) -> Any:
+        options = CASES[case]()
+        callbacks = [*options.pop("callbacks", ()), *more]
+        model, history = train(callbacks=callbacks, **options, **extra)
+        return model.optimizer.clock[0], *bits(model, history)
+
+    expected, path = run(), tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        run(Kill(path, max(1, int(share * expected[0]))))
+    assert run(resume=path) == expected
+
+
+def frozen() -> gk.Sequential:
+    model = network(dtype="float64")
+    model.layers[0].trainable = False
+    return model
+
+
+def graph() -> gk.Model:
+    x = gk.Input((4,))
+    first, second = gk.Dense(3, name="a")(x), gk.Dense(3, name="b")(gk.Dropout(0.2)(x))
+    return gk.Model(x, (first, second))
+
+
+@pytest.mark.parametrize("kind", ["images", "frozen", "graph", "reference"])
+def test_any_network_resumes(kind: str, tmp_path: Path) -> None:
+    x: Any = X
+    y: Any = (Y, Y) if kind == "graph" else Y
+    options: dict[str, Any] = {"metrics": "accuracy"}
+    if kind == "images":
+        x = RNG.integers(0, 256, (22, 6, 6, 1), np.uint8)
+        options["augment"] = gk.data.Augment(1, flip=True)
+    if kind == "reference":
+        gk.use_backend("reference")
+
+    def run(*callbacks: Any, **more: Any) -> Any:
+        model: Any = {"frozen": frozen, "graph": graph}.get(kind, network)()
+        if kind == "images":
+            model = gk.Sequential(gk.Rescaling(1 / 255), gk.Conv2D(2, 3), gk.Flatten(), *model)
+        history = model.fit(
+            *(x, y), loss="softmax_cross_entropy", epochs=3, batch_size=5, callbacks=callbacks,
+            verbose=0, **options, **more,
+        )  # fmt: skip
+        return bits(model, history)
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        run(Kill(path, 7))
+    assert run(resume=path) == run()
+
+
+def test_a_training_resumes_behind_an_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    model, _ = train(epochs=3)
+    expected = bits(*train(model))
+    model, _ = train(epochs=3)
+    with pytest.raises(Killed):
+        train(model, Kill(path, 10))
+    assert bits(*train(resume=path)) == expected
+
+
+def test_the_model_of_a_checkpoint_may_resume_it(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7), seed=3)
+    expected = bits(*train(seed=3))
+    assert bits(*train(gk.load(path), resume=path, seed=3)) == expected
+    assert bits(*train(resume=path, seed=None)) == expected  # the seed of the checkpoint
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7))
+    content = path.read_bytes()
+    for damaged in (content[:-1], content[:-9] + b"x" + content[-8:], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(FileError, match=re.escape(str(path))):
+            train(resume=path)
+
+
+def test_a_resumed_training_shows_its_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 7))
+    train(resume=path, verbose=2)
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[:3]] == [
+        "2/4", "3/4", "4/4"
+    ]  # fmt: skip
+    train(resume=path, verbose=1)
+    assert "epoch 4/4: 100%" in capsys.readouterr().err
+
+
+def test_sequences_resume_with_lengths_and_carried_states(tmp_path: Path) -> None:
+    x, y = RNG.normal(size=(16, 6, 2)), np.arange(16 * 6).reshape(16, 6) % 2
+    lengths = np.arange(16) % 6 + 1
+
+    def run(stateful: bool, *callbacks: Any, **options: Any) -> Any:
+        model = gk.Sequential(
+            gk.LSTM(3, return_sequences=True, stateful=stateful), gk.Dense(2), name="net"
+        )
+        given = {"shuffle": False} if stateful else {"lengths": lengths, "by_length": True}
+        history = model.fit(
+            *(x, y), loss="softmax_cross_entropy", metrics="accuracy", epochs=3, batch_size=4,
+            callbacks=callbacks, verbose=0, **given, **options,
+        )  # fmt: skip
+        return bits(model, history)
+
+    for stateful in (True, False):
+        path = tmp_path / f"{stateful}.safetensors"
+        with pytest.raises(Killed):
+            run(stateful, Kill(path, 6))
+        assert run(stateful, resume=path) == run(stateful)
+
+
+class Count(gk.Callback):
+    """A callback of a user with a state of its own."""
+
+    def __init__(self):
+        self.seen = np.zeros(2)
+
+    def on_epoch_end(self, epoch, logs):
+        self.seen += [1, epoch]
+
+    def state_dict(self):
+        return {"seen": self.seen, "more": [1, None, {"a": "b"}]}
+
+    def load_state_dict(self, state):
+        assert state["more"] == [1, None, {"a": "b"}]
+        self.seen = state["seen"]
+
+
+def test_callbacks_of_users_have_states(tmp_path: Path) -> None:
+    path, count = tmp_path / "checkpoint.safetensors", Count()
+    with pytest.raises(Killed):
+        train(callbacks=[Count(), Kill(path, 12)])
+    train(callbacks=count, resume=path)
+    assert count.seen.tolist() == [4, 6]
+    with pytest.raises(ValueError, match="callbacks lack the Count of the checkpoint"):
+        train(resume=path)
+
+
+def test_a_file_that_is_not_there_yet_and_a_training_that_is_finished(tmp_path: Path) -> None:
+    def run(**options: Any) -> Any:
+        keep = gk.ModelCheckpoint(tmp_path / "last.safetensors")
+        return bits(*train(callbacks=[keep, gk.EMA(0.5)], resume=True, **options))
+
+    first = run()
+    assert run() == first
+    model = gk.load(tmp_path / "last.safetensors")
+    assert model.epochs_begun == 4
+    longer = run(epochs=6)
+    assert longer == bits(*train(callbacks=gk.EMA(0.5), epochs=6))
+
+
+def test_a_reason_to_stop_is_kept(tmp_path: Path) -> None:
+    def run() -> Any:
+        def stop(epoch: int, logs: Any) -> str:
+            return "enough" if epoch == 1 else ""
+
+        return bits(*train(callbacks=[gk.ModelCheckpoint(tmp_path / "a"), stop], resume=True))
+
+    assert run() == run()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 6}, "was written with batch_size=5, got 6; resume with the same data and"),
+        ({"seed": 1}, "was written with seed=0, got 1"),
+        ({"optimizer": "sgd"}, "was written with optimizer='Adam', got 'SGD'"),
+        ({"metrics": "accuracy"}, "was written with metrics='loss', got 'accuracy, loss'"),
+        ({"shuffle": False}, "was written with shuffle=True, got False"),
+        ({"validation_split": 0.3}, "was written with samples=22, got 15"),
+        ({"epochs": 1}, "was written after 1.6 epochs, more than epochs=1"),
+        ({"model": network(dtype="float64")}, "is a checkpoint of a model of float32, not of"),
+        ({"model": gk.Sequential(gk.Dense(3))}, "is a checkpoint of another model"),
+        ({"resume": True}, "resume=True needs a callback that keeps the last state in one file"),
+    ],
+    ids=str.split("size seed optimizer metrics shuffle samples epochs dtype layers none"),
+)
+def test_another_training_is_refused_and_changes_nothing(
+    options: Any, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 8))
+    model, _ = train(options.pop("model", None), epochs=1)
+    before = model.flat_params.tobytes()
+    with pytest.raises(ValueError) as caught:
+        train(model, **{"resume": path, **options})
+    assert words in str(caught.value)
+    assert model.flat_params.tobytes() == before
+
+
+def test_a_file_of_a_model_is_no_checkpoint(tmp_path: Path) -> None:
+    model, _ = train()
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="is the file of a model, not of a training to resume"):
+        train(resume=tmp_path / "model.safetensors")
+    with pytest.raises(FileNotFoundError):
+        train(resume=tmp_path / "missing.safetensors")
+    with pytest.raises(TypeError, match="resume must be a path, True or False, got 3"):
+        train(resume=3)
+
+
+def test_a_checkpoint_of_somebody_else_removes_no_file(tmp_path: Path) -> None:
+    keep = gk.ModelCheckpoint(tmp_path / "{epoch}.safetensors", "loss", keep=2)
+    train(callbacks=keep)
+    state = dict(keep.state_dict())
+    keep.load_state_dict(state)
+    victim = tmp_path / "precious"
+    victim.write_text("")
+    for path in (str(victim), str(tmp_path / "a" / "1.safetensors")):
+        with pytest.raises(ValueError, match="which does not fit the path"):
+            keep.load_state_dict({**state, "_obsolete": [path]})
+    assert victim.exists()
+
+
+def test_a_dozen_kills_change_no_bit() -> None:
+    # In memory where there is such a folder: a disk takes its time to be flushed.
+    folder = next((each for each in ["/dev/shm"] if os.access(each, os.W_OK)), None)
+    code = f"import kills, json; print(json.dumps(kills.main(12, folder={folder!r})))"
+    found = json.loads(output(code, PYTHONPATH=":".join(sys.path), GYAKU_NUM_THREADS="1"))
+    assert (found["kills"], found["differing"]) == (12, [])
