@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.backend import *
     from gyaku.callbacks import *
     from gyaku.computation import *
+    from gyaku.diagnosis import *
     from gyaku.gradients import *
     from gyaku.layers import *
     from gyaku.model import *
@@ -73,7 +74,7 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train"),
-    *("gradients", "perceptron", "pretraining", "computation"),
+    *("gradients", "perceptron", "pretraining", "computation", "diagnosis"),
 )
 
 

@@ -25,6 +25,9 @@ class Callback(Configured):
         The model in training; ``model.optimizer`` is its optimizer.
     steps_per_epoch : int
         Number of steps in an epoch of this training.
+    samples : Samples
+        Its samples: ``samples.x`` and ``samples.y`` are the arrays of all inputs and outputs, and
+        ``samples.rows`` those to train on, None for all.
 
     Notes
     -----
@@ -44,6 +47,7 @@ class Callback(Configured):
 
     model: Any  # a `Model`, which cannot be imported here
     steps_per_epoch: int
+    samples: Any
 
     def on_train_begin(self) -> object:
         """Run before the first step."""
@@ -171,16 +175,23 @@ class Callbacks:
         self.epochs = self._any("on_epoch_begin", "on_epoch_end")
         self.batches = self._any("on_train_batch_begin", "on_train_batch_end")
 
-    def prepare(self, steps_per_epoch: int) -> None:
+    def prepare(self, steps_per_epoch: int, samples: Any) -> None:
         """Tell each what it may ask for.
 
         Parameters
         ----------
         steps_per_epoch : int
             Number of steps in an epoch.
+        samples : Samples
+            The samples to train on.
         """
         for each in self._all:
-            each.steps_per_epoch = steps_per_epoch
+            each.steps_per_epoch, each.samples = steps_per_epoch, samples
+
+    def release(self) -> None:
+        """Forget the samples, which callbacks would keep in memory."""
+        for each in self._all:
+            each.samples = None
 
     def _any(self, *names: str) -> bool:
         """Return whether any callback has one of these methods of its own."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from gyaku import memory, ops
 from gyaku.checks import truth, whole
-from gyaku.train.advice import advise_on_bytes
+from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.criterion import last_criterion
@@ -79,7 +79,7 @@ def evaluate(
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("evaluate", self, passes, lengths, given)
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
-    advise_on_bytes("evaluate", self, passes, samples.x)
+    advise("evaluate", of_new_inputs(self, passes, samples.x))
     batches = ByLength("evaluate", passes, samples) if by_length else None
     self.adopt(passes)
     return Evaluation(self, samples, criterion, size, batches).run()

@@ -110,7 +110,7 @@ class Loop:
     def run(self) -> None:
         """Run all epochs, between `on_train_begin` and `on_train_end` of the callbacks."""
         call = self.callbacks.call
-        self.callbacks.prepare(self.training.per_epoch)
+        self.callbacks.prepare(self.training.per_epoch, self.training.samples)
         try:
             call("on_train_begin")
             self._epochs()
@@ -128,6 +128,7 @@ class Loop:
             raise
         finally:
             call("on_train_end")
+            self.callbacks.release()
 
     def _epochs(self) -> None:
         training, callbacks = self.training, self.callbacks

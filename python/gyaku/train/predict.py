@@ -11,7 +11,7 @@ import numpy as np
 from gyaku import memory
 from gyaku.backend import _core, active
 from gyaku.checks import whole
-from gyaku.train.advice import advise_on_bytes
+from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.dataset import checked_inputs, checked_lengths
 from gyaku.train.samples import gather, gather_lengths
@@ -68,7 +68,7 @@ def predict(self: Trainee, x: object, *, lengths: object = None, batch_size: int
     size = whole("predict", "batch_size", batch_size)
     given = checked_inputs("predict", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    advise_on_bytes("predict", self, passes, given)
+    advise("predict", of_new_inputs(self, passes, given))
     self.adopt(passes)
     known = checked_lengths("predict", self, passes, lengths, given)
     if len(given[0]) <= size:
