@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from gyaku.callbacks import Callback
-from gyaku.diagnosis.examination import Examination, checked_language
+from gyaku.diagnosis.examination import Examination, checked_language, consequences
 from gyaku.train.criterion import last_criterion
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Doctor(Callback):
     Notes
     -----
     A look is one training step on at most 256 samples without its update; see `gyaku.diagnose`.
-    There is one warning for each kind of finding, and none for what `fit` warns of itself. The
+    There is one warning for each kind of finding, none for what follows from one that was named
+    before, and none for what `fit` warns of itself. The
     training is the same as without the callback, bit by bit.
 
     Examples
@@ -91,5 +92,5 @@ class Doctor(Callback):
         self.diagnosis = self._examination.look(self.model.optimizer, self._columns, self.lang)
         for each in self.diagnosis:
             if each.kind not in self._said:
-                self._said.add(each.kind)
+                self._said |= {each.kind, *consequences(each.kind)}
                 warnings.warn(f"Doctor: {each}", stacklevel=_level())

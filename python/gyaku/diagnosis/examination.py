@@ -20,22 +20,40 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
 
-__all__ = ["Examination", "checked_language"]
+__all__ = ["Examination", "checked_language", "consequences"]
 
 _UNITS = ("dead_units", "saturated_units")
 _GRADIENTS = ("vanishing_gradients", "exploding_gradients")
 _UPDATES = ("large_updates", "small_updates")
 _SCALE = (*_UNITS, *_GRADIENTS, *_UPDATES)
 # What follows from a finding, and needs no remedy of its own.
-_CONSEQUENCES = {
+_CONSEQUENCES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("byte_inputs", "unscaled_inputs"), _SCALE),
     "unscaled_targets": _SCALE,
     "byte_targets": (*_SCALE, "unscaled_targets", "unreachable_targets"),
     **dict.fromkeys(_UNITS, (*_GRADIENTS, *_UPDATES)),
     "not_probabilities": ("loss_not_finite",),
     "exploding_gradients": ("vanishing_gradients", "large_updates"),
-    "rate_too_high": ("large_updates",),
+    "large_updates": _UNITS,
+    "small_updates": ("rate_too_low",),
+    "rate_too_high": (*_UNITS, "large_updates"),
 }
+
+
+def consequences(kind: str) -> tuple[str, ...]:
+    """Return the kinds of findings that may follow from one.
+
+    Parameters
+    ----------
+    kind : str
+        The kind.
+
+    Returns
+    -------
+    tuple of str
+        Kinds that need no remedy of their own.
+    """
+    return _CONSEQUENCES.get(kind, ())
 
 
 class Examination:
@@ -86,7 +104,7 @@ class Examination:
         found = [*self.advice, *self.data, *of_pass(measures, self.criterion)]
         if measures.bad is None:
             found += of_training(columns, measures)
-        hidden = {kind for each in found for kind in _CONSEQUENCES.get(each.kind, ())}
+        hidden = {kind for each in found for kind in consequences(each.kind)}
         causes = [each for each in found if each.kind not in hidden]
         return Diagnosis(label(self.model), len(spread(self.samples)), causes, lang)
 

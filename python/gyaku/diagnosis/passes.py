@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["of_pass"]
 
 # "As much as 40 % of a network can be dead if the learning rate is too high": A. Karpathy, notes
-# of the course CS231n, Neural networks 1.
-_DEAD = 0.4
+# of the course CS231n, Neural networks 1. In the worst of many layers, 40 % may be chance.
+_DEAD = 0.5
 # Most outputs have hardly any slope, so that most of the gradient is lost in this layer alone;
 # figure 2 of X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward
 # neural networks (2010), shows such a layer.

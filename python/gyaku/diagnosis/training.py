@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["of_training"]
 
 # "This ratio should be somewhere around 1e-3": A. Karpathy, notes of the course CS231n, Neural
-# networks 3. Half of the weights and a hundredth of it are beyond what optimizers make of it.
+# networks 3. Half of the weights and a hundredth of it are beyond what optimizers make of it; a
+# tenth of it is too little if the loss confirms it.
 _LARGE_UPDATE = 0.5
 _SMALL_UPDATE = 1e-5
+_SLOW_UPDATE = 1e-4
 # Fewer epochs show no course.
 _EPOCHS = 4
 # A rise of the loss beyond the noise of mini-batches, and its least level as a fraction of the
@@ -30,8 +32,9 @@ _RISES = 0.25
 # A training that has learnt gained more than a tenth of its loss.
 _GAIN = 0.1
 # Generalisation loss of L. Prechelt, Early stopping - but when? (1998), who stops at 1 to 5 %; a
-# doctor may be less strict than a stopping rule. The least of the last epochs is no outlier.
-_OVER_FITTING, _LAST = 0.2, 3
+# doctor may be less strict than a stopping rule. The least of the last epochs is no outlier, and a
+# twentieth of what was gained is no noise near zero.
+_OVER_FITTING, _LAST, _LOST = 0.2, 3, 0.05
 
 
 def of_training(columns: Mapping[str, Sequence[float]], measures: Measures) -> Iterator[Finding]:
@@ -60,12 +63,12 @@ def of_training(columns: Mapping[str, Sequence[float]], measures: Measures) -> I
     largest, layer = max(updates)
     if largest > _LARGE_UPDATE:
         yield Finding("large_updates", layer, largest, {"rate": measures.rate})
-    if largest < _SMALL_UPDATE and measures.constant:
-        gain = 1 - losses[-1] / losses[0] if known else 0.0
-        if known and gain < _GAIN:
+    if measures.constant:
+        gain = float(1 - losses[-1] / losses[0]) if known else 0.0
+        if known and gain < _GAIN and largest < _SLOW_UPDATE and (np.diff(losses) < 0).all():
             facts = {"epochs": len(losses), "update": largest}
-            yield Finding("rate_too_low", value=float(gain), facts=facts)
-        elif not measures.begun:
+            yield Finding("rate_too_low", value=gain, facts=facts)
+        elif largest < _SMALL_UPDATE and not measures.begun:
             yield Finding("small_updates", value=largest, facts={"rate": measures.rate})
 
 
@@ -83,6 +86,8 @@ def _of_validation(losses: np.ndarray, validated: np.ndarray) -> Iterator[Findin
         return
     best = epochs[np.argmin(validated[epochs])]
     last = epochs[-_LAST:]
-    excess = float(validated[last].min() / validated[best] - 1)
-    if excess > _OVER_FITTING and losses[last].mean() < losses[best]:
-        yield Finding("over_fitting", value=excess, facts={"epoch": int(best) + 1})
+    excess = float(validated[last].min() - validated[best])
+    lost = excess > _LOST * (validated[epochs[0]] - validated[best])
+    relative = excess / float(validated[best])
+    if relative > _OVER_FITTING and lost and losses[last].mean() < losses[best]:
+        yield Finding("over_fitting", value=relative, facts={"epoch": int(best) + 1})
