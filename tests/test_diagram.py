@@ -76,6 +76,14 @@ def test_a_model_is_drawn_with_all_layers_shapes_and_connections() -> None:
     assert sum("subgraph" in line for line in diagram.mermaid().splitlines()) == 1
 
 
+def test_a_japanese_model_has_japanese_kinds_of_layers() -> None:
+    shown = texts(branched().graph("ja").svg())
+    assert {"全結合層, relu", "結合", "加算", "出力"} <= set(shown)
+    assert "Dense" not in " ".join(shown)
+    with pytest.raises(ValueError, match=r"^graph: lang must be 'en' or 'ja', got 'fr'$"):
+        branched().graph("fr")  # type: ignore[arg-type]
+
+
 def test_drawing_leaves_an_unbuilt_model_unbuilt() -> None:
     model = gk.Sequential(gk.Dense(3))
     assert "dense" in texts(model.graph().svg())

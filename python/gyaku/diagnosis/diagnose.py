@@ -87,7 +87,7 @@ def diagnose(
     checked_language("diagnose", lang)
     given: object = model
     if not isinstance(given, Model):
-        raise TypeError(f"diagnose: model must be a Model, got {given!r}")
+        raise TypeError(f"diagnose: model must be a Model, got {type(given).__name__}")
     with alone("diagnose", model):
         criterion = last_criterion("diagnose", model, loss, ())
         inputs = checked_inputs("diagnose", model, x)

@@ -53,7 +53,7 @@ def graph(model: Any, *, ax: Axes | None = None, lang: Literal["en", "ja"] = "en
     ['dense', 'dense_2']
     """
     if not callable(getattr(model, "graph", None)):
-        raise TypeError(f"graph: model must be a Model or a Variable, got {model!r}")
+        raise TypeError(f"graph: model must be a Model or a Variable, got {type(model).__name__}")
     known, font = wording("graph", {"en": "en", "ja": "ja"}, lang)
     diagram: Diagram = model.graph(lang=known)
     diagram.place()
@@ -133,24 +133,25 @@ class _Pen:
 
     def node(self, node: Node, left: float, top: float) -> None:
         """Draw a node, or a group with all that is in it."""
-        from matplotlib.patches import FancyBboxPatch
+        from matplotlib.patches import Circle, FancyBboxPatch
 
         if node.kind == "port":
             return
         fill, frame = COLORS[node.kind]
         x, y = node.x + left, node.y + top
         corner = x - node.width / 2, y - node.height / 2
-        rounding = node.width / 2 if node.kind == "operation" else 6
-        self.ax.add_patch(
-            FancyBboxPatch(
-                *(corner, node.width, node.height),
-                boxstyle=f"round,pad=0,rounding_size={rounding}",
-                facecolor=fill,
-                edgecolor=frame,
-                linewidth=self.points / 0.75,
-                linestyle=(0, (4, 3)) if node.kind == "group" else "-",
-            )
-        )
+        look: dict[str, Any] = {
+            "facecolor": fill,
+            "edgecolor": frame,
+            "linewidth": self.points / 0.75,
+        }
+        if node.kind == "operation":
+            self.ax.add_patch(Circle((x, y), node.width / 2, **look))
+        else:
+            style = (0, (4, 3)) if node.kind == "group" else "-"
+            rounded = "round,pad=0,rounding_size=6"
+            box = FancyBboxPatch(corner, node.width, node.height, rounded, linestyle=style, **look)
+            self.ax.add_patch(box)
         if node.inner is not None:
             shift = (node.width - node.inner.width) / 2
             self.parts(node.inner, corner[0] + shift, corner[1])
@@ -159,7 +160,7 @@ class _Pen:
         start = y - LINE * (len(node.lines) - 1) / 2
         for place, line in enumerate(node.lines):
             title = place == 0
-            weight = "semibold" if title else "normal"
+            weight = "bold" if title else "normal"
             color = TEXT["title" if title else "line"]
             self.text(x, start + LINE * place, line, color, weight=weight)
 
