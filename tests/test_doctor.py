@@ -270,3 +270,19 @@ def test_callbacks_do_not_keep_the_data() -> None:
     net().fit(X, LABELS, loss=ENTROPY, callbacks=[doctor, stop], verbose=0)
     assert doctor.samples is None
     assert stop.samples is None
+
+
+@pytest.mark.parametrize(("page", "lang"), [("docs/doctor.md", "en"), ("docs/ja/doctor.md", "ja")])
+def test_the_page_lists_all_findings_in_their_order(page: str, lang: str) -> None:
+    text = (Path(__file__).parent.parent / page).read_text()
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)[2:]
+    assert sorted(rows) == sorted(words[lang].title for words in WORDS.values())
+
+
+def test_the_example_of_the_page_runs() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "doctor.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert [each.kind for each in found["diagnosis"]] == ["vanishing_gradients"]
+    assert found["doctor"].diagnosis.ok
