@@ -219,6 +219,13 @@ def test_the_graph_of_an_expression_has_values_gradients_and_a_legend() -> None:
     assert sizes[1] < sizes[0] / 2
 
 
+def test_axes_of_whole_numbers_have_whole_ticks() -> None:
+    axes = plots.curves({"wrong": (np.arange(3), [3.0, 1.0, 0.0])})
+    assert all(float(tick).is_integer() for tick in [*axes.get_xticks(), *axes.get_yticks()])
+    ticks = plots.curves({"loss": (np.arange(3), [0.3, 0.1, 0.0])}).get_yticks()
+    assert not all(float(tick).is_integer() for tick in ticks)
+
+
 def test_hidden_codes_are_written_and_placed_on_a_cube() -> None:
     _, table, cube = plots.hidden_codes(np.array([[0.0, 1.0, 0.25], [1.0, 0.0, 0.0]])).figure.axes
     assert words(table) == ["0.00", "1.00", "0.25", "1.00", "0.00", "0.00"]

@@ -317,7 +317,8 @@ class Diagram:
     ) -> None:
         count, down = len(self.nodes), self.direction == "down"
         self.paths = []
-        for edge, chain in zip(self.edges, chains, strict=True):
+        slots = self._slots([positions[chain[-2]] for chain in chains])
+        for edge, chain, slot in zip(self.edges, chains, slots, strict=True):
             points: list[Point] = []
             for item in chain:
                 ends = tops[items[item]], tops[items[item]] + depth[items[item]]
@@ -332,7 +333,7 @@ class Diagram:
                     start = at + self._offset(item, edge.output, 1)
                     points += [(start, bottom), (start, max(bottom, ends[1]))][: 1 + down]
                 elif item == edge.target:
-                    end = at + self._offset(item, edge.input, 0)
+                    end = at + self._offset(item, slot, 0)
                     points += [(end, min(top, ends[0])), (end, top)][1 - down :]
                 else:
                     points += [(at, top), (at, bottom)]
@@ -341,6 +342,16 @@ class Diagram:
             # Labels are at the beginning of the last piece, where edges are furthest apart.
             wide = max(_width(edge.forward), _width(edge.backward))
             edge.x, edge.y = self.paths[-1][-2][0] + wide / 2 + 8, self.paths[-1][-2][1]
+
+    def _slots(self, sources: list[float]) -> list[int]:
+        """Return which end of its target each edge takes: ordered by the positions before it."""
+        slots = [edge.input for edge in self.edges]
+        for target, node in enumerate(self.nodes):
+            taken = [i for i, edge in enumerate(self.edges) if edge.target == target]
+            if node.inner is None:
+                for slot, edge in enumerate(sorted(taken, key=lambda i: (sources[i], slots[i]))):
+                    slots[edge] = slot
+        return slots
 
     def _offset(self, place: int, number: int, side: int) -> float:
         """Return the position of an end of an edge, from the middle of its node."""

@@ -120,7 +120,7 @@ def _node(
     kind = kinds.get(kind, kind) + (f", {getattr(given, 'op', given)}" if given else "")
     shapes = [line for value in use.outputs for line in _shape(plan, value)]
     name = use.path.rpartition(".")[2]
-    return Node([name, kind, *shapes], "weighted" if use.layer.params else "plain")
+    return Node([name, kind, *shapes], "weighted" if layer.params else "plain")
 
 
 def _group(
