@@ -42,6 +42,8 @@ ANY_ISA = {
         "test_digits",
         "test_dispatch",
         "test_docstrings",
+        "test_doctor",
+        "test_doctor_silence",
     ),
     *("test_errors_buffers", "test_errors_conv", "test_errors_images", "test_errors_ops"),
     *("test_errors_recurrent",),

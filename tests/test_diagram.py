@@ -76,6 +76,25 @@ def test_a_model_is_drawn_with_all_layers_shapes_and_connections() -> None:
     assert sum("subgraph" in line for line in diagram.mermaid().splitlines()) == 1
 
 
+def test_edges_into_a_node_do_not_cross() -> None:
+    x = gk.Input((8,))
+    first = gk.Dense(8)(x)
+    diagram = gk.Model(x, gk.Add()(first, gk.Dense(8)(first))).graph()
+    diagram.place()
+    into = [p for e, p in zip(diagram.edges, diagram.paths, strict=True) if e.target == 3]
+    (left, left_end), (right, right_end) = sorted((path[-2][0], path[-1][0]) for path in into)
+    assert left < right
+    assert left_end < right_end
+
+
+def test_a_japanese_model_has_japanese_kinds_of_layers() -> None:
+    shown = texts(branched().graph("ja").svg())
+    assert {"全結合層, relu", "結合", "加算", "出力"} <= set(shown)
+    assert "Dense" not in " ".join(shown)
+    with pytest.raises(ValueError, match=r"^graph: lang must be 'en' or 'ja', got 'fr'$"):
+        branched().graph("fr")  # type: ignore[arg-type]
+
+
 def test_drawing_leaves_an_unbuilt_model_unbuilt() -> None:
     model = gk.Sequential(gk.Dense(3))
     assert "dense" in texts(model.graph().svg())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 from PIL import Image
 
@@ -68,6 +69,7 @@ CASES: dict[str, Callable[..., Axes]] = {
     "gradient_sizes": lambda **to: plots.gradient_sizes(
         deep(gk.ReLU), IMAGES[0], [0] * 8, "softmax_cross_entropy", **to
     ),
+    "graph": lambda **to: plots.graph(convolutional(), **to),
     "hidden_codes": lambda **to: plots.hidden_codes(np.eye(3), **to),
     "images": lambda **to: plots.images(IMAGES, **to),
     "lr_finder": lambda **to: plots.lr_finder([0.1, 1.0, 10.0], [2.0, 1.0, 3.0], **to),
@@ -184,6 +186,44 @@ def test_reconstructions_have_a_row_each() -> None:
 def test_images_of_three_channels_keep_their_colours() -> None:
     colours = RNG.integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
     np.testing.assert_allclose(data(plots.images(colours), 1), colours[1] / 255)
+
+
+def test_a_graph_has_the_nodes_and_edges_of_the_diagram() -> None:
+    x = gk.Input((8,))
+    hidden = gk.Residual(gk.Dense(8), gk.ReLU())(gk.Dense(8, "relu")(x))
+    model = gk.Model(x, gk.Dense(2)(hidden))
+    axes = plots.graph(model)
+    diagram = model.graph()
+    diagram.place()
+    shown = words(axes)
+    for node in diagram.nodes:
+        assert all(line in shown for line in node.lines)
+    named = next(text for text in axes.texts if text.get_text() == "dense_2")
+    node = next(node for node in diagram.nodes if node.lines[0] == "dense_2")
+    assert named.get_position()[0] == node.x
+    group = next(node for node in diagram.nodes if node.inner is not None)
+    assert group.inner is not None
+    boxes = [patch for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
+    inner = [node for node in group.inner.nodes if node.kind != "port"]
+    assert len(boxes) == len(diagram.nodes) + len(inner)
+    assert len(arrows) == len(diagram.edges) + len(group.inner.edges)
+
+
+def test_the_graph_of_an_expression_has_values_gradients_and_a_legend() -> None:
+    price = gk.Variable(100, "apple") * gk.Variable(2, "count")
+    axes = plots.graph(price)
+    assert {"apple", "200", "2", "forward: value", "backward: gradient"} <= set(words(axes))
+    small = plots.graph(price, ax=Figure(figsize=(2, 1)).subplots())
+    sizes = [text.get_fontsize() for text in (axes.texts[0], small.texts[0])]
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_axes_of_whole_numbers_have_whole_ticks() -> None:
+    axes = plots.curves({"wrong": (np.arange(3), [3.0, 1.0, 0.0])})
+    assert all(float(tick).is_integer() for tick in [*axes.get_xticks(), *axes.get_yticks()])
+    ticks = plots.curves({"loss": (np.arange(3), [0.3, 0.1, 0.0])}).get_yticks()
+    assert not all(float(tick).is_integer() for tick in ticks)
 
 
 def test_hidden_codes_are_written_and_placed_on_a_cube() -> None:

@@ -110,3 +110,9 @@ def test_bad_input_is_refused_with_one_sentence(case: str) -> None:
 def test_axes_of_something_else_are_refused() -> None:
     with pytest.raises(TypeError, match="ax must be Axes of Matplotlib, got Figure"):
         plots.images(IMAGES, ax=Figure())  # type: ignore[arg-type]
+
+
+def test_something_without_a_graph_is_refused() -> None:
+    message = "^graph: model must be a Model or a Variable, got ndarray$"
+    with pytest.raises(TypeError, match=message):
+        plots.graph(IMAGES)

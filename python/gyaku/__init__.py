@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.backend import *
     from gyaku.callbacks import *
     from gyaku.computation import *
+    from gyaku.diagnosis import *
     from gyaku.gradients import *
     from gyaku.history import *
     from gyaku.layers import *
@@ -76,7 +77,8 @@ _MODULES = (
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
     *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
-    *("gradients", "perceptron", "pretraining", "computation", "learning_rate", "tuning"),
+    *("gradients", "perceptron", "pretraining", "computation", "diagnosis"),
+    *("learning_rate", "tuning"),
 )
 
 

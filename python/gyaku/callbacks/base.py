@@ -34,6 +34,9 @@ class Callback(Configured):
         Number of steps to whose multiples `on_steps_end` is called in any case; 0 for none.
     signals : tuple of str
         Names of the signals that `on_signal` handles.
+    samples : Samples
+        Its samples: ``samples.x`` and ``samples.y`` are the arrays of all inputs and outputs, and
+        ``samples.rows`` those to train on, None for all.
 
     Notes
     -----
@@ -57,6 +60,7 @@ class Callback(Configured):
     model: Any  # a `Model`, which cannot be imported here
     training: Any
     steps_per_epoch: int
+    samples: Any
     resumed: bool = False
     every_steps: int = 0
     signals: tuple[str, ...] = ()
@@ -237,7 +241,7 @@ class Callbacks:
         self._every = [each.every_steps for each in self._all if each.every_steps]
         self.signals = {name for each in self._all for name in each.signals}
 
-    def prepare(self, training: Any, steps_per_epoch: int, resumed: bool) -> None:
+    def prepare(self, training: Any, steps_per_epoch: int, resumed: bool, samples: Any) -> None:
         """Tell each what it may ask for.
 
         Parameters
@@ -248,9 +252,12 @@ class Callbacks:
             Number of steps in an epoch.
         resumed : bool
             Whether the training resumes an earlier one.
+        samples : Samples
+            The samples to train on.
         """
         for each in self._all:
             each.training, each.steps_per_epoch, each.resumed = training, steps_per_epoch, resumed
+            each.samples = samples
 
     def steps_until_end(self, step: int) -> int:
         """Return the number of steps to the next one at which `on_steps_end` is due.
@@ -319,6 +326,11 @@ class Callbacks:
             kind = type(each).__name__
             seen[kind] = number = seen.get(kind, 0) + 1
             yield (kind if number == 1 else f"{kind} {number}"), each
+
+    def release(self) -> None:
+        """Forget the samples, which callbacks would keep in memory."""
+        for each in self._all:
+            each.samples = None
 
     def _any(self, *names: str) -> bool:
         """Return whether any callback has one of these methods of its own."""

@@ -26,7 +26,7 @@ from gyaku.train.verb import Late, alone, verb
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -322,14 +322,24 @@ class Model(Graph):
         print(text)
         return text
 
-    def graph(self) -> Diagram:
+    def graph(self, lang: Literal["en", "ja"] = "en") -> Diagram:
         """Return the diagram of the layers, their output shapes and connections.
+
+        Parameters
+        ----------
+        lang : {"en", "ja"}
+            Language of the kinds of layers.
 
         Returns
         -------
         Diagram
             The diagram, which a notebook shows; its `svg`, `mermaid` and ``save("model.svg")`` give
-            it as text and as a file.
+            it as text and as a file. `gyaku.plots.graph` draws it into axes.
+
+        Raises
+        ------
+        ValueError
+            If the language is unknown.
 
         Examples
         --------
@@ -348,7 +358,7 @@ class Model(Graph):
         """
         from gyaku.model.drawing import drawing
 
-        return drawing(self)
+        return drawing(self, lang)
 
     def _repr_html_(self) -> str:
         from gyaku.model.report import summary

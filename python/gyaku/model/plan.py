@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
 from gyaku.checks import check_bytes
+from gyaku.findings import Finding
 from gyaku.layers.base import Layer
 from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.weighted import Weighted
@@ -340,19 +341,17 @@ class Plan:
         return use.instance.least_batch, use.layer
 
     @property
-    def doubts(self) -> list[str]:
-        """Warnings about inputs in a probably wrong layout."""
+    def doubts(self) -> list[Finding]:
+        """Findings on inputs in a probably wrong layout."""
         found = []
         for use in self.applications:
             is_first = use.source in range(self.inputs) or self.is_rescaled(use.source)
             shape = self.shapes[use.source] if is_first else ()
             if getattr(use.layer, "dimensions", None) == 2 and channels_first(shape):
                 height, width, channels = shape
-                found.append(
-                    f"{use.layer} takes samples of shape {shape} for {height} x {width} pixels"
-                    f" of {channels} channels; if their channels come first,"
-                    " x.transpose(0, 2, 3, 1) puts them last"
-                )
+                facts = {"part": use.layer, "shape": shape, "channels": channels}
+                facts |= {"height": height, "width": width}
+                found.append(Finding("channels_first", use.path, channels, facts))
         return found
 
     def sketch(self, shapes: Sequence[Shape], **known: Any) -> None:

@@ -13,6 +13,7 @@ from gyaku.plots.feature_maps import feature_maps
 from gyaku.plots.filters import filters
 from gyaku.plots.gates import gates
 from gyaku.plots.gradient_sizes import gradient_sizes
+from gyaku.plots.graph import graph
 from gyaku.plots.hidden_codes import hidden_codes
 from gyaku.plots.images import images
 from gyaku.plots.learning_curve import learning_curve
@@ -30,8 +31,9 @@ __all__ = [
     "curves",
     "decision_boundary",
 ]
-__all__ += ["error_surface", "feature_maps", "filters", "gates", "gradient_sizes", "hidden_codes"]
+__all__ += ["error_surface", "feature_maps", "filters", "gates", "gradient_sizes", "graph"]
 __all__ += [
+    "hidden_codes",
     "images",
     "learning_curve",
     "lr_finder",

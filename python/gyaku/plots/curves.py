@@ -71,11 +71,16 @@ def curves(
         raise ValueError(f"curves: log must be '', 'x', 'y' or 'xy', got {log!r}")
     _, font = wording("curves", {"en": (), "ja": ()}, lang)
     axes = axes_for(ax, (6.4, 3.9))
-    for number, (name, given) in enumerate(values.items()):
-        counted = not isinstance(given, tuple)
-        x, y = (np.arange(1, 1 + len(given)), given) if counted else given
-        if counted:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    counted = {
+        name: given if isinstance(given, tuple) else (np.arange(1, 1 + len(given)), given)
+        for name, given in values.items()
+    }
+    for axis, of_axis in zip(
+        (axes.xaxis, axes.yaxis), zip(*counted.values(), strict=True), strict=True
+    ):
+        if all(_whole(each) for each in of_axis):
+            axis.set_major_locator(MaxNLocator(integer=True))
+    for number, (name, (x, y)) in enumerate(counted.items()):
         axes.plot(
             *(x, y),
             label=name,
@@ -96,3 +101,9 @@ def curves(
         axes.legend(frameon=False, labelcolor=INK)
     set_font(font, axes)
     return axes
+
+
+def _whole(values: Any) -> bool:
+    """Return whether all values are whole numbers, such as counts."""
+    array = np.asarray(values, np.float64)
+    return bool((array == np.round(array)).all())

@@ -1,4 +1,4 @@
-"""Advice on data that are valid but badly scaled."""
+"""Advice on valid arguments that are probably mistakes: data, outputs and losses."""
 
 from __future__ import annotations
 
@@ -8,50 +8,98 @@ from weakref import WeakSet
 
 import numpy as np
 
+from gyaku.findings import Finding
+from gyaku.losses import CrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from gyaku.losses import Loss
+    from gyaku.train.criterion import Criterion
     from gyaku.train.trainee import Passes, Trainee
 
-__all__ = ["advise_on_bytes", "advise_on_targets"]
+    Arrays = Sequence[NDArray[Any]]
 
-# Largest value of unscaled bytes that train well: booleans, counts, grey levels from 0 to 16.
-_LARGEST = 16
+__all__ = ["LARGEST", "advise", "doubts", "of_inputs", "of_new_inputs", "of_targets"]
 
+LARGEST = 16
+"""Largest value of unscaled data that train well: booleans, counts, grey levels from 0 to 16."""
+
+# Kind of finding by loss and last operation of the model.
+_UNSUITABLE: dict[tuple[type[Loss], str], str] = {
+    (SoftmaxCrossEntropy, "softmax"): "doubled_softmax",
+    (SigmoidCrossEntropy, "sigmoid"): "doubled_sigmoid",
+    (CrossEntropy, "sigmoid"): "sigmoid_with_cross_entropy",
+}
 _advised: WeakSet[Trainee] = WeakSet()
 
 
-def advise_on_bytes(owner: str, model: Trainee, passes: Passes, x: Sequence[NDArray[Any]]) -> None:
-    """Warn, once a model, of bytes that are multiplied by weights without scaling.
+def advise(owner: str, found: Sequence[Finding]) -> None:
+    """Warn of findings.
 
     Parameters
     ----------
     owner : str
-        The function, for the warning.
+        The verb, for the warning.
+    found : sequence of Finding
+        The findings.
+    """
+    for each in found:
+        warnings.warn(f"{owner}: {each}", stacklevel=4)
+
+
+def of_new_inputs(model: Trainee, passes: Passes, x: Arrays) -> list[Finding]:
+    """Return a finding of `of_inputs`, once a model.
+
+    Parameters
+    ----------
     model : Trainee
         The model.
     passes : Passes
         The passes of the model.
     x : sequence of ndarray
         Validated inputs.
+
+    Returns
+    -------
+    list of Finding
+        At most one.
+    """
+    for each in x:  # nearly always, no bytes
+        if each.dtype.char == "B" and model not in _advised:
+            if found := [*of_inputs(passes, x)][:1]:
+                _advised.add(model)
+            return found
+    return []
+
+
+def of_inputs(passes: Passes, x: Arrays) -> Iterator[Finding]:
+    """Yield a finding for inputs of bytes that are multiplied by weights without scaling.
+
+    Parameters
+    ----------
+    passes : Passes
+        The passes of the model.
+    x : sequence of ndarray
+        Validated inputs.
+
+    Yields
+    ------
+    Finding
+        The findings.
     """
     for place, each in enumerate(x):
-        if each.dtype.char != "B" or model in _advised or not passes.meets_weights(place):
+        if each.dtype.char != "B" or not passes.meets_weights(place):
             continue
-        if (largest := int(each.max())) > _LARGEST:
-            _advised.add(model)
-            warnings.warn(
-                f"{owner}: x holds bytes up to {largest}, which are taken at their value; put"
-                " gyaku.Rescaling(1 / 255) in front of the first layer, or give x / 255",
-                stacklevel=4,
-            )
+        if (largest := int(each.max())) > LARGEST:
+            yield Finding("byte_inputs", value=largest)
 
 
-def advise_on_targets(passes: Passes, x: Sequence[NDArray[Any]], y: Sequence[NDArray[Any]]) -> None:
-    """Warn of bytes as targets of an autoencoder, which its outputs hardly reach.
+def of_targets(passes: Passes, x: Arrays, y: Arrays) -> Iterator[Finding]:
+    """Yield a finding for bytes as targets of an autoencoder, which its outputs hardly reach.
 
     Parameters
     ----------
@@ -59,14 +107,41 @@ def advise_on_targets(passes: Passes, x: Sequence[NDArray[Any]], y: Sequence[NDA
         The passes of the model.
     x, y : sequence of ndarray
         Validated inputs and targets.
+
+    Yields
+    ------
+    Finding
+        The findings.
     """
     sizes = {each[0].size for each in x}
     for value, each in zip(passes.outputs, y, strict=True):
         if each.dtype != np.uint8 or each[0].size not in sizes or passes.is_rescaled(value):
             continue
-        if (largest := int(each.max())) > _LARGEST:
-            warnings.warn(
-                f"fit: y holds bytes up to {largest}, which are taken at their value; for outputs"
-                " from 0 to 1 give y / 255",
-                stacklevel=4,
-            )
+        if (largest := int(each.max())) > LARGEST:
+            yield Finding("byte_targets", value=largest)
+
+
+def doubts(passes: Passes, criterion: Criterion, shuffle: bool) -> Iterator[Finding]:
+    """Yield findings on the model, its loss and the order of the samples.
+
+    Parameters
+    ----------
+    passes : Passes
+        The passes of the model.
+    criterion : Criterion
+        The losses of the outputs.
+    shuffle : bool
+        Whether the samples are shuffled.
+
+    Yields
+    ------
+    Finding
+        The findings.
+    """
+    yield from passes.doubts
+    if passes.stateful and shuffle:
+        yield Finding("shuffled_states", facts={"part": passes.stateful})
+    for operation, loss in zip(passes.final_operations, criterion.losses, strict=True):
+        for (kind, unsuitable), name in _UNSUITABLE.items():
+            if isinstance(loss, kind) and operation == unsuitable:
+                yield Finding(name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gyaku import memory, ops
 from gyaku.checks import truth, whole
-from gyaku.train.advice import advise_on_bytes
+from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.criterion import last_criterion
@@ -83,7 +83,7 @@ def evaluate(
     known = checked_lengths("evaluate", self, passes, lengths, given)
     samples = checked_samples("evaluate", self, passes, (x, given), y, criterion, known)
     samples = weighted("evaluate", samples, sample_weight, self.output_names, passes, criterion)
-    advise_on_bytes("evaluate", self, passes, samples.x)
+    advise("evaluate", of_new_inputs(self, passes, samples.x))
     sorting = ByLength("evaluate", passes, samples) if by_length else None
     self.adopt(passes)
     return Evaluation(self, samples, criterion, size, sorting).run()

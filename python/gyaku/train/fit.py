@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku.callbacks import Callbacks
 from gyaku.checks import duration, number, truth, whole
-from gyaku.losses import CrossEntropy, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
-from gyaku.train.advice import advise_on_bytes, advise_on_targets
+from gyaku.train.advice import advise, doubts, of_new_inputs, of_targets
 from gyaku.train.by_length import ByLength
 from gyaku.train.capture import description
 from gyaku.train.checkpoint import resumption
@@ -261,9 +259,9 @@ def fit(
             accumulate=updates.batches,
         )
     # Everything is valid: from here on the model changes.
-    _warn(passes, criterion, shuffle)
-    advise_on_bytes("fit", self, passes, samples.x)
-    advise_on_targets(passes, samples.x, samples.y)
+    advise("fit", [*doubts(passes, criterion, shuffle)])
+    advise("fit", of_new_inputs(self, passes, samples.x))
+    advise("fit", [*of_targets(passes, samples.x, samples.y)])
     self.adopt(passes, seed)
     if self.last_seed != seed:
         self.last_seed, self.epochs_begun = seed, 0
@@ -402,35 +400,6 @@ def _check_batches(passes: Passes, samples: int, size: int, per_epoch: int | Non
             f"fit: {passes.stateful} carries states from batch to batch, but {samples} samples in"
             f" batches of {size} leave {smallest}; choose another batch_size"
         )
-
-
-def _warn(passes: Passes, criterion: Criterion, shuffle: bool) -> None:
-    """Warn of probable mistakes."""
-    found = [f"fit: {doubt}" for doubt in passes.doubts]
-    if passes.stateful and shuffle:
-        found.append(
-            f"fit: {passes.stateful} goes on where the batch before ended, but the samples are"
-            " shuffled; give shuffle=False"
-        )
-    for operation, loss in zip(passes.final_operations, criterion.losses, strict=True):
-        if isinstance(loss, SoftmaxCrossEntropy) and operation == "softmax":
-            found.append(
-                "fit: the model ends with a softmax and SoftmaxCrossEntropy adds another, so it"
-                " will learn slowly; leave the model's out, or use CrossEntropy"
-            )
-        if isinstance(loss, SigmoidCrossEntropy) and operation == "sigmoid":
-            found.append(
-                "fit: the model ends with a sigmoid and SigmoidCrossEntropy adds another, so it"
-                " will learn slowly; leave the model's out, or use BinaryCrossEntropy"
-            )
-        if isinstance(loss, CrossEntropy) and operation == "sigmoid":
-            found.append(
-                "fit: the model ends with a sigmoid and CrossEntropy rewards large outputs alone,"
-                " so all will approach 1; for several labels a sample use BinaryCrossEntropy, for"
-                " one class end the model with Softmax"
-            )
-    for each in found:
-        warnings.warn(each, stacklevel=4)
 
 
 def _keep_defaults(model: Trainee, criterion: Criterion, learner: Optimizer, measures: Any) -> None:

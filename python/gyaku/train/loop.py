@@ -160,7 +160,8 @@ class Loop:
             Checkpoint to go on from.
         """
         call = self.callbacks.call
-        self.callbacks.prepare(self, self.training.per_epoch, resumption is not None)
+        samples = self.training.samples
+        self.callbacks.prepare(self, self.training.per_epoch, resumption is not None, samples)
         try:
             call("on_train_begin")
             if resumption is not None:
@@ -184,6 +185,7 @@ class Loop:
             raise
         finally:
             call("on_train_end")
+            self.callbacks.release()
 
     def _resume(self, resumption: Resumption) -> None:
         """Go on where the checkpoint was written, with what was left to do behind its step."""

@@ -11,7 +11,7 @@ import numpy as np
 from gyaku import memory
 from gyaku.backend import _core, active
 from gyaku.checks import truth, whole
-from gyaku.train.advice import advise_on_bytes
+from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.dataset import checked_inputs, checked_lengths
@@ -80,7 +80,7 @@ def predict(
     by_length = truth("predict", "by_length", by_length)
     given = checked_inputs("predict", self, x)
     passes = self.passes([each.shape[1:] for each in given])
-    advise_on_bytes("predict", self, passes, given)
+    advise("predict", of_new_inputs(self, passes, given))
     known = checked_lengths("predict", self, passes, lengths, given)
     sorting = ByLength("predict", passes, Samples(given, (), lengths=known)) if by_length else None
     self.adopt(passes)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gyaku.findings import Finding
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.optim import Optimizer
@@ -143,8 +144,8 @@ if TYPE_CHECKING:
             """Settings of the layers on which a forward pass depends; None if unknown."""
 
         @property
-        def doubts(self) -> Sequence[str]:
-            """Warnings about inputs in a probably wrong layout."""
+        def doubts(self) -> Sequence[Finding]:
+            """Findings on inputs in a probably wrong layout."""
 
     class Trainee(Parametric, Protocol):
         """A model, as seen by `fit`, `evaluate`, `predict` and `profile`."""

@@ -9,30 +9,39 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gyaku.diagram.layout import ordered, positions_of
 from gyaku.files import write_atomically
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     Point = tuple[float, float]
 
-__all__ = ["Diagram", "Edge", "Node"]
+__all__ = ["COLORS", "EM", "LINE", "TEXT", "Diagram", "Edge", "Node", "bends"]
 
 _FONT = "system-ui,'Noto Sans CJK JP','Hiragino Sans','Yu Gothic',sans-serif"
-_EM = 13.0  # font size in pixels
-_LINE = 17.0
-_GAP = 22.0  # between nodes of a rank
-_SWEEPS = 8  # of the ordering; more change nothing in graphs of this size
-# Fill and frame by kind; all texts stand on a light fill, so that they are readable on any page.
-_COLORS = {
+EM = 13.0
+"""Font size in pixels."""
+LINE = 17.0
+"""Distance of two lines of text in pixels."""
+COLORS = {
     "input": ("#FFFFFF", "#7A828A"),
     "weighted": ("#DCECF7", "#0072B2"),
     "plain": ("#F1F2F4", "#7A828A"),
     "group": ("#FAFBFC", "#9AA2AA"),
     "operation": ("#FFF4DC", "#B87A00"),
 }
-_FORWARD, _BACKWARD, _WIRE = "#333333", "#B3400A", "#7A828A"
+"""Fill and frame by kind; texts are on a light fill, so that they are readable on any page."""
+TEXT = {
+    "title": "#1A1A1A",
+    "line": "#555B61",
+    "forward": "#333333",
+    "backward": "#B3400A",
+    "wire": "#7A828A",
+}
+"""Colours of titles and further lines of a node, of the labels of an edge, and of the edge."""
+_WIRE = TEXT["wire"]
 
 
 @dataclass
@@ -91,6 +100,8 @@ class Edge:
     backward: str = ""
     output: int = 0
     input: int = 0
+    x: float = field(default=0.0, init=False)
+    y: float = field(default=0.0, init=False)
 
 
 class Diagram:
@@ -155,19 +166,19 @@ class Diagram:
         str
             The text of the file.
         """
-        self._place()
+        self.place()
         body = "".join(self._drawn())
         height = self.height
         if any(self.legend):
             height += 28
             first, second = map(_width, self.legend)
-            body += _pill(12 + first / 2, height - 14, self.legend[0], _FORWARD)
-            body += _pill(28 + first + second / 2, height - 14, self.legend[1], _BACKWARD)
+            body += _pill(12 + first / 2, height - 14, self.legend[0], TEXT["forward"])
+            body += _pill(28 + first + second / 2, height - 14, self.legend[1], TEXT["backward"])
         width = max(self.width, 40 + sum(map(_width, self.legend)))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
             f' viewBox="0 0 {width:.0f} {height:.0f}" role="img" font-family="{_FONT}"'
-            f' font-size="{_EM:.0f}"><title>{escape(self.title)}</title>'
+            f' font-size="{EM:.0f}"><title>{escape(self.title)}</title>'
             '<defs><marker id="gyaku-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
             f' markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="{_WIRE}"/></marker>'
             f"</defs>{body}</svg>"
@@ -230,15 +241,21 @@ class Diagram:
 
     # Layout: x is the position in a rank and y grows with the ranks; "right" swaps them at the end.
 
-    def _place(self) -> None:
-        """Compute all positions."""
+    def place(self) -> None:
+        """Compute the positions of nodes and edges, in pixels from the upper left corner.
+
+        ``width`` and ``height`` of the diagram; ``x`` and ``y`` of the middle of each node, with
+        its width and height, and of the labels of each edge, above and below that point; in
+        ``paths`` the points that each edge goes through. A diagram inside a group has positions of
+        its own.
+        """
         down = self.direction == "down"
         for node in self.nodes:
             _measure(node, down)
         ranks = self._ranks()
         chains, items, sizes = self._chains(ranks)
-        order = _ordered(items, chains)
-        positions = _positions(order, chains, sizes)
+        order = ordered(items, chains)
+        positions = positions_of(order, chains, sizes)
         depth = [
             max(
                 (self._extent(place)[1] for place, rank in enumerate(ranks) if rank == which),
@@ -265,7 +282,7 @@ class Diagram:
         both = node.width, node.height
         if self.direction == "down":
             return both
-        return max(node.height, 2.5 * _LINE), node.width  # two labels beside each node
+        return max(node.height, 2.5 * LINE), node.width  # two labels beside each node
 
     def _ranks(self) -> list[int]:
         ranks = [0] * len(self.nodes)
@@ -286,7 +303,7 @@ class Diagram:
             for rank in range(ranks[edge.source] + 1, ranks[edge.target]):
                 chain.append(len(items))
                 items.append(rank)
-                sizes.append(2.5 * _LINE if edge.forward else 8.0)
+                sizes.append(2.5 * LINE if edge.forward else 8.0)
             chains.append([*chain, edge.target])
         return chains, items, sizes
 
@@ -300,7 +317,8 @@ class Diagram:
     ) -> None:
         count, down = len(self.nodes), self.direction == "down"
         self.paths = []
-        for edge, chain in zip(self.edges, chains, strict=True):
+        slots = self._slots([positions[chain[-2]] for chain in chains])
+        for edge, chain, slot in zip(self.edges, chains, slots, strict=True):
             points: list[Point] = []
             for item in chain:
                 ends = tops[items[item]], tops[items[item]] + depth[items[item]]
@@ -315,12 +333,25 @@ class Diagram:
                     start = at + self._offset(item, edge.output, 1)
                     points += [(start, bottom), (start, max(bottom, ends[1]))][: 1 + down]
                 elif item == edge.target:
-                    end = at + self._offset(item, edge.input, 0)
+                    end = at + self._offset(item, slot, 0)
                     points += [(end, min(top, ends[0])), (end, top)][1 - down :]
                 else:
                     points += [(at, top), (at, bottom)]
             points = [point for point, _ in itertools.groupby(points)]
             self.paths.append(points if down else [(y, x) for x, y in points])
+            # Labels are at the beginning of the last piece, where edges are furthest apart.
+            wide = max(_width(edge.forward), _width(edge.backward))
+            edge.x, edge.y = self.paths[-1][-2][0] + wide / 2 + 8, self.paths[-1][-2][1]
+
+    def _slots(self, sources: list[float]) -> list[int]:
+        """Return which end of its target each edge takes: ordered by the positions before it."""
+        slots = [edge.input for edge in self.edges]
+        for target, node in enumerate(self.nodes):
+            taken = [i for i, edge in enumerate(self.edges) if edge.target == target]
+            if node.inner is None:
+                for slot, edge in enumerate(sorted(taken, key=lambda i: (sources[i], slots[i]))):
+                    slots[edge] = slot
+        return slots
 
     def _offset(self, place: int, number: int, side: int) -> float:
         """Return the position of an end of an edge, from the middle of its node."""
@@ -342,14 +373,11 @@ class Diagram:
             yield "/>" if to_port or into_group else ' marker-end="url(#gyaku-arrow)"/>'
         for node in self.nodes:
             yield from _shape(node)
-        for edge, path in zip(self.edges, self.paths, strict=True):
-            # At the beginning of the last piece, where the edges are furthest from each other.
-            wide = max(_width(edge.forward), _width(edge.backward))
-            x, y = path[-2][0] + wide / 2 + 8, path[-2][1]
+        for edge in self.edges:
             if edge.forward:
-                yield _pill(x, y - 10, edge.forward, _FORWARD)
+                yield _pill(edge.x, edge.y - 10, edge.forward, TEXT["forward"])
             if edge.backward:
-                yield _pill(x, y + 10, edge.backward, _BACKWARD)
+                yield _pill(edge.x, edge.y + 10, edge.backward, TEXT["backward"])
 
 
 def _quoted(text: str) -> str:
@@ -358,7 +386,7 @@ def _quoted(text: str) -> str:
 
 def _width(text: str) -> float:
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return _EM * (0.58 * (len(text) - wide) + wide)
+    return EM * (0.58 * (len(text) - wide) + wide)
 
 
 def _measure(node: Node, down: bool) -> None:
@@ -367,104 +395,48 @@ def _measure(node: Node, down: bool) -> None:
         node.width, node.height = 8.0, 0.0
         return
     node.width = max(map(_width, node.lines)) + 24
-    node.height = _LINE * len(node.lines) + 12
+    node.height = LINE * len(node.lines) + 12
     if node.kind == "operation":
         node.width = node.height = max(node.width, 40.0)
     if node.inner is not None:
-        node.inner._place()
+        node.inner.place()
         node.width = max(node.width, node.inner.width)
         node.height = node.inner.height
 
 
-def _ordered(items: Sequence[int], chains: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the items of each rank in an order with few crossings."""
-    order: list[list[int]] = [[] for _ in range(max(items) + 1)]
-    for item, rank in enumerate(items):
-        order[rank].append(item)
-    ups, downs = _neighbours(len(items), chains)
-    for sweep in range(_SWEEPS):
-        places = {item: place for row in order for place, item in enumerate(row)}
-        rows = order[1:] if sweep % 2 == 0 else order[-2::-1]
-        for row in rows:
-            near = ups if sweep % 2 == 0 else downs
-            row.sort(key=lambda item: _mean([places[n] for n in near[item]], places[item]))
-            places.update({item: place for place, item in enumerate(row)})
-    return order
+def bends(path: Sequence[Point], down: bool) -> Iterator[tuple[Point, Point, Point]]:
+    """Yield the Bézier curves of an edge, which leave and enter along the direction of the ranks.
 
+    Parameters
+    ----------
+    path : sequence of (float, float)
+        The points that it goes through, the first of which begins the first curve.
+    down : bool
+        Whether the ranks go down, and not to the right.
 
-def _neighbours(
-    count: int, chains: Sequence[Sequence[int]]
-) -> tuple[list[list[int]], list[list[int]]]:
-    ups: list[list[int]] = [[] for _ in range(count)]
-    downs: list[list[int]] = [[] for _ in range(count)]
-    for chain in chains:
-        for above, below in itertools.pairwise(chain):
-            ups[below].append(above)
-            downs[above].append(below)
-    return ups, downs
-
-
-def _mean(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
-
-
-def _positions(
-    order: Sequence[Sequence[int]], chains: Sequence[Sequence[int]], sizes: Sequence[float]
-) -> list[float]:
-    """Return the position of each item in its rank, as close to its neighbours as it fits."""
-    ups, downs = _neighbours(len(sizes), chains)
-    found = [0.0] * len(sizes)
-    for row in order:
-        _spread(row, dict.fromkeys(row, 0.0), sizes, found)
-    for sweep in range(_SWEEPS):
-        for row in order if sweep % 2 == 0 else order[::-1]:
-            near = ups if sweep % 2 == 0 else downs
-            wanted = {item: _mean([found[n] for n in near[item]], found[item]) for item in row}
-            _spread(row, wanted, sizes, found)
-    least = min(at - size / 2 for at, size in zip(found, sizes, strict=True))
-    return [at - least + 8 for at in found]
-
-
-def _spread(
-    row: Sequence[int], wanted: dict[int, float], sizes: Sequence[float], found: list[float]
-) -> None:
-    """Place items of a rank nearest to the wanted positions, without overlap, in their order.
-
-    With the distances between neighbours subtracted this is isotonic regression, by pooling
-    adjacent violators.
+    Yields
+    ------
+    tuple of three points
+        Both control points and the end.
     """
-    offsets = [0.0]
-    for left, right in itertools.pairwise(row):
-        offsets.append(offsets[-1] + (sizes[left] + sizes[right]) / 2 + _GAP)
-    pools: list[tuple[float, int]] = []
-    for item, offset in zip(row, offsets, strict=True):
-        total, count = wanted[item] - offset, 1
-        while pools and pools[-1][0] / pools[-1][1] > total / count:
-            more, others = pools.pop()
-            total, count = total + more, count + others
-        pools.append((total, count))
-    levels: Iterable[float] = (total / n for total, n in pools for _ in range(n))
-    for item, offset, level in zip(row, offsets, levels, strict=True):
-        found[item] = level + offset
+    for (x, y), (u, v) in itertools.pairwise(path):
+        if down:
+            yield (x, (y + v) / 2), (u, (y + v) / 2), (u, v)
+        else:
+            yield ((x + u) / 2, y), ((x + u) / 2, v), (u, v)
 
 
 def _curve(path: Sequence[Point], down: bool) -> str:
-    """Return a path through points that leaves and enters along the direction of the ranks."""
-    (x, y), *more = path
-    text = f"M{x:.1f} {y:.1f}"
-    for u, v in more:
-        middle = (f"{x:.1f} {(y + v) / 2:.1f}", f"{u:.1f} {(y + v) / 2:.1f}")
-        if not down:
-            middle = (f"{(x + u) / 2:.1f} {y:.1f}", f"{(x + u) / 2:.1f} {v:.1f}")
-        text += f"C{middle[0]} {middle[1]} {u:.1f} {v:.1f}"
-        x, y = u, v
+    text = f"M{path[0][0]:.1f} {path[0][1]:.1f}"
+    for curve in bends(path, down):
+        text += "C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in curve)
     return text
 
 
 def _shape(node: Node) -> Iterator[str]:
     if node.kind == "port":
         return
-    fill, frame = _COLORS[node.kind]
+    fill, frame = COLORS[node.kind]
     left, top = node.x - node.width / 2, node.y - node.height / 2
     round_by = node.width / 2 if node.kind == "operation" else 6
     dash = ' stroke-dasharray="4 3"' if node.kind == "group" else ""
@@ -477,12 +449,12 @@ def _shape(node: Node) -> Iterator[str]:
         yield f'<g transform="translate({left + shift:.1f} {top:.1f})">'
         yield from node.inner._drawn()
         yield "</g>"
-        yield _text(left + 8, top + 15, node.lines[0], "#555B61", anchor="start")
+        yield _text(left + 8, top + 15, node.lines[0], TEXT["line"], anchor="start")
         return
-    start = node.y - _LINE * (len(node.lines) - 1) / 2 + 4.5
+    start = node.y - LINE * (len(node.lines) - 1) / 2 + 4.5
     for place, line in enumerate(node.lines):
-        color = "#1A1A1A" if place == 0 else "#555B61"
-        yield _text(node.x, start + _LINE * place, line, color, bold=place == 0)
+        color = TEXT["title" if place == 0 else "line"]
+        yield _text(node.x, start + LINE * place, line, color, bold=place == 0)
 
 
 def _text(

@@ -1,0 +1,134 @@
+"""Examination of a model with its data: all findings at one state of its training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gyaku.diagnosis.data import of_data, spread
+from gyaku.diagnosis.diagnosis import LANGUAGES, Diagnosis
+from gyaku.diagnosis.measure import measure
+from gyaku.diagnosis.passes import of_pass
+from gyaku.diagnosis.training import of_training
+from gyaku.symbolic import label
+from gyaku.train.advice import doubts, of_inputs, of_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gyaku.model import Model
+    from gyaku.optim import Optimizer
+    from gyaku.train.criterion import Criterion
+    from gyaku.train.samples import Samples
+
+__all__ = ["Examination", "checked_language", "consequences"]
+
+_UNITS = ("dead_units", "saturated_units")
+_GRADIENTS = ("vanishing_gradients", "exploding_gradients")
+_UPDATES = ("large_updates", "small_updates")
+_SCALE = (*_UNITS, *_GRADIENTS, *_UPDATES)
+# What follows from a finding, and needs no remedy of its own.
+_CONSEQUENCES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("byte_inputs", "unscaled_inputs"), _SCALE),
+    "unscaled_targets": _SCALE,
+    "byte_targets": (*_SCALE, "unscaled_targets", "unreachable_targets"),
+    **dict.fromkeys(_UNITS, (*_GRADIENTS, *_UPDATES)),
+    "not_probabilities": ("loss_not_finite",),
+    "exploding_gradients": ("vanishing_gradients", "large_updates"),
+    "large_updates": _UNITS,
+    "small_updates": ("rate_too_low",),
+    "rate_too_high": (*_UNITS, "large_updates"),
+}
+
+
+def consequences(kind: str) -> tuple[str, ...]:
+    """Return the kinds of findings that may follow from one.
+
+    Parameters
+    ----------
+    kind : str
+        The kind.
+
+    Returns
+    -------
+    tuple of str
+        Kinds that need no remedy of their own.
+    """
+    return _CONSEQUENCES.get(kind, ())
+
+
+class Examination:
+    """Examination of a model with its data, for any number of looks.
+
+    Parameters
+    ----------
+    model : Model
+        The model, built.
+    samples : Samples
+        The data set.
+    criterion : Criterion
+        The losses of the outputs.
+
+    Attributes
+    ----------
+    advice, data : list of Finding
+        Findings that do not depend on the training: those that `fit` warns of, and others.
+    """
+
+    def __init__(self, model: Model, samples: Samples, criterion: Criterion) -> None:
+        self.model, self.samples, self.criterion = model, samples, criterion
+        passes = model.passes(())
+        self.advice = [*doubts(passes, criterion, shuffle=False), *of_inputs(passes, samples.x)]
+        self.advice += of_targets(passes, samples.x, samples.y)
+        self.data = [*of_data(model, passes, samples, criterion)]
+
+    def look(
+        self, optimizer: Optimizer | None, columns: Mapping[str, Sequence[float]], lang: str
+    ) -> Diagnosis:
+        """Return the findings at the present state.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or None
+            The optimizer.
+        columns : mapping of str to sequence of float
+            Loss and metrics of the epochs so far.
+        lang : {"en", "ja"}
+            The language.
+
+        Returns
+        -------
+        Diagnosis
+            The findings but those that follow from others.
+        """
+        measures = measure(self.model, self.samples, self.criterion, optimizer)
+        found = [*self.advice, *self.data, *of_pass(measures, self.criterion)]
+        if measures.bad is None:
+            found += of_training(columns, measures)
+        hidden = {kind for each in found for kind in consequences(each.kind)}
+        causes = [each for each in found if each.kind not in hidden]
+        return Diagnosis(label(self.model), len(spread(self.samples)), causes, lang)
+
+
+def checked_language(owner: str, lang: str) -> str:
+    """Return a language, or raise if it is unknown.
+
+    Parameters
+    ----------
+    owner : str
+        The function or class, for the error.
+    lang : {"en", "ja"}
+        The language.
+
+    Returns
+    -------
+    str
+        The language.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown.
+    """
+    if lang not in LANGUAGES:
+        raise ValueError(f"{owner}: lang must be 'en' or 'ja', got {lang!r}")
+    return lang
