@@ -29,13 +29,15 @@ TABLES = {
     "convolutions": "convolutions and their gradients: GFLOP/s and per cent of the peak",
     "predict": "prediction: microseconds for one image and for many, through LeNet",
     "pooling": "maximum pooling and its gradient: GB/s",
+    "dlfs": "the textbook's networks against the same in plain NumPy",
+    "optimizers": "updates of 10 million parameters: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "team": "the chosen number of threads against each fixed one, on busy machines",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
 ALL = "all"
-READERS = ("scaling", "team", "accuracy", "predict")
+READERS = ("scaling", "team", "accuracy", "predict", "dlfs")
 """Tables that need MNIST."""
 COMMANDS = {
     "compare": "compare the results of two runs: python -m bench compare a.json b.json",

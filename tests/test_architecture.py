@@ -72,7 +72,7 @@ IMPORTS = {
         *["symbolic", "train", "windows"],
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "train"],
-    "dlfs": ["data", "ops"],
+    "dlfs": ["backend", "data", "memory", "ops"],
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
