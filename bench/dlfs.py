@@ -64,7 +64,7 @@ def difference(both: dict[str, list[dict[str, Any]]]) -> float:
     """Return the largest difference of the losses of the same steps."""
     rounds = zip(both[OWN], both[TWIN], strict=False)
     return max(
-        abs(one - other)
+        abs(float(one) - float(other))
         for own, twin in rounds
         for one, other in zip(own["losses"], twin["losses"], strict=True)
     )

@@ -54,7 +54,9 @@ class Affine:
     def backward(self, dout: Array) -> Array:
         """Return the gradient with respect to the inputs."""
         self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
-        return (dout @ self.W.T).reshape(self.shape)
+        dx: Array = dout @ self.W.T
+        shaped: Array = dx.reshape(self.shape)
+        return shaped
 
 
 class Relu:

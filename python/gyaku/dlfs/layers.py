@@ -540,7 +540,7 @@ class Convolution(Weighted):
         x, w, b = alike(x, self.W, self.b)
         self._images, self._filters = channels_last(x), permuted(w, (2, 3, 1, 0))
         b = np.ascontiguousarray(b)
-        where = {"stride": self.stride, "padding": self.pad}
+        where: dict[str, Any] = {"stride": self.stride, "padding": self.pad}
         return channels_first(ops.conv2d(self._images, self._filters, b, **where))
 
     def differentiate(self, dout: Array, argmax: Array | None = None) -> None:

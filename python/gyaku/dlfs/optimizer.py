@@ -143,7 +143,7 @@ class Momentum(Rule):
         return (self.momentum,)
 
     def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
-        ops.momentum(w, g, *state, self._clock, momentum=self.momentum)
+        ops.momentum(w, g, state[0], self._clock, momentum=self.momentum)
 
 
 class Nesterov(Momentum):
@@ -158,7 +158,7 @@ class Nesterov(Momentum):
     """
 
     def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
-        ops.momentum(w, g, *state, self._clock, momentum=self.momentum, nesterov=True)
+        ops.momentum(w, g, state[0], self._clock, momentum=self.momentum, nesterov=True)
 
 
 class AdaGrad(Rule):
@@ -176,7 +176,7 @@ class AdaGrad(Rule):
         super().__init__(lr)
 
     def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
-        ops.adagrad(w, g, *state, self._clock, epsilon=1e-7)
+        ops.adagrad(w, g, state[0], self._clock, epsilon=1e-7)
 
 
 class RMSprop(Rule):
@@ -202,7 +202,7 @@ class RMSprop(Rule):
         return (self.decay_rate,)
 
     def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
-        ops.rmsprop(w, g, *state, self._clock, rho=self.decay_rate, epsilon=1e-7)
+        ops.rmsprop(w, g, state[0], self._clock, rho=self.decay_rate, epsilon=1e-7)
 
 
 class Adam(Rule):
@@ -235,8 +235,8 @@ class Adam(Rule):
         return self.lr * root, self.beta1**self.iter, 0
 
     def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
-        betas = {"beta1": self.beta1, "beta2": self.beta2}
-        ops.adam(w, g, *state, self._clock, **betas, epsilon=1e-7)
+        (m, v), betas = state, {"beta1": self.beta1, "beta2": self.beta2}
+        ops.adam(w, g, m, v, self._clock, **betas, epsilon=1e-7)
 
 
 RULES = {SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam}

@@ -74,6 +74,7 @@ class Step:
         self._cursor = memory.zeros((1,), np.int64)
         self._labels = memory.zeros((rows,), np.int64)
         self._program: Any = None
+        self._gradients: list[tuple[Weighted, tuple[Any, Any]]] = []
 
     def differentiate(self, x: Array, t: Array) -> None:
         """Set the gradients of the network's layers.
