@@ -54,9 +54,8 @@ class Affine:
     def backward(self, dout: Array) -> Array:
         """Return the gradient with respect to the inputs."""
         self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
-        dx: Array = dout @ self.W.T
-        shaped: Array = dx.reshape(self.shape)
-        return shaped
+        dx: Array = (dout @ self.W.T).reshape(self.shape)
+        return dx
 
 
 class Relu:
@@ -107,7 +106,8 @@ class Pooling:
         n, c, h, w = self.shape = x.shape
         windows = columns_of(x, 2, stride=2).reshape(-1, 4)
         self.argmax = windows.argmax(axis=1)
-        return windows.max(axis=1).reshape(n, h // 2, w // 2, c).transpose(0, 3, 1, 2)
+        maxima: Array = windows.max(axis=1).reshape(n, h // 2, w // 2, c)
+        return maxima.transpose(0, 3, 1, 2)
 
     def backward(self, dout: Array) -> Array:
         """Return the gradient with respect to the images."""
