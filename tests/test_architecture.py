@@ -77,7 +77,7 @@ IMPORTS = {
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "table", "train"],
     "diagnosis": ["callbacks", "findings", "losses", "model", "optim", "symbolic", "train"],
-    "dlfs": ["data", "ops"],
+    "dlfs": ["backend", "data", "memory", "ops"],
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],

@@ -84,6 +84,8 @@ private:
     constexpr int width = vec<T>::width;
     static_assert(word_bits % width == 0 && word_bits + sparse_rows <= 32);
     for (std::int64_t p = 0; p < k; ++p, a += lda) {
+      // Rows may be pages apart, beyond hardware prefetching.
+      __builtin_prefetch(a + 16 * lda);
       std::uint32_t before = 0;
       for (std::int64_t i = 0; i < rows; i += word_bits) {
         std::uint32_t set = 0;
@@ -226,16 +228,19 @@ void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
   const T* const bias = static_cast<const T*>(args.bias);
   for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
     const T* const b = static_cast<const T*>(args.b) + block.begin * args.ldb;
-    for_each_chunk<sparse_rows>(rows, NonzeroColumns::room(block.k), [&](const RowTiles& chunk) {
-      bool is_found = false;
+    const bool finite = is_finite(b, args.ldb, block.k, columns);
+    // Of a transposed A larger than the cache, the columns of one cache line.
+    constexpr std::int64_t large_a = 512 * 1024 / sizeof(T), line = cache_line<T> / sparse_rows;
+    const std::int64_t room = NonzeroColumns::room(block.k),
+                       size =
+                           transpose_a && block.k * args.lda > large_a ? least(room, line) : room;
+    for_each_chunk<sparse_rows>(rows, size, [&](const RowTiles& chunk) {
+      if (finite)
+        nonzero.find<T, transpose_a>(args, block, chunk);
+      else
+        nonzero.take_all(block);
       for (std::int64_t column = 0; column < columns; column += panel) {
         const int here = static_cast<int>(least(panel, columns - column));
-        const bool finite = is_finite(b + column, args.ldb, block.k, here);
-        if (!finite)
-          nonzero.take_all(block);
-        else if (!is_found)
-          nonzero.find<T, transpose_a>(args, block, chunk);
-        is_found = finite;
         const T* const next = b + column + (column + panel < columns ? panel : 0);
         const SparseKernel<T>* const kernels =
             sparse_tiles<T, transpose_a>.entry[ceil_div(here, width) - 1];

@@ -385,6 +385,19 @@ template <class T, int distance = vec<T>::width / 2> GYAKU_INLINE vec<T> max_acr
 template <class T> GYAKU_INLINE T first(vec<T> x) { return x.v[0]; }
 template <class T> GYAKU_INLINE T reduce_add(vec<T> x) { return first(add_across(x)); }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The indices of the set bits of a byte, a byte each.
+struct SetBits {
+  std::uint64_t of[256];
+  constexpr SetBits() : of{} {
+    for (unsigned set = 0; set < 256; ++set)
+      for (unsigned bit = 8; bit-- > 0;)
+        if (set >> bit & 1) of[set] = of[set] << 8 | bit;
+  }
+};
+constexpr SetBits set_bits;
+#endif
+
 // A bit for each lane that is set.
 template <class T> GYAKU_INLINE unsigned set_lanes(mask<T> m) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512F__)
@@ -417,6 +430,13 @@ template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int 
   const __m512i kept = _mm512_maskz_compress_epi32(static_cast<__mmask16>(set), numbers);
   const __m256i narrow = _mm512_maskz_cvtepi32_epi16(__mmask16(-1), kept);
   __builtin_memcpy(to, &narrow, sizeof narrow);
+  return __builtin_popcount(set);
+#elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
+  static_assert(vec<T>::width == 8);
+  const __m128i bits =
+      _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(set_bits.of[set])));
+  const __m128i kept = _mm_add_epi16(bits, _mm_set1_epi16(static_cast<short>(begin)));
+  __builtin_memcpy(to, &kept, sizeof kept);
   return __builtin_popcount(set);
 #else
   int count = 0;

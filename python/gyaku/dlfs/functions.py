@@ -152,17 +152,17 @@ def sum_squared_error(y: ArrayLike, t: ArrayLike) -> float:
     return float(0.5 * np.sum((np.asarray(y) - np.asarray(t)) ** 2))
 
 
-def labels_of(name: str, y: Array, t: Array) -> Array:
+def labels_of(name: str, shape: tuple[int, ...], t: Array) -> Array:
     """Return labels, from labels or from rows with a one.
 
     Parameters
     ----------
     name : str
         Function or class, for errors.
-    y : ndarray
-        Rows of classes, of shape (samples, classes).
+    shape : tuple of int
+        Samples and classes.
     t : ndarray
-        Labels, or rows of the shape of `y`.
+        Labels, or rows of this shape.
 
     Returns
     -------
@@ -174,10 +174,11 @@ def labels_of(name: str, y: Array, t: Array) -> Array:
     ValueError
         If there is not one label for each row.
     """
-    labels = t.reshape(y.shape).argmax(axis=1) if t.size == y.size else t.reshape(-1)
-    if len(labels) != len(y):
+    samples, classes = shape
+    labels = t.reshape(shape).argmax(axis=1) if t.size == samples * classes else t.reshape(-1)
+    if len(labels) != samples:
         raise ValueError(
-            f"{name}: t must hold {len(y)} labels, or rows of shape {y.shape}, got shape {t.shape}"
+            f"{name}: t must hold {samples} labels, or rows of shape {shape}, got shape {t.shape}"
         )
     return labels
 
@@ -203,7 +204,7 @@ def cross_entropy_error(y: ArrayLike, t: ArrayLike) -> float:
         If there is not one target for each row.
     """
     y = np.atleast_2d(np.asarray(y))
-    labels = labels_of("cross_entropy_error", y, np.asarray(t))
+    labels = labels_of("cross_entropy_error", y.shape, np.asarray(t))
     return float(-np.mean(np.log(y[np.arange(len(y)), labels] + 1e-7)))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku import ops
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -16,8 +20,27 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
-def floats(*arrays: ArrayLike) -> list[Array]:
+def alike(*arrays: ArrayLike) -> list[Array]:
     """Return arrays in their common dtype, float32 or float64.
+
+    Parameters
+    ----------
+    *arrays : array_like
+        Arrays of real numbers.
+
+    Returns
+    -------
+    list of ndarray
+        The arrays, in their memory layout.
+    """
+    dtype = np.result_type(*arrays)
+    if dtype != np.float32:
+        dtype = np.dtype(np.float64)
+    return [np.asarray(array).astype(dtype, copy=False) for array in arrays]
+
+
+def floats(*arrays: ArrayLike) -> list[Array]:
+    """Return contiguous arrays in their common dtype, float32 or float64.
 
     Parameters
     ----------
@@ -29,10 +52,36 @@ def floats(*arrays: ArrayLike) -> list[Array]:
     list of ndarray
         The arrays, C-contiguous.
     """
-    dtype = np.result_type(*arrays)
-    if dtype != np.float32:
-        dtype = np.dtype(np.float64)
-    return [np.ascontiguousarray(array, dtype) for array in arrays]
+    return [np.ascontiguousarray(array) for array in alike(*arrays)]
+
+
+@lru_cache(maxsize=16)
+def _places(shape: tuple[int, ...], axes: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.arange(math.prod(shape)).reshape(shape).transpose(axes).flatten()
+
+
+def permuted(x: Array, axes: Sequence[int]) -> Array:
+    """Return a contiguous copy with permuted axes, by an operation that a program records.
+
+    Parameters
+    ----------
+    x : ndarray
+        Array of float32 or float64.
+    axes : sequence of int
+        Permutation of the axes, as of `numpy.transpose`.
+
+    Returns
+    -------
+    ndarray
+        The copy.
+    """
+    shape = tuple(x.shape[axis] for axis in axes)
+    last = x.ndim - 1
+    if axes[-1] == last:  # rows stay together
+        places, row = _places(x.shape[:-1], tuple(axes[:-1])), x.shape[last]
+    else:
+        places, row = _places(x.shape, tuple(axes)), 1
+    return ops.embedding(places, x.reshape(-1, row)).reshape(shape)
 
 
 def channels_last(x: Array) -> Array:
@@ -41,14 +90,15 @@ def channels_last(x: Array) -> Array:
     Parameters
     ----------
     x : ndarray
-        Images with the channels first.
+        Images with the channels first, float32 or float64.
 
     Returns
     -------
     ndarray
         The same memory if `x` is a view made by `channels_first`, else a copy.
     """
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    view = x.transpose(0, 2, 3, 1)
+    return view if view.flags.c_contiguous else permuted(x, (0, 2, 3, 1))
 
 
 def channels_first(y: Array) -> Array:
@@ -84,5 +134,5 @@ def elementwise(op: Callable[..., Array], *arrays: Array) -> Array:
     """
     last = arrays[-1]
     if last.ndim == 4 and not last.flags.c_contiguous:
-        return channels_first(op(*floats(*map(channels_last, arrays))))
+        return channels_first(op(*map(channels_last, alike(*arrays))))
     return op(*floats(*arrays))

@@ -6,13 +6,14 @@ layer reads without a copy.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gyaku import ops
 from gyaku.dlfs.functions import labels_of, softmax
-from gyaku.dlfs.images import channels_first, channels_last, elementwise, floats
+from gyaku.dlfs.images import alike, channels_first, channels_last, elementwise, floats, permuted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -73,6 +74,11 @@ class Layer:
         """
         return self._backward(dout)
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """What the passes depend on, beside their arguments: arrays by their identity."""
+        return tuple(map(id, self.params))
+
     def _forward(self, x: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__} has no forward pass")
 
@@ -106,7 +112,67 @@ class MatMul(Layer):
         return ops.matmul(dout, w, transpose_b=True)
 
 
-class Affine(Layer):
+class Weighted(Layer):
+    """A layer with weights and bias, whose gradients can do without that of the inputs.
+
+    Parameters
+    ----------
+    W : ndarray
+        Weights.
+    b : ndarray
+        Bias.
+
+    Attributes
+    ----------
+    dW, db : ndarray
+        Gradients of the last backward pass.
+    """
+
+    def __init__(self, W: Array, b: Array) -> None:
+        super().__init__(W, b)
+        self.W, self.b = W, b
+        self.dW: Array | None = None
+        self.db: Array | None = None
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """What the passes depend on, beside their arguments: arrays by their identity."""
+        return id(self.W), id(self.b)
+
+    def differentiate(self, dout: Array) -> None:
+        """Compute the gradients of weights and bias, `dW` and `db`.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no gradients")
+
+    def _backward(self, dout: Array) -> Array:
+        self.differentiate(dout)
+        assert self.dW is not None
+        assert self.db is not None
+        self._keep(self.dW, self.db)
+        return self.to_inputs(dout)
+
+    def to_inputs(self, dout: Array) -> Array:
+        """Return the gradient with respect to the inputs.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+
+        Returns
+        -------
+        ndarray
+            The gradient, of the shape of the inputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no backward pass")
+
+
+class Affine(Weighted):
     """The affine map y = x W + b, of images as well, whose pixels become features.
 
     Parameters
@@ -122,29 +188,54 @@ class Affine(Layer):
         Gradients of the last backward pass.
     """
 
-    def __init__(self, W: Array, b: Array) -> None:
-        super().__init__(W, b)
-        self.W, self.b = W, b
-        self.dW: Array | None = None
-        self.db: Array | None = None
-
     def _forward(self, x: Array) -> Array:
         self.shape = x.shape
-        features = x.reshape(len(x), -1)
-        if features.shape[1] != len(self.W):
+        if math.prod(x.shape[1:]) != len(self.W):
             raise ValueError(
                 f"Affine: x must have {len(self.W)} features, as W of shape {self.W.shape} has"
                 f" rows, got shape {x.shape}"
             )
-        self.x = features
-        x, w, b = floats(features, self.W, self.b)
-        return ops.matmul(x, w, bias=b)
+        x, w, b = alike(x, self.W, self.b)
+        # The rows of the weights follow the pixels' order in memory: they are fewer than pixels.
+        self._by_pixels = x.ndim == 4 and not x.flags.c_contiguous
+        if self._by_pixels:
+            x, w = channels_last(x), permuted(w.reshape(*x.shape[1:], -1), (1, 2, 0, 3))
+        self.x, self._w = x.reshape(len(x), -1), np.ascontiguousarray(w.reshape(self.W.shape))
+        return ops.matmul(np.ascontiguousarray(self.x), self._w, bias=np.ascontiguousarray(b))
 
-    def _backward(self, dout: Array) -> Array:
-        dout, x, w = floats(dout, self.x, self.W)
-        self.dW, self.db = ops.matmul(x, dout, transpose_a=True), ops.sum_rows(dout)
-        self._keep(self.dW, self.db)
-        return ops.matmul(dout, w, transpose_b=True).reshape(self.shape)
+    def differentiate(self, dout: Array) -> None:
+        """Compute the gradients of weights and bias, `dW` and `db`.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+        """
+        dout, x = floats(dout, self.x)
+        dw = ops.matmul(x, dout, transpose_a=True)
+        if self._by_pixels:
+            _, c, h, w = self.shape
+            dw = permuted(dw.reshape(h, w, c, -1), (2, 0, 1, 3)).reshape(dw.shape)
+        self.dW, self.db = dw, ops.sum_rows(dout)
+
+    def to_inputs(self, dout: Array) -> Array:
+        """Return the gradient with respect to the inputs.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+
+        Returns
+        -------
+        ndarray
+            The gradient, of the shape of the inputs.
+        """
+        dx = ops.matmul(*floats(dout, self._w), transpose_b=True)
+        if not self._by_pixels:
+            return dx.reshape(self.shape)
+        n, c, h, w = self.shape
+        return channels_first(dx.reshape(n, h, w, c))
 
 
 class Relu(Layer):
@@ -203,7 +294,12 @@ class SoftmaxWithLoss:
     def __init__(self) -> None:
         self.params: list[Array] = []
         self.grads: list[Array] = []
-        self.loss: float | None = None
+        self._loss: Array | None = None
+
+    @property
+    def loss(self) -> float | None:
+        """The last loss."""
+        return None if self._loss is None else float(self._loss[0])
 
     @property
     def y(self) -> Array:
@@ -231,10 +327,10 @@ class SoftmaxWithLoss:
             If there is not one target for each row.
         """
         (self.x,), self.t = floats(np.atleast_2d(x)), t
-        labels = labels_of("SoftmaxWithLoss", self.x, np.asarray(t)).astype(np.int64)
-        loss, self._dx = ops.softmax_cross_entropy(self.x, labels)
-        self.loss = float(loss[0])
-        return self.loss
+        labels = labels_of("SoftmaxWithLoss", self.x.shape, np.asarray(t))
+        labels = labels.astype(np.int64, copy=False)
+        self._loss, self.dx = ops.softmax_cross_entropy(self.x, labels)
+        return float(self._loss[0])
 
     def backward(self, dout: float = 1) -> Array:
         """Return the gradient with respect to the scores, (y - t) / samples.
@@ -249,8 +345,32 @@ class SoftmaxWithLoss:
         ndarray
             The gradient, of the shape of the scores.
         """
-        gradient: Array = self._dx * self._dx.dtype.type(dout)
+        gradient: Array = self.dx * self.dx.dtype.type(dout)
         return gradient
+
+    def saved(self) -> list[Array]:
+        """Return the arrays of the last forward pass: loss, scores, and their gradient.
+
+        Returns
+        -------
+        list of ndarray
+            The arrays.
+        """
+        assert self._loss is not None
+        return [self._loss, self.x, self.dx]
+
+    def share(self, other: SoftmaxWithLoss, t: Array) -> None:
+        """Take over the last forward pass of another one.
+
+        Parameters
+        ----------
+        other : SoftmaxWithLoss
+            The other one.
+        t : ndarray
+            Its targets.
+        """
+        self._loss, self.x, self.dx = other.saved()
+        self.t = t
 
 
 class Dropout:
@@ -383,7 +503,7 @@ class BatchNormalization:
         return dx.reshape(dout.shape)
 
 
-class Convolution(Layer):
+class Convolution(Weighted):
     """A convolution of images (n, c, h, w), as a cross-correlation.
 
     Parameters
@@ -405,25 +525,59 @@ class Convolution(Layer):
 
     def __init__(self, W: Array, b: Array, stride: int = 1, pad: int = 0) -> None:
         super().__init__(W, b)
-        self.W, self.b, self.stride, self.pad = W, b, stride, pad
-        self.dW: Array | None = None
-        self.db: Array | None = None
+        self.stride, self.pad = stride, pad
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """What the passes depend on, beside their arguments: arrays by their identity."""
+        return *super().settings, self.stride, self.pad
 
     def _forward(self, x: Array) -> Array:
         if x.ndim != 4 or x.shape[1] != self.W.shape[1]:
             raise ValueError(
                 f"Convolution: x must have shape (n, {self.W.shape[1]}, h, w), got {x.shape}"
             )
-        filters = self.W.transpose(2, 3, 1, 0)
-        images, w, b = floats(channels_last(x), filters, self.b)
-        self._saved = images, w
-        return channels_first(ops.conv2d(images, w, b, stride=self.stride, padding=self.pad))
+        x, w, b = alike(x, self.W, self.b)
+        self._images, self._filters = channels_last(x), permuted(w, (2, 3, 1, 0))
+        b = np.ascontiguousarray(b)
+        where: dict[str, Any] = {"stride": self.stride, "padding": self.pad}
+        return channels_first(ops.conv2d(self._images, self._filters, b, **where))
 
-    def _backward(self, dout: Array) -> Array:
-        dy, x, w = floats(channels_last(dout), *self._saved)
-        dx, dw, self.db = ops.conv2d_backward(dy, x, w, stride=self.stride, padding=self.pad)
-        self.dW = dw.transpose(3, 2, 0, 1)
-        self._keep(self.dW, self.db)
+    def differentiate(self, dout: Array, argmax: Array | None = None) -> None:
+        """Compute the gradients of weights and bias, `dW` and `db`.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+        argmax : ndarray of uint8 or None, optional
+            Positions of the maxima in windows of 2 × 2 outputs, if `dout` is the gradient with
+            respect to these maxima.
+        """
+        images, (dy,) = self._images, alike(dout)
+        where: dict[str, Any] = {"stride": self.stride, "padding": self.pad, "argmax": argmax}
+        size = self._filters.shape[:2]
+        dw, self.db = ops.conv2d_backward_weights(channels_last(dy), images, size, **where)
+        self.dW = permuted(dw, (3, 2, 0, 1))
+
+    def to_inputs(self, dout: Array, argmax: Array | None = None) -> Array:
+        """Return the gradient with respect to the inputs.
+
+        Parameters
+        ----------
+        dout : ndarray
+            Gradient with respect to the outputs.
+        argmax : ndarray of uint8 or None, optional
+            Positions of the maxima, as of `differentiate`.
+
+        Returns
+        -------
+        ndarray
+            The gradient, of the shape of the inputs.
+        """
+        (dy,), size = alike(dout), self._images.shape[1:3]
+        where: dict[str, Any] = {"stride": self.stride, "padding": self.pad, "argmax": argmax}
+        dx = ops.conv2d_backward_data(channels_last(dy), self._filters, size, **where)
         return channels_first(dx)
 
 
@@ -444,6 +598,11 @@ class Pooling(Layer):
         super().__init__()
         self.pool_h, self.pool_w, self.stride, self.pad = pool_h, pool_w, stride, pad
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """What the passes depend on, beside their arguments."""
+        return self.pool_h, self.pool_w, self.stride, self.pad
+
     def _windows(self) -> dict[str, Any]:
         size = (self.pool_h, self.pool_w)
         return {"kernel_size": size, "stride": self.stride, "padding": self.pad}
@@ -452,15 +611,15 @@ class Pooling(Layer):
         if x.ndim != 4:
             raise ValueError(f"Pooling: x must have shape (n, c, h, w), got {x.shape}")
         self.size = x.shape[2:]
-        (images,) = floats(channels_last(x))
-        y, self.arg_max = ops.max_pool2d(images, **self._windows())
-        return channels_first(y)
+        (x,) = alike(x)
+        y, self.arg_max = ops.max_pool2d(channels_last(x), **self._windows())
+        self.out = channels_first(y)
+        return self.out
 
     def _backward(self, dout: Array) -> Array:
-        (dy,) = floats(channels_last(dout))
-        return channels_first(
-            ops.max_pool2d_backward(dy, self.arg_max, self.size, **self._windows())
-        )
+        (dout,) = alike(dout)
+        dy, where = channels_last(dout), self._windows()
+        return channels_first(ops.max_pool2d_backward(dy, self.arg_max, self.size, **where))
 
 
 class Embedding:

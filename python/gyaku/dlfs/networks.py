@@ -18,11 +18,15 @@ from gyaku.dlfs.layers import (
     Sigmoid,
     SoftmaxWithLoss,
 )
+from gyaku.dlfs.step import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import DTypeLike, NDArray
+
+    from gyaku.dlfs.optimizer import Rule
+    from gyaku.dlfs.step import Step
 
     Array = NDArray[Any]
 
@@ -48,6 +52,7 @@ class Network:
         self.params: dict[str, Array] = {}
         self.layers: dict[str, Any] = {}
         self.last_layer = SoftmaxWithLoss()
+        self._steps = Steps()
 
     def _affine(self, index: int, inputs: int, outputs: int, std: float, dtype: DTypeLike) -> None:
         weights = std * np.random.randn(inputs, outputs)
@@ -96,10 +101,14 @@ class Network:
         float
             The loss.
         """
+        return self.last_layer.forward(self._pass(x, train_flg), t) + self.penalty
+
+    @property
+    def penalty(self) -> float:
+        """The weight decay, ½ λ Σ W²."""
         decay = self.weight_decay_lambda
         weights = (layer.W for layer in self.layers.values() if decay and hasattr(layer, "W"))
-        penalty = sum(0.5 * decay * float(np.sum(w * w)) for w in weights)
-        return self.last_layer.forward(self._pass(x, train_flg), t) + penalty
+        return sum(0.5 * decay * float(np.sum(w * w)) for w in weights)
 
     def accuracy(self, x: Array, t: Array, batch_size: int = 100) -> float:
         """Return the fraction of samples whose largest score is that of the label.
@@ -138,22 +147,45 @@ class Network:
         dict of str to ndarray
             A gradient for each parameter, under its name.
         """
-        self.loss(x, t, train_flg=True)
-        dout = self.last_layer.backward(1)
-        for layer in reversed(self.layers.values()):
-            dout = layer.backward(dout)
+        step = self.step(x)
+        if step is not None:
+            step.differentiate(x, t)
+        else:
+            self.loss(x, t, train_flg=True)
+            dout = self.last_layer.backward(1)
+            for layer in reversed(self.layers.values()):
+                dout = layer.backward(dout)
         return {name: self._gradient_of(param) for name, param in self.params.items()}
 
+    def step(self, x: Array, rows: int | None = None, rule: Rule | None = None) -> Step | None:
+        """Return the program of a gradient step, or None where layers must run one by one.
+
+        Parameters
+        ----------
+        x : ndarray
+            A batch, or the data.
+        rows : int or None, optional
+            Number of samples of a batch of the data; None if `x` is a batch.
+        rule : Rule or None, optional
+            Optimizer that updates the parameters in the same program.
+
+        Returns
+        -------
+        Step or None
+            The step.
+        """
+        replaced = ("loss", "_pass") if rule is None else ("loss", "_pass", "gradient")
+        own = all(getattr(type(self), name) is getattr(Network, name) for name in replaced)
+        return self._steps.of(self, x, rows, rule) if own else None
+
     def _gradient_of(self, param: Array) -> Array:
+        values = ("W", "b", "gamma", "beta")
         for layer in self.layers.values():
-            if getattr(layer, "W", None) is param:
-                decay = self.weight_decay_lambda
-                weights: Array = layer.dW + decay * param if decay else layer.dW
-                return weights
-            for value, gradient in (("b", "db"), ("gamma", "dgamma"), ("beta", "dbeta")):
+            for value in values:
                 if getattr(layer, value, None) is param:
-                    found: Array = getattr(layer, gradient)
-                    return found
+                    gradient: Array = getattr(layer, f"d{value}")
+                    decay = self.weight_decay_lambda if value == "W" else 0
+                    return gradient + decay * param if decay else gradient
         raise ValueError(
             f"{type(self).__name__}: an array in params was replaced; change it in place, as by"
             " params['W1'][...] = w, so that its layer sees the new values"

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gyaku import ops
+from gyaku import memory, ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
     Arrays = dict[Any, Any] | list[Any]
 
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "RMSprop"]
@@ -25,10 +28,28 @@ class Rule:
         Learning rate.
     """
 
+    states = 0
+    """Number of arrays that are kept from step to step, for each parameter."""
+
     def __init__(self, lr: float) -> None:
         self.lr = lr
-        self._state: dict[Any, list[Any]] = {}
         self.iter = 0
+        self._state: dict[Any, list[Array]] = {}
+        # What the operations read: step, learning rate, two corrections of moments.
+        self._clock = memory.zeros((4,), np.float64)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """Coefficients of the update, without the learning rate."""
+        return ()
+
+    def tick(self) -> None:
+        """Begin a step."""
+        self.iter += 1
+        self._clock[:] = (self.iter, *self._rates())
+
+    def _rates(self) -> tuple[float, float, float]:
+        return self.lr, 0, 0
 
     def update(self, params: Arrays, grads: Arrays) -> None:
         """Update the parameters in place.
@@ -50,12 +71,36 @@ class Rule:
         missing = [key for key in keys if key not in there]
         if missing:
             raise ValueError(f"{type(self).__name__}: grads has no gradient of {missing[0]!r}")
-        self.iter += 1
+        self.tick()
         for key in keys:
-            state = self._state.setdefault(key, [np.zeros_like(params[key]) for _ in "mv"])
-            params[key] = self._updated(params[key], grads[key], state)
+            params[key] = self._updated(key, params[key], grads[key])
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
+    def _updated(self, key: Any, param: Any, grad: Any) -> Any:
+        w = np.ascontiguousarray(param)  # the array itself, if it is contiguous
+        self.apply(key, w, np.ascontiguousarray(grad, w.dtype).reshape(w.shape))
+        if not isinstance(param, np.ndarray):
+            return float(w[0])
+        if w is not param:
+            param[...] = w.reshape(param.shape)
+        return param
+
+    def apply(self, key: Any, w: Array, g: Array) -> None:
+        """Update a parameter in the present step, by operations that a program records.
+
+        Parameters
+        ----------
+        key : object
+            Key of the parameter, for what is kept from step to step.
+        w : ndarray
+            The parameter, float32 or float64, contiguous.
+        g : ndarray
+            Its gradient.
+        """
+        if key not in self._state:
+            self._state[key] = [np.zeros_like(w) for _ in range(self.states)]
+        self._apply(w, g, self._state[key])
+
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
 
@@ -71,9 +116,8 @@ class SGD(Rule):
     def __init__(self, lr: float = 0.01) -> None:
         super().__init__(lr)
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        param -= self.lr * grad
-        return param
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        ops.sgd(w, g, self._clock)
 
 
 class Momentum(Rule):
@@ -87,14 +131,19 @@ class Momentum(Rule):
         Fraction α of the last step.
     """
 
+    states = 1
+
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(lr)
         self.momentum = momentum
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        state[0] = self.momentum * state[0] - self.lr * grad
-        param += state[0]
-        return param
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """Coefficients of the update, without the learning rate."""
+        return (self.momentum,)
+
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        ops.momentum(w, g, state[0], self._clock, momentum=self.momentum)
 
 
 class Nesterov(Momentum):
@@ -108,10 +157,8 @@ class Nesterov(Momentum):
         Fraction α of the last step.
     """
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        state[0] = self.momentum * state[0] - self.lr * grad
-        param += self.momentum * state[0] - self.lr * grad
-        return param
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        ops.momentum(w, g, state[0], self._clock, momentum=self.momentum, nesterov=True)
 
 
 class AdaGrad(Rule):
@@ -123,13 +170,13 @@ class AdaGrad(Rule):
         Learning rate η.
     """
 
+    states = 1
+
     def __init__(self, lr: float = 0.01) -> None:
         super().__init__(lr)
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        state[0] = state[0] + grad * grad
-        param -= self.lr * grad / (np.sqrt(state[0]) + 1e-7)
-        return param
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        ops.adagrad(w, g, state[0], self._clock, epsilon=1e-7)
 
 
 class RMSprop(Rule):
@@ -143,14 +190,19 @@ class RMSprop(Rule):
         Decay ρ of the mean of squares.
     """
 
+    states = 1
+
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
         super().__init__(lr)
         self.decay_rate = decay_rate
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        state[0] = self.decay_rate * state[0] + (1 - self.decay_rate) * grad * grad
-        param -= self.lr * grad / (np.sqrt(state[0]) + 1e-7)
-        return param
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """Coefficients of the update, without the learning rate."""
+        return (self.decay_rate,)
+
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        ops.rmsprop(w, g, state[0], self._clock, rho=self.decay_rate, epsilon=1e-7)
 
 
 class Adam(Rule):
@@ -166,23 +218,26 @@ class Adam(Rule):
         Decay of the mean of their squares.
     """
 
+    states = 2
+
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
         super().__init__(lr)
         self.beta1, self.beta2 = beta1, beta2
 
-    def _updated(self, param: Any, grad: Any, state: list[Any]) -> Any:
-        first, second = self.beta1**self.iter, self.beta2**self.iter
-        clock = np.array([self.iter, self.lr, first, second], float)
-        epsilon = 1e-7 / float(np.sqrt(1 - second))
-        work = np.ascontiguousarray(param)  # the array itself, if it is contiguous
-        moments = [np.ascontiguousarray(moment) for moment in state]
-        gradient = np.ascontiguousarray(grad, work.dtype)
-        m, v = moments
-        betas = self.beta1, self.beta2
-        ops.adam(work, gradient, m, v, clock, beta1=betas[0], beta2=betas[1], epsilon=epsilon)
-        state[:] = moments
-        if not isinstance(param, np.ndarray):
-            return float(work[0])
-        if work is not param:
-            param[...] = work.reshape(param.shape)
-        return param
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """Coefficients of the update, without the learning rate."""
+        return self.beta1, self.beta2
+
+    def _rates(self) -> tuple[float, float, float]:
+        # The correction of the second moment is in the rate, so that it leaves 1e-7 alone.
+        root = float(np.sqrt(1 - self.beta2**self.iter))
+        return self.lr * root, self.beta1**self.iter, 0
+
+    def _apply(self, w: Array, g: Array, state: list[Array]) -> None:
+        (m, v), betas = state, {"beta1": self.beta1, "beta2": self.beta2}
+        ops.adam(w, g, m, v, self._clock, **betas, epsilon=1e-7)
+
+
+RULES = {SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam}
+"""The updates that a program may record; a subclass may do anything."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku.dlfs import optimizer as rules
+from gyaku.dlfs.networks import Network
 from gyaku.dlfs.util import clip_grads, shuffle_dataset
 
 if TYPE_CHECKING:
@@ -90,11 +91,19 @@ class Trainer:
     def train_step(self) -> None:
         """Take one gradient step on a batch drawn with replacement; measure once an epoch."""
         chosen = np.random.choice(len(self.x_train), self.batch_size)
-        x, t = self.x_train[chosen], self.t_train[chosen]
-        self.optimizer.update(self.network.params, self.network.gradient(x, t))
-        self.train_loss_list.append(self.network.loss(x, t))
+        self.train_loss_list.append(self._step(chosen))
         if (len(self.train_loss_list) - 1) % self.iter_per_epoch == 0:
             self._measure()
+
+    def _step(self, chosen: Array) -> float:
+        network, rule, t = self.network, self.optimizer, self.t_train[chosen]
+        if isinstance(network, Network) and type(rule) in rules.RULES:
+            step = network.step(self.x_train, len(chosen), rule)
+            if step is not None:
+                return step.train(chosen, t) + network.penalty
+        x = self.x_train[chosen]
+        rule.update(network.params, network.gradient(x, t))
+        return float(network.loss(x, t))
 
     def _measure(self) -> None:
         first = slice(self.evaluated)
