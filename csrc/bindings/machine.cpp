@@ -137,6 +137,10 @@ void register_machine(py::module_& module) {
   module.def(
       "is_finite", [](py::handle x) { return is_finite(Call("is_finite").real_input(x, "x")); },
       py::arg("x"));
+  module.def(
+      "fits_float32",
+      [](py::handle x) { return fits_float32(Call("fits_float32").real_input(x, "x")); },
+      py::arg("x"));
   module.def("isa", [] { return active_isa(); });
   module.def("isas", &available_isas);
   module.def("cpu_info", &cpu_info);
