@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings/gil.h"
+#include "bindings/signals.h"
 
 namespace gyaku::bindings {
 
@@ -279,8 +280,11 @@ void Call::run(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes)
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.work.weight + task.bytes();
-  const ReleasedGil released(work > long_enough_to_release);
-  submit(tasks, std::move(scratch), scratch_bytes);
+  {
+    const ReleasedGil released(work > long_enough_to_release);
+    submit(tasks, std::move(scratch), scratch_bytes);
+  }
+  if (work > long_enough_to_release) settle_work();
 }
 
 void Call::run(Task task) { run({&task, 1}); }
