@@ -19,8 +19,8 @@ public:
   WithoutSignals& operator=(const WithoutSignals&) = delete;
 };
 
-// Asks the main thread's present work, or else its next, to raise KeyboardInterrupt as soon as it can
-// be undone; or takes that back.
+// Asks the main thread's present work, or else its next, to raise KeyboardInterrupt as soon as it
+// can be undone; or takes that back.
 void stop_work(bool stop) noexcept;
 
 } // namespace gyaku::bindings
