@@ -64,8 +64,8 @@ public:
   };
   Team team() const;
 
-  // Runs in a series, as `replay` does. False if a host call failed, or if a single run that was all
-  // that is asked for, `is_alone`, was stopped.
+  // Runs in a series, as `replay` does. False if a host call failed, or if a single run that was
+  // all that is asked for, `is_alone`, was stopped.
   bool run(std::int64_t times, bool is_alone);
 
   // Mean seconds of each task over `repeats` runs of the whole program; empty if a host call
