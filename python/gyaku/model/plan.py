@@ -171,12 +171,11 @@ class Plan:
         """
         reached = {value}
         for use in self.applications:
-            if reached.isdisjoint(use.inputs):
-                continue
-            if isinstance(use.layer, Weighted):
+            is_reached = not reached.isdisjoint(use.inputs)
+            if is_reached and isinstance(use.layer, Weighted):
                 return True
             rescales = use.instance.params or isinstance(use.layer, Rescaling)
-            if use.layer.native and not rescales:
+            if is_reached and use.layer.native and not rescales:
                 reached.add(use.output)
         return False
 
@@ -320,9 +319,8 @@ class Plan:
             parts = [part for use in self.applications for part in _parts(use.instance)]
             known = self.stateful is None and all(part.native and part._builtin for part in parts)
             self._settings = [_reader(part) for part in parts] if known else []
-        if not self._settings:
-            return None
-        return [*chain.from_iterable([read(values) for read, values in self._settings])]
+        found = [read(values) for read, values in self._settings]
+        return [*chain.from_iterable(found)] if found else None
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
