@@ -345,7 +345,7 @@ def test_large_finite_numbers_are_finite() -> None:
 
 def test_looking_for_nan_costs_little() -> None:
     x = np.zeros((60_000, 784), np.float32)
-    check_finite("fit", "x", x)
+    check_finite("fit", "x", x, x, x.dtype)
 
     def cost(work: Callable[[], object]) -> float:
         start = time.thread_time()  # of this thread, whatever else runs
@@ -353,7 +353,7 @@ def test_looking_for_nan_costs_little() -> None:
         return time.thread_time() - start
 
     # Alternating with a sum of all elements, so that a slow machine is slow for both.
-    pairs = [(cost(lambda: check_finite("fit", "x", x)), cost(x.sum)) for _ in range(7)]
+    pairs = [(cost(lambda: check_finite("fit", "x", x, x, x.dtype)), cost(x.sum)) for _ in range(7)]
     check, total = (min(times) for times in zip(*pairs, strict=True))
     assert check < 2 * total
 

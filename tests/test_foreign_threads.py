@@ -132,6 +132,11 @@ print(len(os.listdir("/proc/self/task")) - before)
     assert int(output(TRAIN + code, GYAKU_NUM_THREADS="3")) <= 0
 
 
+def test_the_library_brings_no_openmp() -> None:
+    code = TRAIN + "train(); print('libgomp' in open('/proc/self/maps').read())"
+    assert output(code, **TWO) == "False"
+
+
 # A limit on processes counts threads. It binds nobody who is root: so the process becomes another.
 LIMITED = """
 import os, resource
@@ -140,21 +145,50 @@ train()  # imports what is imported late, which another user may not be allowed 
 gk.set_num_threads(4, exact=True)
 if os.geteuid() == 0:
     os.setuid(54321)
-resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+resource.setrlimit(resource.RLIMIT_NPROC, (ALLOWED, ALLOWED))
 import threading
-try:
-    threading.Thread(target=print).start()
-    print("not limited")
-except RuntimeError:
-    print("limited", flush=True)
+def threads():
+    return len(os.listdir("/proc/self/task"))
+def check():
+    try:
+        threading.Thread(target=print).start()
+        print("not limited")
+    except RuntimeError:
+        print("limited", flush=True)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this limit is that of Linux")
-@pytest.mark.xfail(reason="libgomp ends a process that may not start a thread", strict=True)
-def test_a_process_that_may_start_no_thread_trains_alone(expected: str) -> None:
-    found = output(TRAIN + LIMITED + "print(train())", OPENBLAS_NUM_THREADS="1")
-    assert found.split() == ["limited", expected]
+@pytest.mark.parametrize("allowed", [1, 2, 3])
+def test_where_threads_are_refused_a_smaller_team_gives_the_same_bits(
+    allowed: int, expected: str
+) -> None:
+    code = LIMITED.replace("ALLOWED", str(allowed)) + "print(train(), threads())\ncheck()"
+    done = run(TRAIN + code, OPENBLAS_NUM_THREADS="1")
+    assert (done.returncode, done.stdout.split()) == (0, [expected, str(allowed), "limited"])
+    count = f"{allowed} thread{'s' if allowed > 1 else ''}"
+    text = f"limit on processes or memory may be reached; gyaku works on {count}"
+    assert done.stderr.count("RuntimeWarning") == done.stderr.count(text) >= 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this limit is that of Linux")
+def test_where_memory_for_threads_is_refused_the_work_is_done(expected: str) -> None:
+    code = """
+import resource, warnings
+warnings.simplefilter("error")
+gk.set_num_threads(1)
+train()
+gk.set_num_threads(16, exact=True)
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**22, used + 2**22))
+try:
+    print(train())
+except RuntimeWarning as warning:
+    print(str(warning).split(", ")[0])
+"""
+    done = run(TRAIN + code, OPENBLAS_NUM_THREADS="1")
+    assert (done.returncode, done.stdout) == (0, "the system refuses to create a thread\n")
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.05])

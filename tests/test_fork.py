@@ -1,4 +1,4 @@
-"""Life with fork, and with a team that is smaller than asked."""
+"""Life with fork."""
 
 from __future__ import annotations
 
@@ -96,21 +96,45 @@ if __name__ == "__main__":
     assert output(code, timeout=20, **TWO).split() == [expected] * 2
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [{"OMP_THREAD_LIMIT": "1"}, {"OMP_THREAD_LIMIT": "2"}, {"OMP_DYNAMIC": "true"}],
-    ids=lambda limits: "-".join(limits.values()),
-)
-@pytest.mark.parametrize("threads", ["2", "5"])
-def test_a_smaller_team_gives_the_same_bits(
-    expected: str, limits: dict[str, str], threads: str
-) -> None:
-    environment = {**limits, "GYAKU_NUM_THREADS": threads}
-    assert output(TRAIN + "print(train())", timeout=20, **environment) == expected
+# Another OpenMP in the process, in the place of that of gcc: LLVM's, wherever there is one.
+RUNTIMES = [*map(str, sorted(Path("/usr/lib").glob("llvm-*/lib/libomp.so*")))]
 
 
-def test_a_small_stack_for_the_threads_is_enough(expected: str) -> None:
-    assert output(TRAIN + "print(train())", timeout=20, OMP_STACKSIZE="64k", **TWO) == expected
+@needs_fork
+@pytest.mark.parametrize("preloaded", ["", *RUNTIMES])
+def test_a_child_trains_whichever_openmp_is_loaded(preloaded: str, expected: str) -> None:
+    code = """
+import os
+train()
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if train() == EXPECTED else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    print(train())
+""".replace("EXPECTED", repr(expected))
+    found = output(TRAIN + code, timeout=40, LD_PRELOAD=preloaded, **TWO)
+    assert found.split() == [expected] * 3
+
+
+@needs_fork
+def test_threads_live_on_in_the_parent_and_not_in_the_child() -> None:
+    code = """
+import os
+def threads():
+    return set(os.listdir("/proc/self/task"))
+train()
+before = threads()
+child = os.fork()
+if child == 0:
+    alone = len(threads())
+    train()
+    os._exit(10 * alone + len(threads()))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12
+train()
+print(len(before), before == threads())
+"""
+    assert output(TRAIN + code, timeout=40, OPENBLAS_NUM_THREADS="1", **TWO) == "2 True"
 
 
 @needs_fork

@@ -16,7 +16,18 @@ from gyaku.ops.activation import ACTIVATIONS
 
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
-    *("empty", "zeros", "is_finite", "isa", "isas", "cpu_info", "parse_cpu_max", "num_threads"),
+    *(
+        "empty",
+        "zeros",
+        "is_finite",
+        "fits_float32",
+        "stop_work",
+        "isa",
+        "isas",
+        "cpu_info",
+        "parse_cpu_max",
+        "num_threads",
+    ),
     *("set_num_threads", "cgroup_quota", "recording", "host", "replay", "philox"),
     *("operation", "is_native", "set_native"),
     *("measure_flops", "measure_bandwidth", "takes_maxima"),

@@ -198,6 +198,15 @@ def test_an_exact_number_is_an_order() -> None:
         gk.set_num_threads(2, exact="yes")  # type: ignore[arg-type]
 
 
+def test_an_order_of_far_too_many_threads_is_reduced_with_a_warning() -> None:
+    most = max(16, 4 * _core.cpu_info()["most_threads"])
+    gk.set_num_threads(most, exact=True)
+    assert gk.num_threads() == most
+    with pytest.warns(UserWarning, match=f"^set_num_threads: 1024 .* {most} are used$"):
+        gk.set_num_threads(1024, exact=True)
+    assert gk.num_threads() == most
+
+
 @pytest.mark.parametrize("count", [0, -1, 10**6])
 def test_set_num_threads_refuses_a_count_out_of_range(count: int) -> None:
     with pytest.raises(ValueError, match=str(count)):
@@ -318,8 +327,8 @@ print(time.process_time() - start)
 
 @pytest.mark.skipif(granted() < 2, reason="needs a second core to move to")
 def test_a_caller_that_stepped_aside_may_go_back() -> None:
-    # A member on the caller's core cannot begin while the caller waits for it in libgomp's barrier:
-    # then the caller moves to another one.
+    # A member on the caller's core cannot end while the caller waits for it: then the caller moves
+    # to another one.
     printed = output(
         """
         import os, time

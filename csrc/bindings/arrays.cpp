@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "bindings/gil.h"
+#include "bindings/signals.h"
 
 namespace gyaku::bindings {
 
@@ -118,7 +120,30 @@ template <class Bits> bool all_finite(const std::byte* x, std::int64_t size, Bit
   return !any_infinite(x, size % block);
 }
 
+// Whether doubles are finite as floats as well: below the midpoint of the largest float and 2^128.
+bool all_fit_float(const std::byte* x, std::int64_t size) {
+  constexpr double limit = 0x1.ffffffp127;
+  constexpr std::int64_t block = 32;
+  const auto any_beyond = [=](const std::byte* from, auto count) {
+    std::array<double, block> values{};
+    std::memcpy(values.data(), from, static_cast<std::size_t>(count) * sizeof(double));
+    std::int64_t found = 0;
+    for (const double each : values) found |= !(std::abs(each) < limit); // NaN is not below
+    return found != 0;
+  };
+  const std::byte* const whole = x + size / block * block * sizeof(double);
+  for (; x < whole; x += block * sizeof(double))
+    if (any_beyond(x, std::integral_constant<std::int64_t, block>{})) return false;
+  return !any_beyond(x, size % block);
+}
+
 } // namespace
+
+bool fits_float32(const Tensor& x) {
+  if (x.item_bytes == 4) return is_finite(x);
+  const ReleasedGil released(static_cast<double>(x.bytes()) > long_enough_to_release);
+  return all_fit_float(static_cast<const std::byte*>(x.data), x.size);
+}
 
 bool is_finite(const Tensor& x) {
   const auto* data = static_cast<const std::byte*>(x.data);
@@ -255,8 +280,11 @@ void Call::run(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes)
   for (const py::array& array : arrays_) keep_alive(array);
   double work = 0;
   for (const Task& task : tasks) work += task.work.weight + task.bytes();
-  const ReleasedGil released(work > long_enough_to_release);
-  submit(tasks, std::move(scratch), scratch_bytes);
+  {
+    const ReleasedGil released(work > long_enough_to_release);
+    submit(tasks, std::move(scratch), scratch_bytes);
+  }
+  if (work > long_enough_to_release) settle_work();
 }
 
 void Call::run(Task task) { run({&task, 1}); }

@@ -144,6 +144,7 @@ inline Cut cut_samples(std::int64_t samples, std::int64_t rows) {
 
 // Whether no element of a real array is NaN or infinite.
 bool is_finite(const Tensor& x);
+bool fits_float32(const Tensor& x); // whether all elements are finite as float32
 
 // Keeps an array alive as long as the program that this thread records, if any.
 void keep_alive(const py::array& array);

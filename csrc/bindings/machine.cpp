@@ -3,6 +3,7 @@
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
 #include "bindings/register.h"
+#include "bindings/signals.h"
 
 #include <algorithm>
 #include <chrono>
@@ -130,6 +131,7 @@ py::array new_array(const std::vector<py::ssize_t>& shape, const py::object& dty
 
 void register_machine(py::module_& module) {
   prepare_memory();
+  prepare_signals();
   module.def("empty", &new_array<false>, py::arg("shape"), py::arg("dtype"),
              py::arg("operation") = "empty");
   module.def("zeros", &new_array<true>, py::arg("shape"), py::arg("dtype"),
@@ -137,6 +139,11 @@ void register_machine(py::module_& module) {
   module.def(
       "is_finite", [](py::handle x) { return is_finite(Call("is_finite").real_input(x, "x")); },
       py::arg("x"));
+  module.def(
+      "fits_float32",
+      [](py::handle x) { return fits_float32(Call("fits_float32").real_input(x, "x")); },
+      py::arg("x"));
+  module.def("stop_work", &stop_work, py::arg("stop"));
   module.def("isa", [] { return active_isa(); });
   module.def("isas", &available_isas);
   module.def("cpu_info", &cpu_info);

@@ -2,6 +2,7 @@
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
 #include "bindings/register.h"
+#include "bindings/signals.h"
 
 #include <deque>
 #include <memory>
@@ -24,6 +25,7 @@ struct HostFunction {
 // Runs on the replaying thread, which has released the GIL.
 bool call_host(void* context) {
   bool succeeded = false;
+  const WithoutSignals without_signals;
   until_exit([&] {
     const py::gil_scoped_acquire acquire;
     until_exit([&] { // inside, since the GIL that is lost must not be released
@@ -127,6 +129,7 @@ void host(const py::object& function, const py::sequence& reads, const py::seque
   for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
   {
     const RecordingPause pause;
+    const WithoutSignals without_signals;
     function();
   }
   PyProgram* program = recording();
@@ -163,8 +166,9 @@ void replay_all(const py::sequence& schedule, std::int64_t times) {
     const ReleasedGil released;
     succeeded = replay(repeats, times);
   }
-  if (succeeded) return;
-  for (PyProgram* program : programs) rethrow(*program);
+  if (!succeeded)
+    for (PyProgram* program : programs) rethrow(*program);
+  settle_work();
 }
 
 py::list tasks_of(const PyProgram& program) {

@@ -260,11 +260,19 @@ template <class T> void layer_norm(const NormArgs& args, Slice slice) noexcept {
     const T* x = static_cast<const T*>(args.x) + row * columns;
     T* y = static_cast<T*>(args.y) + row * columns;
     vec<T> sum = zero<T>(), squares = zero<T>();
-    for_each_vector<T>(0, columns, [&](Index j, int n) { sum = sum + load(x + j, n); });
+    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
+      vec<T> part = zero<T>();
+      for_each_vector<T>(begin, end, [&](Index j, int n) { part = part + load(x + j, n); });
+      sum = sum + part;
+    });
     const vec<T> mean = add_across(sum) / count;
-    for_each_vector<T>(0, columns, [&](Index j, int n) {
-      const vec<T> distance = fill_behind(load(x + j, n) - mean, n, zero<T>());
-      squares = fma(distance, distance, squares);
+    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
+      vec<T> part = zero<T>();
+      for_each_vector<T>(begin, end, [&](Index j, int n) {
+        const vec<T> distance = fill_behind(load(x + j, n) - mean, n, zero<T>());
+        part = fma(distance, distance, part);
+      });
+      squares = squares + part;
     });
     const vec<T> inverse = one / sqrt(add_across(squares) / count + epsilon);
     for_each_vector<T>(0, columns, [=](Index j, int n) {
@@ -289,10 +297,15 @@ template <class T> void layer_norm_backward(const NormArgs& args, Slice slice) n
     const vec<T> inverse = broadcast(static_cast<const T*>(args.inverse)[row]);
     const auto distance = [=](Index j, int n) { return (load(x + j, n) - mean) * inverse; };
     vec<T> sum = zero<T>(), product = zero<T>();
-    for_each_vector<T>(0, columns, [&](Index j, int n) {
-      const vec<T> g = load(gamma + j, n) * load(dy + j, n);
-      sum = sum + g;
-      product = fma(g, fill_behind(distance(j, n), n, zero<T>()), product);
+    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
+      vec<T> part = zero<T>(), product_part = zero<T>();
+      for_each_vector<T>(begin, end, [&](Index j, int n) {
+        const vec<T> g = load(gamma + j, n) * load(dy + j, n);
+        part = part + g;
+        product_part = fma(g, fill_behind(distance(j, n), n, zero<T>()), product_part);
+      });
+      sum = sum + part;
+      product = product + product_part;
     });
     const vec<T> shift = add_across(sum) / count, slope = add_across(product) / count;
     for_each_vector<T>(0, columns, [=](Index j, int n) {

@@ -25,11 +25,12 @@ template <class T> struct Buffers {
   T *parameters, *first, *second;
   const T* gradients;
   vec<T> weight_decay;
+  mask<T> no_decay;
 
   GYAKU_INLINE explicit Buffers(const UpdateArgs& args)
       : parameters(static_cast<T*>(args.parameters)), first(static_cast<T*>(args.first)),
         second(static_cast<T*>(args.second)), gradients(static_cast<const T*>(args.gradients)),
-        weight_decay(static_cast<T>(args.weight_decay)) {}
+        weight_decay(static_cast<T>(args.weight_decay)), no_decay(weight_decay == zero<T>()) {}
   // All cores have read the parameters, so that ownership for writing takes long: they are
   // prefetched `ahead` cache lines before the store.
   GYAKU_INLINE vec<T> parameter(std::int64_t i, int n) const {
@@ -38,7 +39,8 @@ template <class T> struct Buffers {
     return load(parameters + i, n);
   }
   GYAKU_INLINE vec<T> gradient(vec<T> p, std::int64_t i, int n) const {
-    return fma(weight_decay, p, load(gradients + i, n));
+    const vec<T> g = load(gradients + i, n);
+    return select(no_decay, g, fma(weight_decay, p, g)); // zero times infinity is NaN
   }
 };
 

@@ -17,6 +17,14 @@ template <class T> GYAKU_INLINE vec<T> load_scores(const T* x, int n) {
   return fill_behind(load(x, n), n, vec<T>(-number<T>::infinity));
 }
 
+// f(begin, end) for blocks of a row. Sums of blocks are added to the total one by one, so that the
+// error grows with the number of blocks and their length, not with the length of the row.
+template <class T, class F> GYAKU_INLINE void for_each_block_of_row(std::int64_t columns, F f) {
+  constexpr std::int64_t block = 256 * vec<T>::width;
+  for (std::int64_t begin = 0; begin < columns; begin += block)
+    f(begin, columns - begin < block ? columns : begin + block);
+}
+
 // The largest element, in every lane; NaN are ignored, or the result is NaN.
 template <class T> GYAKU_INLINE vec<T> largest_in_row(const T* x, std::int64_t columns) {
   vec<T> largest(-number<T>::infinity);

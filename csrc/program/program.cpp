@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <string_view>
 #include <utility>
 
 #include "program/fuse.h"
 #include "program/split.h"
 #include "program/team.h"
+#include "program/watch.h"
 
 namespace gyaku {
 
@@ -18,50 +20,66 @@ namespace {
 
 thread_local Program* recording_here = nullptr;
 
+// Bytes of the state before a recorded step, which are copied lest it be stopped.
+constexpr std::int64_t most_remembered = std::int64_t{64} << 20;
+
+// Runs a slice of a task, in pieces if it is watched.
+template <class T>
+void run_slice(const T& task, const void* args, Slice slice, Watch* watch, bool asks) noexcept {
+  if (slice.begin >= slice.end) return;
+  if (watch == nullptr) return task.kernel(args, slice);
+  watch->in_pieces(slice, task.extent, task.grain, asks,
+                   [&](Slice piece) noexcept { task.kernel(args, piece); });
+}
+
 // Several steps over the same rows, a few rows at a time, or one step.
-void run_together(std::span<const ScheduledTask> steps, Slice slice) noexcept {
+void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch,
+                  bool asks) noexcept {
+  const ScheduledTask& first = steps.front();
+  if (steps.size() == 1) return run_slice(first, first.args, slice, watch, asks);
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
-  const std::int64_t most = steps.size() > 1 ? steps.front().rows_with_next : rows;
+  const std::int64_t most = first.rows_with_next;
   const std::int64_t pieces = (rows + most - 1) / most;
-  for (std::int64_t piece = 0; piece < pieces; ++piece)
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
     for (const ScheduledTask& step : steps)
       step.kernel(step.args,
                   {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
+    if (watch == nullptr) continue;
+    if (asks) watch->look();
+    if (watch->is_stopped()) return;
+  }
 }
 
 // All steps on this thread: no rounds, no slots.
-void run_alone(std::span<const ScheduledTask> steps) noexcept {
+void run_alone(std::span<const ScheduledTask> steps, Watch* watch) noexcept {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const ScheduledTask& step = steps[i];
-    if (step.rows_with_next == 0) {
-      if (step.extent > 0) step.kernel(step.args, {0, step.extent});
-      continue;
-    }
     const std::size_t first = i;
     while (steps[i].rows_with_next > 0) ++i;
-    run_together(steps.subspan(first, i - first + 1), {0, step.extent});
+    run_together(steps.subspan(first, i - first + 1), {0, step.extent}, watch, true);
   }
 }
 
 // The steps between two barriers are one round. Parallel steps are cut into as many slots as the
 // team has members; serial steps are in the first slot.
-void run_steps(Member& me, std::span<const ScheduledTask> steps) noexcept {
-  if (me.size() == 1) return run_alone(steps);
+void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = nullptr) noexcept {
+  if (me.size() == 1) return run_alone(steps, watch);
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
     for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)
       shared = shared || steps[end].shared;
     const int slots = shared ? me.size() : 1;
-    me.round(slots, [&](int slot) noexcept {
+    const auto work = [&](int slot) noexcept {
       for (std::size_t i = begin, next; i < end; i = next) {
         for (next = i + 1; next < end && steps[next - 1].rows_with_next > 0;) ++next;
         const ScheduledTask& step = steps[i];
         const Slice slice = step.shared ? slice_of(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
-        run_together(steps.subspan(i, next - i), slice);
+        run_together(steps.subspan(i, next - i), slice, watch, me.rank() == 0);
       }
-    });
+    };
+    me.round(slots, work, watch);
   }
 }
 
@@ -85,7 +103,9 @@ constexpr double short_call = 0.2e-3, short_step = 1e-3;
 // Programs that are run one after the other, and timed together.
 class Unit {
 public:
-  explicit Unit(std::span<const Repeat> schedule) : schedule_(schedule) {
+  // `is_alone`: whether it is all that was asked for, so that it may be undone.
+  explicit Unit(std::span<const Repeat> schedule, bool is_alone = false)
+      : schedule_(schedule), is_alone_(is_alone) {
     double most = 0; // the pace is that of the largest part
     for (const Repeat& repeat : schedule) {
       const auto times = static_cast<double>(repeat.times);
@@ -116,7 +136,23 @@ private:
     return true;
   }
 
+  // A single long run, which is undone if it is stopped.
+  bool run_watched(int threads, Program& program) const {
+    Watch watch(load_.seconds);
+    program.keep_state();
+    auto body = [&](Member& me) noexcept {
+      for (const Program::Stretch& stretch : program.stretches_)
+        run_steps(me, stretch.steps, &watch);
+    };
+    run_team(threads, body);
+    if (watch.is_stopped()) program.restore_state();
+    return !watch.is_stopped();
+  }
+
   bool run_on(int threads, std::int64_t runs) const {
+    if (is_alone_)
+      if (Program& program = *schedule_.front().program; program.can_be_undone())
+        return run_watched(threads, program);
     if (!calls_host_) { // one parallel region for all
       auto body = [&](Member& me) noexcept {
         each_stretch(runs, [&](const Program::Stretch& stretch) {
@@ -137,7 +173,7 @@ private:
 
   std::span<const Repeat> schedule_;
   Load load_;
-  bool is_shared_ = false, calls_host_ = false;
+  bool is_alone_, is_shared_ = false, calls_host_ = false;
 };
 
 Program* Program::recording() { return recording_here; }
@@ -148,6 +184,8 @@ bool Program::is_recording() const { return recording_here == this; }
 void Program::begin() {
   clear();
   recording_here = this;
+  remembers_ = Watch::is_worth_it(Watch::least_seconds);
+  kept_bytes_ = 0;
 }
 
 void Program::abort() {
@@ -156,13 +194,77 @@ void Program::abort() {
 }
 
 void Program::clear() {
+  forget();
   tasks_.clear();
   blocks_.clear();
   temporaries_.clear();
   stretches_.clear();
+  state_.clear();
   plan_ = {};
   load_ = {};
   is_shared_ = calls_host_ = forgets_gradients_ = false;
+}
+
+// Memory that outlasts a run, and is written by it.
+void Program::find_state() {
+  std::map<void*, std::int64_t> found;
+  for (const Task& task : tasks_)
+    for (const Operand& operand : task.operands) {
+      const bool is_passing =
+          std::any_of(temporaries_.begin(), temporaries_.end(), [&](const Temporary& temporary) {
+            return operand.overlaps({temporary.memory, temporary.bytes, Access::read});
+          });
+      std::int64_t& bytes = found[const_cast<void*>(operand.memory)];
+      if (operand.writes() && !is_passing) bytes = std::max(bytes, operand.bytes);
+    }
+  for (const auto& [memory, bytes] : found)
+    if (bytes > 0)
+      state_.emplace_back(static_cast<std::byte*>(memory), static_cast<std::size_t>(bytes));
+}
+
+bool Program::can_be_undone() const {
+  constexpr double bytes_per_second = 1e8; // a hundredth of the time, or less
+  double bytes = 0;
+  for (const auto& part : state_) bytes += static_cast<double>(part.size());
+  return !calls_host_ && bytes < bytes_per_second * load_.seconds &&
+         Watch::is_worth_it(load_.seconds);
+}
+
+void Program::keep_state() {
+  kept_.clear();
+  for (const auto& part : state_) kept_.insert(kept_.end(), part.begin(), part.end());
+}
+
+void Program::restore_state() {
+  const std::byte* from = kept_.data();
+  for (const auto& part : state_) {
+    std::copy_n(from, part.size(), part.data());
+    from += part.size();
+  }
+}
+
+void Program::remember(std::span<const Task> tasks, const Operand& scratch) {
+  if (!remembers_) return;
+  for (const Task& task : tasks)
+    for (const Operand& operand : task.operands) {
+      const void* memory = operand.memory;
+      if (!operand.writes() || operand.overlaps(scratch) || !known_.insert(memory).second) continue;
+      kept_bytes_ += operand.bytes;
+      if (kept_bytes_ > most_remembered) return forget();
+      auto* first = static_cast<std::byte*>(const_cast<void*>(memory));
+      before_.push_back({first, {first, first + operand.bytes}});
+    }
+}
+
+void Program::undo() {
+  for (auto kept = before_.rbegin(); kept != before_.rend(); ++kept)
+    std::copy(kept->second.begin(), kept->second.end(), kept->first);
+}
+
+void Program::forget() {
+  remembers_ = false;
+  known_.clear();
+  before_ = {};
 }
 
 void Program::append(Task task) { tasks_.push_back(std::move(task)); }
@@ -174,10 +276,12 @@ void Program::keep(Block block, std::int64_t bytes) {
 
 void Program::add_temporary(const void* memory, std::int64_t bytes) {
   temporaries_.push_back({memory, bytes});
+  if (remembers_) known_.insert(memory);
 }
 
 void Program::end(std::span<const Operand> outputs) {
   recording_here = nullptr;
+  forget();
   // GYAKU_OPTIMIZE=0 replays what was recorded, task by task.
   const char* wish = std::getenv("GYAKU_OPTIMIZE");
   const bool optimize = wish == nullptr || std::string_view(wish) != "0";
@@ -193,6 +297,7 @@ void Program::end(std::span<const Operand> outputs) {
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   forgets_gradients_ = optimize && !calls_host_ && merge_outer_products(tasks_, &keeps_gradients_);
+  if (expected_seconds(tasks_) >= Watch::least_seconds) find_state();
   cut_into_stretches();
   if (optimize && !calls_host_) share_memory();
   const double seconds = expected_seconds(tasks_);
@@ -237,14 +342,16 @@ bool replay(std::span<const Repeat> schedule, std::int64_t times) {
   constexpr double small = 1e-3;
   if (schedule.size() != 1 && whole.seconds() < small) return whole.run(times);
   for (std::int64_t time = 0; time < times; ++time)
-    for (const Repeat& repeat : schedule)
-      if (!repeat.program->run(repeat.times)) return false;
+    for (const Repeat& repeat : schedule) {
+      const bool is_alone = schedule.size() == 1 && repeat.times == 1 && times == 1;
+      if (!repeat.program->run(repeat.times, is_alone)) return false;
+    }
   return true;
 }
 
-bool Program::run(std::int64_t times) {
+bool Program::run(std::int64_t times, bool is_alone) {
   const Repeat once{this, 1};
-  const Unit unit({&once, 1});
+  const Unit unit({&once, 1}, is_alone);
   if (!forgets_gradients_ || times < 2) return unit.run(times);
   keeps_gradients_ = false;
   const bool done = unit.run(times - 1);
@@ -325,13 +432,34 @@ std::vector<double> Program::profile(int repeats) {
   return seconds;
 }
 
+namespace {
+
+// What is stopped is thrown away with its results. State that is updated in place cannot be, unless
+// a program remembers what it was.
+bool can_be_stopped(std::span<const Task> tasks, const Operand& scratch, double seconds) {
+  if (!Watch::is_worth_it(seconds)) return false;
+  if (const Program* program = Program::recording(); program != nullptr)
+    return program->remembers();
+  for (const Task& task : tasks)
+    for (const Operand& operand : task.operands)
+      if (operand.access == Access::update && !operand.overlaps(scratch)) return false;
+  return true;
+}
+
+} // namespace
+
 void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   // A replay that ends before a team would be awake runs on this thread, task after task.
-  auto alone = [&](Member&) noexcept {
-    for (const Task& task : tasks)
-      if (task.extent > 0) task.kernel(task.args.data(), {0, task.extent});
-  };
+  Program* const program = Program::recording();
+  const Operand work_space{scratch.get(), scratch_bytes, Access::update};
+  if (program != nullptr) program->remember(tasks, work_space);
   const double seconds = expected_seconds(tasks);
+  std::optional<Watch> watched;
+  if (can_be_stopped(tasks, work_space, seconds)) watched.emplace(seconds);
+  Watch* const watch = watched ? &*watched : nullptr;
+  auto alone = [&](Member&) noexcept {
+    for (const Task& task : tasks) run_slice(task, task.args.data(), {0, task.extent}, watch, true);
+  };
   if (seconds < worth_a_team || thread_limit().threads == 1) {
     run_team(1, alone);
   } else {
@@ -339,7 +467,7 @@ void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
     for (const Task& task : tasks) pointers.push_back(&task);
     const std::vector<ScheduledTask> steps = schedule(pointers);
     const auto on = [&](int threads, std::int64_t) {
-      auto together = [&](Member& me) noexcept { run_steps(me, steps); };
+      auto together = [&](Member& me) noexcept { run_steps(me, steps, watch); };
       run_team(threads, together);
       return true;
     };
@@ -348,7 +476,8 @@ void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
     else
       on(1, 1);
   }
-  if (Program* program = Program::recording(); program != nullptr) {
+  if (program != nullptr) {
+    if (watch != nullptr && watch->is_stopped()) program->undo();
     for (Task& task : tasks) program->append(std::move(task));
     if (scratch) program->keep(std::move(scratch), scratch_bytes);
   }

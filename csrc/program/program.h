@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "program/choice.h"
@@ -31,6 +33,11 @@ public:
   void append(Task task);
   // Scratch memory that the recorded tasks point to.
   void keep(Block block, std::int64_t bytes);
+  // While it records: keeps what tasks are about to overwrite, unless that is too much, and puts it
+  // back if the recording is stopped.
+  void remember(std::span<const Task> tasks, const Operand& scratch);
+  bool remembers() const { return remembers_; }
+  void undo();
   // Memory private to the tasks recorded here, unless it is among the outputs.
   void add_temporary(const void* memory, std::int64_t bytes);
 
@@ -57,8 +64,9 @@ public:
   };
   Team team() const;
 
-  // Runs in a series, as `replay` does. False if a host call failed.
-  bool run(std::int64_t times);
+  // Runs in a series, as `replay` does. False if a host call failed, or if a single run that was
+  // all that is asked for, `is_alone`, was stopped.
+  bool run(std::int64_t times, bool is_alone);
 
   // Mean seconds of each task over `repeats` runs of the whole program; empty if a host call
   // failed.
@@ -78,11 +86,24 @@ private:
   void cut_into_stretches();
   void share_memory();
 
+  // A long run that is stopped is undone.
+  void find_state();
+  bool can_be_undone() const;
+  void keep_state();
+  void restore_state();
+  void forget();
+
   std::vector<Task> tasks_; // complete before steps point to its elements
   std::vector<Block> blocks_;
   std::vector<Temporary> temporaries_;
   MemoryPlan plan_;
   std::vector<Stretch> stretches_;
+  std::vector<std::span<std::byte>> state_;
+  std::vector<std::byte> kept_; // the state before a run
+  bool remembers_ = false;      // what the recorded step has overwritten so far
+  std::int64_t kept_bytes_ = 0;
+  std::unordered_set<const void*> known_; // temporaries, and what is kept
+  std::vector<std::pair<std::byte*, std::vector<std::byte>>> before_;
   Load load_;
   bool is_shared_ = false, calls_host_ = false, forgets_gradients_ = false;
   // Whether the present run stores gradients that only its own updates read: the last of a series.
@@ -107,7 +128,8 @@ struct Repeat {
   std::int64_t times;
 };
 // Runs the programs one after the other, each as often as its item states, and the whole list
-// `times` times, on as many threads as are fastest. False if a host call failed.
+// `times` times, on as many threads as are fastest. False if a host call failed, or if a single
+// long run was stopped and undone.
 bool replay(std::span<const Repeat> schedule, std::int64_t times = 1);
 
 // Runs kernels, and records them if this thread records. `scratch` is memory of the given size used

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
+#include <cstdlib>
+#include <thread>
 
-#include <omp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <strings.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "runtime/workers.h"
 
 namespace gyaku {
 
@@ -18,41 +21,28 @@ namespace {
 
 std::atomic<ThreadLimit> chosen_limit{ThreadLimit{0, false}}; // 0 threads: not chosen
 
-void relax() noexcept {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Idle threads of the runtime do not survive a fork, and the child would wait for them forever:
-// they are released before each fork and created again by the next region, in parent and child.
-void dismiss_threads() { omp_pause_resource_all(omp_pause_hard); }
-
 std::atomic_flag team_is_busy = ATOMIC_FLAG_INIT;
 
-// The owner of the team does not exist in the child.
-void release_team() { team_is_busy.clear(); }
-
+// The owner of the team does not exist in a forked child.
 void prepare_for_fork() noexcept {
-  static std::atomic_flag prepared = ATOMIC_FLAG_INIT;
-  if (!prepared.test_and_set()) pthread_atfork(dismiss_threads, nullptr, release_team);
+  static const int prepared = pthread_atfork(nullptr, nullptr, [] { team_is_busy.clear(); });
+  static_cast<void>(prepared);
 }
 
-// The CPUs of this process. With OMP_PROC_BIND the runtime binds the first thread to one of them.
-cpu_set_t process_cpus() noexcept {
+cpu_set_t affinity() noexcept {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
-  if (omp_get_proc_bind() != omp_proc_bind_false)
-    for (int place = 0; place < omp_get_num_places(); ++place) {
-      std::vector<int> ids(static_cast<std::size_t>(omp_get_place_num_procs(place)));
-      omp_get_place_proc_ids(place, ids.data());
-      for (const int id : ids) CPU_SET(static_cast<std::size_t>(id), &cpus);
-    }
-  if (CPU_COUNT(&cpus) == 0) sched_getaffinity(0, sizeof cpus, &cpus);
+  sched_getaffinity(0, sizeof cpus, &cpus);
   return cpus;
 }
+const cpu_set_t cpus_at_load = affinity();
+
+// With OMP_PROC_BIND, another library's OpenMP may bind the first thread to one CPU of the process.
+const bool may_be_bound = [] {
+  const char* bind = std::getenv("OMP_PROC_BIND");
+  return bind != nullptr && strcasecmp(bind, "false") != 0;
+}();
+cpu_set_t process_cpus() noexcept { return may_be_bound ? cpus_at_load : affinity(); }
 
 // What the machine grants, read again once a second: affinity and quota may change.
 class Grant {
@@ -99,36 +89,7 @@ private:
   int physical_ = 0;
 };
 
-Rounds team_rounds;            // of the active team
-std::atomic<int> members_done; // members other than the first that have finished
-
-// Moves to another CPU, if this thread may use one.
-void step_aside() noexcept {
-  cpu_set_t all;
-  if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
-  cpu_set_t others = all;
-  CPU_CLR(static_cast<std::size_t>(sched_getcpu()), &others);
-  if (sched_setaffinity(0, sizeof others, &others) == 0) sched_setaffinity(0, sizeof all, &all);
-}
-
-// The system may wake a member on the CPU of the first one, as virtual machines often do. There it
-// cannot begin, and the barrier of the runtime would spin for milliseconds.
-void leave(const Member& me) noexcept {
-  if (me.rank() > 0) {
-    members_done.fetch_add(1, std::memory_order_release);
-    return;
-  }
-  constexpr int spins = 1000, yields = 100;
-  for (int wait = 0; wait < spins + yields; ++wait) {
-    if (members_done.load(std::memory_order_acquire) + 1 >= me.size()) return;
-    if (wait < spins)
-      relax();
-    else if (wait == spins)
-      step_aside();
-    else
-      sched_yield();
-  }
-}
+Rounds team_rounds; // of the active team
 
 } // namespace
 
@@ -139,8 +100,8 @@ GrantedCores granted_cores() {
 
 ThreadLimit thread_limit() {
   const ThreadLimit chosen = chosen_limit.load(std::memory_order_relaxed);
-  if (chosen.exact) return chosen;
   const Grant& granted = Grant::recent();
+  if (chosen.exact) return {std::min(chosen.threads, most_by_order(granted.most())), true};
   return {chosen.threads == 0 ? granted.threads() : std::min(chosen.threads, granted.most()),
           false};
 }
@@ -172,12 +133,16 @@ void Rounds::finish(std::int64_t number, int slots) noexcept {
   current_.notify_all();
 }
 
-void Rounds::pause(std::int64_t number, int wait) noexcept {
+void Rounds::pause(std::int64_t number, int wait, Watch* watch) noexcept {
   // About a fifth of a millisecond: a member woken from sleep is so late that the next one to wait
   // would fall asleep as well, and so on. Where threads share cores, a spinning thread keeps
   // another from working.
   constexpr int spins = 20000, spins_if_crowded = 1000;
   if (wait < (is_crowded_ ? spins_if_crowded : spins)) return relax();
+  if (watch != nullptr) { // a sleep that ends by itself, in work that lasts much longer
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    return watch->look();
+  }
   // Every slot has been taken: sleep until the last one is done.
   current_.wait(static_cast<std::uint32_t>(number), std::memory_order_acquire);
 }
@@ -200,6 +165,23 @@ FlushSubnormals::FlushSubnormals() noexcept : saved_(0) {}
 FlushSubnormals::~FlushSubnormals() noexcept {}
 #endif
 
+namespace {
+
+struct Team {
+  int size;
+  TeamBody body;
+  void* context;
+};
+
+void work_in_team(int rank, void* given) noexcept {
+  const FlushSubnormals flush;
+  const Team& team = *static_cast<const Team*>(given);
+  Member me(rank, team.size, &team_rounds);
+  team.body(me, team.context);
+}
+
+} // namespace
+
 void run_team(int threads, TeamBody body, void* context) noexcept {
   const auto alone = [&] {
     const FlushSubnormals flush;
@@ -210,15 +192,12 @@ void run_team(int threads, TeamBody body, void* context) noexcept {
   // the same bits.
   if (threads < 2 || team_is_busy.test_and_set(std::memory_order_acquire)) return alone();
   prepare_for_fork();
-  team_rounds.reset(threads);
-  members_done.store(0, std::memory_order_relaxed);
-#pragma omp parallel num_threads(threads) default(none) shared(body, context, team_rounds)
-  {
-    const FlushSubnormals flush;
-    // The team granted may be smaller than requested.
-    Member me(omp_get_thread_num(), omp_get_num_threads(), &team_rounds);
-    body(me, context);
-    leave(me);
+  Team team{hire_workers(threads - 1, may_be_bound ? &cpus_at_load : nullptr) + 1, body, context};
+  if (team.size > 1) {
+    team_rounds.reset(team.size);
+    run_with_workers(team.size - 1, !team_rounds.is_crowded(), work_in_team, &team);
+  } else {
+    alone();
   }
   team_is_busy.clear(std::memory_order_release);
 }

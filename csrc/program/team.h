@@ -1,10 +1,11 @@
-// The team of threads: the only part of gyaku that uses OpenMP.
+// The team of threads.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
 #include "kernels/kernel.h"
+#include "program/watch.h"
 #include "runtime/cpu.h"
 
 namespace gyaku {
@@ -16,6 +17,8 @@ struct ThreadLimit {
 };
 ThreadLimit thread_limit();
 // 1 or more threads, at most those that the machine grants unless exactly; 0: the default.
+// An order is limited too: hundreds of threads on a few CPUs wait for each other most of the time.
+constexpr int most_by_order(int granted) { return granted < 4 ? 16 : 4 * granted; }
 void set_thread_limit(ThreadLimit limit);
 GrantedCores granted_cores(); // at present
 
@@ -36,8 +39,10 @@ public:
   static constexpr int max_slots = 1024;
 
   void reset(int slots) noexcept;
+  bool is_crowded() const noexcept { return is_crowded_; }
   // Does slots of round `number` until all of them are done, by this member or others.
-  template <class F> void work(std::int64_t number, int rank, int slots, F& slot) noexcept {
+  template <class F>
+  void work(std::int64_t number, int rank, int slots, F& slot, Watch* watch) noexcept {
     if (is_over(number)) return;
     if (rank < slots && take(rank, number)) {
       slot(rank);
@@ -50,7 +55,7 @@ public:
             slot(other);
             finish(number, slots);
           }
-      pause(number, wait);
+      pause(number, wait, watch);
     }
   }
 
@@ -65,7 +70,7 @@ private:
   }
   bool take(int slot, std::int64_t number) noexcept;
   void finish(std::int64_t number, int slots) noexcept;
-  void pause(std::int64_t number, int wait) noexcept;
+  void pause(std::int64_t number, int wait, Watch* watch) noexcept;
 
   struct alignas(64) Taken {
     std::atomic<std::int64_t> rounds; // before this one, the slot has been taken
@@ -84,13 +89,14 @@ public:
   int size() const noexcept { return size_; }
 
   // Joins the others in the next round: slot(i) for all i < slots, each once. Returns when all are
-  // done. Every member calls this equally often with the same number of slots, at most `size`.
-  template <class F> void round(int slots, F slot) noexcept {
+  // done. Every member calls this equally often with the same number of slots, at most `size`. The
+  // first member looks at the watch, if there is one, while it waits.
+  template <class F> void round(int slots, F slot, Watch* watch = nullptr) noexcept {
     if (size_ == 1) {
       for (int i = 0; i < slots; ++i) slot(i);
       return;
     }
-    rounds_->work(number_++, rank_, slots, slot);
+    rounds_->work(number_++, rank_, slots, slot, rank_ == 0 ? watch : nullptr);
   }
 
 private:

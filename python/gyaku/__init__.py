@@ -1,6 +1,6 @@
 """Neural networks trained on CPUs, fast: gyaku (逆伝播, back-propagation).
 
-Layers are written once, in Python; every heavy step runs in C++ kernels with SIMD and OpenMP, and
+Layers are written once, in Python; every heavy step runs in C++ kernels with SIMD and threads, and
 the same network can run on a plain NumPy reference.
 
 Examples

@@ -22,13 +22,71 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FileError", "check_writable", "is_web_page", "sweep", "write_atomically"]
+__all__ = ["FileError", "check_expansion", "check_writable", "is_web_page", "largest_content"]
+__all__ += ["sweep", "write_atomically"]
 
 _PREFIX = ".gyaku-"  # of temporary files
+
+LARGEST_EXPANSION = 100
+"""Bytes of memory that a byte of a compressed file may become."""
+
+UNSUSPICIOUS = 1 << 28
+"""Bytes of memory that a compressed file of any size may become, 256 MiB."""
 
 
 class FileError(ValueError):
     """Invalid file: truncated, inconsistent, or of another format."""
+
+
+def largest_content(size: int) -> int:
+    """Return how much memory the content of a compressed file may fill.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the file.
+
+    Returns
+    -------
+    int
+        Bytes of the content: 256 MiB, or 100 times the size if that is more.
+    """
+    return max(UNSUSPICIOUS, LARGEST_EXPANSION * size)
+
+
+def check_expansion(name: str, needed: int, size: int, remedy: str = "unpack it") -> None:
+    """Raise if a compressed file declares far more content than its size makes likely.
+
+    Parameters
+    ----------
+    name : str
+        The file, for the error.
+    needed : int
+        Bytes of memory for its content, as declared.
+    size : int
+        Bytes of the file.
+    remedy : str
+        A way to read it nevertheless, for the error.
+
+    Raises
+    ------
+    FileError
+        If it needs more than 256 MiB and more than 100 times its size.
+
+    Examples
+    --------
+    >>> check_expansion("x.npz", 10**6, 1000)
+    >>> check_expansion("x.npz", 10**9, 1000)
+    Traceback (most recent call last):
+    ...
+    gyaku.files.FileError: x.npz of 1000 bytes would fill 1000000000 bytes of memory, more than 100
+    times its size; if you trust it, unpack it first
+    """
+    if needed > largest_content(size):
+        raise FileError(
+            f"{name} of {size} bytes would fill {needed} bytes of memory, more than"
+            f" {LARGEST_EXPANSION} times its size; if you trust it, {remedy} first"
+        )
 
 
 def is_web_page(head: bytes) -> bool:

@@ -53,7 +53,8 @@ def set_num_threads(threads: int | None, *, exact: bool = False) -> None:
         those, with a warning.
     exact : bool
         Whether to use exactly this number, measured to be fastest or not, wherever there is work
-        for several threads; for benchmarks.
+        for several threads; for benchmarks. More than 4 for each CPU, or than 16 on fewer than 4
+        CPUs, are reduced to that, with a warning.
 
     Raises
     ------
@@ -84,9 +85,12 @@ def set_num_threads(threads: int | None, *, exact: bool = False) -> None:
     _core.set_num_threads(number, exact)
     used = _core.num_threads()
     if used < number:
+        more = (
+            "make sense here, where they wait for each other" if exact else "can run at once here"
+        )
+        hint = "" if exact else "; exact=True enforces the number"
         warnings.warn(
-            f"set_num_threads: {number} threads are more than can run at once here, {used} are"
-            " used; exact=True enforces the number",
+            f"set_num_threads: {number} threads are more than {more}, {used} are used{hint}",
             stacklevel=2,
         )
 

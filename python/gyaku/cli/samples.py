@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from gyaku.cli.table import TABLES
 from gyaku.data import read_digit, read_idx, read_image
 from gyaku.data.picture import PICTURES
-from gyaku.files import FileError
+from gyaku.files import FileError, check_expansion
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
+    from typing import IO, Any
+    from zipfile import ZipInfo
 
     from numpy.typing import NDArray
 
@@ -137,13 +138,42 @@ def numpy_arrays(path: Path) -> dict[str, NDArray[Any]]:
     import zlib
 
     try:
+        size = path.stat().st_size
         with path.open("rb") as stream:
-            loaded: Any = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"x": loaded}
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+            if stream.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):  # full or empty archives
+                return {"x": _array(stream, size)}
+            with ZipFile(stream) as archive:
+                members = archive.infolist()
+                check_expansion(str(path), sum(each.file_size for each in members), size)
+                return {
+                    each.filename.removesuffix(".npy"): _read(archive, each) for each in members
+                }
+    except FileError:
+        raise
+    except (ValueError, EOFError, KeyError, RuntimeError, BadZipFile, zlib.error):
         raise FileError(f"{path} is not a NumPy file, or a damaged one") from None
+
+
+def _read(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as content:
+        return _array(content, member.file_size)
+
+
+def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
+    """Read an array whose header agrees with the size of the stream, before memory is allocated."""
+    from numpy.lib import format as npy
+
+    stream.seek(0)
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("the version of structured arrays alone")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if stream.tell() + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError("the header promises another size")
+    stream.seek(0)
+    values: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    return values
 
 
 def _numpy_file(path: Path) -> NDArray[Any]:

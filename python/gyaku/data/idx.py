@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from gyaku.files import FileError, is_web_page
+from gyaku.files import FileError, check_expansion, is_web_page
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -44,8 +44,8 @@ def read_idx(
     Raises
     ------
     FileError
-        If the file is truncated, has an inconsistent size, or is not IDX; no memory is allocated
-        before the header is validated against the file size.
+        If the file is truncated, has an inconsistent size, or is not IDX, or if a gzipped one
+        declares more than 256 MiB and more than 100 times its size; no memory is allocated before.
     OSError
         If the file cannot be read.
 
@@ -145,6 +145,8 @@ def _read_values(stream: BufferedIOBase, name: str, size: int, expansion: int) -
             f"{name} is cut off or damaged: its header promises {text} {dtype.name} values,"
             f" which a file of {size} bytes cannot hold"
         )
+    if expansion > 1:
+        check_expansion(name, claimed, size)
     values = np.empty(shape, dtype)
     view = values.reshape(-1).view(np.uint8).data
     filled = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gyaku.files import FileError, is_web_page
+from gyaku.files import FileError, check_expansion, is_web_page, largest_content
 
 if TYPE_CHECKING:
     from typing import IO
@@ -35,7 +35,8 @@ def read_lines(
     Raises
     ------
     FileError
-        If the file is no UTF-8 text, with the line, or its gzip stream is invalid.
+        If the file is no UTF-8 text, with the line, or its gzip stream is invalid or holds more
+        than 256 MiB and more than 100 times the file.
     OSError
         If the file cannot be read.
 
@@ -67,11 +68,15 @@ def read_lines(
 
 def _unzipped(content: bytes, name: str) -> bytes:
     import gzip
+    import io
     import zlib
 
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            found = stream.read(largest_content(len(content)) + 1)
     except EOFError:
         raise FileError(f"{name} is truncated: its gzip stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise FileError(f"{name} is damaged: its gzip stream is invalid ({error})") from None
+    check_expansion(name, len(found), len(content))
+    return found

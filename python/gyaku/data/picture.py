@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.data.digit import found_digit
-from gyaku.files import FileError
+from gyaku.files import FileError, check_expansion
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +22,7 @@ __all__ = ["PICTURES", "open_picture", "read_digit"]
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 """Suffixes of pictures."""
 
+_PIXEL_BYTES = 32  # in memory, all intermediate pictures together
 _WIDE = {"I", "F", "I;16", "I;16B", "I;16L"}  # modes beyond 8 bits, of which Pillow keeps the low
 
 
@@ -41,7 +42,7 @@ def open_picture(path: str | os.PathLike[str]) -> Image:
     Raises
     ------
     FileError
-        If it cannot be read, or is damaged.
+        If it cannot be read, is damaged, or has too many pixels for its size.
     """
     from pathlib import Path
 
@@ -53,13 +54,15 @@ def open_picture(path: str | os.PathLike[str]) -> Image:
     try:
         with warnings.catch_warnings(), Image.open(path) as picture:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            needed = _PIXEL_BYTES * picture.width * picture.height
+            check_expansion(str(path), needed, path.stat().st_size, remedy="make it smaller")
             upright = ImageOps.exif_transpose(picture)
             kind = "L" if upright.mode in {"1", "L", "LA", *_WIDE} else "RGB"
             if upright.mode in _WIDE:
                 upright = Image.fromarray(_in_bytes(np.asarray(upright)))
             paper = Image.new("RGBA", upright.size, "white")
             return Image.alpha_composite(paper, upright.convert("RGBA")).convert(kind)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileError):
         raise
     except UnidentifiedImageError:
         raise FileError(f"{path} is not a picture that can be read") from None

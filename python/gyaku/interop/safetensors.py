@@ -26,7 +26,8 @@ _ITEM_SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "F16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
 }  # fmt: skip
-_LONGEST_HEADER = 100_000_000
+_FORMAT_LIMIT = 100_000_000  # of a header
+_LONGEST_HEADER = 10_000_000  # JSON becomes up to 27 times as many bytes of objects
 
 
 def write(
@@ -97,9 +98,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
 
     Notes
     -----
-    Valid files follow the description of the format exactly: a header of at most 100 MB without
-    duplicate keys; tensors whose sorted offsets tile the remainder of the file; sizes that agree
-    with shape and dtype. Memory is allocated only after validation.
+    Valid files follow the description of the format exactly: a header of at most 10 MB (of the
+    format's 100, which could fill 2.7 GB of memory) without duplicate keys; tensors whose sorted
+    offsets tile the remainder of the file; sizes that agree with shape and dtype. Memory is
+    allocated only after validation.
 
     Examples
     --------
@@ -148,11 +150,15 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
     if len(start) < 8:
         raise _refusal(name, f"it has only {size} bytes")
     length = int.from_bytes(start[:8], "little")
-    if start[8:9] not in (b"{", b"") or length > _LONGEST_HEADER or length < 2:
+    if start[8:9] not in (b"{", b"") or length > _FORMAT_LIMIT or length < 2:
         raise _refusal(name, "it does not begin with a safetensors header")
     if 8 + length > size:
         raise FileError(
             f"{name} is cut off: its header alone has {length} bytes, the file has {size}"
+        )
+    if length > _LONGEST_HEADER:
+        raise FileError(
+            f"{name} has a header of {length} bytes, at most {_LONGEST_HEADER} are read"
         )
     stream.seek(8)
     try:

@@ -48,7 +48,7 @@ class Architecture:
     """Descriptions of parts; a shared part is described once and then referred to."""
 
     def __init__(self) -> None:
-        self.parts: list[Block] = []
+        self._numbers: dict[int, int] = {}
 
     def described(self, part: Block) -> dict[str, Any]:
         """Return the description of a part.
@@ -68,10 +68,9 @@ class Architecture:
         TypeError
             If one of its arguments cannot be written to a file.
         """
-        for number, other in enumerate(self.parts):
-            if other is part:
-                return {"again": number}
-        self.parts.append(part)
+        number = self._numbers.setdefault(id(part), count := len(self._numbers))
+        if number < count:
+            return {"again": number}
         if isinstance(part, Configured):
             frozen = {} if getattr(part, "trainable", True) else {"trainable": False}
             return described(part) | {"name": part.name} | frozen

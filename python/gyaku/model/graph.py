@@ -180,16 +180,16 @@ class Graph(Strict, Block):
         plan : Plan
             The layers, not built yet.
         nested : list of (Graph, tuple of int)
-            The models that are parts, and their input values.
+            The models that are parts, each once, and the input values of their last calls.
         """
         applications: list[Application] = []
-        nested: list[tuple[Graph, tuple[int, ...]]] = []
+        nested: dict[int, tuple[Graph, tuple[int, ...]]] = {}
         count = len(self.wiring.inputs)
 
         def within(path: str) -> Callable[..., tuple[int, ...]]:
             def apply(part: Any, values: tuple[int, ...]) -> tuple[int, ...]:
                 if isinstance(part, Graph):
-                    nested.append((part, values))
+                    nested[id(part)] = part, values
                     return part._route(within(f"{path}{part.name}."), values)
                 output = applications[-1].outputs.stop if applications else count
                 applications.append(Application(part, path + part.name, values, output))
@@ -198,7 +198,7 @@ class Graph(Strict, Block):
             return apply
 
         outputs = self._route(within(""), tuple(range(count)))
-        return Plan(count, applications, outputs), nested
+        return Plan(count, applications, outputs), [*nested.values()]
 
     def build(
         self,
@@ -310,12 +310,13 @@ class Graph(Strict, Block):
 
     def _take(self, plan: Plan, nested: Sequence[Graph]) -> None:
         """Raise if layers belong to other models; keep the weights of models that become parts."""
+        owners = {id(self), *map(id, nested)}
         nested_layers = {id(layer) for part in nested if part.built for layer in part.plan.layers}
         for layer in plan.layers:
             owner = layer.model() if layer.model else None
             if owner is self:
                 continue
-            if owner is not None and all(owner is not part for part in nested):
+            if owner is not None and id(owner) not in owners:
                 raise ValueError(f"{layer} belongs to another model already, make a new layer")
             if id(layer) in nested_layers and layer.stored is None:
                 layer.stored = {**layer.params, **layer.buffers}
@@ -340,13 +341,15 @@ class Graph(Strict, Block):
         if tensors is None:
             raise TypeError(f"load: gyaku.load({input_shape!r}) reads a model from a file")
         plan, _ = self.planned()
+        stored: dict[str, dict[str, NDArray[Any]]] = {path: {} for path in plan.paths.values()}
+        deepest = max(path.count(".") for path in stored) + 1
+        for name, tensor in tensors.items():
+            words = name.split(".", deepest)
+            for count in range(1, len(words)):
+                if (path := ".".join(words[:count])) in stored:
+                    stored[path][".".join(words[count:])] = tensor
         for layer in plan.layers:
-            path = plan.paths[id(layer)] + "."
-            layer.stored = {
-                name.removeprefix(path): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(path)
-            }
+            layer.stored = stored[plan.paths[id(layer)]]
         self.build(input_shape)
 
     def _shapes(self, given: object) -> tuple[Shape, ...]:

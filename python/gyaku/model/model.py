@@ -20,7 +20,7 @@ from gyaku.model.graph import Graph
 from gyaku.model.wiring import wired
 from gyaku.names import unknown
 from gyaku.symbolic import Tensor, label
-from gyaku.train.conversion import indices, scaled
+from gyaku.train.conversion import indices, real, scaled, to_dtype
 from gyaku.train.verb import Late, alone, verb
 
 if TYPE_CHECKING:
@@ -220,8 +220,11 @@ class Model(Graph):
 
         Raises
         ------
+        TypeError
+            If the inputs are no real numbers.
         ValueError
-            If the samples do not have the shape that the model expects.
+            If the samples do not have the shape that the model expects, or a number is beyond the
+            model's dtype. NaN and infinities pass.
         """
         given = each_of("forward", "x", x, self.wiring.inputs)
         batches = [self._batch_of(each, place) for place, each in enumerate(given)]
@@ -242,15 +245,18 @@ class Model(Graph):
         """Return an input at its value, in the dtype of the layers behind it."""
         if kind := self.input_dtypes[place]:
             name = self._named("x", place)
-            found = indices("forward", name, np.asarray(x), kind)
+            found = indices("forward", name, real("forward", name, x), kind)
             self.check_indices("forward", name, place, found)
             return found
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:
             return x
-        batch = np.asarray(x)
+        name = self._named("x", place)
+        batch = real("forward", name, x)
+        if not batch.ndim:
+            raise ValueError(f"forward: {name} must have a sample axis, got the number {batch}")
         if self.scales_bytes and batch.dtype == np.uint8:
             batch = scaled(batch, self.dtype)
-        return np.require(batch, self.dtype, ["C", "A"])
+        return to_dtype("forward", name, batch, self.dtype)
 
     def _check_batches(self, batches: Sequence[NDArray[Any]]) -> None:
         from gyaku.train.samples import is_misfit, misfit
@@ -286,6 +292,15 @@ class Model(Graph):
         -------
         ndarray or tuple of ndarray or None
             Gradient with respect to the inputs, if asked for; None for inputs that are indices.
+
+        Raises
+        ------
+        RuntimeError
+            Without a `forward` before it.
+        TypeError
+            If `dy` does not hold real numbers.
+        ValueError
+            If it has another shape than the outputs, or a number beyond the model's dtype.
         """
         if self._batch is None:
             raise RuntimeError(
@@ -297,12 +312,12 @@ class Model(Graph):
         for each, known in zip(
             each_of("backward", "dy", dy, self.output_names), shapes, strict=True
         ):
-            given, shape = np.asarray(each), (samples, *known)
+            given, shape = real("backward", "dy", each), (samples, *known)
             if given.shape != shape:
                 raise ValueError(
                     f"backward: dy has shape {given.shape}, the outputs of forward have {shape}"
                 )
-            gradients.append(np.require(given, self.dtype, ["C", "A"]))
+            gradients.append(to_dtype("backward", "dy", given, self.dtype))
         found = self.plan.backward(gradients, input_gradient)
         if not input_gradient:
             return None

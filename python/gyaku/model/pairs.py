@@ -7,6 +7,7 @@ activation may be an argument of the convolution or a layer between the two.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gyaku.layers.activation import ACTIVATIONS, Activation
@@ -88,11 +89,11 @@ def paired(applications: Sequence[Application], outputs: Sequence[int]) -> list[
         members.
     """
     made = {use.output: use for use in applications}
-    used = [*outputs, *(value for use in applications for value in use.inputs)]
+    used = Counter([*outputs, *(value for use in applications for value in use.inputs)])
 
     def before(use: Application) -> Application | None:
         """Return the application whose output has no other use."""
-        return made.get(use.source) if used.count(use.source) == 1 else None
+        return made.get(use.source) if used[use.source] == 1 else None
 
     pairs: dict[int, Pair] = {}
     inside: set[int] = set()

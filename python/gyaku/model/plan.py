@@ -63,8 +63,12 @@ class Plan:
         self.applications = applications
         self.outputs = outputs
         self.uses: dict[int, list[Application]] = {}
+        self._readers: dict[int, list[Application]] = {}  # of each value
+        self._maker = {each.output: each.layer for each in applications}.get
         for each in applications:
             self.uses.setdefault(id(each.layer), []).append(each)
+            for value in {*each.inputs}:
+                self._readers.setdefault(value, []).append(each)
         self.layers = [uses[0].layer for uses in self.uses.values()]
         self.shapes: dict[int, Shape] = {}
         self.output_lengths: list[NDArray[np.int64] | None] = []
@@ -150,7 +154,7 @@ class Plan:
         list of Layer
             The layers.
         """
-        return [use.layer for use in self.applications if value in use.inputs]
+        return [use.layer for use in self._readers.get(value, ())]
 
     def meets_weights(self, value: int) -> bool:
         """Return whether a value is multiplied by weights without rescaling.
@@ -165,16 +169,15 @@ class Plan:
         bool
             False if it goes through a normalisation, a `Rescaling` or a user's layer first.
         """
-        return any(
-            isinstance(use.layer, Weighted)
-            or (
-                use.layer.native
-                and not (use.instance.params or isinstance(use.layer, Rescaling))
-                and self.meets_weights(use.output)
-            )
-            for use in self.applications
-            if value in use.inputs
-        )
+        reached = {value}
+        for use in self.applications:
+            is_reached = not reached.isdisjoint(use.inputs)
+            if is_reached and isinstance(use.layer, Weighted):
+                return True
+            rescales = use.instance.params or isinstance(use.layer, Rescaling)
+            if is_reached and use.layer.native and not rescales:
+                reached.add(use.output)
+        return False
 
     def is_rescaled(self, value: int) -> bool:
         """Return whether a value is the output of a `Rescaling`.
@@ -189,31 +192,18 @@ class Plan:
         bool
             Whether it is.
         """
-        return any(
-            use.output == value and isinstance(use.layer, Rescaling) for use in self.applications
-        )
+        return isinstance(self._maker(value), Rescaling)
 
-    def activation_after(self, value: int) -> str:
-        """Return the next activation behind a value.
-
-        Parameters
-        ----------
-        value : int
-            Index of the value.
-
-        Returns
-        -------
-        str
-            Its name, if it is the same for all uses of the value, otherwise "".
-        """
-        found = {""} if value in self.outputs else set()
-        for use in self.applications:
-            if value in use.inputs:
-                passes = use.layer.passes_sums
-                found.add(
-                    self.activation_after(use.output) if passes else getattr(use.layer, "op", "")
-                )
-        return found.pop() if len(found) == 1 else ""
+    def _next_activations(self) -> dict[int, str]:
+        """Return the activation behind each value, if it is the same for all uses, else ""."""
+        outputs, found = set(self.outputs), dict[int, str]()
+        for use in reversed(self.applications):  # those behind come first
+            names = {
+                found[each.output] if each.layer.passes_sums else getattr(each.layer, "op", "")
+                for each in self._readers.get(use.output, ())
+            } | ({""} if use.output in outputs else set())
+            found[use.output] = names.pop() if len(names) == 1 else ""
+        return found
 
     @property
     def input_shapes(self) -> tuple[Shape, ...]:
@@ -274,9 +264,8 @@ class Plan:
         return tuple(self._operation(value) for value in self.outputs)
 
     def _operation(self, value: int) -> str:
-        last: Any = next((use.layer for use in self.applications if use.output == value), None)
-        last = getattr(last, "applied", None) or last
-        return getattr(last, "op", "")
+        last: Any = self._maker(value)
+        return getattr(getattr(last, "applied", None) or last, "op", "")
 
     @property
     def trains(self) -> bool:
@@ -330,9 +319,8 @@ class Plan:
             parts = [part for use in self.applications for part in _parts(use.instance)]
             known = self.stateful is None and all(part.native and part._builtin for part in parts)
             self._settings = [_reader(part) for part in parts] if known else []
-        if not self._settings:
-            return None
-        return [*chain.from_iterable([read(values) for read, values in self._settings])]
+        found = [read(values) for read, values in self._settings]
+        return [*chain.from_iterable(found)] if found else None
 
     @property
     def least_batch(self) -> tuple[int, Layer]:
@@ -383,17 +371,20 @@ class Plan:
             Whether the layers themselves are built already.
         """
         self.shapes = known = dict(enumerate(shapes))
+        activations = self._next_activations()
+        streams = sum(layer.draws for layer in self.layers)
+        counts = dict.fromkeys(self.uses, 0)  # of the uses so far
         for use in self.applications:
             given = tuple(known[value] for value in use.inputs)
             several = len(self.uses[id(use.layer)]) > 1
-            if not clones_only and use is self.uses[id(use.layer)][0]:
-                use.layer.activation_after = self.activation_after(use.output)
+            if not clones_only and not counts[id(use.layer)]:
+                use.layer.activation_after = activations[use.output]
                 _build(use.layer, given)
             if several or clones_only:
                 use.bind(clone(use.layer))
-                streams = sum(layer.draws for layer in self.layers)
-                use.instance.stream += streams * self.uses[id(use.layer)].index(use)
+                use.instance.stream += streams * counts[id(use.layer)]
                 _build(use.instance, given)
+            counts[id(use.layer)] += 1
             known.update(zip(use.outputs, use.instance.output_shapes, strict=True))
         self._find_sequences()
 

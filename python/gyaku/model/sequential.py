@@ -120,6 +120,7 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
     parts = tuple(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
     if not parts:
         raise ValueError(f"{owner}: needs at least one layer")
+    earlier: set[int] = set()
     for position, part in enumerate(parts, 1):
         if isinstance(part, type) and issubclass(part, Block):
             raise TypeError(
@@ -129,8 +130,9 @@ def checked_parts(owner: str, given: tuple[Any, ...]) -> tuple[Block, ...]:
             raise TypeError(
                 f"{owner}: layer {position} must be a Layer, got {part!r}{_instead(part)}"
             )
-        if any(part is other for other in parts[: position - 1]):
+        if id(part) in earlier:
             raise ValueError(f"{owner}: layer {position}, {constructed(part)}, occurs twice")
+        earlier.add(id(part))
         takes, gives = part.arity
         if takes not in (1, None) or gives != 1:
             raise ValueError(

@@ -20,7 +20,7 @@ from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.wrapper import TimeDistributed
 from gyaku.symbolic import label
 from gyaku.train.capture import Step
-from gyaku.train.conversion import indices, real
+from gyaku.train.conversion import indices, real, to_dtype
 
 if TYPE_CHECKING:
     from typing import Any
@@ -105,7 +105,7 @@ class Stream:
             If x has another shape, or an index is out of range.
         """
         given = self._given
-        step = x if isinstance(x, np.ndarray) else np.asarray(x)
+        step = x if type(x) is np.ndarray else real("stream", "x", x)
         if step.shape != given.shape:
             raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
         given[...] = step if step.dtype is self._x.dtype and not self._indices else self._read(step)
@@ -123,7 +123,7 @@ class Stream:
             ids = indices("stream", "x", np.atleast_1d(step), self._indices)
             self._model.check_indices("stream", "x", 0, ids)
             return ids.reshape(step.shape)
-        return real("stream", "x", step)
+        return to_dtype("stream", "x", step, self._x.dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the model and the states, with which a copy goes on by itself."""

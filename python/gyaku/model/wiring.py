@@ -8,7 +8,7 @@ from gyaku.names import snake_case
 from gyaku.symbolic import Block, Node, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 __all__ = ["Wiring", "chain", "name_parts", "stem_of", "wired"]
@@ -67,13 +67,42 @@ class Wiring:
         names = list(self.inputs)
         for part, _ in self.calls:
             names += [parts[part].name] * parts[part].arity[1]
-        found: list[str] = []
-        for value in self.outputs:
-            count = 1
-            while (name := names[value] if count == 1 else f"{names[value]}_{count}") in found:
-                count += 1
-            found.append(name)
-        return tuple(found)
+        numbered = Numbered()
+        return tuple([numbered.name(names[value]) for value in self.outputs])
+
+
+class Numbered:
+    """Distinct names: "dense", "dense_2", "dense_3" and so on.
+
+    Parameters
+    ----------
+    taken : iterable of str
+        Names that are taken already.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._counts: dict[str, int] = {}  # of the last name of each stem
+
+    def name(self, stem: str) -> str:
+        """Return the next free name of a stem, which is taken then.
+
+        Parameters
+        ----------
+        stem : str
+            The name without a number.
+
+        Returns
+        -------
+        str
+            The name.
+        """
+        count = self._counts.get(stem, 0) + 1
+        while (name := stem if count == 1 else f"{stem}_{count}") in self._taken:
+            count += 1
+        self._counts[stem] = count
+        self._taken.add(name)
+        return name
 
 
 def chain(count: int) -> Wiring:
@@ -136,12 +165,13 @@ def wired(
         return known[id(tensor)]
 
     parts: list[Block] = []
+    indices: dict[int, int] = {}
     listed = []
     count = len(starts)
     for node in calls:
-        if all(node.part is not part for part in parts):
+        index = indices.setdefault(id(node.part), len(parts))
+        if index == len(parts):
             parts.append(node.part)
-        index = next(i for i, part in enumerate(parts) if part is node.part)
         listed.append((index, [number_of(tensor) for tensor in node.inputs]))
         for position in range(node.part.arity[1]):
             numbers[id(node), position] = count
@@ -208,13 +238,10 @@ def name_parts(owner: str, parts: Sequence[Block]) -> None:
     taken = {part.name for part in parts if part.name}
     if len(taken) < sum(bool(part.name) for part in parts):
         raise ValueError(f"{owner}: two layers have the same name")
+    numbered = Numbered(taken)
     for part in parts:
         if not part.name:
-            stem, count = stem_of(part), 1
-            while (name := stem if count == 1 else f"{stem}_{count}") in taken:
-                count += 1
-            part.name = name
-            taken.add(name)
+            part.name = numbered.name(stem_of(part))
 
 
 def stem_of(part: Block) -> str:

@@ -29,7 +29,7 @@ def sgd(
 ) -> NDArray[Any]:
     """Return p' = p - η (g + λ p)."""
     rate = float(clock[1])
-    return params - rate * (grads + weight_decay * params)
+    return params - rate * _decayed(grads, params, weight_decay)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -45,7 +45,7 @@ def momentum(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return v' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead."""
     rate = float(clock[1])
-    change = rate * (grads + weight_decay * params)
+    change = rate * _decayed(grads, params, weight_decay)
     velocity = momentum * velocity - change
     return params + (momentum * velocity - change if nesterov else velocity), velocity
 
@@ -66,7 +66,7 @@ def adam(
     """Return p' = p - η m̂ / (√v̂ + ε), with m̂ = m' / (1 - β₁ᵗ) and v̂ = v' / (1 - β₂ᵗ)."""
     # m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g².
     _, rate, power1, power2 = (float(number) for number in clock)
-    grads = grads + weight_decay * params
+    grads = _decayed(grads, params, weight_decay)
     m = beta1 * m + (1 - beta1) * grads
     v = beta2 * v + (1 - beta2) * grads * grads
     m_hat, v_hat = m / (1 - power1), v / (1 - power2)
@@ -102,7 +102,7 @@ def adagrad(
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return h' = h + g², p' = p - η g / (√h' + ε)."""
-    grads = grads + weight_decay * params
+    grads = _decayed(grads, params, weight_decay)
     h = h + grads * grads
     return params - float(clock[1]) * grads / (np.sqrt(h) + epsilon), h
 
@@ -119,7 +119,7 @@ def rmsprop(
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return h' = ρ h + (1 - ρ) g², p' = p - η g / (√h' + ε)."""
-    grads = grads + weight_decay * params
+    grads = _decayed(grads, params, weight_decay)
     h = rho * h + (1 - rho) * grads * grads
     return params - float(clock[1]) * grads / (np.sqrt(h) + epsilon), h
 
@@ -137,8 +137,13 @@ def adadelta(
     weight_decay: float = 0.0,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return h' = ρ h + (1 - ρ) g², d = g √(e + ε) / √(h' + ε), e' = ρ e + (1 - ρ) d², p - η d."""
-    grads = grads + weight_decay * params
+    grads = _decayed(grads, params, weight_decay)
     h = rho * h + (1 - rho) * grads * grads
     change = np.sqrt(e + epsilon) / np.sqrt(h + epsilon) * grads
     e = rho * e + (1 - rho) * change * change
     return params - float(clock[1]) * change, h, e
+
+
+def _decayed(grads: NDArray[Any], params: NDArray[Any], weight_decay: float) -> NDArray[Any]:
+    # Without decay, an infinite parameter does not change its gradient: zero times infinity is NaN.
+    return grads + weight_decay * params if weight_decay else grads

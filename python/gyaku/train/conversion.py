@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.backend import _core
 from gyaku.checks import is_masked
 from gyaku.train.frames import from_frame
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["floating", "indices", "real", "scaled"]
+__all__ = ["beyond", "floating", "indices", "real", "scaled", "to_dtype"]
 
 
 def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[Any]:
@@ -139,7 +140,66 @@ def floating(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """
     if array.dtype.char in "fd" and array.dtype.isnative:
         return array
-    return array.astype(dtype)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def to_dtype(owner: str, name: str, given: object, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return real numbers in the dtype of a model; NaN and infinities stay.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    given : array_like
+        The numbers.
+    dtype : numpy.dtype
+        Dtype of the model.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous, the same array if possible.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If a finite number is beyond the range of the dtype.
+    """
+    array = real(owner, name, given)
+    with np.errstate(over="ignore"):
+        found = np.require(array, dtype, ["C", "A"])
+    if found is not array and array.dtype.kind == "f" and not _core.is_finite(found):
+        places = np.argwhere(np.isinf(found) & np.isfinite(array))
+        if len(places):
+            row = f" in row {places[0][0]}" if array.ndim else ""
+            raise ValueError(f"{owner}: {name}{beyond(array[tuple(places[0])], dtype, row)}")
+    return found
+
+
+def beyond(value: object, dtype: np.dtype[Any], where: str) -> str:
+    """Return the end of a sentence about a number that a dtype does not hold.
+
+    Parameters
+    ----------
+    value : object
+        The number.
+    dtype : numpy.dtype
+        The dtype.
+    where : str
+        Its place, such as " in row 3".
+
+    Returns
+    -------
+    str
+        The end.
+    """
+    return (
+        f" holds {value}{where}, beyond the range of {dtype}; scale it down, or give the model"
+        " dtype='float64'"
+    )
 
 
 def scaled(array: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,8 +1,13 @@
-"""Deferred Ctrl-C and signals: the training ends, or saves, after the present step."""
+"""Deferred Ctrl-C and signals: the training ends, or saves, after the present step.
+
+A long step is undone at Ctrl-C, instead of finished.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from gyaku.backend import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +35,15 @@ class Interrupt:
         Whether Ctrl-C was pressed.
     insisted : bool
         Whether it was pressed again.
+    undoes : bool
+        Whether a long native step may be undone; False if it is only a part of a step.
     """
 
-    __slots__ = ("_previous", "insisted", "requested")
+    __slots__ = ("_previous", "insisted", "requested", "undoes")
 
     def __init__(self) -> None:
         self.requested = self.insisted = False
+        self.undoes = False
         self._previous: object = None
 
     def __enter__(self) -> Self:
@@ -55,6 +63,7 @@ class Interrupt:
         """Restore the handler."""
         import signal
 
+        _core.stop_work(False)
         if self._previous is not None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -63,6 +72,8 @@ class Interrupt:
             self.insisted = True
             raise KeyboardInterrupt
         self.requested = True
+        if self.undoes:
+            _core.stop_work(True)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was pressed.

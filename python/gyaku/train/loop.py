@@ -68,6 +68,7 @@ def run(
     loop = Loop(training, validation, validation_freq, callbacks, max_time)
     with Signals(callbacks.signals) as signals, Interrupt() as interrupt:
         loop.signals, loop.interrupt = signals, interrupt
+        interrupt.undoes = not training.optimizer.acts_between
         loop.progress = progress()
         try:
             loop.run(resumption)

@@ -9,7 +9,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.backend import _core
 from gyaku.checks import first_element
-from gyaku.train.conversion import floating, indices, real
+from gyaku.train.conversion import beyond, floating, indices, real
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -298,11 +298,12 @@ def inputs(
 
 def _at_value(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an array in the form of `gather`: bytes unchanged, everything else as floats."""
+    given = array
     if array.dtype != np.uint8:
         array = floating(array, dtype)
     if not array.flags.carray:  # a cheaper test than `require`
         array = np.require(array, requirements=["C", "A"])
-    check_finite(owner, name, array)
+    check_finite(owner, name, array, given, dtype)
     return array
 
 
@@ -463,8 +464,10 @@ def _is_by_step(targets: NDArray[Any], x: NDArray[Any]) -> bool:
     return x.ndim == 3 and targets.ndim in (2, 3) and targets.shape[1] == x.shape[1]
 
 
-def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
-    """Raise if a value is NaN or infinite, with the row of the first.
+def check_finite(
+    owner: str, name: str, array: NDArray[Any], given: NDArray[Any], dtype: np.dtype[Any]
+) -> None:
+    """Raise if a value is NaN, infinite or beyond the model's dtype, with the row of the first.
 
     Parameters
     ----------
@@ -472,23 +475,30 @@ def check_finite(owner: str, name: str, array: NDArray[Any]) -> None:
         Function and argument, for the error.
     array : ndarray
         C-contiguous data, (samples, ...).
+    given : ndarray
+        The same data before they were converted.
+    dtype : numpy.dtype
+        The model's dtype.
 
     Raises
     ------
     ValueError
-        If a value is not finite.
+        If a value is not finite in the model's dtype.
     """
-    if array.dtype.kind != "f" or _core.is_finite(array):
+    is_fine = _core.fits_float32 if dtype == np.float32 else _core.is_finite
+    if array.dtype.kind != "f" or is_fine(array):
         return
     flat = array.reshape(-1)
     for start in range(0, len(flat), _CHUNK):
-        bad = np.flatnonzero(~np.isfinite(flat[start : start + _CHUNK]))
+        with np.errstate(over="ignore"):
+            bad = np.flatnonzero(~np.isfinite(flat[start : start + _CHUNK].astype(dtype)))
         if len(bad):
             position = start + int(bad[0])
             row = position // (array.size // len(array))
-            raise ValueError(
-                f"{owner}: {name} must be finite, but row {row} holds {flat[position]}"
-            )
+            value = given[np.unravel_index(position, given.shape)]
+            if np.isfinite(value):
+                raise ValueError(f"{owner}: {name}{beyond(value, dtype, f' in row {row}')}")
+            raise ValueError(f"{owner}: {name} must be finite, but row {row} holds {value}")
 
 
 def _labels(

@@ -95,7 +95,7 @@ def _checked(
             f"{owner}: {name} must have the shape {wanted}, a weight for each sample"
             f"{' or position' * (len(positions) > 1)}, got shape {weights.shape}"
         )
-    check_finite(owner, name, weights)
+    check_finite(owner, name, weights, weights, weights.dtype)
     if weights.min() < 0:
         row = int(np.argwhere(weights < 0)[0, 0])
         raise ValueError(
