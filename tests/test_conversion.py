@@ -121,19 +121,25 @@ def words() -> Any:
         (
             (row for row in X),
             (
-                "fit: x must be an array of samples, got a generator, which yields them one by one;"
-                " np.array(list(x)) collects them"
+                "fit: x is a generator, whose batches hold their own y; leave y out, or give"
+                " np.array(list(x)) if it yields single samples"
             ),
         ),
         (
             map(list, X),
             (
-                "fit: x must be an array of samples, got a map, which yields them one by one;"
-                " np.array(list(x)) collects them"
+                "fit: x is a map, whose batches hold their own y; leave y out, or give"
+                " np.array(list(x)) if it yields single samples"
             ),
         ),
         ({1, 2}, "fit: x must be an array of samples, got a set, which has no order; a list has"),
-        (Loader(), "fit: x must be an array of samples, got Loader"),
+        (
+            Loader(),
+            (
+                "fit: x is a Loader, whose batches hold their own y; leave y out, or give"
+                " np.array(list(x)) if it yields single samples"
+            ),
+        ),
         (X.astype(complex), "fit: x must hold real numbers, got dtype complex128"),
     ],
     ids=[

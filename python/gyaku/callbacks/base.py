@@ -36,7 +36,7 @@ class Callback(Configured):
         Names of the signals that `on_signal` handles.
     samples : Samples
         Its samples: ``samples.x`` and ``samples.y`` are the arrays of all inputs and outputs, and
-        ``samples.rows`` those to train on, None for all.
+        ``samples.rows`` those to train on, None for all. None if the data are not in memory.
 
     Notes
     -----

@@ -50,7 +50,7 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
     rate = optimizer.learning_rate
     place = {
         "optimizer": type(optimizer).__name__,
-        "samples": training.samples.count,
+        "samples": training.data_count,
         "batch_size": training.batch_size,
         "seed": training.seed,
         "shuffle": training.shuffle,

@@ -12,10 +12,13 @@ from gyaku.checks import truth, whole
 from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
+from gyaku.train.check import Check
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Meters, Pace
-from gyaku.train.samples import gather, gather_lengths
+from gyaku.train.samples import Samples, gather, gather_lengths
+from gyaku.train.source import check_arguments, source_of
+from gyaku.train.stream import Stream
 from gyaku.train.verb import verb
 from gyaku.train.weights import gather_weights, weighted
 
@@ -26,17 +29,17 @@ if TYPE_CHECKING:
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.train.criterion import Criterion
-    from gyaku.train.samples import Samples
+    from gyaku.train.source import Source
     from gyaku.train.trainee import Trainee
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "StreamedEvaluation", "evaluate", "evaluation_of"]
 
 
 @verb
 def evaluate(
     self: Trainee,
     x: object,
-    y: object,
+    y: object = None,
     *,
     lengths: object = None,
     sample_weight: object = None,
@@ -50,7 +53,8 @@ def evaluate(
     Parameters
     ----------
     x, y, lengths : array_like
-        Inputs, targets and lengths of padded sequences, as in `fit`.
+        Inputs, targets and lengths of padded sequences, as in `fit`; or arrays on disk, or an
+        iterable of batches alone.
     sample_weight : array_like, optional
         Weights of the samples, as in `fit`.
     loss : str or Loss or callable, optional
@@ -78,6 +82,16 @@ def evaluate(
     size = whole("evaluate", "batch_size", batch_size)
     by_length = truth("evaluate", "by_length", by_length)
     criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
+    source = source_of("evaluate", self, x, y, lengths)
+    if source is not None:
+        check_arguments(
+            "evaluate",
+            source,
+            by_length=by_length,
+            batch_size=batch_size != 512,
+            sample_weight=sample_weight is not None,
+        )
+        x, y, lengths, sample_weight = source.first(size)
     given = checked_inputs("evaluate", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("evaluate", self, passes, lengths, given)
@@ -85,8 +99,43 @@ def evaluate(
     samples = weighted("evaluate", samples, sample_weight, self.output_names, passes, criterion)
     advise("evaluate", of_new_inputs(self, passes, samples.x))
     sorting = ByLength("evaluate", passes, samples) if by_length else None
+    if source is not None:
+        source.prepare(Check(self, passes, criterion), samples)
     self.adopt(passes)
-    return Evaluation(self, samples, criterion, size, sorting).run()
+    return evaluation_of(self, source or samples, criterion, size, sorting).run()
+
+
+def evaluation_of(
+    model: Trainee,
+    data: Samples | Source,
+    criterion: Criterion,
+    batch_size: int,
+    by_length: ByLength | None = None,
+) -> Evaluation:
+    """Return the steps of an evaluation.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    data : Samples or Batches or OnDisk
+        The data.
+    criterion : Criterion
+        Losses and metrics.
+    batch_size : int
+        Samples per step, of arrays.
+    by_length : ByLength or None
+        Batches of sequences of similar lengths, if there are to be any.
+
+    Returns
+    -------
+    Evaluation
+        The steps.
+    """
+    if isinstance(data, Samples):
+        return Evaluation(model, data, criterion, batch_size, by_length)
+    data.begin(batch_size)
+    return StreamedEvaluation(model, data, criterion)
 
 
 class Evaluation:
@@ -163,4 +212,63 @@ class Evaluation:
                 left -= steps
                 between()
         found = self.meters.values(slice(0, 1), self.samples.count)
+        return {name: float(value[0]) for name, value in found.items()}
+
+
+class StreamedEvaluation(Evaluation):
+    """Steps of an evaluation on data that are not in memory, for any number of runs.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    source : Batches or OnDisk
+        The data.
+    criterion : Criterion
+        Losses and metrics.
+    """
+
+    def __init__(self, model: Trainee, source: Source, criterion: Criterion) -> None:
+        self.model, self.source, self.criterion = model, source, criterion
+        self.timed = ()
+        self.cursor = memory.zeros((1,), np.int64)
+        self.meters = Meters(criterion, 1)
+        self.steps = Steps(self._measure)
+        self._stream, self._runs = Stream(source), 0
+
+    def _measure(self, size: int, slab: int) -> None:
+        super()._measure(size, 0)
+
+    def run(self, between: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Measure all samples.
+
+        Parameters
+        ----------
+        between : callable
+            Function to call between batches and while there is none; an exception ends the
+            evaluation.
+
+        Returns
+        -------
+        dict of str to float
+            Loss and metrics.
+        """
+        self.meters.clear()
+        seen, stream = 0, self._stream
+        try:
+            while True:
+                if stream.ready(self._runs):
+                    assert stream.portion is not None
+                    portion, self.cursor[0] = stream.portion, stream.place
+                    self.samples, self.order = portion.slab.samples, portion.slab.order
+                    repeat([(self.steps.of(portion.size, portion.slab.number), portion.batches)])
+                    stream.used = portion.batches
+                    seen += portion.size * portion.batches
+                elif stream.ended:
+                    break
+                between()
+        finally:
+            self._runs += 1
+            stream.close()
+        found = self.meters.values(slice(0, 1), seen)
         return {name: float(value[0]) for name, value in found.items()}

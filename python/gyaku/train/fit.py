@@ -11,14 +11,20 @@ from gyaku.checks import duration, number, truth, whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise, doubts, of_new_inputs, of_targets
+from gyaku.train.batches import Batches, yields_batches
 from gyaku.train.by_length import ByLength
 from gyaku.train.capture import description
+from gyaku.train.check import Check
 from gyaku.train.checkpoint import resumption
 from gyaku.train.criterion import Criterion, criterion_of, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
-from gyaku.train.evaluate import Evaluation
+from gyaku.train.evaluate import evaluation_of
+from gyaku.train.on_disk import OnDisk
 from gyaku.train.progress import progress
+from gyaku.train.samples import Samples
+from gyaku.train.source import check_arguments, check_passes, source_of
 from gyaku.train.steps import Training
+from gyaku.train.streamed import StreamedTraining, check_schedule
 from gyaku.train.updates import updates_of
 from gyaku.train.verb import verb
 from gyaku.train.weights import by_class, weighted
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.optim import Optimizer
-    from gyaku.train.samples import Samples
+    from gyaku.train.source import Source
     from gyaku.train.trainee import Passes, Trainee
 
 __all__ = ["fit"]
@@ -44,7 +50,7 @@ __all__ = ["fit"]
 def fit(
     self: Trainee,
     x: object,
-    y: object,
+    y: object = None,
     *,
     lengths: object = None,
     sample_weight: object = None,
@@ -61,7 +67,7 @@ def fit(
     overfit_batches: int | None = None,
     max_time: float | str | None = None,
     batch_size: int | None = 32,
-    validation_data: tuple[object, ...] | None = None,
+    validation_data: tuple[object, ...] | Iterable[Any] | Callable[[], Any] | None = None,
     validation_split: float = 0.0,
     validation_freq: int = 1,
     validation_batch_size: int | None = None,
@@ -81,10 +87,12 @@ def fit(
     x : array_like
         Inputs, (samples, ...), at their value. float32, float64 and uint8 are not copied; a model
         that begins with `Rescaling` scales bytes while a batch is gathered. A tuple, or a dict by
-        name, for several inputs.
-    y : array_like
-        Targets: rows like the outputs, or class numbers for a cross-entropy, one for each position
-        if the outputs have a time axis or are images. A tuple or a dict for several outputs.
+        name, for several inputs. Or, for data that are not in memory, an array on disk or an
+        iterable of batches; see the notes.
+    y : array_like, optional
+        Targets; left out if `x` is an iterable, whose batches hold them. Rows like the outputs, or
+        class numbers for a cross-entropy, one for each position if the outputs have a time axis or
+        are images. A tuple or a dict for several outputs.
     lengths : array_like of int, optional
         Lengths of sequences that are padded behind their ends, (samples,), for inputs (samples,
         steps, ...); a tuple or a dict for several inputs, None for one that is not padded. They
@@ -124,18 +132,19 @@ def fit(
         this epoch, and callbacks and lines count from it.
     steps_per_epoch : int, optional
         Number of batches that make an epoch, whatever the size of the data; the next epoch goes on
-        behind them.
+        behind them. By default an epoch is a pass over the data.
     overfit_batches : int, optional
         Number of batches to train on alone, as a test: a model that learns must fit them.
     max_time : float or str, optional
         Time after which the training ends, behind the present step: seconds, or text such as
         "1h30m" or "45s".
     batch_size : int or None
-        Samples per gradient step; 1 is online, None full batch.
-    validation_data : tuple of array_like, optional
+        Samples per gradient step; 1 is online, None full batch. The batches of an iterable are
+        taken as they are.
+    validation_data : tuple of array_like or iterable, optional
         Inputs and targets for validation, (x, y); also with weights, (x, y, sample_weight); with
         lengths if `lengths` are given, (x, y, lengths); or with both, (x, y, lengths,
-        sample_weight).
+        sample_weight). Or an iterable of batches that has an end.
     validation_split : float
         Fraction of the samples to hold out for validation instead, the same of each class.
     validation_freq : int
@@ -191,6 +200,17 @@ def fit(
 
     Notes
     -----
+    An iterable yields batches: (x, y), (x, y, sample_weight), (x, y, lengths, sample_weight), dicts
+    with these keys, or dicts with the names of the model's inputs and outputs. It may be a PyTorch
+    ``DataLoader`` with tensors on the CPU, an iterator, or a function without arguments that makes
+    one, which each epoch calls again. Batches may differ in size, and have the order in which they
+    come. A thread reads the next ones while one is trained on.
+
+    The rows of a memory map (``np.load(path, mmap_mode="r")``), of an array of h5py or zarr, or of
+    any object with ``shape``, ``dtype`` and rows by ``[...]`` that is no array in memory, are read
+    by such a thread too, in the order of the same data in memory: with the same results, and the
+    memory of a few batches.
+
     With `by_length`, the shuffled samples are sorted by length within windows of 64 batches, and
     the batches of a window shuffled. Each batch is cut behind its longest sequence, to 4, 6, 8, 12,
     16, 24 ... steps. Loss, metrics and gradients are those of the same batches with all steps, but
@@ -223,6 +243,23 @@ def fit(
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
+    if batch_size is not None:
+        batch_size = whole("fit", "batch_size", batch_size)
+    source = source_of("fit", self, x, y, lengths, steps=steps_per_epoch)
+    if source is not None:
+        check_arguments(
+            "fit",
+            source,
+            batch_size=batch_size not in (32, None),
+            by_length=by_length,
+            augment=augment is not None,
+            validation_split=fraction > 0,
+            sample_weight=sample_weight is not None,
+            class_weight=class_weight is not None,
+            overfit_batches=overfit_batches is not None,
+        )
+        check_passes(source, epochs - initial_epoch)
+        x, y, lengths, sample_weight = source.first(batch_size or 1)
     given = checked_inputs("fit", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     known = checked_lengths("fit", self, passes, lengths, given)
@@ -230,31 +267,42 @@ def fit(
     _check_augment(augment, samples)
     weighting = (self.output_names, passes, criterion)
     samples = weighted("fit", samples, sample_weight, *weighting)
-    size = samples.count if batch_size is None else whole("fit", "batch_size", batch_size)
+    size = _size(source, samples, batch_size)
     of_validation = size
     if validation_batch_size is not None:
         of_validation = whole("fit", "validation_batch_size", validation_batch_size)
     held_out = _validation_data(self, passes, validation_data, criterion, lengths is not None)
-    if fraction:
+    check_passes(held_out, -(-(epochs - initial_epoch) // validation_freq))
+    if source is not None:
+        source.prepare(Check(self, passes, criterion, samples.count), samples)
+        check_schedule(source, learner)
+    if fraction and source is None:
         samples, held_out = samples.split(fraction, seed, shuffle)
+    elif isinstance(source, OnDisk) and fraction:
+        source, held_out = source.split(fraction, seed, shuffle)
     samples = by_class("fit", samples, class_weight, *weighting)
     if overfit_batches is not None:
         few = whole("fit", "overfit_batches", overfit_batches) * size
         samples = samples.chosen(few, seed if shuffle else None)
-    _check_batches(passes, samples.count, min(size, samples.count), steps_per_epoch)
+    count = (source or samples).count or samples.count
+    _check_batches(passes, count, min(size, count), steps_per_epoch)
     _check_trains(self, passes)
     batches = ByLength("fit", passes, samples) if by_length else None
-    of_held_out = ByLength("fit", passes, held_out) if by_length and held_out else None
+    of_held_out = None
+    if by_length and isinstance(held_out, Samples):
+        of_held_out = ByLength("fit", passes, held_out)
     if resumed:
+        if source is not None:
+            check_arguments("fit", source, resume=True)
         resumed.check(
             epochs,
             ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)],
-            samples=samples.count,
-            batch_size=min(size, samples.count),
+            samples=count,
+            batch_size=min(size, count),
             seed=seed,
             shuffle=shuffle,
             optimizer=type(learner).__name__,
-            steps_per_epoch=steps_per_epoch or -(-samples.count // size),
+            steps_per_epoch=steps_per_epoch or -(-count // size),
             initial_epoch=initial_epoch,
             accumulate=updates.batches,
         )
@@ -270,29 +318,50 @@ def fit(
     self.reseed(seed)
     if resumed:
         resumed.put_weights(learner)
-    training = Training(
-        self,
-        samples,
-        criterion,
-        learner,
-        batch_size=size,
-        epochs=epochs,
-        seed=seed,
-        first_epoch=resumed.first_epoch if resumed else first_epoch,
-        steps_done=resumed.step if resumed else None,
-        shuffle=shuffle,
-        augment=augment,
-        by_length=batches,
-        steps_per_epoch=steps_per_epoch,
-        initial_epoch=initial_epoch,
-        updates=updates,
-    )
+        first_epoch = resumed.first_epoch
+    steps_done = resumed.step if resumed else None
+    if source is None:
+        training = Training(
+            self,
+            samples,
+            criterion,
+            learner,
+            batch_size=size,
+            epochs=epochs,
+            seed=seed,
+            first_epoch=first_epoch,
+            steps_done=steps_done,
+            shuffle=shuffle,
+            augment=augment,
+            by_length=batches,
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=initial_epoch,
+            updates=updates,
+        )
+    else:
+        source.begin(
+            size, shuffle=shuffle, seed=seed, first_epoch=first_epoch, steps=steps_per_epoch
+        )
+        training = StreamedTraining(
+            self,
+            source,
+            samples,
+            criterion,
+            learner,
+            epochs=epochs,
+            seed=seed,
+            first_epoch=first_epoch,
+            steps_done=steps_done,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            updates=updates,
+        )
     if resumed:
         resumed.put_gradients(training)
     self.epochs_begun = training.epochs_begun
     validation = None
     if held_out is not None:
-        validation = Evaluation(self, held_out, criterion, of_validation, of_held_out)
+        validation = evaluation_of(self, held_out, criterion, of_validation, of_held_out)
     self.in_training = True
     try:
         history = loop.run(
@@ -366,25 +435,40 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
 
 
 def _validation_data(
-    model: Trainee, passes: Passes, given: object, criterion: Criterion, has_lengths: bool
-) -> Samples | None:
-    """Return the validation data as samples, if there are any."""
+    model: Trainee, passes: Passes, given: Any, criterion: Criterion, has_lengths: bool
+) -> Samples | Source | None:
+    """Return the validation data as samples or their source, if there are any."""
     if given is None:
         return None
-    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3, 4):
+    part = "validation_data's "
+    if yields_batches(given):
+        given = given, None
+    elif not isinstance(given, (tuple, list)) or len(given) not in (2, 3, 4):
         raise TypeError(
             "fit: validation_data must be (x, y), (x, y, sample_weight), (x, y, lengths) if lengths"
-            " are given, or (x, y, lengths, sample_weight)"
+            " are given, (x, y, lengths, sample_weight), or an iterable of batches"
         )
     first, y, *more = given
     lengths, weights = (
         [*more, None, None][:2] if has_lengths or len(more) == 2 else [None, *more, None][:2]
     )
-    part = "validation_data's "
+    source = source_of("fit", model, first, y, lengths, part=part)
+    if source is not None:
+        check_arguments("fit", source, sample_weight=weights is not None)
+        check = Check(model, passes, criterion)
+        source.prepare(check, check("fit: validation_data", *source.first(1)))
+        return source
     x = checked_inputs("fit", model, first, passes, part)
     known = checked_lengths("fit", model, passes, lengths, x, part)
     samples = checked_samples("fit", model, passes, (first, x), y, criterion, known, part)
     return weighted("fit", samples, weights, model.output_names, passes, criterion, part)
+
+
+def _size(source: Source | None, samples: Samples, batch_size: int | None) -> int:
+    """Return the number of samples in a step; the batches of an iterable have their own."""
+    if isinstance(source, Batches):
+        return samples.count
+    return batch_size or (samples if source is None else source).count
 
 
 def _check_batches(passes: Passes, samples: int, size: int, per_epoch: int | None) -> None:

@@ -76,10 +76,9 @@ def run(
         finally:
             loop.progress.close()
     if loop.history.stopped == "interrupted":
-        epoch, batch = divmod(training.step, training.per_epoch)
         warnings.warn(
-            f"fit: interrupted after {epoch} epochs and {batch} steps; the model keeps the weights"
-            " of the last finished step",
+            f"fit: interrupted after {training.epoch} epochs and {training.position} steps; the"
+            " model keeps the weights of the last finished step",
             stacklevel=4,
         )
     return loop.history
@@ -161,8 +160,8 @@ class Loop:
             Checkpoint to go on from.
         """
         call = self.callbacks.call
-        samples = self.training.samples
-        self.callbacks.prepare(self, self.training.per_epoch, resumption is not None, samples)
+        training = self.training
+        self.callbacks.prepare(self, training.expected_steps, resumption is not None, training.data)
         try:
             call("on_train_begin")
             if resumption is not None:
@@ -185,6 +184,7 @@ class Loop:
             call("on_exception", error)
             raise
         finally:
+            self.training.close()
             call("on_train_end")
             self.callbacks.release()
 
@@ -201,22 +201,29 @@ class Loop:
 
     def _epochs(self) -> None:
         training, callbacks = self.training, self.callbacks
-        while training.step < training.total and not self._is_stopped:
-            epoch, position = divmod(training.step, training.per_epoch)
-            if callbacks.epochs and position == 0:
+        begun = -1
+        while not training.is_done and not self._is_stopped:
+            epoch, position = training.epoch, training.position
+            if callbacks.epochs and position == 0 and begun != epoch:
                 callbacks.call("on_epoch_begin", epoch)
-            self._steps(self._native_steps(epoch, position))
-            finished = range(epoch, training.step // training.per_epoch)
+            begun = epoch
+            if is_ready := training.ready():
+                self._steps(self._native_steps(epoch, position))
+            else:
+                self.guard.check(weights=training.is_done)
+            finished = range(epoch, training.epoch)
             if finished:
                 self._finish(finished)
             self._pause()
-            self.progress.update(training.samples_seen, training.so_far())
+            if is_ready or finished:
+                shown = training.epoch + (training.position > 0)
+                self.progress.update(training.samples_seen, shown, training.so_far())
             self.interrupt.check()
             self._watch_time()
 
     def _watch_time(self) -> None:
         """Stop the training if its time is over."""
-        if perf_counter() >= self.end and self.training.step < self.training.total:
+        if perf_counter() >= self.end and not self.training.is_done:
             self.overtime = f"max_time of {self.max_time:g} s is over"
 
     @property
@@ -238,7 +245,7 @@ class Loop:
         steps = min(self.pace.within(self.end - perf_counter()), training.room)
         if limit := self.callbacks.steps_until_end(training.step):
             steps = min(steps, limit)
-        if position or steps < 2 * per_epoch:
+        if position or steps < 2 * per_epoch:  # as always if the epochs' lengths are unknown
             return min(steps, per_epoch - position)
         last = training.total // per_epoch
         if self.validation:
@@ -250,7 +257,7 @@ class Loop:
     def _steps(self, steps: int) -> None:
         """Run steps and check that the loss is finite."""
         training, callbacks = self.training, self.callbacks
-        batch = training.step % training.per_epoch
+        batch = training.position
         if callbacks.batches:
             callbacks.call("on_train_batch_begin", batch)
         self.is_between_steps = False
@@ -259,7 +266,7 @@ class Loop:
         training.advance(steps)
         training.model.epochs_begun = training.epochs_begun
         self.pace.took(steps, perf_counter() - start)
-        self.guard.check(weights=training.step == training.total)
+        self.guard.check(weights=training.is_done)
         self.is_between_steps = True
         if training.optimizer.converged:
             callbacks.stopped = callbacks.stopped or training.optimizer.converged
@@ -273,6 +280,7 @@ class Loop:
             columns |= self._validate(epochs, list(columns))
         now = perf_counter()
         self.history.extend(columns, now - self._epoch_began)
+        self.history.samples = self.progress.samples = self.training.count
         self._epoch_began = now
         self.progress.finish(epochs, columns, self.history.seconds[-1])
         if self.callbacks.epochs:
@@ -282,9 +290,7 @@ class Loop:
         """Return validation loss and metrics: NaN for all of `epochs` but the last."""
         assert self.validation
         unknown = [float("nan")] * (len(epochs) - 1)
-        if epochs.stop % self.validation_freq and epochs.stop * self.training.per_epoch != (
-            self.training.total
-        ):
+        if epochs.stop % self.validation_freq and not self.training.is_done:
             return {f"val_{name}": [*unknown, float("nan")] for name in names}
         with self.validation.model.states_aside():
             found = self.validation.run(self.interrupt.check)

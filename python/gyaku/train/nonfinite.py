@@ -156,7 +156,7 @@ class Guard:
         """
         training = self.training
         training.optimizer.schedule_state = self._schedule
-        if not self._is_repeatable():
+        if not (training.is_repeatable and self._is_repeatable()):
             self._stop_between()
         bad = self._find(training.step)
         # One step in Python, layer by layer, from the last good weights.
@@ -191,15 +191,19 @@ class Guard:
     def _stop_between(self) -> None:
         """Raise for steps of which the first bad one is unknown."""
         training, last = self.training, self.training.step
-        self._go_back()
-        for training.step in range(self._step, last):
-            _first_non_finite(training)  # which raises if the data have become invalid
-        self._go_back()
+        reason = "the batches of an iterable pass once"
+        if training.is_repeatable:
+            reason = "repeating the steps gives other numbers, as after a change of the model by a"
+            reason += " callback"
+            self._go_back()
+            for training.step in range(self._step, last):
+                _first_non_finite(training)  # which raises if the data have become invalid
+            self._go_back()
+        self._snapshot.restore()
         raise NonFiniteError(
             f"fit: stopped, a value is not finite after step {last}; in which step it arose is"
-            " unknown, since repeating the steps gives other numbers, as after a change of the"
-            f" model by a callback. The model keeps the weights from after step {self._step}. Try"
-            " a smaller learning rate",
+            f" unknown, since {reason}. The model keeps the weights from after step {self._step}."
+            " Try a smaller learning rate",
             last,
             None,
         )

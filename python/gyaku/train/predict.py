@@ -14,8 +14,11 @@ from gyaku.checks import truth, whole
 from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
+from gyaku.train.check import Check
 from gyaku.train.dataset import checked_inputs, checked_lengths
 from gyaku.train.samples import Samples, gather, gather_lengths
+from gyaku.train.source import check_arguments, source_of
+from gyaku.train.stream import Stream
 from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.train.source import Source
     from gyaku.train.trainee import Trainee
 
     Lengths = Sequence[NDArray[np.int64] | None]
@@ -48,7 +52,8 @@ def predict(
     Parameters
     ----------
     x : array_like
-        The inputs, (samples, ...).
+        The inputs, (samples, ...); or arrays on disk, or an iterable of batches as in `fit`, of
+        which targets are ignored: each batch is the inputs alone, or arrays of which the first is.
     lengths : array_like of int, optional
         Lengths of padded sequences, as in `fit`.
     batch_size : int
@@ -78,13 +83,21 @@ def predict(
     """
     size = whole("predict", "batch_size", batch_size)
     by_length = truth("predict", "by_length", by_length)
+    source = source_of("predict", self, x, None, lengths)
+    if source is not None:
+        check_arguments("predict", source, batch_size=batch_size != 512, by_length=by_length)
+        x, _, lengths, _ = source.first(size)
     given = checked_inputs("predict", self, x)
     passes = self.passes([each.shape[1:] for each in given])
     advise("predict", of_new_inputs(self, passes, given))
     known = checked_lengths("predict", self, passes, lengths, given)
     sorting = ByLength("predict", passes, Samples(given, (), lengths=known)) if by_length else None
     self.adopt(passes)
-    if len(given[0]) <= size and sorting is None:
+    if source is not None:
+        source.prepare(Check(self, passes, None), Samples(given, (), lengths=known))
+        source.begin(size)
+        found = StreamedPrediction(self, source).run()
+    elif len(given[0]) <= size and sorting is None:
         found = _at_once(self, given, known)
     else:
         found = Prediction(self, given, size, known, sorting).run()
@@ -236,3 +249,65 @@ class Prediction:
                     else:  # steps behind those of the batch stay zero
                         result[rows, : output.shape[1]] = output
         return results
+
+
+class StreamedPrediction:
+    """Steps of a prediction on data that are not in memory.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    source : Batches or OnDisk
+        The data.
+    """
+
+    def __init__(self, model: Trainee, source: Source) -> None:
+        self.model = model
+        self.cursor = memory.zeros((1,), np.int64)
+        self.steps = Steps(self._predict)
+        self._stream = Stream(source)
+        self._outputs: dict[tuple[int, int], list[NDArray[Any]]] = {}
+
+    def _predict(self, size: int, slab: int) -> list[NDArray[Any]]:
+        """Predict one batch; replay fills the same outputs again."""
+        x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
+        lengths = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
+        y = self.model.run_forward(x, lengths=lengths)
+        self._outputs.pop((size, slab), None)
+        self._outputs[size, slab] = y
+        return y
+
+    def run(self) -> list[NDArray[Any]]:
+        """Predict all samples.
+
+        Returns
+        -------
+        list of ndarray
+            The outputs, (samples, ...).
+        """
+        found: list[list[NDArray[Any]]] = []
+        stream = self._stream
+        try:
+            while not stream.ended:
+                if not stream.ready(0):
+                    continue
+                assert stream.portion is not None
+                portion = stream.portion
+                self.samples, self.order = portion.slab.samples, portion.slab.order
+                shape = portion.size, portion.slab.number
+                for _ in range(portion.batches):
+                    self.cursor[0] = stream.place
+                    repeat([(self.steps.of(*shape), 1)])
+                    found.append([each.copy() for each in self._outputs[shape]])
+                    stream.used += 1
+        finally:
+            stream.close()
+        shapes = {tuple(each.shape[1:] for each in outputs) for outputs in found}
+        if len(shapes) > 1:
+            listed = " and ".join(map(str, sorted(shapes)[:2]))
+            raise ValueError(
+                f"predict: the outputs of the batches differ in shape, {listed}; predict them one"
+                " by one"
+            )
+        return [np.concatenate(outputs) for outputs in zip(*found, strict=True)]

@@ -31,7 +31,7 @@ class Progress(Documented):
     epochs : int
         Number of epochs.
     samples : int
-        Number of samples in an epoch.
+        Number of samples in an epoch, 0 if it is unknown yet.
     """
 
     def __init__(self, epochs: int, samples: int) -> None:
@@ -47,13 +47,15 @@ class Progress(Documented):
             Number of samples in these steps.
         """
 
-    def update(self, seen: int, logs: Mapping[str, float]) -> None:
+    def update(self, seen: int, epoch: int, logs: Mapping[str, float]) -> None:
         """Show the progress within an epoch.
 
         Parameters
         ----------
         seen : int
             Number of samples in all steps so far.
+        epoch : int
+            Number of the present epoch, from 1.
         logs : mapping of str to float
             Loss and metrics of the current epoch so far.
         """
@@ -128,7 +130,7 @@ class Bar(Progress):
         self._last: dict[str, float] = {}
         self._is_whole = True  # all metrics are in the line
         self._bar = _tqdm()(
-            total=epochs * samples, unit=" samples", unit_scale=True, bar_format=_line(2)
+            total=epochs * samples or None, unit=" samples", unit_scale=True, bar_format=_line(2)
         )
         self._lay_out(1)
 
@@ -156,14 +158,15 @@ class Bar(Progress):
         """Begin in the middle; see `Progress.start`."""
         self._bar.initial = self._bar.n = seen
 
-    def update(self, seen: int, logs: Mapping[str, float]) -> None:
+    def update(self, seen: int, epoch: int, logs: Mapping[str, float]) -> None:
         """Move the bar; see `Progress.update`."""
         self._last.update(logs)
-        self._lay_out(max(1, min(self.epochs, -(-seen // self.samples))))
+        self._lay_out(max(1, epoch))
         self._bar.update(seen - self._bar.n)
 
     def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
         """Show loss and metrics of the last one; see `Progress.finish`."""
+        self._bar.total = self.epochs * self.samples
         self._last = {name: values[-1] for name, values in columns.items()}
         self._lay_out(epochs[-1] + 1)
 

@@ -12,7 +12,7 @@ from gyaku.checks import first_element
 from gyaku.train.conversion import beyond, floating, indices, real
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -76,6 +76,32 @@ class Samples:
         self.lengths = lengths
         self.weights = weights
         self.count = len(x[0]) if rows is None else len(rows)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """All arrays."""
+        given = (*self.x, *self.y, *self.lengths, *self.weights)
+        return [each for each in given if each is not None]
+
+    def each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Samples:
+        """Return samples of changed arrays.
+
+        Parameters
+        ----------
+        change : callable
+            Function of an array that returns another.
+
+        Returns
+        -------
+        Samples
+            The samples, without `rows`.
+        """
+        return Samples(
+            [*map(change, self.x)],
+            [*map(change, self.y)],
+            lengths=[None if each is None else change(each) for each in self.lengths],
+            weights=[None if each is None else change(each) for each in self.weights],
+        )
 
     def split(self, fraction: float, seed: int, shuffle: bool) -> tuple[Samples, Samples]:
         """Split the samples into training and validation samples, without a copy.

@@ -82,7 +82,7 @@ class Training:
     step : int
         Number of steps done, those before `initial_epoch` included.
     count : int
-        Number of samples in an epoch.
+        Number of samples in an epoch, the last one if epochs differ.
     per_epoch, total : int
         Number of steps in an epoch and in the training.
     state : list of ndarray
@@ -115,8 +115,7 @@ class Training:
         self.batch_size = min(batch_size, samples.count)
         self.count = steps_per_epoch * self.batch_size if steps_per_epoch else samples.count
         self.full, self.tail = divmod(self.count, self.batch_size)
-        self.per_epoch = self.full + bool(self.tail)
-        self.total = self.per_epoch * epochs
+        self.per_epoch, self.total = self._extent(epochs)
         self.initial_epoch = initial_epoch
         first = self.per_epoch * initial_epoch
         self.step = first if steps_done is None else steps_done
@@ -124,7 +123,8 @@ class Training:
         self.block = max(1, min(epochs - initial_epoch, _ORDER // self.count))
         self.first = -self.block  # of the epochs that `order` holds
         self.order = memory.empty((self.block * self.count,), np.int64)
-        self.batch_steps = np.zeros((self.block, self.per_epoch), np.int64)  # of batches by length
+        batches = self.full + bool(self.tail)
+        self.batch_steps = np.zeros((self.block, batches), np.int64)  # of batches by length
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, self.block)
         self.augmented: tuple[NDArray[Any], ...] = ()
@@ -135,9 +135,9 @@ class Training:
             pairs = [(x, y) for x in images for y in samples.y if x.shape == y.shape]
             same = [y for x, y in pairs if same_memory(x, y)]
             self.augmented = (*images, *same)
-            self.epoch = memory.zeros((1,), np.int64)
+            self.epoch_buffer = memory.zeros((1,), np.int64)
             self.augmentation = {
-                "epoch": self.epoch,
+                "epoch": self.epoch_buffer,
                 "shift": augment.shift,
                 "flip": augment.flip,
                 "seed": seed,
@@ -146,11 +146,8 @@ class Training:
         self.trained = model.trained  # in this training; layers may be frozen for the next
         self.updates = updates or Updates()
         self.updates.begin(self.trained.flat_grads)
-        optimizer.begin(
-            self.trained,
-            self._updates_between(first, self.total),
-            steps_done=self._updates_between(first, self.step),
-        )
+        done = self._updates_between(first, self.step)
+        optimizer.begin(self.trained, self.planned, steps_done=done)
         repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
         optimizer.same_batch = is_whole and repeatable and not self.augmented
@@ -165,6 +162,64 @@ class Training:
         self.update_step = Step(self._update, 0)
         self.measure_steps = Steps(self._measure_results, most)
         self._results: dict[tuple[int, int], Results] = {}  # by the shape of the batch
+
+    def _extent(self, epochs: int) -> tuple[int, int]:
+        """Return the number of steps in an epoch and in the training."""
+        steps = self.full + bool(self.tail)
+        return steps, steps * epochs
+
+    @property
+    def planned(self) -> int | None:
+        """Number of updates in the training for schedules, None if unknown."""
+        return self._updates_between(self.per_epoch * self.initial_epoch, self.total)
+
+    @property
+    def expected_steps(self) -> int:
+        """Number of steps in an epoch for callbacks, 0 if unknown."""
+        return self.per_epoch
+
+    @property
+    def epoch(self) -> int:
+        """Index of the present epoch."""
+        return self.step // self.per_epoch
+
+    @property
+    def position(self) -> int:
+        """Number of steps done in the present epoch."""
+        return self.step % self.per_epoch
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs have ended."""
+        return self.step >= self.total
+
+    @property
+    def data(self) -> Samples | None:
+        """The samples, None if they are not in memory."""
+        return self.samples
+
+    @property
+    def data_count(self) -> int:
+        """Number of samples in the data, 0 if unknown."""
+        return self.samples.count
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the data of earlier steps are still there."""
+        return True
+
+    def ready(self) -> bool:
+        """Return whether the data of the next step are there.
+
+        Returns
+        -------
+        bool
+            Always True for arrays in memory.
+        """
+        return True
+
+    def close(self) -> None:
+        """Release what reads the data."""
 
     def _train(self, size: int, steps: int) -> None:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
@@ -203,7 +258,7 @@ class Training:
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
         if self.augmented:
-            ops.advance(self.epoch, 1)
+            ops.advance(self.epoch_buffer, 1)
 
     def batch(self, size: int, steps: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Gather the next inputs and targets.
@@ -281,7 +336,7 @@ class Training:
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
         if self.augmented:
-            self.epoch[0] = self.first_epoch + epoch
+            self.epoch_buffer[0] = self.first_epoch + epoch
         self.cursor[0] = slot * self.count + position * self.batch_size
         return self._shape(position)
 
@@ -405,7 +460,9 @@ class Training:
     @property
     def parts(self) -> list[Step]:
         """The step on a whole batch, in parts if the optimizer acts between them."""
-        shape = self.batch_size, int(self.batch_steps[0, 0])
+        return self._parts_of(self.batch_size, int(self.batch_steps[0, 0]))
+
+    def _parts_of(self, *shape: int) -> list[Step]:
         if self.optimizer.acts_between:
             parts = self.gradient_steps.of(*shape), self.measure_steps.of(*shape)
             return [parts[0], self.update_step, parts[1]]

@@ -1,0 +1,323 @@
+"""Batches that an iterable yields: a generator, a function that makes one, a data loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import chain
+from operator import length_hint
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.train.check import Check
+    from gyaku.train.samples import Samples
+
+__all__ = ["Batches", "yields_batches"]
+
+_ARRAYS = ("shape", "dtype", "__array__", "toarray", "columns")
+_END = object()
+
+
+def yields_batches(given: object) -> bool:
+    """Return whether something is an iterable of batches, or a function that makes one.
+
+    Parameters
+    ----------
+    given : object
+        Anything; lists, tuples, dicts, tables and arrays are data themselves.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    if isinstance(given, (np.ndarray, Sequence, AbstractSet, Mapping, type)):
+        return False
+    if any(hasattr(given, name) for name in _ARRAYS):
+        return False
+    return hasattr(given, "__iter__") or callable(given)
+
+
+class Batch:
+    """A batch of an iterable, as a chunk of the reader.
+
+    Parameters
+    ----------
+    samples : Samples
+        The validated arrays.
+    """
+
+    batches = 1
+
+    def __init__(self, samples: Samples) -> None:
+        self.like, self.size = samples, samples.count
+        rows = samples.rows
+        if rows is not None:  # without those of weight zero
+            self.like = samples.each(lambda each: each[rows])
+
+    def write(self, to: Samples, order: NDArray[np.int64]) -> None:
+        """Write the samples in their order; see `Chunk`.
+
+        Parameters
+        ----------
+        to, order : object
+            See there.
+        """
+        order[:] = np.arange(self.size)
+        for array, each in zip(to.arrays, self.like.arrays, strict=True):
+            array[...] = each
+
+
+class Batches:
+    """Batches of an iterable, epoch by epoch, each of them validated.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    given : object
+        The iterable, or a function that makes one.
+    inputs, outputs : tuple of str
+        Names of the model's inputs and outputs; without outputs, no targets are needed.
+    steps : int, optional
+        Number of batches in an epoch; by default it ends with the iterable.
+    part : str
+        Prefix of the argument's name, for errors.
+
+    Attributes
+    ----------
+    once : bool
+        Whether it is an iterator, which can be passed over once.
+    steps, expected : int or None
+        Number of batches in an epoch, the second one by the iterable's own account.
+    count : int or None
+        Number of samples in an epoch, which is unknown.
+    check : Check
+        Validation of a batch.
+    """
+
+    repeatable = False
+    count = None
+    kind = "an iterable"
+    refused: ClassVar = {
+        "batch_size": "its batches are taken as they are",
+        "by_length": "its batches are taken as they are",
+        "augment": "it may augment its batches itself",
+        "validation_split": "give validation_data",
+        "resume": "its batches pass once",
+        "sample_weight": "its batches hold their own, (x, y, sample_weight)",
+        "class_weight": "its batches hold their own weights, (x, y, sample_weight)",
+        "overfit_batches": "give some batches as a list of arrays, or a function that yields them",
+    }
+    check: Check
+
+    def __init__(
+        self,
+        owner: str,
+        given: Any,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        *,
+        steps: int | None = None,
+        part: str = "",
+    ) -> None:
+        self.owner, self.part, self._given = owner, part, given
+        self.inputs, self.outputs = inputs, outputs
+        self.name = "x" if not part else "validation_data"
+        self.once = hasattr(given, "__next__")
+        self.steps, self.expected = steps, steps or length_hint(given, 0) or None
+        self._iterator: Iterator[Any] | None = None
+
+    def first(self, size: int) -> tuple[object, object, object, object]:
+        """Return the first batch, which the first epoch yields again.
+
+        Parameters
+        ----------
+        size : int
+            Of no meaning here.
+
+        Returns
+        -------
+        x : object
+            Its inputs, as the iterable yields them.
+        y : object
+            Its targets.
+        lengths : object
+            Its lengths, None without.
+        weights : object
+            Its weights, None without.
+        """
+        self._iterator = self._pass()
+        batch = self._next(self._iterator, self.batch_of(0, 0))
+        if batch is _END:
+            raise ValueError(f"{self.owner}: {self.name} yields no batch")
+        self._iterator = chain([batch], self._iterator)
+        return self._parts(self.batch_of(0, 0), batch)
+
+    def prepare(self, check: Check, first: Samples) -> None:
+        """Prepare for passes over the data.
+
+        Parameters
+        ----------
+        check : Check
+            Validation of batches.
+        first : Samples
+            The result for the first one.
+        """
+        self.check = check
+
+    def begin(
+        self,
+        size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        first_epoch: int = 0,
+        steps: int | None = None,
+    ) -> None:
+        """Begin a training or an evaluation; an iterable has batches and an order of its own.
+
+        Parameters
+        ----------
+        size, shuffle, seed, first_epoch, steps : object
+            See `OnDisk.begin`.
+        """
+
+    def batch_of(self, epoch: int, batch: int) -> str:
+        """Return the function that was called and a batch, for errors.
+
+        Parameters
+        ----------
+        epoch, batch : int
+            Indices from 0.
+
+        Returns
+        -------
+        str
+            The beginning of a sentence.
+        """
+        of = f"epoch {epoch + 1}, " if epoch else ""
+        return f"{self.owner}: {of}{'validation ' if self.part else ''}batch {batch + 1}"
+
+    def epoch(self, index: int, position: int = 0) -> Iterator[Batch]:
+        """Return the batches of an epoch; each is made when it is asked for.
+
+        Parameters
+        ----------
+        index : int
+            Index of the epoch; epochs come one after another.
+        position : int
+            Of no meaning here.
+
+        Returns
+        -------
+        iterator of Batch
+            The batches.
+        """
+        if self._iterator is None:
+            self._iterator = self._pass()
+        return self._run(index)
+
+    def _run(self, index: int) -> Iterator[Batch]:
+        count, fresh = 0, False
+        while self.steps is None or count < self.steps:
+            owner = self.batch_of(index, count)
+            assert self._iterator is not None
+            batch = self._next(self._iterator, owner)
+            if batch is _END:
+                if self.steps is None and count:
+                    break
+                self._check_goes_on(owner, fresh)
+                self._iterator, fresh = self._pass(), True
+                continue
+            samples = self.check(owner, *self._parts(owner, batch))
+            self.check.check_size(owner, samples.count)
+            yield Batch(samples)
+            count, fresh = count + 1, False
+        if self.steps is None:
+            self._iterator = None
+
+    def _check_goes_on(self, owner: str, fresh: bool) -> None:
+        """Raise if there is no further batch: an iterator has ended, or a new one has none."""
+        if self.once:
+            raise ValueError(
+                f"{owner} is missing, {self.name} has ended; an iterator is passed over once, give"
+                " a function that makes one"
+            )
+        if fresh or self.steps is None:
+            raise ValueError(
+                f"{owner} is missing, {self.name} yields none in a further pass; a function must"
+                " make a new iterator each time"
+            )
+
+    def _pass(self) -> Iterator[Any]:
+        """Begin a pass over the iterable."""
+        made = self._given if hasattr(self._given, "__iter__") else self._given()
+        if not hasattr(made, "__iter__"):
+            raise TypeError(
+                f"{self.owner}: {self.name} is a function, which must return an iterator of"
+                f" batches, got {type(made).__name__}"
+            )
+        return iter(made)
+
+    def _next(self, iterator: Iterator[Any], owner: str) -> Any:
+        """Return the next batch, or the end; an error gets the batch's number."""
+        try:
+            return next(iterator, _END)
+        except Exception as error:
+            error.add_note(f"{owner} is where {self.name} raised this")
+            raise
+
+    def _parts(self, owner: str, batch: object) -> tuple[object, object, object, object]:
+        """Return inputs, targets, lengths and weights of a batch."""
+        if not self.outputs:
+            return self._inputs(batch)
+        if isinstance(batch, Mapping):
+            return self._of_mapping(owner, batch)
+        if isinstance(batch, (tuple, list)) and len(batch) in (2, 3, 4):
+            x, y, *more = batch
+            lengths, weights = more if len(more) == 2 else (None, more[0] if more else None)
+            return x, y, lengths, weights
+        kind = type(batch).__name__
+        if isinstance(batch, (tuple, list)):
+            kind += f" of {len(batch)}"
+        raise TypeError(
+            f"{owner} must be (x, y), (x, y, sample_weight), (x, y, lengths, sample_weight) or a"
+            f" dict, got {kind}"
+        )
+
+    def _inputs(self, batch: object) -> tuple[object, object, object, object]:
+        """Return the inputs of a batch, which may be all of it, and the lengths."""
+        if isinstance(batch, Mapping):
+            if "x" in batch and "x" not in self.inputs:
+                return batch["x"], None, batch.get("lengths"), None
+            x = {name: batch[name] for name in self.inputs if name in batch}
+            return x, None, None, None
+        several = len(self.inputs) > 1
+        if isinstance(batch, (tuple, list)) and len(batch) in (1, 2, 3, 4):
+            one = batch[0]
+            is_whole = isinstance(one, (tuple, list, Mapping)) if several else hasattr(one, "shape")
+            if is_whole:
+                return one, None, batch[2] if len(batch) == 4 else None, None
+        return batch, None, None, None
+
+    def _of_mapping(
+        self, owner: str, batch: Mapping[Any, object]
+    ) -> tuple[object, object, object, object]:
+        keys, known = set(batch), {*self.inputs, *self.outputs}
+        if {"x", "y"} <= keys <= {"x", "y", "lengths", "sample_weight"}:
+            return batch["x"], batch["y"], batch.get("lengths"), batch.get("sample_weight")
+        if keys != known:
+            raise ValueError(
+                f"{owner} must have the keys x and y, or the names of the model's inputs and"
+                f" outputs, {', '.join(sorted(known))}; got {', '.join(map(str, batch))}"
+            )
+        x, y = ({name: batch[name] for name in names} for names in (self.inputs, self.outputs))
+        return x, y, None, None
