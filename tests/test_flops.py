@@ -41,11 +41,13 @@ def test_the_tasks_of_an_operation_take_what_its_row_says(case: Case) -> None:
     if case.row.in_place:
         outputs = list(case.row.shapes(inputs))
     expected = case.row.flops(inputs, outputs)
-    # The bias and the activation, which the row does not know of.
+    # Bias, weights and activation, which the row does not know of.
     recurrent = case.row.kernel.startswith("recurrent")
     bias = given.get("b" if "conv" in case.row.name or recurrent else "bias")
     if bias is not None:
         expected += math.prod(outputs[0][:-1]) * np.size(bias)
+    if given.get("sample_weight") is not None and len(outputs) > 1:
+        expected += math.prod(outputs[1])
     if given.get("reset_after", True) is False and case.row.name == "gru_backward":
         expected -= math.prod(np.shape(given["inner"]))  # one bias, and no gradient of another
     if given.get("activation") and not recurrent:
