@@ -37,9 +37,9 @@ GradientArgs gradient_args(const Tensor& gradients, double value) {
 
 // A task over the elements of the gradients.
 Task element_task(const char* name, KernelId id, const GradientArgs& args, Scalar scalar,
-                  std::vector<Operand> operands) {
+                  double flops, std::vector<Operand> operands) {
   return make_task(name, id, scalar, args, args.size, grain,
-                   Work{1, 2} * static_cast<double>(args.size), std::move(operands));
+                   Work{flops, 2} * static_cast<double>(args.size), std::move(operands));
 }
 
 void add_gradients(py::handle total_array, py::handle grads, double weight) {
@@ -48,7 +48,7 @@ void add_gradients(py::handle total_array, py::handle grads, double weight) {
   call.require(g.like(total), "grads must be like total");
   GradientArgs args = gradient_args(g, weight);
   args.total = total.data;
-  call.run(element_task("add_gradients", KernelId::add_gradients, args, g.scalar(),
+  call.run(element_task("add_gradients", KernelId::add_gradients, args, g.scalar(), 2,
                         {g.read(true), total.update(true)}));
 }
 
@@ -59,7 +59,7 @@ void mean_gradients(py::handle grads, py::handle total_array, double count) {
   call.require(count > 0, "count must be positive");
   GradientArgs args = gradient_args(g, count);
   args.total = total.data;
-  call.run(element_task("mean_gradients", KernelId::mean_gradients, args, g.scalar(),
+  call.run(element_task("mean_gradients", KernelId::mean_gradients, args, g.scalar(), 1,
                         {g.write(true), total.update(true)}));
 }
 
@@ -68,7 +68,7 @@ void clip_by_value(py::handle grads, double limit) {
   const Tensor g = call.real_output(grads, "grads");
   call.require(limit > 0, "limit must be positive");
   call.run(element_task("clip_by_value", KernelId::clip_values, gradient_args(g, limit), g.scalar(),
-                        {g.update(true)}));
+                        2, {g.update(true)}));
 }
 
 void clip_by_norm(py::handle grads, double norm) {
@@ -94,7 +94,7 @@ void clip_by_norm(py::handle grads, double norm) {
                             chunks, 1, Work{2, 2} * elements, {g.read(), partial}));
   tasks.push_back(make_task("limit_norm", KernelId::limit_norm, Scalar::float64, args, 1, 1,
                             {0, static_cast<double>(chunks)}, {read(partial), factor}));
-  tasks.push_back(element_task("clip_by_norm", KernelId::scale_gradients, args, g.scalar(),
+  tasks.push_back(element_task("clip_by_norm", KernelId::scale_gradients, args, g.scalar(), 1,
                                {read(factor), g.update(true)}));
   call.run(tasks, std::move(scratch), bytes);
 }
