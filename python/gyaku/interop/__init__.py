@@ -1,1 +1,33 @@
-"""File formats shared with other programs."""
+"""Models, weights and files of other programs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gyaku.interop.pickles import load_pickle as load_pickle
+    from gyaku.interop.torch_export import to_torch as to_torch
+    from gyaku.interop.torch_import import from_torch as from_torch
+    from gyaku.interop.torch_state import load_state_dict as load_state_dict
+    from gyaku.interop.torch_state import state_dict as state_dict
+
+# A model file is read through this package, so that the modules wait until they are used.
+_HOMES = {
+    "from_torch": "torch_import",
+    "load_pickle": "pickles",
+    "load_state_dict": "torch_state",
+    "state_dict": "torch_state",
+    "to_torch": "torch_export",
+}
+__all__ = ["from_torch", "load_pickle", "load_state_dict", "state_dict", "to_torch"]
+
+if not TYPE_CHECKING:  # for type checkers, the names above are all there are
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            from gyaku.names import suggestion
+
+            hint = suggestion(name, _HOMES)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

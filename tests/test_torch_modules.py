@@ -1,0 +1,223 @@
+"""Modules of PyTorch and models, both ways: outputs, gradients, and what has no counterpart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from layer_cases import LAYER_CASES
+
+import gyaku as gk
+from gyaku.interop import from_torch, to_torch
+from gyaku.interop.torch_layout import to_gyaku
+from gyaku.interop.torch_state import places, state_dict
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
+Array = np.ndarray
+
+
+def last(array: Any) -> Array:
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array
+
+
+def first(array: Array) -> Any:
+    given = array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+    return torch.from_numpy(np.ascontiguousarray(given))
+
+
+# Layers and options that PyTorch does not have.
+WITHOUT = {
+    *("Reshape", "Step", "Dense with step", "TimeDistributed", "Product", "Scale", "Sum"),
+    *("TimeDistributed recurrent", "TimeDistributed random", "TimeDistributed with statistics"),
+    *("Embedding with padding", "Dropout of the paper", "Concatenate along the first axis"),
+    *("LSTM with all it takes", "LSTM with peepholes", "GRU with all it takes"),
+    *("LSTM from a state", "GRU from a state", "LPPool2D of magnitudes", "LPPool2D overlapping"),
+    *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
+    *("Normalization", "Normalization of all alike"),
+    *("Conv1D", "Conv1D with groups", "MaxPool1D", "AvgPool1D"),
+}
+
+
+@pytest.mark.parametrize("name", LAYER_CASES)
+def test_every_layer_goes_to_pytorch_and_back(name: str) -> None:
+    case, rng = LAYER_CASES[name], np.random.default_rng(0)
+    model = case.model(dtype="float64", seed=0)
+    model.build(case.shapes if len(case.shapes) > 1 else case.shapes[0])
+    if name in WITHOUT:
+        with pytest.raises(ValueError, match="PyTorch|padding|axis|initial"):
+            to_torch(model)
+        return
+    module = to_torch(model).eval()
+    arrays = case.inputs(rng, lambda shape: rng.normal(size=shape))
+    given = [first(each) if not case.vocabulary else torch.from_numpy(each) for each in arrays]
+    for each in given:
+        each.requires_grad_(each.is_floating_point())
+    outputs = module(*given)
+    x: Any = arrays[0] if len(arrays) == 1 else tuple(arrays)
+    y = model.forward(x)
+    np.testing.assert_allclose(y, last(outputs.detach().numpy()), atol=1e-12)
+    dy = rng.normal(size=y.shape)
+    outputs.backward(first(dy))
+    dx = model.backward(dy, input_gradient=not case.vocabulary)
+    for ours, theirs in zip((dx,) if len(arrays) == 1 else dx, given, strict=True):
+        if ours is not None:
+            np.testing.assert_allclose(ours, last(theirs.grad.numpy()), atol=1e-12)
+    same_gradients(model, module)
+    if len(arrays) == 1 and name != "Identity":
+        back = from_torch(module, case.shape)
+        # Without parameters, a module has no dtype.
+        tolerance = 1e-12 if back.dtype == np.float64 else 1e-6
+        np.testing.assert_allclose(back.forward(x), y, rtol=tolerance, atol=tolerance)
+
+
+def same_gradients(model: gk.Model, module: Any) -> None:
+    grads = {name: each.grad.numpy() for name, each in module.named_parameters()}
+    names = iter(state_dict(model))
+    for place in places(model):
+        for entry in place.entries:
+            given = [next(names).replace(".", "_", place.path.count(".")) for _ in entry.tensors]
+            if entry.param in place.layer.params:
+                expected = to_gyaku(
+                    entry._replace(tensors=("one",)), {"one": grads[given[0]]}, place.order
+                )
+                np.testing.assert_allclose(place.layer.grads[entry.param], expected, atol=1e-12)
+
+
+class Network(nn.Module):
+    """Functions and methods as people write them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.other = nn.Conv2d(3, 4, 1)
+        self.linear, self.head = nn.Linear(4 * 2 * 3, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Any) -> Any:
+        x = x / 2 + 1
+        y = F.relu(self.norm(self.conv(x))) + self.other(x)
+        y = F.max_pool2d(y, 2)
+        y = torch.tanh(self.linear(y.view(y.size(0), -1)))
+        return F.log_softmax(self.head(F.dropout(y, 0.5, self.training)), dim=1)
+
+
+class Sentences(nn.Module):
+    """The last state of a recurrent module, in one of the ways to write it."""
+
+    def __init__(self, kind: str, way: str, bidirectional: bool) -> None:
+        super().__init__()
+        self.embedding, self.way = nn.Embedding(9, 3), way
+        options = {"batch_first": True, "bidirectional": bidirectional}
+        self.recurrent = getattr(nn, kind)(3, 4, 2, dropout=0.1, **options)
+        self.linear = nn.Linear(8 if bidirectional else 4, 2)
+
+    def forward(self, x: Any) -> Any:
+        y, states = self.recurrent(self.embedding(x))
+        if self.way == "output":
+            return self.linear(y)
+        if self.way == "last step":
+            return self.linear(y[:, -1])
+        h = states[0] if isinstance(self.recurrent, nn.LSTM) else states
+        return self.linear(torch.cat([h[-2], h[-1]], 1) if self.way == "both" else h[-1])
+
+
+def test_a_network_of_functions_trains_on() -> None:
+    module = Network().double().eval()
+    module.norm.running_mean.uniform_(-1, 1)
+    model = from_torch(module, (4, 6, 3))
+    x = np.random.default_rng(0).normal(size=(5, 4, 6, 3))
+    y = module(first(x)).detach().numpy()
+    np.testing.assert_allclose(model.forward(x), y, atol=1e-12)
+    labels = y.argmin(axis=1)
+    options = {"optimizer": gk.Adam(0.01), "epochs": 20, "verbose": 0}
+    history = model.fit(x, labels, loss="softmax_cross_entropy", **options)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("way", ["output", "last step", "state", "output of both", "both"])
+def test_recurrent_modules(kind: str, way: str) -> None:
+    both = way.endswith("both")
+    module = Sentences(kind, way.removesuffix(" of both"), both).double().eval()
+    x = np.random.default_rng(0).integers(0, 9, (4, 5))
+    np.testing.assert_allclose(
+        from_torch(module).forward(x), module(torch.from_numpy(x)).detach().numpy(), atol=1e-12
+    )
+
+
+def test_convolutions_along_time() -> None:
+    class Text(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.conv = nn.Embedding(9, 3), nn.Conv1d(3, 4, 3, padding=1)
+            self.linear = nn.Linear(12, 2)
+
+        def forward(self, x: Any) -> Any:
+            y = F.relu(self.conv(self.embedding(x).transpose(1, 2)))
+            return self.linear(F.max_pool1d(y, 2).flatten(1))
+
+    module = Text().double()
+    x = np.random.default_rng(0).integers(0, 9, (4, 6))
+    np.testing.assert_allclose(
+        from_torch(module, (6,)).forward(x),
+        module(torch.from_numpy(x)).detach().numpy(),
+        atol=1e-12,
+    )
+
+
+def test_frozen_modules_and_the_dtype_stay() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    module[0].requires_grad_(False)
+    model = from_torch(module)
+    assert [each.trainable for each in model] == [False, True, True]
+    assert model.dtype == np.float32
+    back = to_torch(model)
+    assert isinstance(back, nn.Sequential)
+    assert [each.requires_grad for each in back.parameters()] == [False, False, True, True]
+
+
+class Of(nn.Module):
+    def __init__(self, function: Any, *modules: Any) -> None:
+        super().__init__()
+        self.function, self.part = function, nn.Sequential(*modules)
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self.part(x))
+
+
+class Branches(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x if x.sum() > 0 else -x
+
+
+def one_direction_of_two() -> Any:
+    module = Sentences("GRU", "state", True)
+    module.linear = nn.Linear(4, 2)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "message"),
+    [
+        (nn.Conv2d(1, 2, 3), None, "needs input_shape, .*; Conv2d does not know it"),
+        (nn.Sequential(nn.PReLU()), (3,), r"0 \(PReLU\(num_parameters=1\)\) has no counterpart"),
+        (
+            nn.Sequential(nn.GELU("tanh")),
+            (3,),
+            "has approximate='tanh', the counterpart has 'none'",
+        ),
+        (nn.Sequential(nn.GRU(3, 2)), (4, 3), "batch_first=False, the counterpart has True"),
+        (nn.Sequential(nn.Softmax(0)), (3,), "is not along the features"),
+        (Of(torch.sin, nn.Linear(3, 3)), (3,), r"torch.sin.* has no counterpart"),
+        (Of(lambda x: x[:, 0], nn.Linear(3, 3)), (3,), "takes a part of a tensor"),
+        (nn.Sequential(nn.Linear(3, 2)), (4,), r"does not take samples of shape \(4,\)"),
+        (Sentences("LSTM", "last step", True), None, "in both directions, and only the last step"),
+        (one_direction_of_two(), None, "other states than those of both directions"),
+        (Branches(), (3,), "cannot be traced, .*control flow"),
+        (nn.Sequential(nn.BatchNorm1d(3, momentum=None)), (3,), "keeps a cumulative mean"),
+    ],
+)
+def test_what_has_no_counterpart_is_named(module: Any, shape: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_torch(module, shape)
