@@ -60,7 +60,14 @@ ANY_ISA = {
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),
-    *("test_stub", "test_torch_modules", "test_torch_weights", "test_vocabulary", "test_windows"),
+    *(
+        "test_stub",
+        "test_dlpack",
+        "test_torch_modules",
+        "test_torch_weights",
+        "test_vocabulary",
+        "test_windows",
+    ),
 }
 # A cross-section of the suite, marked `quick`: files, and of how many of their tests one is taken.
 QUICK = {

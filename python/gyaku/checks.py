@@ -21,10 +21,15 @@ __all__ = [
     "duration",
     "each_of",
     "first_element",
+    "from_dlpack",
     "is_masked",
     "no_class",
 ]
 __all__ += ["number", "whole"]
+
+
+_CPU = 1  # the numbers of DLPack
+_DEVICES = {2: "a CUDA device", 7: "a Vulkan device", 8: "a Metal device", 10: "a ROCm device"}
 
 
 def is_masked(given: object) -> bool:
@@ -42,6 +47,53 @@ def is_masked(given: object) -> bool:
     """
     masked = sys.modules.get("numpy.ma")  # no masked array exists before somebody imported it
     return masked is not None and isinstance(given, masked.MaskedArray)
+
+
+def from_dlpack(owner: str, name: str, given: Any) -> Any:
+    """Return the array of a tensor of another library, in its memory.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for the error.
+    given : object
+        Any value.
+
+    Returns
+    -------
+    object
+        The array, of the memory of a tensor of PyTorch, JAX or TensorFlow; other values unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the tensor is on another device than the CPU.
+    TypeError
+        If NumPy lacks its dtype.
+
+    Examples
+    --------
+    >>> from_dlpack("fit", "x", [1, 2])
+    [1, 2]
+    """
+    if isinstance(given, (np.ndarray, np.generic)) or not hasattr(given, "__dlpack_device__"):
+        return given
+    device, _ = given.__dlpack_device__()
+    if device != _CPU:
+        known = _DEVICES.get(int(device), f"device type {int(device)} of DLPack")
+        raise ValueError(
+            f"{owner}: {name} is a {type(given).__name__} on {known}, gyaku computes on the CPU;"
+            " move it there first"
+        )
+    if getattr(given, "requires_grad", False):
+        given = given.detach()
+    for read in (np.from_dlpack, np.asarray):  # a column of pyarrow with missing values is copied
+        try:
+            return read(given)
+        except (BufferError, RuntimeError, TypeError):
+            continue
+    kind, dtype = type(given).__name__, getattr(given, "dtype", "unknown")
+    raise TypeError(f"{owner}: {name} is a {kind} of dtype {dtype}, which NumPy lacks")
 
 
 def each_of(owner: str, name: str, given: object, names: Sequence[str]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.backend import _core
-from gyaku.checks import is_masked
+from gyaku.checks import from_dlpack, is_masked
 from gyaku.train.frames import from_frame
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     """
     if is_masked(given):
         raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
-    given = from_frame(owner, name, given)
+    given = from_dlpack(owner, name, from_frame(owner, name, given))
     try:
         array = np.asarray(given)
     except ValueError as error:
