@@ -15,6 +15,7 @@ from child import run
 
 ROOT = Path(__file__).parent.parent
 LESSONS = ["quickstart", "training", "command-line", "checkpoints", "tagging", "anomalies"]
+LESSONS += ["weights"]
 PAIRS = [
     ("README.md", "README.ja.md"),
     *((f"docs/{lesson}.md", f"docs/ja/{lesson}.md") for lesson in LESSONS),
