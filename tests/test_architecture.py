@@ -64,7 +64,7 @@ IMPORTS = {
     "history": ["files", "plots", "table"],
     "table": ["terminal"],
     "callbacks": ["checks", "components", "files", "metrics", "names"],
-    "interop": ["files"],
+    "safetensors": ["files"],
     "data": ["checks", "files"],
     "plots": ["checks", "diagram", "layers", "losses", "names"],
     "train": [
@@ -73,8 +73,8 @@ IMPORTS = {
     ],
     "model": [
         *["_core", "backend", "checks", "components", "diagram", "files", "findings", "init"],
-        *["interop", "layers", "losses", "memory", "metrics", "names", "ops", "optim", "schedules"],
-        *["symbolic", "table", "terminal", "train", "windows"],
+        *["layers", "losses", "memory", "metrics", "names", "ops", "optim", "safetensors"],
+        *["schedules", "symbolic", "table", "terminal", "train", "windows"],
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "table", "train"],
     "diagnosis": ["callbacks", "findings", "losses", "model", "optim", "symbolic", "train"],
@@ -84,11 +84,22 @@ IMPORTS = {
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
     "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
     "tuning": ["callbacks", "checks", "history", "train"],
+    "interop": [
+        "checks",
+        "files",
+        "layers",
+        "model",
+        "names",
+        "safetensors",
+        "symbolic",
+        "windows",
+    ],
     "lessons": ["names"],
 }
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
+THIRD_PARTIES |= {"torch", "h5py"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

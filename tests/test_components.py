@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gyaku as gk
-from gyaku.interop import safetensors
+from gyaku import safetensors
 from gyaku.losses import loss
 from gyaku.metrics import metric
 from gyaku.optim import optimizer

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku import safetensors
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 from gyaku.schedules import Constant, InverseTime, OneCycle
 
 RNG = np.random.default_rng(0)

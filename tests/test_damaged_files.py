@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku import safetensors
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from gyaku import files
+from gyaku import files, safetensors
 from gyaku.cli.samples import read_samples
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.data.lines import read_lines
 from gyaku.data.picture import read_digit
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 
 ZEROS = np.zeros((1000, 784), np.uint8)
 

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 import gyaku as gk
+from gyaku import safetensors
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 
 ENTROPY = "softmax_cross_entropy"
 

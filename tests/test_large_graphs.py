@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import gyaku as gk
+from gyaku import safetensors
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 from gyaku.model import restore
 
 

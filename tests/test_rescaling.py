@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 import gyaku as gk
 from child import output
+from gyaku import safetensors
 from gyaku.data import Augment
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 from gyaku.train.samples import inputs
 
 ENTROPY = "softmax_cross_entropy"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from child import run
 from gyaku.files import FileError
-from gyaku.interop.safetensors import read, write
+from gyaku.safetensors import read, write
 
 DTYPES = [
     *["bool", "uint8", "int8", "uint16", "int16", "float16"],
@@ -213,7 +213,7 @@ def test_a_lying_file_costs_no_memory(tmp_path: Path) -> None:
         f"""
         import pathlib, resource, safetensors.numpy, json
         from gyaku.files import FileError
-        from gyaku.interop.safetensors import read
+        from gyaku.safetensors import read
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for path in pathlib.Path({str(tmp_path)!r}).iterdir():
             try:
@@ -230,7 +230,7 @@ def test_a_lying_file_costs_no_memory(tmp_path: Path) -> None:
 SAVE_FOREVER = """
 import sys
 import numpy as np
-from gyaku.interop.safetensors import write
+from gyaku.safetensors import write
 
 for step in range(10**9):
     write(sys.argv[1], {"w": np.full(200_000, step, np.float32)}, {"step": str(step)})

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku import data as data
     from gyaku import dlfs as dlfs
     from gyaku import init as init
+    from gyaku import interop as interop
     from gyaku import layers as layers
     from gyaku import losses as losses
     from gyaku import metrics as metrics
@@ -71,8 +72,8 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
-    *("callbacks", "data", "dlfs", "init", "layers", "losses", "metrics", "models", "ops", "optim"),
-    *("plots", "reference", "schedules"),
+    *("callbacks", "data", "dlfs", "init", "interop", "layers", "losses", "metrics", "models"),
+    *("ops", "optim", "plots", "reference", "schedules"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (

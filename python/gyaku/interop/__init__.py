@@ -1,1 +1,5 @@
-"""File formats shared with other programs."""
+"""Models for other programs, and from them."""
+
+from gyaku.interop.onnx_export import to_onnx
+
+__all__ = ["to_onnx"]

@@ -365,8 +365,8 @@ def contents(
     """
     import json
 
+    from gyaku import safetensors
     from gyaku.files import FileError
-    from gyaku.interop import safetensors
 
     tensors, metadata = safetensors.read(path)
     if "gyaku.architecture" not in metadata:

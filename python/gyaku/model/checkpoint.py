@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku import safetensors
 from gyaku.files import FileError
-from gyaku.interop import safetensors
 from gyaku.model.architecture import (
     PLACE,
     STATE,

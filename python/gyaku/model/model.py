@@ -531,7 +531,7 @@ class Model(Graph):
         """
         if not self.built:
             raise ValueError("save: the model has no weights yet, call fit or build first")
-        from gyaku.interop import safetensors
+        from gyaku import safetensors
 
         with alone("save", self):
             content = self.as_file(optimizer=truth("save", "optimizer", optimizer))
