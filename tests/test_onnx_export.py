@@ -96,7 +96,7 @@ def test_recurrent_layers_are_one_node_of_time_first(tmp_path: Path) -> None:
     gk.interop.to_onnx(tagger(), tmp_path / "model.onnx")
     graph = onnx.load(tmp_path / "model.onnx").graph
     recurrent = [node for node in graph.node if node.op_type in ("LSTM", "GRU", "RNN")]
-    assert [node.op_type for node in recurrent] == ["LSTM", "LSTM", "GRU", "RNN"]
+    assert [node.op_type for node in recurrent] == ["LSTM", "GRU", "RNN"]
     assert not {each.name for node in recurrent for each in node.attribute} & {"layout"}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gyaku import layers
 from gyaku.interop.onnx_activations import write_activation
 from gyaku.interop.onnx_graph import Graph, Value
-from gyaku.interop.onnx_recurrent import write_recurrent
+from gyaku.interop.onnx_recurrent import write_bidirectional, write_recurrent
 from gyaku.layers.recurrence import Recurrent
 
 if TYPE_CHECKING:
@@ -221,34 +221,15 @@ def _embedding(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     return [Value(layer.output_shape, graph.node("Gather", weight, graph.last(values[0]), axis=0))]
 
 
-def _bidirectional(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    found = [
-        graph.last(_within(graph, part, values)[0])
-        for part in (layer._forward_part, layer._backward_part)
-    ]
-    if layer.merge == "concat":
-        return [Value(layer.output_shape, graph.node("Concat", *found, axis=-1))]
-    y = graph.node("Mul" if layer.merge == "mul" else "Add", *found)
-    if layer.merge == "ave":
-        y = graph.node("Mul", y, graph.scalar(0.5))
-    return [Value(layer.output_shape, y)]
-
-
-def _within(graph: Graph, part: Any, values: list[Value]) -> list[Value]:
-    """Write a layer in a wrapper, under its own path."""
-    outer, graph.scope = graph.scope, f"{graph.scope}.{part.path.rpartition('.')[2]}"
-    written = write_layer(graph, part, values)
-    graph.scope = outer
-    return written
-
-
 def _time_distributed(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     x, part = graph.last(values[0]), layer._part
     leading = graph.node("Shape", x, start=0, end=2)
     shape = graph.constant("step", np.array([-1, *part.input_shape]))
     steps = Value(part.input_shape, graph.node("Reshape", x, shape))
     lengths, graph.lengths = graph.lengths, ""  # the samples of the part are steps
-    y = graph.last(_within(graph, part, [steps])[0])
+    outer, graph.scope = graph.scope, f"{graph.scope}.layer"
+    y = graph.last(write_layer(graph, part, [steps])[0])
+    graph.scope = outer
     graph.lengths = lengths
     inner = graph.constant("outputs", np.array(part.output_shape))
     y = graph.node("Reshape", y, graph.node("Concat", leading, inner, axis=0))
@@ -260,7 +241,7 @@ _WRITERS: dict[type, Write] = {
     layers.Add: _add,
     layers.AvgPool2D: _avg_pool,
     layers.BatchNorm: _batch_norm,
-    layers.Bidirectional: _bidirectional,
+    layers.Bidirectional: write_bidirectional,
     layers.Concatenate: _concatenate,
     layers.Conv2D: _conv,
     layers.Conv2DTranspose: _conv_transpose,

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from gyaku.interop.onnx_graph import Graph
     from gyaku.layers.recurrence import Recurrent
 
-__all__ = ["GATES", "reordered", "write_recurrent"]
+__all__ = ["GATES", "PEEPHOLES", "reordered", "write_bidirectional", "write_recurrent"]
 
 GATES = {"simple_rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 """The gates in the order of ONNX (i, o, f, c and z, r, h), each its index here."""
 _OPERATORS = {"simple_rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-_PEEPHOLES = (0, 2, 1)  # i, o, f
+_MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
+PEEPHOLES = (0, 2, 1)
+"""The peepholes in the order of ONNX: i, o, f."""
 
 
 def reordered(array: NDArray[Any], order: tuple[int, ...]) -> NDArray[Any]:
@@ -71,67 +73,113 @@ def write_recurrent(graph: Graph, layer: Any, values: list[Value]) -> list[Value
             f"to_onnx: {layer} is stateful, and an ONNX graph carries no state from one run to the"
             " next; give its states as inputs and return_state=True instead"
         )
-    outputs = _node(graph, layer, values)
-    projection = layer.params.get("projection")
-    if projection is not None:
-        matrix = graph.constant("projection", projection)
-        outputs[:2] = [graph.node("MatMul", each, matrix) for each in outputs[:2]]
-    steps, *states = outputs
+    direction = "reverse" if layer.go_backwards else "forward"
+    steps, *states = _node(graph, [layer], values, direction)
+    one, zero = (graph.constant(f"axis_{axis}", [axis]) for axis in (1, 0))
+    steps = graph.node("Transpose", graph.node("Squeeze", steps, one), perm=[1, 0, 2])
+    states = [graph.node("Squeeze", each, zero) for each in states]
     y = steps if layer.return_sequences else states[0]
     names = [y, *states] if layer.return_state else [y]
     shapes = layer.output_shapes if layer.return_state else (layer.output_shape,)
     return [Value(shape, name) for shape, name in zip(shapes, names, strict=True)]
 
 
-def _node(graph: Graph, layer: Recurrent, values: list[Value]) -> list[str]:
-    """Append the node between transposes, and return steps and last states, batch first."""
+def write_bidirectional(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    """Append the nodes of a layer in both directions.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    layer : Bidirectional
+        The layer.
+    values : list of Value
+        The sequences.
+
+    Returns
+    -------
+    list of Value
+        Its output.
+    """
+    parts = [layer._forward_part, layer._backward_part]
+    steps, last, *_ = _node(graph, parts, values, "bidirectional")
+    y, direction, batch_first = (
+        (steps, 1, [2, 0, 1, 3]) if len(layer.output_shape) > 1 else (last, 0, [1, 0, 2])
+    )
+    if layer.merge == "concat":
+        shape = graph.constant("shape", np.array([0] * (len(batch_first) - 2) + [-1]))
+        y = graph.node("Reshape", graph.node("Transpose", y, perm=batch_first), shape)
+        return [Value(layer.output_shape, y)]
+    # ReduceSum takes the axes as an input from opset 13 on, the others from 18 on.
+    axes = {"axes": [direction]} if layer.merge != "sum" else {}
+    inputs = [y] if axes else [y, graph.constant("direction", [direction])]
+    y = graph.node(_MERGES[layer.merge], *inputs, keepdims=0, **axes)
+    if len(layer.output_shape) > 1:
+        y = graph.node("Transpose", y, perm=[1, 0, 2])
+    return [Value(layer.output_shape, y)]
+
+
+def _node(graph: Graph, parts: list[Any], values: list[Value], direction: str) -> list[str]:
+    """Append the node; return steps (time, direction, batch, units) and states without time."""
     # Time first, since runtimes refuse layout=1, which the checker takes.
     x = graph.node("Transpose", graph.last(values[0]), perm=[1, 0, 2])
-    steps, *states = graph.node_of_several(
+    layer = parts[0]
+    outputs = graph.node_of_several(
         _OPERATORS[layer.operation],
-        [x, *_weights(graph, layer), *_states(graph, layer, values[1:])],
+        [x, *_weights(graph, parts), *_states(graph, parts, values[1:])],
         1 + layer.states,
         hidden_size=layer.units,
-        direction="reverse" if layer.go_backwards else "forward",
-        **_settings(layer),
+        direction=direction,
+        **_settings(layer, len(parts)),
     )
-    one, zero = (graph.constant(f"axis_{axis}", [axis]) for axis in (1, 0))
-    steps = graph.node("Transpose", graph.node("Squeeze", steps, one), perm=[1, 0, 2])
-    return [steps, *(graph.node("Squeeze", each, zero) for each in states)]
+    if "projection" in layer.params:
+        matrix = graph.constant("projection", [each.params["projection"] for each in parts])
+        outputs[:2] = [graph.node("MatMul", each, matrix) for each in outputs[:2]]
+    return outputs
 
 
-def _settings(layer: Any) -> dict[str, Any]:
+def _settings(layer: Any, directions: int) -> dict[str, Any]:
     if isinstance(layer, GRU):
         return {"linear_before_reset": int(layer.reset_after)}
-    return {} if isinstance(layer, LSTM) else {"activations": [layer.activation.capitalize()]}
+    if isinstance(layer, LSTM):
+        return {}
+    return {"activations": [layer.activation.capitalize()] * directions}
 
 
-def _weights(graph: Graph, layer: Recurrent) -> list[str]:
-    """Return the constants W, R and B of one direction."""
+def _weights(graph: Graph, parts: list[Any]) -> list[str]:
+    """Return the constants W, R and B, each with an axis of directions in front."""
+    found = [_matrices(each) for each in parts]
+    return [graph.constant(name, [each[name] for each in found]) for name in found[0]] + [""] * (
+        "bias" not in found[0]
+    )
+
+
+def _matrices(layer: Recurrent) -> dict[str, NDArray[Any]]:
     params, order = layer.params, GATES[layer.operation]
     recurrent = params["recurrent_weight"]
     if "projection" in params:
         # The node has no projection p: (m p) u = m (p u), so that its state is m, before p.
         recurrent = params["projection"] @ recurrent
-    matrices = {"weight": params["weight"], "recurrent_weight": recurrent}
-    names = [graph.constant(n, reordered(a, order).T[None]) for n, a in matrices.items()]
-    if not layer.use_bias:
-        return [*names, ""]
-    bias = params["bias"]
-    second = params.get("recurrent_bias", np.zeros_like(bias))
-    both = np.concatenate([reordered(each, order) for each in (bias, second)])
-    return [*names, graph.constant("bias", both[None])]
+    found = {
+        "weight": reordered(params["weight"], order).T,
+        "recurrent_weight": reordered(recurrent, order).T,
+    }
+    if layer.use_bias:
+        second = params.get("recurrent_bias", np.zeros_like(params["bias"]))
+        both = [reordered(each, order) for each in (params["bias"], second)]
+        found["bias"] = np.concatenate(both)
+    return found
 
 
-def _states(graph: Graph, layer: Recurrent, values: list[Value]) -> list[str]:
+def _states(graph: Graph, parts: list[Any], values: list[Value]) -> list[str]:
     """Return the optional inputs behind the weights, up to the last one in use."""
-    given = [graph.last(each) for each in values]
+    layer, given = parts[0], [graph.last(each) for each in values]
     if given and "projection" in layer.params:
         given[0] = _unprojected(graph, layer, given[0])
     zero = graph.constant("axis_0", [0]) if given else ""
     found = [graph.lengths, *(graph.node("Unsqueeze", each, zero) for each in given)]
     if "peepholes" in layer.params:
-        peepholes = layer.params["peepholes"][list(_PEEPHOLES)].reshape(1, -1)
+        peepholes = [each.params["peepholes"][list(PEEPHOLES)].ravel() for each in parts]
         found += [""] * (3 - len(found)) + [graph.constant("peepholes", peepholes)]
     while found and not found[-1]:
         found.pop()
