@@ -45,6 +45,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     from google.protobuf.message import DecodeError
     from onnx import ModelProto, checker
     from onnx.external_data_helper import load_external_data_for_model
+    from onnx.shape_inference import InferenceError
 
     name, content = os.fspath(path), Path(path).read_bytes()
     _check_kind(name, content)
@@ -58,7 +59,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     try:
         load_external_data_for_model(proto, os.fspath(Path(path).parent))
         checker.check_model(proto, full_check=True)
-    except (checker.ValidationError, OSError, ValueError, RuntimeError) as error:
+    except (checker.ValidationError, InferenceError, OSError, ValueError, RuntimeError) as error:
         raise FileError(f"{name} is not a valid ONNX file: {_first_line(error)}") from None
     return proto
 

@@ -16,7 +16,7 @@ from gyaku.layers import Identity
 from gyaku.symbolic import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -84,10 +84,11 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
     outputs = [each.name for each in proto.graph.output]
-    nodes = _needed(rewritten(_folded(proto, constants), constants), outputs, constants)
+    all_nodes = rewritten(_folded(proto, constants), constants)
+    nodes = _needed(all_nodes, outputs)
     reader = Reader(nodes, constants, outputs)
     given = [each for each in proto.graph.input if each.name not in constants]
-    _find_lengths(reader, nodes, {each.name for each in given})
+    _find_lengths(reader, all_nodes, {each.name for each in given})
     inputs, is_free = _inputs(name, reader, given, input_shape)
     for number, node in enumerate(nodes):
         # Shapes become constants on the way.
@@ -143,9 +144,7 @@ def _fold(node: Any, opset: Any, constants: dict[str, NDArray[Any]]) -> bool:
     return True
 
 
-def _needed(
-    nodes: Sequence[Any], outputs: Sequence[str], constants: Mapping[str, Any]
-) -> list[Any]:
+def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
     """Return the nodes that the outputs depend on; lengths of sequences do not count."""
     wanted, found = set(outputs), []
     for node in reversed(nodes):
@@ -161,12 +160,13 @@ def _needed(
 
 def _find_lengths(reader: Reader, nodes: Sequence[Any], inputs: set[str]) -> None:
     """Find the inputs of ids whose padding gives the lengths of sequences."""
+    makers = {name: node for node in nodes for name in node.output}
     for node in nodes:
         name = node.input[4] if node.op_type in _RECURRENT and len(node.input) > 4 else ""
         operators, roots, waiting = set(), set(), [name] if name else []
         while waiting:
             each = waiting.pop()
-            maker = reader.makers.get(each)
+            maker = makers.get(each)
             if maker is not None:
                 operators.add(maker.op_type)
                 waiting += maker.input
