@@ -1,4 +1,4 @@
-"""Commands: ``gyaku train``, ``evaluate``, ``predict``, ``summary``, ``info``, ``lesson``."""
+"""Commands: ``gyaku train``, ``evaluate``, ``predict``, ``summary``, ``export`` and others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "stop_command"]
 
-_VERBS = ("train", "evaluate", "predict", "summary", "info", "lesson")
+_VERBS = ("train", "evaluate", "predict", "summary", "export", "info", "lesson")
 
 _PAGE = """\
 Train neural networks on CPUs.
@@ -25,6 +25,7 @@ commands:
   evaluate    measure how good a trained model is
   predict     let a trained model read digits, or predict the rows of a table
   summary     show the layers of a model
+  export      write a model for other programs
   info        show processor, threads and measured speed of this machine
   lesson      run a lesson of the course
 

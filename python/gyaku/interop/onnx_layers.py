@@ -207,6 +207,14 @@ def _rescaling(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     return [_each(graph, values[0], write)]
 
 
+def _normalization(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    std = np.array(layer.std)
+    mean = graph.constant("mean", np.array(layer.mean))
+    y = graph.node("Sub", graph.last(values[0]), mean)
+    y = graph.node("Div", y, graph.constant("std", np.where(std == 0, 1.0, std)))
+    return [Value(layer.output_shape, y)]
+
+
 def _flatten(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     return [Value(layer.output_shape, graph.node("Flatten", graph.last(values[0])))]
 
@@ -254,6 +262,7 @@ _WRITERS: dict[type, Write] = {
     layers.LPPool2D: _lp_pool,
     layers.LayerNorm: _layer_norm,
     layers.MaxPool2D: _max_pool,
+    layers.Normalization: _normalization,
     Recurrent: write_recurrent,
     layers.Rescaling: _rescaling,
     layers.Reshape: _reshape,

@@ -187,7 +187,7 @@ def _arithmetic(reader: Reader, call: Call) -> list[Value]:
     place = constants.index(True)
     found = reader.constants[call.inputs[place]]
     if found.size != 1:
-        raise Unreadable(f"takes a constant of shape {found.shape}, and Rescaling a number")
+        return _by_channel(reader, call, place, found)
     number = float(found.item())
     if place == 0 and call.operator == "Div":
         raise Unreadable("divides a constant by a value, which no layer does")
@@ -199,6 +199,27 @@ def _arithmetic(reader: Reader, call: Call) -> list[Value]:
         "Div": (1 / number if number else np.inf, 0.0),
     }[call.operator]
     return reader.apply(layers.Rescaling(scale, offset), reader.value(call.inputs[1 - place]))
+
+
+def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) -> list[Value]:
+    """Read an offset or a scale for each channel."""
+    value = reader.value(call.inputs[1 - place])
+    long = [n - constant.ndim for n, length in enumerate(constant.shape) if length > 1]
+    is_first = place == 0 and call.operator in ("Sub", "Div")
+    if len(long) != 1 or value.axes[long[0]] != len(value.shape) or value.order is not None:
+        raise Unreadable(f"takes a constant of shape {constant.shape}, which is none of channels")
+    array = constant.ravel().astype(np.float64)
+    if is_first or (call.operator in ("Mul", "Div") and (array <= 0).any()):
+        raise Unreadable("scales channels by constants that are not positive, or divides these")
+    zeros, ones = np.zeros_like(array), np.ones_like(array)
+    mean, std = {
+        "Add": (-array, ones),
+        "Sum": (-array, ones),
+        "Sub": (array, ones),
+        "Mul": (zeros, 1 / np.where(array == 0, 1, array)),
+        "Div": (zeros, array),
+    }[call.operator]
+    return reader.apply(layers.Normalization(mean.tolist(), std.tolist()), value)
 
 
 def _sum(reader: Reader, call: Call) -> list[Value]:
