@@ -85,6 +85,7 @@ IMPORTS = {
     "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
     "tuning": ["callbacks", "checks", "history", "train"],
     "interop": [
+        "_core",
         "checks",
         "files",
         "layers",
@@ -99,7 +100,7 @@ IMPORTS = {
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
-THIRD_PARTIES |= {"torch", "h5py"}
+THIRD_PARTIES |= {"torch", "onnx"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

@@ -344,6 +344,13 @@ def test_info_tells_of_a_data_folder_that_is_missing(
     assert f"{missing} (there is no such folder)\n" in here("info", "--no-measure").stdout
 
 
+def test_export_writes_an_onnx_file_beside_the_model(model: Path, here: Command) -> None:
+    done = here("export", "--to", "onnx", model)
+    assert done.stdout == f"wrote {model.with_suffix('.onnx')}\n"
+    assert gk.interop.from_onnx(model.with_suffix(".onnx")).input_shape == (8, 8, 1)
+    assert here("export", "--to", "onnx", model, "--output", "b.onnx").stdout == "wrote b.onnx\n"
+
+
 def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
     done = gyaku("info", "--no-measure", cwd=tmp_path, GYAKU_NUM_THREADS="1024")
     assert done.returncode == 0
@@ -351,7 +358,7 @@ def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
 
 
 def test_help_is_a_page_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("train", "evaluate", "predict", "summary", "info", "lesson"):
+    for verb in ("train", "evaluate", "predict", "summary", "export", "info", "lesson"):
         assert main([verb, "--help"]) == 0
         page = capsys.readouterr().out
         assert f"gyaku {verb}" in page

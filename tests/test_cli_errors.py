@@ -97,6 +97,8 @@ USAGE = {
     f"predict {M} --index 359": "--index goes from 0 to 358 for the test images of digits, got 359",
     f"predict {M} --index x": "--index: must be a whole number of at least 0, got 'x'",
     f"predict {M} nan.npy --dataset digits": "give files or --dataset, not both",
+    "export": "gyaku export: the following arguments are required: MODEL, --to",
+    f"export {M} --to onyx": "--to: unknown format 'onyx', did you mean 'onnx'?",
     "summary": "gyaku summary: the following arguments are required: MODEL",
 }
 

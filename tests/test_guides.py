@@ -51,6 +51,11 @@ def printed(page: str, folder: Path, more: str = "") -> str:
     return output(code, GYAKU_NUM_THREADS="1", **environment)
 
 
+def test_a_model_goes_to_onnx_and_back(tmp_path: Path) -> None:
+    for page in ("docs/interop.md", "docs/ja/interop.md"):
+        assert printed(page, tmp_path, "print(again.output_shape)") == "(10,)"
+
+
 def test_what_counts_in_a_training(tmp_path: Path) -> None:
     for page in ("docs/training.md", "docs/ja/training.md"):
         lines = printed(page, tmp_path).splitlines()

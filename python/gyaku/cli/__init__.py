@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "stop_command"]
 
-_VERBS = ("train", "evaluate", "predict", "summary", "compare", "info", "lesson")
+_VERBS = ("train", "evaluate", "predict", "summary", "compare", "export", "info", "lesson")
 
 _PAGE = """\
 Train neural networks on CPUs.
@@ -26,6 +26,7 @@ commands:
   predict     let a trained model read digits, or predict the rows of a table
   summary     show the layers of a model
   compare     show the tensors in which two model files differ
+  export      write a model for other programs
   info        show processor, threads and measured speed of this machine
   lesson      run a lesson of the course
 

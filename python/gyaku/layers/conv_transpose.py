@@ -111,7 +111,9 @@ class Conv2DTranspose(Conv2D):
         channels = checked_shape(str(self), input_shape)[-1]
         shape = (*self._window, self.filters // self.groups, channels)
         self._options = {**self._where, "groups": self.groups}
-        axes = transposed_conv_axes(str(self), (1, *input_shape), shape, **self._options)
+        self.axes = axes = transposed_conv_axes(
+            str(self), (1, *input_shape), shape, **self._options
+        )
         self.add_weights(shape, self.filters, groups=self.groups, transposed=True)
         return (*(axis.size for axis in axes), self.filters)
 

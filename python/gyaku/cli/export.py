@@ -1,0 +1,76 @@
+"""``gyaku export``: a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gyaku.cli.parser import name_of
+from gyaku.interop import to_onnx
+from gyaku.model import load
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gyaku.cli.parser import Parser
+
+__all__ = ["add", "run"]
+
+_PAGE = """\
+Write a trained model for other programs.
+
+MODEL is a file from 'gyaku train'. The formats are
+  onnx    for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
+"""
+
+_EXAMPLES = """\
+examples:
+  gyaku export --to onnx gyaku-digits-mlp.safetensors
+  gyaku export --to onnx gyaku-digits-mlp.safetensors --output digits.onnx
+"""
+
+# The function that writes each format, and the ending of its files.
+_FORMATS = {"onnx": (to_onnx, ".onnx")}
+
+
+def add(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add this command to the parser.
+
+    Parameters
+    ----------
+    commands : argparse action
+        Result of ``add_subparsers``.
+    """
+    parser = commands.add_parser("export", description=_PAGE, epilog=_EXAMPLES)
+    parser.set_defaults(run=run)
+    parser.add_argument("model", metavar="MODEL", help="a file from 'gyaku train'")
+    parser.add_argument(
+        "--to",
+        type=name_of("format", _FORMATS),
+        metavar="FORMAT",
+        required=True,
+        help=" or ".join(_FORMATS),
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the file to write (default: beside the model)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    write, ending = _FORMATS[arguments.to]
+    output = arguments.output or Path(arguments.model).with_suffix(ending)
+    write(load(arguments.model), output)
+    print(f"wrote {output}")
+    return 0

@@ -1,0 +1,265 @@
+"""Layers of ONNX nodes: a function for each operator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku import layers
+from gyaku.interop import onnx_recurrent_reader, onnx_shapes, onnx_windows
+from gyaku.interop.onnx_reader import Unreadable, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from gyaku.interop.onnx_reader import Call, Reader
+
+__all__ = ["CHANNELS_FIRST", "ELEMENTWISE", "OPERATORS"]
+
+
+def _identity(reader: Reader, call: Call) -> list[Value]:
+    return [reader.value(call.input(0))]
+
+
+def _cast(reader: Reader, call: Call) -> list[Value]:
+    if call.attributes["to"] not in (1, 6, 7, 10, 11):
+        raise Unreadable("casts to a type that is neither float nor an integer of indices")
+    return _identity(reader, call)
+
+
+_ACTIVATIONS: dict[str, Callable[[], layers.Activation]] = {
+    "Sigmoid": layers.Sigmoid,
+    "Tanh": layers.Tanh,
+    "Relu": layers.ReLU,
+    "Softplus": layers.Softplus,
+    "Softsign": layers.Softsign,
+    "HardSwish": layers.HardSwish,
+    "Mish": layers.Mish,
+    "Swish": layers.SiLU,
+    "Step": layers.Step,
+}
+
+
+def _activation(reader: Reader, call: Call) -> list[Value]:
+    return reader.apply(_ACTIVATIONS[call.operator](), reader.value(call.input(0)))
+
+
+# Default of alpha, and of a second attribute that the layer fixes.
+_PARAMETRIC: dict[str, tuple[type[Any], float]] = {
+    "LeakyRelu": (layers.LeakyReLU, 0.01),
+    "Elu": (layers.ELU, 1.0),
+    "Celu": (layers.CELU, 1.0),
+}
+
+
+def _parametric(reader: Reader, call: Call) -> list[Value]:
+    kind, alpha = _PARAMETRIC[call.operator]
+    return reader.apply(kind(call.attributes.get("alpha", alpha)), reader.value(call.input(0)))
+
+
+_FIXED: dict[str, tuple[Callable[[], layers.Activation], dict[str, Any], dict[str, Any]]] = {
+    "HardSigmoid": (layers.HardSigmoid, {"alpha": 0.2, "beta": 0.5}, {"alpha": 1 / 6, "beta": 0.5}),
+    "Selu": (
+        layers.SELU,
+        {"alpha": 1.6732632, "gamma": 1.050701},
+        {"alpha": 1.6732632, "gamma": 1.050701},
+    ),
+}
+
+
+def _fixed(reader: Reader, call: Call) -> list[Value]:
+    kind, defaults, needed = _FIXED[call.operator]
+    for name, value in needed.items():
+        given = call.attributes.get(name, defaults[name])
+        if not np.isclose(given, value, rtol=1e-5):
+            raise Unreadable(f"has {name}={given:g}, and {kind.__name__} has {value:g}")
+    return reader.apply(kind(), reader.value(call.input(0)))
+
+
+def _gelu(reader: Reader, call: Call) -> list[Value]:
+    if call.text("approximate", "none") != "none":
+        raise Unreadable("approximates by tanh, and GELU is exact")
+    return reader.apply(layers.GELU(), reader.value(call.input(0)))
+
+
+def _softmax(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    axis = call.attributes.get("axis", -1)
+    if value.axes[axis] != len(value.shape):
+        raise Unreadable(f"normalises along axis {axis}, and {call.operator} along the last one")
+    kind = layers.Softmax if call.operator == "Softmax" else layers.LogSoftmax
+    return reader.apply(kind(), value)
+
+
+def _dropout(reader: Reader, call: Call) -> list[Value]:
+    rate = call.attributes.get("ratio", 0.5)
+    if call.input(1):
+        rate = reader.constant(call.input(1), "ratio").item()
+    return reader.apply(layers.Dropout(rate), reader.value(call.input(0)))
+
+
+def _batch_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    if value.axes[1] != len(value.shape):
+        raise Unreadable("normalises another axis than the channels")
+    attributes = call.attributes
+    momentum = 1 - attributes.get("momentum", 0.9)
+    layer = layers.BatchNorm(min(max(momentum, 0.0), 1.0), attributes.get("epsilon", 1e-5))
+    names = ("gamma", "beta", "mean", "variance")
+    found = [reader.constant(call.input(n + 1), name) for n, name in enumerate(names)]
+    weights = {name: _placed(each, value) for name, each in zip(names, found, strict=True)}
+    return reader.apply(layer, value, weights=weights)
+
+
+def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
+    """Return rows for the features of a value in the order of the tensor."""
+    if value.order is None:
+        return array
+    placed = np.empty_like(array)
+    placed[value.order] = array
+    return placed
+
+
+def _layer_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    axis = call.attributes.get("axis", -1)
+    if value.axes[axis] != len(value.shape) or axis not in (-1, len(value.axes) - 1):
+        raise Unreadable("normalises other axes than the last one")
+    gamma = reader.constant(call.input(1), "scale")
+    beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
+    weights = {"gamma": _placed(gamma, value), "beta": _placed(beta, value)}
+    return reader.apply(
+        layers.LayerNorm(call.attributes.get("epsilon", 1e-5)), value, weights=weights
+    )
+
+
+def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
+    if value.axes[-1] != len(value.shape):
+        raise Unreadable("multiplies another axis than the features")
+    weights = {"weight": _placed(weight, value)}
+    if bias is not None:
+        weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[1:])
+    layer = layers.Dense(weight.shape[1], use_bias=bias is not None)
+    return reader.apply(layer, replace(value, order=None), weights=weights)
+
+
+def _gemm(reader: Reader, call: Call) -> list[Value]:
+    if call.attributes.get("transA", 0):
+        raise Unreadable("transposes its input")
+    value = reader.value(call.input(0))
+    weight = reader.constant(call.input(1), "weight")
+    weight = weight.T if call.attributes.get("transB", 0) else weight
+    bias = reader.constant(call.input(2), "bias") if call.input(2) else None
+    if bias is not None:
+        bias = bias * np.float32(call.attributes.get("beta", 1.0))
+    return _dense(reader, value, weight * np.float32(call.attributes.get("alpha", 1.0)), bias)
+
+
+def _matmul(reader: Reader, call: Call) -> list[Value]:
+    value, weight = reader.value(call.input(0)), reader.constant(call.input(1), "second factor")
+    weight = weight[0] if weight.ndim == 3 and len(weight) == 1 else weight
+    if weight.ndim != 2 or value.merged:
+        raise Unreadable(f"multiplies by a tensor of shape {weight.shape}, and Dense by a matrix")
+    name, bias = call.outputs[0], None
+    node = reader.users.get(name)
+    if node is not None and node.op_type == "Add" and reader.uses[name] == 1:
+        other = node.input[1] if node.input[0] == name else node.input[0]
+        found = reader.constants.get(other)
+        if found is not None and found.shape[-1:] == weight.shape[1:] == (found.size,):
+            bias = found
+            reader.aliases[node.output[0]] = name
+    return _dense(reader, value, weight, bias)
+
+
+def _arithmetic(reader: Reader, call: Call) -> list[Value]:
+    """Read a sum of values, or a scale or an offset for all elements."""
+    if call.outputs[0] in reader.aliases:
+        return [reader.value(reader.aliases[call.outputs[0]])]
+    constants = [name in reader.constants for name in call.inputs]
+    if call.operator in ("Add", "Sum") and not any(constants):
+        return _sum(reader, call)
+    if len(call.inputs) != 2 or not any(constants):
+        raise Unreadable("combines two values, which no layer does")
+    place = constants.index(True)
+    found = reader.constants[call.inputs[place]]
+    if found.size != 1:
+        return _by_channel(reader, call, place, found)
+    number = float(found.item())
+    if place == 0 and call.operator == "Div":
+        raise Unreadable("divides a constant by a value, which no layer does")
+    scale, offset = {
+        "Add": (1.0, number),
+        "Sum": (1.0, number),
+        "Sub": (1.0, -number) if place else (-1.0, number),
+        "Mul": (number, 0.0),
+        "Div": (1 / number if number else np.inf, 0.0),
+    }[call.operator]
+    return reader.apply(layers.Rescaling(scale, offset), reader.value(call.inputs[1 - place]))
+
+
+def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) -> list[Value]:
+    """Read an offset or a scale for each channel."""
+    value = reader.value(call.inputs[1 - place])
+    long = [n - constant.ndim for n, length in enumerate(constant.shape) if length > 1]
+    is_first = place == 0 and call.operator in ("Sub", "Div")
+    if len(long) != 1 or value.axes[long[0]] != len(value.shape) or value.order is not None:
+        raise Unreadable(f"takes a constant of shape {constant.shape}, which is none of channels")
+    array = constant.ravel().astype(np.float64)
+    if is_first or (call.operator in ("Mul", "Div") and (array <= 0).any()):
+        raise Unreadable("scales channels by constants that are not positive, or divides these")
+    zeros, ones = np.zeros_like(array), np.ones_like(array)
+    mean, std = {
+        "Add": (-array, ones),
+        "Sum": (-array, ones),
+        "Sub": (array, ones),
+        "Mul": (zeros, 1 / np.where(array == 0, 1, array)),
+        "Div": (zeros, array),
+    }[call.operator]
+    return reader.apply(layers.Normalization(mean.tolist(), std.tolist()), value)
+
+
+def _sum(reader: Reader, call: Call) -> list[Value]:
+    values = [reader.value(name) for name in call.inputs]
+    first = values[0]
+    if any(each.axes != first.axes or _order(each) != _order(first) for each in values):
+        raise Unreadable("adds values whose axes stand in different orders")
+    return reader.apply(layers.Add(), *values)
+
+
+def _order(value: Value) -> list[int]:
+    return [] if value.order is None else value.order.tolist()
+
+
+OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
+    **onnx_recurrent_reader.OPERATORS,
+    **onnx_shapes.OPERATORS,
+    **onnx_windows.OPERATORS,
+    **onnx_windows.PADDING,
+    **dict.fromkeys(_ACTIVATIONS, _activation),
+    **dict.fromkeys(_PARAMETRIC, _parametric),
+    **dict.fromkeys(_FIXED, _fixed),
+    **dict.fromkeys(("Add", "Sum", "Sub", "Mul", "Div"), _arithmetic),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
+    "BatchNormalization": _batch_norm,
+    "Cast": _cast,
+    "Dropout": _dropout,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "Identity": _identity,
+    "LayerNormalization": _layer_norm,
+    "MatMul": _matmul,
+}
+"""The function that reads each operator."""
+
+CHANNELS_FIRST = {*onnx_windows.OPERATORS, "BatchNormalization"}
+"""Operators whose images have channels first."""
+
+ELEMENTWISE = {
+    *_ACTIVATIONS, *_PARAMETRIC, *_FIXED, "Add", "Sub", "Mul", "Div", "Cast", "Dropout", "Gelu",
+    "Identity", "Pad",
+}  # fmt: skip
+"""Operators that treat all axes alike."""

@@ -1,0 +1,93 @@
+"""Activations that graphs compose of elementary nodes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["rewritten"]
+
+_SQRT2 = math.sqrt(2)
+_PHI: Sequence[Any] = [
+    ("Add", ("Erf", ("Div", "x", _SQRT2)), 1.0),
+    ("Add", ("Erf", ("Mul", "x", 1 / _SQRT2)), 1.0),
+]
+# An operator and its arguments: the input x, a constant, or another pattern.
+_PATTERNS: Sequence[tuple[str, Any]] = [
+    ("Swish", ("Mul", "x", ("Sigmoid", "x"))),
+    ("Mish", ("Mul", "x", ("Tanh", ("Softplus", "x")))),
+    ("Step", ("Cast", ("Greater", "x", 0.0))),
+    *(("Gelu", ("Mul", ("Mul", "x", phi), 0.5)) for phi in _PHI),
+    *(("Gelu", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _PHI),
+    *(("Gelu", ("Mul", "x", ("Mul", phi, 0.5))) for phi in _PHI),
+]
+_COMMUTATIVE = {"Add", "Mul"}
+
+
+def rewritten(nodes: Sequence[Any], constants: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Return nodes in which composed activations are one node each.
+
+    Parameters
+    ----------
+    nodes : sequence of NodeProto
+        The nodes of a graph.
+    constants : mapping of str to ndarray
+        Its constants.
+
+    Returns
+    -------
+    list of NodeProto
+        The nodes; those within a pattern are still there, and may be unused.
+    """
+    makers = {name: node for node in nodes for name in node.output}
+    return [_matched(node, makers, constants) or node for node in nodes]
+
+
+def _matched(
+    node: Any, makers: Mapping[str, Any], constants: Mapping[str, NDArray[Any]]
+) -> Any | None:
+    from onnx import helper
+
+    for operator, pattern in _PATTERNS:
+        bound: dict[str, str] = {}
+        if pattern[0] == node.op_type and _fits(pattern, node.output[0], makers, constants, bound):
+            return helper.make_node(operator, [bound["x"]], list(node.output), node.name)
+    return None
+
+
+def _fits(
+    pattern: Any,
+    name: str,
+    makers: Mapping[str, Any],
+    constants: Mapping[str, NDArray[Any]],
+    bound: dict[str, str],
+) -> bool:
+    """Return whether a value is computed by a pattern; bind its input."""
+    if pattern == "x":
+        return bound.setdefault("x", name) == name
+    if isinstance(pattern, float):
+        found = constants.get(name)
+        return found is not None and found.size == 1 and bool(np.isclose(found.item(), pattern))
+    node = makers.get(name)
+    if node is None or node.op_type != pattern[0] or len(node.input) != len(pattern) - 1:
+        return False
+    orders = [list(node.input)]
+    if node.op_type in _COMMUTATIVE:
+        orders.append(orders[0][::-1])
+    for order in orders:
+        trial = dict(bound)
+        if all(
+            _fits(each, given, makers, constants, trial)
+            for each, given in zip(pattern[1:], order, strict=True)
+        ):
+            bound.update(trial)
+            return True
+    return False

@@ -1,0 +1,307 @@
+"""ONNX graph while it is read: its constants, and each value as a symbolic tensor."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gyaku.layers import TimeDistributed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gyaku.layers import Layer
+    from gyaku.symbolic import Tensor
+
+__all__ = ["DIRECTION", "Call", "Reader", "Unreadable", "Value"]
+
+DIRECTION = -1
+"""The axis of the directions of a recurrent node, in `Value.axes`."""
+
+
+class Unreadable(ValueError):
+    """Node, or a setting of one, without counterpart; the message follows its place."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """Value of a graph, as a symbolic tensor.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        The tensor: batch first, channels last.
+    shape : tuple of int
+        Its sample shape.
+    axes : tuple of int or None
+        For each axis in ONNX the axis of the tensor, None for one of length 1 that it lacks. A
+        Transpose permutes them, and is no layer.
+    order : ndarray of int, optional
+        For each feature in ONNX that of the tensor, if flattening ordered them differently.
+    time : int
+        Number of steps if each sample is a step of a sequence, 0 otherwise.
+    pads : list of int, optional
+        Zeros around the value that the next window operator sees.
+    final : Value, optional
+        The last step of a sequence.
+    merged : callable, optional
+        Makes the value of both directions, from the name of a merge.
+    """
+
+    tensor: Tensor
+    shape: tuple[int, ...]
+    axes: tuple[int | None, ...]
+    order: NDArray[np.int64] | None = None
+    time: int = 0
+    pads: list[int] | None = None
+    final: Value | None = None
+    merged: Callable[[str], Value] | None = None
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """The shape in ONNX; 0 is the batch axis."""
+        return tuple(1 if a is None else 0 if a == 0 else self.shape[a - 1] for a in self.axes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether axes and features stand as in the tensor."""
+        return self.axes == tuple(range(len(self.shape) + 1)) and self.order is None
+
+
+class Call:
+    """Node of a graph, with its attributes.
+
+    Parameters
+    ----------
+    node : NodeProto
+        The node.
+    """
+
+    def __init__(self, node: Any) -> None:
+        from onnx.helper import get_attribute_value
+
+        self.operator: str = node.op_type
+        self.name: str = node.name
+        self.inputs: list[str] = list(node.input)
+        self.outputs: list[str] = list(node.output)
+        self.attributes = {each.name: get_attribute_value(each) for each in node.attribute}
+
+    def input(self, index: int) -> str:
+        """Return the name of an input, "" if it is left out.
+
+        Parameters
+        ----------
+        index : int
+            Its index.
+
+        Returns
+        -------
+        str
+            The name.
+        """
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def text(self, name: str, default: str) -> str:
+        """Return an attribute of text.
+
+        Parameters
+        ----------
+        name : str
+            The attribute.
+        default : str
+            Its default.
+
+        Returns
+        -------
+        str
+            Its value.
+        """
+        found = self.attributes.get(name, default)
+        return found.decode() if isinstance(found, bytes) else found
+
+
+class Reader:
+    """Graph while it is read.
+
+    Parameters
+    ----------
+    nodes : list of NodeProto
+        The nodes.
+    constants : dict of str to ndarray
+        The constants by name.
+    outputs : list of str
+        The outputs of the graph.
+
+    Attributes
+    ----------
+    values : dict of str to Value
+        The values read so far.
+    weights : list of (Layer, dict of str to ndarray)
+        The layers made so far and their parameters.
+    makers, users : dict of str to NodeProto
+        The node that makes each value, and the last one that takes it.
+    uses : dict of str to int
+        Number of uses of each value.
+    aliases : dict of str to str
+        Outputs of nodes that an earlier node has absorbed, and its output.
+    sources : tuple of str
+        Constants that the present node takes.
+    padded, lengths : set of str
+        Inputs of ids that 0 pads, and the lengths computed from them.
+    """
+
+    def __init__(
+        self, nodes: list[Any], constants: Mapping[str, NDArray[Any]], outputs: list[str]
+    ) -> None:
+        self.constants = dict(constants)
+        self.values: dict[str, Value] = {}
+        self.weights: list[tuple[Layer, dict[str, NDArray[Any]]]] = []
+        self.makers = {name: node for node in nodes for name in node.output}
+        self.uses = Counter([*outputs, *(name for node in nodes for name in node.input)])
+        self.aliases: dict[str, str] = {}
+        self.sources: tuple[str, ...] = ()
+        self.padded: set[str] = set()
+        self.lengths: set[str] = set()
+        self.users = {name: node for node in nodes for name in node.input}
+        self._shared: dict[Any, Layer] = {}
+
+    def value(self, name: str) -> Value:
+        """Return a value that is no constant.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Returns
+        -------
+        Value
+            The value.
+        """
+        if name in self.values:
+            return self.values[name]
+        if name in self.constants:
+            raise Unreadable(f"takes the constant {name!r}, and a layer takes none as its input")
+        raise Unreadable(f"takes {name!r}, which has no counterpart")
+
+    def constant(self, name: str, role: str) -> NDArray[Any]:
+        """Return a constant.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        role : str
+            Its part in the node, for errors.
+
+        Returns
+        -------
+        ndarray
+            Its value.
+        """
+        if name not in self.constants:
+            raise Unreadable(f"computes its {role} ({name!r}), and a layer has constant ones")
+        return self.constants[name]
+
+    def apply(
+        self, layer: Layer, *values: Value, weights: dict[str, NDArray[Any]] | None = None
+    ) -> list[Value]:
+        """Apply a layer to values in the order of the tensor.
+
+        Parameters
+        ----------
+        layer : Layer
+            A new layer.
+        *values : Value
+            Its inputs.
+        weights : dict of str to ndarray, optional
+            Its parameters and buffers.
+
+        Returns
+        -------
+        list of Value
+            Its outputs, with the axes of the first input where they are as many.
+        """
+        first = values[0]
+        shapes = [each.shape for each in values]
+        prefix = ""
+        if first.time:
+            layer, prefix = TimeDistributed(layer), "layer."
+            shapes = [(first.time, *shape) for shape in shapes]
+        named = {prefix + name: each for name, each in (weights or {}).items()}
+        layer = self._once(layer, named)
+        found: Any = layer(*(each.tensor for each in values))
+        made: Any = _output_shapes(layer, shapes)
+        tensors = found if layer.gives > 1 else (found,)
+        outputs = []
+        for tensor, shape in zip(tensors, made if layer.gives > 1 else (made,), strict=True):
+            sample = tuple(shape[1:] if first.time else shape)
+            is_alike = len(sample) == len(first.shape)
+            axes = first.axes if is_alike else tuple(range(len(sample) + 1))
+            order = first.order if is_alike else None
+            outputs.append(Value(tensor, sample, axes, order, first.time))
+        return outputs
+
+    def _once(self, layer: Layer, weights: dict[str, NDArray[Any]]) -> Layer:
+        """Return the layer, or that of an earlier node with the same constants."""
+        if not weights:
+            return layer
+        if all(each.ndim < 2 for each in weights.values()):
+            self.weights.append((layer, weights))  # exporters join equal scales of several layers
+            return layer
+        key = (repr(layer), self.sources)
+        if key not in self._shared:
+            self._shared[key] = layer
+            self.weights.append((layer, weights))
+        return self._shared[key]
+
+    def plain(self, value: Value) -> Value:
+        """Return a value whose axes and features stand as in the tensor, or raise.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+
+        Returns
+        -------
+        Value
+            The same value.
+        """
+        if not value.is_plain:
+            raise Unreadable(
+                f"takes axes in the order {value.axes} of those here, which no layer restores"
+            )
+        return value
+
+    @staticmethod
+    def moved(value: Value, axes: tuple[int | None, ...], **changes: Any) -> Value:
+        """Return a value with other axes.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+        axes : tuple of int or None
+            Its axes.
+        **changes : object
+            Other changes.
+
+        Returns
+        -------
+        Value
+            The value.
+        """
+        return replace(value, axes=axes, **changes)
+
+
+def _output_shapes(layer: Layer, shapes: list[tuple[int, ...]]) -> Any:
+    sketch = copy.copy(layer)
+    sketch.sketched, sketch.input_shape, sketch.input_shapes = True, shapes[0], tuple(shapes)
+    return sketch.build(*shapes)
