@@ -334,6 +334,78 @@ def test_another_training_is_refused_and_changes_nothing(
     assert model.flat_params.tobytes() == before
 
 
+def test_other_data_metrics_or_batches_are_refused_within_the_first_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        train(callbacks=Kill(path, 2))
+    for options, words in (
+        ({"metrics": "accuracy"}, "metrics='loss', got 'accuracy, loss'"),
+        ({"validation_data": (X, Y)}, "validation=False, got True"),
+        ({"accumulate": 2}, "accumulate=1, got 2"),
+        ({"steps_per_epoch": 3}, "steps_per_epoch=5, got 3"),
+        ({"initial_epoch": 2}, "initial_epoch=0, got 2"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"was written with {words}")):
+            train(resume=path, **options)
+    model = network()
+    with pytest.raises(ValueError, match=re.escape("written with shapes=[[4]], got [[3]]")):
+        model.fit(
+            *(X[:, :3], Y), loss="softmax_cross_entropy", epochs=4, batch_size=5, resume=path
+        )  # fmt: skip
+    assert not model.built
+
+    x, lengths = RNG.normal(size=(22, 3, 2)), np.arange(22) % 3 + 1
+
+    def recurrent(**options: Any) -> None:
+        given = {"lengths": lengths, "loss": "softmax_cross_entropy", "verbose": 0, **options}
+        gk.Sequential(gk.LSTM(3), gk.Dense(3)).fit(x, Y, epochs=3, batch_size=5, **given)
+
+    with pytest.raises(Killed):
+        recurrent(callbacks=Kill(path, 2))
+    with pytest.raises(ValueError, match="was written with by_length=False, got True"):
+        recurrent(resume=path, by_length=True)
+
+
+class Late(gk.Callback):
+    """Let the time of a training be over behind a step."""
+
+    def __init__(self, after: int):
+        self.every_steps = self.after = after
+
+    def on_steps_end(self, step):
+        if step == self.after:
+            self.training.end = 0.0
+
+
+def test_a_training_that_ends_within_an_epoch_loses_no_step(tmp_path: Path) -> None:
+    keep = gk.ModelCheckpoint(tmp_path / "last.safetensors")
+    _, history = train(callbacks=[keep, Late(3)], max_time=1000)
+    assert (history.epochs, history.stopped) == (0, "max_time of 1000 s is over")
+    _, history = train(callbacks=[keep, Late(7)], max_time=1000, resume=True)
+    assert (history.epochs, history.stopped) == (1, "max_time of 1000 s is over")
+    assert gk.load(keep.path).clock[0] == 7
+    assert bits(*train(callbacks=keep, resume=True)) == bits(*train())
+
+
+def test_files_of_epochs_hold_whole_epochs(tmp_path: Path) -> None:
+    keep = gk.ModelCheckpoint(tmp_path / "{epoch}-{loss:.1f}")
+    train(callbacks=[keep, Late(3)], max_time=1000)
+    assert keep.files == []
+    train(callbacks=[keep, Late(7)], max_time=1000)
+    assert [gk.load(path).epochs_begun for path in keep.files] == [1]
+
+
+def test_a_path_may_name_values_that_are_not_known_yet(tmp_path: Path) -> None:
+    class Failing(gk.Callback):
+        def on_train_batch_end(self, batch, logs):
+            raise LookupError("the user's own")
+
+    keep = gk.ModelCheckpoint(tmp_path / "{step}-{val_loss:.1f}", at_exception=True)
+    with pytest.raises(LookupError):
+        train(callbacks=[Failing(), keep])
+    assert [Path(path).name for path in keep.files] == ["1-nan"]
+
+
 def test_a_file_of_a_model_is_no_checkpoint(tmp_path: Path) -> None:
     model, _ = train()
     model.save(tmp_path / "model.safetensors")

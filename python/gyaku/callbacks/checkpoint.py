@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ class ModelCheckpoint(Monitor):
         Which files: the last one, that of the best epoch, or those of so many best epochs, for
         which the path names the epoch. If the path names the epoch, "last" keeps all.
     every : int
-        Number of epochs between two files; the last epoch is always saved with "last".
+        Number of epochs between two files; "last" also saves the last epoch, and the place within
+        an epoch where the training ends, such as by `max_time`, unless the path names epochs.
     steps : int, optional
         Number of steps between two files instead, also within an epoch; for "last".
     minutes : float, optional
@@ -125,6 +127,7 @@ class ModelCheckpoint(Monitor):
         self._obsolete: list[str] = []  # files to remove once it is written
         self._epochs, self._logs = 0, dict[str, float]()  # those that are finished
         self._unsaved = False  # whether the last epoch is
+        self._failed = False  # whether an error ended the training
         self._saved, self._saved_step = monotonic(), -1
 
     def on_train_begin(self) -> None:
@@ -181,13 +184,15 @@ class ModelCheckpoint(Monitor):
 
     def on_exception(self, error: BaseException) -> None:
         """Save, if asked for; see `Callback.on_exception`."""
-        self._unsaved = False
+        self._failed = True
         if self.at_exception and self.training.is_between_steps:
             self._save(self._named())
 
     def on_train_end(self) -> None:
-        """Save the last epoch; see `Callback`."""
-        if self._unsaved and self.keep == "last":
+        """Save where the training ended; see `Callback`."""
+        if self.keep != "last" or self._failed:
+            return
+        if self._unsaved or ("{" not in self.path and self.training.step != self._saved_step):
             self._save(self._named())
 
     def _is_own(self, path: str) -> bool:
@@ -232,8 +237,10 @@ class ModelCheckpoint(Monitor):
 
     def _named(self) -> str:
         known = {**self._logs, "epoch": self._epochs, "step": self.training.step}
+        if not self._epochs:  # whose values are unknown
+            known = defaultdict(lambda: float("nan"), known)
         try:
-            return self.path.format(**known)
+            return self.path.format_map(known)
         except (KeyError, ValueError, IndexError) as error:
             raise ValueError(
                 f"ModelCheckpoint: the path {self.path!r} cannot be filled in ({error!r}); known"
