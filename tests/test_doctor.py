@@ -286,3 +286,65 @@ def test_the_example_of_the_page_runs() -> None:
     exec(code, found)
     assert [each.kind for each in found["diagnosis"]] == ["vanishing_gradients"]
     assert found["doctor"].diagnosis.ok
+
+
+def test_weights_that_balance_the_labels_are_a_remedy() -> None:
+    def kinds(**options: Any) -> set[str]:
+        doctor, model = gk.Doctor(), net()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, RARE, loss=ENTROPY, callbacks=doctor, verbose=0, **options)
+        assert doctor.diagnosis is not None
+        found = {each.kind for each in doctor.diagnosis}
+        assert found == {each.kind for each in gk.diagnose(model, X, RARE, **options)}
+        return found
+
+    weights = np.where(RARE, 20.0, 1.0)
+    assert "unbalanced_labels" in kinds()
+    assert "unbalanced_labels" not in kinds(class_weight="balanced")
+    assert "unbalanced_labels" not in kinds(sample_weight=weights)
+    assert "unbalanced_labels" in kinds(sample_weight=weights, class_weight={0: 100})
+    with pytest.raises(ValueError, match="diagnose: sample_weight must have the shape"):
+        gk.diagnose(net(), X, RARE, loss=ENTROPY, sample_weight=weights[:9])
+
+
+def test_a_pass_is_that_of_the_weighted_loss() -> None:
+    def update(rows: slice, **options: Any) -> float:
+        found = gk.diagnose(
+            *(net(), X[rows], LABELS[rows]), loss=ENTROPY, optimizer=gk.SGD(1e4), **options
+        )
+        return next(each.value for each in found if each.kind == "large_updates")
+
+    of_half = np.where(np.arange(200) < 100, 1.0, 1e-12)
+    half = update(slice(100))
+    assert update(slice(200)) != pytest.approx(half, rel=1e-3)
+    assert update(slice(200), sample_weight=of_half) == pytest.approx(half, rel=1e-5)
+
+
+def test_limits_of_gradients_are_those_of_the_training() -> None:
+    def warned(**limits: float) -> bool:
+        options = {"loss": ENTROPY, "optimizer": gk.SGD(1e3), "verbose": 0, **limits}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            net().fit(X, LABELS, callbacks=gk.Doctor(), **options)
+        return any("a step changes the weights" in str(each.message) for each in caught)
+
+    assert warned()
+    assert not warned(clip_norm=1e-6)
+    assert not warned(clip_value=1e-7)
+
+
+def test_a_resumed_doctor_has_the_whole_history(tmp_path: Path) -> None:
+    options = {"loss": ENTROPY, "optimizer": gk.SGD(1e-6), "verbose": 0, "resume": True}
+
+    def run(epochs: int) -> set[str]:
+        doctor = gk.Doctor()
+        callbacks = [doctor, gk.ModelCheckpoint(tmp_path / "last")]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net().fit(X, LABELS, epochs=epochs, callbacks=callbacks, **options)
+        assert doctor.diagnosis is not None
+        return {each.kind for each in doctor.diagnosis}
+
+    assert run(3) == set()
+    assert run(4) == {"rate_too_low"}

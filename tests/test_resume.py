@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,32 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from resume_cases import RNG, Kill, Killed, X, Y, bits, network, train
 
 import gyaku as gk
 from child import output
-from gyaku.files import FileError
 from gyaku.schedules import InverseTime, OneCycle
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(22, 4)).astype(np.float32)
-Y = np.arange(22) % 3
-
-
-class Killed(Exception):
-    """Stands for a kill: nothing behind it runs but what must not matter."""
-
-
-class Kill(gk.Callback):
-    """Write a checkpoint after some steps, then end at once."""
-
-    def __init__(self, path: Path, after: int):
-        self.path, self.after = path, after
-        self.every_steps = after
-
-    def on_steps_end(self, step):
-        if step == self.after:
-            self.training.save(self.path)
-            raise Killed
 
 
 class Steps(gk.Callback):
@@ -48,12 +26,6 @@ class Steps(gk.Callback):
 
     def on_train_end(self):
         self.end = self.training.step
-
-
-def network(**options: Any) -> gk.Sequential:
-    return gk.Sequential(
-        *(gk.Dense(7, "tanh"), gk.BatchNorm(), gk.Dropout(0.3), gk.Dense(3)), **options
-    )
 
 
 class Own(gk.Optimizer):
@@ -115,22 +87,6 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         "callbacks": [gk.ReduceLROnPlateau("loss", patience=1, min_delta=1.0)],
     },
 }
-
-
-def train(model: Any = None, callbacks: Any = (), **options: Any) -> tuple[gk.Sequential, Any]:
-    model = model or network()
-    options = {"epochs": 4, "batch_size": 5, "verbose": 0, **options}
-    options = {"loss": "softmax_cross_entropy", **options}
-    return model, model.fit(X, Y, callbacks=callbacks, **options)
-
-
-def bits(model: Any, history: Any) -> Any:
-    state = {name: each.tobytes() for name, each in model.optimizer.state.items()}
-    return (
-        *(model.flat_params.tobytes(), model.flat_buffers.tobytes(), state),
-        *(repr(dict(history)), history.stopped, model.epochs_begun, model.last_seed),
-        *(model.clock.tobytes(), model.optimizer.clock.tobytes()),
-    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -205,17 +161,6 @@ def test_the_model_of_a_checkpoint_may_resume_it(tmp_path: Path) -> None:
     expected = bits(*train(seed=3))
     assert bits(*train(gk.load(path), resume=path, seed=3)) == expected
     assert bits(*train(resume=path, seed=None)) == expected  # the seed of the checkpoint
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        train(callbacks=Kill(path, 7))
-    content = path.read_bytes()
-    for damaged in (content[:-1], content[:-9] + b"x" + content[-8:], b""):
-        path.write_bytes(damaged)
-        with pytest.raises(FileError, match=re.escape(str(path))):
-            train(resume=path)
 
 
 def test_a_resumed_training_shows_its_progress(
@@ -304,68 +249,6 @@ def test_a_reason_to_stop_is_kept(tmp_path: Path) -> None:
     assert run() == run()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"batch_size": 6}, "was written with batch_size=5, got 6; resume with the same data and"),
-        ({"seed": 1}, "was written with seed=0, got 1"),
-        ({"optimizer": "sgd"}, "was written with optimizer='Adam', got 'SGD'"),
-        ({"metrics": "accuracy"}, "was written with metrics='loss', got 'accuracy, loss'"),
-        ({"shuffle": False}, "was written with shuffle=True, got False"),
-        ({"validation_split": 0.3}, "was written with samples=22, got 15"),
-        ({"epochs": 1}, "was written after 1.6 epochs, more than epochs=1"),
-        ({"model": network(dtype="float64")}, "is a checkpoint of a model of float32, not of"),
-        ({"model": gk.Sequential(gk.Dense(3))}, "is a checkpoint of another model"),
-        ({"resume": True}, "resume=True needs a callback that keeps the last state in one file"),
-    ],
-    ids=str.split("size seed optimizer metrics shuffle samples epochs dtype layers none"),
-)
-def test_another_training_is_refused_and_changes_nothing(
-    options: Any, words: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        train(callbacks=Kill(path, 8))
-    model, _ = train(options.pop("model", None), epochs=1)
-    before = model.flat_params.tobytes()
-    with pytest.raises(ValueError) as caught:
-        train(model, **{"resume": path, **options})
-    assert words in str(caught.value)
-    assert model.flat_params.tobytes() == before
-
-
-def test_other_data_metrics_or_batches_are_refused_within_the_first_epoch(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        train(callbacks=Kill(path, 2))
-    for options, words in (
-        ({"metrics": "accuracy"}, "metrics='loss', got 'accuracy, loss'"),
-        ({"validation_data": (X, Y)}, "validation=False, got True"),
-        ({"accumulate": 2}, "accumulate=1, got 2"),
-        ({"steps_per_epoch": 3}, "steps_per_epoch=5, got 3"),
-        ({"initial_epoch": 2}, "initial_epoch=0, got 2"),
-    ):
-        with pytest.raises(ValueError, match=re.escape(f"was written with {words}")):
-            train(resume=path, **options)
-    model = network()
-    with pytest.raises(ValueError, match=re.escape("written with shapes=[[4]], got [[3]]")):
-        model.fit(
-            *(X[:, :3], Y), loss="softmax_cross_entropy", epochs=4, batch_size=5, resume=path
-        )  # fmt: skip
-    assert not model.built
-
-    x, lengths = RNG.normal(size=(22, 3, 2)), np.arange(22) % 3 + 1
-
-    def recurrent(**options: Any) -> None:
-        given = {"lengths": lengths, "loss": "softmax_cross_entropy", "verbose": 0, **options}
-        gk.Sequential(gk.LSTM(3), gk.Dense(3)).fit(x, Y, epochs=3, batch_size=5, **given)
-
-    with pytest.raises(Killed):
-        recurrent(callbacks=Kill(path, 2))
-    with pytest.raises(ValueError, match="was written with by_length=False, got True"):
-        recurrent(resume=path, by_length=True)
-
-
 class Late(gk.Callback):
     """Let the time of a training be over behind a step."""
 
@@ -404,17 +287,6 @@ def test_a_path_may_name_values_that_are_not_known_yet(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         train(callbacks=[Failing(), keep])
     assert [Path(path).name for path in keep.files] == ["1-nan"]
-
-
-def test_a_file_of_a_model_is_no_checkpoint(tmp_path: Path) -> None:
-    model, _ = train()
-    model.save(tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match="is the file of a model, not of a training to resume"):
-        train(resume=tmp_path / "model.safetensors")
-    with pytest.raises(FileNotFoundError):
-        train(resume=tmp_path / "missing.safetensors")
-    with pytest.raises(TypeError, match="resume must be a path, True or False, got 3"):
-        train(resume=3)
 
 
 def test_a_checkpoint_of_somebody_else_removes_no_file(tmp_path: Path) -> None:

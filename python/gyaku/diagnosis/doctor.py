@@ -73,15 +73,14 @@ class Doctor(Callback):
     def on_train_begin(self) -> None:
         """Look at data and initial weights; see `Callback`."""
         criterion = last_criterion("Doctor", self.model, None, ())
-        self._examination = Examination(self.model, self.samples, criterion)
-        self._columns: dict[str, list[float]] = {}
+        self._examination = Examination(
+            self.model, self.samples, criterion, self.training.training.updates
+        )
         self._said = {each.kind for each in self._examination.advice}
         self._look()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Look at the training; see `Callback.on_epoch_end`."""
-        for name, value in logs.items():
-            self._columns.setdefault(name, []).append(value)
         self._look()
 
     def on_train_end(self) -> None:
@@ -89,7 +88,9 @@ class Doctor(Callback):
         del self._examination
 
     def _look(self) -> None:
-        self.diagnosis = self._examination.look(self.model.optimizer, self._columns, self.lang)
+        self.diagnosis = self._examination.look(
+            self.model.optimizer, self.training.history, self.lang
+        )
         for each in self.diagnosis:
             if each.kind not in self._said:
                 self._said |= {each.kind, *consequences(each.kind)}

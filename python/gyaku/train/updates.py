@@ -77,6 +77,16 @@ class Updates:
         """
         if self.batches > 1:
             ops.mean_gradients(grads, self.state[0], count=samples)
+        self.limit(grads)
+
+    def limit(self, grads: NDArray[Any]) -> None:
+        """Limit gradients in norm or value.
+
+        Parameters
+        ----------
+        grads : ndarray
+            The gradients, which are overwritten.
+        """
         if self.clip_value is not None:
             ops.clip_by_value(grads, limit=self.clip_value)
         if self.clip_norm is not None:
