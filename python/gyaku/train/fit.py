@@ -124,7 +124,9 @@ def fit(
         Largest magnitude of each element of the gradients.
     accumulate : int
         Number of batches whose mean gradient an update takes, weighted by their numbers of samples;
-        fewer at the end of an epoch. Like one batch of all their samples, in less memory.
+        fewer at the end of an epoch. Like one batch of all their samples, in less memory, but with
+        sample weights or lengths each batch is divided by its own sum of weights or steps. If the
+        loss is a sum, so is the gradient.
     epochs : int
         Number of passes over the data; the index at which the training ends, with `initial_epoch`.
     initial_epoch : int
