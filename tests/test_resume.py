@@ -270,6 +270,39 @@ def test_a_training_that_ends_within_an_epoch_loses_no_step(tmp_path: Path) -> N
     assert bits(*train(callbacks=keep, resume=True)) == bits(*train())
 
 
+def test_an_error_before_a_training_goes_on_keeps_its_checkpoint(tmp_path: Path) -> None:
+    class Failing(gk.Callback):
+        def on_train_begin(self):
+            raise LookupError("the user's own")
+
+    keep = gk.ModelCheckpoint(tmp_path / "last.safetensors", at_exception=True)
+    with pytest.raises(Killed):
+        train(callbacks=[keep, Kill(tmp_path / "other", 7)])
+    content = Path(keep.path).read_bytes()
+    with pytest.raises(LookupError):
+        train(callbacks=[keep, Failing()], resume=True)
+    assert Path(keep.path).read_bytes() == content
+    assert bits(*train(callbacks=keep, resume=True)) == bits(*train())
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "{epoch}.safetensors"])
+def test_files_may_be_moved(name: str, tmp_path: Path) -> None:
+    def run(folder: str, epochs: int, **options: Any) -> list[str]:
+        count: Any = 2 if "{" in name else "best"
+        last = gk.ModelCheckpoint(tmp_path / folder / "last.safetensors")
+        best = gk.ModelCheckpoint(tmp_path / folder / name, "loss", keep=count)
+        train(callbacks=[last, best], epochs=epochs, resume=True)
+        assert sorted(best.files) == sorted(str(each) for each in (tmp_path / folder).iterdir()
+            if each.name != "last.safetensors")  # fmt: skip
+        return sorted(Path(path).name for path in best.files)
+
+    for folder in ("here", "whole"):
+        (tmp_path / folder).mkdir()
+    run("here", 2)
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert run("there", 6) == run("whole", 6)
+
+
 def test_files_of_epochs_hold_whole_epochs(tmp_path: Path) -> None:
     keep = gk.ModelCheckpoint(tmp_path / "{epoch}-{loss:.1f}")
     train(callbacks=[keep, Late(3)], max_time=1000)
@@ -294,12 +327,15 @@ def test_a_checkpoint_of_somebody_else_removes_no_file(tmp_path: Path) -> None:
     train(callbacks=keep)
     state = dict(keep.state_dict())
     keep.load_state_dict(state)
-    victim = tmp_path / "precious"
-    victim.write_text("")
-    for path in (str(victim), str(tmp_path / "a" / "1.safetensors")):
-        with pytest.raises(ValueError, match="which does not fit the path"):
-            keep.load_state_dict({**state, "_obsolete": [path]})
+    victim, other = tmp_path / "precious", tmp_path / "a" / "9.safetensors"
+    other.parent.mkdir()
+    for each in (victim, other):
+        each.write_text("")
+    with pytest.raises(ValueError, match="which does not fit the path"):
+        keep.load_state_dict({**state, "_obsolete": [str(victim)]})
+    keep.load_state_dict({**state, "_obsolete": [str(other)]})
     assert victim.exists()
+    assert other.exists()
 
 
 def test_a_dozen_kills_change_no_bit() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.callbacks.monitor import Monitor
 from gyaku.checks import number, whole
-from gyaku.files import sweep
+from gyaku.files import check_writable, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,9 +115,14 @@ class ModelCheckpoint(Monitor):
         self._begin()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the path names no epochs, steps or values."""
+        return "{" not in self.path
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the path always holds the last state of the training."""
-        return self.keep == "last" and self.optimizer and "{" not in self.path
+        return self.keep == "last" and self.optimizer and self.is_plain
 
     def _begin(self) -> None:
         self.forget()
@@ -133,7 +138,10 @@ class ModelCheckpoint(Monitor):
     def on_train_begin(self) -> None:
         """Reset the state; see `Callback`."""
         self._begin()
-        sweep(Path(self.path).parent)
+        folder = Path(self.path).parent
+        if "{" not in str(folder):
+            check_writable(self.path)  # now, not behind the first epoch
+        sweep(folder)
 
     def state_dict(self) -> dict[str, Any]:
         """Return which files are there, and which are to be written; see `Callback`."""
@@ -144,6 +152,10 @@ class ModelCheckpoint(Monitor):
         super().load_state_dict(state)
         for name in _STATE:
             setattr(self, name, state[name])
+        self.files = [*map(self._here, self.files)]
+        self._ranked = [[value, self._here(path)] for value, path in self._ranked]
+        self._due = self._here(self._due)
+        self._obsolete = [*map(self._here, self._obsolete)]
         paths = [*self.files, *self._obsolete, *(path for _, path in self._ranked)]
         alien = [path for path in (*paths, self._due) if path and not self._is_own(path)]
         if alien:
@@ -192,8 +204,14 @@ class ModelCheckpoint(Monitor):
         """Save where the training ended; see `Callback`."""
         if self.keep != "last" or self._failed:
             return
-        if self._unsaved or ("{" not in self.path and self.training.step != self._saved_step):
+        if self._unsaved or (self.is_plain and self.training.step != self._saved_step):
             self._save(self._named())
+
+    def _here(self, path: str) -> str:
+        """Return a path in the present folder, since the files may have been moved."""
+        folder = Path(self.path).parent
+        is_moved = path and "{" not in str(folder) and Path(path).parent != folder
+        return str(folder / Path(path).name) if is_moved else path
 
     def _is_own(self, path: str) -> bool:
         """Return whether a path is one of this callback's: a strange file can remove no other."""
