@@ -125,7 +125,7 @@ class Loop:
         self.max_time = max_time
         self.end = math.inf if max_time is None else perf_counter() + max_time
         self.overtime: str | None = None  # no reason for a resumed training
-        self.history = History(training.count)
+        self.history = History(training.count, training.initial_epoch)
         self.pace = Pace()
         self.guard = Guard(training)
         self.is_between_steps = False
