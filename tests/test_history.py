@@ -142,6 +142,7 @@ def test_histories_side_by_side() -> None:
     ("given", "error", "words"),
     [
         ({}, ValueError, "compare: give one history or more, by name"),
+        ([History()], TypeError, "must be a dict of names to histories, got list"),
         ({"a": {"loss": [1]}}, TypeError, "compare: 'a' is no History, but dict"),
     ],
 )

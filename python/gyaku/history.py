@@ -10,7 +10,7 @@ from gyaku.table import Table
 
 if TYPE_CHECKING:
     import os
-    from typing import Any
+    from typing import Any, NoReturn
 
     from matplotlib.axes import Axes
 
@@ -298,6 +298,16 @@ class History(Mapping[str, list[float]]):
             raise KeyError(f"the history has no {name!r}, only {', '.join(self._columns)}")
         return self._columns[name]
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from gyaku.names import hint
+
+            close = hint(name, [each for each in dir(type(self)) if not each.startswith("_")])
+            if name in vars(self).get("_columns", ()):
+                close = f"; its values are history[{name!r}]"
+            raise AttributeError(f"History has no attribute {name!r}{close}")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
@@ -361,6 +371,11 @@ class Comparison:
     """
 
     def __init__(self, histories: Mapping[str, History]) -> None:
+        if not isinstance(histories, Mapping):
+            raise TypeError(
+                "compare: histories must be a dict of names to histories, got"
+                f" {type(histories).__name__}"
+            )
         if not histories:
             raise ValueError("compare: give one history or more, by name")
         for name, each in histories.items():
