@@ -321,6 +321,37 @@ def test_a_pass_is_that_of_the_weighted_loss() -> None:
     assert update(slice(200), sample_weight=of_half) == pytest.approx(half, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["batches", "mapped"])
+def test_data_that_are_not_in_memory_are_looked_at(kind: str, tmp_path: Path) -> None:
+    x, sorted_labels = 1000 * X, np.sort(RARE)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+
+    class Batches:
+        def __iter__(self) -> Any:
+            return iter([(x[i : i + 100], sorted_labels[i : i + 100]) for i in (0, 100, 200)])
+
+    def fit(*callbacks: Any) -> bytes:
+        data = (Batches(),) if kind == "batches" else (mapped, sorted_labels)
+        model = net()
+        model.fit(*data, loss=ENTROPY, epochs=3, callbacks=callbacks, verbose=0)
+        return model.flat_params.tobytes()
+
+    doctor = gk.Doctor()
+    with pytest.warns(UserWarning, match="Doctor: x is not scaled"):
+        assert fit(doctor) == fit()
+    assert doctor.diagnosis is not None
+    assert [each.kind for each in doctor.diagnosis] == ["unscaled_inputs"]
+
+
+def test_an_error_at_the_beginning_is_not_hidden() -> None:
+    def broken(y: Any, t: Any) -> Any:
+        raise LookupError("the user's own")
+
+    with pytest.raises(LookupError):
+        net().fit(X, LABELS, loss=broken, callbacks=gk.Doctor(), verbose=0)
+
+
 def test_limits_of_gradients_are_those_of_the_training() -> None:
     def warned(**limits: float) -> bool:
         options = {"loss": ENTROPY, "optimizer": gk.SGD(1e3), "verbose": 0, **limits}
