@@ -61,7 +61,7 @@ IMPORTS = {
     "losses": ["calls", "checks", "components", "memory", "names", "ops"],
     "metrics": ["calls", "checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],
-    "history": ["files", "plots", "table"],
+    "history": ["files", "names", "plots", "table"],
     "table": ["terminal"],
     "callbacks": ["checks", "components", "files", "metrics", "names"],
     "safetensors": ["files"],

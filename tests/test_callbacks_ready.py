@@ -152,3 +152,12 @@ def test_averages_of_the_weights() -> None:
     np.testing.assert_allclose(
         model.flat_params, np.mean(follow.epochs[2:], axis=0), rtol=1e-5, atol=1e-7
     )
+
+
+def test_a_path_that_cannot_be_written_is_told_before_the_first_epoch(tmp_path: Path) -> None:
+    epochs: list[int] = []
+    for path, words in (("missing/a", "its folder does not exist"), ("", "it is a folder")):
+        keep = gk.ModelCheckpoint(tmp_path / path, minutes=60)
+        with pytest.raises(OSError, match=f"cannot write .*: {words}"):
+            train(keep, lambda epoch, logs: epochs.append(epoch))
+    assert not epochs

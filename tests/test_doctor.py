@@ -286,3 +286,96 @@ def test_the_example_of_the_page_runs() -> None:
     exec(code, found)
     assert [each.kind for each in found["diagnosis"]] == ["vanishing_gradients"]
     assert found["doctor"].diagnosis.ok
+
+
+def test_weights_that_balance_the_labels_are_a_remedy() -> None:
+    def kinds(**options: Any) -> set[str]:
+        doctor, model = gk.Doctor(), net()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, RARE, loss=ENTROPY, callbacks=doctor, verbose=0, **options)
+        assert doctor.diagnosis is not None
+        found = {each.kind for each in doctor.diagnosis}
+        assert found == {each.kind for each in gk.diagnose(model, X, RARE, **options)}
+        return found
+
+    weights = np.where(RARE, 20.0, 1.0)
+    assert "unbalanced_labels" in kinds()
+    assert "unbalanced_labels" not in kinds(class_weight="balanced")
+    assert "unbalanced_labels" not in kinds(sample_weight=weights)
+    assert "unbalanced_labels" in kinds(sample_weight=weights, class_weight={0: 100})
+    with pytest.raises(ValueError, match="diagnose: sample_weight must have the shape"):
+        gk.diagnose(net(), X, RARE, loss=ENTROPY, sample_weight=weights[:9])
+
+
+def test_a_pass_is_that_of_the_weighted_loss() -> None:
+    def update(rows: slice, **options: Any) -> float:
+        found = gk.diagnose(
+            *(net(), X[rows], LABELS[rows]), loss=ENTROPY, optimizer=gk.SGD(1e4), **options
+        )
+        return next(each.value for each in found if each.kind == "large_updates")
+
+    of_half = np.where(np.arange(200) < 100, 1.0, 1e-12)
+    half = update(slice(100))
+    assert update(slice(200)) != pytest.approx(half, rel=1e-3)
+    assert update(slice(200), sample_weight=of_half) == pytest.approx(half, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["batches", "mapped"])
+def test_data_that_are_not_in_memory_are_looked_at(kind: str, tmp_path: Path) -> None:
+    x, sorted_labels = 1000 * X, np.sort(RARE)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+
+    class Batches:
+        def __iter__(self) -> Any:
+            return iter([(x[i : i + 100], sorted_labels[i : i + 100]) for i in (0, 100, 200)])
+
+    def fit(*callbacks: Any) -> bytes:
+        data = (Batches(),) if kind == "batches" else (mapped, sorted_labels)
+        model = net()
+        model.fit(*data, loss=ENTROPY, epochs=3, callbacks=callbacks, verbose=0)
+        return model.flat_params.tobytes()
+
+    doctor = gk.Doctor()
+    with pytest.warns(UserWarning, match="Doctor: x is not scaled"):
+        assert fit(doctor) == fit()
+    assert doctor.diagnosis is not None
+    assert [each.kind for each in doctor.diagnosis] == ["unscaled_inputs"]
+
+
+def test_an_error_at_the_beginning_is_not_hidden() -> None:
+    def broken(y: Any, t: Any) -> Any:
+        raise LookupError("the user's own")
+
+    with pytest.raises(LookupError):
+        net().fit(X, LABELS, loss=broken, callbacks=gk.Doctor(), verbose=0)
+
+
+def test_limits_of_gradients_are_those_of_the_training() -> None:
+    def warned(**limits: float) -> bool:
+        options = {"loss": ENTROPY, "optimizer": gk.SGD(1e3), "verbose": 0, **limits}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            net().fit(X, LABELS, callbacks=gk.Doctor(), **options)
+        return any("a step changes the weights" in str(each.message) for each in caught)
+
+    assert warned()
+    assert not warned(clip_norm=1e-6)
+    assert not warned(clip_value=1e-7)
+
+
+def test_a_resumed_doctor_has_the_whole_history(tmp_path: Path) -> None:
+    options = {"loss": ENTROPY, "optimizer": gk.SGD(1e-6), "verbose": 0, "resume": True}
+
+    def run(epochs: int) -> set[str]:
+        doctor = gk.Doctor()
+        callbacks = [doctor, gk.ModelCheckpoint(tmp_path / "last")]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net().fit(X, LABELS, epochs=epochs, callbacks=callbacks, **options)
+        assert doctor.diagnosis is not None
+        return {each.kind for each in doctor.diagnosis}
+
+    assert run(3) == set()
+    assert run(4) == {"rate_too_low"}

@@ -142,6 +142,7 @@ def test_histories_side_by_side() -> None:
     ("given", "error", "words"),
     [
         ({}, ValueError, "compare: give one history or more, by name"),
+        ([History()], TypeError, "must be a dict of names to histories, got list"),
         ({"a": {"loss": [1]}}, TypeError, "compare: 'a' is no History, but dict"),
     ],
 )
@@ -158,3 +159,22 @@ def test_each_optimizer_has_a_history_with_times(optimizer: gk.Optimizer) -> Non
     )
     assert len(made["loss"]) == len(made.seconds) == len(made.samples_per_second) == made.epochs
     assert min(made.seconds) > 0
+
+
+def test_a_history_counts_from_its_first_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    options: dict[str, Any] = {"loss": "mse", "initial_epoch": 3, "epochs": 5, "verbose": 0}
+    history = gk.Sequential(gk.Dense(1)).fit(x, x[:, :1], **options)
+    history.to_csv(path)
+    other = gk.History.from_json(history.to_json())
+    for text in (str(history), str(other), path.read_text().replace(",", " ")):
+        lines = [line.split()[0] for line in text.splitlines()]
+        assert lines[-2:] == ["4", "5"]
+    assert history.to_pandas().index.tolist() == [4, 5]
+    runs = gk.History.compare({"one": history})
+    assert str(runs).splitlines()[-1].split()[1] == "5"
+    assert runs.plot().lines[0].get_xdata().tolist() == [4, 5]
+    axes = history.plot()
+    assert [*axes.lines[0].get_xdata()] == [4, 5]
+    assert axes.get_xlim() == (4, 5)

@@ -13,6 +13,7 @@ import pytest
 
 import gyaku as gk
 from child import Command
+from gyaku.history import History
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 5))
@@ -39,6 +40,8 @@ class Sparse:
 
 FRAME = pd.DataFrame({"height": [1.5, 2.5] * 15, "town": ["Kyoto", "Nara"] * 15})
 
+RUN: Any = {"columns": {"loss": [0.5]}, "seconds": [1.0], "samples": 9, "stopped": None}
+
 MISTAKES: dict[str, Callable[[], object]] = {
     "batchsize": lambda: fit(batchsize=8),
     "nb_epoch": lambda: fit(nb_epoch=8),
@@ -57,6 +60,15 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "Linear": lambda: gk.Linear,
     "optimizers": lambda: gk.optimizers,
     "nn": lambda: gk.nn,
+    "StepLR": lambda: gk.StepLR,
+    "LRFinder": lambda: gk.LRFinder,
+    "LearningRateScheduler": lambda: gk.LearningRateScheduler,
+    "BackupAndRestore": lambda: gk.BackupAndRestore,
+    "weights": lambda: fit(weights=np.ones(30)),
+    "ckpt_path": lambda: fit(ckpt_path="last.ckpt"),
+    "save_best_only": lambda: gk.ModelCheckpoint("best.safetensors", save_best_only=True),
+    "history.history": lambda: History().history,
+    "history.loss": lambda: History.from_dict(RUN).loss,
     "to_categorical": lambda: gk.to_categorical,
     "compile": lambda: net().compile,
     "get_weights": lambda: net().get_weights,
@@ -102,6 +114,15 @@ SENTENCES = {
     "BatchNormalization": "did you mean 'BatchNorm'?",
     "Linear": "no attribute 'Linear', did you mean 'Dense'?",
     "optimizers": "no attribute 'optimizers', did you mean 'optim'?",
+    "StepLR": "no attribute 'StepLR', did you mean 'schedules.Step'?",
+    "LRFinder": "did you mean 'find_learning_rate'?",
+    "LearningRateScheduler": "; a schedule is a learning rate, as in gyaku.SGD(",
+    "BackupAndRestore": "did you mean 'ModelCheckpoint'?",
+    "weights": "'weights', did you mean 'sample_weight'?",
+    "ckpt_path": "'ckpt_path', did you mean 'resume'?",
+    "save_best_only": "no argument 'save_best_only'; keep='best' keeps the best",
+    "history.history": "; fit returns a history, a mapping, as in history['loss']",
+    "history.loss": "History has no attribute 'loss'; its values are history['loss']",
     "nn": "no attribute 'nn'; layers are names of gyaku itself",
     "to_categorical": "; numpy.eye(classes)[y] makes rows of class",
     "compile": "Sequential has no attribute 'compile'; fit takes loss,",

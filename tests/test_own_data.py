@@ -191,6 +191,9 @@ TRAINING = {
     "train odd.npz": "odd.npz holds a; the arrays must be called x and y",
     "train --config houses.csv": "--config must be a file of settings (.toml), got 'houses.csv'",
     "train bad.toml": "bad.toml: unknown setting 'epoch', did you mean 'epochs'?",
+    "train help.toml": "help.toml: unknown setting 'help'",
+    "train flag.toml": "flag.toml: no-curve must be true or false, got 'yes'",
+    "train value.toml": "value.toml: epochs needs a value, not true",
     "train broken.toml": "broken.toml is no TOML file: ",
 }
 
@@ -209,6 +212,9 @@ def mistakes(tmp_path: Path, houses: Path) -> None:
         "head.csv": "a,b\n",
         "what.pdf": "",
         "bad.toml": "epoch = 3\n",
+        "help.toml": "help = true\n",
+        "flag.toml": "no-curve = 'yes'\n",
+        "value.toml": "epochs = true\n",
         "broken.toml": "epochs = \n",
     }
     for name, text in texts.items():

@@ -96,6 +96,11 @@ def test_a_study_of_ones_own_goes_on() -> None:
         tune(study=study, mode="max")
 
 
+def test_a_function_without_a_model_is_refused() -> None:
+    with pytest.raises(TypeError, match="tune: model_fn must return a model, .* got NoneType"):
+        tune(lambda trial: None)
+
+
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"tune needs Optuna: pip install 'gyaku\[tune\]'"):

@@ -70,6 +70,13 @@ def test_several_batches_are_like_a_large_one(backend: str, size: int, batches: 
     np.testing.assert_allclose(several.flat_params, one.flat_params, rtol=1e-4, atol=1e-6)
 
 
+def test_several_batches_of_a_sum_are_like_a_large_one() -> None:
+    options = {"loss": gk.losses.MeanSquaredError(reduction="sum"), "optimizer": gk.SGD(1e-3)}
+    several = trained(batch_size=10, accumulate=3, **options)
+    one = trained(batch_size=30, **options)
+    np.testing.assert_allclose(several.flat_params, one.flat_params, rtol=1e-4, atol=1e-6)
+
+
 def test_the_mean_is_that_of_the_batches_in_their_order() -> None:
     each = gradients(batch_size=16, epochs=1, shuffle=False, accumulate=1)[:1]
     mean = gradients(batch_size=16, epochs=1, shuffle=False, accumulate=3)

@@ -10,7 +10,7 @@ from gyaku.table import Table
 
 if TYPE_CHECKING:
     import os
-    from typing import Any
+    from typing import Any, NoReturn
 
     from matplotlib.axes import Axes
 
@@ -26,6 +26,8 @@ class History(Mapping[str, list[float]]):
     ----------
     samples : int
         Number of samples in an epoch.
+    initial_epoch : int
+        Index of the first epoch, from which tables and pictures count.
 
     Attributes
     ----------
@@ -35,6 +37,8 @@ class History(Mapping[str, list[float]]):
         Time of each epoch, with its validation.
     samples : int
         Number of samples in an epoch.
+    initial_epoch : int
+        Index of the first epoch.
     stopped : str or None
         Reason of an end before the last epoch; None without.
 
@@ -60,9 +64,9 @@ class History(Mapping[str, list[float]]):
     True
     """
 
-    def __init__(self, samples: int = 0) -> None:
+    def __init__(self, samples: int = 0, initial_epoch: int = 0) -> None:
         self._columns: dict[str, list[float]] = {}
-        self.samples = samples
+        self.samples, self.initial_epoch = samples, initial_epoch
         self.seconds: list[float] = []
         self.stopped: str | None = None
 
@@ -85,6 +89,11 @@ class History(Mapping[str, list[float]]):
     def epochs(self) -> int:
         """Number of finished epochs."""
         return max(map(len, self._columns.values()), default=0)
+
+    @property
+    def _numbers(self) -> range:
+        """Numbers of the epochs, from 1."""
+        return range(self.initial_epoch + 1, self.initial_epoch + self.epochs + 1)
 
     @property
     def samples_per_second(self) -> list[float]:
@@ -112,8 +121,10 @@ class History(Mapping[str, list[float]]):
         from gyaku.files import write_atomically
 
         rows = [["epoch", *self._columns, "seconds"]]
-        for epoch, numbers in enumerate(zip(*self._columns.values(), self.seconds, strict=True)):
-            rows.append([str(epoch + 1), *(repr(float(number)) for number in numbers)])
+        for epoch, *values in zip(
+            self._numbers, *self._columns.values(), self.seconds, strict=True
+        ):
+            rows.append([str(epoch), *(repr(float(value)) for value in values)])
         text = "".join(",".join(row) + "\n" for row in rows)
         write_atomically(path, lambda stream: stream.write(text.encode()))
 
@@ -123,12 +134,13 @@ class History(Mapping[str, list[float]]):
         Returns
         -------
         dict
-            ``columns``, ``seconds``, ``samples`` and ``stopped``.
+            ``columns``, ``seconds``, ``samples``, ``initial_epoch`` and ``stopped``.
         """
         return {
             "columns": {name: list(values) for name, values in self._columns.items()},
             "seconds": list(self.seconds),
             "samples": self.samples,
+            "initial_epoch": self.initial_epoch,
             "stopped": self.stopped,
         }
 
@@ -146,7 +158,7 @@ class History(Mapping[str, list[float]]):
         History
             The history.
         """
-        history = cls(given["samples"])
+        history = cls(given["samples"], given.get("initial_epoch", 0))
         history._columns = {name: list(values) for name, values in given["columns"].items()}
         history.seconds, history.stopped = list(given["seconds"]), given["stopped"]
         return history
@@ -233,7 +245,7 @@ class History(Mapping[str, list[float]]):
         Returns
         -------
         pandas.DataFrame
-            Loss, metrics and seconds; the index counts the epochs from 1.
+            Loss, metrics and seconds; the index counts the epochs.
 
         Raises
         ------
@@ -246,7 +258,7 @@ class History(Mapping[str, list[float]]):
             pd = import_module("pandas")
         except ImportError:
             raise ImportError("to_pandas needs pandas: pip install pandas") from None
-        epochs = pd.RangeIndex(1, self.epochs + 1, name="epoch")
+        epochs = pd.RangeIndex(self._numbers.start, self._numbers.stop, name="epoch")
         return pd.DataFrame({**self._columns, "seconds": self.seconds}, index=epochs)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Axes:
@@ -286,6 +298,16 @@ class History(Mapping[str, list[float]]):
             raise KeyError(f"the history has no {name!r}, only {', '.join(self._columns)}")
         return self._columns[name]
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from gyaku.names import hint
+
+            close = hint(name, [each for each in dir(type(self)) if not each.startswith("_")])
+            if name in vars(self).get("_columns", ()):
+                close = f"; its values are history[{name!r}]"
+            raise AttributeError(f"History has no attribute {name!r}{close}")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
@@ -301,8 +323,8 @@ class History(Mapping[str, list[float]]):
     def _table(self) -> Table:
         columns = [*self._columns.values(), self.seconds, self.samples_per_second]
         rows = [
-            [str(epoch + 1), *(_short(column[epoch]) for column in columns)]
-            for epoch in range(self.epochs)
+            [str(epoch), *map(_short, values)]
+            for epoch, *values in zip(self._numbers, *columns, strict=True)
         ]
         if len(rows) > _SHOWN:
             half = _SHOWN // 2
@@ -349,6 +371,11 @@ class Comparison:
     """
 
     def __init__(self, histories: Mapping[str, History]) -> None:
+        if not isinstance(histories, Mapping):
+            raise TypeError(
+                "compare: histories must be a dict of names to histories, got"
+                f" {type(histories).__name__}"
+            )
         if not histories:
             raise ValueError("compare: give one history or more, by name")
         for name, each in histories.items():
@@ -378,7 +405,7 @@ class Comparison:
             values = [_short(each[n][at]) if at >= 0 and n in each else "" for n in names]
             rate = each.samples * each.epochs / max(sum(each.seconds), 1e-9)
             mark = " *" if name == winner and len(known) > 1 else ""
-            place = str(at + 1) if at >= 0 else ""
+            place = str(each._numbers[at]) if at >= 0 else ""
             total = [str(each.epochs), _short(sum(each.seconds)), _short(rate)]
             rows.append([name + mark, place, *values, *total])
         heading = ["training", "best epoch", *names, "epochs", "seconds", "samples/s"]
@@ -415,7 +442,8 @@ class Comparison:
         name = name or self._loss
         values = {}
         for run, each in self.histories.items():
-            known = [(n, v) for n, v in enumerate(each[name], 1) if math.isfinite(v)]
+            points = zip(each._numbers, each[name], strict=True)
+            known = [(n, v) for n, v in points if math.isfinite(v)]
             values[run] = tuple(zip(*known, strict=True)) if known else ((), ())
         return curves(values, **{"xlabel": "Epoch", "ylabel": name, **options})
 

@@ -168,6 +168,11 @@ class _Search:
 
         made = self.model_fn(trial)
         model, more = made if isinstance(made, tuple) else (made, {})
+        if not hasattr(model, "fit"):
+            raise TypeError(
+                "tune: model_fn must return a model, or a model and a dict of arguments of fit, got"
+                f" {type(made).__name__}"
+            )
         given = {**self.options, **more}
         report = _Report(self.monitor, self.mode, trial)
         given["callbacks"] = [*_listed(given.get("callbacks")), report]

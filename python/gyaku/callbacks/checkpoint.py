@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from gyaku.callbacks.monitor import Monitor
 from gyaku.checks import number, whole
-from gyaku.files import sweep
+from gyaku.files import check_writable, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,8 @@ class ModelCheckpoint(Monitor):
         Which files: the last one, that of the best epoch, or those of so many best epochs, for
         which the path names the epoch. If the path names the epoch, "last" keeps all.
     every : int
-        Number of epochs between two files; the last epoch is always saved with "last".
+        Number of epochs between two files; "last" also saves the last epoch, and the place within
+        an epoch where the training ends, such as by `max_time`, unless the path names epochs.
     steps : int, optional
         Number of steps between two files instead, also within an epoch; for "last".
     minutes : float, optional
@@ -113,9 +115,14 @@ class ModelCheckpoint(Monitor):
         self._begin()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the path names no epochs, steps or values."""
+        return "{" not in self.path
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the path always holds the last state of the training."""
-        return self.keep == "last" and self.optimizer and "{" not in self.path
+        return self.keep == "last" and self.optimizer and self.is_plain
 
     def _begin(self) -> None:
         self.forget()
@@ -125,12 +132,16 @@ class ModelCheckpoint(Monitor):
         self._obsolete: list[str] = []  # files to remove once it is written
         self._epochs, self._logs = 0, dict[str, float]()  # those that are finished
         self._unsaved = False  # whether the last epoch is
+        self._failed = False  # whether an error ended the training
         self._saved, self._saved_step = monotonic(), -1
 
     def on_train_begin(self) -> None:
         """Reset the state; see `Callback`."""
         self._begin()
-        sweep(Path(self.path).parent)
+        folder = Path(self.path).parent
+        if "{" not in str(folder):
+            check_writable(self.path)  # now, not behind the first epoch
+        sweep(folder)
 
     def state_dict(self) -> dict[str, Any]:
         """Return which files are there, and which are to be written; see `Callback`."""
@@ -141,6 +152,10 @@ class ModelCheckpoint(Monitor):
         super().load_state_dict(state)
         for name in _STATE:
             setattr(self, name, state[name])
+        self.files = [*map(self._here, self.files)]
+        self._ranked = [[value, self._here(path)] for value, path in self._ranked]
+        self._due = self._here(self._due)
+        self._obsolete = [*map(self._here, self._obsolete)]
         paths = [*self.files, *self._obsolete, *(path for _, path in self._ranked)]
         alien = [path for path in (*paths, self._due) if path and not self._is_own(path)]
         if alien:
@@ -181,14 +196,22 @@ class ModelCheckpoint(Monitor):
 
     def on_exception(self, error: BaseException) -> None:
         """Save, if asked for; see `Callback.on_exception`."""
-        self._unsaved = False
+        self._failed = True
         if self.at_exception and self.training.is_between_steps:
             self._save(self._named())
 
     def on_train_end(self) -> None:
-        """Save the last epoch; see `Callback`."""
-        if self._unsaved and self.keep == "last":
+        """Save where the training ended; see `Callback`."""
+        if self.keep != "last" or self._failed:
+            return
+        if self._unsaved or (self.is_plain and self.training.step != self._saved_step):
             self._save(self._named())
+
+    def _here(self, path: str) -> str:
+        """Return a path in the present folder, since the files may have been moved."""
+        folder = Path(self.path).parent
+        is_moved = path and "{" not in str(folder) and Path(path).parent != folder
+        return str(folder / Path(path).name) if is_moved else path
 
     def _is_own(self, path: str) -> bool:
         """Return whether a path is one of this callback's: a strange file can remove no other."""
@@ -232,8 +255,10 @@ class ModelCheckpoint(Monitor):
 
     def _named(self) -> str:
         known = {**self._logs, "epoch": self._epochs, "step": self.training.step}
+        if not self._epochs:  # whose values are unknown
+            known = defaultdict(lambda: float("nan"), known)
         try:
-            return self.path.format(**known)
+            return self.path.format_map(known)
         except (KeyError, ValueError, IndexError) as error:
             raise ValueError(
                 f"ModelCheckpoint: the path {self.path!r} cannot be filled in ({error!r}); known"

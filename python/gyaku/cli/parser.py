@@ -82,15 +82,21 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **options)  # type: ignore[arg-type]
 
-    def long_options(self) -> list[str]:
+    def long_options(self, *, flags: bool | None = None) -> list[str]:
         """Return the options of two hyphens.
+
+        Parameters
+        ----------
+        flags : bool, optional
+            Whether those without a value alone, or those with one; by default both.
 
         Returns
         -------
         list of str
             Such as ``--epochs``.
         """
-        names = (name for action in self._actions for name in action.option_strings)
+        actions = [each for each in self._actions if flags in (None, each.nargs == 0)]
+        names = (name for action in actions for name in action.option_strings)
         return [name for name in names if name.startswith("--")]
 
     def error(self, message: str) -> NoReturn:

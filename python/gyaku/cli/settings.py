@@ -74,13 +74,19 @@ def _arguments(path: Path, parser: Parser) -> tuple[list[str], list[str]]:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileError(f"{path} is no TOML file: {error}") from None
-    known = [name.removeprefix("--") for name in parser.long_options() if name != "--config"]
+    names = [each for each in parser.long_options() if each not in ("--config", "--help")]
+    known = [each.removeprefix("--") for each in names]
+    flags = parser.long_options(flags=True)
     data: list[str] = []
     options: list[str] = []
     for key, value in settings.items():
         name = key.replace("_", "-")
         if name != "data" and name not in known:
             raise UsageError(f"{path}: {unknown('setting', key, ['data', *known])}")
+        if isinstance(value, bool) is not (f"--{name}" in flags):
+            if isinstance(value, bool):
+                raise UsageError(f"{path}: {key} needs a value, not {str(value).lower()}")
+            raise UsageError(f"{path}: {key} must be true or false, got {value!r}")
         if name in _PATHS and isinstance(value, str):
             value = str(path.parent / value)
         if name == "data":

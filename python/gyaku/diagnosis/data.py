@@ -93,10 +93,12 @@ def of_data(
         if x.dtype.kind == "f" and passes.meets_weights(place):
             yield from _of_scale(_named("x", model.input_names, place), x[rows])
     each = zip(samples.y, criterion.losses, passes.final_operations, strict=True)
+    chosen = slice(None) if samples.rows is None else samples.rows
     for place, (y, loss, op) in enumerate(each):
         if y.dtype.kind != "i" and loss.takes != "classes":
             yield from _of_targets(_named("y", model.output_names, place), y[rows], op)
-        yield from _of_labels(y if samples.rows is None else y[samples.rows], loss)
+        weights = samples.weights[place] if samples.weights else None
+        yield from _of_labels(y[chosen], loss, None if weights is None else weights[chosen])
 
 
 def _named(name: str, names: Sequence[str], place: int) -> str:
@@ -123,7 +125,7 @@ def _of_targets(name: str, y: Array, op: str) -> Iterator[Finding]:
         yield Finding("unscaled_targets", value=size, facts={"name": name})
 
 
-def _of_labels(y: Array, loss: Loss) -> Iterator[Finding]:
+def _of_labels(y: Array, loss: Loss, weights: Array | None) -> Iterator[Finding]:
     """Yield a finding on samples of one class each, of which one class has nearly all."""
     if loss.takes == "classes" and y.ndim == 2 and y.dtype.kind != "i":
         y = y.argmax(axis=1)
@@ -131,8 +133,9 @@ def _of_labels(y: Array, loss: Loss) -> Iterator[Finding]:
         return
     if y.size < FEWEST or y.size != len(y):
         return
-    labels, counts = np.unique(y, return_counts=True)
-    fraction = float(counts.max() / y.size)
+    labels, numbers = np.unique(y, return_inverse=True)
+    counts = np.bincount(numbers.ravel(), None if weights is None else weights.ravel())
+    fraction = float(counts.max() / counts.sum())
     if fraction > _MAJORITY:
         facts = {"label": f"{labels[counts.argmax()]:g}"}
         yield Finding("unbalanced_labels", value=fraction, facts=facts)

@@ -10,6 +10,7 @@ from gyaku.optim import optimizer as as_optimizer
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.verb import alone
+from gyaku.train.weights import by_class, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,8 @@ def diagnose(
     y: object,
     *,
     lengths: object = None,
+    sample_weight: object = None,
+    class_weight: str | Mapping[Any, Any] | None = None,
     loss: str | Loss | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None = None,
     optimizer: str | Optimizer | None = None,
     history: Mapping[str, Sequence[float]] | None = None,
@@ -41,6 +44,8 @@ def diagnose(
         The model, which stays unchanged; it is built if it is not.
     x, y, lengths : array_like
         Inputs, targets and lengths of padded sequences, as in `Model.fit`.
+    sample_weight, class_weight : array_like, str or dict, optional
+        Weights of samples and classes, as in `Model.fit`.
     loss : str or Loss or callable, optional
         The loss; by default that of the last `fit`.
     optimizer : str or Optimizer, optional
@@ -95,6 +100,9 @@ def diagnose(
         known = checked_lengths("diagnose", model, passes, lengths, inputs)
         pair = x, inputs
         samples = checked_samples("diagnose", model, passes, pair, y, criterion, known)
+        weighting = model.output_names, passes, criterion
+        samples = weighted("diagnose", samples, sample_weight, *weighting)
+        samples = by_class("diagnose", samples, class_weight, *weighting)
         model.adopt(passes)
         chosen = model.optimizer if optimizer is None else as_optimizer(optimizer)
         return Examination(model, samples, criterion).look(chosen, history or {}, lang)

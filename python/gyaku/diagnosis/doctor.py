@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Doctor"]
 
 
+_OF_ALL = "unbalanced_labels"
+"""The finding that the first samples cannot show."""
+
+
 def _level() -> int:
     """Return the stack level, for a warning of the caller, of the line that calls `fit`."""
     frame, level = sys._getframe(1), 1
@@ -47,7 +51,8 @@ class Doctor(Callback):
 
     Notes
     -----
-    A look is one training step on at most 256 samples without its update; see `gyaku.diagnose`.
+    A look is one training step on at most 256 samples without its update; see `gyaku.diagnose`. Of
+    data that are not in memory, it is one on the first samples read, without findings on labels.
     There is one warning for each kind of finding, none for what follows from one that was named
     before, and none for what `fit` warns of itself. The
     training is the same as without the callback, bit by bit.
@@ -73,23 +78,26 @@ class Doctor(Callback):
     def on_train_begin(self) -> None:
         """Look at data and initial weights; see `Callback`."""
         criterion = last_criterion("Doctor", self.model, None, ())
-        self._examination = Examination(self.model, self.samples, criterion)
-        self._columns: dict[str, list[float]] = {}
+        steps = self.training.training
+        samples = steps.samples if self.samples is None else self.samples
+        self._examination = examination = Examination(self.model, samples, criterion, steps.updates)
+        if self.samples is None:  # files are often sorted by class
+            examination.data = [each for each in examination.data if each.kind != _OF_ALL]
         self._said = {each.kind for each in self._examination.advice}
         self._look()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Look at the training; see `Callback.on_epoch_end`."""
-        for name, value in logs.items():
-            self._columns.setdefault(name, []).append(value)
         self._look()
 
     def on_train_end(self) -> None:
         """Forget the data; see `Callback`."""
-        del self._examination
+        vars(self).pop("_examination", None)
 
     def _look(self) -> None:
-        self.diagnosis = self._examination.look(self.model.optimizer, self._columns, self.lang)
+        self.diagnosis = self._examination.look(
+            self.model.optimizer, self.training.history, self.lang
+        )
         for each in self.diagnosis:
             if each.kind not in self._said:
                 self._said |= {each.kind, *consequences(each.kind)}

@@ -11,6 +11,7 @@ from gyaku.diagnosis.passes import of_pass
 from gyaku.diagnosis.training import of_training
 from gyaku.symbolic import label
 from gyaku.train.advice import doubts, of_inputs, of_targets
+from gyaku.train.updates import Updates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,8 @@ class Examination:
         The data set.
     criterion : Criterion
         The losses of the outputs.
+    updates : Updates or None
+        Limits of the gradients, by default none.
 
     Attributes
     ----------
@@ -74,8 +77,15 @@ class Examination:
         Findings that do not depend on the training: those that `fit` warns of, and others.
     """
 
-    def __init__(self, model: Model, samples: Samples, criterion: Criterion) -> None:
+    def __init__(
+        self,
+        model: Model,
+        samples: Samples,
+        criterion: Criterion,
+        updates: Updates | None = None,
+    ) -> None:
         self.model, self.samples, self.criterion = model, samples, criterion
+        self.updates = updates or Updates()
         passes = model.passes(())
         self.advice = [*doubts(passes, criterion, shuffle=False), *of_inputs(passes, samples.x)]
         self.advice += of_targets(passes, samples.x, samples.y)
@@ -100,7 +110,7 @@ class Examination:
         Diagnosis
             The findings but those that follow from others.
         """
-        measures = measure(self.model, self.samples, self.criterion, optimizer)
+        measures = measure(self.model, self.samples, self.criterion, optimizer, self.updates)
         found = [*self.advice, *self.data, *of_pass(measures, self.criterion)]
         if measures.bad is None:
             found += of_training(columns, measures)

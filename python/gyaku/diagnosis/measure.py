@@ -10,6 +10,7 @@ import numpy as np
 from gyaku.diagnosis.data import FEWEST, spread
 from gyaku.train.nonfinite import Snapshot
 from gyaku.train.samples import gather, gather_lengths
+from gyaku.train.weights import gather_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gyaku.optim.base import Parametric
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
+    from gyaku.train.updates import Updates
 
     Array = NDArray[Any]
 
@@ -126,7 +128,11 @@ class Measures:
 
 
 def measure(
-    model: Model, samples: Samples, criterion: Criterion, optimizer: Optimizer | None
+    model: Model,
+    samples: Samples,
+    criterion: Criterion,
+    optimizer: Optimizer | None,
+    updates: Updates,
 ) -> Measures:
     """Run a training step on a few samples, without its update of the model.
 
@@ -140,6 +146,8 @@ def measure(
         The losses.
     optimizer : Optimizer or None
         The optimizer whose update is measured; it stays unchanged.
+    updates : Updates
+        Limits of the gradients.
 
     Returns
     -------
@@ -153,8 +161,9 @@ def measure(
     try:
         with model.states_aside(), np.errstate(all="ignore"):
             _pass(model, samples, criterion, found)
+            updates.limit(trained.flat_grads)
             sizes, gradients = _norms(model, model.params), _norms(model, model.grads)
-            updates = dict.fromkeys(sizes, np.nan)
+            changes = dict.fromkeys(sizes, np.nan)
             steps = optimizer is not None and not optimizer.acts_between
             if optimizer is not None and steps and criterion.reduction == "mean":
                 before = model.flat_params.copy()
@@ -162,10 +171,10 @@ def measure(
                 found.begun = optimizer.follows(trained) and optimizer.clock[0] > 0
                 found.rate = _update(optimizer, trained, found.begun)
                 np.subtract(model.flat_params, before, out=model.flat_params)
-                updates = _norms(model, model.params)
+                changes = _norms(model, model.params)
     finally:
         kept.restore()
-    found.weights = [Weights(each, sizes[each], gradients[each], updates[each]) for each in sizes]
+    found.weights = [Weights(each, sizes[each], gradients[each], changes[each]) for each in sizes]
     return found
 
 
@@ -185,7 +194,8 @@ def _pass(model: Model, samples: Samples, criterion: Criterion, found: Measures)
 
     lengths = gather_lengths(samples.lengths, *place)
     found.outputs = model.run_forward(x, training=True, seen=watch, lengths=lengths)
-    losses, dy = criterion(found.outputs, t, model.output_lengths)
+    weights = gather_weights(samples, *place)
+    losses, dy = criterion(found.outputs, t, model.output_lengths, weights)
     if found.bad is None and not np.isfinite(losses).all():
         found.bad = ""
     model.run_backward(dy)

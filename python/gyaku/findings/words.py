@@ -109,12 +109,12 @@ WORDS = {
             "unbalanced labels",
             "{value:.0%} of the labels are of class {label}, so that this accuracy needs no"
             " learning",
-            "measure BalancedAccuracy or F1, and repeat samples of the rare classes",
+            "measure BalancedAccuracy or F1, and give fit class_weight='balanced'",
         ),
         "ja": Wording(
             "偏ったラベル",
             "ラベルの {value:.0%} がクラス {label} なので、学習しなくてもこの正解率になります",
-            "BalancedAccuracy か F1 で評価し、少ないクラスのサンプルを繰り返してください",
+            "BalancedAccuracy か F1 で評価し、fit に class_weight='balanced' を与えてください",
         ),
     },
     "doubled_softmax": {

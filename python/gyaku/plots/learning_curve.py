@@ -92,7 +92,8 @@ def learning_curve(
     ax = axes_for(ax, (5.2 * count, 3.9))
     panels = [ax] if count == 1 else [*divided(ax, 1, count)[0]]
     for panel, quantity in zip(panels, quantities, strict=True):
-        _draw(panel, quantity, _curves(history, quantity, names or words["series"]), words)
+        curves = _curves(history, quantity, names or words["series"])
+        _draw(panel, quantity, curves, words, getattr(history, "initial_epoch", 0))
     if title:
         above = {"x": 0.015, "ha": "left", "color": INK, "fontsize": 13, "fontweight": "bold"}
         ax.figure.suptitle(title, fontfamily=font, **above)
@@ -117,17 +118,18 @@ def _curves(
     return curves
 
 
-def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, Any]) -> None:
+def _draw(panel: Axes, quantity: str, curves: Curves, words: Mapping[str, Any], begun: int) -> None:
+    """Draw the curves of a quantity, whose first epoch is behind those begun before."""
     epochs = max(len(values) for _, _, values in curves)
     for _, color, values in curves:
-        where = [i + 1 for i, v in enumerate(values) if math.isfinite(v)]
+        where = [i for i, v in enumerate(values, begun + 1) if math.isfinite(v)]
         seen = [v for v in values if math.isfinite(v)]
         marker = "o" if epochs <= _MARKED else None
         panel.plot(
             *(where, seen), color=color, linewidth=2, marker=marker, markersize=5, clip_on=False
         )
     _scale(panel, quantity, [v for _, _, values in curves for v in values if math.isfinite(v)])
-    _decorate(panel, epochs)
+    _decorate(panel, epochs, begun)
     panel.set_xlabel(words["epoch"], color=INK)
     name = words.get(quantity, quantity.replace("_", " ").capitalize())
     heading(panel, words["log"].format(name) if panel.get_yscale() == "log" else name)
@@ -153,10 +155,10 @@ def _scale(panel: Axes, quantity: str, values: list[float]) -> None:
         panel.set_ylim(min(0.0, *values), 1.05 * max(values) or 1)
 
 
-def _decorate(panel: Axes, epochs: int) -> None:
+def _decorate(panel: Axes, epochs: int, begun: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    panel.set_xlim(1 if epochs > 1 else 0.5, max(epochs, 1.5))
+    panel.set_xlim(begun + (1 if epochs > 1 else 0.5), begun + max(epochs, 1.5))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     decorate(panel)
 

@@ -51,6 +51,10 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
     place = {
         "optimizer": type(optimizer).__name__,
         "samples": training.data_count,
+        "shapes": shapes_of(training.samples.x),
+        "metrics": training.criterion.columns,
+        "validation": loop.validation is not None,
+        "by_length": training.by_length is not None,
         "batch_size": training.batch_size,
         "seed": training.seed,
         "shuffle": training.shuffle,
@@ -173,18 +177,15 @@ class Resumption:
         for sums, kept in zip(training.updates.state, self._place["gradients"], strict=True):
             sums[...] = kept
 
-    def check(self, epochs: int, metrics: Iterable[str], **given: Any) -> None:
+    def check(self, epochs: int, **given: Any) -> None:
         """Raise if the training is another one.
 
         Parameters
         ----------
         epochs : int
             The number of epochs.
-        metrics : iterable of str
-            Names of losses and metrics, without the validation's.
         **given : object
-            Samples, batch size, batches of an epoch and of an update, first epoch, seed, shuffle
-            and the optimizer's class.
+            What the file has under the same names.
 
         Raises
         ------
@@ -199,9 +200,6 @@ class Resumption:
             raise ValueError(
                 f"fit: {self.path} was written after {done:.4g} epochs, more than epochs={epochs}"
             )
-        known = {name for name in self._place["history"]["columns"] if name[:4] != "val_"}
-        if known and known != {*metrics}:
-            raise self._error("metrics", ", ".join(sorted(known)), ", ".join(sorted(metrics)))
 
     def put(self, loop: Any) -> float:
         """Give the training its history and sums, and the callbacks their states.
@@ -230,6 +228,22 @@ class Resumption:
             f"fit: {self.path} was written with {name}={saved!r}, got {given!r}; resume with the"
             " same data and arguments"
         )
+
+
+def shapes_of(arrays: Iterable[NDArray[Any]]) -> list[list[int]]:
+    """Return the shapes of samples as JSON.
+
+    Parameters
+    ----------
+    arrays : iterable of ndarray
+        Arrays of samples.
+
+    Returns
+    -------
+    list of list of int
+        A shape for each array.
+    """
+    return [[*each.shape[1:]] for each in arrays]
 
 
 def packed(value: Any, arrays: Arrays, owner: str) -> Any:

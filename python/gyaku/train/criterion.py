@@ -62,6 +62,11 @@ class Criterion:
         self.names = names
         self.reduction = losses[0].reduction
 
+    @property
+    def columns(self) -> str:
+        """Names of losses and metrics in the history, in alphabetical order."""
+        return ", ".join(sorted(["loss", *self.names, *(name for name, _, _ in self.metrics)]))
+
     def check_takes_weights(self, owner: str) -> None:
         """Raise if a loss or metric is a function without the argument `sample_weight`.
 

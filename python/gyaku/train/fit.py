@@ -15,7 +15,7 @@ from gyaku.train.batches import Batches, yields_batches
 from gyaku.train.by_length import ByLength
 from gyaku.train.capture import description
 from gyaku.train.check import Check
-from gyaku.train.checkpoint import resumption
+from gyaku.train.checkpoint import resumption, shapes_of
 from gyaku.train.criterion import Criterion, criterion_of, metrics_of
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.evaluate import evaluation_of
@@ -124,7 +124,9 @@ def fit(
         Largest magnitude of each element of the gradients.
     accumulate : int
         Number of batches whose mean gradient an update takes, weighted by their numbers of samples;
-        fewer at the end of an epoch. Like one batch of all their samples, in less memory.
+        fewer at the end of an epoch. Like one batch of all their samples, in less memory, but with
+        sample weights or lengths each batch is divided by its own sum of weights or steps. If the
+        loss is a sum, so is the gradient.
     epochs : int
         Number of passes over the data; the index at which the training ends, with `initial_epoch`.
     initial_epoch : int
@@ -296,11 +298,14 @@ def fit(
             check_arguments("fit", source, resume=True)
         resumed.check(
             epochs,
-            ["loss", *criterion.names, *(name for name, _, _ in criterion.metrics)],
             samples=count,
+            shapes=shapes_of(samples.x),
+            metrics=criterion.columns,
+            validation=held_out is not None,
             batch_size=min(size, count),
             seed=seed,
             shuffle=shuffle,
+            by_length=by_length,
             optimizer=type(learner).__name__,
             steps_per_epoch=steps_per_epoch or -(-count // size),
             initial_epoch=initial_epoch,

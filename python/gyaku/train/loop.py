@@ -103,7 +103,7 @@ class Loop:
     Attributes
     ----------
     is_between_steps : bool
-        Whether all steps so far are whole, so that the training could go on.
+        Whether the training has begun and all steps so far are whole, so that it could go on.
     """
 
     interrupt: Interrupt
@@ -125,10 +125,10 @@ class Loop:
         self.max_time = max_time
         self.end = math.inf if max_time is None else perf_counter() + max_time
         self.overtime: str | None = None  # no reason for a resumed training
-        self.history = History(training.count)
+        self.history = History(training.count, training.initial_epoch)
         self.pace = Pace()
         self.guard = Guard(training)
-        self.is_between_steps = True
+        self.is_between_steps = False
         self._epoch_began = perf_counter()
 
     @property
@@ -166,6 +166,7 @@ class Loop:
             call("on_train_begin")
             if resumption is not None:
                 self._resume(resumption)
+            self.is_between_steps = True
             self._epochs()
             self.history.stopped = self.callbacks.stopped or self.overtime
             if self.signals.ended:

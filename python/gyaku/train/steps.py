@@ -225,7 +225,7 @@ class Training:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
         results = self._gradients(size, steps)
         if self.updates.batches > 1:
-            self.updates.add(self.trained.flat_grads, size)
+            self.updates.add(self.trained.flat_grads, self._weight(size))
         else:
             self._update(size)
         self._measure(*results)
@@ -239,8 +239,12 @@ class Training:
         return losses, y, t, lengths, weights
 
     def _update(self, samples: int) -> None:
-        self.updates.finish(self.trained.flat_grads, samples)
+        self.updates.finish(self.trained.flat_grads, self._weight(samples))
         self.optimizer.step(self.trained)
+
+    def _weight(self, samples: int) -> int:
+        """Return the weight of the gradient of some samples in an update."""
+        return samples if self.criterion.reduction == "mean" else 1
 
     def _measure(
         self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths, weights: Weights

@@ -23,7 +23,7 @@ class Updates:
     Parameters
     ----------
     batches : int
-        Number of batches whose mean gradient an update takes.
+        Number of batches whose gradients an update takes together.
     clip_norm, clip_value : float or None
         Largest norm of all gradients together, or largest magnitude of each element.
 
@@ -53,30 +53,40 @@ class Updates:
         """
         self.state = [memory.zeros(grads.shape, grads.dtype)] if self.batches > 1 else []
 
-    def add(self, grads: NDArray[Any], samples: int) -> None:
+    def add(self, grads: NDArray[Any], weight: int) -> None:
         """Add the gradients of a batch.
 
         Parameters
         ----------
         grads : ndarray
-            Gradients of the mean loss of the batch.
-        samples : int
-            Number of its samples.
+            Gradients of the loss of the batch.
+        weight : int
+            Number of its samples; 1 if the loss is a sum.
         """
-        ops.add_gradients(self.state[0], grads, weight=samples)
+        ops.add_gradients(self.state[0], grads, weight=weight)
 
-    def finish(self, grads: NDArray[Any], samples: int) -> None:
+    def finish(self, grads: NDArray[Any], weight: int) -> None:
         """Write the gradient of the update.
 
         Parameters
         ----------
         grads : ndarray
             The gradients, of the last batch so far.
-        samples : int
-            Number of samples of all batches of the update.
+        weight : int
+            Number of samples of all batches of the update; 1 if the loss is a sum.
         """
         if self.batches > 1:
-            ops.mean_gradients(grads, self.state[0], count=samples)
+            ops.mean_gradients(grads, self.state[0], count=weight)
+        self.limit(grads)
+
+    def limit(self, grads: NDArray[Any]) -> None:
+        """Limit gradients in norm or value.
+
+        Parameters
+        ----------
+        grads : ndarray
+            The gradients, which are overwritten.
+        """
         if self.clip_value is not None:
             ops.clip_by_value(grads, limit=self.clip_value)
         if self.clip_norm is not None:
