@@ -137,7 +137,7 @@ def softmax_cross_entropy(arguments: list[Array], keywords: dict[str, Any], _: S
     logits, target = arguments
     smoothing = keywords.get("label_smoothing", 0.0)
     factor = 1 if keywords.get("reduction") == "sum" else 1 / len(logits)
-    t = (1 - smoothing) * one_hot(target, logits) + smoothing / logits.shape[1]
+    t = (1 - smoothing) * one_hot(target, logits) + smoothing / max(logits.shape[1], 1)
     gap = distance(logits)
     e = np.exp(-gap)
     total = e.sum(axis=1, keepdims=True)
