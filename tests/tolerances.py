@@ -137,7 +137,7 @@ def softmax_cross_entropy(arguments: list[Array], keywords: dict[str, Any], _: S
     logits, target = arguments
     smoothing = keywords.get("label_smoothing", 0.0)
     factor = 1 if keywords.get("reduction") == "sum" else 1 / len(logits)
-    t = (1 - smoothing) * one_hot(target, logits) + smoothing / max(logits.shape[1], 1)
+    t = (1 - smoothing) * one_hot(target, logits) + smoothing / logits.shape[1]
     gap = distance(logits)
     e = np.exp(-gap)
     total = e.sum(axis=1, keepdims=True)
@@ -230,7 +230,7 @@ def batch_norm_backward(arguments: list[Array], keywords: dict[str, Any], _: Sca
     samples = tuple(range(x.ndim - 1))
     z = (x + mean) * inverse
     dgamma, dbeta = (dy * z).sum(axis=samples), dy.sum(axis=samples)
-    m = x.size / gamma.size
+    m = np.prod(x.shape[:-1])
     rest = (dbeta + z * dgamma) / m if keywords.get("training", True) else 0
     return gamma * inverse * (dy + rest), dgamma, dbeta
 
