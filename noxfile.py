@@ -131,16 +131,15 @@ def wheels(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "wheel", "--no-deps", "-w", str(built), ".", external=True)
         [wheel] = built.glob("gyaku-*.whl")
         session.run("auditwheel", "repair", "-w", str(final), str(wheel))
-    session.notify("installed")
+        session.notify(f"installed-{version}")
 
 
 @nox.session(python=VERSIONS, default=False)
 def installed(session: nox.Session) -> None:
     """Install the wheel of `dist` into a clean environment, and run the tests on it."""
     session.install(*nox.project.dependency_groups(PROJECT, "test"))
-    needed = ["--no-index", "--no-deps", "--find-links", "dist"]
     session.install(*PROJECT["project"]["dependencies"])
-    session.install(*needed, "--only-binary=:all:", "gyaku")
+    session.install("--no-index", "--no-deps", "--find-links", "dist", "gyaku")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
