@@ -15,6 +15,7 @@ nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 INSTRUCTION_SETS = ["scalar", "x86-64-v2", "avx2", "avx512"]
 
 
@@ -32,7 +33,7 @@ def lint(session: nox.Session) -> None:
     session.run("sp-repo-review", ".")
 
 
-@nox.session(python=["3.11", "3.12", "3.13", "3.14"], default=False)
+@nox.session(python=VERSIONS, default=False)
 def versions(session: nox.Session) -> None:
     """Run the tests under each supported Python that the machine has."""
     session.install(".[test]")
@@ -68,6 +69,78 @@ def kills(session: nox.Session) -> None:
     """Kill a training 200 times at random moments, resume it, and compare the bits."""
     session.install(".")
     session.run("python", "tests/kills.py", *(session.posargs or ["200"]))
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Call operations at random, and read damaged files; the number of each may be given."""
+    session.install(".", *nox.project.dependency_groups(PROJECT, "test"))
+    count = session.posargs[0] if session.posargs else "1000000"
+    session.run("python", "tests/fuzz_operations.py", count)
+    session.run("python", "tests/fuzz_readers.py", count)
+
+
+@nox.session(default=False)
+def leaks(session: nox.Session) -> None:
+    """Make 1,000 models, 1,000 batch shapes and 100,000 steps, and compare the memory."""
+    session.install(".")
+    session.run("python", "tests/leaks.py", *session.posargs)
+
+
+@nox.session(default=False)
+def large(session: nox.Session) -> None:
+    """Index arrays of 9 GiB, which take about 1 GiB of memory."""
+    session.install(".")
+    session.run("python", "tests/large_arrays.py")
+
+
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Run all that takes hours; docs/reliability.md has the last results."""
+    for name in ("fuzz", "leaks", "large", "kills", "mutants", "sanitize", "coverage"):
+        session.notify(name)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure which lines of Python and C++ the tests reach."""
+    flags = "--coverage -fprofile-update=atomic"
+    options = ["build-dir=build/coverage", f"cmake.define.CMAKE_CXX_FLAGS={flags}"]
+    groups = ("test", "coverage")
+    session.install(*nox.project.dependency_groups(PROJECT, *groups))
+    session.install(".", *(word for option in options for word in ("-C", option)))
+    session.run(
+        *["python", "-m", "coverage", "run", "--source=gyaku", "-m", "pytest"],
+        *session.posargs,
+        success_codes=[0, 1],  # tests of time and of symbols expect an optimised build
+    )
+    session.run("python", "-m", "coverage", "report", "--skip-covered")
+    session.run("gcovr", "--root", ".", "--filter", "csrc/", "build/coverage")
+
+
+@nox.session(default=False)
+def wheels(session: nox.Session) -> None:
+    """Build manylinux wheels for each Python of the machine, and run the tests on them."""
+    session.install(*nox.project.dependency_groups(PROJECT, "build", "wheels"))
+    for version in VERSIONS:
+        python = shutil.which(f"python{version}")
+        if python is None:
+            session.warn(f"no Python {version} here")
+            continue
+        built, final = Path(session.create_tmp(), version), Path("dist").resolve()
+        session.run(python, "-m", "pip", "wheel", "--no-deps", "-w", str(built), ".", external=True)
+        [wheel] = built.glob("gyaku-*.whl")
+        session.run("auditwheel", "repair", "-w", str(final), str(wheel))
+        session.notify(f"installed-{version}")
+
+
+@nox.session(python=VERSIONS, default=False)
+def installed(session: nox.Session) -> None:
+    """Install the wheel of `dist` into a clean environment, and run the tests on it."""
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    session.install(*PROJECT["project"]["dependencies"])
+    session.install("--no-index", "--no-deps", "--find-links", "dist", "gyaku")
+    session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session(default=False)

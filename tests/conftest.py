@@ -55,6 +55,7 @@ ANY_ISA = {
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *("test_newcomer", "test_normalization", "test_own_data", "test_own_samples"),
     *("test_build_again", "test_callbacks_ready", "test_continuation", "test_damaged_files"),
+    *("test_fuzz_readers", "test_leaks"),
     *("test_metrics", "test_frames", "test_fit_options", "test_scorers", "test_bench_contest"),
     *("test_tuning", "test_tensorboard", "test_learning_rate", "test_resume"),
     *("test_batches", "test_on_disk"),

@@ -133,17 +133,20 @@ def main() -> int:
             skipped = shutil.ignore_patterns(".*", "build", "dist", "*.so", "__pycache__")
             shutil.copytree(ROOT, tree, ignore=skipped)
             build(tree, tree / "build", options.isa)
-        for argument in sorted({test for mutant in mutants() for test in mutant.tests}):
+        chosen = {
+            number: mutant
+            for number, mutant in enumerate(mutants(), 1)
+            if not options.numbers or number in options.numbers
+        }
+        for argument in sorted({test for mutant in chosen.values() for test in mutant.tests}):
             if not passes(tree, options.tests, 0, [argument]):
                 raise SystemExit(f"{argument} fails without any mistake")
         survivors = 0
-        for number, mutant in enumerate(mutants(), 1):
-            if options.numbers and number not in options.numbers:
-                continue
+        for number, mutant in chosen.items():
             survived = passes(tree, options.tests, number, mutant.tests)
             survivors += survived
             print(f"{number:3} {'SURVIVED' if survived else 'killed  '} {mutant.name}", flush=True)
-    print(f"{survivors} survived")
+    print(f"{survivors} of {len(chosen)} survived")
     return 1 if survivors else 0
 
 

@@ -77,8 +77,13 @@ class Case:
     @property
     def written(self) -> list[int]:
         """Places of the arguments that the operation writes to."""
-        names = list(inspect.signature(self.row.function).parameters)
+        names = self.parameters
         return [names.index(name) for name in self.row.outputs] if self.row.in_place else []
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the operation's arguments."""
+        return list(inspect.signature(self.row.function).parameters)
 
     def run(self, call: Call) -> tuple[Array, ...]:
         """Call the operation and return its outputs, wherever they are."""

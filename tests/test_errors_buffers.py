@@ -77,6 +77,16 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
+        "softmax_cross_entropy: logits must have a column, got shape (2, 0)",
+        lambda: ops.softmax_cross_entropy(zeros(2, 0), zeros(2, 0)),
+    ),
+    (
+        ValueError,
+        "cross_entropy: p must have a column, got shape (2, 0)",
+        lambda: ops.cross_entropy(zeros(2, 0), zeros(2, 0)),
+    ),
+    (
+        ValueError,
         "accumulate: slot 2 is not in totals of shape (2,)",
         lambda: ops.accumulate(zeros(1, dtype=F64), zeros(2, dtype=F64), np.array([2]), weight=1.0),
     ),

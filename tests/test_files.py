@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import pytest
 
+import gyaku as gk
 from gyaku.files import check_writable, is_web_page, sweep, write_atomically
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -181,6 +185,71 @@ def test_a_writer_at_work_is_not_swept(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert path.read_bytes() == b"half"
     assert names(tmp_path) == {"file"}
+
+
+LIMITED = """
+import resource, sys
+import gyaku as gk
+
+model = gk.Sequential(gk.Dense(100))
+model.build((100,))
+model.save(sys.argv[1])
+before = open(sys.argv[1], "rb").read()
+resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2,) * 2)
+try:
+    model.save(sys.argv[1])
+except OSError as error:
+    print(error)
+print(before == open(sys.argv[1], "rb").read())
+"""
+
+
+def test_a_model_whose_file_has_no_room_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    command = [sys.executable, "-c", LIMITED, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"cannot write {path}: file too large", "True"]
+    assert names(tmp_path) == {"model.safetensors"}
+
+
+SAVER = """
+import sys
+import gyaku as gk
+
+model = gk.Sequential(gk.Dense(50, weight_init=sys.argv[2]))
+model.build((50,))
+for _ in range(100):
+    model.save(sys.argv[1])
+"""
+
+
+def test_two_processes_that_save_to_one_path_leave_whole_models(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    savers = [
+        subprocess.Popen([sys.executable, "-c", SAVER, path, init]) for init in ("ones", "zeros")
+    ]
+    read = 0
+    while any(saver.poll() is None for saver in savers):
+        if path.exists():
+            weights = gk.load(path).layers[0].params["weight"]
+            assert len(np.unique(weights)) == 1
+            read += 1
+    assert [saver.wait() for saver in savers] == [0, 0]
+    assert read > 1
+    assert names(tmp_path) == {"model.safetensors"}
+
+
+def test_a_folder_that_vanishes_while_a_file_is_written_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def remove(stream: BinaryIO) -> None:
+        stream.write(b"half")
+        shutil.rmtree(folder)
+
+    with pytest.raises(OSError, match=f"^cannot write {folder}/file: no such file or directory"):
+        write_atomically(folder / "file", remove)
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,22 @@ print(thread.is_alive(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 thread.join()
 """
     assert output(code, timeout=40, **TWO, PYTHONWARNINGS="ignore") == "True 2"
+
+
+def test_loky_trains_in_its_workers_beside_scikit_learn(expected: str, tmp_path: Path) -> None:
+    script = tmp_path / "workers.py"
+    main = """
+def beside(seed):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    x = np.random.default_rng(seed).random((200, 5))
+    HistGradientBoostingClassifier(max_iter=3).fit(x, x[:, 0] > 0.5)
+    return train()
+
+if __name__ == "__main__":
+    from joblib import Parallel, delayed
+    beside(0)
+    print(*Parallel(n_jobs=2, backend="loky")(delayed(beside)(seed) for seed in range(2)))
+"""
+    script.write_text(TRAIN + main)
+    code = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, {str(script)!r}]))"
+    assert output(code, timeout=60, **TWO).split() == [expected] * 2

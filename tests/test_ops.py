@@ -23,7 +23,7 @@ from child import run
 from gyaku import _core, ops
 from gyaku.ops import TABLE
 
-THREADS = (1, 2, 3, 8)
+THREADS = (1, 2, 3, 4, 8)
 BUFFERS = {"clock", "cursor", "order", "counter", "out", "value", "totals", "slot"}
 # Results whose dtype is not that of the numbers; a tap of a large window is no byte.
 OWN_DTYPES = {"loss": [FLOAT64], "correct": [FLOAT64], "argmax": [np.uint8, np.int32]}

@@ -102,6 +102,17 @@ def test_tasks_over_the_same_rows_need_no_barrier() -> None:
     assert all(task["shared"] for task in program.tasks())
 
 
+def test_rows_of_overlapping_views_need_a_barrier() -> None:
+    x, flat = numbers(4000, 50), np.zeros((4001, 50), np.float32)
+
+    def step() -> list[Array]:
+        _core.activation("tanh", x, out=flat[:-1])
+        return [ops.sigmoid(flat[1:])]
+
+    program = same_as_eager(step, x)
+    assert levels(program) == {"tanh": 0, "sigmoid": 1}
+
+
 def test_what_is_overwritten_is_read_first() -> None:
     x, y = numbers(4000, 50), np.empty((4000, 50), np.float32)
     sums = np.empty(50, np.float32)

@@ -254,3 +254,16 @@ def test_a_process_killed_while_saving_loses_nothing(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) <= 2
     write(path, tensors, metadata)
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_header_that_lacks_its_last_byte_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    write(path, {}, {"a": "b"})
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    path.write_bytes(content[: 8 + length - 1])
+    with pytest.raises(FileError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path} is cut off: its header alone has {length} bytes, the file has {length + 7}"
+    )

@@ -230,7 +230,7 @@ def batch_norm_backward(arguments: list[Array], keywords: dict[str, Any], _: Sca
     samples = tuple(range(x.ndim - 1))
     z = (x + mean) * inverse
     dgamma, dbeta = (dy * z).sum(axis=samples), dy.sum(axis=samples)
-    m = x.size / gamma.size
+    m = np.prod(x.shape[:-1])
     rest = (dbeta + z * dgamma) / m if keywords.get("training", True) else 0
     return gamma * inverse * (dy + rest), dgamma, dbeta
 

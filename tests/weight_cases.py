@@ -20,7 +20,7 @@ def weighted(make: Make, axes: int, *, padded: bool) -> Make:
     def call(rng: Generator, dtype: DType) -> Call:
         arguments, keywords = make(rng, dtype)
         shape = arguments[0].shape[:axes]
-        weights = rng.choice([0, 0.5, 1, 3.7], shape)
+        weights = rng.choice([0, 0.5, 1, 3.75], shape)
         weights.flat[0] = 2
         absent = weights == 0
         if padded:

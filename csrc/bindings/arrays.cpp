@@ -26,7 +26,6 @@ std::string described(Shape shape, const py::dtype& dtype) {
          py::str(dtype).cast<std::string>();
 }
 
-bool is_array(py::handle object) { return py::isinstance<py::array>(object); }
 bool is_writeable(py::handle array) { return py::reinterpret_borrow<py::array>(array).writeable(); }
 bool is_readable(const py::array& array) {
   return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 &&
@@ -35,6 +34,15 @@ bool is_readable(const py::array& array) {
 
 bool is_exactly_array(py::handle object) {
   return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
+}
+
+// Subclasses included, but for masked arrays, whose values are not all valid.
+bool is_array(py::handle object) {
+  if (is_exactly_array(object)) return true;
+  if (!py::isinstance<py::array>(object)) return false;
+  const py::dict modules = py::module_::import("sys").attr("modules");
+  return !modules.contains("numpy.ma") || // no masked array exists before somebody imported it
+         !py::isinstance(object, modules["numpy.ma"].attr("MaskedArray"));
 }
 
 // The memory of a small array is in the object that owns it: one allocation, at a third of the
@@ -193,7 +201,7 @@ Tensor Call::input(py::handle object, const char* name) {
 }
 
 Tensor Call::buffer(py::handle object, const char* name) {
-  require_of(is_array(object), name, "an array");
+  require_of(is_array(object), name, "an array without a mask");
   return tensor(object, name);
 }
 
@@ -242,7 +250,7 @@ Matrix Call::real_matrix(py::handle object, const char* name) {
 }
 
 Matrix Call::real_matrix_output(py::handle object, const char* name) {
-  require_of(is_array(object), name, "an array");
+  require_of(is_array(object), name, "an array without a mask");
   const Matrix found = matrix(object, name);
   require_of(!found.transposed && is_writeable(object), name, "writeable, with contiguous rows");
   return found;

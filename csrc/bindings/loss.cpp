@@ -220,7 +220,8 @@ py::tuple class_loss(const char* name, KernelId id, py::handle y_array, py::hand
                      const std::string& reduction, double flops) {
   Call call(name);
   const Tensor y = call.real_input(y_array, "y");
-  call.require(y.shape.size() >= 2, "the outputs must be rows of scores");
+  call.require(y.shape.size() >= 2 && y.shape.back() > 0,
+               "the outputs must be rows of scores that have a column");
   const Lengths lengths = lengths_for(call, y, lengths_array);
   LossArgs args{};
   args.columns = y.shape.back();

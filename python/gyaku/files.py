@@ -23,12 +23,15 @@ if sys.platform != "win32":
     import fcntl
 
 __all__ = ["FileError", "check_expansion", "check_writable", "is_web_page", "largest_content"]
-__all__ += ["sweep", "write_atomically"]
+__all__ += ["DEFLATE_EXPANSION", "sweep", "write_atomically"]
 
 _PREFIX = ".gyaku-"  # of temporary files
 
 LARGEST_EXPANSION = 100
 """Bytes of memory that a byte of a compressed file may become."""
+
+DEFLATE_EXPANSION = 1032
+"""Largest compression ratio of a deflate stream."""
 
 UNSUSPICIOUS = 1 << 28
 """Bytes of memory that a compressed file of any size may become, 256 MiB."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 
@@ -136,6 +137,7 @@ def numpy_arrays(path: Path) -> dict[str, NDArray[Any]]:
         If it is damaged, or holds objects.
     """
     import zlib
+    from tokenize import TokenError
 
     try:
         size = path.stat().st_size
@@ -150,11 +152,17 @@ def numpy_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 }
     except FileError:
         raise
-    except (ValueError, EOFError, KeyError, RuntimeError, BadZipFile, zlib.error):
-        raise FileError(f"{path} is not a NumPy file, or a damaged one") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a negative position, of a damaged archive
+            raise
+    except (ValueError, EOFError, KeyError, RuntimeError, BadZipFile, TokenError, zlib.error):
+        pass
+    raise FileError(f"{path} is not a NumPy file, or a damaged one")
 
 
 def _read(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
+    if member.compress_type > ZIP_DEFLATED:
+        raise ValueError("a compression that NumPy does not write")
     with archive.open(member) as content:
         return _array(content, member.file_size)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from gyaku.files import FileError, check_expansion, is_web_page
+from gyaku.files import DEFLATE_EXPANSION, FileError, check_expansion, is_web_page
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -20,7 +20,6 @@ __all__ = ["idx_header", "read_idx"]
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _MOST_DIMENSIONS = 64  # NumPy's own limit
-_DEFLATE_EXPANSION = 1032  # largest compression ratio of a deflate stream
 _BIGGEST = 2**63 - 1
 
 
@@ -113,7 +112,7 @@ def _read_file(raw: IO[bytes], name: str) -> NDArray[Any]:
         return _read_values(cast("BufferedIOBase", raw), name, size, expansion=1)
     try:
         with gzip.GzipFile(fileobj=raw, mode="rb") as stream:
-            return _read_values(stream, name, size, expansion=_DEFLATE_EXPANSION)
+            return _read_values(stream, name, size, expansion=DEFLATE_EXPANSION)
     except EOFError:
         raise FileError(f"{name} is cut off: its gzip stream ends after {size} bytes") from None
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gyaku.files import FileError, check_expansion, is_web_page, largest_content
+from gyaku.files import (
+    DEFLATE_EXPANSION,
+    FileError,
+    check_expansion,
+    is_web_page,
+    largest_content,
+)
 
 if TYPE_CHECKING:
     from typing import IO
@@ -71,9 +77,10 @@ def _unzipped(content: bytes, name: str) -> bytes:
     import io
     import zlib
 
+    most = min(largest_content(len(content)), DEFLATE_EXPANSION * len(content))
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            found = stream.read(largest_content(len(content)) + 1)
+            found = stream.read(most + 1)  # which allocates that much
     except EOFError:
         raise FileError(f"{name} is truncated: its gzip stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -372,12 +372,14 @@ def buffer(
     Raises
     ------
     TypeError
-        If x is no array, or of another dtype.
+        If x is no array, masked, or of another dtype.
     ValueError
         If x has another shape, is not contiguous, not aligned, or read-only though written to.
     """
     if not isinstance(x, _ndarray):
         raise TypeError(f"{op}: {name} must be an array of {dtype}, got {type(x).__name__}")
+    if is_masked(x):
+        raise TypeError(f"{op}: {name} must not be masked, it is used in place")
     if x.dtype != dtype:
         raise TypeError(f"{op}: {name} must be an array of {dtype}, got {x.dtype}")
     if shape is not None:

@@ -78,8 +78,6 @@ def count_correct(
     op = "count_correct"
     scores = scores_of(op, "scores", scores)
     columns = scores.shape[-1]
-    if columns == 0:
-        raise ValueError(f"{op}: scores must have a column, got shape {scores.shape}")
     lengths = sequence_lengths_of(op, "scores", lengths, scores)
     target = target_of(op, target, scores, lengths, classes=max(columns, 2))
     weights = weights_of(op, "scores", sample_weight, scores)

@@ -68,11 +68,13 @@ def scores_of(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If x has fewer than two dimensions.
+        If x has fewer than two dimensions, or no column.
     """
     array = floating(op, name, x)
     if array.ndim < 2:
         raise ValueError(f"{op}: {name} must have two or more dimensions, got shape {array.shape}")
+    if array.shape[-1] == 0:
+        raise ValueError(f"{op}: {name} must have a column, got shape {array.shape}")
     return array
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.checks import number
+from gyaku.checks import is_masked, number
 from gyaku.ops.arrays import INT32, UINT8, check_shape, convert, floating, floats, shape_of
 from gyaku.ops.op import operation, prepared
 from gyaku.windows import pool_axes, sides
@@ -121,6 +121,8 @@ def _check_windows(op: str, dy: NDArray[Any], axes: Sequence[Axis]) -> None:
 
 def _argmax(op: str, argmax: NDArray[Any], shape: Shape, wide: bool) -> NDArray[Any]:
     """Return the indices of kernel elements, in the dtype of the kernel."""
+    if is_masked(argmax):
+        raise TypeError(f"{op}: argmax must not be masked")
     argmax = np.asarray(argmax)
     if argmax.dtype.kind not in "iu":
         raise TypeError(f"{op}: argmax must be integers, got dtype {argmax.dtype}")
