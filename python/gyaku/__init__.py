@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku import plots as plots
     from gyaku import reference as reference
     from gyaku import schedules as schedules
+    from gyaku import sklearn as sklearn
     from gyaku.backend import *
     from gyaku.callbacks import *
     from gyaku.computation import *
@@ -72,7 +73,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
     *("callbacks", "data", "dlfs", "init", "layers", "losses", "metrics", "models", "ops", "optim"),
-    *("plots", "reference", "schedules"),
+    *("plots", "reference", "schedules", "sklearn"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
