@@ -41,7 +41,6 @@ class Convergence(Callback):
         self.estimator, self.loss, self.score = estimator, loss, score
         self.rates = rates
         self._best_params: Any = None
-        self._before = np.inf
         self._first = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> str:
@@ -50,8 +49,7 @@ class Convergence(Callback):
         own.n_iter_ = 1 if self._first else own.n_iter_ + 1
         self._first = False
         own.loss_ = self.loss(logs["loss"])
-        if own.solver_is_stochastic:
-            own.loss_curve_.append(own.loss_)
+        own.loss_curve_.append(own.loss_)
         if own.verbose:
             print(f"Iteration {own.n_iter_}, loss = {own.loss_:.8f}")
         return self._reason()
@@ -64,10 +62,10 @@ class Convergence(Callback):
     def _reason(self) -> str:
         own = self.estimator
         if not own.solver_is_stochastic:
-            before, self._before = self._before, own.loss_
-            scale = max(abs(before), abs(own.loss_), 1.0)
-            # SciPy's rule, with its default `ftol`.
-            return "the loss stands still" if before - own.loss_ <= 2.22e-9 * scale else ""
+            before, loss = own.loss_curve_[-2:] if own.n_iter_ > 1 else (np.inf, own.loss_)
+            # SciPy's rule, with its default `ftol`; the first iteration has none before it.
+            stands_still = before - loss <= 2.22e-9 * max(abs(before), abs(loss), 1.0) < np.inf
+            return "the loss stands still" if stands_still else ""
         self._count()
         if self.rates is not None:
             self.rates("epoch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,16 +10,14 @@ from gyaku.optim import LBFGS, Adam, Momentum, Nesterov, Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.model import Model
 
     Array = NDArray[Any]
-    T = TypeVar("T", bound="_Decayed | DecayedLBFGS")
 
-__all__ = ["DecayedAdam", "DecayedLBFGS", "DecayedMomentum", "DecayedNesterov", "decayed"]
+__all__ = ["decayed"]
 
 
 class _Decayed(Optimizer):
@@ -38,60 +36,26 @@ class _Decayed(Optimizer):
             self.state, self.weight_decay = state, decay
 
 
-def decayed(optimizer: T, model: Model) -> T:
-    """Tell an optimizer of this module where the weights of a model are.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        The optimizer.
-    model : Model
-        The model, built, with all layers trained.
-
-    Returns
-    -------
-    Optimizer
-        The optimizer itself.
-    """
-    flat, found = model.flat_params, []
-    begin = flat.__array_interface__["data"][0]
-    for name, each in model.params.items():
-        first = (each.__array_interface__["data"][0] - begin) // flat.itemsize
-        found.append((slice(first, first + each.size), float(name.endswith(".weight"))))
-    optimizer._parts = found if optimizer.weight_decay else [(slice(None), 0.0)]
-    return optimizer
-
-
-class DecayedAdam(_Decayed, Adam):
-    """Adam with decay of the weights alone; the arguments are those of `Adam`."""
+class _Adam(_Decayed, Adam):
+    """Adam with decay of the weights alone."""
 
     native = True
 
 
-class DecayedMomentum(_Decayed, Momentum):
-    """Momentum with decay of the weights alone; the arguments are those of `Momentum`."""
+class _Momentum(_Decayed, Momentum):
+    """Momentum with decay of the weights alone."""
 
     native = True
 
 
-class DecayedNesterov(_Decayed, Nesterov):
-    """Nesterov momentum with decay of the weights alone; the arguments are those of `Nesterov`."""
+class _Nesterov(_Decayed, Nesterov):
+    """Nesterov with decay of the weights alone."""
 
     native = True
 
 
-class DecayedLBFGS(LBFGS):
-    """L-BFGS with decay of the weights alone, and a limit of the evaluations.
-
-    Parameters
-    ----------
-    max_fun : int
-        Number of evaluations of the loss behind which the training ends.
-    tolerance : float
-        Largest gradient element at which the training ends.
-    weight_decay : float
-        The decay λ, which adds ``½ λ w·w`` of the weights to the loss to minimise.
-    """
+class _LBFGS(LBFGS):
+    """L-BFGS with decay of the weights alone, and a limit of the evaluations."""
 
     native = True
     _parts: Sequence[tuple[slice, float]] = ()
@@ -102,7 +66,6 @@ class DecayedLBFGS(LBFGS):
         self._evaluations = 0
 
     def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
-        """Search along the quasi-Newton direction; see `Optimizer.run_step`."""
         super().run_step(gradients, update)
         if self._evaluations >= self.max_fun:
             self.converged = f"max_fun ({self.max_fun}) evaluations are done"
@@ -116,3 +79,38 @@ class DecayedLBFGS(LBFGS):
                 loss += decay / 2 * float(np.square(weights).sum())
                 self.grads[part] += decay * weights
         return loss
+
+
+_KINDS: dict[type[Optimizer], Any] = {
+    Adam: _Adam,
+    LBFGS: _LBFGS,
+    Momentum: _Momentum,
+    Nesterov: _Nesterov,
+}
+
+
+def decayed(kind: type[Optimizer], model: Model, *arguments: Any, **options: Any) -> Optimizer:
+    """Return an optimizer whose `weight_decay` is that of the weights alone.
+
+    Parameters
+    ----------
+    kind : {Adam, LBFGS, Momentum, Nesterov}
+        Class of the optimizer; `LBFGS` takes the largest number of evaluations, too.
+    model : Model
+        The model to train, built, with all layers trained.
+    *arguments, **options : object
+        Arguments of the optimizer.
+
+    Returns
+    -------
+    Optimizer
+        The optimizer.
+    """
+    found = _KINDS[kind](*arguments, **options)
+    flat, parts = model.flat_params, []
+    begin = flat.__array_interface__["data"][0]
+    for name, each in model.params.items():
+        first = (each.__array_interface__["data"][0] - begin) // flat.itemsize
+        parts.append((slice(first, first + each.size), float(name.endswith(".weight"))))
+    found._parts = parts if found.weight_decay else [(slice(None), 0.0)]
+    return found  # type: ignore[no-any-return]

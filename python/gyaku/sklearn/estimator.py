@@ -52,7 +52,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     loss_: float
     loss_curve_: list[float]
     n_outputs_: int
-    solver_is_stochastic = True
+
+    @property
+    def solver_is_stochastic(self) -> bool:
+        """Whether the solver trains on batches."""
+        return True
 
     # The arguments of every training; the constructors of the estimators set them.
     batch_size: Any
@@ -137,7 +141,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         self.loss_curve_, self._no_improvement_count = [], 0
         self.n_iter_ = self.t_ = 0
         self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_scores_ = [] if self.early_stopping else None
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
 
     def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:

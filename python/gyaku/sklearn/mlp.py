@@ -12,13 +12,8 @@ from sklearn.utils.metaestimators import available_if
 
 from gyaku.layers import Dense
 from gyaku.model import Sequential
-from gyaku.sklearn.decay import (
-    DecayedAdam,
-    DecayedLBFGS,
-    DecayedMomentum,
-    DecayedNesterov,
-    decayed,
-)
+from gyaku.optim import LBFGS, Adam, Momentum, Nesterov
+from gyaku.sklearn.decay import decayed
 from gyaku.sklearn.estimator import Estimator
 from gyaku.sklearn.targets import Classifier, Regressor
 from gyaku.sklearn.tasks import with_callbacks
@@ -135,16 +130,13 @@ class _Perceptron(Estimator):
         decay = self.alpha / (batch_size * mean_weight * labels)
         rate = self.learning_rate_init
         if self.solver == "lbfgs":
-            tolerance = self.tol / labels
-            found: Any = DecayedLBFGS(self.max_fun, tolerance=tolerance, weight_decay=decay)
-        elif self.solver == "adam":
-            betas = {"beta1": self.beta_1, "beta2": self.beta_2}
-            epsilon = self.epsilon / labels
-            found = DecayedAdam(rate, epsilon=epsilon, weight_decay=decay, **betas)
-        else:
-            kind = DecayedNesterov if self.nesterovs_momentum else DecayedMomentum
-            found = kind(rate * labels, self.momentum, weight_decay=decay)
-        return decayed(found, self.model_)
+            limits = {"max_fun": self.max_fun, "tolerance": self.tol / labels}
+            return decayed(LBFGS, self.model_, weight_decay=decay, **limits)
+        if self.solver == "adam":
+            numbers = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon / labels}
+            return decayed(Adam, self.model_, rate, weight_decay=decay, **numbers)
+        kind = Nesterov if self.nesterovs_momentum else Momentum
+        return decayed(kind, self.model_, rate * labels, self.momentum, weight_decay=decay)
 
     def _penalty(self) -> float:
         squares = sum(float(np.square(weight).sum()) for weight in self.coefs_)
@@ -155,7 +147,8 @@ class _Perceptron(Estimator):
             self.t_ += self._samples
         if self.solver != "sgd" or self.learning_rate == "constant":
             return False
-        learner, labels = self._learner, max(1.0, self.loss_factor)
+        learner: Any = self._learner
+        labels = max(1.0, self.loss_factor)
         if self.learning_rate == "invscaling" and event == "epoch":
             learner.learning_rate = labels * self.learning_rate_init / (self.t_ + 1) ** self.power_t
         if self.learning_rate == "adaptive" and event == "plateau":
@@ -451,7 +444,7 @@ class MLPRegressor(Regressor, _Perceptron):
     >>> import numpy as np
     >>> from gyaku.sklearn import MLPRegressor
     >>> x = np.linspace(-1, 1, 50)[:, np.newaxis]
-    >>> network = MLPRegressor((20,), solver="lbfgs", max_iter=300, random_state=0)
+    >>> network = MLPRegressor(hidden_layer_sizes=20, solver="lbfgs", max_iter=300, random_state=0)
     >>> network.fit(x, np.sin(3 * x[:, 0])).score(x, np.sin(3 * x[:, 0])) > 0.99
     True
     """
@@ -523,6 +516,11 @@ class MLPRegressor(Regressor, _Perceptron):
     def loss_function(self) -> Any:
         """Loss of the network."""
         return _poisson if self.loss == "poisson" else super().loss_function
+
+    @property
+    def loss_factor(self) -> float:
+        """Loss of scikit-learn divided by that of the network; the Poisson loss is a sum."""
+        return 1.0 if self.loss == "poisson" else super().loss_factor
 
     def _numbers(self, outputs: Array) -> Array:
         return np.exp(outputs) if self.loss == "poisson" else outputs

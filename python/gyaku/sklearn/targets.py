@@ -93,20 +93,20 @@ class Classifier(ClassifierMixin, Estimator):
     def _training_weights(self, y: Array, weights: Array | None) -> Array | None:
         if self.class_weight is None:
             return weights
-        factors = compute_sample_weight(self.class_weight, y)
+        factors: Array = compute_sample_weight(self.class_weight, y)
         return factors if weights is None else weights * factors
 
     def _strata(self, targets: Array) -> Array | None:
-        return None if self._kind.startswith("multilabel") else targets
+        return targets if self._kind == "binary" else None  # as scikit-learn does
 
     def _labels(self, outputs: Array) -> Array:
         """Return the classes with the largest outputs."""
         if self._kind.startswith("multilabel"):
             return (outputs > 0).astype(np.int64)
         if self._kind == "multiclass":
-            return self.classes_[outputs.argmax(axis=1)]
+            return np.asarray(self.classes_[outputs.argmax(axis=1)])
         largest = len(self.classes_) - 1
-        return self.classes_[np.minimum(outputs[:, 0] > 0, largest).astype(np.int64)]
+        return np.asarray(self.classes_[np.minimum(outputs[:, 0] > 0, largest).astype(np.int64)])
 
     def _score(self, outputs: Array, targets: Array, weights: Array | None) -> float:
         if not np.isfinite(outputs).all():
