@@ -18,9 +18,6 @@ from sklearn import neural_network as oracle
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import gyaku as gk
@@ -213,18 +210,6 @@ def test_names_of_columns_are_known() -> None:
     assert network.feature_names_in_.tolist() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names"):
         network.predict(frame[["c", "b", "a"]])
-
-
-def test_grid_search_in_two_processes_finds_the_same_as_in_one() -> None:
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=4, random_state=0))
-    grid = {"mlpclassifier__alpha": [1e-4, 100.0], "mlpclassifier__activation": ["relu", "tanh"]}
-    one, two = (
-        GridSearchCV(pipeline, grid, cv=2, n_jobs=jobs).fit(X, NUMBERS) for jobs in (None, 2)
-    )
-    np.testing.assert_array_equal(
-        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
-    )
-    assert one.best_params_ == two.best_params_
 
 
 def test_huge_inputs_are_refused_in_a_sentence() -> None:

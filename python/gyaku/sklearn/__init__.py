@@ -13,10 +13,17 @@ from gyaku.names import missing_from
 if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.sklearn.mlp import MLPClassifier as MLPClassifier
     from gyaku.sklearn.mlp import MLPRegressor as MLPRegressor
+    from gyaku.sklearn.net import NetClassifier as NetClassifier
+    from gyaku.sklearn.net import NetRegressor as NetRegressor
 
-_HOMES = {"MLPClassifier": "mlp", "MLPRegressor": "mlp"}
+_HOMES = {
+    "MLPClassifier": "mlp",
+    "MLPRegressor": "mlp",
+    "NetClassifier": "net",
+    "NetRegressor": "net",
+}
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "NetClassifier", "NetRegressor"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     _missing = missing_from(__name__)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gyaku.sklearn.convergence import Convergence
@@ -17,8 +19,6 @@ from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks
 from gyaku.train import NonFiniteError
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     from gyaku.model import Model
@@ -26,7 +26,22 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Estimator"]
+__all__ = ["CONSTRAINTS", "Estimator"]
+
+_WHOLE = Interval(Integral, 1, None, closed="left")
+CONSTRAINTS: dict[str, Any] = {
+    "batch_size": [StrOptions({"auto"}), _WHOLE],
+    "max_iter": [_WHOLE],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "n_iter_no_change": [_WHOLE, Options(Real, {np.inf})],
+}
+"""Valid values of the arguments of every training, in scikit-learn's form."""
 
 ROWS = 4096
 """Number of rows of sparse inputs that are dense at a time in a prediction."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from gyaku.layers import Dense
 from gyaku.model import Sequential
 from gyaku.optim import LBFGS, Adam, Momentum, Nesterov
 from gyaku.sklearn.decay import decayed
-from gyaku.sklearn.estimator import Estimator
+from gyaku.sklearn.estimator import CONSTRAINTS, Estimator
 from gyaku.sklearn.targets import Classifier, Regressor
 from gyaku.sklearn.tasks import with_callbacks
 
@@ -51,28 +51,19 @@ class _Perceptron(Estimator):
     """Layers, optimizer and penalty of a multi-layer perceptron."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **CONSTRAINTS,
         "hidden_layer_sizes": ["array-like", _WHOLE],
         "activation": [StrOptions(set(_ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [_NOT_NEGATIVE],
-        "batch_size": [StrOptions({"auto"}), _WHOLE],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
         "learning_rate_init": [_POSITIVE],
         "power_t": [_NOT_NEGATIVE],
-        "max_iter": [_WHOLE],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [_NOT_NEGATIVE],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
         "momentum": [_BELOW_ONE],
         "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [_BELOW_ONE],
         "beta_1": [_BELOW_ONE],
         "beta_2": [_BELOW_ONE],
         "epsilon": [_POSITIVE],
-        "n_iter_no_change": [_WHOLE, Options(Real, {np.inf})],
         "max_fun": [_WHOLE],
     }
     hidden_layer_sizes: Any
@@ -253,7 +244,7 @@ class MLPClassifier(Classifier, _Perceptron):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_Perceptron._parameter_constraints,
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        **Classifier.constraints,
     }
 
     def __init__(

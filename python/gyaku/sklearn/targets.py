@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
@@ -19,8 +20,6 @@ from gyaku.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaredErr
 from gyaku.sklearn.estimator import Estimator
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -37,6 +36,10 @@ class Classifier(ClassifierMixin, Estimator):
         The classes, sorted.
     """
 
+    constraints: ClassVar[dict[str, Any]] = {
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+    """Valid values of the arguments of every classifier, in scikit-learn's form."""
     classes_: Array
     class_weight: Any
     out_activation_: str
