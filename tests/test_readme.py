@@ -14,7 +14,15 @@ import gyaku as gk
 from child import run
 
 ROOT = Path(__file__).parent.parent
-LESSONS = ["quickstart", "training", "command-line", "checkpoints", "tagging", "anomalies"]
+LESSONS = [
+    "quickstart",
+    "training",
+    "command-line",
+    "checkpoints",
+    "tagging",
+    "anomalies",
+    "sklearn",
+]
 PAIRS = [
     ("README.md", "README.ja.md"),
     *((f"docs/{lesson}.md", f"docs/ja/{lesson}.md") for lesson in LESSONS),
