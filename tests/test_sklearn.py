@@ -95,6 +95,8 @@ def test_loss_stands_still_where_it_does_in_scikit_learn() -> None:
     assert own.n_iter_ == theirs.n_iter_ < 200
 
 
+# scikit-learn 1.6 with a later SciPy warns of an option that it sets.
+@pytest.mark.filterwarnings("ignore:.*`iprint` options:DeprecationWarning")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_loss_is_as_small_as_that_of_scikit_learn(solver: str) -> None:
     options = {"solver": solver, "alpha": 1.0, "random_state": 0, "max_iter": 300}
