@@ -34,7 +34,8 @@ def module_names() -> list[str]:
 def public_members(owner: type | types.ModuleType) -> Iterator[str]:
     """Yield the dotted names of what `owner` itself defines and shows."""
     for name, value in vars(owner).items():
-        if name.startswith("_"):
+        made_by_scikit_learn = name.startswith("set_") and name.endswith("_request")
+        if name.startswith("_") or made_by_scikit_learn:
             continue
         if isinstance(owner, types.ModuleType):
             if getattr(value, "__module__", None) != owner.__name__:

@@ -65,6 +65,10 @@ def test_what_counts_in_a_training(tmp_path: Path) -> None:
         ]
 
 
+def test_estimators_work_in_a_grid_search(tmp_path: Path) -> None:
+    assert printed("docs/sklearn.md", tmp_path).splitlines() == ["True", "True"]
+
+
 @needs_data
 def test_words_are_tagged(slices: Path) -> None:
     text = printed("docs/tagging.md", slices)

@@ -137,11 +137,15 @@ def test_a_loop_of_fits_is_told_of_ctrl_c_and_goes_on() -> None:
     import gyaku as gk
 
     warnings.simplefilter("ignore")
+    class Begun(gk.Callback):
+        def on_train_begin(self):
+            print("begun", flush=True)
+
     x = np.ones((4, 1))
     for epochs in (10**9, 1):
-        print("begun", flush=True)
         model = gk.Sequential(gk.Dense(1))
-        print(model.fit(x, x, loss="mse", epochs=epochs, verbose=0).stopped)
+        done = model.fit(x, x, loss="mse", epochs=epochs, callbacks=Begun(), verbose=0)
+        print(done.stopped)
     """
     with interruptible(script(code)) as process:
         assert process.stdout

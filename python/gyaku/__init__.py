@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku import plots as plots
     from gyaku import reference as reference
     from gyaku import schedules as schedules
+    from gyaku import sklearn as sklearn
     from gyaku.backend import *
     from gyaku.callbacks import *
     from gyaku.computation import *
@@ -73,7 +74,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
     *("callbacks", "data", "dlfs", "init", "interop", "layers", "losses", "metrics", "models"),
-    *("ops", "optim", "plots", "reference", "schedules"),
+    *("ops", "optim", "plots", "reference", "schedules", "sklearn"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (

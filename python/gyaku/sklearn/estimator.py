@@ -1,0 +1,289 @@
+"""Base of the estimators: data in, a network trained, predictions out."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from gyaku.sklearn.convergence import Convergence
+from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks
+from gyaku.train import NonFiniteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gyaku.model import Model
+    from gyaku.optim import Optimizer
+
+    Array = NDArray[Any]
+
+__all__ = ["CONSTRAINTS", "Estimator"]
+
+_WHOLE = Interval(Integral, 1, None, closed="left")
+CONSTRAINTS: dict[str, Any] = {
+    "batch_size": [StrOptions({"auto"}), _WHOLE],
+    "max_iter": [_WHOLE],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "n_iter_no_change": [_WHOLE, Options(Real, {np.inf})],
+}
+"""Valid values of the arguments of every training, in scikit-learn's form."""
+
+ROWS = 4096
+"""Number of rows of sparse inputs that are dense at a time in a prediction."""
+
+
+class Estimator(CallbackSupportMixin, BaseEstimator):
+    """Base of the estimators, with the arguments of a training.
+
+    Attributes
+    ----------
+    model_ : Model
+        The network.
+    n_iter_ : int
+        Number of epochs of the last `fit`.
+    loss_ : float
+        Loss of the last epoch.
+    loss_curve_ : list of float
+        Loss of each epoch.
+    """
+
+    model_: Model
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    n_outputs_: int
+
+    @property
+    def solver_is_stochastic(self) -> bool:
+        """Whether the solver trains on batches."""
+        return True
+
+    # The arguments of every training; the constructors of the estimators set them.
+    batch_size: Any
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    sample_axes: int = 1
+    """Number of axes of a sample."""
+    numeric_targets: bool = False
+    """Whether targets are numbers, and not classes."""
+
+    # Each kind of estimator has these.
+    def _targets(self, y: Array, dtype: Any, *, first: bool, goes_on: bool) -> Array:
+        """Return targets of the network, after the classes or outputs are known."""
+        raise NotImplementedError
+
+    def _network(self, x: Array, random: Any) -> Model:
+        """Return a network with its initial weights."""
+        raise NotImplementedError
+
+    def _optimizer(self, batch_size: int, mean_weight: float) -> Optimizer:
+        """Return the optimizer of a new training."""
+        raise NotImplementedError
+
+    def _score(self, outputs: Array, targets: Array, weights: Array | None) -> float:
+        """Return the score of outputs, for early stopping."""
+        raise NotImplementedError
+
+    def _training_weights(self, y: Array, weights: Array | None) -> Array | None:
+        """Return the weights of the samples to train on."""
+        return weights
+
+    @property
+    def loss_function(self) -> Any:
+        """Loss of the network."""
+        raise NotImplementedError
+
+    @property
+    def loss_factor(self) -> float:
+        """Loss of scikit-learn divided by that of the network."""
+        return 1.0
+
+    def _penalty(self) -> float:
+        """Return the penalty at the present weights, of scikit-learn's loss."""
+        return 0.0
+
+    def _rates(self, event: str) -> bool:
+        """Change the learning rate; return whether the training goes on at a plateau."""
+        return False
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool = False) -> Any:
+        first = not hasattr(self, "model_") or not (self.warm_start or goes_on)
+        x, y = self._data(X, y, reset=first)
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x)
+        if weights is not None and not np.any(weights):
+            raise ValueError("sample_weight: all weights are zero, so that no sample is left")
+        random = check_random_state(self.random_state)
+        targets = self._targets(y, x.dtype, first=first, goes_on=goes_on)
+        weights = self._training_weights(y, weights)
+        if first:
+            self.model_ = self._network(x, random)
+            self._begin_record()
+        tasks = self._tasks(1 if goes_on else self.max_iter, x, y, weights)
+        self._train(x, targets, weights, random, goes_on, tasks)
+        return self
+
+    def _tasks(self, epochs: int, x: Array, y: Array, weights: Array | None) -> list[Tasks]:
+        """Return what tells scikit-learn's callbacks of the epochs, if there are any."""
+        if not hasattr(self, "_init_callback_context"):
+            return []
+        root = self._init_callback_context(max_subtasks=epochs)
+        told = hasattr(self, "_skl_callbacks")
+        return [Tasks(self, root, x, y, weights)] if told else []
+
+    def _begin_record(self) -> None:
+        self.loss_curve_, self._no_improvement_count = [], 0
+        self.n_iter_ = self.t_ = 0
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+
+    def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+        """Return valid inputs, dense, and targets."""
+        x, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            multi_output=True,
+            y_numeric=self.numeric_targets,
+            **self._rules,
+        )
+        return (x.toarray() if issparse(x) else x), y
+
+    @property
+    def _rules(self) -> dict[str, Any]:
+        """What inputs may be."""
+        return {
+            "dtype": (np.float64, np.float32),
+            "accept_sparse": ["csr", "csc"] if self.sample_axes == 1 else False,
+            "allow_nd": self.sample_axes > 1,
+        }
+
+    def _train(
+        self,
+        x: Array,
+        targets: Array,
+        weights: Array | None,
+        random: Any,
+        goes_on: bool,
+        tasks: list[Tasks],
+    ) -> None:
+        score = None
+        if self.early_stopping:
+            if goes_on:
+                raise ValueError("partial_fit does not support early_stopping=True")
+            x, targets, weights, score = self._split(x, targets, weights, random)
+        size = self._steps_of(len(x))
+        mean_weight = 1.0 if weights is None else float(weights.mean())
+        if not (goes_on and hasattr(self, "_learner")):
+            self._learner = self._optimizer(size, mean_weight)
+            self._seed = int(random.randint(np.iinfo(np.int32).max))
+        self._scale = 1 / (size * mean_weight)
+        self._samples = len(x)
+        epochs = 1 if goes_on else self.max_iter
+        rates = self._rates if self.solver_is_stochastic else None
+        ending = Convergence(self, self._loss_of, score, rates)
+        self.model_.last_seed = self.model_.last_seed if goes_on else None
+        try:
+            history = self.model_.fit(
+                x,
+                targets,
+                sample_weight=weights,
+                loss=self.loss_function,
+                optimizer=self._learner,
+                epochs=epochs,
+                batch_size=size,
+                seed=self._seed,
+                shuffle=self.shuffle,
+                callbacks=[ending, *tasks],
+                verbose=0,
+            )
+        except NonFiniteError as error:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large"
+                f" values and need to be preprocessed. {error}"
+            ) from error
+        if history.stopped is None and not goes_on:
+            warnings.warn(
+                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't"
+                " converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _loss_of(self, loss: float) -> float:
+        return self.loss_factor * loss + self._penalty()
+
+    def _steps_of(self, samples: int) -> int:
+        """Return the number of samples in a batch."""
+        if not self.solver_is_stochastic:
+            return samples
+        if isinstance(self.batch_size, str):
+            return min(200, samples)
+        if self.batch_size > samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be"
+                " clipped",
+                stacklevel=6,
+            )
+        return min(int(self.batch_size), samples)
+
+    def _split(self, x: Array, targets: Array, weights: Array | None, random: Any) -> Any:
+        """Return the samples to train on, and the score of the others as a function."""
+        from sklearn.model_selection import train_test_split
+
+        rows = np.arange(len(x))
+        train, held_out = train_test_split(
+            rows,
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._strata(targets),
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of"
+                " your dataset."
+            )
+        own = None if weights is None else weights[held_out]
+        x_held_out, true = x[held_out], targets[held_out]
+
+        def score() -> float:
+            return self._score(self.model_.predict(x_held_out), true, own)
+
+        return x[train], targets[train], None if weights is None else weights[train], score
+
+    def _strata(self, targets: Array) -> Array | None:
+        """Return the classes that a split keeps in proportion."""
+        return None
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the outputs of the network, (samples, outputs)."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, **self._rules)
+        if not issparse(x):
+            return np.asarray(self.model_.predict(x))
+        x = x.tocsr()
+        parts = (x[row : row + ROWS].toarray() for row in range(0, x.shape[0], ROWS))
+        return np.concatenate([self.model_.predict(part) for part in parts])

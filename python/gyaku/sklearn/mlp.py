@@ -1,0 +1,575 @@
+"""Multi-layer perceptrons with the arguments, and the results, of scikit-learn's."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from gyaku.layers import Dense
+from gyaku.model import Sequential
+from gyaku.optim import LBFGS, Adam, Momentum, Nesterov
+from gyaku.sklearn.decay import decayed
+from gyaku.sklearn.estimator import CONSTRAINTS, Estimator
+from gyaku.sklearn.targets import Classifier, Regressor
+from gyaku.sklearn.tasks import with_callbacks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from gyaku.model import Model
+    from gyaku.optim import Optimizer
+
+    Array = NDArray[Any]
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+_ACTIVATIONS = {"identity": None, "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+_SMALLEST_RATE = 1e-6  # below which "adaptive" ends the training
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_BELOW_ONE = Interval(Real, 0, 1, closed="left")
+_WHOLE = Interval(Integral, 1, None, closed="left")
+
+
+def _is_stochastic(estimator: Any) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class _Perceptron(Estimator):
+    """Layers, optimizer and penalty of a multi-layer perceptron."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **CONSTRAINTS,
+        "hidden_layer_sizes": ["array-like", _WHOLE],
+        "activation": [StrOptions(set(_ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [_NOT_NEGATIVE],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [_POSITIVE],
+        "power_t": [_NOT_NEGATIVE],
+        "momentum": [_BELOW_ONE],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [_BELOW_ONE],
+        "beta_2": [_BELOW_ONE],
+        "epsilon": [_POSITIVE],
+        "max_fun": [_WHOLE],
+    }
+    hidden_layer_sizes: Any
+    activation: str
+    solver: str
+    alpha: float
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    max_fun: int
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights of the layers, (inputs, outputs) each."""
+        return [layer.params["weight"] for layer in self.model_.layers]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Biases of the layers."""
+        return [layer.params["bias"] for layer in self.model_.layers]
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, the input included."""
+        return len(self.model_.layers) + 1
+
+    @property
+    def solver_is_stochastic(self) -> bool:
+        """Whether the solver trains on batches."""
+        return self.solver != "lbfgs"
+
+    def _network(self, x: Array, random: Any) -> Model:
+        sizes = np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist()
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        hidden = [Dense(size, _ACTIVATIONS[self.activation]) for size in sizes]
+        model = Sequential(*hidden, Dense(self.n_outputs_), dtype=x.dtype)
+        model.build(x.shape[1:])
+        for layer in model.layers:
+            weight, bias = layer.params["weight"], layer.params["bias"]
+            # The numbers that scikit-learn draws, in its order.
+            bound = np.sqrt((2 if self.activation == "logistic" else 6) / sum(weight.shape))
+            weight[...] = random.uniform(-bound, bound, weight.shape)
+            bias[...] = random.uniform(-bound, bound, bias.shape)
+        return model
+
+    def _optimizer(self, batch_size: int, mean_weight: float) -> Optimizer:
+        # The loss of several labels is a mean here, and a sum in scikit-learn.
+        labels = max(1.0, self.loss_factor)
+        decay = self.alpha / (batch_size * mean_weight * labels)
+        rate = self.learning_rate_init
+        if self.solver == "lbfgs":
+            limits = {"max_fun": self.max_fun, "tolerance": self.tol / labels}
+            return decayed(LBFGS, self.model_, weight_decay=decay, **limits)
+        if self.solver == "adam":
+            numbers = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon / labels}
+            return decayed(Adam, self.model_, rate, weight_decay=decay, **numbers)
+        kind = Nesterov if self.nesterovs_momentum else Momentum
+        return decayed(kind, self.model_, rate * labels, self.momentum, weight_decay=decay)
+
+    def _penalty(self) -> float:
+        squares = sum(float(np.square(weight).sum()) for weight in self.coefs_)
+        return self.alpha / 2 * squares * self._scale
+
+    def _rates(self, event: str) -> bool:
+        if event == "epoch":
+            self.t_ += self._samples
+        if self.solver != "sgd" or self.learning_rate == "constant":
+            return False
+        learner: Any = self._learner
+        labels = max(1.0, self.loss_factor)
+        if self.learning_rate == "invscaling" and event == "epoch":
+            learner.learning_rate = labels * self.learning_rate_init / (self.t_ + 1) ** self.power_t
+        if self.learning_rate == "adaptive" and event == "plateau":
+            if learner.learning_rate / labels <= _SMALLEST_RATE:
+                return False
+            learner.learning_rate = learner.learning_rate / 5
+            return True
+        return False
+
+
+class MLPClassifier(Classifier, _Perceptron):
+    """Multi-layer perceptron classifier, scikit-learn's with the speed of gyaku.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array_like of int
+        Number of units of each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu"}
+        Activation of the hidden layers.
+    solver : {"lbfgs", "sgd", "adam"}
+        Optimizer of the weights.
+    alpha : float
+        Strength of the L2 penalty of the weights, divided by the number of samples of a batch.
+    batch_size : int or "auto"
+        Samples per gradient step; "auto" is the smaller of 200 and the number of samples.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        Schedule of the learning rate, for "sgd": constant; divided by the power `power_t` of the
+        number of samples seen; or divided by five whenever the loss stands still.
+    learning_rate_init : float
+        Initial learning rate.
+    power_t : float
+        Exponent of "invscaling".
+    max_iter : int
+        Largest number of epochs, or of iterations of "lbfgs".
+    shuffle : bool
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None
+        Source of the initial weights, of the order and of the validation data.
+    tol : float
+        Improvement of loss or score that counts; for "lbfgs", the largest gradient element at
+        which the training ends.
+    verbose : bool or int
+        Whether to print a line an epoch.
+    warm_start : bool
+        Whether another `fit` begins with the weights of the last one.
+    momentum : float
+        Momentum of "sgd".
+    nesterovs_momentum : bool
+        Whether the momentum is Nesterov's.
+    early_stopping : bool
+        Whether to hold out a fraction of the samples, and to end when their score no longer
+        improves, with the weights of the best epoch.
+    validation_fraction : float
+        Fraction of the samples to hold out.
+    beta_1, beta_2 : float
+        Decay rates of the moments of "adam".
+    epsilon : float
+        Small constant in the denominator of "adam".
+    n_iter_no_change : int
+        Number of epochs without improvement after which the training ends.
+    max_fun : int
+        Number of evaluations of the loss after which "lbfgs" ends.
+    class_weight : dict or "balanced", optional
+        Weights of the classes, which multiply those of the samples in training; a list of dicts
+        for several labels.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The classes, sorted.
+    out_activation_ : str
+        "softmax" for more than two classes, otherwise "logistic".
+    model_ : Model
+        The network, a `gyaku.Sequential` that ends before softmax or sigmoid.
+    coefs_, intercepts_ : list of ndarray
+        Weights and biases of the layers: views, a change of which changes the network.
+    loss_, best_loss_ : float
+        Loss of the last epoch, and the least of all; the best is None with early stopping.
+    loss_curve_ : list of float
+        Loss of each epoch, for "lbfgs" of each iteration.
+    validation_scores_, best_validation_score_ : list of float, float
+        Score of the validation data behind each epoch, and the best; None without early stopping.
+    n_iter_, t_ : int
+        Number of epochs of the last `fit`, and of samples seen.
+    n_layers_, n_outputs_ : int
+        Number of layers, the input included, and of outputs.
+
+    Notes
+    -----
+    With the same `random_state`, the initial weights are those of scikit-learn's `MLPClassifier`;
+    the orders of the samples differ. The penalty of a smaller last batch is that of a whole one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from gyaku.sklearn import MLPClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((20,), max_iter=1000, learning_rate_init=0.01, random_state=0)
+    >>> network.fit(x, y).score(x, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_Perceptron._parameter_constraints,
+        **Classifier.constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.class_weight = class_weight
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, features)
+            The samples; sparse ones are made dense.
+        y : array_like of shape (samples,) or (samples, labels)
+            Classes, or 0 and 1 for each label.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        MLPClassifier
+            The estimator itself.
+        """
+        self._fit(X, y, sample_weight)
+        return self
+
+    @available_if(_is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> MLPClassifier:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, features)
+            The samples.
+        y : array_like of shape (samples,) or (samples, labels)
+            Classes, or 0 and 1 for each label.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+        classes : array_like, optional
+            All classes that later calls may hold; needed in the first call only.
+
+        Returns
+        -------
+        MLPClassifier
+            The estimator itself.
+        """
+        self._partial(X, y, sample_weight, classes)
+        return self
+
+
+class MLPRegressor(Regressor, _Perceptron):
+    """Multi-layer perceptron regressor, scikit-learn's with the speed of gyaku.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}
+        Loss to minimise: half the squared error, or half the Poisson deviance of counts, whose mean
+        is the exponential of the network's output.
+    hidden_layer_sizes : array_like of int
+        Number of units of each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu"}
+        Activation of the hidden layers.
+    solver : {"lbfgs", "sgd", "adam"}
+        Optimizer of the weights.
+    alpha : float
+        Strength of the L2 penalty of the weights, divided by the number of samples of a batch.
+    batch_size : int or "auto"
+        Samples per gradient step; "auto" is the smaller of 200 and the number of samples.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        Schedule of the learning rate, for "sgd": constant; divided by the power `power_t` of the
+        number of samples seen; or divided by five whenever the loss stands still.
+    learning_rate_init : float
+        Initial learning rate.
+    power_t : float
+        Exponent of "invscaling".
+    max_iter : int
+        Largest number of epochs, or of iterations of "lbfgs".
+    shuffle : bool
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None
+        Source of the initial weights, of the order and of the validation data.
+    tol : float
+        Improvement of loss or score that counts; for "lbfgs", the largest gradient element at
+        which the training ends.
+    verbose : bool or int
+        Whether to print a line an epoch.
+    warm_start : bool
+        Whether another `fit` begins with the weights of the last one.
+    momentum : float
+        Momentum of "sgd".
+    nesterovs_momentum : bool
+        Whether the momentum is Nesterov's.
+    early_stopping : bool
+        Whether to hold out a fraction of the samples, and to end when their score no longer
+        improves, with the weights of the best epoch.
+    validation_fraction : float
+        Fraction of the samples to hold out.
+    beta_1, beta_2 : float
+        Decay rates of the moments of "adam".
+    epsilon : float
+        Small constant in the denominator of "adam".
+    n_iter_no_change : int
+        Number of epochs without improvement after which the training ends.
+    max_fun : int
+        Number of evaluations of the loss after which "lbfgs" ends.
+
+    Attributes
+    ----------
+    out_activation_ : str
+        "exp" with the Poisson loss, otherwise "identity".
+    model_ : Model
+        The network, a `gyaku.Sequential` that ends before softmax or sigmoid.
+    coefs_, intercepts_ : list of ndarray
+        Weights and biases of the layers: views, a change of which changes the network.
+    loss_, best_loss_ : float
+        Loss of the last epoch, and the least of all; the best is None with early stopping.
+    loss_curve_ : list of float
+        Loss of each epoch, for "lbfgs" of each iteration.
+    validation_scores_, best_validation_score_ : list of float, float
+        Score of the validation data behind each epoch, and the best; None without early stopping.
+    n_iter_, t_ : int
+        Number of epochs of the last `fit`, and of samples seen.
+    n_layers_, n_outputs_ : int
+        Number of layers, the input included, and of outputs.
+
+    Notes
+    -----
+    With the same `random_state`, the initial weights are those of scikit-learn's `MLPRegressor`;
+    the orders of the samples differ. The penalty of a smaller last batch is that of a whole one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku.sklearn import MLPRegressor
+    >>> x = np.linspace(-1, 1, 50)[:, np.newaxis]
+    >>> network = MLPRegressor(hidden_layer_sizes=20, solver="lbfgs", max_iter=300, random_state=0)
+    >>> network.fit(x, np.sin(3 * x[:, 0])).score(x, np.sin(3 * x[:, 0])) > 0.99
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_Perceptron._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    @property
+    def out_activation_(self) -> str:
+        """Function from the network's outputs to the predictions."""
+        return "exp" if self.loss == "poisson" else "identity"
+
+    @property
+    def loss_function(self) -> Any:
+        """Loss of the network."""
+        return _poisson if self.loss == "poisson" else super().loss_function
+
+    @property
+    def loss_factor(self) -> float:
+        """Loss of scikit-learn divided by that of the network; the Poisson loss is a sum."""
+        return 1.0 if self.loss == "poisson" else super().loss_factor
+
+    def _numbers(self, outputs: Array) -> Array:
+        return np.exp(outputs) if self.loss == "poisson" else outputs
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, features)
+            The samples; sparse ones are made dense.
+        y : array_like of shape (samples,) or (samples, outputs)
+            The targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        MLPRegressor
+            The estimator itself.
+        """
+        self._fit(X, y, sample_weight)
+        return self
+
+    @available_if(_is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, features)
+            The samples.
+        y : array_like of shape (samples,) or (samples, outputs)
+            The targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        MLPRegressor
+            The estimator itself.
+        """
+        self._fit(X, y, sample_weight, goes_on=True)
+        return self
+
+
+def _poisson(
+    outputs: Array, targets: Array, sample_weight: Array | None = None
+) -> tuple[float, Array]:
+    """Return half the Poisson deviance and its gradient, for outputs that are logarithms."""
+    from scipy.special import xlogy
+
+    rates = np.exp(outputs)
+    weights = np.ones(len(outputs)) if sample_weight is None else sample_weight
+    weights = (weights / weights.sum()).astype(outputs.dtype)[:, np.newaxis]
+    deviance = xlogy(targets, targets / rates) - targets + rates
+    return float((weights * deviance).sum()), weights * (rates - targets)
