@@ -31,7 +31,7 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
-from gyaku.interop import safetensors
+from gyaku import safetensors
 
 SECONDS = 10  # that a reader may take
 ROOM = 1 << 30  # bytes that it may take, beyond those of the process
