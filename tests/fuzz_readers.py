@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import gyaku as gk
+from gyaku import safetensors
 from gyaku.cli import _parser
 from gyaku.cli.parser import UsageError
 from gyaku.cli.samples import numpy_arrays, read_samples
@@ -31,7 +32,6 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
-from gyaku import safetensors
 
 SECONDS = 10  # that a reader may take
 ROOM = 1 << 30  # bytes that it may take, beyond those of the process
