@@ -41,7 +41,7 @@ def image_folder(
     Returns
     -------
     (x, y) : tuple of ndarray
-        The images as uint8 of shape (samples, *shape), and their classes as int64.
+        The images as uint8 of shape ``(samples, *shape)``, and their classes as int64.
     classes : list of str
         Names of the classes: those of the folders, in alphabetical order.
     files : list of Path

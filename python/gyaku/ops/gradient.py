@@ -184,8 +184,8 @@ def clip_by_norm(grads: NDArray[Any], *, norm: float) -> None:
 
     Notes
     -----
-    grads = grads min(1, norm / |grads|), with the norm in float64; NaN remains. Pascanu and others,
-    On the difficulty of training recurrent neural networks (2013), algorithm 1.
+    ``grads = grads min(1, norm / |grads|)``, with the norm in float64; NaN remains. Pascanu and
+    others, On the difficulty of training recurrent neural networks (2013), algorithm 1.
 
     Examples
     --------
