@@ -328,7 +328,7 @@ MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [
         TypeError,
         (
             "fit: validation_data must be (x, y), (x, y, sample_weight), (x, y, lengths) if lengths"
-            " are given, or (x, y, lengths, sample_weight)"
+            " are given, (x, y, lengths, sample_weight), or an iterable of batches"
         ),
     ),
     (
