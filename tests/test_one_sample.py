@@ -43,7 +43,7 @@ def test_it_trains_as_the_tasks_one_by_one(
 
 def test_the_update_is_one_task_with_the_gradient() -> None:
     model = gk.Sequential(gk.Dense(96), gk.Dense(3))
-    x, t = np.zeros((8, 70), np.float32), np.zeros(8, np.int64)
+    x, t = np.zeros((8, 200), np.float32), np.zeros(8, np.int64)
     loss = "softmax_cross_entropy"
     tasks = str(model.profile(x, t, loss=loss, optimizer=gk.SGD(0.1), batch_size=1, steps=2))
     assert "matmul + sum_rows + sgd" in tasks
