@@ -109,15 +109,6 @@ def test_an_iterator_without_end_has_epochs_of_some_steps() -> None:
     assert first.epochs == 3
 
 
-def test_a_checkpoint_of_an_iterable_is_a_model_alone(tmp_path: Path) -> None:
-    path = tmp_path / "last.safetensors"
-    model, options = net(), {**OPTIONS, "callbacks": gk.callbacks.ModelCheckpoint(path)}
-    model.fit(generate, epochs=2, **options)
-    assert np.array_equal(gk.load(path).flat_params, model.flat_params)
-    with pytest.raises(ValueError, match=r"^fit: resume is not for an iterable; its batches pass"):
-        net().fit(generate, resume=path, epochs=2, **options)
-
-
 def test_no_batch_behind_the_last_one_is_read() -> None:
     numbers = count()
     batches = (BATCHES[next(numbers) % 4] for _ in count())

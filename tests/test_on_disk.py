@@ -97,6 +97,11 @@ def assert_same(one: gk.Sequential, other: gk.Sequential, *histories: gk.History
         {"accumulate": 3, "clip_value": 0.05},
         {"initial_epoch": 1, "accumulate": 2},
         {"optimizer": gk.optim.SGD(gk.schedules.Cosine(0.1)), "seed": 5},
+        {"sample_weight": np.arange(COUNT) % 4, "validation_split": 0.1},
+        {"class_weight": {0: 3.0, 2: 0.0}, "metrics": ["accuracy", "f1"]},
+        {"class_weight": "balanced", "sample_weight": np.linspace(0, 1, COUNT), "accumulate": 2},
+        {"overfit_batches": 2},
+        {"overfit_batches": 1, "shuffle": False, "validation_split": 0.2},
     ],
     ids=str,
 )
@@ -172,6 +177,46 @@ def test_lengths_go_with_the_rows(on_disk: Callable[..., Any]) -> None:
     )
 
 
+def words() -> gk.Sequential:
+    return gk.Sequential(gk.Embedding(9, 3, mask_zero=True), gk.GRU(4), gk.Dense(3), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "given"),
+    [
+        (lambda: gk.Sequential(gk.LSTM(4), gk.Dense(3), seed=1), True),
+        (lambda: gk.Sequential(gk.LSTM(4), gk.Dense(3), seed=1), False),
+        (words, None),
+    ],
+    ids=["lengths", "steps", "found"],
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_batches_by_length_are_those_in_memory(
+    on_disk: Callable[..., Any], make: Callable[[], Any], given: bool | None, shuffle: bool
+) -> None:
+    lengths = RNG.integers(1, 40, COUNT)
+    steps = RNG.normal(size=(COUNT, 40, 2)).astype(np.float32)
+    y, options = LABELS, {**OPTIONS, "by_length": True, "shuffle": shuffle, "batch_size": 8}
+    if given is None:
+        steps = RNG.integers(1, 9, (COUNT, 40)) * (np.arange(40) < lengths[:, np.newaxis])
+    else:
+        options["lengths"] = lengths
+    if given is False:  # a target and a weight for each step
+        steps[..., 0] = RNG.integers(0, 2, (COUNT, 40))
+        y = (steps[..., 0] > 0).astype(np.int64)
+        options |= {"sample_weight": RNG.integers(1, 4, (COUNT, 40))}
+        one, other = (
+            gk.Sequential(gk.GRU(3, return_sequences=True), gk.Dense(2), seed=1) for _ in range(2)
+        )
+    else:
+        one, other = make(), make()
+    first = one.fit(steps, y, epochs=2, validation_split=0.2, **options)
+    second = other.fit(on_disk(steps), y, epochs=2, validation_split=0.2, **options)
+    assert_same(one, other, first, second)
+    known = {"lengths": options.get("lengths"), "by_length": True}
+    assert one.evaluate(steps, y, **known) == other.evaluate(on_disk(steps), y, **known)
+
+
 def test_loss_that_overflows_is_traced_to_its_step(on_disk: Callable[..., Any]) -> None:
     large = np.where(np.arange(COUNT)[:, np.newaxis] == 150, 1e30, X).astype(np.float32)
     errors = []
@@ -215,16 +260,16 @@ def broken(row: int, value: float) -> NDArray[Any]:
         (X, LABELS[1:], {}, "fit: x has 203 samples, but another array 202"),
         (X[:0], LABELS[:0], {}, "fit: x is empty, its shape is (0, 4)"),
         (X, None, {}, "fit: y must be an array of samples, got None"),
-        (X, LABELS, {"by_length": True}, "fit: by_length is not for arrays on disk; it needs"),
-        (
-            X,
-            LABELS,
-            {"class_weight": "balanced"},
-            "fit: class_weight is not for arrays on disk; give",
-        ),
+        (X, LABELS, {"by_length": True}, "fit: by_length cuts each batch behind its longest"),
+        (X, X[:, :3], {"class_weight": "balanced"}, "fit: class_weight is for targets of one"),
+        (X, Chunked(X[:, :3]), {"class_weight": "balanced"}, "fit: class_weight needs all targets"),
+        (X, LABELS, {"sample_weight": -X[:, 0]}, "fit: sample_weight must not be negative, but"),
         (X[:, 0], LABELS, {}, "fit: x must have a sample axis and at least one feature axis"),
     ],
-    ids=["nan", "label", "count", "empty", "no y", "by length", "class weight", "one axis"],
+    ids=[
+        *("nan", "label", "count", "empty", "no y", "by length"),
+        *("no classes", "classes on disk", "weight", "one axis"),
+    ],
 )
 def test_what_does_not_fit_is_one_sentence(
     x: NDArray[Any], y: Any, options: dict[str, Any], sentence: str

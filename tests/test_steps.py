@@ -10,7 +10,6 @@ import pytest
 
 import gyaku as gk
 from gyaku.train.by_length import ByLength
-from gyaku.train.samples import Samples
 
 STEPS, BUILT = 12, 9
 RNG = np.random.default_rng(7)
@@ -183,12 +182,12 @@ def by_length_of(lengths: Any, size: int, seed: int | None = None) -> tuple[Any,
     model = gk.Sequential(gk.SimpleRNN(1, return_sequences=True))
     model.build((1000, 1))
     x = np.zeros((len(lengths), 1000, 1), np.float32)
-    batches = ByLength("fit", model.plan, Samples([x], [x], lengths=[np.asarray(lengths)]))
+    found = model.plan.lengths([x], [np.asarray(lengths)])
+    batches = ByLength("fit", model.plan, x.shape[1], found)
     order = np.arange(len(lengths))
-    random = None if seed is None else np.random.default_rng(seed)
-    if random is not None:
-        random.shuffle(order)
-    return order, batches.arrange(order, size, random)
+    if seed is not None:
+        np.random.default_rng(seed).shuffle(order)
+    return order, batches.arrange(order, size, None if seed is None else (seed, 0))
 
 
 def test_steps_are_rounded_up_to_few_counts() -> None:

@@ -131,7 +131,7 @@ class Model(Graph):
     stop_training: bool = False
 
     if TYPE_CHECKING:
-        fit, evaluate, predict = _fit, _evaluate, _predict
+        fit, evaluate, predict = verb(_fit), verb(_evaluate), verb(_predict)
     else:
         fit = Late("gyaku.train.fit")
         evaluate = Late("gyaku.train.evaluate")

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gyaku.train.dataset import Given
+from gyaku.train.read_ahead import ReadAhead
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
     from numpy.typing import NDArray
 
-    from gyaku.train.check import Check
+    from gyaku.train.course import Course
     from gyaku.train.samples import Samples
 
 __all__ = ["Batches", "yields_batches"]
@@ -62,20 +65,20 @@ class Batch:
         if rows is not None:  # without those of weight zero
             self.like = samples.each(lambda each: each[rows])
 
-    def write(self, to: Samples, order: NDArray[np.int64]) -> None:
+    def write(self, to: Samples, order: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         """Write the samples in their order; see `Chunk`.
 
         Parameters
         ----------
-        to, order : object
-            See there.
+        to, order, rows : object
+            See there; the samples have no numbers.
         """
         order[:] = np.arange(self.size)
         for array, each in zip(to.arrays, self.like.arrays, strict=True):
             array[...] = each
 
 
-class Batches:
+class Batches(ReadAhead):
     """Batches of an iterable, epoch by epoch, each of them validated.
 
     Parameters
@@ -95,15 +98,9 @@ class Batches:
     ----------
     once : bool
         Whether it is an iterator, which can be passed over once.
-    steps, expected : int or None
-        Number of batches in an epoch, the second one by the iterable's own account.
-    count : int or None
-        Number of samples in an epoch, which is unknown.
-    check : Check
-        Validation of a batch.
     """
 
-    repeatable = False
+    is_repeatable = False
     count = None
     kind = "an iterable"
     refused: ClassVar = {
@@ -111,12 +108,10 @@ class Batches:
         "by_length": "its batches are taken as they are",
         "augment": "it may augment its batches itself",
         "validation_split": "give validation_data",
-        "resume": "its batches pass once",
         "sample_weight": "its batches hold their own, (x, y, sample_weight)",
         "class_weight": "its batches hold their own weights, (x, y, sample_weight)",
         "overfit_batches": "give some batches as a list of arrays, or a function that yields them",
     }
-    check: Check
 
     def __init__(
         self,
@@ -128,32 +123,25 @@ class Batches:
         steps: int | None = None,
         part: str = "",
     ) -> None:
-        self.owner, self.part, self._given = owner, part, given
-        self.inputs, self.outputs = inputs, outputs
+        super().__init__(owner, part)
+        self._given, self.inputs, self.outputs = given, inputs, outputs
         self.name = "x" if not part else "validation_data"
         self.once = hasattr(given, "__next__")
         self.steps, self.expected = steps, steps or length_hint(given, 0) or None
         self._iterator: Iterator[Any] | None = None
+        self._next_epoch = 0
 
-    def first(self, size: int) -> tuple[object, object, object, object]:
-        """Return the first batch, which the first epoch yields again.
+    def check_passes(self, passes: int) -> None:
+        """Raise if an iterator would have to be passed over again; see `Source`."""
+        if self.once and self.steps is None and passes > 1:
+            hint = "" if self.part else ", or steps_per_epoch if it has no end"
+            raise ValueError(
+                f"{self.owner}: {self.name} is an iterator, which is passed over once, but"
+                f" {passes} passes are needed; give a function that makes one{hint}"
+            )
 
-        Parameters
-        ----------
-        size : int
-            Of no meaning here.
-
-        Returns
-        -------
-        x : object
-            Its inputs, as the iterable yields them.
-        y : object
-            Its targets.
-        lengths : object
-            Its lengths, None without.
-        weights : object
-            Its weights, None without.
-        """
+    def first(self, size: int) -> Given:
+        """Return the first batch, which the first epoch yields again; see `Source`."""
         self._iterator = self._pass()
         batch = self._next(self._iterator, self.batch_of(0, 0))
         if batch is _END:
@@ -161,75 +149,73 @@ class Batches:
         self._iterator = chain([batch], self._iterator)
         return self._parts(self.batch_of(0, 0), batch)
 
-    def prepare(self, check: Check, first: Samples) -> None:
-        """Prepare for passes over the data.
+    def size(self, given: int | None) -> int:
+        """Return the number of samples in the first batch; see `Source`."""
+        return self.samples.count
 
-        Parameters
-        ----------
-        check : Check
-            Validation of batches.
-        first : Samples
-            The result for the first one.
-        """
-        self.check = check
+    def steps_of(self, size: int, given: int | None) -> int | None:
+        """Return the number of batches in an epoch; see `Source`."""
+        return given
 
-    def begin(
-        self,
-        size: int,
-        *,
-        shuffle: bool = False,
-        seed: int = 0,
-        first_epoch: int = 0,
-        steps: int | None = None,
-    ) -> None:
-        """Begin a training or an evaluation; an iterable has batches and an order of its own.
-
-        Parameters
-        ----------
-        size, shuffle, seed, first_epoch, steps : object
-            See `OnDisk.begin`.
-        """
-
-    def batch_of(self, epoch: int, batch: int) -> str:
-        """Return the function that was called and a batch, for errors.
-
-        Parameters
-        ----------
-        epoch, batch : int
-            Indices from 0.
-
-        Returns
-        -------
-        str
-            The beginning of a sentence.
-        """
-        of = f"epoch {epoch + 1}, " if epoch else ""
-        return f"{self.owner}: {of}{'validation ' if self.part else ''}batch {batch + 1}"
+    def begin(self, course: Course) -> None:
+        """Begin a training or an evaluation; see `ReadAhead`."""
+        if self._knows_epochs and course.initial_epoch:
+            self._iterator = None
+        self._next_epoch = course.initial_epoch
 
     def epoch(self, index: int, position: int = 0) -> Iterator[Batch]:
-        """Return the batches of an epoch; each is made when it is asked for.
+        """Return the batches of an epoch; see `ReadAhead`.
 
         Parameters
         ----------
         index : int
-            Index of the epoch; epochs come one after another.
+            Index of the epoch. Earlier ones that were not read, since the training goes on, are
+            read first.
         position : int
-            Of no meaning here.
+            Number of batches that are used already: they are read, and left out.
 
         Returns
         -------
         iterator of Batch
             The batches.
         """
+        if self._knows_epochs and index != self._next_epoch:
+            self._iterator, self._next_epoch = None, index
         if self._iterator is None:
             self._iterator = self._pass()
-        return self._run(index)
+        return self._run(index, position)
 
-    def _run(self, index: int) -> Iterator[Batch]:
+    @property
+    def _knows_epochs(self) -> bool:
+        """Whether any epoch can be asked for, as of data whose order depends on its index."""
+        return self.steps is None and hasattr(self._given, "set_epoch")
+
+    def _run(self, index: int, position: int) -> Iterator[Batch]:
+        while self._next_epoch < index:
+            for _ in self._batches(self._next_epoch):
+                pass
+            self._next_epoch += 1
+        self._next_epoch = index + 1
+        count = 0
+        for count, batch in enumerate(self._batches(index), 1):
+            if count > position:
+                owner = self.batch_of(index, count - 1)
+                samples = self.check(owner, self._parts(owner, batch))
+                self.check.check_size(owner, samples.count)
+                yield Batch(samples)
+        if count < position:
+            raise ValueError(
+                f"{self.owner}: {position} batches of epoch {index + 1} were trained on before, but"
+                f" {self.name} yields {count} now; resume with the same data"
+            )
+
+    def _batches(self, epoch: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, as the iterable yields them."""
         count, fresh = 0, False
+        if self._iterator is None:
+            self._iterator = self._pass()
         while self.steps is None or count < self.steps:
-            owner = self.batch_of(index, count)
-            assert self._iterator is not None
+            owner = self.batch_of(epoch, count)
             batch = self._next(self._iterator, owner)
             if batch is _END:
                 if self.steps is None and count:
@@ -237,9 +223,7 @@ class Batches:
                 self._check_goes_on(owner, fresh)
                 self._iterator, fresh = self._pass(), True
                 continue
-            samples = self.check(owner, *self._parts(owner, batch))
-            self.check.check_size(owner, samples.count)
-            yield Batch(samples)
+            yield batch
             count, fresh = count + 1, False
         if self.steps is None:
             self._iterator = None
@@ -259,6 +243,8 @@ class Batches:
 
     def _pass(self) -> Iterator[Any]:
         """Begin a pass over the iterable."""
+        if self._knows_epochs:
+            self._given.set_epoch(self._next_epoch)
         made = self._given if hasattr(self._given, "__iter__") else self._given()
         if not hasattr(made, "__iter__"):
             raise TypeError(
@@ -275,7 +261,7 @@ class Batches:
             error.add_note(f"{owner} is where {self.name} raised this")
             raise
 
-    def _parts(self, owner: str, batch: object) -> tuple[object, object, object, object]:
+    def _parts(self, owner: str, batch: object) -> Given:
         """Return inputs, targets, lengths and weights of a batch."""
         if not self.outputs:
             return self._inputs(batch)
@@ -284,7 +270,7 @@ class Batches:
         if isinstance(batch, (tuple, list)) and len(batch) in (2, 3, 4):
             x, y, *more = batch
             lengths, weights = more if len(more) == 2 else (None, more[0] if more else None)
-            return x, y, lengths, weights
+            return Given(x, y, lengths, weights)
         kind = type(batch).__name__
         if isinstance(batch, (tuple, list)):
             kind += f" of {len(batch)}"
@@ -293,31 +279,30 @@ class Batches:
             f" dict, got {kind}"
         )
 
-    def _inputs(self, batch: object) -> tuple[object, object, object, object]:
+    def _inputs(self, batch: object) -> Given:
         """Return the inputs of a batch, which may be all of it, and the lengths."""
         if isinstance(batch, Mapping):
             if "x" in batch and "x" not in self.inputs:
-                return batch["x"], None, batch.get("lengths"), None
+                return Given(batch["x"], lengths=batch.get("lengths"))
             x = {name: batch[name] for name in self.inputs if name in batch}
-            return x, None, None, None
+            return Given(x)
         several = len(self.inputs) > 1
         if isinstance(batch, (tuple, list)) and len(batch) in (1, 2, 3, 4):
             one = batch[0]
             is_whole = isinstance(one, (tuple, list, Mapping)) if several else hasattr(one, "shape")
             if is_whole:
-                return one, None, batch[2] if len(batch) == 4 else None, None
-        return batch, None, None, None
+                return Given(one, lengths=batch[2] if len(batch) == 4 else None)
+        return Given(batch)
 
-    def _of_mapping(
-        self, owner: str, batch: Mapping[Any, object]
-    ) -> tuple[object, object, object, object]:
+    def _of_mapping(self, owner: str, batch: Mapping[Any, object]) -> Given:
         keys, known = set(batch), {*self.inputs, *self.outputs}
         if {"x", "y"} <= keys <= {"x", "y", "lengths", "sample_weight"}:
-            return batch["x"], batch["y"], batch.get("lengths"), batch.get("sample_weight")
+            extras = batch.get("lengths"), batch.get("sample_weight")
+            return Given(batch["x"], batch["y"], *extras)
         if keys != known:
             raise ValueError(
                 f"{owner} must have the keys x and y, or the names of the model's inputs and"
                 f" outputs, {', '.join(sorted(known))}; got {', '.join(map(str, batch))}"
             )
         x, y = ({name: batch[name] for name in names} for names in (self.inputs, self.outputs))
-        return x, y, None, None
+        return Given(x, y)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from gyaku.train.samples import Samples
     from gyaku.train.trainee import Passes
 
 __all__ = ["ByLength", "batches"]
@@ -28,8 +29,10 @@ class ByLength:
         The function that was called, for errors.
     passes : Passes
         The passes of the model.
-    samples : Samples
-        The data.
+    steps : int
+        Number of steps of the padded sequences.
+    found : mapping of int to ndarray of int64
+        Lengths of all values that are padded sequences, the result of `Passes.lengths`.
 
     Attributes
     ----------
@@ -41,8 +44,10 @@ class ByLength:
 
     __slots__ = ("_lengths", "counts", "timed")
 
-    def __init__(self, owner: str, passes: Passes, samples: Samples) -> None:
-        layer, steps = passes.bound_to_steps, samples.x[0].shape[1]
+    def __init__(
+        self, owner: str, passes: Passes, steps: int, found: Mapping[int, NDArray[np.int64]]
+    ) -> None:
+        layer = passes.bound_to_steps
         if layer is not None:
             raise ValueError(
                 f"{owner}: by_length cuts each batch behind its longest sequence, but {layer} needs"
@@ -53,7 +58,6 @@ class ByLength:
                 f"{owner}: by_length sorts the samples, but {passes.stateful} carries states from"
                 " batch to batch"
             )
-        found = passes.lengths(samples.x, samples.lengths)
         if not found:
             raise ValueError(
                 f"{owner}: by_length needs the lengths of the sequences; give lengths, or begin"
@@ -66,7 +70,7 @@ class ByLength:
         self.counts = np.append(counts[counts < steps], steps)
 
     def arrange(
-        self, order: NDArray[np.int64], size: int, random: np.random.Generator | None = None
+        self, order: NDArray[np.int64], size: int, key: tuple[int, int] | None = None
     ) -> NDArray[np.int64]:
         """Sort samples by length, in place, and return the number of steps of each batch.
 
@@ -76,15 +80,19 @@ class ByLength:
             Indices of the samples.
         size : int
             Samples per batch; those of a smaller last batch stay where they are.
-        random : numpy.random.Generator, optional
-            Source of the order of the batches: the samples are sorted within windows of 64 batches
-            then, and the batches of a window shuffled.
+        key : pair of int, optional
+            Seed and epoch of a random order of the batches: the samples are sorted within windows
+            of 64 batches then, and the batches of a window shuffled.
 
         Returns
         -------
         ndarray of int64
             The number of steps of each batch, one of `counts`.
         """
+        random = None
+        if key is not None:  # with a number that neither initial weights nor a split use
+            numbers = np.array([key[0], 2**63 + key[1]], np.uint64)
+            random = np.random.Generator(np.random.Philox(key=numbers))
         whole = len(order) - len(order) % size
         window = whole if random is None else _WINDOW * size
         for start in range(0, whole, window):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
-from gyaku.train.samples import Samples
-from gyaku.train.weights import weighted
+from gyaku.train.dataset import validated
 
 if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
+    from gyaku.train.dataset import Given
+    from gyaku.train.samples import Samples
     from gyaku.train.trainee import Passes, Trainee
 
 __all__ = ["Check"]
@@ -40,17 +40,15 @@ class Check:
         self.model, self.passes, self.criterion, self.size = model, passes, criterion, size
         self._extras: tuple[bool, ...] | None = None
 
-    def __call__(
-        self, owner: str, x: object, y: object, lengths: object, weights: object
-    ) -> Samples:
+    def __call__(self, owner: str, given: Given) -> Samples:
         """Validate batches.
 
         Parameters
         ----------
         owner : str
             The function that was called and the number of the batch, for errors.
-        x, y, lengths, weights : object
-            Inputs, targets, lengths and weights.
+        given : Given
+            The batches.
 
         Returns
         -------
@@ -64,14 +62,8 @@ class Check:
         TypeError
             If one does not hold real numbers.
         """
-        model, passes = self.model, self.passes
-        self._check_extras(owner, lengths, weights)
-        given = checked_inputs(owner, model, x, passes)
-        known = checked_lengths(owner, model, passes, lengths, given)
-        if self.criterion is None:
-            return Samples(given, [], lengths=known)
-        samples = checked_samples(owner, model, passes, (x, given), y, self.criterion, known)
-        return weighted(owner, samples, weights, model.output_names, passes, self.criterion)
+        self._check_extras(owner, given.lengths, given.weights)
+        return validated(owner, self.model, self.criterion, given, self.passes)[1]
 
     def _check_extras(self, owner: str, *extras: object) -> None:
         """Raise if a batch has lengths or weights and the first one had none, or the reverse."""

@@ -7,6 +7,7 @@ all there is to keep of them.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from gyaku.callbacks import Callbacks
     from gyaku.optim import Optimizer
+    from gyaku.train.course import Course
+    from gyaku.train.criterion import Criterion
+    from gyaku.train.source import Source
     from gyaku.train.trainee import Trainee
 
     Arrays = dict[str, NDArray[Any]]
@@ -50,7 +54,7 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
     rate = optimizer.learning_rate
     place = {
         "optimizer": type(optimizer).__name__,
-        "samples": training.data_count,
+        "samples": training.data_count or None,
         "shapes": shapes_of(training.samples.x),
         "metrics": training.criterion.columns,
         "validation": loop.validation is not None,
@@ -60,6 +64,7 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
         "shuffle": training.shuffle,
         "first_epoch": training.first_epoch,
         "step": training.step,
+        "updates_done": training.updates_done,
         "clock": int(model.clock[0]),
         "optimizer_clock": optimizer.clock.tolist(),
         "schedule_begun": optimizer.schedule_begun,
@@ -67,7 +72,7 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
         "history": loop.history.to_dict(),
         "seconds": loop.epoch_seconds,
         "sums": training.sums(training.initial_epoch + loop.history.epochs),
-        "steps_per_epoch": training.per_epoch,
+        "steps_per_epoch": None if training.per_epoch == sys.maxsize else training.per_epoch,
         "initial_epoch": training.initial_epoch,
         "accumulate": training.updates.batches,
         "gradients": training.updates.state,
@@ -132,8 +137,8 @@ class Resumption:
 
     Attributes
     ----------
-    seed, first_epoch, step : int
-        Seed, number of epochs of earlier trainings, and number of steps done.
+    seed, first_epoch, step, updates_done : int
+        Seed, number of epochs of earlier trainings, and numbers of steps and updates done.
     """
 
     def __init__(self, model: Trainee, path: str, callbacks: Callbacks) -> None:
@@ -141,8 +146,8 @@ class Resumption:
         self._model = model
         self._saved = model.checkpoints.read(path)
         self._place: dict[str, Any] = self._saved.place
-        names = "seed", "first_epoch", "step"
-        self.seed, self.first_epoch, self.step = (
+        names = "seed", "first_epoch", "step", "updates_done"
+        self.seed, self.first_epoch, self.step, self.updates_done = (
             whole("fit", f"the checkpoint's {name}", self._place[name], least=0) for name in names
         )
         callbacks.check_states(self._place["callbacks"])
@@ -177,28 +182,59 @@ class Resumption:
         for sums, kept in zip(training.updates.state, self._place["gradients"], strict=True):
             sums[...] = kept
 
-    def check(self, epochs: int, **given: Any) -> None:
+    def check(
+        self,
+        data: Source,
+        course: Course,
+        optimizer: Optimizer,
+        criterion: Criterion,
+        has_validation: bool,
+    ) -> None:
         """Raise if the training is another one.
 
         Parameters
         ----------
-        epochs : int
-            The number of epochs.
-        **given : object
-            What the file has under the same names.
+        data : Source
+            The training data.
+        course : Course
+            Extent of the training, and order of its samples.
+        optimizer : Optimizer
+            The optimizer.
+        criterion : Criterion
+            Losses and metrics.
+        has_validation : bool
+            Whether there are validation data.
 
         Raises
         ------
         ValueError
             If an argument differs, or the training is shorter than what was done.
         """
+        size = min(course.batch_size, data.count or course.batch_size)
+        given: dict[str, Any] = {
+            "samples": data.count,
+            "shapes": shapes_of(data.samples.x),
+            "metrics": criterion.columns,
+            "validation": has_validation,
+            "batch_size": size,
+            "seed": course.seed,
+            "shuffle": course.shuffle,
+            "by_length": course.by_length is not None,
+            "optimizer": type(optimizer).__name__,
+            "steps_per_epoch": data.steps_of(size, course.steps_per_epoch),
+            "initial_epoch": course.initial_epoch,
+            "accumulate": 1 if course.updates is None else course.updates.batches,
+        }
         for name, value in given.items():
             if value != self._place[name]:
                 raise self._error(name, self._place[name], value)
-        done = self.step / given["steps_per_epoch"]
-        if done > epochs:
+        done: float = course.initial_epoch + len(self._place["history"]["seconds"])
+        if steps := given["steps_per_epoch"]:
+            done = self.step / steps
+        if done > course.epochs:
             raise ValueError(
-                f"fit: {self.path} was written after {done:.4g} epochs, more than epochs={epochs}"
+                f"fit: {self.path} was written after {done:.4g} epochs, more than"
+                f" epochs={course.epochs}"
             )
 
     def put(self, loop: Any) -> float:

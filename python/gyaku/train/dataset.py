@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from gyaku.checks import each_of
 from gyaku.ops.arrays import lengths_of
 from gyaku.train.conversion import scaled
 from gyaku.train.samples import Samples, inputs, same_memory, targets
+from gyaku.train.weights import weighted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,22 @@ if TYPE_CHECKING:
 
     Lengths = Sequence[NDArray[np.int64] | None]
 
-__all__ = ["checked_inputs", "checked_lengths", "checked_samples"]
+__all__ = ["Given", "checked_inputs", "checked_lengths", "checked_samples", "validated"]
+
+
+class Given(NamedTuple):
+    """The data of a call, as they were given.
+
+    Parameters
+    ----------
+    x, y, lengths, weights : object
+        Inputs, targets, lengths and weights.
+    """
+
+    x: object
+    y: object = None
+    lengths: object = None
+    weights: object = None
 
 
 def checked_inputs(
@@ -199,3 +215,53 @@ def _as_input(model: Trainee, y: object, x: object, checked: list[NDArray[Any]])
             if both and same_memory(each, y):
                 return found.reshape(y.shape)
     return y
+
+
+def validated(
+    owner: str,
+    model: Trainee,
+    criterion: Criterion | None,
+    given: Given,
+    passes: Passes | None = None,
+    part: str = "",
+) -> tuple[Passes, Samples]:
+    """Validate the data of a call.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    model : Trainee
+        The model.
+    criterion : Criterion or None
+        Losses and metrics; None without targets.
+    given : Given
+        The data.
+    passes : Passes, optional
+        The passes of the model, adopted or not; by default those for these inputs.
+    part : str
+        Prefix of the arguments' names, for errors.
+
+    Returns
+    -------
+    passes : Passes
+        The passes.
+    samples : Samples
+        The arrays.
+
+    Raises
+    ------
+    ValueError
+        If an array does not fit the model.
+    TypeError
+        If one does not hold real numbers.
+    """
+    x = checked_inputs(owner, model, given.x, passes, part)
+    passes = passes or model.passes([each.shape[1:] for each in x])
+    lengths = checked_lengths(owner, model, passes, given.lengths, x, part)
+    if criterion is None:
+        return passes, Samples(x, [], lengths=lengths)
+    pair = given.x, x
+    samples = checked_samples(owner, model, passes, pair, given.y, criterion, lengths, part)
+    outputs = model.output_names
+    return passes, weighted(owner, samples, given.weights, outputs, passes, criterion, part)

@@ -7,27 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.callbacks import Callbacks
-from gyaku.checks import duration, number, truth, whole
+from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise, doubts, of_new_inputs, of_targets
-from gyaku.train.batches import Batches, yields_batches
-from gyaku.train.by_length import ByLength
+from gyaku.train.batches import yields_batches
 from gyaku.train.capture import description
-from gyaku.train.check import Check
-from gyaku.train.checkpoint import resumption, shapes_of
-from gyaku.train.criterion import Criterion, criterion_of, metrics_of
-from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
-from gyaku.train.evaluate import evaluation_of
-from gyaku.train.on_disk import OnDisk
+from gyaku.train.checkpoint import resumption
+from gyaku.train.course import Course
+from gyaku.train.criterion import criterion_of, metrics_of
+from gyaku.train.dataset import Given
+from gyaku.train.options import options_of
 from gyaku.train.progress import progress
-from gyaku.train.samples import Samples
-from gyaku.train.source import check_arguments, check_passes, source_of
-from gyaku.train.steps import Training
-from gyaku.train.streamed import StreamedTraining, check_schedule
+from gyaku.train.recognition import source_of
 from gyaku.train.updates import updates_of
-from gyaku.train.verb import verb
-from gyaku.train.weights import by_class, weighted
 
 if TYPE_CHECKING:
     import os
@@ -40,13 +33,15 @@ if TYPE_CHECKING:
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.optim import Optimizer
+    from gyaku.train.checkpoint import Resumption
+    from gyaku.train.criterion import Criterion
+    from gyaku.train.options import Options
     from gyaku.train.source import Source
     from gyaku.train.trainee import Passes, Trainee
 
 __all__ = ["fit"]
 
 
-@verb
 def fit(
     self: Trainee,
     x: object,
@@ -222,166 +217,124 @@ def fit(
     """
     if self.in_training:
         raise RuntimeError("fit: the model is in training already, by the fit that called this one")
-    epochs = whole("fit", "epochs", epochs)
-    initial_epoch = whole("fit", "initial_epoch", initial_epoch, least=0)
-    if initial_epoch >= epochs:
-        raise ValueError(
-            f"fit: epochs must be more than initial_epoch ({initial_epoch}), since it is the index"
-            f" at which the training ends, got {epochs}"
-        )
-    if steps_per_epoch is not None:
-        steps_per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch)
-    seconds = None if max_time is None else duration("fit", "max_time", max_time)
-    validation_freq = whole("fit", "validation_freq", validation_freq)
-    fraction = number("fit", "validation_split", validation_split, least=0, below=1)
-    if fraction and validation_data is not None:
+    options = options_of(
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        steps_per_epoch=steps_per_epoch,
+        overfit_batches=overfit_batches,
+        max_time=max_time,
+        batch_size=batch_size,
+        validation_split=validation_split,
+        validation_freq=validation_freq,
+        validation_batch_size=validation_batch_size,
+        shuffle=shuffle,
+        by_length=by_length,
+        augment=augment,
+    )
+    if options.validation_split and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
-    shuffle = truth("fit", "shuffle", shuffle)
-    by_length = truth("fit", "by_length", by_length)
-    hooks = Callbacks(callbacks, self)
+    hooks, show = Callbacks(callbacks, self), progress(verbose)
     resumed = resumption(self, resume, hooks)
     seed = resumed.seed if resumed and seed is None else _seed(seed)
-    show = progress(verbose)
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
-    if batch_size is not None:
-        batch_size = whole("fit", "batch_size", batch_size)
-    source = source_of("fit", self, x, y, lengths, steps=steps_per_epoch)
-    if source is not None:
-        check_arguments(
-            "fit",
-            source,
-            batch_size=batch_size not in (32, None),
-            by_length=by_length,
-            augment=augment is not None,
-            validation_split=fraction > 0,
-            sample_weight=sample_weight is not None,
-            class_weight=class_weight is not None,
-            overfit_batches=overfit_batches is not None,
-        )
-        check_passes(source, epochs - initial_epoch)
-        x, y, lengths, sample_weight = source.first(batch_size or 1)
-    given = checked_inputs("fit", self, x)
-    passes = self.passes([each.shape[1:] for each in given])
-    known = checked_lengths("fit", self, passes, lengths, given)
-    samples = checked_samples("fit", self, passes, (x, given), y, criterion, known)
-    _check_augment(augment, samples)
-    weighting = (self.output_names, passes, criterion)
-    samples = weighted("fit", samples, sample_weight, *weighting)
-    size = _size(source, samples, batch_size)
-    of_validation = size
-    if validation_batch_size is not None:
-        of_validation = whole("fit", "validation_batch_size", validation_batch_size)
-    held_out = _validation_data(self, passes, validation_data, criterion, lengths is not None)
-    check_passes(held_out, -(-(epochs - initial_epoch) // validation_freq))
-    if source is not None:
-        source.prepare(Check(self, passes, criterion, samples.count), samples)
-        check_schedule(source, learner)
-    if fraction and source is None:
-        samples, held_out = samples.split(fraction, seed, shuffle)
-    elif isinstance(source, OnDisk) and fraction:
-        source, held_out = source.split(fraction, seed, shuffle)
-    samples = by_class("fit", samples, class_weight, *weighting)
-    if overfit_batches is not None:
-        few = whole("fit", "overfit_batches", overfit_batches) * size
-        samples = samples.chosen(few, seed if shuffle else None)
-    count = (source or samples).count or samples.count
-    _check_batches(passes, count, min(size, count), steps_per_epoch)
-    _check_trains(self, passes)
-    batches = ByLength("fit", passes, samples) if by_length else None
-    of_held_out = None
-    if by_length and isinstance(held_out, Samples):
-        of_held_out = ByLength("fit", passes, held_out)
+    data = _data(self, Given(x, y, lengths, sample_weight), criterion, options, class_weight)
+    size = data.size(options.batch_size)
+    held_out = _validation_data(data, validation_data)
+    if held_out is not None:
+        held_out.check_passes(options.validations)
+    data.check_schedule(learner)
+    if options.validation_split:
+        data, held_out = data.split(options.validation_split, seed, options.shuffle)
+    if class_weight is not None:
+        data = data.by_class(class_weight)
+    if options.overfit_batches:
+        data = data.chosen(options.overfit_batches * size, seed if options.shuffle else None)
+    count = data.count or data.samples.count
+    _check_batches(data.passes, count, min(size, count), options.steps_per_epoch)
+    _check_trains(self, data.passes)
+    course = Course(
+        size,
+        options.epochs,
+        seed,
+        options.shuffle,
+        initial_epoch=options.initial_epoch,
+        steps_per_epoch=options.steps_per_epoch,
+        by_length=data.by_length() if options.by_length else None,
+        augment=options.augment,
+        updates=updates,
+    )
     if resumed:
-        if source is not None:
-            check_arguments("fit", source, resume=True)
-        resumed.check(
-            epochs,
-            samples=count,
-            shapes=shapes_of(samples.x),
-            metrics=criterion.columns,
-            validation=held_out is not None,
-            batch_size=min(size, count),
-            seed=seed,
-            shuffle=shuffle,
-            by_length=by_length,
-            optimizer=type(learner).__name__,
-            steps_per_epoch=steps_per_epoch or -(-count // size),
-            initial_epoch=initial_epoch,
-            accumulate=updates.batches,
-        )
+        resumed.check(data, course, learner, criterion, held_out is not None)
+    validation = None
+    if held_out is not None:
+        validation = held_out.evaluation(options.validation_batch_size or size, options.by_length)
     # Everything is valid: from here on the model changes.
-    advise("fit", [*doubts(passes, criterion, shuffle)])
-    advise("fit", of_new_inputs(self, passes, samples.x))
-    advise("fit", [*of_targets(passes, samples.x, samples.y)])
-    self.adopt(passes, seed)
-    if self.last_seed != seed:
-        self.last_seed, self.epochs_begun = seed, 0
-    first_epoch = max(self.epochs_begun - initial_epoch, 0)
+    advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
+    advise("fit", of_new_inputs(self, data.passes, data.samples.x))
+    advise("fit", [*of_targets(data.passes, data.samples.x, data.samples.y)])
+    course = _begun(self, data.passes, course, resumed, learner)
     _keep_defaults(self, criterion, learner, measures)
-    self.reseed(seed)
-    if resumed:
-        resumed.put_weights(learner)
-        first_epoch = resumed.first_epoch
-    steps_done = resumed.step if resumed else None
-    if source is None:
-        training = Training(
-            self,
-            samples,
-            criterion,
-            learner,
-            batch_size=size,
-            epochs=epochs,
-            seed=seed,
-            first_epoch=first_epoch,
-            steps_done=steps_done,
-            shuffle=shuffle,
-            augment=augment,
-            by_length=batches,
-            steps_per_epoch=steps_per_epoch,
-            initial_epoch=initial_epoch,
-            updates=updates,
-        )
-    else:
-        source.begin(
-            size, shuffle=shuffle, seed=seed, first_epoch=first_epoch, steps=steps_per_epoch
-        )
-        training = StreamedTraining(
-            self,
-            source,
-            samples,
-            criterion,
-            learner,
-            epochs=epochs,
-            seed=seed,
-            first_epoch=first_epoch,
-            steps_done=steps_done,
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            updates=updates,
-        )
+    training = data.training(learner, course)
     if resumed:
         resumed.put_gradients(training)
     self.epochs_begun = training.epochs_begun
-    validation = None
-    if held_out is not None:
-        validation = evaluation_of(self, held_out, criterion, of_validation, of_held_out)
     self.in_training = True
     try:
         history = loop.run(
             training,
             validation=validation,
-            validation_freq=validation_freq,
+            validation_freq=options.validation_freq,
             callbacks=hooks,
-            progress=lambda: show(epochs, training.count),
-            max_time=seconds,
+            progress=lambda: show(options.epochs, training.count),
+            max_time=options.max_time,
             resumption=resumed,
         )
     finally:
         self.in_training = False
     self.captured = description(training.parts)
     return history
+
+
+def _data(
+    model: Trainee, given: Given, criterion: Criterion, options: Options, class_weight: object
+) -> Source:
+    """Return the validated training data."""
+    data = source_of("fit", model, given, steps=options.steps_per_epoch)
+    data.refuse(
+        batch_size=options.batch_size not in (32, None),
+        by_length=options.by_length,
+        augment=options.augment is not None,
+        validation_split=options.validation_split > 0,
+        sample_weight=given.weights is not None,
+        class_weight=class_weight is not None,
+        overfit_batches=options.overfit_batches is not None,
+    )
+    data.check_passes(options.passes)
+    data.validate(model, criterion, options.batch_size or 1)
+    options.check_augment(data.samples)
+    return data
+
+
+def _begun(
+    model: Trainee, passes: Passes, course: Course, resumed: Resumption | None, learner: Optimizer
+) -> Course:
+    """Build the model for its first training, and return the course from where it stands."""
+    seed = course.seed
+    model.adopt(passes, seed)
+    if model.last_seed != seed:
+        model.last_seed, model.epochs_begun = seed, 0
+    model.reseed(seed)
+    if resumed is None:
+        first = max(model.epochs_begun - course.initial_epoch, 0)
+        return course._replace(first_epoch=first)
+    resumed.put_weights(learner)
+    return course._replace(
+        first_epoch=resumed.first_epoch,
+        steps_done=resumed.step,
+        updates_done=resumed.updates_done,
+    )
 
 
 def _learner(model: Trainee, given: str | Optimizer | None, seed: int) -> Optimizer:
@@ -391,31 +344,6 @@ def _learner(model: Trainee, given: str | Optimizer | None, seed: int) -> Optimi
         return learner
     alike = type(own) is type(learner) and own.config() == learner.config()
     return own if alike else learner
-
-
-def _check_augment(augment: Augment | None, samples: Samples) -> None:
-    """Raise if augment is no `Augment`, or the inputs are no images."""
-    if augment is None:
-        return
-    from gyaku.data.augment import Augment
-
-    if not isinstance(augment, Augment):
-        raise TypeError(
-            f"fit: augment must be a gyaku.data.Augment or None, got {type(augment).__name__}"
-        )
-    images = [x for x in samples.x if x.ndim == 4]
-    if not images:
-        shapes = " and ".join(str(x.shape[1:]) for x in samples.x)
-        raise ValueError(
-            "fit: augment is for images of shape (height, width, channels), got samples of shape"
-            f" {shapes}"
-        )
-    shortest = min(side for x in images for side in x.shape[1:3])
-    if augment.shift >= shortest:
-        raise ValueError(
-            f"fit: augment's shift must be less than the {shortest} pixels of an image's shorter"
-            f" side, got {augment.shift}"
-        )
 
 
 def _check_trains(model: Trainee, passes: Passes) -> None:
@@ -439,13 +367,10 @@ def _check_trains(model: Trainee, passes: Passes) -> None:
         )
 
 
-def _validation_data(
-    model: Trainee, passes: Passes, given: Any, criterion: Criterion, has_lengths: bool
-) -> Samples | Source | None:
-    """Return the validation data as samples or their source, if there are any."""
+def _validation_data(data: Source, given: Any) -> Source | None:
+    """Return the validated validation data, if there are any."""
     if given is None:
         return None
-    part = "validation_data's "
     if yields_batches(given):
         given = given, None
     elif not isinstance(given, (tuple, list)) or len(given) not in (2, 3, 4):
@@ -453,27 +378,14 @@ def _validation_data(
             "fit: validation_data must be (x, y), (x, y, sample_weight), (x, y, lengths) if lengths"
             " are given, (x, y, lengths, sample_weight), or an iterable of batches"
         )
-    first, y, *more = given
-    lengths, weights = (
-        [*more, None, None][:2] if has_lengths or len(more) == 2 else [None, *more, None][:2]
-    )
-    source = source_of("fit", model, first, y, lengths, part=part)
-    if source is not None:
-        check_arguments("fit", source, sample_weight=weights is not None)
-        check = Check(model, passes, criterion)
-        source.prepare(check, check("fit: validation_data", *source.first(1)))
-        return source
-    x = checked_inputs("fit", model, first, passes, part)
-    known = checked_lengths("fit", model, passes, lengths, x, part)
-    samples = checked_samples("fit", model, passes, (first, x), y, criterion, known, part)
-    return weighted("fit", samples, weights, model.output_names, passes, criterion, part)
-
-
-def _size(source: Source | None, samples: Samples, batch_size: int | None) -> int:
-    """Return the number of samples in a step; the batches of an iterable have their own."""
-    if isinstance(source, Batches):
-        return samples.count
-    return batch_size or (samples if source is None else source).count
+    x, y, *more = given
+    has_lengths = bool(data.samples.lengths) or len(more) == 2
+    lengths, weights = ([*more, None, None] if has_lengths else [None, *more, None])[:2]
+    part = "validation_data's "
+    found = source_of("fit", data.model, Given(x, y, lengths, weights), part=part)
+    found.refuse(sample_weight=weights is not None)
+    found.validate(data.model, data.criterion, passes=data.passes)
+    return found
 
 
 def _check_batches(passes: Passes, samples: int, size: int, per_epoch: int | None) -> None:

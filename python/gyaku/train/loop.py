@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gyaku.callbacks import Callbacks
     from gyaku.train.checkpoint import Resumption
-    from gyaku.train.evaluate import Evaluation
+    from gyaku.train.evaluation import Evaluation
     from gyaku.train.progress import Progress
     from gyaku.train.steps import Training
 
@@ -193,9 +193,10 @@ class Loop:
         """Go on where the checkpoint was written, with what was left to do behind its step."""
         training = self.training
         self._epoch_began -= resumption.put(self)
+        training.model.epochs_begun = training.epochs_begun
         self.progress.start(training.samples_seen)
         begin = training.initial_epoch + self.history.epochs
-        finished = range(begin, training.step // training.per_epoch)
+        finished = range(begin, training.epoch)
         if finished:
             self._finish(finished)
         self._pause()

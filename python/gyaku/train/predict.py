@@ -14,12 +14,11 @@ from gyaku.checks import truth, whole
 from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
-from gyaku.train.check import Check
-from gyaku.train.dataset import checked_inputs, checked_lengths
-from gyaku.train.samples import Samples, gather, gather_lengths
-from gyaku.train.source import check_arguments, source_of
+from gyaku.train.course import Course
+from gyaku.train.dataset import Given, checked_inputs, checked_lengths
+from gyaku.train.recognition import read_ahead_of
+from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.stream import Stream
-from gyaku.train.verb import verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.train.source import Source
+    from gyaku.train.read_ahead import ReadAhead
     from gyaku.train.trainee import Trainee
 
     Lengths = Sequence[NDArray[np.int64] | None]
@@ -38,7 +37,6 @@ LARGEST = 1 << 23
 """Bytes of a program that is kept for a batch shape; larger ones gain nothing by it."""
 
 
-@verb
 def predict(
     self: Trainee,
     x: object,
@@ -83,25 +81,40 @@ def predict(
     """
     size = whole("predict", "batch_size", batch_size)
     by_length = truth("predict", "by_length", by_length)
-    source = source_of("predict", self, x, None, lengths)
+    source = read_ahead_of("predict", self, Given(x, lengths=lengths))
     if source is not None:
-        check_arguments("predict", source, batch_size=batch_size != 512, by_length=by_length)
-        x, _, lengths, _ = source.first(size)
-    given = checked_inputs("predict", self, x)
-    passes = self.passes([each.shape[1:] for each in given])
-    advise("predict", of_new_inputs(self, passes, given))
-    known = checked_lengths("predict", self, passes, lengths, given)
-    sorting = ByLength("predict", passes, Samples(given, (), lengths=known)) if by_length else None
-    self.adopt(passes)
-    if source is not None:
-        source.prepare(Check(self, passes, None), Samples(given, (), lengths=known))
-        source.begin(size)
-        found = StreamedPrediction(self, source).run()
-    elif len(given[0]) <= size and sorting is None:
-        found = _at_once(self, given, known)
+        source.refuse(batch_size=batch_size != 512, by_length=by_length)
+        found = _read_ahead(self, source, size)
     else:
-        found = Prediction(self, given, size, known, sorting).run()
+        found = _in_memory(self, x, lengths, size, by_length)
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def _read_ahead(model: Trainee, source: ReadAhead, size: int) -> list[NDArray[Any]]:
+    """Predict data that are not in memory."""
+    passes = source.validate(model, None, size)
+    advise("predict", of_new_inputs(model, passes, source.samples.x))
+    model.adopt(passes)
+    source.begin(Course(size, 1, seed=0, shuffle=False))
+    return StreamedPrediction(model, source).run()
+
+
+def _in_memory(
+    model: Trainee, x: object, lengths: object, size: int, by_length: bool
+) -> list[NDArray[Any]]:
+    """Predict arrays in memory."""
+    given = checked_inputs("predict", model, x)
+    passes = model.passes([each.shape[1:] for each in given])
+    advise("predict", of_new_inputs(model, passes, given))
+    known = checked_lengths("predict", model, passes, lengths, given)
+    sorting = None
+    if by_length:
+        found = passes.lengths(given, known)
+        sorting = ByLength("predict", passes, given[0].shape[1], found)
+    model.adopt(passes)
+    if len(given[0]) <= size and sorting is None:
+        return _at_once(model, given, known)
+    return Prediction(model, given, size, known, sorting).run()
 
 
 def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
@@ -258,11 +271,11 @@ class StreamedPrediction:
     ----------
     model : Trainee
         The model.
-    source : Batches or OnDisk
+    source : ReadAhead
         The data.
     """
 
-    def __init__(self, model: Trainee, source: Source) -> None:
+    def __init__(self, model: Trainee, source: ReadAhead) -> None:
         self.model = model
         self.cursor = memory.zeros((1,), np.int64)
         self.steps = Steps(self._predict)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
+from gyaku.train.course import Course
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Pace
@@ -71,10 +72,7 @@ def steps_to_profile(
         Samples(samples.x, samples.y, rows, samples.lengths),
         criterion,
         copy.copy(learner),
-        batch_size=size,
-        epochs=_EPOCHS,
-        seed=0,
-        shuffle=False,
+        Course(size, _EPOCHS, seed=0, shuffle=False),
     )
 
 

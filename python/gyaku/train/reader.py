@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def batches(self) -> int:
             """The number of batches."""
 
-        def write(self, to: Samples, order: NDArray[np.int64]) -> None:
+        def write(self, to: Samples, order: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
             """Write the samples into arrays, in any order, and their order beside them.
 
             Parameters
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
                 The arrays, of as many samples as the batches have.
             order : ndarray of int64
                 Index of each sample of the batches within these arrays.
+            rows : ndarray of int64
+                Array for the number of each sample in the data, in the order of the arrays.
             """
 
 
@@ -64,7 +66,7 @@ class Slab:
         A number of its own.
     like : Samples
         Arrays whose samples have the same shapes and dtypes.
-    rows : int
+    capacity : int
         Largest number of samples in a chunk.
 
     Attributes
@@ -73,17 +75,20 @@ class Slab:
         The arrays.
     order : ndarray of int64
         Row of each sample of the batches.
+    rows : ndarray of int64
+        Number in the data of the sample in each row.
     """
 
-    __slots__ = ("_places", "_turn", "number", "order", "rows", "samples")
+    __slots__ = ("_places", "_turn", "capacity", "number", "order", "rows", "samples")
 
-    def __init__(self, number: int, like: Samples, rows: int) -> None:
-        self.number, self.rows = number, rows
+    def __init__(self, number: int, like: Samples, capacity: int) -> None:
+        self.number, self.capacity = number, capacity
         self._places, self._turn = _AHEAD + 2, 0
         self.samples = like.each(
-            lambda each: memory.zeros((rows * self._places, *each.shape[1:]), each.dtype)
+            lambda each: memory.zeros((capacity * self._places, *each.shape[1:]), each.dtype)
         )
-        self.order = memory.empty((rows * self._places,), np.int64)
+        self.order = memory.empty((capacity * self._places,), np.int64)
+        self.rows = memory.zeros((capacity * self._places,), np.int64)
 
     def fill(self, chunk: Chunk) -> Portion:
         """Write a chunk over the oldest one.
@@ -98,11 +103,11 @@ class Slab:
         Portion
             Its place.
         """
-        start = self._turn * self.rows
+        start = self._turn * self.capacity
         self._turn = (self._turn + 1) % self._places
         rows = slice(start, start + chunk.size * chunk.batches)
         order = self.order[rows]
-        chunk.write(self.samples.each(lambda each: each[rows]), order)
+        chunk.write(self.samples.each(lambda each: each[rows]), order, self.rows[rows])
         order += start
         return Portion(self, start, chunk.size, chunk.batches)
 
@@ -129,13 +134,19 @@ class Portion(NamedTuple):
 
 
 class Slabs:
-    """A slab for each kind of samples; the least recently used is dropped."""
+    """A slab for each kind of samples; the least recently used is dropped.
 
-    __slots__ = ("_count", "_slabs")
+    Parameters
+    ----------
+    most : int
+        Number of slabs to keep.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_count", "_most", "_slabs")
+
+    def __init__(self, most: int = MOST) -> None:
         self._slabs: dict[tuple[object, ...], Slab] = {}
-        self._count = 0
+        self._count, self._most = 0, most
 
     def fill(self, chunk: Chunk) -> Portion:
         """Write a chunk into the slab of its kind.
@@ -153,11 +164,11 @@ class Slabs:
         kind = tuple((each.shape[1:], each.dtype.char) for each in chunk.like.arrays)
         slab = self._slabs.pop(kind, None)
         rows = chunk.size * chunk.batches
-        if slab is None or slab.rows < rows:
+        if slab is None or slab.capacity < rows:
             self._count += 1
             slab = Slab(self._count, chunk.like, rows)
         self._slabs[kind] = slab
-        if len(self._slabs) > MOST:
+        if len(self._slabs) > self._most:
             del self._slabs[next(iter(self._slabs))]
         return slab.fill(chunk)
 

@@ -1,120 +1,280 @@
-"""Sources of data that are not arrays in memory: their recognition, and what they cannot do."""
+"""Base of the kinds of data: arrays in memory, arrays on disk, batches of an iterable."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from gyaku.checks import each_of
-from gyaku.train.batches import Batches, yields_batches
-from gyaku.train.on_disk import OnDisk, is_on_disk
+from gyaku.components import Documented
+from gyaku.train.dataset import validated
 
 if TYPE_CHECKING:
-    from gyaku.train.trainee import Trainee
+    from collections.abc import Mapping
+    from typing import Any, Self
 
-    Source = Batches | OnDisk
+    from gyaku.optim import Optimizer
+    from gyaku.train.by_length import ByLength
+    from gyaku.train.course import Course
+    from gyaku.train.criterion import Criterion
+    from gyaku.train.dataset import Given
+    from gyaku.train.evaluation import Evaluation
+    from gyaku.train.samples import Samples
+    from gyaku.train.steps import Training
+    from gyaku.train.trainee import Passes, Trainee
 
-__all__ = ["check_arguments", "check_passes", "source_of"]
+__all__ = ["Source"]
 
 
-def source_of(
-    owner: str,
-    model: Trainee,
-    x: object,
-    y: object,
-    lengths: object = None,
-    *,
-    steps: int | None = None,
-    part: str = "",
-) -> Source | None:
-    """Return the source of the data of a call, unless they are arrays in memory.
+class Source(Documented):
+    """Data of a call: their validation, and the trainings and evaluations on them.
 
     Parameters
     ----------
     owner : str
         The function that was called, for errors.
-    model : Trainee
-        The model.
-    x, y, lengths : object
-        The arguments: iterable, function or arrays.
-    steps : int, optional
-        Number of batches of an iterable that make an epoch.
     part : str
         Prefix of the arguments' names, for errors.
 
-    Returns
-    -------
-    Batches or OnDisk or None
-        The source; None if `x` is in memory.
-
-    Raises
-    ------
-    TypeError
-        If an iterable has targets beside it, or arrays have none.
-    """
-    names = model.input_names, () if owner == "predict" else model.output_names
-    if yields_batches(x):
-        if y is not None or lengths is not None:
-            other = "lengths" if y is None else "y"
-            raise TypeError(
-                f"{owner}: {part}x is a {type(x).__name__}, whose batches hold their own {other};"
-                f" leave {other} out, or give np.array(list({part}x)) if it yields single samples"
-            )
-        return Batches(owner, x, *names, steps=steps, part=part)
-    if not any(map(is_on_disk, x.values() if isinstance(x, dict) else _elements(x, names[0]))):
-        return None
-    given = each_of(owner, f"{part}x", x, names[0])
-    if y is None and owner != "predict":
-        raise TypeError(f"{owner}: {part}y must be an array of samples, got None")
-    targets = () if y is None else each_of(owner, f"{part}y", y, names[1])
-    known = None if lengths is None else each_of(owner, f"{part}lengths", lengths, names[0])
-    return OnDisk(owner, given, targets, known, names=names, part=part)
-
-
-def _elements(x: object, names: tuple[str, ...]) -> tuple[object, ...]:
-    """Return the arrays for several inputs, or the one."""
-    return tuple(x) if len(names) > 1 and isinstance(x, (tuple, list)) else (x,)
-
-
-def check_arguments(owner: str, source: Source, **given: bool) -> None:
-    """Raise if an argument was given that is for arrays in memory.
-
-    Parameters
+    Attributes
     ----------
-    owner : str
-        The function that was called, for errors.
-    source : Batches or OnDisk
-        The data.
-    **given : bool
-        Whether each argument was given.
-
-    Raises
-    ------
-    ValueError
-        If one was.
+    model : Trainee
+        The model, from `validate` on.
+    passes : Passes
+        The passes of the model, adopted or not.
+    criterion : Criterion or None
+        The losses of the outputs; None without targets.
+    samples : Samples
+        The samples; the first of them if not all are in memory.
     """
-    for name, is_given in given.items():
-        if is_given and name in source.refused:
-            raise ValueError(f"{owner}: {name} is not for {source.kind}; {source.refused[name]}")
 
+    kind: ClassVar[str]
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Arguments that this kind of data cannot have, each with what to do instead."""
 
-def check_passes(source: object, passes: int) -> None:
-    """Raise if an iterator would have to be passed over again.
+    is_repeatable: bool = True
+    """Whether the data of earlier steps can be read again."""
 
-    Parameters
-    ----------
-    source : Batches or OnDisk or Samples or None
-        The data.
-    passes : int
-        Number of passes.
+    model: Trainee
+    passes: Passes
+    criterion: Criterion | None
+    samples: Samples
 
-    Raises
-    ------
-    ValueError
-        If it would.
-    """
-    if isinstance(source, Batches) and source.once and source.steps is None and passes > 1:
-        hint = "" if source.part else ", or steps_per_epoch if it has no end"
-        raise ValueError(
-            f"{source.owner}: {source.name} is an iterator, which is passed over once, but"
-            f" {passes} passes are needed; give a function that makes one{hint}"
+    def __init__(self, owner: str, part: str = "") -> None:
+        self.owner, self.part = owner, part
+
+    def refuse(self, **given: bool) -> None:
+        """Raise if an argument was given that this kind of data cannot have.
+
+        Parameters
+        ----------
+        **given : bool
+            Whether each argument was given.
+
+        Raises
+        ------
+        ValueError
+            If one was.
+        """
+        for name, is_given in given.items():
+            if is_given and name in self.refused:
+                raise ValueError(
+                    f"{self.owner}: {name} is not for {self.kind}; {self.refused[name]}"
+                )
+
+    def check_passes(self, passes: int) -> None:
+        """Raise if there are not so many passes over the data.
+
+        Parameters
+        ----------
+        passes : int
+            Number of passes.
+        """
+
+    def first(self, size: int) -> Given:
+        """Return the samples to validate before anything is computed: all that are in memory.
+
+        Parameters
+        ----------
+        size : int
+            Largest number of samples to read.
+
+        Returns
+        -------
+        Given
+            They, in the form of the arguments of `fit`.
+        """
+        raise NotImplementedError
+
+    def validate(
+        self,
+        model: Trainee,
+        criterion: Criterion | None,
+        size: int = 1,
+        passes: Passes | None = None,
+    ) -> Passes:
+        """Validate the data, or the first of them.
+
+        Parameters
+        ----------
+        model : Trainee
+            The model.
+        criterion : Criterion or None
+            Losses and metrics; None without targets.
+        size : int
+            Largest number of samples to read.
+        passes : Passes, optional
+            The passes of the model, by default those for these inputs.
+
+        Returns
+        -------
+        Passes
+            The passes.
+
+        Raises
+        ------
+        ValueError
+            If an array does not fit the model.
+        TypeError
+            If one does not hold real numbers.
+        """
+        self.model, self.criterion = model, criterion
+        self.passes, self.samples = validated(
+            self.owner, model, criterion, self.first(size), passes, self.part
         )
+        return self.passes
+
+    @property
+    def count(self) -> int | None:
+        """Number of samples, None if unknown."""
+        return self.samples.count
+
+    def size(self, given: int | None) -> int:
+        """Return the number of samples in a batch.
+
+        Parameters
+        ----------
+        given : int or None
+            The argument `batch_size`, None for all samples.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        return given or self.count or self.samples.count
+
+    def steps_of(self, size: int, given: int | None) -> int | None:
+        """Return the number of batches in an epoch, None if they are unknown.
+
+        Parameters
+        ----------
+        size : int
+            Samples per batch.
+        given : int or None
+            The argument `steps_per_epoch`.
+
+        Returns
+        -------
+        int or None
+            The number.
+        """
+        return given or -(-(self.count or self.samples.count) // size)
+
+    def check_schedule(self, optimizer: Optimizer) -> None:
+        """Raise if a schedule spans a training of unknown length.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        """
+
+    def split(self, fraction: float, seed: int, shuffle: bool) -> tuple[Self, Self]:
+        """Split the samples into training and validation samples.
+
+        Parameters
+        ----------
+        fraction, seed, shuffle : object
+            See `Samples.split`.
+
+        Returns
+        -------
+        training : Source
+            The training samples.
+        validation : Source
+            The validation samples.
+        """
+        raise NotImplementedError
+
+    def by_class(self, weights: str | Mapping[Any, Any]) -> Self:
+        """Return training samples whose weights are multiplied by those of their classes.
+
+        Parameters
+        ----------
+        weights : str or mapping
+            The argument `class_weight`.
+
+        Returns
+        -------
+        Source
+            The samples.
+        """
+        raise NotImplementedError
+
+    def chosen(self, count: int, seed: int | None) -> Self:
+        """Return some of the samples; see `Samples.chosen`.
+
+        Parameters
+        ----------
+        count, seed : object
+            See there.
+
+        Returns
+        -------
+        Source
+            The samples.
+        """
+        raise NotImplementedError
+
+    def by_length(self) -> ByLength:
+        """Return the batches of sequences of similar lengths.
+
+        Returns
+        -------
+        ByLength
+            Their order and numbers of steps.
+        """
+        raise NotImplementedError
+
+    def training(self, optimizer: Optimizer, course: Course) -> Training:
+        """Return the steps of a training.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        course : Course
+            Extent and order.
+
+        Returns
+        -------
+        Training
+            The steps.
+        """
+        raise NotImplementedError
+
+    def evaluation(self, size: int, by_length: bool = False) -> Evaluation:
+        """Return the steps of an evaluation.
+
+        Parameters
+        ----------
+        size : int
+            Samples per batch, where the data do not have batches of their own.
+        by_length : bool
+            Whether to make batches of sequences of similar lengths.
+
+        Returns
+        -------
+        Evaluation
+            The steps.
+        """
+        raise NotImplementedError

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gyaku.data import Augment
     from gyaku.optim import Optimizer
     from gyaku.train.by_length import ByLength
+    from gyaku.train.course import Course
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
     from gyaku.train.trainee import Trainee
@@ -52,30 +53,8 @@ class Training:
         The loss to minimise, and the metrics.
     optimizer : Optimizer
         The optimizer.
-    batch_size : int
-        Samples per step.
-    epochs : int
-        Index of the epoch at which the training ends.
-    seed : int
-        Seed of the order.
-    first_epoch : int
-        Number of epochs that earlier trainings ran with this seed; order and augmentation go on.
-    steps_done : int or None
-        Number of steps of this training that are done already, if it is resumed; it counts those
-        before `initial_epoch`.
-    shuffle : bool
-        Whether to shuffle the samples before each epoch.
-    augment : Augment or None
-        Augmentation of images.
-    by_length : ByLength or None
-        Batches of sequences of similar lengths, if there are to be any.
-    steps_per_epoch : int or None
-        Number of batches in an epoch, by default those of one pass over the data; the next epoch
-        goes on behind them.
-    initial_epoch : int
-        Index of the first epoch.
-    updates : Updates or None
-        Accumulation and limits of gradients, by default none.
+    course : Course
+        Extent of the training, and order of its samples.
 
     Attributes
     ----------
@@ -95,65 +74,34 @@ class Training:
         samples: Samples,
         criterion: Criterion,
         optimizer: Optimizer,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int,
-        first_epoch: int = 0,
-        steps_done: int | None = None,
-        shuffle: bool,
-        augment: Augment | None = None,
-        by_length: ByLength | None = None,
-        steps_per_epoch: int | None = None,
-        initial_epoch: int = 0,
-        updates: Updates | None = None,
+        course: Course,
     ) -> None:
         self.model, self.samples = model, samples
         self.criterion, self.optimizer = criterion, optimizer
-        self.seed, self.first_epoch = seed, first_epoch
-        self.shuffle, self.by_length = shuffle, by_length
-        self.batch_size = min(batch_size, samples.count)
-        self.count = steps_per_epoch * self.batch_size if steps_per_epoch else samples.count
+        self.seed, self.first_epoch = course.seed, course.first_epoch
+        self.shuffle, self.by_length = course.shuffle, course.by_length
+        self.batch_size = min(course.batch_size, samples.count)
+        per_epoch = course.steps_per_epoch
+        self.count = per_epoch * self.batch_size if per_epoch else samples.count
         self.full, self.tail = divmod(self.count, self.batch_size)
-        self.per_epoch, self.total = self._extent(epochs)
-        self.initial_epoch = initial_epoch
-        first = self.per_epoch * initial_epoch
-        self.step = first if steps_done is None else steps_done
-
-        self.block = max(1, min(epochs - initial_epoch, _ORDER // self.count))
-        self.first = -self.block  # of the epochs that `order` holds
-        self.order = memory.empty((self.block * self.count,), np.int64)
-        batches = self.full + bool(self.tail)
-        self.batch_steps = np.zeros((self.block, batches), np.int64)  # of batches by length
-        self.cursor = memory.zeros((1,), np.int64)
+        self.per_epoch, self.total = self._extent(course.epochs)
+        self.initial_epoch = course.initial_epoch
+        first = self.per_epoch * self.initial_epoch
+        self.step = first if course.steps_done is None else course.steps_done
+        self._plan_order(course.epochs)
         self.meters = Meters(criterion, self.block)
-        self.augmented: tuple[NDArray[Any], ...] = ()
-        self.augmentation: dict[str, Any] = {}
-        if augment and (augment.shift or augment.flip):
-            images = [x for x in samples.x if x.ndim == 4]
-            # The target of an autoencoder is the augmented image.
-            pairs = [(x, y) for x in images for y in samples.y if x.shape == y.shape]
-            same = [y for x, y in pairs if same_memory(x, y)]
-            self.augmented = (*images, *same)
-            self.epoch_buffer = memory.zeros((1,), np.int64)
-            self.augmentation = {
-                "epoch": self.epoch_buffer,
-                "shift": augment.shift,
-                "flip": augment.flip,
-                "seed": seed,
-            }
+        self._augment(course.augment)
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
-        self.updates = updates or Updates()
+        self.updates = course.updates or Updates()
         self.updates.begin(self.trained.flat_grads)
-        done = self._updates_between(first, self.step)
-        optimizer.begin(self.trained, self.planned, steps_done=done)
+        optimizer.begin(self.trained, self.planned, steps_done=course.updates_done)
         repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
         optimizer.same_batch = is_whole and repeatable and not self.augmented
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock, *self.updates.state]
-        most = MOST if by_length is None else 2 * len(by_length.counts)
+        most = MOST if self.by_length is None else 2 * len(self.by_length.counts)
         self.steps = Steps(self._train, most)
         self.epoch_end = Step(self._end_epoch)
         self.update_steps = Steps(self._update, most)  # by the samples of an update
@@ -162,6 +110,33 @@ class Training:
         self.update_step = Step(self._update, 0)
         self.measure_steps = Steps(self._measure_results, most)
         self._results: dict[tuple[int, int], Results] = {}  # by the shape of the batch
+
+    def _plan_order(self, epochs: int) -> None:
+        """Prepare the order of some epochs."""
+        self.block = max(1, min(epochs - self.initial_epoch, _ORDER // self.count))
+        self.first = -self.block  # of the epochs that `order` holds
+        self.order = memory.empty((self.block * self.count,), np.int64)
+        batches = self.full + bool(self.tail)
+        self.batch_steps = np.zeros((self.block, batches), np.int64)  # of batches by length
+        self.cursor = memory.zeros((1,), np.int64)
+
+    def _augment(self, augment: Augment | None) -> None:
+        """Prepare the augmentation of images."""
+        self.augmented: tuple[NDArray[Any], ...] = ()
+        self.augmentation: dict[str, Any] = {}
+        if augment and (augment.shift or augment.flip):
+            images = [x for x in self.samples.x if x.ndim == 4]
+            # The target of an autoencoder is the augmented image.
+            pairs = [(x, y) for x in images for y in self.samples.y if x.shape == y.shape]
+            same = [y for x, y in pairs if same_memory(x, y)]
+            self.augmented = (*images, *same)
+            self.epoch_buffer = memory.zeros((1,), np.int64)
+            self.augmentation = {
+                "epoch": self.epoch_buffer,
+                "shift": augment.shift,
+                "flip": augment.flip,
+                "seed": self.seed,
+            }
 
     def _extent(self, epochs: int) -> tuple[int, int]:
         """Return the number of steps in an epoch and in the training."""
@@ -172,6 +147,11 @@ class Training:
     def planned(self) -> int | None:
         """Number of updates in the training for schedules, None if unknown."""
         return self._updates_between(self.per_epoch * self.initial_epoch, self.total)
+
+    @property
+    def updates_done(self) -> int:
+        """Number of updates in this training so far."""
+        return self._updates_between(self.per_epoch * self.initial_epoch, self.step)
 
     @property
     def expected_steps(self) -> int:
@@ -370,13 +350,10 @@ class Training:
 
     def _sort(self, by_length: ByLength) -> None:
         """Sort the order of each epoch into batches of similar lengths."""
+        first = self.first_epoch + self.first
         for slot, order in enumerate(self.order.reshape(self.block, -1)):
-            random = None
-            if self.shuffle:  # with keys that neither initial weights nor a split use
-                epoch = self.first_epoch + self.first + slot
-                key = np.array([self.seed, 2**63 + epoch], np.uint64)
-                random = np.random.Generator(np.random.Philox(key=key))
-            self.batch_steps[slot] = by_length.arrange(order, self.batch_size, random)
+            key = (self.seed, first + slot) if self.shuffle else None
+            self.batch_steps[slot] = by_length.arrange(order, self.batch_size, key)
 
     @property
     def room(self) -> int:

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gyaku.train.capture import MOST
 from gyaku.train.reader import Reader, Slabs
 
 if TYPE_CHECKING:
-    from gyaku.train.reader import Portion
-    from gyaku.train.source import Source
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    from gyaku.train.reader import Chunk, Portion
+    from gyaku.train.samples import Samples
+
+    class Chunks(Protocol):
+        """Data in chunks, epoch after epoch; `ReadAhead` has the meaning of the names."""
+
+        is_repeatable: bool
+        samples: Samples
+        steps: int | None
+        expected: int | None
+        batch_size: int
+        epoch_count: int
+
+        @property
+        def count(self) -> int | None:
+            """Number of samples, None if unknown."""
+
+        def epoch(self, index: int, position: int = 0) -> Iterator[Chunk]:
+            """Return the chunks of an epoch, from a batch on."""
+
 
 __all__ = ["Stream"]
 
@@ -21,8 +43,10 @@ class Stream:
 
     Parameters
     ----------
-    source : Batches or OnDisk
+    source : Chunks
         The data.
+    most : int
+        Number of kinds of samples to keep memory for.
 
     Attributes
     ----------
@@ -32,8 +56,8 @@ class Stream:
         Number of those that have been used.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source, self._slabs = source, Slabs()
+    def __init__(self, source: Chunks, most: int = MOST) -> None:
+        self._source, self._slabs = source, Slabs(most)
         self._reader: Reader | None = None
         self.portion: Portion | None = None
         self.used = 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from gyaku.train.capture import Step, repeat
-from gyaku.train.on_disk import OnDisk
+from gyaku.train.capture import MOST, Step, repeat
 from gyaku.train.steps import Training
 from gyaku.train.stream import Stream
 
@@ -17,40 +16,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.optim import Optimizer
+    from gyaku.train.course import Course
     from gyaku.train.criterion import Criterion
-    from gyaku.train.samples import Samples
-    from gyaku.train.source import Source
     from gyaku.train.steps import Weights
+    from gyaku.train.stream import Chunks
     from gyaku.train.trainee import Trainee
-    from gyaku.train.updates import Updates
 
-__all__ = ["StreamedTraining", "check_schedule"]
+__all__ = ["StreamedTraining"]
 
 _UNKNOWN = sys.maxsize
-
-
-def check_schedule(source: Source, optimizer: Optimizer) -> None:
-    """Raise if a schedule spans a training of unknown length.
-
-    Parameters
-    ----------
-    source : Batches or OnDisk
-        The data.
-    optimizer : Optimizer
-        The optimizer.
-
-    Raises
-    ------
-    ValueError
-        If it does.
-    """
-    given: Any = optimizer.learning_rate
-    spans = hasattr(given, "spanning") and given.spanning(1) is not given
-    if spans and not source.repeatable and source.expected is None:
-        raise ValueError(
-            f"fit: the schedule {given!r} spans the whole training, but the iterable does not tell"
-            " its number of batches; give steps_per_epoch, or the schedule its own length"
-        )
+_PLACE = "count", "_epoch", "_start", "_seen_of", "_seen", "_seen_before", "_since"
+"""Where a training stands in data that do not tell their number of batches."""
 
 
 class StreamedTraining(Training):
@@ -60,67 +36,46 @@ class StreamedTraining(Training):
     ----------
     model : Trainee
         The model.
-    source : Batches or OnDisk
-        The data.
-    first : Samples
-        The first samples.
+    source : Chunks
+        The data, begun for this training.
     criterion : Criterion
         The loss to minimise, and the metrics.
     optimizer : Optimizer
         The optimizer.
-    epochs : int
-        Number of epochs.
-    seed : int
-        Seed of the order.
-    first_epoch : int
-        Number of epochs that earlier trainings ran with this seed.
-    shuffle : bool
-        Whether the samples are shuffled.
-    initial_epoch : int
-        Index of the first epoch.
-    steps_done : int or None
-        Number of steps that are done already, if a training is resumed.
-    updates : Updates
-        What happens to gradients before the optimizer.
+    course : Course
+        Extent of the training, and order of its samples.
     """
 
     def __init__(
         self,
         model: Trainee,
-        source: Source,
-        first: Samples,
+        source: Chunks,
         criterion: Criterion,
         optimizer: Optimizer,
-        *,
-        epochs: int,
-        seed: int,
-        first_epoch: int,
-        shuffle: bool,
-        initial_epoch: int = 0,
-        steps_done: int | None = None,
-        updates: Updates,
+        course: Course,
     ) -> None:
-        self.source, self._epochs, self._first = source, epochs, initial_epoch
-        known = isinstance(source, OnDisk)
+        self.source, self._epochs, self._first = source, course.epochs, course.initial_epoch
+        known, first, by_length = source.is_repeatable, source.samples, course.by_length
         super().__init__(
-            model, first, criterion, optimizer, batch_size=first.count, epochs=epochs, seed=seed,
-            first_epoch=first_epoch, steps_done=steps_done, shuffle=shuffle,
-            initial_epoch=initial_epoch if known else 0, updates=updates,
+            model, first, criterion, optimizer,
+            course._replace(
+                batch_size=first.count, steps_per_epoch=None,
+                initial_epoch=course.initial_epoch if known else 0,
+            ),
         )  # fmt: skip
-        self.initial_epoch = initial_epoch
-        self._stream = Stream(source)
-        self._epoch, self._start, self._at = initial_epoch, 0, 0
+        self.initial_epoch = course.initial_epoch
+        self._stream = Stream(source, MOST if by_length is None else 2 * len(by_length.counts))
+        self._epoch, self._start, self._at = course.initial_epoch, 0, 0
         self._seen_of, self._seen, self._seen_before = -1, 0, 0
         self._since = 0  # samples since the last update
+        self._updates_done = course.updates_done
         self._shape_of_last = (first.count, 0)
         self.count = source.count or 0
-        is_same = False
-        if isinstance(source, OnDisk):
-            is_same = source.epoch_count == source.count
-            self.count, self.batch_size = source.epoch_count, source.size
+        if known:
+            self.count, self.batch_size = source.epoch_count, source.batch_size
             self._go_to(self.step)
             self._seen_before = self.count * self._epoch
-        optimizer.same_batch = optimizer.same_batch and is_same
+        optimizer.same_batch = optimizer.same_batch and known and self.count == source.count
 
     def _extent(self, epochs: int) -> tuple[int, int]:
         steps = self.source.steps or _UNKNOWN
@@ -135,6 +90,11 @@ class StreamedTraining(Training):
         return in_epoch * (self._epochs - self._first)
 
     @property
+    def updates_done(self) -> int:
+        """Number of updates in this training so far."""
+        return super().updates_done if self.is_repeatable else self._updates_done
+
+    @property
     def data(self) -> None:
         """The samples, which are not in memory."""
         return
@@ -147,7 +107,7 @@ class StreamedTraining(Training):
     @property
     def is_repeatable(self) -> bool:
         """Whether the data of earlier steps can be read again."""
-        return self.source.repeatable
+        return self.source.is_repeatable
 
     @property
     def expected_steps(self) -> int:
@@ -297,6 +257,7 @@ class StreamedTraining(Training):
         if self.updates.batches == 1:
             done = self.optimizer.prepare(steps)
             repeat([(self.steps.of(*shape), done)])
+            self._updates_done += done
             return done
         repeat([(self.steps.of(*shape), 1)])
         self._since += shape[0]
@@ -310,6 +271,7 @@ class StreamedTraining(Training):
             self.optimizer.prepare(1)
             repeat([(self.update_steps.of(self._since), 1)])
             self._since = 0
+            self._updates_done += 1
 
     @property
     def parts(self) -> list[Step]:
@@ -345,7 +307,10 @@ class StreamedTraining(Training):
             The sums of each epoch, for `resume`.
         """
         begun = self._epoch + (self.position > 0)
-        return self.meters.kept(slice(0, int(begun > epoch)))
+        found = self.meters.kept(slice(0, int(begun > epoch)))
+        if not self.is_repeatable:  # so that the step does not tell the place
+            found["place"] = [getattr(self, name) for name in _PLACE]
+        return found
 
     def resume(self, epoch: int, sums: dict[str, list[Any]]) -> None:
         """Go on with the sums of an earlier training.
@@ -355,11 +320,15 @@ class StreamedTraining(Training):
         epoch, sums : object
             Argument and result of its `sums`.
         """
-        if self.step > epoch * self.per_epoch:
+        self._at = self.step
+        if "place" in sums:
+            for name, value in zip(_PLACE, sums["place"], strict=True):
+                setattr(self, name, value)
+        elif self.step > epoch * self.per_epoch:
             self._seen_of = self._epoch if self.position else self._epoch - 1
             self._seen = self.position * self.batch_size or self.count
             self._seen_before = self._seen_of * self.count
-            self.meters.put(0, sums)
+        self.meters.put(0, sums)
 
     def so_far(self) -> dict[str, float]:
         """Return loss and metrics of the present epoch.

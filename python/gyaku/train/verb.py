@@ -100,7 +100,7 @@ def _wait_or_raise(owner: str, model: Trainee) -> None:
 
 
 class Late:
-    """A verb whose module is imported when a model is first asked for it.
+    """A function as a verb; its module is imported when a model is first asked for it.
 
     Parameters
     ----------
@@ -116,6 +116,6 @@ class Late:
 
     def __get__(self, model: Trainee | None, kind: type) -> Any:
         """Put the verb in its place, and return it as the method of a model."""
-        method = getattr(import_module(self.module), self.name)
+        method: Any = verb(getattr(import_module(self.module), self.name))
         setattr(self.owner, self.name, method)
         return method.__get__(model, kind)
