@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "program/communicator.h"
 #include "program/fuse.h"
 #include "program/split.h"
 #include "program/team.h"
@@ -52,19 +53,21 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watc
 }
 
 // All steps on this thread: no rounds, no slots.
-void run_alone(std::span<const ScheduledTask> steps, Watch* watch) noexcept {
+void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator* ranks) noexcept {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const ScheduledTask& step = steps[i];
     const std::size_t first = i;
     while (steps[i].rows_with_next > 0) ++i;
     run_together(steps.subspan(first, i - first + 1), {0, step.extent}, watch, true);
+    if (ranks != nullptr) ranks->poll();
   }
 }
 
 // The steps between two barriers are one round. Parallel steps are cut into as many slots as the
-// team has members; serial steps are in the first slot.
-void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = nullptr) noexcept {
-  if (me.size() == 1) return run_alone(steps, watch);
+// team has members; serial steps are in the first slot. Sums over `ranks` go on behind each.
+void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = nullptr,
+               Communicator* ranks = nullptr) noexcept {
+  if (me.size() == 1) return run_alone(steps, watch, ranks);
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
     for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)
@@ -80,6 +83,7 @@ void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = 
       }
     };
     me.round(slots, work, watch);
+    if (ranks != nullptr && me.rank() == 0) ranks->poll();
   }
 }
 
@@ -132,7 +136,7 @@ private:
       for (const Repeat& repeat : schedule_)
         for (std::int64_t time = 0; time < repeat.times; ++time)
           for (const Program::Stretch& stretch : repeat.program->stretches_)
-            if (!body(stretch)) return false;
+            if (!body(stretch, repeat.program->ranks_)) return false;
     return true;
   }
 
@@ -155,17 +159,17 @@ private:
         return run_watched(threads, program);
     if (!calls_host_) { // one parallel region for all
       auto body = [&](Member& me) noexcept {
-        each_stretch(runs, [&](const Program::Stretch& stretch) {
-          run_steps(me, stretch.steps);
+        each_stretch(runs, [&](const Program::Stretch& stretch, Communicator* ranks) {
+          run_steps(me, stretch.steps, nullptr, ranks);
           return true;
         });
       };
       run_team(threads, body);
       return true;
     }
-    return each_stretch(runs, [&](const Program::Stretch& stretch) {
+    return each_stretch(runs, [&](const Program::Stretch& stretch, Communicator* ranks) {
       if (stretch.host.call != nullptr) return stretch.host.call(stretch.host.context);
-      auto body = [&](Member& me) noexcept { run_steps(me, stretch.steps); };
+      auto body = [&](Member& me) noexcept { run_steps(me, stretch.steps, nullptr, ranks); };
       run_team(stretch.shared ? threads : 1, body);
       return true;
     });
@@ -202,6 +206,7 @@ void Program::clear() {
   state_.clear();
   plan_ = {};
   load_ = {};
+  ranks_ = nullptr;
   is_shared_ = calls_host_ = forgets_gradients_ = false;
 }
 
@@ -226,7 +231,8 @@ bool Program::can_be_undone() const {
   constexpr double bytes_per_second = 1e8; // a hundredth of the time, or less
   double bytes = 0;
   for (const auto& part : state_) bytes += static_cast<double>(part.size());
-  return !calls_host_ && bytes < bytes_per_second * load_.seconds &&
+  // Other ranks wait for the sums of this one.
+  return !calls_host_ && ranks_ == nullptr && bytes < bytes_per_second * load_.seconds &&
          Watch::is_worth_it(load_.seconds);
 }
 
@@ -294,6 +300,8 @@ void Program::end(std::span<const Operand> outputs) {
     fuse(tasks_, temporaries_);
     split_updates(tasks_);
   }
+  for (const Task& task : tasks_)
+    if (Communicator* const ranks = communicator_of(task); ranks != nullptr) ranks_ = ranks;
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   forgets_gradients_ = optimize && !calls_host_ && merge_outer_products(tasks_, &keeps_gradients_);

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 
     from gyaku import callbacks as callbacks
     from gyaku import data as data
+    from gyaku import distributed as distributed
     from gyaku import dlfs as dlfs
     from gyaku import init as init
     from gyaku import interop as interop
@@ -73,8 +74,8 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
-    *("callbacks", "data", "dlfs", "init", "interop", "layers", "losses", "metrics", "models"),
-    *("ops", "optim", "plots", "reference", "schedules", "sklearn"),
+    *("callbacks", "data", "distributed", "dlfs", "init", "interop", "layers", "losses"),
+    *("metrics", "models", "ops", "optim", "plots", "reference", "schedules", "sklearn"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (

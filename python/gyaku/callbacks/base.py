@@ -240,6 +240,8 @@ class Callbacks:
         self.steps = self._any("on_steps_end")
         self._every = [each.every_steps for each in self._all if each.every_steps]
         self.signals = {name for each in self._all for name in each.signals}
+        self._names = {name for name, _ in self._named()}
+        self._file = str(next((each.path for each in self._resumable()), ""))
 
     def prepare(self, training: Any, steps_per_epoch: int, resumed: bool, samples: Any) -> None:
         """Tell each what it may ask for.
@@ -259,6 +261,17 @@ class Callbacks:
             each.training, each.steps_per_epoch, each.resumed = training, steps_per_epoch, resumed
             each.samples = samples
 
+    def share(self, of_first: Callable[[Any], Any]) -> None:
+        """Call for what the callbacks of the first of several processes need.
+
+        Parameters
+        ----------
+        of_first : callable
+            Function that returns the value of the first process.
+        """
+        names = "epochs", "batches", "steps", "signals", "_every", "_file", "_names"
+        vars(self).update(of_first({name: vars(self)[name] for name in names}))
+
     def steps_until_end(self, step: int) -> int:
         """Return the number of steps to the next one at which `on_steps_end` is due.
 
@@ -277,7 +290,7 @@ class Callbacks:
     @property
     def checkpoint(self) -> str:
         """File that holds where the training stands, "" if no callback writes one."""
-        return next((each.path for each in self._resumable()), "")
+        return self._file
 
     def _resumable(self) -> Iterator[Any]:
         return (each for each in self._all if getattr(each, "is_resumable", False))
@@ -301,7 +314,7 @@ class Callbacks:
         states : iterable of str
             Names of the result of `states`.
         """
-        missing = [name for name in states if name not in dict(self._named())]
+        missing = [name for name in states if name not in self._names]
         if missing:
             raise ValueError(
                 f"fit: callbacks lack the {' and the '.join(missing)} of the checkpoint; resume"

@@ -9,6 +9,7 @@ from gyaku.train.by_length import ByLength
 from gyaku.train.evaluation import Evaluation
 from gyaku.train.source import Source
 from gyaku.train.steps import Training
+from gyaku.train.together import TrainingTogether
 from gyaku.train.weights import by_class
 
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ class Arrays(Source):
     def training(self, optimizer: Optimizer, course: Course) -> Training:
         """Return the steps of a training; see `Source`."""
         assert self.criterion is not None
-        return Training(self.model, self.samples, self.criterion, optimizer, course)
+        given = self.model, self.samples, self.criterion, optimizer, course
+        return TrainingTogether(*given, self.ranks) if self.ranks.blocks > 1 else Training(*given)
 
     def evaluation(self, size: int, by_length: bool = False) -> Evaluation:
         """Return the steps of an evaluation; see `Source`."""
         assert self.criterion is not None
         sorting = self.by_length() if by_length else None
-        return Evaluation(self.model, self.samples, self.criterion, size, sorting)
+        return Evaluation(self.model, self.samples, self.criterion, size, sorting, self.ranks)

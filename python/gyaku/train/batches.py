@@ -110,6 +110,7 @@ class Batches(ReadAhead):
         "validation_split": "give validation_data",
         "sample_weight": "its batches hold their own, (x, y, sample_weight)",
         "class_weight": "its batches hold their own weights, (x, y, sample_weight)",
+        "distributed": "give arrays in memory, or memory maps",
         "overfit_batches": "give some batches as a list of arrays, or a function that yields them",
     }
 

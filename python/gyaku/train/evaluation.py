@@ -11,6 +11,7 @@ from gyaku import memory, ops
 from gyaku.train.by_length import batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.meters import Meters, Pace
+from gyaku.train.ranks import ALONE
 from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.stream import Stream
 from gyaku.train.weights import gather_weights
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gyaku.train.by_length import ByLength
     from gyaku.train.criterion import Criterion
+    from gyaku.train.ranks import Ranks
     from gyaku.train.samples import Samples
     from gyaku.train.stream import Chunks
     from gyaku.train.trainee import Trainee
@@ -42,7 +44,11 @@ class Evaluation:
         Samples per step.
     by_length : ByLength or None
         Batches of sequences of similar lengths, if there are to be any.
+    ranks : Ranks
+        The processes; each measures its part of the samples.
     """
+
+    ranks = ALONE
 
     def __init__(
         self,
@@ -51,13 +57,15 @@ class Evaluation:
         criterion: Criterion,
         batch_size: int,
         by_length: ByLength | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model, self.samples, self.criterion = model, samples, criterion
-        self.batch_size = min(batch_size, samples.count)
-        self.timed = () if by_length is None else by_length.timed
+        self.ranks, self.timed = ranks, () if by_length is None else by_length.timed
         rows = np.arange(samples.count) if samples.rows is None else samples.rows
-        self.order = memory.empty((samples.count,), np.int64)
-        self.order[:] = rows
+        begin, end = (len(rows) * part // ranks.size for part in (ranks.rank, ranks.rank + 1))
+        self.batch_size = min(batch_size, max(1, end - begin))
+        self.order = memory.empty((end - begin,), np.int64)
+        self.order[:] = rows[begin:end]
         self.cursor = memory.zeros((1,), np.int64)
         self.meters = Meters(criterion, 1)
         self.pace = Pace()
@@ -100,7 +108,7 @@ class Evaluation:
                 self.pace.took(steps, perf_counter() - start)
                 left -= steps
                 between()
-        found = self.meters.values(slice(0, 1), self.samples.count)
+        found = self.meters.values(slice(0, 1), self.samples.count, ranks=self.ranks)
         return {name: float(value[0]) for name, value in found.items()}
 
 

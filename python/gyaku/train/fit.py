@@ -19,7 +19,9 @@ from gyaku.train.criterion import criterion_of, metrics_of
 from gyaku.train.dataset import Given
 from gyaku.train.options import options_of
 from gyaku.train.progress import progress
+from gyaku.train.ranks import ranks_of
 from gyaku.train.recognition import source_of
+from gyaku.train.together import check_together, mapped
 from gyaku.train.updates import updates_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from gyaku.train.checkpoint import Resumption
     from gyaku.train.criterion import Criterion
     from gyaku.train.options import Options
+    from gyaku.train.ranks import Ranks
     from gyaku.train.source import Source
     from gyaku.train.trainee import Passes, Trainee
 
@@ -73,6 +76,7 @@ def fit(
     augment: Augment | None = None,
     callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
     resume: bool | str | os.PathLike[str] = False,
+    distributed: Ranks | None = None,
     verbose: int | str = "auto",
 ) -> History:
     """Train the model.
@@ -173,6 +177,9 @@ def fit(
         Checkpoint of a training that was ended or killed, to go on from with the same bits, given
         the same data and arguments; `epochs` may be larger. True stands for the file of a
         `ModelCheckpoint` among the callbacks, and for a new training while there is none.
+    distributed : gyaku.distributed.MPI, optional
+        Processes that train the model together, each of which calls this function alike;
+        `batch_size` is that of each of them. The first one runs the callbacks and reports.
     verbose : {0, 1, 2, "auto"}
         Progress bar (1), a line an epoch and one on the number of threads (2), or nothing (0);
         "auto" is a bar in terminals and notebooks, and lines elsewhere.
@@ -233,14 +240,20 @@ def fit(
     )
     if options.validation_split and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
-    hooks, show = Callbacks(callbacks, self), progress(verbose)
+    ranks = ranks_of("fit", distributed)
+    hooks = Callbacks(callbacks if ranks.is_first else (), self)
+    hooks.share(ranks.of_first)
+    show = progress(verbose if ranks.is_first else 0)
     resumed = resumption(self, resume, hooks)
-    seed = resumed.seed if resumed and seed is None else _seed(seed)
+    seed = ranks.of_first(resumed.seed if resumed and seed is None else _seed(seed))
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
-    data = _data(self, Given(x, y, lengths, sample_weight), criterion, options, class_weight)
-    size = data.size(options.batch_size)
+    given = Given(x, y, lengths, sample_weight)
+    if ranks.blocks > 1:
+        given = mapped(given)
+    data = _data(self, given, criterion, options, class_weight, ranks)
+    size = data.size(options.batch_size and options.batch_size * ranks.size)
     held_out = _validation_data(data, validation_data)
     if held_out is not None:
         held_out.check_passes(options.validations)
@@ -269,12 +282,18 @@ def fit(
         resumed.check(data, course, learner, criterion, held_out is not None)
     validation = None
     if held_out is not None:
-        validation = held_out.evaluation(options.validation_batch_size or size, options.by_length)
+        held_out.ranks = ranks
+        batch = options.validation_batch_size or options.batch_size or size
+        validation = held_out.evaluation(batch, options.by_length)
+    if ranks.blocks > 1:
+        check_together(ranks, data.samples, criterion, learner, course, data.passes)
     # Everything is valid: from here on the model changes.
-    advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
-    advise("fit", of_new_inputs(self, data.passes, data.samples.x))
-    advise("fit", [*of_targets(data.passes, data.samples.x, data.samples.y)])
+    if ranks.is_first:
+        advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
+        advise("fit", of_new_inputs(self, data.passes, data.samples.x))
+        advise("fit", [*of_targets(data.passes, data.samples.x, data.samples.y)])
     course = _begun(self, data.passes, course, resumed, learner)
+    ranks.spread([self.flat_params, self.flat_buffers])
     _keep_defaults(self, criterion, learner, measures)
     training = data.training(learner, course)
     if resumed:
@@ -298,10 +317,16 @@ def fit(
 
 
 def _data(
-    model: Trainee, given: Given, criterion: Criterion, options: Options, class_weight: object
+    model: Trainee,
+    given: Given,
+    criterion: Criterion,
+    options: Options,
+    class_weight: object,
+    ranks: Ranks,
 ) -> Source:
     """Return the validated training data."""
     data = source_of("fit", model, given, steps=options.steps_per_epoch)
+    data.ranks = ranks
     data.refuse(
         batch_size=options.batch_size not in (32, None),
         by_length=options.by_length,
@@ -310,6 +335,7 @@ def _data(
         sample_weight=given.weights is not None,
         class_weight=class_weight is not None,
         overfit_batches=options.overfit_batches is not None,
+        distributed=ranks.blocks > 1,
     )
     data.check_passes(options.passes)
     data.validate(model, criterion, options.batch_size or 1)

@@ -16,6 +16,7 @@ from gyaku.train.nonfinite import Guard, NonFiniteError
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from typing import Any
 
     from gyaku.callbacks import Callbacks
     from gyaku.train.checkpoint import Resumption
@@ -68,14 +69,15 @@ def run(
     loop = Loop(training, validation, validation_freq, callbacks, max_time)
     with Signals(callbacks.signals) as signals, Interrupt() as interrupt:
         loop.signals, loop.interrupt = signals, interrupt
-        interrupt.undoes = not training.optimizer.acts_between
+        interrupt.undoes = not training.optimizer.acts_between and training.ranks.size == 1
         loop.progress = progress()
         try:
-            loop.run(resumption)
+            with training.ranks.ending():
+                loop.run(resumption)
             loop.progress.note(training.threads)
         finally:
             loop.progress.close()
-    if loop.history.stopped == "interrupted":
+    if loop.history.stopped == "interrupted" and training.ranks.is_first:
         warnings.warn(
             f"fit: interrupted after {training.epoch} epochs and {training.position} steps; the"
             " model keeps the weights of the last finished step",
@@ -119,6 +121,7 @@ class Loop:
         max_time: float | None = None,
     ) -> None:
         self.training = training
+        self.ranks = training.ranks
         self.validation = validation
         self.validation_freq = validation_freq
         self.callbacks = callbacks
@@ -159,8 +162,7 @@ class Loop:
         resumption : Resumption or None
             Checkpoint to go on from.
         """
-        call = self.callbacks.call
-        training = self.training
+        call, training = self._call, self.training
         self.callbacks.prepare(self, training.expected_steps, resumption is not None, training.data)
         try:
             call("on_train_begin")
@@ -168,9 +170,8 @@ class Loop:
                 self._resume(resumption)
             self.is_between_steps = True
             self._epochs()
-            self.history.stopped = self.callbacks.stopped or self.overtime
-            if self.signals.ended:
-                self.history.stopped = "SIGTERM"
+            stopped = self.callbacks.stopped or self.overtime
+            self.history.stopped = self.ranks.of_first("SIGTERM" if self.signals.ended else stopped)
         except KeyboardInterrupt as error:
             self.history.stopped = "interrupted"
             call("on_exception", error)
@@ -188,6 +189,20 @@ class Loop:
             self.training.close()
             call("on_train_end")
             self.callbacks.release()
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """Call the callbacks, which only the first process has; the others follow it."""
+        if self.ranks.size == 1:
+            return self.callbacks.call(name, *arguments)
+        optimizer, model = self.training.optimizer, self.training.model
+        before = optimizer.schedule_state
+        self.callbacks.call(name, *arguments)
+        changed = optimizer.schedule_state if optimizer.schedule_state != before else None
+        self.callbacks.stopped, changed = self.ranks.of_first((self.callbacks.stopped, changed))
+        if changed is not None:
+            optimizer.schedule_state = changed
+        if name not in ("on_steps_end", "on_signal"):
+            self.ranks.spread([model.flat_params, model.flat_buffers])
 
     def _resume(self, resumption: Resumption) -> None:
         """Go on where the checkpoint was written, with what was left to do behind its step."""
@@ -207,10 +222,10 @@ class Loop:
         while not training.is_done and not self._is_stopped:
             epoch, position = training.epoch, training.position
             if callbacks.epochs and position == 0 and begun != epoch:
-                callbacks.call("on_epoch_begin", epoch)
+                self._call("on_epoch_begin", epoch)
             begun = epoch
             if is_ready := training.ready():
-                self._steps(self._native_steps(epoch, position))
+                self._steps(self.ranks.of_first(self._native_steps(epoch, position)))
             else:
                 self.guard.check(weights=training.is_done)
             finished = range(epoch, training.epoch)
@@ -220,6 +235,7 @@ class Loop:
             if is_ready or finished:
                 shown = training.epoch + (training.position > 0)
                 self.progress.update(training.samples_seen, shown, training.so_far())
+            self.interrupt.requested = self.ranks.any(self.interrupt.requested)
             self.interrupt.check()
             self._watch_time()
 
@@ -230,14 +246,16 @@ class Loop:
 
     @property
     def _is_stopped(self) -> bool:
-        return bool(self.callbacks.stopped or self.overtime) or self.signals.ended
+        ended = bool(self.callbacks.stopped or self.overtime) or self.signals.ended
+        return self.ranks.any(ended)
 
     def _pause(self) -> None:
         """Let the callbacks act on signals and on what the steps have come to."""
         for name in self.signals.take():
             self.callbacks.call("on_signal", name)
         if self.callbacks.steps:
-            self.callbacks.call("on_steps_end", self.training.step)
+            self.training.merge(self.training.initial_epoch + self.history.epochs)
+            self._call("on_steps_end", self.training.step)
 
     def _native_steps(self, epoch: int, position: int) -> int:
         """Return the number of steps without Python: part of an epoch, or several whole ones."""
@@ -261,19 +279,25 @@ class Loop:
         training, callbacks = self.training, self.callbacks
         batch = training.position
         if callbacks.batches:
-            callbacks.call("on_train_batch_begin", batch)
+            self._call("on_train_batch_begin", batch)
         self.is_between_steps = False
-        self.guard.keep()
+        if self.ranks.of_first(self.guard.is_due):
+            self.guard.keep()
         start = perf_counter()
         training.advance(steps)
         training.model.epochs_begun = training.epochs_begun
         self.pace.took(steps, perf_counter() - start)
-        self.guard.check(weights=training.is_done)
+        self._check(weights=training.is_done)
         self.is_between_steps = True
         if training.optimizer.converged:
             callbacks.stopped = callbacks.stopped or training.optimizer.converged
         if callbacks.batches:
-            callbacks.call("on_train_batch_end", batch, training.so_far())
+            self._call("on_train_batch_end", batch, training.so_far())
+
+    def _check(self, *, weights: bool) -> None:
+        """Raise if a loss or the weights are not finite, in whatever process."""
+        if self.ranks.any(not self.guard.is_good(weights=weights)):
+            self.guard.stop()
 
     def _finish(self, epochs: range) -> None:
         """Record and show loss and metrics of finished epochs."""
@@ -286,7 +310,7 @@ class Loop:
         self._epoch_began = now
         self.progress.finish(epochs, columns, self.history.seconds[-1])
         if self.callbacks.epochs:
-            self.callbacks.call("on_epoch_end", epochs[-1], self.history.last())
+            self._call("on_epoch_end", epochs[-1], self.history.last())
 
     def _validate(self, epochs: range, names: list[str]) -> dict[str, list[float]]:
         """Return validation loss and metrics: NaN for all of `epochs` but the last."""
@@ -295,5 +319,7 @@ class Loop:
         if epochs.stop % self.validation_freq and not self.training.is_done:
             return {f"val_{name}": [*unknown, float("nan")] for name in names}
         with self.validation.model.states_aside():
-            found = self.validation.run(self.interrupt.check)
+            # Processes that measure their parts wait for each other.
+            alone = self.ranks.size == 1
+            found = self.validation.run(self.interrupt.check if alone else lambda: None)
         return {f"val_{name}": [*unknown, value] for name, value in found.items()}

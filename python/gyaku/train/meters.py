@@ -9,15 +9,17 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.calls import real_rows
 from gyaku.metrics import Overall
+from gyaku.train.ranks import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.metrics import Metric
     from gyaku.train.criterion import Criterion
+    from gyaku.train.ranks import Ranks
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
@@ -162,6 +164,52 @@ class Meters:
                 self._steps_of(int(output))[place] = count
             self._summaries |= {(name, place): [*found] for name, found in summaries.items()}
 
+    def merged(self, each: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+        """Return the sums of several processes as those of one.
+
+        Parameters
+        ----------
+        each : sequence of dict
+            The result of `kept` in each process.
+
+        Returns
+        -------
+        dict of str to list
+            Their sums.
+        """
+        merged = {
+            kind: [
+                {name: sum(found[name] for found in slot) for name in slot[0]}
+                for slot in zip(*(one[kind] for one in each), strict=True)
+            ]
+            for kind in ("totals", "steps")
+        }
+        slots = zip(*(one["summaries"] for one in each), strict=True)
+        summaries = [
+            {name: _together([found[name] for found in slot]) for name in slot[0]} for slot in slots
+        ]
+        return {**merged, "summaries": summaries}
+
+    def none_of(self, kept: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return sums of zero for the epochs of others.
+
+        Parameters
+        ----------
+        kept : dict of str to list
+            Result of `kept`.
+
+        Returns
+        -------
+        dict of str to list
+            The zeros.
+        """
+        zero = {kind: [dict.fromkeys(slot, 0) for slot in kept[kind]] for kind in ("totals", "steps")}
+        return {**zero, "summaries": [{name: [] for name in slot} for slot in kept["summaries"]]}
+
+    def _kept(self, name: str, slot: int, ranks: Ranks) -> list[Any]:
+        """Return what a metric of the whole data set has kept of an epoch, in all processes."""
+        return _together(ranks.gather(self._summaries.get((name, slot), [])))
+
     def _steps_of(self, output: int) -> NDArray[np.float64]:
         """Return the count of an output in each epoch."""
         if output not in self.counts:
@@ -240,14 +288,9 @@ class Meters:
         weights: NDArray[np.float64] | None,
     ) -> NDArray[Any] | None:
         """Count the real steps of an output, or add up its weights, if it has any."""
-        steps = y.shape[1] if y.ndim > 1 else 1
-        if weights is not None:
-            count = ops.sum_weights(weights, lengths=lengths, steps=steps)
-        elif lengths is not None:
-            count = ops.count_steps(lengths, steps=steps)
-        else:
-            return None
-        ops.accumulate(count, self._steps_of(place), self.slot, weight=1.0)
+        count = count_of(y, lengths, weights)
+        if count is not None:
+            ops.accumulate(count, self._steps_of(place), self.slot, weight=1.0)
         return count
 
     def _accumulate(
@@ -266,7 +309,7 @@ class Meters:
         ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=weight, count=count)
 
     def values(
-        self, slots: slice, samples: int, *, finished: bool = True
+        self, slots: slice, samples: int, *, finished: bool = True, ranks: Ranks = ALONE
     ) -> dict[str, NDArray[np.float64]]:
         """Return the loss and the metrics of some epochs.
 
@@ -278,6 +321,8 @@ class Meters:
             Number of samples in each epoch.
         finished : bool
             Whether to compute metrics that keep all outputs, whose cost grows with the samples.
+        ranks : Ranks
+            The processes over whose samples to compute them.
 
         Returns
         -------
@@ -286,23 +331,70 @@ class Meters:
             with reduction "sum".
         """
         found = {}
-        for name, total in self.totals.items():
-            counts = self.counts.get(self._outputs[name])
-            count = samples if counts is None else np.maximum(counts[slots], _TINY)
-            found[name] = total[slots] / (count * self._positions[name])
+        totals = _sums(self.totals, slots, ranks)
+        counts = _sums(self.counts, slots, ranks)
+        for name, total in totals.items():
+            steps = counts.get(self._outputs[name])
+            count = samples if steps is None else np.maximum(steps, _TINY)
+            found[name] = total / (count * self._positions[name])
         for name, _, overall in self._overall:
-            kept = [self._summaries[name, slot] for slot in range(slots.start, slots.stop)]
+            kept = [self._kept(name, slot, ranks) for slot in range(slots.start, slots.stop)]
             if not finished and not isinstance(kept[-1][0], np.ndarray):
                 continue
             found[name] = np.array([overall.of(summaries) for summaries in kept])
         weights, names = self.criterion.weights, self.criterion.names
         if self.criterion.reduction == "sum":
             for name in ("loss", *names):
-                found[name] = self.totals[name][slots].copy()
+                found[name] = totals[name].copy()
         elif self.counts and names:  # outputs with counts of their own
             each = zip(weights, names, strict=True)
             found["loss"] = np.sum([weight * found[name] for weight, name in each], axis=0)
         return found
+
+
+def _together(each: Sequence[list[Any]]) -> list[Any]:
+    """Return the summaries of several processes as those of one: their sum, or all of them."""
+    if len(each) == 1:
+        return each[0]
+    found = [summary for summaries in each for summary in summaries]
+    if found and isinstance(found[0], np.ndarray):
+        return [np.sum(found, axis=0)]
+    return found
+
+
+def count_of(
+    y: NDArray[Any],
+    lengths: NDArray[np.int64] | None,
+    weights: NDArray[np.float64] | None,
+) -> NDArray[np.float64] | None:
+    """Count the real steps of an output, or add up its weights, if it has any.
+
+    Parameters
+    ----------
+    y : ndarray
+        The output, of which only the shape is read.
+    lengths : ndarray of int64 or None
+        Lengths, if it is a padded sequence.
+    weights : ndarray of float64 or None
+        Weights of samples or positions, if there are any.
+
+    Returns
+    -------
+    ndarray of float64, of shape (1,), or None
+        The count; None if all samples count alike.
+    """
+    steps = y.shape[1] if y.ndim > 1 else 1
+    if weights is not None:
+        return ops.sum_weights(weights, lengths=lengths, steps=steps)
+    return None if lengths is None else ops.count_steps(lengths, steps=steps)
+
+
+def _sums(sums: Mapping[Any, NDArray[Any]], slots: slice, ranks: Ranks) -> dict[Any, NDArray[Any]]:
+    """Return sums of some epochs over all processes."""
+    if not sums:
+        return {}
+    total = ranks.sum(np.stack([each[slots] for each in sums.values()]))
+    return dict(zip(sums, total, strict=True))
 
 
 def _counted(lengths: NDArray[Any] | None, weights: NDArray[Any] | None) -> int:

@@ -108,12 +108,17 @@ class Guard:
         self._cost = 0.0
         self._time = perf_counter()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the last snapshot is old enough for another, or the rate is new."""
+        if self.training.optimizer.schedule_state != self._schedule:
+            return True
+        return perf_counter() - self._time >= _COPY_SHARE * self._cost
+
     def keep(self) -> None:
-        """Take a snapshot of the weights, if the last one is old enough or the rate is new."""
+        """Take a snapshot of the weights."""
         start = perf_counter()
         schedule = self.training.optimizer.schedule_state
-        if schedule == self._schedule and start - self._time < _COPY_SHARE * self._cost:
-            return
         if not self._weights_are_finite():
             self.stop()
         self._snapshot.save()
@@ -135,8 +140,23 @@ class Guard:
         NonFiniteError
             If a loss of the last steps is not finite.
         """
-        if not self._loss_is_finite() or (weights and not self._weights_are_finite()):
+        if not self.is_good(weights=weights):
             self.stop()
+
+    def is_good(self, *, weights: bool = False) -> bool:
+        """Return whether the loss, and if asked the weights, are finite.
+
+        Parameters
+        ----------
+        weights : bool
+            Whether to check the weights too.
+
+        Returns
+        -------
+        bool
+            Whether they are.
+        """
+        return self._loss_is_finite() and (not weights or self._weights_are_finite())
 
     def _loss_is_finite(self) -> bool:
         return bool(np.isfinite(self.training.meters.totals["loss"]).all())
@@ -191,7 +211,7 @@ class Guard:
     def _stop_between(self) -> None:
         """Raise for steps of which the first bad one is unknown."""
         training, last = self.training, self.training.step
-        reason = "the batches of an iterable pass once"
+        reason = training.once
         if training.is_repeatable:
             reason = "repeating the steps gives other numbers, as after a change of the model by a"
             reason += " callback"

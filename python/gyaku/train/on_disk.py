@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -144,6 +144,9 @@ class OnDisk(ReadAhead):
     """
 
     kind = "arrays on disk"
+    refused: ClassVar = {
+        "distributed": "give memory maps, of which each process reads its part",
+    }
 
     def __init__(
         self,

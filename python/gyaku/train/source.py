@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gyaku.components import Documented
 from gyaku.train.dataset import validated
+from gyaku.train.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gyaku.train.criterion import Criterion
     from gyaku.train.dataset import Given
     from gyaku.train.evaluation import Evaluation
+    from gyaku.train.ranks import Ranks
     from gyaku.train.samples import Samples
     from gyaku.train.steps import Training
     from gyaku.train.trainee import Passes, Trainee
@@ -52,6 +54,9 @@ class Source(Documented):
 
     is_repeatable: bool = True
     """Whether the data of earlier steps can be read again."""
+
+    ranks: Ranks = ALONE
+    """The processes that train together."""
 
     model: Trainee
     passes: Passes

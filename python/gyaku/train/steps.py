@@ -11,6 +11,7 @@ from gyaku import memory, ops
 from gyaku.threads import explained
 from gyaku.train.capture import MOST, Step, Steps, repeat
 from gyaku.train.meters import Meters
+from gyaku.train.ranks import ALONE
 from gyaku.train.samples import gather, gather_lengths, same_memory
 from gyaku.train.updates import Updates
 from gyaku.train.weights import gather_weights
@@ -67,6 +68,12 @@ class Training:
     state : list of ndarray
         All arrays that carry state from a step to the next.
     """
+
+    once = "the batches of an iterable pass once"
+    """Reason why steps cannot be repeated, if they cannot."""
+    offset = 0
+    """First sample of a block in its batch."""
+    ranks = ALONE
 
     def __init__(
         self,
@@ -137,6 +144,11 @@ class Training:
                 "flip": augment.flip,
                 "seed": self.seed,
             }
+
+    @property
+    def _order(self) -> NDArray[np.int64]:
+        """The order, as the present block of a batch sees it."""
+        return self.order[self.offset :] if self.offset else self.order
 
     def _extent(self, epochs: int) -> tuple[int, int]:
         """Return the number of steps in an epoch and in the training."""
@@ -215,8 +227,11 @@ class Training:
         y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
         lengths, weights = self.model.output_lengths, self.weights(size, steps)
         losses, dy = self.criterion(y, t, lengths, weights)
-        self.model.run_backward(dy)
+        self._run_backward(dy, lengths, weights)
         return losses, y, t, lengths, weights
+
+    def _run_backward(self, dy: Arrays, lengths: Lengths, weights: Weights) -> None:
+        self.model.run_backward(dy)
 
     def _update(self, samples: int) -> None:
         self.updates.finish(self.trained.flat_grads, self._weight(samples))
@@ -261,7 +276,7 @@ class Training:
         t : list of ndarray
             The targets.
         """
-        place = self.order, self.cursor, size, self.model.dtype, self.augmented
+        place = self._order, self.cursor, size, self.model.dtype, self.augmented
         timed = () if self.by_length is None else self.by_length.timed
         more = self.augmentation
         return (
@@ -282,7 +297,7 @@ class Training:
         sequence of ndarray of int64 or None
             Those of the inputs that are padded sequences; () if none is.
         """
-        return gather_lengths(self.samples.lengths, self.order, self.cursor, size)
+        return gather_lengths(self.samples.lengths, self._order, self.cursor, size)
 
     def weights(self, size: int, steps: int) -> Weights:
         """Gather the weights of the next batch.
@@ -300,7 +315,7 @@ class Training:
             Those of samples or positions for each output; () without weights.
         """
         timed = () if self.by_length is None else self.by_length.timed
-        place = (self.order, self.cursor, size)
+        place = (self._order, self.cursor, size)
         return gather_weights(self.samples, *place, [steps * each for each in timed])
 
     def seek(self) -> tuple[int, int]:
@@ -422,21 +437,24 @@ class Training:
 
     def _advance_in_parts(self, shape: tuple[int, int]) -> None:
         """Run one step in parts, for an optimizer that acts between them."""
-        weights, clock = self.criterion.weights, self.model.clock
-        buffers = self.model.flat_buffers
+        clock, buffers = self.model.clock, self.model.flat_buffers
         before, kept = clock.copy(), buffers.copy()
 
         def gradients() -> float:
             # Each evaluation is that of the same step: with its dropout masks, counted once.
             clock[...], buffers[...] = before, kept
             repeat([(self.gradient_steps.of(*shape), 1)])
-            losses = self._results[shape][0]
-            return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
+            return self._loss(shape)
 
         self.optimizer.prepare(1)
         self.optimizer.run_step(gradients, lambda: repeat([(self.update_step, 1)]))
         repeat([(self.measure_steps.of(*shape), 1)])
         self.step += 1
+
+    def _loss(self, shape: tuple[int, int]) -> float:
+        """Return the loss of the batch of which the gradients were computed."""
+        losses, weights = self._results[shape][0], self.criterion.weights
+        return sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
 
     @property
     def parts(self) -> list[Step]:
@@ -489,6 +507,15 @@ class Training:
         """
         begun = -(-self.step // self.per_epoch)
         return self.meters.kept(slice(epoch - self.first, max(epoch, begun) - self.first))
+
+    def merge(self, epoch: int) -> None:
+        """Add up what several processes have, for `sums`; one alone has all.
+
+        Parameters
+        ----------
+        epoch : int
+            Argument of `sums`.
+        """
 
     def resume(self, epoch: int, sums: dict[str, list[Any]]) -> None:
         """Go on with the sums of an earlier training.

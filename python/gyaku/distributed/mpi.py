@@ -1,0 +1,272 @@
+"""`MPI`: the processes that an MPI launcher has started."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gyaku.checks import truth, whole
+from gyaku.distributed.library import communicator, library
+from gyaku.distributed.reductions import Buckets, Tree
+from gyaku.train.ranks import Ranks, Reduction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["MPI"]
+
+_LEAST = 1 << 10
+
+
+class MPI(Ranks):
+    """The processes, *ranks*, that train one model together, as ``fit(distributed=...)``.
+
+    A script is started once for each process, ``mpiexec -n 4 python script.py``; each of them makes
+    the same model and has the same data. Of each batch, a process trains on its own part, and the
+    gradients are added up before the update, so that all have the same weights after each step. By
+    one process alone, it trains as usual.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm, optional
+        Communicator, by default ``COMM_WORLD``; it is duplicated.
+    reproducible : bool
+        Whether 1, 2, 4 ... processes give the same bits, if all of them together have the same
+        batch: gradients are computed in `blocks` and added up in a fixed tree. Slower, since
+        nothing is hidden behind the computation.
+    blocks : int
+        Number of blocks of a batch if `reproducible`; a power of two, as is the number of processes
+        then, and not less than it.
+    bucket_bytes : int
+        Size of the ranges of gradients that are added up together, each as soon as the backward
+        pass has written it, if not `reproducible`.
+
+    Attributes
+    ----------
+    size, rank : int
+        Number of processes, and index of this one.
+
+    Raises
+    ------
+    ImportError
+        If mpi4py or an MPI library is missing.
+    RuntimeError
+        If the processes were started by another MPI's launcher.
+    ValueError
+        If blocks and processes are no powers of two, or there are more processes than blocks.
+
+    Notes
+    -----
+    n processes with batches of b samples, ``fit(batch_size=b)``, train as one process with batches
+    of n·b: the same samples in each step, the same learning rate, and gradients that differ in
+    their last bits. Dropout draws other numbers. `BatchNorm` takes the statistics of each process's
+    part of the batch, and keeps the mean of the running ones.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> ranks = gk.distributed.MPI()  # doctest: +SKIP
+    >>> model.fit(x, y, loss="mse", batch_size=32, distributed=ranks)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        comm: Any = None,
+        *,
+        reproducible: bool = False,
+        blocks: int = 8,
+        bucket_bytes: int = 1 << 20,
+    ) -> None:
+        self.reproducible = truth("MPI", "reproducible", reproducible)
+        blocks = whole("MPI", "blocks", blocks)
+        self.bucket_bytes = whole("MPI", "bucket_bytes", bucket_bytes, least=_LEAST)
+        self._mpi = library()
+        comm = self._mpi.COMM_WORLD if comm is None else comm
+        self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
+        self.blocks = blocks if reproducible else self.size
+        if reproducible and (self.size & (self.size - 1) or blocks & (blocks - 1)):
+            raise ValueError(
+                "MPI: reproducible=True adds up in a binary tree, which needs powers of two, got"
+                f" {self.size} processes and blocks={blocks}"
+            )
+        if self.blocks < self.size:
+            raise ValueError(
+                f"MPI: each of the {self.size} processes needs a block at least, got"
+                f" blocks={blocks}"
+            )
+        self._comm = comm.Dup()
+        self._sums = communicator(self._mpi, self._comm)
+        if self.size > 1:
+            self._end_all_with_this_one()
+
+    def __repr__(self) -> str:
+        return f"MPI(rank {self.rank} of {self.size})"
+
+    def _end_all_with_this_one(self) -> None:
+        """Let an error that nobody handles end the whole job, instead of leaving others waiting."""
+        previous = sys.excepthook
+
+        def report(
+            kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+        ) -> None:
+            previous(kind, error, traceback)
+            self.abort()
+
+        sys.excepthook = report
+
+    def abort(self) -> None:
+        """End all processes at once, as failed."""
+        sys.stderr.flush()
+        sys.stdout.flush()
+        self._comm.Abort(1)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Return a context in which an error of this process alone ends all of them.
+
+        Yields
+        ------
+        None
+            Errors on which all processes agree, and Ctrl-C, pass.
+        """
+        try:
+            yield
+        except (FloatingPointError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self.size > 1:
+                sys.excepthook(type(error), error, error.__traceback__)
+                self.abort()
+            raise
+
+    def of_first(self, value: Any) -> Any:
+        """Return the value of the first process.
+
+        Parameters
+        ----------
+        value : object
+            The value of this process, which can be pickled.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        return self._comm.bcast(value, root=0)
+
+    def any(self, flag: bool) -> bool:
+        """Return whether a flag is set in any process.
+
+        Parameters
+        ----------
+        flag : bool
+            The flag of this process.
+
+        Returns
+        -------
+        bool
+            Whether it is.
+        """
+        return bool(self._comm.allreduce(bool(flag), op=self._mpi.LOR))
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes.
+
+        Parameters
+        ----------
+        value : object
+            The value of this process, which can be pickled.
+
+        Returns
+        -------
+        list
+            The values, by rank.
+        """
+        return list(self._comm.allgather(value))
+
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of an array over all processes, in the order of the ranks.
+
+        Parameters
+        ----------
+        values : ndarray
+            The values of this process.
+
+        Returns
+        -------
+        ndarray
+            The sum.
+        """
+        total = values
+        for number, each in enumerate(self.gather(values)):
+            total = each.copy() if number == 0 else total + each
+        return total
+
+    def spread(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Overwrite arrays by those of the first process.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            C-contiguous arrays, which have the same shapes everywhere.
+        """
+        for array in arrays:
+            data = array.reshape(-1).view(np.uint8)
+            most = 1 << 30  # elements of a message are counted in 31 bits
+            for begin in range(0, data.size, most):
+                self._comm.Bcast(data[begin : begin + most], root=0)
+
+    def exchange(self, given: NDArray[Any], received: NDArray[Any], other: int) -> None:
+        """Send an array to another process, and receive its own.
+
+        Parameters
+        ----------
+        given, received : ndarray
+            The arrays, flat and alike.
+        other : int
+            The rank of the other process.
+        """
+        most = 1 << 28
+        for begin in range(0, given.size, most):
+            part = slice(begin, begin + most)
+            self._comm.Sendrecv(given[part], other, recvbuf=received[part], source=other)
+
+    def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:
+        """Return the sum of gradients in the steps of a training.
+
+        Parameters
+        ----------
+        grads : ndarray
+            The flat gradients.
+        buffers : ndarray
+            The flat buffers, such as running statistics, of which the mean is kept.
+
+        Returns
+        -------
+        Reduction
+            The sum.
+        """
+        if self.reproducible:
+            return Tree(self, grads, buffers)
+        if self.size == 1:
+            return Reduction()
+        return Buckets(self, self._sums, grads, buffers, self.bucket_bytes)
+
+    def check(self) -> None:
+        """Raise if a sum has failed.
+
+        Raises
+        ------
+        RuntimeError
+            If one has, in the words of the MPI library.
+        """
+        if code := self._sums.error:
+            words = self._mpi.Get_error_string(code)
+            raise RuntimeError(f"fit: the sum of the gradients over the processes failed: {words}")

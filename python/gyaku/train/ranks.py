@@ -1,0 +1,247 @@
+"""The processes that train one model together, as seen by a training; by default one alone."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = ["ALONE", "Ranks", "Reduction", "agree", "ranks_of"]
+
+
+class Reduction:
+    """Sum of the gradients of all blocks of a step; that of one block by itself does nothing."""
+
+    def begin(self) -> None:
+        """Prepare for the gradients of the first block."""
+
+    def seen(self, use: object, arrays: Iterable[NDArray[Any]]) -> None:
+        """Take note of gradients that are complete.
+
+        Parameters
+        ----------
+        use : object
+            The use of a layer.
+        arrays : iterable of ndarray
+            Its gradients.
+        """
+
+    def add(self, block: int) -> None:
+        """Add the gradients of a block, all of which are complete.
+
+        Parameters
+        ----------
+        block : int
+            Index of the block in the step.
+        """
+
+    def finish(self) -> None:
+        """Write the sum over all blocks in place of the gradients."""
+
+    def settle(self) -> None:
+        """Take the mean of the buffers, between steps."""
+
+
+class Ranks:
+    """Processes that train one model together, each with its part of every batch.
+
+    This class is one process by itself, and the protocol of those in `gyaku.distributed`. All
+    processes call the same methods in the same order.
+
+    Attributes
+    ----------
+    size, rank : int
+        Number of processes, and index of this one.
+    blocks : int
+        Number of parts of a batch, each with a forward and a backward pass of its own.
+    """
+
+    size = 1
+    rank = 0
+    blocks = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process reports, runs the callbacks and writes files."""
+        return self.rank == 0
+
+    def shares(self, samples: int) -> list[tuple[int, int, int]]:
+        """Return this process's blocks of a batch.
+
+        Parameters
+        ----------
+        samples : int
+            Number of samples in the batch.
+
+        Returns
+        -------
+        list of (int, int, int)
+            Index, first sample and number of samples of each block. Blocks differ by a sample at
+            most.
+        """
+        own = self.blocks // self.size
+        blocks = range(self.rank * own, self.rank * own + own)
+        bounds = [samples * block // self.blocks for block in (*blocks, blocks.stop)]
+        return [
+            (block, start, stop - start)
+            for block, start, stop in zip(blocks, bounds, bounds[1:], strict=False)
+        ]
+
+    def of_first(self, value: Any) -> Any:
+        """Return the value of the first process.
+
+        Parameters
+        ----------
+        value : object
+            The value of this process, which can be pickled.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        return value
+
+    def any(self, flag: bool) -> bool:
+        """Return whether a flag is set in any process.
+
+        Parameters
+        ----------
+        flag : bool
+            The flag of this process.
+
+        Returns
+        -------
+        bool
+            Whether it is.
+        """
+        return flag
+
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of an array over all processes, in a fixed order.
+
+        Parameters
+        ----------
+        values : ndarray
+            The values of this process.
+
+        Returns
+        -------
+        ndarray
+            The sum.
+        """
+        return values
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes.
+
+        Parameters
+        ----------
+        value : object
+            The value of this process, which can be pickled.
+
+        Returns
+        -------
+        list
+            The values, by rank.
+        """
+        return [value]
+
+    def spread(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Overwrite arrays by those of the first process.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            The arrays, which have the same shapes everywhere.
+        """
+
+    def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:
+        """Return the sum of gradients in the steps of a training.
+
+        Parameters
+        ----------
+        grads : ndarray
+            The flat gradients.
+        buffers : ndarray
+            The flat buffers, such as running statistics, of which the mean is kept.
+
+        Returns
+        -------
+        Reduction
+            The sum.
+        """
+        return Reduction()
+
+    def check(self) -> None:
+        """Raise if a sum has failed."""
+
+    def ending(self) -> AbstractContextManager[None]:
+        """Return a context in which an error of this process ends all of them."""
+        return nullcontext()
+
+
+ALONE = Ranks()
+"""One process by itself."""
+
+
+def ranks_of(owner: str, given: object) -> Ranks:
+    """Return the processes from an argument.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    given : object
+        See `Model.fit`.
+
+    Returns
+    -------
+    Ranks
+        The processes.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if given is None:
+        return ALONE
+    if not isinstance(given, Ranks):
+        raise TypeError(
+            f"{owner}: distributed must be a gyaku.distributed.MPI() or None, got {given!r}"
+        )
+    return given
+
+
+def agree(owner: str, ranks: Ranks, **facts: Any) -> None:
+    """Raise, in all processes, unless they have the same data and arguments.
+
+    Parameters
+    ----------
+    owner : str
+        The function that was called, for errors.
+    ranks : Ranks
+        The processes.
+    **facts : object
+        What they must agree on.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    each = ranks.gather(facts)
+    for rank, found in enumerate(each):
+        for name, value in found.items():
+            if value != each[0][name]:
+                raise ValueError(
+                    f"{owner}: the processes differ in {name.replace('_', ' ')}: {each[0][name]} on"
+                    f" rank 0, {value} on rank {rank}; give all of them the same data and arguments"
+                )
