@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("GYAKU_DEBUG"):
             raise
         _close_output()
-        return _say(verb, _sentence(error), 1)
+        return _say(verb, sentence(error), 1)
     return code
 
 
@@ -106,7 +106,7 @@ def stop_command(error: ImportError) -> None:
     """
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if program in ("gyaku", "gyaku.exe") or (program == "-m" and "gyaku" in sys.orig_argv):
-        raise SystemExit(_say("", _sentence(error), 1)) from None
+        raise SystemExit(_say("", sentence(error), 1)) from None
 
 
 def _run(given: list[str]) -> int:
@@ -169,7 +169,7 @@ def _advise(verb: str, message: Warning | str) -> None:
     _say(verb, str(message).removeprefix(f"{verb}: "), 0)
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
     """Return the message of an error, on one line."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot read {error.filename}: {error.strerror.lower()}"

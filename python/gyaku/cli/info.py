@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gyaku.cli.parser import Parser
+    from gyaku.distributed.places import Place
 
 __all__ = ["add", "run"]
 
@@ -63,16 +64,39 @@ def run(arguments: argparse.Namespace) -> int:
     int
         The exit code.
     """
-    facts = _facts(measure=not arguments.no_measure)
+    places = _places()
+    if places is not None and not places:
+        return 0  # the first process tells of all
+    # Several processes at once would measure each other.
+    facts = _facts(measure=not (arguments.no_measure or places))
+    if places:
+        facts["processes"] = [each._asdict() for each in places]
     if arguments.json:
         import json
 
         print(json.dumps(facts, indent=2))
     else:
         rows = _rows(facts)
+        if places:
+            from gyaku.distributed.places import words_of
+
+            titles = ["processes", *[""] * len(places)]
+            rows += zip(titles, words_of(places), strict=False)
         width = max(len(name) for name, _ in rows)
         print("\n".join(f"{name:{width}}  {text}" for name, text in rows))
     return 0
+
+
+def _places() -> list[Place] | None:
+    """Return what each process got, to the first of several; [] to the others, None to one alone."""
+    from gyaku.distributed.library import launched, library
+
+    if launched() < 2:
+        return None
+    from gyaku.distributed.places import place
+
+    world = library().COMM_WORLD
+    return world.gather(place(), root=0) or []
 
 
 def _facts(*, measure: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gyaku import losses, models, optim
 from gyaku.backend import use_backend
 from gyaku.cli.checkpoint import add_resume, checkpoint_of, keeping
 from gyaku.cli.dataset import read_data
+from gyaku.cli.distributed import add_distributed, in_turn, processes
 from gyaku.cli.output import lines_on, paths_of, write
 from gyaku.cli.parser import Parser, fraction, name_of, positive, whole
 from gyaku.cli.recipe import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gyaku.cli.dataset import Data
     from gyaku.history import History
     from gyaku.model import Sequential
+    from gyaku.train.ranks import Ranks
 
 __all__ = ["add", "run"]
 
@@ -77,6 +79,8 @@ examples:
         a table of your own; the model's file keeps columns and scaling for 'gyaku predict'
   gyaku train pets --model fast
         folders of pictures of your own: pets/cat, pets/dog
+  mpiexec -n 4 gyaku train --dataset mnist --model lenet --distributed
+        four processes, each with a quarter of every batch
   gyaku train settings.toml --epochs 30
         settings from a file; those of the command line prevail
 
@@ -246,6 +250,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     )
 
     add_resume(how)
+    add_distributed(how)
 
     leave = parser.add_argument_group("what to write")
     leave.add_argument(
@@ -278,8 +283,15 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code; 130 if Ctrl-C ended the training, after all files are written.
     """
     check_options(arguments)
-    data = read_data(arguments)
-    paths = paths_of(arguments, data.name)
+    with processes(arguments) as ranks:
+        return _train(arguments, ranks)
+
+
+def _train(arguments: argparse.Namespace, ranks: Ranks | None) -> int:
+    is_first = ranks is None or ranks.is_first
+    with in_turn(ranks):  # the first one downloads
+        data = read_data(arguments)
+    paths = paths_of(arguments, data.name) if is_first else {}
     for path in paths.values():
         check_writable(path)
     use_backend(arguments.backend)
@@ -290,12 +302,14 @@ def run(arguments: argparse.Namespace) -> int:
     shown = sys.stderr if arguments.json else sys.stdout
     if not arguments.quiet:
         print(f"{data.told}\n{arguments.model}: {in_words(model)}", file=shown)
-    checkpoint = checkpoint_of(paths["model"])
+    checkpoint = checkpoint_of(paths_of(arguments, data.name)["model"])
     if arguments.resume and checkpoint.exists() and not arguments.quiet:
         print(f"going on from {checkpoint}", file=shown)
     with redirect_stdout(shown), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fit: interrupted")  # said below
-        model, history = _fit(model, arguments, data, loss, checkpoint)
+        model, history = _fit(model, arguments, data, loss, checkpoint, ranks)
+    if not is_first:
+        return 0
     model.metadata = data.metadata
     written = write(model, history, paths, f"{data.name}, {arguments.model}")
     if history.stopped is None:
@@ -319,6 +333,7 @@ def _fit(
     data: Data,
     loss: losses.Loss,
     checkpoint: Path,
+    ranks: Ranks | None,
 ) -> tuple[Sequential, History]:
     """Train; return the model, whose outputs are in the units of the targets, and the history."""
     targets = Targets(data, loss, arguments.dtype)
@@ -337,6 +352,7 @@ def _fit(
         augment=augment,
         callbacks=keeping(checkpoint),
         resume=arguments.resume,
+        distributed=ranks,
         verbose=0 if arguments.quiet else "auto",
     )
     return targets.restored(model), history

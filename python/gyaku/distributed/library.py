@@ -10,7 +10,7 @@ from gyaku.backend import _core
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["communicator", "library"]
+__all__ = ["communicator", "launched", "library"]
 
 LAUNCHERS = {
     "OMPI_COMM_WORLD_SIZE": "Open MPI",
@@ -47,10 +47,9 @@ def library() -> Any:
             f"distributed training: mpi4py finds no MPI library ({str(error).splitlines()[0]});"
             " load the cluster's module, or pip install mpich"
         ) from None
-    size = int(MPI.COMM_WORLD.Get_size())
     for variable, name in LAUNCHERS.items():
-        told = os.environ.get(variable, "")
-        if told.isdecimal() and int(told) > 1 and size == 1:
+        told = _told(variable)
+        if told > 1 and MPI.COMM_WORLD.Get_size() == 1:
             own = str(MPI.Get_library_version()).split(",")[0].split("\n")[0].strip()
             raise RuntimeError(
                 f"distributed training: the launcher, of {name}, started {told} processes"
@@ -58,6 +57,22 @@ def library() -> Any:
                 " of 1; start them by that library's own mpiexec"
             )
     return MPI
+
+
+def launched() -> int:
+    """Return the number of processes that a launcher says it has started, 1 without one.
+
+    Returns
+    -------
+    int
+        The number.
+    """
+    return max(1, *map(_told, LAUNCHERS))
+
+
+def _told(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 1
 
 
 def communicator(mpi: Any, ranks: Any) -> Any:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.checks import truth, whole
+from gyaku.checks import number, truth, whole
 from gyaku.distributed.library import communicator, library
+from gyaku.distributed.places import place, share_threads
 from gyaku.distributed.reductions import Buckets, Tree
+from gyaku.schedules import Constant, Schedule, Warmup
 from gyaku.train.ranks import Ranks, Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["MPI"]
 
 _LEAST = 1 << 10
+_PATIENCE = 1.0
+"""Seconds for which processes but the first one keep an error to themselves."""
 
 
 class MPI(Ranks):
@@ -52,6 +57,8 @@ class MPI(Ranks):
     ----------
     size, rank : int
         Number of processes, and index of this one.
+    say : callable or None
+        Function that reports an error which ends the job, by default as Python does.
 
     Raises
     ------
@@ -101,8 +108,10 @@ class MPI(Ranks):
                 f"MPI: each of the {self.size} processes needs a block at least, got"
                 f" blocks={blocks}"
             )
+        self.say: Callable[[BaseException], None] | None = None
         self._comm = comm.Dup()
         self._sums = communicator(self._mpi, self._comm)
+        share_threads(self._comm.allgather(place()), self.rank)
         if self.size > 1:
             self._end_all_with_this_one()
 
@@ -111,15 +120,33 @@ class MPI(Ranks):
 
     def _end_all_with_this_one(self) -> None:
         """Let an error that nobody handles end the whole job, instead of leaving others waiting."""
-        previous = sys.excepthook
+        self._say = sys.excepthook
 
         def report(
             kind: type[BaseException], error: BaseException, traceback: TracebackType | None
         ) -> None:
-            previous(kind, error, traceback)
-            self.abort()
+            self.fail(error)
 
         sys.excepthook = report
+
+    def fail(self, error: BaseException, say: Callable[[BaseException], None] | None = None) -> None:
+        """Report an error of this process, and end all of them.
+
+        Parameters
+        ----------
+        error : BaseException
+            The error.
+        say : callable, optional
+            Function that reports it, by default as Python does.
+        """
+        if self.rank:  # the first one may have the same error, and report it
+            time.sleep(_PATIENCE)
+        if say is not None:
+            say(error)
+        else:
+            print(f"rank {self.rank} of {self.size}:", file=sys.stderr)
+            self._say(type(error), error, error.__traceback__)
+        self.abort()
 
     def abort(self) -> None:
         """End all processes at once, as failed."""
@@ -142,9 +169,33 @@ class MPI(Ranks):
             raise
         except BaseException as error:
             if self.size > 1:
-                sys.excepthook(type(error), error, error.__traceback__)
-                self.abort()
+                self.fail(error, self.say)
             raise
+
+    def scaled_rate(self, rate: float, *, warmup: int = 0) -> Schedule:
+        """Return a learning rate for all processes from one for a single one.
+
+        Parameters
+        ----------
+        rate : float
+            Learning rate that suits a process by itself, with the same `batch_size`.
+        warmup : int
+            Number of steps in which the rate rises to the scaled one, along a straight line.
+
+        Returns
+        -------
+        Schedule
+            `rate` times the number of processes, whose batches are as many times as large.
+
+        Notes
+        -----
+        P. Goyal et al., Accurate, large minibatch SGD: training ImageNet in 1 hour (2017).
+        """
+        steps = whole("MPI.scaled_rate", "warmup", warmup, least=0)
+        scaled = number("MPI.scaled_rate", "rate", rate, above=0) * self.size
+        if not steps or self.size == 1:
+            return Constant(scaled)
+        return Warmup(scaled, steps, start_factor=1 / self.size)
 
     def of_first(self, value: Any) -> Any:
         """Return the value of the first process.
