@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _places() -> list[Place] | None:
-    """Return what each process got, to the first of several; [] to the others, None to one alone."""
+    """Return what each process got: to the first one; [] to others, None to one by itself."""
     from gyaku.distributed.library import launched, library
 
     if launched() < 2:

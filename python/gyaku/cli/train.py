@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gyaku.cli.dataset import Data
+    from gyaku.distributed import MPI
     from gyaku.history import History
     from gyaku.model import Sequential
-    from gyaku.train.ranks import Ranks
 
 __all__ = ["add", "run"]
 
@@ -287,7 +287,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _train(arguments, ranks)
 
 
-def _train(arguments: argparse.Namespace, ranks: Ranks | None) -> int:
+def _train(arguments: argparse.Namespace, ranks: MPI | None) -> int:
     is_first = ranks is None or ranks.is_first
     with in_turn(ranks):  # the first one downloads
         data = read_data(arguments)
@@ -333,7 +333,7 @@ def _fit(
     data: Data,
     loss: losses.Loss,
     checkpoint: Path,
-    ranks: Ranks | None,
+    ranks: MPI | None,
 ) -> tuple[Sequential, History]:
     """Train; return the model, whose outputs are in the units of the targets, and the history."""
     targets = Targets(data, loss, arguments.dtype)

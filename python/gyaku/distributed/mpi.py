@@ -120,7 +120,8 @@ class MPI(Ranks):
 
     def _end_all_with_this_one(self) -> None:
         """Let an error that nobody handles end the whole job, instead of leaving others waiting."""
-        self._say = sys.excepthook
+        if sys.excepthook is not sys.__excepthook__:
+            return  # it is done already, or a program handles errors in a way of its own
 
         def report(
             kind: type[BaseException], error: BaseException, traceback: TracebackType | None
@@ -129,7 +130,9 @@ class MPI(Ranks):
 
         sys.excepthook = report
 
-    def fail(self, error: BaseException, say: Callable[[BaseException], None] | None = None) -> None:
+    def fail(
+        self, error: BaseException, say: Callable[[BaseException], None] | None = None
+    ) -> None:
         """Report an error of this process, and end all of them.
 
         Parameters
@@ -145,7 +148,7 @@ class MPI(Ranks):
             say(error)
         else:
             print(f"rank {self.rank} of {self.size}:", file=sys.stderr)
-            self._say(type(error), error, error.__traceback__)
+            sys.__excepthook__(type(error), error, error.__traceback__)
         self.abort()
 
     def abort(self) -> None:
@@ -255,9 +258,10 @@ class MPI(Ranks):
         ndarray
             The sum.
         """
-        total = values
-        for number, each in enumerate(self.gather(values)):
-            total = each.copy() if number == 0 else total + each
+        first, *others = self.gather(values)
+        total: NDArray[Any] = first
+        for each in others:
+            total = total + each
         return total
 
     def spread(self, arrays: Sequence[NDArray[Any]]) -> None:

@@ -102,7 +102,9 @@ def words_of(places: Sequence[Place]) -> list[str]:
         cpus = ", ".join(map(str, each.cpus))
         threads = each.threads if each.is_asked else share_of(places, rank)
         plural = "" if threads == 1 else "s"
-        lines.append(f"rank {rank} of {len(places)}: {each.host}, CPUs {cpus}, {threads} thread{plural}")
+        lines.append(
+            f"rank {rank} of {len(places)}: {each.host}, CPUs {cpus}, {threads} thread{plural}"
+        )
     near = [each for each in places if each.host == places[0].host]
     free = (os.cpu_count() or 1) // len(near)
     if free > 1 and all(len(each.cpus) == 1 for each in near):

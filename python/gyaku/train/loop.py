@@ -132,6 +132,7 @@ class Loop:
         self.pace = Pace()
         self.guard = Guard(training)
         self.is_between_steps = False
+        self._fails_alone = False  # by an error of which the other processes do not know
         self._epoch_began = perf_counter()
 
     @property
@@ -183,6 +184,7 @@ class Loop:
             call("on_exception", error)
             raise
         except BaseException as error:
+            self._fails_alone = True
             call("on_exception", error)
             raise
         finally:
@@ -192,8 +194,9 @@ class Loop:
 
     def _call(self, name: str, *arguments: Any) -> None:
         """Call the callbacks, which only the first process has; the others follow it."""
-        if self.ranks.size == 1:
-            return self.callbacks.call(name, *arguments)
+        if self.ranks.size == 1 or self._fails_alone:
+            self.callbacks.call(name, *arguments)
+            return
         optimizer, model = self.training.optimizer, self.training.model
         before = optimizer.schedule_state
         self.callbacks.call(name, *arguments)

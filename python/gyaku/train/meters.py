@@ -203,7 +203,9 @@ class Meters:
         dict of str to list
             The zeros.
         """
-        zero = {kind: [dict.fromkeys(slot, 0) for slot in kept[kind]] for kind in ("totals", "steps")}
+        zero = {
+            kind: [dict.fromkeys(slot, 0) for slot in kept[kind]] for kind in ("totals", "steps")
+        }
         return {**zero, "summaries": [{name: [] for name in slot} for slot in kept["summaries"]]}
 
     def _kept(self, name: str, slot: int, ranks: Ranks) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gyaku.train.dataset import Given
     from gyaku.train.ranks import Ranks
     from gyaku.train.samples import Samples
+    from gyaku.train.steps import Results
     from gyaku.train.trainee import Passes, Trainee
 
 __all__ = ["TrainingTogether", "check_together", "mapped"]
@@ -60,6 +62,7 @@ class TrainingTogether(Training):
         self._share = 1.0  # of the block in the samples of the batch
         self._counts: list[NDArray[np.float64] | None] = []  # of the whole batch, by output
         self._totals: dict[str, Any] | None = None
+        self._of_blocks: dict[tuple[int, int], list[Results]] = {}  # by the shape of the batch
 
     def _place_clock(self) -> None:
         """Let each block of a step draw its own random numbers, whichever process it is on."""
@@ -83,7 +86,7 @@ class TrainingTogether(Training):
         self._update(size)
         self._go_on(size)
 
-    def _blocks(self, size: int, steps: int) -> list[Any]:
+    def _blocks(self, size: int, steps: int) -> list[Results]:
         """Run all blocks of this process; return the results of each."""
         shares, found = self.ranks.shares(size), []
         self._counts = self._counted(size, steps)
@@ -94,7 +97,7 @@ class TrainingTogether(Training):
                 found.append(self._gradients(count, steps))
             else:  # the batch has fewer samples than blocks
                 grads = self.trained.flat_grads
-                memory.host(lambda grads=grads: grads.fill(0), [], [grads])
+                memory.host(partial(grads.fill, 0), [], [grads])
                 ops.advance(self.model.clock, 1)
             self.reduction.add(block)
         self.offset = 0
@@ -151,22 +154,22 @@ class TrainingTogether(Training):
         return [count_of(*each) for each in zip(rows, lengths, weights, strict=True)]
 
     def _keep_gradients(self, size: int, steps: int) -> list[NDArray[Any]]:
-        self._results[size, steps] = results = self._blocks(size, steps)
+        self._of_blocks[size, steps] = results = self._blocks(size, steps)
         self.reduction.finish()
         return [
             array for block in results for arrays in block for array in arrays if array is not None
         ]
 
     def _measure_results(self, size: int, steps: int) -> None:
-        for results in self._results[size, steps]:
+        for results in self._of_blocks[size, steps]:
             self.meters.add(*results)
         self._go_on(size)
 
     def _loss(self, shape: tuple[int, int]) -> float:
         shares = [count for _, _, count in self.ranks.shares(shape[0]) if count]
         weights = self.criterion.weights
-        total = 0.0
-        for count, (losses, *_) in zip(shares, self._results[shape], strict=True):
+        total: float = 0.0
+        for count, (losses, *_) in zip(shares, self._of_blocks[shape], strict=True):
             value = sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
             total += value * (count / shape[0] if self.criterion.reduction == "mean" else 1)
         return float(self.ranks.sum(np.array([total]))[0])

@@ -1,0 +1,298 @@
+"""Trainings for `test_distributed`: one process of several, whose first one prints JSON.
+
+`mpiexec -n N python distributed_worker.py FOLDER [NAME ...]`; without names, all of `TRAININGS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gyaku as gk
+from gyaku.distributed import MPI
+
+GLOBAL = 24  # samples in a batch of all processes together
+Answer = dict[str, Any]
+TRAININGS: dict[str, Callable[[Path], Answer]] = {}
+
+
+def training(function: Callable[[Path], Answer]) -> Callable[[Path], Answer]:
+    TRAININGS[function.__name__] = function
+    return function
+
+
+def images(count: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(1)
+    x = generator.integers(0, 256, (count, 12, 12, 1), np.uint8)
+    return x, generator.integers(0, 4, count)
+
+
+def rows(count: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(2)
+    x = generator.normal(size=(count, 6)).astype(np.float32)
+    return x, (x @ np.arange(6, dtype=np.float32))[:, np.newaxis] / 6
+
+
+def network(*layers: gk.Layer) -> gk.Sequential:
+    return gk.Sequential(*layers, dtype="float64")
+
+
+def mlp() -> gk.Sequential:
+    return network(gk.Dense(16, activation="tanh"), gk.Dense(8, activation="relu"), gk.Dense(1))
+
+
+def fitted(model: gk.Sequential, *data: Any, ranks: MPI | None, **named: Any) -> Answer:
+    named = {"batch_size": GLOBAL // ranks.size if ranks else GLOBAL, "verbose": 0} | named
+    history = model.fit(*data, distributed=ranks, **named)
+    bits = model.flat_params.tobytes() + model.flat_buffers.tobytes()
+    return {
+        "hash": hashlib.sha256(bits).hexdigest(),
+        "params": model.flat_params.astype(float).tolist()[:2000],
+        "columns": {name: [*history[name]] for name in history},
+        "stopped": history.stopped,
+        "clock": int(model.clock[0]),
+    }
+
+
+@training
+def reproducible(folder: Path) -> Answer:
+    model = gk.Sequential(
+        *(gk.Rescaling(1 / 255), gk.Conv2D(4, 3, activation="relu"), gk.MaxPool2D(2)),
+        *(gk.BatchNorm(), gk.Flatten(), gk.Dense(16, activation="relu"), gk.Dropout(0.4)),
+        gk.Dense(4),
+    )
+    return fitted(
+        model,
+        *images(),
+        ranks=MPI(reproducible=True),
+        loss="softmax_cross_entropy",
+        augment=gk.data.Augment(1, flip=True),
+        epochs=3,
+    )
+
+
+@training
+def alike(folder: Path) -> Answer:
+    # A last batch of four samples, of which each of four processes has one.
+    ranks, data = MPI(bucket_bytes=1024), rows()
+    measures = {"metrics": ["mae", "r2"], "validation_split": 0.2}
+    return fitted(mlp(), *data, ranks=ranks, loss="mse", epochs=3, **measures)
+
+
+@training
+def fewer_samples_than_processes(folder: Path) -> Answer:
+    data = rows(2 * GLOBAL + 1)
+    return fitted(mlp(), *data, ranks=MPI(), loss="mse", epochs=2)
+
+
+@training
+def full_batch(folder: Path) -> Answer:
+    return fitted(mlp(), *rows(), ranks=MPI(), loss="mse", epochs=3, batch_size=None)
+
+
+@training
+def weights(folder: Path) -> Answer:
+    x, y = rows()
+    weights = np.linspace(0, 3, len(x))
+    return fitted(
+        mlp(), x, y, sample_weight=weights, ranks=MPI(), loss="mse", metrics="mae", epochs=3
+    )
+
+
+@training
+def lengths(folder: Path) -> Answer:
+    generator = np.random.default_rng(3)
+    lengths = generator.integers(1, 9, 90)
+    ids = generator.integers(1, 20, (90, 8)) * (np.arange(8) < lengths[:, np.newaxis])
+    model = network(gk.Embedding(20, 5, mask_zero=True), gk.LSTM(6, return_sequences=True))
+    model = network(*model.layers, gk.Dense(3))
+    given = {"loss": "softmax_cross_entropy", "metrics": "accuracy", "epochs": 2}
+    return fitted(model, ids, ids % 3, ranks=MPI(), **given)
+
+
+@training
+def sum_of_squares(folder: Path) -> Answer:
+    optimizer = gk.SGD(1e-3)
+    return fitted(
+        mlp(), *rows(), ranks=MPI(), loss="sum_squared_error", optimizer=optimizer, epochs=2
+    )
+
+
+@training
+def quasi_newton(folder: Path) -> Answer:
+    given = {"loss": "mse", "optimizer": gk.LBFGS(), "epochs": 5, "batch_size": None}
+    return fitted(mlp(), *rows(), ranks=MPI(), **given)
+
+
+@training
+def shared_layer(folder: Path) -> Answer:
+    inputs = gk.Input((6,))
+    dense = gk.Dense(6, activation="tanh")
+    model = gk.Model(inputs, gk.Dense(1)(dense(dense(inputs))), dtype="float64")
+    return fitted(model, *rows(), ranks=MPI(bucket_bytes=1024), loss="mse", epochs=2)
+
+
+@training
+def callbacks(folder: Path) -> Answer:
+    ranks, seen = MPI(), []
+    stopping = gk.EarlyStopping("loss", patience=2, min_delta=10.0)
+    plateau = gk.ReduceLROnPlateau("loss", patience=1, min_delta=10.0)
+
+    def note(epoch: int, logs: dict[str, float]) -> None:
+        seen.append(epoch)
+
+    model = mlp()
+    given = [note, stopping, plateau]
+    answer = fitted(model, *rows(), ranks=ranks, loss="mse", epochs=9, callbacks=given)
+    rates = ranks.gather(float(model.optimizer.rate))
+    everywhere = ranks.gather((answer["hash"], answer["columns"], answer["stopped"]))
+    return answer | {"seen": ranks.gather(seen), "rates": rates, "everywhere": everywhere}
+
+
+@training
+def checkpointed(folder: Path) -> Answer:
+    """Train to the middle of the second epoch, for a job of another size to go on."""
+    ranks = MPI(reproducible=True)
+    path = folder / f"from-{ranks.size}.safetensors"
+    kept = gk.ModelCheckpoint(path, steps=7, keep="last")
+
+    class End(gk.Callback):
+        every_steps = 7
+
+        def on_steps_end(self, step: int) -> str | None:
+            return "enough" if step >= 7 else None
+
+    given = {"loss": "mse", "epochs": 3, "metrics": "mae"}
+    answer = fitted(mlp(), *rows(), ranks=ranks, callbacks=[kept, End()], **given)
+    return answer | {"path": str(path)}
+
+
+def resumed(folder: Path) -> dict[str, Answer]:
+    ranks, answers = MPI(reproducible=True), {}
+    own = folder / f"to-{ranks.size}"
+    if ranks.is_first:
+        shutil.copytree(folder, own, ignore=shutil.ignore_patterns("to-*"))
+    ranks.gather(None)
+    for path in sorted(own.glob("from-*.safetensors")):
+        given = {"loss": "mse", "epochs": 3, "metrics": "mae", "resume": path}
+        kept = gk.ModelCheckpoint(path, steps=7, keep="last")
+        answers[path.name] = fitted(mlp(), *rows(), ranks=ranks, callbacks=kept, **given)
+    return answers
+
+
+@training
+def unbroken(folder: Path) -> Answer:
+    given = {"loss": "mse", "epochs": 3, "metrics": "mae"}
+    return fitted(mlp(), *rows(), ranks=MPI(reproducible=True), **given)
+
+
+@training
+def memory_map(folder: Path) -> Answer:
+    ranks, (x, y) = MPI(), rows()
+    path = folder / "x.npy"
+    if ranks.is_first:
+        np.save(path, x)
+    ranks.gather(None)
+    x = np.load(path, mmap_mode="r")
+    return fitted(mlp(), x, y, ranks=ranks, loss="mse", epochs=2)
+
+
+@training
+def mistakes(folder: Path) -> Answer:
+    """The sentences of errors on which all processes agree."""
+    ranks, (x, y), said = MPI(), rows(), {}
+
+    def message(**named: Any) -> str:
+        given = {"loss": "mse", "verbose": 0, "distributed": ranks} | named
+        try:
+            mlp().fit(given.pop("x", x), given.pop("y", y), **given)
+        except (ValueError, TypeError, FloatingPointError) as error:
+            return str(error)
+        return ""
+
+    said["accumulate"] = message(accumulate=2)
+    said["other data"] = message(x=x[ranks.rank :], y=y[ranks.rank :])
+    said["other batch"] = message(batch_size=8 + ranks.rank)
+    said["generator"] = message(x=iter([(x, y)]), y=None)
+    said["kind"] = message(distributed="mpi")
+    bad = np.where(np.arange(len(x)) == 99, 1e200, y[:, 0].astype(float))[:, np.newaxis]
+    said["not finite"] = message(y=bad, shuffle=False)
+    answers = ranks.gather(said)
+    return {
+        "said": said,
+        "alike": all(each.keys() == said.keys() for each in answers),
+        "all": answers,
+    }
+
+
+@training
+def schedule(folder: Path) -> Answer:
+    ranks = MPI()
+    rates = ranks.scaled_rate(0.1, warmup=2)(np.arange(4)).tolist()
+    return {"rates": rates, "size": ranks.size, "threads": gk.num_threads()}
+
+
+def overlap() -> Answer:
+    """The names of the tasks of a step, in the order of replay."""
+    ranks = MPI(bucket_bytes=4096)
+    model = gk.Sequential(
+        gk.Dense(64, activation="relu"), gk.Dense(64, activation="relu"), gk.Dense(1)
+    )
+    model.fit(*rows(), loss="mse", batch_size=10, verbose=0, distributed=ranks)
+    return {"tasks": [task["name"] for task in model.captured["tasks"]]}
+
+
+def fails(folder: Path) -> None:
+    ranks = MPI()
+
+    class Fails(gk.Layer):
+        def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+            return input_shape
+
+        def forward(self, x: Any, training: bool = False) -> Any:
+            if ranks.rank == 1 and model.clock[0] > 20:
+                raise OSError("the disk of rank 1 is gone")
+            return x
+
+        def backward(self, dy: Any) -> Any:
+            return dy
+
+    model = gk.Sequential(gk.Dense(8), Fails(), gk.Dense(1))
+    kept = gk.ModelCheckpoint(folder / "last.safetensors", steps=2, keep="last")
+    model.fit(*rows(), loss="mse", epochs=1000, verbose=0, callbacks=kept, distributed=ranks)
+
+
+def waits(folder: Path) -> None:
+    ranks = MPI()
+    kept = gk.ModelCheckpoint(folder / "last.safetensors", steps=2, keep="last")
+    (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
+    mlp().fit(*rows(), loss="mse", epochs=10**7, verbose=0, callbacks=kept, distributed=ranks)
+
+
+def main() -> None:
+    folder, names = Path(sys.argv[1]), sys.argv[2:]
+    warnings.simplefilter("ignore")
+    if names and names[0] in ("fails", "waits"):
+        globals()[names[0]](folder)
+        return
+    if names == ["resumed"]:
+        answers: dict[str, Any] = resumed(folder)
+    else:
+        answers = {name: TRAININGS[name](folder) for name in names or TRAININGS}
+        if not names:
+            answers["overlap"] = overlap()
+    if MPI().is_first:
+        print("\nANSWERS" + json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()

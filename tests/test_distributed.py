@@ -1,0 +1,294 @@
+"""Training by several processes: the results of one, whatever happens to any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from safetensors.numpy import load_file
+
+import gyaku as gk
+from gyaku.distributed.places import Place, share_of, words_of
+
+pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+# That of this environment, whose library mpi4py loads.
+MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+if MPIEXEC is None:
+    pytest.skip("there is no mpiexec beside Python", allow_module_level=True)
+WORKER = Path(__file__).parent / "distributed_worker.py"
+SECONDS = 120.0
+
+Answers = dict[str, Any]
+
+
+def environment() -> dict[str, str]:
+    # A job of one MPI inside another's would be refused.
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("PMI", "OMPI"))}
+    paths = [str(Path(gk.__file__).parent.parent), kept.get("PYTHONPATH", "")]
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def job(processes: int, *arguments: object) -> list[str]:
+    assert MPIEXEC is not None
+    start = [MPIEXEC, "-n", str(processes)] if processes > 1 else []
+    return [*start, sys.executable, *map(str, arguments)]
+
+
+def run(processes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        job(processes, *arguments),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def answers(processes: int, *arguments: object) -> Answers:
+    ended = run(processes, WORKER, *arguments)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found: Answers = json.loads(ended.stdout.rpartition("ANSWERS")[2])
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("distributed")
+
+
+@pytest.fixture(scope="module")
+def jobs(folder: Path) -> dict[int, Answers]:
+    """What jobs of one, two and four processes give."""
+    return {processes: answers(processes, folder) for processes in (1, 2, 4)}
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_in_reproducible_mode_processes_give_the_bits_of_one(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    # Convolution, batch normalisation, dropout and augmentation.
+    one, several = jobs[1]["reproducible"], jobs[processes]["reproducible"]
+    assert several["hash"] == one["hash"]
+    for name, values in one["columns"].items():
+        assert_allclose(several["columns"][name], values, rtol=1e-6, err_msg=name)
+
+
+ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "lengths"]
+ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map"]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize("name", ALIKE)
+def test_processes_train_as_one_with_their_batches_together(
+    jobs: dict[int, Answers], name: str, processes: int
+) -> None:
+    one, several = jobs[1][name], jobs[processes][name]
+    assert len(one["params"]) > 10
+    assert_allclose(several["params"], one["params"], rtol=1e-8, atol=1e-12)
+    assert several["columns"].keys() == one["columns"].keys()
+    for column, values in one["columns"].items():
+        assert_allclose(several["columns"][column], values, rtol=1e-8, err_msg=column)
+
+
+def test_a_job_of_one_process_is_a_plain_training(jobs: dict[int, Answers]) -> None:
+    sys.path.insert(0, str(WORKER.parent))
+    try:
+        from distributed_worker import fitted, mlp, rows
+    finally:
+        sys.path.pop(0)
+    given = {"loss": "mse", "epochs": 3, "metrics": ["mae", "r2"], "validation_split": 0.2}
+    assert fitted(mlp(), *rows(), ranks=None, **given) == jobs[1]["alike"]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_callbacks_run_on_the_first_process_and_act_on_all(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    found = jobs[processes]["callbacks"]
+    assert found["seen"] == [[0, 1, 2], *[[]] * (processes - 1)]  # EarlyStopping's patience
+    assert found["stopped"] == jobs[1]["callbacks"]["stopped"] != None  # noqa: E711
+    assert len({json.dumps(each) for each in found["everywhere"]}) == 1
+    assert len({*found["rates"]}) == 1
+    assert found["rates"][0] == jobs[1]["callbacks"]["rates"][0] < 1e-3
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_a_job_goes_on_from_a_checkpoint_of_another_size(
+    jobs: dict[int, Answers], folder: Path, processes: int
+) -> None:
+    resumed = answers(processes, folder, "resumed")
+    assert sorted(resumed) == [f"from-{size}.safetensors" for size in jobs]
+    unbroken = jobs[1]["unbroken"]
+    for name, each in resumed.items():
+        assert each["hash"] == unbroken["hash"], name
+        for column, values in unbroken["columns"].items():
+            assert_allclose(each["columns"][column], values, rtol=1e-12, err_msg=column)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_mistakes_are_answered_by_all_processes(jobs: dict[int, Answers], processes: int) -> None:
+    found = jobs[processes]["mistakes"]
+    said = found["said"]
+    assert "batch_size that is 2 times as large" in said["accumulate"]
+    assert (
+        "the processes differ in number of samples: 100 on rank 0, 99 on rank 1"
+        in said["other data"]
+    )
+    assert "the processes differ in batch size" in said["other batch"]
+    assert "distributed is not for" in said["generator"]
+    assert "distributed must be a gyaku.distributed.MPI() or None, got 'mpi'" in said["kind"]
+    assert "not finite" in said["not finite"]
+    assert "the processes train together" in said["not finite"]
+    assert all(each == said for each in found["all"])
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_a_rate_is_scaled_with_a_warm_up(jobs: dict[int, Answers], processes: int) -> None:
+    found = jobs[processes]["schedule"]
+    first, last = 0.1, 0.1 * processes
+    assert_allclose(found["rates"], [first, (first + last) / 2, last, last])
+
+
+def test_processes_share_the_threads_of_a_machine(jobs: dict[int, Answers]) -> None:
+    cpus = len(os.sched_getaffinity(0))
+    for processes, found in jobs.items():
+        assert found["schedule"]["threads"] <= max(1, cpus // processes)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_sums_begin_before_the_backward_pass_ends(jobs: dict[int, Answers], processes: int) -> None:
+    tasks = jobs[processes]["overlap"]["tasks"]
+    last_product = max(i for i, name in enumerate(tasks) if "matmul" in name)
+    assert tasks.count("all_reduce") == tasks.count("all_reduce_wait") > 4
+    assert tasks.index("all_reduce") < last_product < tasks.index("all_reduce_wait")
+
+
+def test_a_process_that_fails_ends_the_job_with_its_error(tmp_path: Path) -> None:
+    start = time.monotonic()
+    ended = run(2, WORKER, tmp_path, "fails")
+    assert ended.returncode != 0
+    assert "the disk of rank 1 is gone" in ended.stderr
+    assert "rank 1 of 2" in ended.stderr
+    assert time.monotonic() - start < SECONDS / 2
+    assert load_file(tmp_path / "last.safetensors")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS / 2
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_job_of_which_a_process_is_killed_ends_within_five_seconds(tmp_path: Path) -> None:
+    started = subprocess.Popen(
+        job(2, WORKER, tmp_path, "waits"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        until((tmp_path / "last.safetensors").exists)
+        victim = tmp_path / "pid-1"
+        os.kill(int(victim.read_text()), signal.SIGKILL)
+        output, _ = started.communicate(timeout=5)
+    finally:
+        started.kill()
+    assert started.returncode != 0
+    assert "BAD TERMINATION" in output
+    assert gk.load(tmp_path / "last.safetensors").built
+
+
+def test_the_command_line_trains_by_several(tmp_path: Path) -> None:
+    given = ["-m", "gyaku", "train", "--distributed", "--reproducible", "--epochs", "2"]
+    files = []
+    for processes in (1, 2):
+        path = tmp_path / f"{processes}.safetensors"
+        each = ["--output", path, "--batch-size", 64 // processes, "--no-curve"]
+        ended = run(processes, *given, *each)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("test accuracy") == 1
+        files.append(gk.load(path).flat_params)
+    assert np.array_equal(*files)
+
+
+@pytest.mark.parametrize(
+    ("processes", "given", "said"),
+    [
+        (1, ["--distributed"], "--distributed needs several processes: mpiexec -n 2 gyaku train"),
+        (1, ["--reproducible"], "--reproducible is for --distributed"),
+        (2, ["--distributed", "no.csv"], "cannot read no.csv: no such file or directory"),
+    ],
+)
+def test_a_mistake_at_the_command_line_is_one_sentence(
+    processes: int, given: list[str], said: str
+) -> None:
+    ended = run(processes, "-m", "gyaku", "train", *given)
+    assert ended.returncode != 0
+    assert ended.stderr.count(said) == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_info_tells_what_each_process_got() -> None:
+    told = run(2, "-m", "gyaku", "info", "--no-measure").stdout
+    assert told.count("instruction set") == 1
+    assert "rank 0 of 2:" in told
+    assert "rank 1 of 2:" in told
+
+
+def test_the_launcher_of_another_mpi_is_named() -> None:
+    script = "import gyaku as gk; gk.distributed.MPI()"
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env=environment() | {"OMPI_COMM_WORLD_SIZE": "4"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert "the launcher, of Open MPI, started 4 processes" in ended.stderr
+    assert "rank 0 of 1" in ended.stderr
+
+
+def test_mpi4py_that_is_missing_or_finds_no_library_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(ImportError, match=r"needs mpi4py and an MPI library.*gyaku\[mpi\]"):
+        gk.distributed.MPI()
+
+
+PLACES = {
+    "free": [Place("a", (0, 1, 2, 3), 4, False)] * 2,
+    "bound": [Place("a", (0, 1), 2, False), Place("a", (2, 3), 2, False)],
+    "single": [Place("a", (0,), 1, False), Place("a", (1,), 1, False)],
+    "crowded": [Place("a", (0, 1), 2, False)] * 4,
+    "machines": [Place("a", (0, 1), 2, False), Place("b", (0, 1), 2, False)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "threads"), [("free", 2), ("bound", 2), ("single", 1), ("crowded", 1), ("machines", 2)]
+)
+def test_threads_of_a_process_are_its_share_of_its_cpus(name: str, threads: int) -> None:
+    places = PLACES[name]
+    assert [share_of(places, rank) for rank in range(len(places))] == [threads] * len(places)
+
+
+def test_processes_bound_to_single_cpus_get_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert "--map-by slot:pe=4" in words_of(PLACES["single"])[-1]
+    assert words_of(PLACES["bound"])[-1].startswith("rank 1 of 2")
