@@ -34,12 +34,13 @@ TABLES = {
     "dlfs": "the textbook's networks against the same in plain NumPy",
     "optimizers": "updates of 10 million parameters: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
+    "ranks": "one and two processes through MPI, against PyTorch's DistributedDataParallel",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "team": "the chosen number of threads against each fixed one, on busy machines",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
 ALL = "all"
-READERS = ("scaling", "team", "accuracy", "predict", "dlfs")
+READERS = ("ranks", "scaling", "team", "accuracy", "predict", "dlfs")
 """Tables that need MNIST."""
 COMMANDS = {
     "compare": "compare the results of two runs: python -m bench compare a.json b.json",

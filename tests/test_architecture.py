@@ -84,6 +84,7 @@ IMPORTS = {
     "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
     "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
     "tuning": ["callbacks", "checks", "history", "train"],
+    "distributed": ["backend", "checks", "memory", "schedules", "table", "threads", "train"],
     "interop": [
         "_core",
         "checks",
@@ -101,7 +102,7 @@ IMPORTS = {
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
-THIRD_PARTIES |= {"torch", "onnx"}
+THIRD_PARTIES |= {"torch", "onnx", "mpi4py"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

@@ -15,6 +15,7 @@ from child import run
 
 ROOT = Path(__file__).parent.parent
 LESSONS = ["quickstart", "training", "command-line", "checkpoints", "tagging", "anomalies"]
+LESSONS += ["distributed", "scaling"]
 LESSONS += ["weights", "sklearn"]
 PAIRS = [
     ("README.md", "README.ja.md"),

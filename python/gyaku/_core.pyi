@@ -35,6 +35,23 @@ class Neighbours:
     def are_busy(self, now: float) -> bool: ...
     def first_threads(self, seconds: float, begins_alone: bool, limit: int) -> int: ...
 
+class Communicator:
+    def __init__(
+        self,
+        *,
+        all_reduce: int,
+        test: int,
+        in_place: int,
+        sum: int,
+        float32: int,
+        float64: int,
+        communicator: int,
+    ) -> None: ...
+    def start(self, array: NDArray[Any]) -> None: ...
+    def finish(self, array: NDArray[Any], before: NDArray[Any]) -> None: ...
+    @property
+    def error(self) -> int: ...
+
 def operation(
     native: Callable[..., Any],
     careful: Callable[..., Any],

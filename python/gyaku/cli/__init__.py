@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "stop_command"]
 
-_VERBS = ("train", "evaluate", "predict", "summary", "compare", "export", "info", "lesson")
+_VERBS = (
+    *("train", "evaluate", "predict", "summary", "compare", "export", "info", "scaling"),
+    "lesson",
+)
 
 _PAGE = """\
 Train neural networks on CPUs.
@@ -28,6 +31,7 @@ commands:
   compare     show the tensors in which two model files differ
   export      write a model for other programs
   info        show processor, threads and measured speed of this machine
+  scaling     show how training by many processes would pay
   lesson      run a lesson of the course
 
 'gyaku train --help' and so on explain each of them.
@@ -170,7 +174,18 @@ def _advise(verb: str, message: Warning | str) -> None:
 
 
 def sentence(error: BaseException) -> str:
-    """Return the message of an error, on one line."""
+    """Return the message of an error, on one line.
+
+    Parameters
+    ----------
+    error : Exception
+        The error.
+
+    Returns
+    -------
+    str
+        The message.
+    """
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot read {error.filename}: {error.strerror.lower()}"
     if isinstance(error, OSError) and error.strerror:

@@ -6,7 +6,7 @@ import os
 import platform
 from typing import TYPE_CHECKING, NamedTuple
 
-from gyaku import _core
+from gyaku.backend import _core
 from gyaku.threads import num_threads, set_num_threads
 
 if TYPE_CHECKING:

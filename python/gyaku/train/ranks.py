@@ -183,7 +183,13 @@ class Ranks:
         """Raise if a sum has failed."""
 
     def ending(self) -> AbstractContextManager[None]:
-        """Return a context in which an error of this process ends all of them."""
+        """Return a context in which an error of this process ends all of them.
+
+        Returns
+        -------
+        context manager
+            The context.
+        """
         return nullcontext()
 
 

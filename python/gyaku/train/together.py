@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.backend import _core
 from gyaku.train.checkpoint import shapes_of
 from gyaku.train.meters import count_of
 from gyaku.train.ranks import agree
@@ -305,8 +306,6 @@ def check_together(
     ValueError
         If they cannot.
     """
-    from gyaku import __version__
-
     batches = course.updates.batches if course.updates else 1
     if batches > 1:
         raise ValueError(
@@ -326,7 +325,7 @@ def check_together(
     agree(
         "fit",
         ranks,
-        version=__version__,
+        version=_core.__version__,
         number_of_samples=samples.count,
         shapes_of_samples=shapes_of(samples.x),
         batch_size=course.batch_size,
