@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.distributed.mpi import MPI
+    from gyaku.train.ranks import Ranks
 
 __all__ = ["Buckets", "Tree"]
 
@@ -28,7 +28,7 @@ class Buckets(Reduction):
 
     Parameters
     ----------
-    ranks : MPI
+    ranks : Ranks
         The processes.
     communicator : gyaku._core.Communicator
         Their sums as tasks.
@@ -40,7 +40,7 @@ class Buckets(Reduction):
 
     def __init__(
         self,
-        ranks: MPI,
+        ranks: Ranks,
         communicator: Any,
         grads: NDArray[Any],
         buffers: NDArray[Any],
@@ -104,13 +104,13 @@ class Tree(Reduction):
 
     Parameters
     ----------
-    ranks : MPI
+    ranks : Ranks
         The processes; they and the blocks are powers of two.
     grads, buffers : ndarray
         The flat gradients, and the flat buffers, of which the mean is kept.
     """
 
-    def __init__(self, ranks: MPI, grads: NDArray[Any], buffers: NDArray[Any]) -> None:
+    def __init__(self, ranks: Ranks, grads: NDArray[Any], buffers: NDArray[Any]) -> None:
         self._ranks, self._grads, self._buffers = ranks, grads, buffers
         self._own = ranks.blocks // ranks.size
         levels = self._own.bit_length() - 1

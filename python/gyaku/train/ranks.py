@@ -153,6 +153,17 @@ class Ranks:
         """
         return [value]
 
+    def exchange(self, given: NDArray[Any], received: NDArray[Any], other: int) -> None:
+        """Send an array to another process, and receive its own.
+
+        Parameters
+        ----------
+        given, received : ndarray
+            The arrays, flat and alike.
+        other : int
+            The rank of the other process.
+        """
+
     def spread(self, arrays: Sequence[NDArray[Any]]) -> None:
         """Overwrite arrays by those of the first process.
 
