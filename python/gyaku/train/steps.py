@@ -147,7 +147,7 @@ class Training:
         self.updates = updates or Updates()
         self.updates.begin(self.trained.flat_grads)
         done = self._updates_between(first, self.step)
-        optimizer.begin(self.trained, self.planned, steps_done=done)
+        optimizer.begin(model, self.planned, steps_done=done)
         repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
         optimizer.same_batch = is_whole and repeatable and not self.augmented
