@@ -142,6 +142,18 @@ def shared_layer(folder: Path) -> Answer:
 
 
 @training
+def global_statistics(folder: Path) -> Answer:
+    x, y = images()
+    model = network(gk.Rescaling(1 / 255), gk.Conv2D(3, 3), gk.BatchNorm(), gk.ReLU(), gk.Flatten())
+    model = network(*model.layers, gk.Dense(8), gk.BatchNorm(momentum=0.3), gk.Dense(4))
+    ranks = MPI(global_statistics=True)
+    given = {"loss": "softmax_cross_entropy", "validation_split": 0.2, "epochs": 2}
+    answer = fitted(model, x, y, ranks=ranks, **given)
+    assert len(model.flat_buffers) > 0
+    return answer | {"params": model.flat_params.tolist() + model.flat_buffers.tolist()}
+
+
+@training
 def callbacks(folder: Path) -> Answer:
     ranks, seen = MPI(), []
     stopping = gk.EarlyStopping("loss", patience=2, min_delta=10.0)

@@ -86,7 +86,7 @@ def test_in_reproducible_mode_processes_give_the_bits_of_one(
 
 
 ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "lengths"]
-ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map"]
+ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map", "global_statistics"]
 
 
 @pytest.mark.parametrize("processes", [2, 4])

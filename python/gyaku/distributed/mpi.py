@@ -17,7 +17,7 @@ from gyaku.schedules import Constant, Schedule, Warmup
 from gyaku.train.ranks import Ranks, Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -52,6 +52,9 @@ class MPI(Ranks):
     bucket_bytes : int
         Size of the ranges of gradients that are added up together, each as soon as the backward
         pass has written it, if not `reproducible`.
+    global_statistics : bool
+        Whether `BatchNorm` normalises by the samples of all processes, as one process with the
+        whole batch would; each of its layers then waits for all of them, twice a step.
 
     Attributes
     ----------
@@ -74,7 +77,7 @@ class MPI(Ranks):
     n processes with batches of b samples, ``fit(batch_size=b)``, train as one process with batches
     of n·b: the same samples in each step, the same learning rate, and gradients that differ in
     their last bits. Dropout draws other numbers. `BatchNorm` takes the statistics of each process's
-    part of the batch, and keeps the mean of the running ones.
+    part of the batch, and keeps the mean of the running ones, unless `global_statistics`.
 
     Examples
     --------
@@ -90,10 +93,17 @@ class MPI(Ranks):
         reproducible: bool = False,
         blocks: int = 8,
         bucket_bytes: int = 1 << 20,
+        global_statistics: bool = False,
     ) -> None:
         self.reproducible = truth("MPI", "reproducible", reproducible)
         blocks = whole("MPI", "blocks", blocks)
         self.bucket_bytes = whole("MPI", "bucket_bytes", bucket_bytes, least=_LEAST)
+        self.attaches = truth("MPI", "global_statistics", global_statistics)
+        if reproducible and global_statistics:
+            raise ValueError(
+                "MPI: give reproducible or global_statistics, not both: each block of a reproducible"
+                " batch has its own statistics"
+            )
         self._mpi = library()
         comm = self._mpi.COMM_WORLD if comm is None else comm
         self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
@@ -110,7 +120,7 @@ class MPI(Ranks):
             )
         self.say: Callable[[BaseException], None] | None = None
         self._comm = comm.Dup()
-        self._sums = communicator(self._mpi, self._comm)
+        self._sums = communicator(self._mpi, comm.Dup())
         share_threads(self._comm.allgather(place()), self.rank)
         if self.size > 1:
             self._end_all_with_this_one()
@@ -292,6 +302,19 @@ class MPI(Ranks):
         for begin in range(0, given.size, most):
             part = slice(begin, begin + most)
             self._comm.Sendrecv(given[part], other, recvbuf=received[part], source=other)
+
+    def attach(self, layers: Iterable[Any]) -> None:
+        """Let layers take the statistics of all processes, if they are to.
+
+        Parameters
+        ----------
+        layers : iterable of Layer
+            Layers, of which some have an attribute ``across``.
+        """
+        if self.attaches and self.size > 1:
+            for layer in layers:
+                if hasattr(layer, "across"):
+                    layer.across = self.sum
 
     def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:
         """Return the sum of gradients in the steps of a training.

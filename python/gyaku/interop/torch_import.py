@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["from_torch"]
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
-_ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d")
+_ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d", "GroupNorm", "InstanceNorm1d")
 _SAME_SHAPE = ("Identity",)
 # Functions and methods, by the module that does the same.
 _FUNCTIONS = {
@@ -239,7 +239,7 @@ class _Translation:
         """Return the modules of the layers."""
         of: dict[int, str] = {}
         for target, layers in self.made.items():
-            weighted = [each for each in layers if each.params]
+            weighted = [each for each in layers if each.params or each.buffers]
             of |= {
                 id(each): f"{target}.l{index}" if index else target
                 for index, each in enumerate(weighted)
@@ -291,7 +291,7 @@ class _Translation:
             self._recurrent(node, module, target)
             return
         along = kind in _ONE_AXIS
-        bound = along or kind in ("Linear", "LayerNorm", "Softmax", "LogSoftmax")
+        bound = along or kind in ("Linear", "LayerNorm", "RMSNorm", "Softmax", "LogSoftmax")
         if bound and self._rank(source) == 3 and (source in self.features_first) != along:
             self._refuse(node, "takes its features along the other axis than its input has them")
         if kind in _SAME_SHAPE:

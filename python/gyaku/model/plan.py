@@ -388,6 +388,11 @@ class Plan:
             known.update(zip(use.outputs, use.instance.output_shapes, strict=True))
         self._find_sequences()
 
+    @property
+    def instances(self) -> list[Layer]:
+        """The layers of the passes, a clone for each use of a shared one."""
+        return [use.instance for use in self.applications]
+
     def share_parameters(self) -> None:
         """Share the parameters of the layers, now in their final buffers, with the clones."""
         self._shared = []

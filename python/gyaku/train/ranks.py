@@ -65,6 +65,8 @@ class Ranks:
     size = 1
     rank = 0
     blocks = 1
+    attaches = False
+    """Whether layers take the statistics of all processes."""
 
     @property
     def is_first(self) -> bool:
@@ -171,6 +173,15 @@ class Ranks:
         ----------
         arrays : sequence of ndarray
             The arrays, which have the same shapes everywhere.
+        """
+
+    def attach(self, layers: Iterable[Any]) -> None:
+        """Let layers take the statistics of all processes, if they are to.
+
+        Parameters
+        ----------
+        layers : iterable of Layer
+            Layers, of which some have an attribute ``across``.
         """
 
     def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:

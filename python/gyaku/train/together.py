@@ -15,7 +15,7 @@ from gyaku.train.ranks import agree
 from gyaku.train.steps import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class TrainingTogether(Training):
         super().__init__(model, samples, criterion, optimizer, course)
         self.ranks = ranks
         self.reduction = ranks.reduction(self.trained.flat_grads, self.model.flat_buffers)
+        ranks.attach(self._instances)
         self._place_clock()
         self._share = 1.0  # of the block in the samples of the batch
         self._counts: list[NDArray[np.float64] | None] = []  # of the whole batch, by output
@@ -69,8 +70,14 @@ class TrainingTogether(Training):
         """Let each block of a step draw its own random numbers, whichever process it is on."""
         self.model.clock[0] += self.ranks.shares(self.batch_size)[0][0]
 
+    @property
+    def _instances(self) -> Iterable[Any]:
+        return self.model.passes(self.model.input_shapes or ()).instances
+
     def close(self) -> None:
-        """Leave the model's clock as one process would."""
+        """Leave the model as one process would."""
+        for layer in self._instances:
+            vars(layer).pop("across", None)
         self.model.clock[0] -= self.ranks.shares(self.batch_size)[0][0]
 
     once = "the processes train together"
@@ -316,6 +323,13 @@ def check_together(
         raise ValueError(
             f"fit: {type(optimizer).__name__} takes no sample weights with distributed; leave them"
             " out, or use Adam"
+        )
+    tail = samples.count % course.batch_size
+    if tail and tail < ranks.blocks and ranks.attaches:
+        raise ValueError(
+            f"fit: global_statistics needs a sample of each process in each step, but"
+            f" {samples.count} samples in batches of {course.batch_size} leave {tail}; choose"
+            " another batch_size"
         )
     if passes.stateful:
         raise ValueError(

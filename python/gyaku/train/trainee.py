@@ -140,6 +140,10 @@ if TYPE_CHECKING:
             """The first layer that carries states from batch to batch, if there is one."""
 
         @property
+        def instances(self) -> Sequence[object]:
+            """The layers of the passes, a clone for each use of a shared one."""
+
+        @property
         def settings(self) -> list[object] | None:
             """Settings of the layers on which a forward pass depends; None if unknown."""
 
