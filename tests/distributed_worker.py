@@ -144,8 +144,9 @@ def shared_layer(folder: Path) -> Answer:
 @training
 def global_statistics(folder: Path) -> Answer:
     x, y = images()
-    model = network(gk.Rescaling(1 / 255), gk.Conv2D(3, 3), gk.BatchNorm(), gk.ReLU(), gk.Flatten())
-    model = network(*model.layers, gk.Dense(8), gk.BatchNorm(momentum=0.3), gk.Dense(4))
+    model = network(gk.Rescaling(1 / 255), gk.Conv2D(3, 3, use_bias=False), gk.BatchNorm())
+    model = network(*model.layers, gk.ReLU(), gk.Flatten(), gk.Dense(8, use_bias=False))
+    model = network(*model.layers, gk.BatchNorm(momentum=0.3), gk.Dense(4))
     ranks = MPI(global_statistics=True)
     given = {"loss": "softmax_cross_entropy", "validation_split": 0.2, "epochs": 2}
     answer = fitted(model, x, y, ranks=ranks, **given)

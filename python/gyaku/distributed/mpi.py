@@ -101,8 +101,8 @@ class MPI(Ranks):
         self.attaches = truth("MPI", "global_statistics", global_statistics)
         if reproducible and global_statistics:
             raise ValueError(
-                "MPI: give reproducible or global_statistics, not both: each block of a reproducible"
-                " batch has its own statistics"
+                "MPI: give reproducible or global_statistics, not both: each block of a"
+                " reproducible batch has its own statistics"
             )
         self._mpi = library()
         comm = self._mpi.COMM_WORLD if comm is None else comm

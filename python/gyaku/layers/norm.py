@@ -187,16 +187,16 @@ class BatchNorm(Scaled):
         """Normalise by the statistics of the samples of all processes."""
         self._samples = memory.zeros((1,), np.float64)  # of all processes
         self.mean, variance = (memory.empty(x.shape[-1:], x.dtype) for _ in range(2))
-        arrays = self._samples, self.mean, variance
+        arrays = samples, center, spread = self._samples, self.mean, variance
         rows = x.reshape(-1, x.shape[-1])
 
         def measure() -> None:
             # Of each process first, so that a large mean takes no digits of the variance.
             mean = rows.mean(axis=0, dtype=np.float64)
             count, total = len(rows), across(np.array([len(rows), *(len(rows) * mean)]))
-            self._samples[0], common = total[0], total[1:] / total[0]
+            samples[0], common = total[0], total[1:] / total[0]
             squares = ((rows - mean) ** 2).sum(axis=0) + count * (mean - common) ** 2
-            self.mean[...], variance[...] = common, across(squares) / total[0]
+            center[...], spread[...] = common, across(squares) / total[0]
 
         memory.host(measure, [x], arrays)
         y, self.inverse = ops.batch_norm_inference(
@@ -233,19 +233,18 @@ class BatchNorm(Scaled):
             self._spread(dx, *sums)
         return dx
 
-    def _spread(
-        self, dx: NDArray[Any], dgamma: NDArray[Any], dbeta: NDArray[Any]
-    ) -> None:
+    def _spread(self, dx: NDArray[Any], dgamma: NDArray[Any], dbeta: NDArray[Any]) -> None:
         """Subtract what the samples of all processes change in the statistics."""
-        across, x = self.across, self.x
+        across, samples, gamma = self.across, self._samples, self.gamma
+        x, mean, inverse = self.x, self.mean, self.inverse
         assert across is not None
 
         def subtract() -> None:
-            total = across(np.stack([dgamma, dbeta]).astype(np.float64)) / self._samples
-            z = (x - self.mean) * self.inverse
-            dx[...] -= (self.gamma * self.inverse * (total[1] + z * total[0])).astype(dx.dtype)
+            total = across(np.stack([dgamma, dbeta]).astype(np.float64)) / samples
+            z = (x - mean) * inverse
+            dx[...] -= (gamma * inverse * (total[1] + z * total[0])).astype(dx.dtype)
 
-        memory.host(subtract, [dx, x, dgamma, dbeta, self.mean, self.inverse], [dx])
+        memory.host(subtract, [dx, x, dgamma, dbeta, mean, inverse, gamma, samples], [dx])
 
     @property
     def least_batch(self) -> int:
