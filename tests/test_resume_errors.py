@@ -94,5 +94,7 @@ def test_a_file_of_a_model_is_no_checkpoint(tmp_path: Path) -> None:
         train(resume=tmp_path / "model.safetensors")
     with pytest.raises(FileNotFoundError):
         train(resume=tmp_path / "missing.safetensors")
+    with pytest.raises(FileNotFoundError, match="is a folder; give the file of a checkpoint, or"):
+        train(resume=tmp_path)
     with pytest.raises(TypeError, match="resume must be a path, True or False, got 3"):
         train(resume=3)

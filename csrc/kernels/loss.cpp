@@ -383,6 +383,36 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
   *args.correct = correct;
 }
 
+// The class of a row of scores, which is one column for two classes.
+template <class T>
+GYAKU_INLINE std::int64_t class_of(const T* scores, std::int64_t columns, double threshold) {
+  return columns == 1 ? *scores > static_cast<T>(threshold) : argmax(scores, columns);
+}
+template <class T> void count_confusions(const CountConfusionsArgs& args, Slice) noexcept {
+  const std::int64_t columns = args.columns, classes = args.classes;
+  const std::int64_t cells = args.by_label ? columns * 4 : classes * classes;
+  if (static_cast<std::uint64_t>(*args.slot) >= static_cast<std::uint64_t>(args.slots)) return;
+  double* totals = args.totals + *args.slot * cells;
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    if (is_padding(args, row)) continue;
+    const double weight = args.weights == nullptr ? 1 : args.weights[row / args.rows_per_weight];
+    const T* scores = static_cast<const T*>(args.scores) + row * columns;
+    const T* target = static_cast<const T*>(args.target);
+    if (target != nullptr) target += row * columns;
+    if (args.by_label) {
+      const T threshold = static_cast<T>(args.threshold);
+      for (std::int64_t k = 0; k < columns; ++k)
+        totals[4 * k + 2 * (target[k] > T(0.5)) + (scores[k] > threshold)] += weight;
+      continue;
+    }
+    const std::int64_t expected =
+        args.labels != nullptr ? args.labels[row] : class_of(target, columns, 0.5);
+    const std::int64_t predicted = class_of(scores, columns, args.threshold);
+    if (static_cast<std::uint64_t>(expected) < static_cast<std::uint64_t>(classes))
+      totals[expected * classes + predicted] += weight;
+  }
+}
+
 } // namespace
 
 // Slices of rows.
@@ -424,6 +454,10 @@ Entry count_steps_kernel() noexcept { return entry<CountStepsArgs, count_steps, 
 // One slice.
 Entry count_correct_kernel() noexcept {
   return entry<CountCorrectArgs, count_correct<float>, count_correct<double>>;
+}
+// One slice.
+Entry count_confusions_kernel() noexcept {
+  return entry<CountConfusionsArgs, count_confusions<float>, count_confusions<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

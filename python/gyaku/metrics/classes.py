@@ -104,6 +104,12 @@ class _Confusions(Overall, abstract=True):
 
     stem: str
 
+    @property
+    def confusions(self) -> dict[str, Any]:
+        """Arguments of `ops.count_confusions`; see `Overall`."""
+        by_label = self.threshold is not None
+        return {"threshold": self.threshold if by_label else 0.5, "by_label": by_label}
+
     def summary(
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
     ) -> NDArray[Any]:
