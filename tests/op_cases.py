@@ -284,6 +284,9 @@ def count_cases() -> Iterator[Case]:
             constant([slot], np.int64),
         )
         yield Case("accumulate", f"slot{slot}", make, weight=3.0)
+    for n, c in SHAPES:
+        given = integers((n, c)), labels(n, c)
+        yield Case("count_correct", f"{n}x{c}-top", arrays(*given), sparse=True, top=2)
     for n, c in (*SHAPES, (0, 3)):
         given = integers((n, c)), integers((n, c)), *matrices(c)
         yield Case("count_confusions", f"{n}x{c}", arrays(*given), sparse=True)

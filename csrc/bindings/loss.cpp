@@ -355,7 +355,7 @@ py::object count_steps(py::handle lengths_array, std::int64_t steps) {
 }
 
 py::object count_correct(py::handle scores_array, py::handle target_array, py::handle lengths_array,
-                         py::handle weights_array, double threshold) {
+                         py::handle weights_array, double threshold, std::int64_t top) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
   call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
@@ -375,6 +375,8 @@ py::object count_correct(py::handle scores_array, py::handle target_array, py::h
   args.rows = rows;
   args.columns = columns;
   args.threshold = threshold;
+  args.top = top;
+  call.require(top >= 0, "top must not be negative");
   Operand whole = target.operand;
   whole.by_slice = false;
   std::vector<Operand> operands{scores.read(), whole, correct.write()};
@@ -461,7 +463,7 @@ void register_loss(py::module_& module) {
   module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
   module.def("sum_weights", &sum_weights, py::arg("weights"), py::arg("lengths"), py::arg("steps"));
   module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
-             py::arg("lengths"), py::arg("sample_weight"), py::arg("threshold"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("threshold"), py::arg("top"));
   module.def("count_confusions", &count_confusions, py::arg("scores"), py::arg("target"),
              py::arg("totals"), py::arg("slot"), py::arg("lengths"), py::arg("sample_weight"),
              py::arg("threshold"), py::arg("by_label"));

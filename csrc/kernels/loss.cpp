@@ -363,6 +363,16 @@ template <class T> GYAKU_INLINE std::int64_t argmax(const T* x, std::int64_t col
   return first_nan < columns ? first_nan : first;
 }
 
+// Whether fewer than `top` scores are larger than that of a class.
+template <class T>
+GYAKU_INLINE bool is_among(const T* scores, std::int64_t columns, std::int64_t label,
+                           std::int64_t top) {
+  if (static_cast<std::uint64_t>(label) >= static_cast<std::uint64_t>(columns)) return false;
+  std::int64_t larger = 0;
+  for (std::int64_t j = 0; j < columns; ++j) larger += scores[j] > scores[label];
+  return larger < top;
+}
+
 template <class T> GYAKU_INLINE bool is_correct(const CountCorrectArgs& args, std::int64_t row) {
   const T* scores = static_cast<const T*>(args.scores);
   const T* target = static_cast<const T*>(args.target);
@@ -373,6 +383,7 @@ template <class T> GYAKU_INLINE bool is_correct(const CountCorrectArgs& args, st
   }
   const std::int64_t expected =
       args.labels != nullptr ? args.labels[row] : argmax(target + row * columns, columns);
+  if (args.top > 0) return is_among(scores + row * columns, columns, expected, args.top);
   return argmax(scores + row * columns, columns) == expected;
 }
 template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexcept {

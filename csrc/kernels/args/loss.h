@@ -69,6 +69,7 @@ struct CountCorrectArgs {
   std::int64_t rows, columns;
   std::int64_t rows_per_weight;
   std::int64_t sample, step; // rows
+  std::int64_t top;          // number of largest scores, 0 for the first maximum
   double threshold;          // of a single column
 };
 

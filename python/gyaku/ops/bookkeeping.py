@@ -34,6 +34,7 @@ def count_correct(
     lengths: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     threshold: float = 0.5,
+    top: int = 0,
 ) -> NDArray[Any]:
     """Count the samples, or positions of samples, whose highest score is that of the target.
 
@@ -52,6 +53,9 @@ def count_correct(
         the first axes of the scores.
     threshold : float, default 0.5
         Score above which a single column, c = 1, says yes; 0 for logits.
+    top : int, default 0
+        Number of scores among which that of the target must be: less than `top` may be larger.
+        With 0 it must be the first of the highest.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def count_correct(
     TypeError
         If an argument does not hold real numbers, or labels are no integers.
     ValueError
-        If shapes do not match, there is no column, or a label is out of range.
+        If shapes do not match, there is no column, a label is out of range, or top is negative.
 
     Notes
     -----
@@ -77,6 +81,7 @@ def count_correct(
     array([1.])
     """
     op = "count_correct"
+    whole(op, "top", top, least=0)
     scores = scores_of(op, "scores", scores)
     columns = scores.shape[-1]
     lengths = sequence_lengths_of(op, "scores", lengths, scores)

@@ -20,6 +20,7 @@ def count_correct(
     lengths: NDArray[np.int64] | None = None,
     sample_weight: NDArray[np.float64] | None = None,
     threshold: float = 0.5,
+    top: int = 0,
 ) -> NDArray[Any]:
     """Count the positions whose highest score is that of the target."""
     # The highest score is the first maximum, and NaN counts as one. With one column, a position
@@ -31,6 +32,10 @@ def count_correct(
         rows = target.shape == scores.shape
         labels = target.argmax(axis=-1) if rows else target.reshape(positions)
         correct = scores.argmax(axis=-1) == labels
+        if top:
+            place = np.clip(labels, 0, scores.shape[-1] - 1)[..., np.newaxis]
+            own = np.take_along_axis(scores, place, axis=-1)
+            correct = (scores > own).sum(axis=-1) < top
     weights = np.ones(1) if sample_weight is None else sample_weight
     counted = correct * weights.reshape(*weights.shape, *(1,) * (correct.ndim - weights.ndim))
     if lengths is not None:

@@ -335,6 +335,11 @@ class Meters:
         more = metric.confusions or {}
         columns = y.shape[-1]
         shape = (columns, 2, 2) if more["by_label"] else (max(columns, 2),) * 2
+        if more["by_label"] and t.shape != y.shape:
+            raise ValueError(
+                f"the metric {metric.name!r} has a threshold, which is for several labels a sample:"
+                f" targets of 0 and 1 in the shape of the outputs, {y.shape[1:]}, got {t.shape[1:]}"
+            )
         totals = self._matrix(place, metric, shape)
         ops.count_confusions(
             y, t, totals, self.slot, lengths=lengths, sample_weight=weights, **more
