@@ -175,7 +175,8 @@ def fit(
     resume : bool or str or path-like
         Checkpoint of a training that was ended or killed, to go on from with the same bits, given
         the same data and arguments; `epochs` may be larger. True stands for the file of a
-        `ModelCheckpoint` among the callbacks, and for a new training while there is none.
+        `ModelCheckpoint` among the callbacks, and for a new training while there is none. An
+        iterable is read again to the place of the checkpoint.
     distributed : gyaku.distributed.MPI, optional
         Processes that train the model together, each of which calls this function alike;
         `batch_size` is that of each of them. The first one runs the callbacks and reports.
