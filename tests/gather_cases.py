@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from op_case import FLOAT32, FLOAT64, Call, Case, DType, Make, arrays, integers, normal, specials
+from op_case import (
+    FLOAT32,
+    FLOAT64,
+    Call,
+    Case,
+    DType,
+    Make,
+    arrays,
+    constant,
+    integers,
+    normal,
+    specials,
+)
 
 
 def rows_of(kind: str, trailing: tuple[int, ...], rows: int) -> Make:
@@ -66,6 +78,16 @@ def images_of(kind: str, shape: tuple[int, int, int], rows: int, epoch: int) -> 
     return call
 
 
+def numbered(make: Make) -> Make:
+    """Return the calls with rows that have numbers of their own."""
+
+    def call(rng: Generator, dtype: DType) -> Call:
+        arguments, keywords = make(rng, dtype)
+        return arguments, keywords | {"numbers": rng.integers(0, 1000, len(arguments[0]))}
+
+    return call
+
+
 def image_cases() -> Iterator[Case]:
     name = "gather_images"
     for shape in IMAGES:
@@ -82,9 +104,20 @@ def image_cases() -> Iterator[Case]:
             yield Case(name, f"{label}-exact", make, exact=True, shift=1, flip=flip, scale=0.5)
             options = {"shift": 1, "flip": flip, "seed": 2**64 - 1}
             yield Case(name, f"{label}-scaled", make, **options, scale=1 / 255)
+        make = numbered(images_of("uint8", shape, 9, epoch=2))
+        yield Case(name, f"{label}-numbered", make, exact=True, shift=1, flip=True)
         make = images_of("uint8", shape, 9, epoch=0)
         yield Case(name, f"{label}-still", make, exact=True)
         yield Case(name, f"{label}-mirrored", make, exact=True, flip=True)
+
+
+def keep_cases() -> Iterator[Case]:
+    for rows, kept in (((0, 3), (4, 3)), ((2,), (5,)), ((3, 4, 2), (9, 4, 2)), ((3, 4), (3, 6))):
+        label, first = "x".join(map(str, rows)), kept[0] - rows[0]
+        make = arrays(normal(rows), normal(kept), constant([first], np.int64))
+        yield Case("keep_rows", label, make, sparse=True)
+    numbers = constant([7, 8], np.int64), constant([1, 2, 3], np.int64), constant([1], np.int64)
+    yield Case("keep_rows", "numbers", arrays(*numbers))
 
 
 def rescale_cases() -> Iterator[Case]:

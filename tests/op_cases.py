@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from conv_cases import conv_cases
 from embedding_cases import embedding_cases
-from gather_cases import gather_cases, image_cases, rescale_cases
+from gather_cases import gather_cases, image_cases, keep_cases, rescale_cases
 from norm_cases import norm_cases
 from numpy.random import Generator
 from op_case import (
@@ -34,7 +34,7 @@ from optimizer_facts import UPDATES
 from pool_cases import pool_cases
 from recurrent_cases import recurrent_cases
 from sequence_cases import sequence_cases
-from weight_cases import weight_cases
+from weight_cases import matrices, weight_cases
 
 from gyaku import reference
 from gyaku.ops import TABLE, Op
@@ -284,6 +284,18 @@ def count_cases() -> Iterator[Case]:
             constant([slot], np.int64),
         )
         yield Case("accumulate", f"slot{slot}", make, weight=3.0)
+    for n, c in SHAPES:
+        given = integers((n, c)), labels(n, c)
+        yield Case("count_correct", f"{n}x{c}-top", arrays(*given), sparse=True, top=2)
+    for n, c in (*SHAPES, (0, 3)):
+        given = integers((n, c)), integers((n, c)), *matrices(c)
+        yield Case("count_confusions", f"{n}x{c}", arrays(*given), sparse=True)
+        given = normal((n, c)), normal((n, c)), *matrices(c, by_label=True)
+        yield Case("count_confusions", f"{n}x{c}-by", arrays(*given), sparse=True, by_label=True)
+    given = normal((67, 1)), binary, *matrices(1)
+    yield Case("count_confusions", "binary", arrays(*given), sparse=True, threshold=0.25)
+    given = scores, constant([1, 0, 0, 0, 1], np.int64), *matrices(3)
+    yield Case("count_confusions", "nan", arrays(*given), sparse=True)
     yield Case("advance", "on", arrays(constant([2**33], np.int64)), amount=7)
     yield Case("advance", "back", arrays(constant([5], np.int64)), amount=-7)
 
@@ -369,6 +381,7 @@ CASES = [
     *embedding_cases(),
     *gather_cases(),
     *image_cases(),
+    *keep_cases(),
     *rescale_cases(),
     *random_cases(),
     *recurrent_cases(),

@@ -317,6 +317,7 @@ def same(iterator: Any) -> Make:
             {"epochs": 2},
             "fit: epoch 2, batch 1 is missing, x yields no",
         ),
+        (lambda: zip(X, LABELS, strict=True), {}, "fit: batch 1 is a single sample, x of shape"),
         (generate, {"batch_size": 8}, "fit: batch_size is not for an iterable; its batches are"),
         (generate, {"validation_split": 0.1}, "fit: validation_split is not for an iterable; give"),
         (

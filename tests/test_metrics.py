@@ -56,7 +56,9 @@ def test_a_metric_is_that_of_scikit_learn(
 
 def test_rows_as_targets_are_classes() -> None:
     rows = np.eye(4)[T]
-    for metric in (m.F1(), m.AUC(), m.TopAccuracy(2)):
+    top = m.TopAccuracy(2)
+    assert top(Y, rows) == top(Y, T)
+    for metric in (m.F1(), m.AUC()):
         summaries = [metric.summary(Y, target) for target in (rows, T)]
         assert metric.of(summaries[:1]) == metric.of(summaries[1:])
     np.testing.assert_array_equal(m.confusion_matrix(Y, rows), m.confusion_matrix(Y, T))
@@ -100,6 +102,52 @@ def test_metrics_of_a_training(backend: str) -> None:
     y = model.predict(Y)
     assert found["f1"] == m.F1().of([m.confusion_matrix(y, T)])
     assert found["accuracy"] == pytest.approx(m.confusion_matrix(y, T).trace() / 60)
+
+
+NATIVE = ["precision", "recall", "f1", "balanced_accuracy", "top_accuracy", "auc"]
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+def test_no_metric_calls_python_in_a_step(lengths: bool) -> None:
+    x, y = (Y.reshape(12, 5, 4), T.reshape(12, 5)) if lengths else (Y, T)
+    layers = [gk.GRU(3, return_sequences=True)] if lengths else []
+    model = gk.Sequential(*layers, gk.Dense(4))
+    more = {"lengths": np.arange(12) % 5 + 1} if lengths else {}
+    metrics = [*NATIVE, m.Overall(lambda y, t: np.ptp(y), name="spread")]
+    model.fit(x, y, loss="softmax_cross_entropy", metrics=metrics, verbose=0, **more)
+    names = [task["name"] for task in model.captured["tasks"]]
+    assert names.count("count_confusions") == 1  # four metrics have it in common
+    assert "keep_rows" in names
+    assert "host" not in names
+
+
+@pytest.mark.parametrize("kind", ["arrays", "batches", "by length"])
+def test_outputs_are_kept_whatever_the_size_of_their_store(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(2)
+    x, lengths = random.normal(size=(60, 40, 2)).astype("f4"), random.integers(1, 41, 60)
+    options: dict[str, Any] = {"loss": "softmax_cross_entropy", "metrics": ["auc", "f1"]}
+    options |= {"epochs": 2, "batch_size": 7, "verbose": 0, "optimizer": gk.SGD(0.1)}
+    data: Any = (x, T)
+    if kind == "batches":
+        parts = [slice(0, 3), slice(3, 20), slice(20, 21), slice(21, 60)]
+        data = ([(x[part], T[part]) for part in parts].__iter__,)
+        del options["batch_size"]
+    else:
+        options |= {"lengths": lengths, "by_length": kind == "by length"}
+
+    def run(size: int) -> dict[str, list[float]]:
+        monkeypatch.setattr("gyaku.train.kept._BYTES", size)
+        model = gk.Sequential(gk.GRU(3), gk.Dense(4), seed=1)
+        return dict(model.fit(*data, **options))
+
+    assert run(1 << 20) == run(1) == run(200)
+
+
+def test_a_threshold_is_for_several_labels() -> None:
+    with pytest.raises(ValueError, match="the metric 'f1' has a threshold, which is for several"):
+        network().fit(*(Y, T), loss="softmax_cross_entropy", metrics=m.F1(threshold=0.5), verbose=0)
 
 
 def test_padded_steps_do_not_count() -> None:

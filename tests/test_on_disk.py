@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 from collections.abc import Callable
@@ -175,6 +176,30 @@ def test_lengths_go_with_the_rows(on_disk: Callable[..., Any]) -> None:
     assert one.evaluate(steps, LABELS, lengths=lengths) == other.evaluate(
         on_disk(steps), LABELS, lengths=lengths
     )
+
+
+@pytest.mark.parametrize("kind", ["images", "autoencoder"])
+def test_images_are_augmented_as_in_memory(on_disk: Callable[..., Any], kind: str) -> None:
+    options: dict[str, Any] = {"augment": gk.data.Augment(2, flip=True), "epochs": 3, "verbose": 0}
+    options |= {"validation_split": 0.2, "batch_size": 16}
+    mapped = on_disk(IMAGES)
+    if kind == "images":
+        one, other = of_images(), of_images()
+        given, on = (IMAGES, LABELS), (mapped, LABELS)
+        options |= {"loss": ENTROPY, "sample_weight": np.arange(COUNT) % 3}
+    else:
+        layers = [gk.Conv2D(2, 3), gk.Flatten(), gk.Dense(36)]
+        one, other = (
+            gk.Sequential(*copy.deepcopy(layers), gk.Reshape((6, 6, 1)), seed=1) for _ in range(2)
+        )
+        images = IMAGES.astype(np.float32) / 255
+        mapped = on_disk(images)
+        given, on = (images, images), (mapped, mapped)
+        options["loss"] = "mse"
+    first, second = one.fit(*given, **options), other.fit(*on, **options)
+    assert_same(one, other, first, second)
+    plain = one.fit(*given, **options | {"augment": None, "seed": 3})
+    assert plain["loss"] != first["loss"]
 
 
 def words() -> gk.Sequential:

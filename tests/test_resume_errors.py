@@ -92,7 +92,9 @@ def test_a_file_of_a_model_is_no_checkpoint(tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="is the file of a model, not of a training to resume"):
         train(resume=tmp_path / "model.safetensors")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="missing.safetensors' is no file; give the"):
         train(resume=tmp_path / "missing.safetensors")
+    with pytest.raises(FileNotFoundError, match="is a folder; give the file of a checkpoint, or"):
+        train(resume=tmp_path)
     with pytest.raises(TypeError, match="resume must be a path, True or False, got 3"):
         train(resume=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,13 @@ class Watched(gk.SGD):
     def update(self, params, grads):
         self.seen = [*getattr(self, "seen", []), (params.copy(), grads.copy())]
         super().update(params, grads)
+
+
+class Between(gk.callbacks.Callback):
+    """Acts between all steps."""
+
+    def on_train_batch_end(self, batch, logs):
+        pass
 
 
 def gradients(**options: Any) -> list[Any]:
@@ -68,6 +76,45 @@ def test_several_batches_are_like_a_large_one(backend: str, size: int, batches: 
     several = trained(batch_size=size, accumulate=batches)
     one = trained(batch_size=min(size * batches, 48))
     np.testing.assert_allclose(several.flat_params, one.flat_params, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("kind", ["samples", "steps", "lengths", "both", "found", "class"])
+def test_weights_of_several_batches_have_one_sum(backend: str, kind: str) -> None:
+    gk.use_backend(backend)
+    random = np.random.default_rng(8)
+    x = random.normal(size=(48, 5, 3)).astype("f4")
+    y = random.integers(0, 3, (48, 5))
+    weights = random.random((48, 5) if kind in ("steps", "both") else 48) ** 4
+    options: dict[str, Any] = {"loss": "softmax_cross_entropy", "optimizer": gk.SGD(1.0)}
+    if kind in ("lengths", "both"):
+        options["lengths"] = random.integers(1, 6, 48)
+    if kind in ("samples", "steps", "both"):
+        options["sample_weight"] = weights
+    if kind == "class":
+        options["class_weight"] = {0: 9.0}
+    first = [gk.Embedding(5, 3, mask_zero=True)] if kind == "found" else []
+    if kind == "found":
+        x = random.integers(1, 5, (48, 5)) * (np.arange(5) < random.integers(1, 6, (48, 1)))
+
+    def fitted(**more: Any) -> gk.Sequential:
+        model = gk.Sequential(*copy.deepcopy(first), gk.GRU(4, return_sequences=True), gk.Dense(3))
+        model.fit(x, y, **OPTIONS | options | more)
+        return model
+
+    several, one = fitted(batch_size=8, accumulate=3), fitted(batch_size=24)
+    np.testing.assert_allclose(several.flat_params, one.flat_params, rtol=1e-3, atol=1e-5)
+    each = fitted(batch_size=8, accumulate=3, callbacks=[Between()])
+    np.testing.assert_array_equal(several.flat_params, each.flat_params)
+
+
+def test_outputs_with_other_weights_are_not_accumulated() -> None:
+    inputs = gk.Input((6,))
+    model = gk.Model(inputs, (gk.Dense(2, name="a")(inputs), gk.Dense(2, name="b")(inputs)))
+    weights = np.arange(48.0)
+    model.fit(X, (Y, Y), accumulate=2, sample_weight=weights, **OPTIONS)
+    with pytest.raises(ValueError, match="but the outputs a and b have different ones; leave"):
+        model.fit(X, (Y, Y), accumulate=2, sample_weight=(weights, None), **OPTIONS)
 
 
 def test_several_batches_of_a_sum_are_like_a_large_one() -> None:
@@ -146,10 +193,6 @@ def test_the_history_has_the_same_batches() -> None:
 
 
 def test_callbacks_between_steps_change_no_bit() -> None:
-    class Between(gk.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs):
-            pass
-
     plain = trained(batch_size=10, accumulate=3)
     watched = trained(batch_size=10, accumulate=3, callbacks=[Between()])
     np.testing.assert_array_equal(plain.flat_params, watched.flat_params)

@@ -83,8 +83,8 @@ void gather(py::handle source, py::handle order, py::handle cursor, py::handle o
 }
 
 void gather_images(py::handle source, py::handle order, py::handle cursor, py::handle epoch_array,
-                   py::handle out, double scale, std::int32_t shift, bool flip,
-                   std::uint64_t seed) {
+                   py::handle out, py::handle numbers_array, double scale, std::int32_t shift,
+                   bool flip, std::uint64_t seed) {
   Call call("gather_images");
   Rows rows = rows_of(call, source, order, cursor, out, scale);
   const auto epoch = call.int64_buffer(epoch_array, "epoch", 1, false);
@@ -96,9 +96,42 @@ void gather_images(py::handle source, py::handle order, py::handle cursor, py::h
   call.require(shift >= 0 && shift < std::min(shape[1], shape[2]),
                "shift must be at least 0 and less than height and width");
   rows.operands.push_back(Operand{epoch.data(), sizeof(std::int64_t), Access::read});
-  const GatherImagesArgs args{epoch.data(), rows.args, shape[1], shape[2],
-                              shape[3],     seed,      shift,    flip};
+  const std::int64_t* numbers = nullptr;
+  if (!numbers_array.is_none()) {
+    const auto given = call.int64_buffer(numbers_array, "numbers", rows.args.source_rows, false);
+    numbers = given.data();
+    const auto bytes = static_cast<std::int64_t>(given.size_bytes());
+    rows.operands.push_back(Operand{numbers, bytes, Access::read, false, rows.args.rows * 8});
+  }
+  const GatherImagesArgs args{epoch.data(), numbers, rows.args, shape[1], shape[2],
+                              shape[3],     seed,    shift,     flip};
   call.run(rows.task("gather_images", KernelId::gather_images, args));
+}
+
+void keep_rows(py::handle rows_array, py::handle kept_array, py::handle cursor_array) {
+  Call call("keep_rows");
+  const Tensor rows = call.buffer(rows_array, "rows"), kept = call.output(kept_array, "kept");
+  const auto cursor = call.int64_buffer(cursor_array, "cursor", 1, false);
+  call.require(rows.same_type(kept) && !rows.shape.empty() &&
+                   rows.shape.size() == kept.shape.size() &&
+                   (rows.shape.size() < 2 ||
+                    (rows.shape[1] <= kept.shape[1] &&
+                     std::ranges::equal(rows.shape.subspan(2), kept.shape.subspan(2)))),
+               "rows of rows and kept differ in shape or dtype");
+  call.require(cursor.front() >= 0 && cursor.front() <= kept.rows() - rows.rows(),
+               "kept has no room for the rows");
+  const KeepRowsArgs args{rows.data,
+                          kept.data,
+                          cursor.data(),
+                          rows.rows(),
+                          kept.rows(),
+                          rows.columns() * rows.item_bytes,
+                          kept.columns() * kept.item_bytes};
+  call.run(make_task("keep_rows", KernelId::keep_rows, Scalar::float64, args, args.count, 1,
+                     Work{0, 1} * static_cast<double>(rows.size),
+                     {rows.read(true),
+                      Operand{kept.data, kept.bytes(), Access::update, false, rows.bytes()},
+                      Operand{args.cursor, sizeof(std::int64_t), Access::read}}));
 }
 
 py::object rescale(py::handle x_array, double scale, double offset) {
@@ -152,8 +185,9 @@ void register_gather(py::module_& module) {
   module.def("gather", &gather, py::arg("source"), py::arg("order"), py::arg("cursor"),
              py::arg("out"), py::arg("scale"));
   module.def("gather_images", &gather_images, py::arg("source"), py::arg("order"),
-             py::arg("cursor"), py::arg("epoch"), py::arg("out"), py::arg("scale"),
-             py::arg("shift"), py::arg("flip"), py::arg("seed"));
+             py::arg("cursor"), py::arg("epoch"), py::arg("out"), py::arg("numbers"),
+             py::arg("scale"), py::arg("shift"), py::arg("flip"), py::arg("seed"));
+  module.def("keep_rows", &keep_rows, py::arg("rows"), py::arg("kept"), py::arg("cursor"));
   module.def("rescale", &rescale, py::arg("x"), py::arg("scale"), py::arg("offset"));
   module.def("advance", &advance, py::arg("counter"), py::arg("amount"));
   module.def("accumulate", &accumulate, py::arg("value"), py::arg("totals"), py::arg("slot"),

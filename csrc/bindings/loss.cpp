@@ -355,7 +355,7 @@ py::object count_steps(py::handle lengths_array, std::int64_t steps) {
 }
 
 py::object count_correct(py::handle scores_array, py::handle target_array, py::handle lengths_array,
-                         py::handle weights_array, double threshold) {
+                         py::handle weights_array, double threshold, std::int64_t top) {
   Call call("count_correct");
   const Tensor scores = call.real_input(scores_array, "scores");
   call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
@@ -375,6 +375,8 @@ py::object count_correct(py::handle scores_array, py::handle target_array, py::h
   args.rows = rows;
   args.columns = columns;
   args.threshold = threshold;
+  args.top = top;
+  call.require(top >= 0, "top must not be negative");
   Operand whole = target.operand;
   whole.by_slice = false;
   std::vector<Operand> operands{scores.read(), whole, correct.write()};
@@ -391,6 +393,53 @@ py::object count_correct(py::handle scores_array, py::handle target_array, py::h
   call.run(make_task("count_correct", KernelId::count_correct, scores.scalar(), args, 1, 1,
                      Work{1, 1} * static_cast<double>(scores.size), std::move(operands)));
   return count;
+}
+
+void count_confusions(py::handle scores_array, py::handle target_array, py::handle totals_array,
+                      py::handle slot_array, py::handle lengths_array, py::handle weights_array,
+                      double threshold, bool by_label) {
+  Call call("count_confusions");
+  const Tensor scores = call.real_input(scores_array, "scores");
+  call.require(scores.shape.size() >= 2 && scores.shape.back() > 0,
+               "the scores must be rows that have a column");
+  const Lengths lengths = lengths_for(call, scores, lengths_array);
+  CountConfusionsArgs args{};
+  args.columns = scores.shape.back();
+  args.rows = scores.size / args.columns;
+  args.classes = by_label ? 2 : std::max<std::int64_t>(args.columns, 2);
+  const Target target = target_for(call, scores, target_array, args.classes, lengths);
+  call.require(!by_label || target.labels == nullptr, "the target must be like the scores");
+  const Tensor totals = call.real_output(totals_array, "totals");
+  const std::int64_t cells = by_label ? args.columns * 4 : args.classes * args.classes;
+  args.slots = totals.rows();
+  call.require(totals.item_bytes == 8 && totals.shape.size() == (by_label ? 4 : 3) &&
+                   totals.columns() == cells && totals.shape.back() == args.classes,
+               "totals must be float64 matrices of the classes");
+  const auto slot = call.int64_buffer(slot_array, "slot", 1, false);
+  call.require(slot.front() >= 0 && slot.front() < args.slots, "the slot is not in totals");
+  args.scores = scores.data;
+  args.target = target.values;
+  args.labels = target.labels;
+  args.totals = static_cast<double*>(totals.data);
+  args.slot = slot.data();
+  args.threshold = threshold;
+  args.by_label = by_label;
+  Operand whole = target.operand;
+  whole.by_slice = false;
+  std::vector<Operand> operands{scores.read(), whole, totals.update(),
+                                Operand{args.slot, sizeof(std::int64_t), Access::read}};
+  if (lengths.are_given()) {
+    set_lengths(args, lengths, args.rows / lengths.samples);
+    operands.push_back(lengths.operand);
+  }
+  const Weights weights = weights_for(call, scores, weights_array);
+  if (weights.are_given() && args.rows > 0) {
+    args.weights = weights.values;
+    args.rows_per_weight = args.rows / weights.size;
+    operands.push_back(weights.operand);
+  }
+  call.run(make_task("count_confusions", KernelId::count_confusions, scores.scalar(), args, 1, 1,
+                     Work{1, 1} * static_cast<double>(scores.size), std::move(operands)));
 }
 
 } // namespace
@@ -414,7 +463,10 @@ void register_loss(py::module_& module) {
   module.def("count_steps", &count_steps, py::arg("lengths"), py::arg("steps"));
   module.def("sum_weights", &sum_weights, py::arg("weights"), py::arg("lengths"), py::arg("steps"));
   module.def("count_correct", &count_correct, py::arg("scores"), py::arg("target"),
-             py::arg("lengths"), py::arg("sample_weight"), py::arg("threshold"));
+             py::arg("lengths"), py::arg("sample_weight"), py::arg("threshold"), py::arg("top"));
+  module.def("count_confusions", &count_confusions, py::arg("scores"), py::arg("target"),
+             py::arg("totals"), py::arg("slot"), py::arg("lengths"), py::arg("sample_weight"),
+             py::arg("threshold"), py::arg("by_label"));
 }
 
 } // namespace gyaku::bindings

@@ -33,7 +33,7 @@ constexpr std::int64_t grain = 64;
 constexpr std::int64_t chunk = 4096; // elements, of the sums behind a norm
 
 GradientArgs gradient_args(const Tensor& gradients, double value) {
-  return {gradients.data, nullptr, nullptr, nullptr, gradients.size, value};
+  return {gradients.data, nullptr, nullptr, nullptr, nullptr, gradients.size, value};
 }
 
 // A task over the elements of the gradients.
@@ -43,25 +43,38 @@ Task element_task(const char* name, KernelId id, const GradientArgs& args, Scala
                    Work{flops, 2} * static_cast<double>(args.size), std::move(operands));
 }
 
-void add_gradients(py::handle total_array, py::handle grads, double weight) {
+// Operands, with those of a count that is a factor of the arguments' value.
+std::vector<Operand> with_count(Call& call, py::handle count_array, GradientArgs& args,
+                                std::vector<Operand> operands) {
+  if (!count_array.is_none()) {
+    args.count = call.float64_buffer(count_array, "count", 1, false).data();
+    operands.push_back(Operand{args.count, sizeof(double), Access::read});
+  }
+  return operands;
+}
+
+void add_gradients(py::handle total_array, py::handle grads, double weight, py::handle count) {
   Call call("add_gradients");
   const Tensor total = call.real_output(total_array, "total"), g = call.buffer(grads, "grads");
   call.require(g.like(total), "grads must be like total");
   GradientArgs args = gradient_args(g, weight);
   args.total = total.data;
+  std::vector<Operand> operands = with_count(call, count, args, {g.read(true), total.update(true)});
   call.run(element_task("add_gradients", KernelId::add_gradients, args, g.scalar(), 2,
-                        {g.read(true), total.update(true)}));
+                        std::move(operands)));
 }
 
-void mean_gradients(py::handle grads, py::handle total_array, double count) {
+void mean_gradients(py::handle grads, py::handle total_array, double weight, py::handle count) {
   Call call("mean_gradients");
   const Tensor g = call.real_output(grads, "grads"), total = call.real_output(total_array, "total");
   call.require(g.like(total), "total must be like grads");
-  call.require(count > 0, "count must be positive");
-  GradientArgs args = gradient_args(g, count);
+  call.require(weight > 0, "weight must be positive");
+  GradientArgs args = gradient_args(g, weight);
   args.total = total.data;
+  std::vector<Operand> operands =
+      with_count(call, count, args, {g.write(true), total.update(true)});
   call.run(element_task("mean_gradients", KernelId::mean_gradients, args, g.scalar(), 1,
-                        {g.write(true), total.update(true)}));
+                        std::move(operands)));
 }
 
 void clip_by_value(py::handle grads, double limit) {
@@ -164,10 +177,10 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
 void register_optimizer(py::module_& module) {
   module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
              py::arg("beta1"), py::arg("beta2"), py::arg("warmup"));
-  module.def("add_gradients", &add_gradients, py::arg("total"), py::arg("grads"),
-             py::arg("weight"));
-  module.def("mean_gradients", &mean_gradients, py::arg("grads"), py::arg("total"),
+  module.def("add_gradients", &add_gradients, py::arg("total"), py::arg("grads"), py::arg("weight"),
              py::arg("count"));
+  module.def("mean_gradients", &mean_gradients, py::arg("grads"), py::arg("total"),
+             py::arg("weight"), py::arg("count"));
   module.def("clip_by_value", &clip_by_value, py::arg("grads"), py::arg("limit"));
   module.def("clip_by_norm", &clip_by_norm, py::arg("grads"), py::arg("norm"));
   module.def("update", &update, py::arg("name"), py::arg("params"), py::arg("grads"),

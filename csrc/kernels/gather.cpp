@@ -169,7 +169,7 @@ void place_image(T* out, const From* from, const GatherImagesArgs& args, Move mo
 
 template <class T, class From> void gather_placed(const GatherImagesArgs& args, Slice slice) {
   gather_rows<T, From>(args.rows, slice, [&](T* out, const From* from, std::int64_t row) {
-    place_image(out, from, args, drawn(args, row));
+    place_image(out, from, args, drawn(args, args.numbers == nullptr ? row : args.numbers[row]));
   });
 }
 
@@ -184,6 +184,16 @@ template <class T> void gather_images(const GatherImagesArgs& args, Slice slice)
   case Source::int32: // not a dtype of images
   case Source::int64:
     return;
+  }
+}
+
+void keep_rows(const KeepRowsArgs& args, Slice slice) noexcept {
+  for (std::int64_t i = slice.begin; i < slice.end; ++i) {
+    const std::int64_t place = args.cursor[0] + i;
+    if (static_cast<std::uint64_t>(place) >= static_cast<std::uint64_t>(args.capacity)) return;
+    __builtin_memcpy(static_cast<char*>(args.kept) + place * args.kept_row_bytes,
+                     static_cast<const char*>(args.rows) + i * args.row_bytes,
+                     static_cast<std::size_t>(args.row_bytes));
   }
 }
 
@@ -215,6 +225,8 @@ Entry gather_kernel() noexcept { return entry<GatherArgs, gather<float>, gather<
 Entry gather_images_kernel() noexcept {
   return entry<GatherImagesArgs, gather_images<float>, gather_images<double>>;
 }
+// Slices of rows.
+Entry keep_rows_kernel() noexcept { return entry<KeepRowsArgs, keep_rows, keep_rows>; }
 // Slices of elements, in units of RescaleArgs::unit.
 Entry rescale_kernel() noexcept { return entry<RescaleArgs, rescale<float>, rescale<double>>; }
 // One slice.

@@ -363,6 +363,16 @@ template <class T> GYAKU_INLINE std::int64_t argmax(const T* x, std::int64_t col
   return first_nan < columns ? first_nan : first;
 }
 
+// Whether fewer than `top` scores are larger than that of a class.
+template <class T>
+GYAKU_INLINE bool is_among(const T* scores, std::int64_t columns, std::int64_t label,
+                           std::int64_t top) {
+  if (static_cast<std::uint64_t>(label) >= static_cast<std::uint64_t>(columns)) return false;
+  std::int64_t larger = 0;
+  for (std::int64_t j = 0; j < columns; ++j) larger += scores[j] > scores[label];
+  return larger < top;
+}
+
 template <class T> GYAKU_INLINE bool is_correct(const CountCorrectArgs& args, std::int64_t row) {
   const T* scores = static_cast<const T*>(args.scores);
   const T* target = static_cast<const T*>(args.target);
@@ -373,6 +383,7 @@ template <class T> GYAKU_INLINE bool is_correct(const CountCorrectArgs& args, st
   }
   const std::int64_t expected =
       args.labels != nullptr ? args.labels[row] : argmax(target + row * columns, columns);
+  if (args.top > 0) return is_among(scores + row * columns, columns, expected, args.top);
   return argmax(scores + row * columns, columns) == expected;
 }
 template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexcept {
@@ -381,6 +392,36 @@ template <class T> void count_correct(const CountCorrectArgs& args, Slice) noexc
     if (!is_padding(args, row) && is_correct<T>(args, row))
       correct += args.weights == nullptr ? 1 : args.weights[row / args.rows_per_weight];
   *args.correct = correct;
+}
+
+// The class of a row of scores, which is one column for two classes.
+template <class T>
+GYAKU_INLINE std::int64_t class_of(const T* scores, std::int64_t columns, double threshold) {
+  return columns == 1 ? *scores > static_cast<T>(threshold) : argmax(scores, columns);
+}
+template <class T> void count_confusions(const CountConfusionsArgs& args, Slice) noexcept {
+  const std::int64_t columns = args.columns, classes = args.classes;
+  const std::int64_t cells = args.by_label ? columns * 4 : classes * classes;
+  if (static_cast<std::uint64_t>(*args.slot) >= static_cast<std::uint64_t>(args.slots)) return;
+  double* totals = args.totals + *args.slot * cells;
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    if (is_padding(args, row)) continue;
+    const double weight = args.weights == nullptr ? 1 : args.weights[row / args.rows_per_weight];
+    const T* scores = static_cast<const T*>(args.scores) + row * columns;
+    const T* target = static_cast<const T*>(args.target);
+    if (target != nullptr) target += row * columns;
+    if (args.by_label) {
+      const T threshold = static_cast<T>(args.threshold);
+      for (std::int64_t k = 0; k < columns; ++k)
+        totals[4 * k + 2 * (target[k] > T(0.5)) + (scores[k] > threshold)] += weight;
+      continue;
+    }
+    const std::int64_t expected =
+        args.labels != nullptr ? args.labels[row] : class_of(target, columns, 0.5);
+    const std::int64_t predicted = class_of(scores, columns, args.threshold);
+    if (static_cast<std::uint64_t>(expected) < static_cast<std::uint64_t>(classes))
+      totals[expected * classes + predicted] += weight;
+  }
 }
 
 } // namespace
@@ -424,6 +465,10 @@ Entry count_steps_kernel() noexcept { return entry<CountStepsArgs, count_steps, 
 // One slice.
 Entry count_correct_kernel() noexcept {
   return entry<CountCorrectArgs, count_correct<float>, count_correct<double>>;
+}
+// One slice.
+Entry count_confusions_kernel() noexcept {
+  return entry<CountConfusionsArgs, count_confusions<float>, count_confusions<double>>;
 }
 
 } // namespace gyaku::GYAKU_ISA_NAME

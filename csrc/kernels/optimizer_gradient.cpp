@@ -9,11 +9,16 @@ namespace {
 
 constexpr std::int64_t chunk = 4096; // elements
 
+// Of sum and mean: times the count, 0 only if all weights are.
+template <class T> T weight_of(const GradientArgs& args) noexcept {
+  return static_cast<T>(args.count == nullptr ? args.value : args.value * *args.count);
+}
+
 // total += weight g
 template <class T> void add_gradients(const GradientArgs& args, Slice slice) noexcept {
   const T* gradients = static_cast<const T*>(args.gradients);
   T* total = static_cast<T*>(args.total);
-  const vec<T> weight(static_cast<T>(args.value));
+  const vec<T> weight(weight_of<T>(args));
   for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
     store(total + i, fma(weight, load(gradients + i, n), load(total + i, n)), n);
   });
@@ -23,7 +28,8 @@ template <class T> void add_gradients(const GradientArgs& args, Slice slice) noe
 template <class T> void mean_gradients(const GradientArgs& args, Slice slice) noexcept {
   T* gradients = static_cast<T*>(args.gradients);
   T* total = static_cast<T*>(args.total);
-  const vec<T> divisor(static_cast<T>(args.value));
+  const T count = weight_of<T>(args);
+  const vec<T> divisor(count == 0 ? T(1) : count);
   for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
     store(gradients + i, load(total + i, n) / divisor, n);
     store(total + i, zero<T>(), n);

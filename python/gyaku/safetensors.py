@@ -118,6 +118,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     from safetensors.numpy import load
 
     name = os.fspath(path)
+    if not Path(path).is_file():
+        kind = "is a folder, give a file in it" if Path(path).is_dir() else "does not exist"
+        raise FileNotFoundError(f"the file {name!r} {kind}")
     with Path(path).open("rb") as stream:
         header, room = _read_header(stream, name)
         stream.seek(0)

@@ -20,13 +20,22 @@ struct GatherArgs { // out[i] = source[order[cursor[0] + i]] * scale
   Source type;
 };
 
-struct GatherImagesArgs { // each image mirrored and shifted as a function of seed, epoch and row
+struct GatherImagesArgs { // each image mirrored and shifted by its number, seed and epoch
   const std::int64_t* epoch;
+  const std::int64_t* numbers; // of the rows of the source, or null: the rows themselves
   GatherArgs rows;
   std::int64_t height, width, channels;
   std::uint64_t seed;
   std::int32_t shift; // maximum in pixels in each direction, less than the size of the image
   bool flip;
+};
+
+struct KeepRowsArgs { // kept[cursor[0] + i] begins with rows[i], if there is such a row
+  const void* rows;
+  void* kept;
+  const std::int64_t* cursor;
+  std::int64_t count, capacity;           // rows
+  std::int64_t row_bytes, kept_row_bytes; // the latter are as many or more
 };
 
 struct RescaleArgs { // y = x * scale + offset; a slice counts units of `unit` elements

@@ -69,7 +69,25 @@ struct CountCorrectArgs {
   std::int64_t rows, columns;
   std::int64_t rows_per_weight;
   std::int64_t sample, step; // rows
+  std::int64_t top;          // number of largest scores, 0 for the first maximum
   double threshold;          // of a single column
+};
+
+// Of the slot of totals: a matrix by true and predicted class, or one of 2 x 2 for each column.
+struct CountConfusionsArgs {
+  const void* scores;
+  const void* target;         // rows x columns of the scalar type, or null
+  const std::int64_t* labels; // rows, or null
+  double* totals;
+  const std::int64_t* slot;
+  const std::int64_t* lengths; // or null, see LossArgs
+  const double* weights;       // or null: each row counts 1
+  std::int64_t rows, columns;
+  std::int64_t slots, classes;
+  std::int64_t rows_per_weight;
+  std::int64_t sample, step; // rows
+  double threshold;          // of a single column, and of labels
+  bool by_label;             // a matrix for each column
 };
 
 } // namespace gyaku

@@ -21,9 +21,10 @@ enum class Update : std::int32_t { // the updates that kernels/optimizer.cpp def
 // Of the flat gradients, in place.
 struct GradientArgs {
   void* gradients;
-  void* total;     // of add and mean: sum over several batches
-  double* partial; // of the norm: sums of squares of chunks
-  double* factor;  // of the norm: what the gradients are multiplied by
+  void* total;         // of add and mean: sum over several batches
+  double* partial;     // of the norm: sums of squares of chunks
+  double* factor;      // of the norm: what the gradients are multiplied by
+  const double* count; // of add and mean: another factor of `value`, or null
   std::int64_t size;
   double value; // weight, divisor, or limit
 };

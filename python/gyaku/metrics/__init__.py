@@ -12,11 +12,16 @@ from gyaku.metrics.classes import (
     BalancedAccuracy,
     Precision,
     Recall,
-    TopAccuracy,
     confusion_matrix,
 )
 from gyaku.metrics.numbers import R2, RootMeanSquaredError
-from gyaku.metrics.samples import Accuracy, BinaryAccuracy, MeanAbsoluteError, MeanSquaredError
+from gyaku.metrics.samples import (
+    Accuracy,
+    BinaryAccuracy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    TopAccuracy,
+)
 from gyaku.metrics.scores import AUC
 from gyaku.names import missing_from
 

@@ -95,8 +95,9 @@ class Overall(Metric, abstract=True):
 
     Notes
     -----
-    The outputs and targets of an epoch are kept until its end. Sequences and images count each real
-    step and each pixel as a sample, so that outputs are (samples, outputs) in any case.
+    The outputs and targets of an epoch are kept until its end, unless a summary of them is enough.
+    Sequences and images count each real step and each pixel as a sample, so that outputs are
+    (samples, outputs) in any case.
 
     Examples
     --------
@@ -114,10 +115,15 @@ class Overall(Metric, abstract=True):
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.takes_weights = takes_weights(function)
 
+    @property
+    def confusions(self) -> dict[str, Any] | None:
+        """Arguments of `ops.count_confusions`, if the confusion matrix is the only summary."""
+        return None
+
     def summary(
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
     ) -> Any:
-        """Return what the metric needs of a batch.
+        """Return what the metric needs of some batches.
 
         Parameters
         ----------
@@ -141,7 +147,7 @@ class Overall(Metric, abstract=True):
         Parameters
         ----------
         summaries : sequence
-            Results of `summary`, one a batch; their sum alone if they are arrays.
+            Results of `summary`; their sum alone if they are arrays.
 
         Returns
         -------

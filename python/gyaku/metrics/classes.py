@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["F1", "BalancedAccuracy", "Precision", "Recall", "TopAccuracy", "confusion_matrix"]
+__all__ = ["F1", "BalancedAccuracy", "Precision", "Recall", "confusion_matrix"]
 
 
 def confusion_matrix(y: ArrayLike, t: ArrayLike) -> NDArray[np.int64]:
@@ -103,6 +103,12 @@ class _Confusions(Overall, abstract=True):
         self.name = self.stem if label is None else f"{self.stem}_{label}"
 
     stem: str
+
+    @property
+    def confusions(self) -> dict[str, Any]:
+        """Arguments of `ops.count_confusions`; see `Overall`."""
+        by_label = self.threshold is not None
+        return {"threshold": self.threshold if by_label else 0.5, "by_label": by_label}
 
     def summary(
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
@@ -279,45 +285,3 @@ class BalancedAccuracy(_Confusions):
         true = confusions.sum(1)
         recalls = _ratio(confusions.diagonal(), true)[true > 0]
         return float(recalls.mean()) if recalls.size else 0.0
-
-
-class TopAccuracy(Overall):
-    """Fraction of samples whose right class is among those of the k largest outputs.
-
-    Parameters
-    ----------
-    k : int
-        The number of outputs.
-
-    Notes
-    -----
-    A class counts as one of them if less than k outputs are larger than its own.
-
-    Examples
-    --------
-    >>> metric = TopAccuracy(2)
-    >>> metric.of([metric.summary(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]))])
-    0.5
-    """
-
-    larger_is_better = True
-
-    def __init__(self, k: int = 5) -> None:
-        self.k = whole("TopAccuracy", "k", k)
-        self.name = f"top_{self.k}_accuracy"
-
-    def summary(
-        self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None = None
-    ) -> NDArray[Any]:
-        """Return the numbers of right samples and of all, or their weights; see `Overall`."""
-        true = t if t.ndim == 1 else t.argmax(axis=1)
-        own = np.take_along_axis(y, true.astype(np.int64)[:, np.newaxis], axis=1)
-        right = (y > own).sum(axis=1) < self.k
-        if sample_weight is None:
-            return np.array([right.sum(), len(y)])
-        return np.array([sample_weight[right].sum(), sample_weight.sum()])
-
-    def of(self, summaries: Sequence[NDArray[Any]]) -> float:
-        """Return the fraction; see `Overall`."""
-        right, count = summaries[0]
-        return float(right / count)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import ops
-from gyaku.checks import number
+from gyaku.checks import number, whole
 from gyaku.metrics.base import Metric
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Accuracy", "BinaryAccuracy", "MeanAbsoluteError", "MeanSquaredError"]
+__all__ = ["Accuracy", "BinaryAccuracy", "MeanAbsoluteError", "MeanSquaredError", "TopAccuracy"]
 
 
 class Accuracy(Metric):
@@ -53,6 +53,42 @@ class Accuracy(Metric):
     ) -> NDArray[np.float64]:
         """Return the number of right samples; see `Metric`."""
         return ops.count_correct(y, t, lengths=lengths, sample_weight=sample_weight)
+
+
+class TopAccuracy(Accuracy):
+    """Fraction of samples whose right class is among those of the k largest outputs.
+
+    Parameters
+    ----------
+    k : int
+        The number of outputs.
+
+    Notes
+    -----
+    A class counts as one of them if less than k outputs are larger than its own.
+
+    Examples
+    --------
+    >>> correct = TopAccuracy(2)(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]))
+    >>> print(correct / 2)
+    [0.5]
+    """
+
+    native = True
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = whole("TopAccuracy", "k", k)
+        self.name = f"top_{self.k}_accuracy"
+
+    def __call__(
+        self,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the number of right samples; see `Metric`."""
+        return ops.count_correct(y, t, lengths=lengths, sample_weight=sample_weight, top=self.k)
 
 
 class BinaryAccuracy(Metric):

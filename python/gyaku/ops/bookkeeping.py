@@ -14,7 +14,8 @@ from gyaku.ops.op import like_first, operation, prepared
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accumulate", "advance", "count_correct", "count_steps", "sum_weights"]
+__all__ = ["accumulate", "advance", "count_confusions", "count_correct", "count_steps"]
+__all__ += ["sum_weights"]
 
 
 @operation(
@@ -33,6 +34,7 @@ def count_correct(
     lengths: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     threshold: float = 0.5,
+    top: int = 0,
 ) -> NDArray[Any]:
     """Count the samples, or positions of samples, whose highest score is that of the target.
 
@@ -51,6 +53,9 @@ def count_correct(
         the first axes of the scores.
     threshold : float, default 0.5
         Score above which a single column, c = 1, says yes; 0 for logits.
+    top : int, default 0
+        Number of scores among which that of the target must be: less than `top` may be larger.
+        With 0 it must be the first of the highest.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def count_correct(
     TypeError
         If an argument does not hold real numbers, or labels are no integers.
     ValueError
-        If shapes do not match, there is no column, or a label is out of range.
+        If shapes do not match, there is no column, a label is out of range, or top is negative.
 
     Notes
     -----
@@ -76,12 +81,102 @@ def count_correct(
     array([1.])
     """
     op = "count_correct"
+    whole(op, "top", top, least=0)
     scores = scores_of(op, "scores", scores)
     columns = scores.shape[-1]
     lengths = sequence_lengths_of(op, "scores", lengths, scores)
     target = target_of(op, target, scores, lengths, classes=max(columns, 2))
     weights = weights_of(op, "scores", sample_weight, scores)
     return prepared(scores=scores, target=target, lengths=lengths, sample_weight=weights)
+
+
+@operation(
+    _core.count_confusions,
+    inputs="scores target totals slot",
+    outputs="totals",
+    shapes=lambda shapes, **_keywords: (shapes[2],),
+    flops=lambda inputs, _outputs: math.prod(inputs[0]),
+    elements=lambda inputs, _outputs: math.prod(inputs[0]) + math.prod(inputs[1]),
+    in_place=True,
+    no_gradient="a count is flat wherever it has a slope",
+    exact="it counts",
+)
+def count_confusions(
+    scores: ArrayLike,
+    target: ArrayLike,
+    totals: NDArray[Any],
+    slot: NDArray[Any],
+    *,
+    lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    threshold: float = 0.5,
+    by_label: bool = False,
+) -> None:
+    """Add the samples of a batch to one of several confusion matrices, in place.
+
+    Parameters
+    ----------
+    scores : array_like
+        Scores, of shape (n, ..., c).
+    target : array_like
+        Integer labels of shape (n, ...) or (n, ..., 1), or scores of the classes of shape
+        (n, ..., c).
+    totals : ndarray
+        Numbers of samples by true and predicted class: float64 of shape (k, max(c, 2), max(c, 2));
+        of shape (k, c, 2, 2) if `by_label`.
+    slot : ndarray
+        Index of the matrix to add to, int64 of shape (1,).
+    lengths : array_like of int or None, optional
+        Lengths of padded sequences, of shape (n,) for scores of shape (n, t, ..., c); only real
+        steps count.
+    sample_weight : array_like or None, optional
+        Weights with which samples, or positions of them, count instead of 1, of the shape of the
+        first axes of the scores.
+    threshold : float, default 0.5
+        Score above which a label, or a single column, says yes.
+    by_label : bool, default False
+        Whether each column is a label of its own, which says yes or no.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or labels are no integers.
+    ValueError
+        If shapes do not match, there is no column, a label or the slot is out of range.
+
+    Notes
+    -----
+    totals[slot, true, predicted] += 1. A class is that of the highest score, as in `count_correct`;
+    with one column, or by label, it is whether the score is above the threshold, and the target
+    above 1/2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> totals = np.zeros((1, 2, 2))
+    >>> ops.count_confusions([[0.1, 0.9], [0.2, 0.8]], [1, 0], totals, np.array([0]))
+    >>> totals
+    array([[[0., 1.],
+            [0., 1.]]])
+    """
+    op = "count_confusions"
+    scores = scores_of(op, "scores", scores)
+    columns = scores.shape[-1]
+    classes = 2 if by_label else max(columns, 2)
+    lengths = sequence_lengths_of(op, "scores", lengths, scores)
+    target = target_of(op, target, scores, lengths, classes=classes)
+    if by_label and target.shape != scores.shape:
+        raise ValueError(f"{op}: target must be like the scores, {scores.shape}, by label")
+    weights = weights_of(op, "scores", sample_weight, scores)
+    wanted = (columns, 2, 2) if by_label else (classes, classes)
+    buffer(op, "totals", totals, FLOAT64)
+    buffer(op, "slot", slot, INT64, (1,), written=False)
+    if totals.shape[1:] != wanted or not totals.ndim:
+        raise ValueError(f"{op}: totals must have matrices of shape {wanted}, got {totals.shape}")
+    if not 0 <= slot.item() < len(totals):
+        raise ValueError(f"{op}: slot {slot.item()} is not in totals of shape {totals.shape}")
+    return prepared(scores=scores, target=target, lengths=lengths, sample_weight=weights)  # type: ignore[return-value]
 
 
 @operation(

@@ -15,7 +15,7 @@ from gyaku.ops.random import check_seed
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gather", "gather_images", "rescale"]
+__all__ = ["gather", "gather_images", "keep_rows", "rescale"]
 
 _NUMBERS = (UINT8, FLOAT32, FLOAT64)
 
@@ -148,6 +148,7 @@ def gather_images(
     epoch: NDArray[Any],
     out: NDArray[Any],
     *,
+    numbers: NDArray[Any] | None = None,
     scale: float = 1.0,
     shift: int = 0,
     flip: bool = False,
@@ -167,6 +168,9 @@ def gather_images(
         Epoch, int64 of shape (1,); each has random numbers of its own.
     out : ndarray
         Array for the images, float32 or float64 of shape (n, height, width, channels).
+    numbers : ndarray or None, optional
+        Number of each row of the source, int64 of shape (m,), from which its random numbers
+        follow: of the sample, where the rows are only some of all samples. By default its index.
     scale : float, default 1.0
         Factor of the elements.
     shift : int, default 0
@@ -203,6 +207,8 @@ def gather_images(
     op = "gather_images"
     _check(op, source, order, cursor, out, scale)
     buffer(op, "epoch", epoch, INT64, (1,), written=False)
+    if numbers is not None:
+        buffer(op, "numbers", numbers, INT64, (len(source),), written=False)
     if source.ndim != 4 or source.shape[1:] != out.shape[1:] or source.dtype in (INT32, INT64):
         raise ValueError(
             f"{op}: source must hold images of shape (height, width, channels), got"
@@ -214,6 +220,68 @@ def gather_images(
             f" {shift} for {source.shape[1]} x {source.shape[2]} pixels"
         )
     check_seed(op, seed)
+
+
+@operation(
+    _core.keep_rows,
+    inputs="rows kept cursor",
+    outputs="kept",
+    shapes=lambda shapes, **_keywords: (shapes[1],),
+    flops=lambda _inputs, _outputs: 0,
+    elements=lambda inputs, _outputs: 2 * math.prod(inputs[0]),
+    in_place=True,
+    no_gradient="it copies what is measured",
+    exact="it copies",
+)
+def keep_rows(rows: NDArray[Any], kept: NDArray[Any], cursor: NDArray[Any]) -> None:
+    """Copy the rows of a batch into an array that keeps those of several, in place.
+
+    Parameters
+    ----------
+    rows : ndarray
+        Rows, of any dtype.
+    kept : ndarray
+        Array of the same dtype whose rows have the same shape, or more steps on their first axis,
+        of which those behind stay as they are.
+    cursor : ndarray
+        Index in `kept` of the first row, int64 of shape (1,).
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array, or of another dtype.
+    ValueError
+        If shapes do not match, or `kept` has no room for the rows.
+
+    Notes
+    -----
+    kept[cursor + i] = rows[i].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> kept = np.zeros((4, 1))
+    >>> ops.keep_rows(np.array([[5.0], [7.0]]), kept, np.array([1]))
+    >>> kept.ravel()
+    array([0., 5., 7., 0.])
+    """
+    op = "keep_rows"
+    if not isinstance(rows, np.ndarray):
+        raise TypeError(f"{op}: rows must be an array, got {type(rows).__name__}")
+    buffer(op, "kept", kept, rows.dtype)
+    buffer(op, "rows", rows, rows.dtype, written=False)
+    buffer(op, "cursor", cursor, INT64, (1,), written=False)
+    shapes = rows.shape, kept.shape
+    if not rows.ndim or rows.ndim != kept.ndim or shapes[0][2:] != shapes[1][2:]:
+        raise ValueError(f"{op}: rows of shape {shapes[0]} do not fit kept, of shape {shapes[1]}")
+    if rows.shape[1:2] > kept.shape[1:2]:
+        raise ValueError(f"{op}: rows of shape {shapes[0]} do not fit kept, of shape {shapes[1]}")
+    if not 0 <= cursor.item() <= len(kept) - len(rows):
+        raise ValueError(
+            f"{op}: cursor {cursor.item()} and {len(rows)} rows go beyond the {len(kept)} rows of"
+            " kept"
+        )
 
 
 @operation(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
-from gyaku.ops.arrays import buffer, real_buffer
+from gyaku.ops.arrays import FLOAT64, buffer, real_buffer
 from gyaku.ops.op import like_first, operation, per_element
 
 if TYPE_CHECKING:
@@ -23,10 +23,16 @@ __all__ = ["add_gradients", "clip_by_norm", "clip_by_value", "mean_gradients"]
     flops=per_element(2),
     in_place=True,
     no_gradient="gradients are not differentiated",
-    roundings=2,
+    roundings=3,
     cancels=True,
 )
-def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) -> None:
+def add_gradients(
+    total: NDArray[Any],
+    grads: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
+) -> None:
     """Add the gradients of a batch to a sum, in place.
 
     Parameters
@@ -37,6 +43,8 @@ def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) ->
         Gradients, of the same shape and dtype.
     weight : float
         Weight of the batch, such as its number of samples.
+    count : ndarray or None, optional
+        Another factor of the weight, that may change from batch to batch: float64 of shape (1,).
 
     Raises
     ------
@@ -47,7 +55,7 @@ def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) ->
 
     Notes
     -----
-    total += weight grads.
+    total += weight count grads.
 
     Examples
     --------
@@ -60,6 +68,7 @@ def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) ->
     """
     real_buffer("add_gradients", "total", total)
     buffer("add_gradients", "grads", grads, total.dtype, total.shape, written=False)
+    _check_count("add_gradients", count)
 
 
 @operation(
@@ -70,9 +79,15 @@ def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) ->
     flops=per_element(1),
     in_place=True,
     no_gradient="gradients are not differentiated",
-    roundings=1,
+    roundings=2,
 )
-def mean_gradients(grads: NDArray[Any], total: NDArray[Any], *, count: float) -> None:
+def mean_gradients(
+    grads: NDArray[Any],
+    total: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
+) -> None:
     """Write the mean of the gradients of several batches, and set their sum to zero, in place.
 
     Parameters
@@ -81,33 +96,36 @@ def mean_gradients(grads: NDArray[Any], total: NDArray[Any], *, count: float) ->
         Array for the mean, float32 or float64.
     total : ndarray
         Sum over the batches, of the same shape and dtype.
-    count : float
+    weight : float
         Sum of the weights of the batches, positive.
+    count : ndarray or None, optional
+        Another factor of it, or 0 if all weights are: float64 of shape (1,).
 
     Raises
     ------
     TypeError
         If an argument is no array of such a dtype.
     ValueError
-        If shapes differ, an array may not be written to, or count is not positive.
+        If shapes differ, an array may not be written to, or weight is not positive.
 
     Notes
     -----
-    grads = total / count; total = 0.
+    grads = total / (weight count), 0 for a count of 0; total = 0.
 
     Examples
     --------
     >>> import numpy as np
     >>> from gyaku import ops
     >>> grads, total = np.zeros(2), np.array([2.0, 1.0])
-    >>> ops.mean_gradients(grads, total, count=4)
+    >>> ops.mean_gradients(grads, total, weight=4)
     >>> grads, total
     (array([0.5 , 0.25]), array([0., 0.]))
     """
     op = "mean_gradients"
     real_buffer(op, "grads", grads)
     buffer(op, "total", total, grads.dtype, grads.shape)
-    _check_positive(op, "count", count)
+    _check_positive(op, "weight", weight)
+    _check_count(op, count)
 
 
 @operation(
@@ -205,3 +223,8 @@ def clip_by_norm(grads: NDArray[Any], *, norm: float) -> None:
 def _check_positive(op: str, name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{op}: {name} must be positive, got {value}")
+
+
+def _check_count(op: str, count: NDArray[Any] | None) -> None:
+    if count is not None:
+        buffer(op, "count", count, FLOAT64, (1,), written=False)

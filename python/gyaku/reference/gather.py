@@ -11,7 +11,7 @@ from gyaku.reference.random import DATA_STREAM, random_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["gather", "gather_images", "rescale"]
+__all__ = ["gather", "gather_images", "keep_rows", "rescale"]
 
 
 def gather(
@@ -39,6 +39,7 @@ def gather_images(
     epoch: NDArray[Any],
     out: NDArray[Any],
     *,
+    numbers: NDArray[Any] | None = None,
     scale: float = 1.0,
     shift: int = 0,
     flip: bool = False,
@@ -46,12 +47,13 @@ def gather_images(
 ) -> NDArray[Any]:
     """Gather the next images of a data set, each shifted and flipped at random."""
     # y[i, r + d, q + e] = scale source[m, r, q or width - 1 - q], m = order[cursor + i]. With
-    # the random words w of block m at step 2⁶³ + epoch of the stream that orders the samples,
+    # the random words w of block m, or numbers[m], at step 2⁶³ + epoch of the samples' stream,
     # d = ⌊w₀ (2 shift + 1) / 2³²⌋ - shift, e the same of w₁, and w₂ ≥ 2³¹ flips. So it
     # depends on seed, epoch and sample alone.
     images = gather(source, order, cursor, out, scale=scale)
     first, (height, width) = int(cursor[0]), images.shape[1:3]
     rows = order[first : first + len(out)]
+    rows = rows if numbers is None else numbers[rows]
     words = random_words(rows, seed=seed, stream=DATA_STREAM, step=2**63 + int(epoch[0]))
     moves = (words[:, :2].astype(np.int64) * (2 * shift + 1) >> 32) - shift
     shifted = np.zeros_like(images)
@@ -61,6 +63,14 @@ def gather_images(
             max(-down, 0) : height - down, max(-right, 0) : width - right
         ]
     return shifted
+
+
+def keep_rows(rows: NDArray[Any], kept: NDArray[Any], cursor: NDArray[Any]) -> NDArray[Any]:
+    """Return kept, with the rows from row cursor on."""
+    new, first = kept.copy(), int(cursor[0])
+    place = (slice(first, first + len(rows)), *(slice(size) for size in rows.shape[1:]))
+    new[place] = rows
+    return new
 
 
 def rescale(x: NDArray[Any], *, scale: float, offset: float = 0.0) -> NDArray[Any]:

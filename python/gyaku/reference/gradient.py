@@ -13,17 +13,28 @@ __all__ = ["add_gradients", "clip_by_norm", "clip_by_value", "mean_gradients"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
-def add_gradients(total: NDArray[Any], grads: NDArray[Any], *, weight: float) -> NDArray[Any]:
-    """Return total + weight grads."""
-    return total + weight * grads
+def add_gradients(
+    total: NDArray[Any],
+    grads: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Return total + weight count grads."""
+    return total + weight * (1 if count is None else count.item()) * grads
 
 
 def mean_gradients(
-    grads: NDArray[Any], total: NDArray[Any], *, count: float
+    grads: NDArray[Any],
+    total: NDArray[Any],
+    *,
+    weight: float,
+    count: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return total / count, and zeros for the next sum."""
+    """Return total / (weight count), or 0 for a count of 0, and zeros for the next sum."""
     del grads
-    return total / count, np.zeros_like(total)
+    divisor = weight * (1 if count is None else count.item())
+    return total / (divisor or 1), np.zeros_like(total)
 
 
 def clip_by_value(grads: NDArray[Any], *, limit: float) -> NDArray[Any]:

@@ -270,6 +270,11 @@ class Batches(ReadAhead):
             return self._of_mapping(owner, batch)
         if isinstance(batch, (tuple, list)) and len(batch) in (2, 3, 4):
             x, y, *more = batch
+            if hasattr(x, "shape") and isinstance(y, (int, float, np.generic)):
+                raise ValueError(
+                    f"{owner} is a single sample, x of shape {x.shape} and y={y}; put samples into"
+                    " batches, as a DataLoader with a batch_size does"
+                )
             lengths, weights = more if len(more) == 2 else (None, more[0] if more else None)
             return Given(x, y, lengths, weights)
         kind = type(batch).__name__

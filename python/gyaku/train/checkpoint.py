@@ -113,7 +113,14 @@ def resumption(
     if resume is not True:
         if not isinstance(resume, (str, os.PathLike)):
             raise TypeError(f"fit: resume must be a path, True or False, got {resume!r}")
-        return Resumption(model, os.fspath(resume), callbacks)
+        path = os.fspath(resume)
+        if not os.path.isfile(path):
+            found = "a folder" if os.path.isdir(path) else "no file"
+            raise FileNotFoundError(
+                f"fit: resume={path!r} is {found}; give the file of a checkpoint, or resume=True,"
+                " which begins a new training while there is none"
+            )
+        return Resumption(model, path, callbacks)
     path = callbacks.checkpoint
     if not path:
         raise ValueError(

@@ -102,10 +102,11 @@ class Evaluation:
         self.meters.clear()
         for shape, left in self.batches:
             while left:
-                steps = min(left, self.pace.steps)
+                steps = self.meters.room(shape[0], min(left, self.pace.steps))
                 start = perf_counter()
                 repeat([(self.steps.of(*shape), steps)])
                 self.pace.took(steps, perf_counter() - start)
+                self.meters.take()
                 left -= steps
                 between()
         found = self.meters.values(slice(0, 1), self.samples.count, ranks=self.ranks)
@@ -172,9 +173,12 @@ class StreamedEvaluation(Evaluation):
                     assert stream.portion is not None
                     portion, self.cursor[0] = stream.portion, stream.place
                     self.samples, self.order = portion.slab.samples, portion.slab.order
-                    repeat([(self.steps.of(portion.size, portion.slab.number), portion.batches)])
-                    stream.used = portion.batches
-                    seen += portion.size * portion.batches
+                    step = self.steps.of(portion.size, portion.slab.number)
+                    count = self.meters.room(portion.size, stream.room)
+                    repeat([(step, count)])
+                    self.meters.take()
+                    stream.used += count
+                    seen += portion.size * count
                 elif stream.ended:
                     break
                 between()

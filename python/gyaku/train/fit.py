@@ -22,7 +22,7 @@ from gyaku.train.progress import progress
 from gyaku.train.ranks import ranks_of
 from gyaku.train.recognition import source_of
 from gyaku.train.together import check_together, mapped
-from gyaku.train.updates import updates_of
+from gyaku.train.updates import check_accumulates, updates_of
 
 if TYPE_CHECKING:
     import os
@@ -122,10 +122,9 @@ def fit(
     clip_value : float, optional
         Largest magnitude of each element of the gradients.
     accumulate : int
-        Number of batches whose mean gradient an update takes, weighted by their numbers of samples;
-        fewer at the end of an epoch. Like one batch of all their samples, in less memory, but with
-        sample weights or lengths each batch is divided by its own sum of weights or steps. If the
-        loss is a sum, so is the gradient.
+        Number of batches whose mean gradient an update takes, fewer at the end of an epoch: that of
+        one batch of all their samples, in less memory. With sample weights or lengths it is
+        ``Σ w L / Σ w`` over all of them. If the loss is a sum, so is the gradient.
     epochs : int
         Number of passes over the data; the index at which the training ends, with `initial_epoch`.
     initial_epoch : int
@@ -176,7 +175,8 @@ def fit(
     resume : bool or str or path-like
         Checkpoint of a training that was ended or killed, to go on from with the same bits, given
         the same data and arguments; `epochs` may be larger. True stands for the file of a
-        `ModelCheckpoint` among the callbacks, and for a new training while there is none.
+        `ModelCheckpoint` among the callbacks, and for a new training while there is none. An
+        iterable is read again to the place of the checkpoint.
     distributed : gyaku.distributed.MPI, optional
         Processes that train the model together, each of which calls this function alike;
         `batch_size` is that of each of them. The first one runs the callbacks and reports.
@@ -267,6 +267,7 @@ def fit(
     count = data.count or data.samples.count
     _check_batches(data.passes, count, min(size, count), options.steps_per_epoch)
     _check_trains(self, data.passes)
+    check_accumulates("fit", self.output_names, data.passes, data.samples, updates)
     course = Course(
         size,
         options.epochs,

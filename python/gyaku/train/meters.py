@@ -9,6 +9,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.calls import real_rows
 from gyaku.metrics import Overall
+from gyaku.train.kept import Kept
 from gyaku.train.ranks import ALONE
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     Lengths = Sequence[NDArray[np.int64] | None]
     Weights = Sequence[NDArray[np.float64] | None]
 
-__all__ = ["Meters", "Pace"]
+__all__ = ["Meters", "Pace", "count_of", "most_slots"]
 
 # In place of a sum of weights that is zero so far, for a mean of zero.
 _TINY = np.finfo(np.float64).tiny
+
+# In the confusion matrices of all epochs that are summed up without Python.
+_CELLS = 1 << 18
 
 
 class Pace:
@@ -108,6 +112,11 @@ class Meters:
             else:
                 self._means.append((name, place, metric))
         self._summaries: dict[tuple[str, int], list[Any]] = {}  # by name and slot
+        self._stores: dict[int, Kept] = {}  # by output
+        self._matrices: dict[tuple[Any, ...], NDArray[np.float64]] = {}  # by output and arguments
+        for _, place, overall in self._overall:
+            if overall.confusions is None:
+                self._stores.setdefault(place, Kept())
         names = ["loss", *criterion.names, *(name for name, _, _ in self._means)]
         self.names = [*names, *(name for name, _, _ in self._overall)]
         self.totals = {name: memory.zeros((slots,), np.float64) for name in names}
@@ -118,9 +127,41 @@ class Meters:
 
     def clear(self) -> None:
         """Set all sums to zero."""
-        for total in (*self.totals.values(), *self.counts.values()):
+        for total in (*self.totals.values(), *self.counts.values(), *self._matrices.values()):
             total.fill(0)
         self._summaries.clear()
+        for kept in self._stores.values():
+            kept.clear()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether outputs are kept, which `take` must take out."""
+        return bool(self._stores)
+
+    def room(self, size: int, steps: int) -> int:
+        """Return the number of steps that are possible before the next `take`.
+
+        Parameters
+        ----------
+        size : int
+            Samples per batch.
+        steps : int
+            The wanted number.
+
+        Returns
+        -------
+        int
+            The number, at most the wanted one.
+        """
+        return min([steps, *(kept.room(size) for kept in self._stores.values())])
+
+    def take(self) -> None:
+        """Summarise the outputs that the last steps have kept, all of them of the present slot."""
+        for output, kept in self._stores.items():
+            for batch in kept.take():
+                for name, place, metric in self._overall:
+                    if place == output and metric.confusions is None:
+                        self._summarise(name, metric, *batch)
 
     def kept(self, slots: slice) -> dict[str, list[Any]]:
         """Return the sums of some epochs, for `put`.
@@ -141,8 +182,7 @@ class Meters:
             "totals": [{name: sums[slot] for name, sums in self.totals.items()} for slot in places],
             "steps": [{str(n): sums[slot] for n, sums in self.counts.items()} for slot in places],
             "summaries": [
-                {name: self._summaries.get((name, slot), []) for name, _, _ in self._overall}
-                for slot in places
+                {name: self._summary(name, slot) for name, _, _ in self._overall} for slot in places
             ],
         }
 
@@ -156,13 +196,33 @@ class Meters:
         kept : dict of str to list
             Result of `kept`.
         """
-        each = zip(kept["totals"], kept["steps"], kept["summaries"], strict=True)
+        names = "totals", "steps", "summaries"
+        each = zip(*(kept[name] for name in names), strict=True)
         for place, (totals, steps, summaries) in enumerate(each, slot):
             for name, sums in self.totals.items():
                 sums[place] = totals[name]
             for output, count in steps.items():
                 self._steps_of(int(output))[place] = count
-            self._summaries |= {(name, place): [*found] for name, found in summaries.items()}
+            for name, output, metric in self._overall:
+                found = summaries[name]
+                if metric.confusions is None:
+                    self._summaries[name, place] = [*found]
+                elif found:
+                    self._matrix(output, metric, found[0].shape)[place] = found[0]
+
+    def _summary(self, name: str, slot: int) -> list[Any]:
+        """Return what a metric of the whole data set has kept of an epoch."""
+        place, metric = next(each for one, *each in self._overall if one == name)
+        matrices = self._matrices.get(_key(place, metric))
+        return self._summaries.get((name, slot), []) if matrices is None else [matrices[slot]]
+
+    def _matrix(self, place: int, metric: Overall, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Return the confusion matrices of all epochs, which several metrics may have in common."""
+        key = _key(place, metric)
+        if key not in self._matrices:
+            slots = len(self.totals["loss"])
+            self._matrices[key] = memory.zeros((slots, *shape), np.float64)
+        return self._matrices[key]
 
     def merged(self, each: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:
         """Return the sums of several processes as those of one.
@@ -210,7 +270,7 @@ class Meters:
 
     def _kept(self, name: str, slot: int, ranks: Ranks) -> list[Any]:
         """Return what a metric of the whole data set has kept of an epoch, in all processes."""
-        return _together(ranks.gather(self._summaries.get((name, slot), [])))
+        return _together(ranks.gather(self._summary(name, slot)))
 
     def _steps_of(self, output: int) -> NDArray[np.float64]:
         """Return the count of an output in each epoch."""
@@ -253,9 +313,37 @@ class Meters:
             self._positions[name] = metric.positions(y[place].shape[_counted(*given[place]) :])
             value = metric(y[place], t[place], *given[place])
             self._accumulate(name, value, 1.0, not metric.counts, len(y[0]), count)
+        for place, kept in self._stores.items():
+            kept.add(y[place], t[place], *given[place])
+        counted = set()
+        for _, place, overall in self._overall:
+            key, more = _key(place, overall), overall.confusions
+            if more is not None and key not in counted:
+                counted.add(key)
+                self._count_confusions(place, overall, y[place], t[place], *given[place])
 
-        for name, place, overall in self._overall:
-            self._summarise(name, overall, y[place], t[place], *given[place])
+    def _count_confusions(
+        self,
+        place: int,
+        metric: Overall,
+        y: NDArray[Any],
+        t: NDArray[Any],
+        lengths: NDArray[np.int64] | None,
+        weights: NDArray[np.float64] | None,
+    ) -> None:
+        """Add a batch to the confusion matrix of the present slot."""
+        more = metric.confusions or {}
+        columns = y.shape[-1]
+        shape = (columns, 2, 2) if more["by_label"] else (max(columns, 2),) * 2
+        if more["by_label"] and t.shape != y.shape:
+            raise ValueError(
+                f"the metric {metric.name!r} has a threshold, which is for several labels a sample:"
+                f" targets of 0 and 1 in the shape of the outputs, {y.shape[1:]}, got {t.shape[1:]}"
+            )
+        totals = self._matrix(place, metric, shape)
+        ops.count_confusions(
+            y, t, totals, self.slot, lengths=lengths, sample_weight=weights, **more
+        )
 
     def _summarise(
         self,
@@ -266,21 +354,16 @@ class Meters:
         lengths: NDArray[np.int64] | None,
         weights: NDArray[np.float64] | None,
     ) -> None:
-        """Add what a metric of the whole data set needs of a batch."""
-
-        def call() -> None:
-            real, more = real_rows(y.shape[1], lengths, weights)
-            rows = y[real].reshape(-1, y.shape[-1])
-            targets = t[real].reshape(rows.shape if t.shape == y.shape else -1)
-            summary = metric.summary(rows, targets, **_of_rows(len(rows), **more))
-            kept = self._summaries.setdefault((name, int(self.slot[0])), [])
-            if kept and isinstance(summary, np.ndarray):
-                kept[0] = kept[0] + summary
-            else:
-                kept.append(summary)
-
-        given = (y, t, self.slot, lengths, weights)
-        memory.host(call, [each for each in given if each is not None], [])
+        """Add what a metric of the whole data set needs of some batches."""
+        real, more = real_rows(y.shape[1] if y.ndim > 1 else 1, lengths, weights)
+        rows = y[real].reshape(-1, y.shape[-1])
+        targets = t[real].reshape(rows.shape if t.shape == y.shape else -1)
+        summary = metric.summary(rows, targets, **_of_rows(len(rows), **more))
+        kept = self._summaries.setdefault((name, int(self.slot[0])), [])
+        if kept and isinstance(summary, np.ndarray):
+            kept[0] = kept[0] + summary
+        else:
+            kept.append(summary)
 
     def _count(
         self,
@@ -362,6 +445,31 @@ def _together(each: Sequence[list[Any]]) -> list[Any]:
     if found and isinstance(found[0], np.ndarray):
         return [np.sum(found, axis=0)]
     return found
+
+
+def most_slots(criterion: Criterion, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of epochs for whose confusion matrices there is room.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        Losses and metrics.
+    shapes : sequence of tuple of int
+        Shapes of the outputs' samples.
+
+    Returns
+    -------
+    int
+        The number.
+    """
+    overall = [shapes[place] for _, place, each in criterion.metrics if isinstance(each, Overall)]
+    cells = max((shape[-1] ** 2 for shape in overall if shape), default=1)
+    return _CELLS // cells
+
+
+def _key(place: int, metric: Overall) -> tuple[Any, ...]:
+    """Return the key of a confusion matrix: output, and arguments of its count."""
+    return place, *(metric.confusions or {}).values()
 
 
 def count_of(

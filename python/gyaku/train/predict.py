@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gyaku.train.read_ahead import ReadAhead
-    from gyaku.train.trainee import Trainee
+    from gyaku.train.trainee import Passes, Trainee
 
     Lengths = Sequence[NDArray[np.int64] | None]
 
@@ -84,37 +84,37 @@ def predict(
     source = read_ahead_of("predict", self, Given(x, lengths=lengths))
     if source is not None:
         source.refuse(batch_size=batch_size != 512, by_length=by_length)
-        found = _read_ahead(self, source, size)
+        passes, given = source.validate(self, None, size), source.samples.x
     else:
-        found = _in_memory(self, x, lengths, size, by_length)
+        given = checked_inputs("predict", self, x)
+        passes = self.passes([each.shape[1:] for each in given])
+    advise("predict", of_new_inputs(self, passes, given))
+    if source is not None:
+        self.adopt(passes)
+        source.begin(Course(size, 1, seed=0, shuffle=False))
+        found = StreamedPrediction(self, source).run()
+    else:
+        known = checked_lengths("predict", self, passes, lengths, given)
+        found = _in_memory(self, passes, given, known, size, by_length)
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _read_ahead(model: Trainee, source: ReadAhead, size: int) -> list[NDArray[Any]]:
-    """Predict data that are not in memory."""
-    passes = source.validate(model, None, size)
-    advise("predict", of_new_inputs(model, passes, source.samples.x))
-    model.adopt(passes)
-    source.begin(Course(size, 1, seed=0, shuffle=False))
-    return StreamedPrediction(model, source).run()
-
-
 def _in_memory(
-    model: Trainee, x: object, lengths: object, size: int, by_length: bool
+    model: Trainee,
+    passes: Passes,
+    x: Sequence[NDArray[Any]],
+    lengths: Lengths,
+    size: int,
+    by_length: bool,
 ) -> list[NDArray[Any]]:
     """Predict arrays in memory."""
-    given = checked_inputs("predict", model, x)
-    passes = model.passes([each.shape[1:] for each in given])
-    advise("predict", of_new_inputs(model, passes, given))
-    known = checked_lengths("predict", model, passes, lengths, given)
     sorting = None
     if by_length:
-        found = passes.lengths(given, known)
-        sorting = ByLength("predict", passes, given[0].shape[1], found)
+        sorting = ByLength("predict", passes, x[0].shape[1], passes.lengths(x, lengths))
     model.adopt(passes)
-    if len(given[0]) <= size and sorting is None:
-        return _at_once(model, given, known)
-    return Prediction(model, given, size, known, sorting).run()
+    if len(x[0]) <= size and sorting is None:
+        return _at_once(model, x, lengths)
+    return Prediction(model, x, size, lengths, sorting).run()
 
 
 def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:

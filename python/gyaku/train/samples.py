@@ -189,7 +189,7 @@ def gather(
     cursor: NDArray[np.int64],
     size: int,
     dtype: np.dtype[Any],
-    augmented: Sequence[NDArray[Any]] = (),
+    augmented: Sequence[bool] = (),
     steps: Sequence[int] = (),
     **augmentation: Any,
 ) -> list[NDArray[Any]]:
@@ -208,8 +208,8 @@ def gather(
         Number of samples in the batch.
     dtype : numpy.dtype
         The model's dtype.
-    augmented : sequence of ndarray
-        Sources that are images to augment.
+    augmented : sequence of bool
+        Whether each source holds images to augment; () if none does.
     steps : sequence of int
         Number of steps to gather of each source, 0 for all; () for all of all sources.
     **augmentation : object
@@ -221,11 +221,13 @@ def gather(
         The batch, each (size, ...).
     """
     batches = []
-    for source, count in zip(sources, steps or (0,) * len(sources), strict=True):
+    nothing = (0,) * len(sources)
+    each = zip(sources, steps or nothing, augmented or nothing, strict=True)
+    for source, count, is_augmented in each:
         integers = source.dtype.kind == "i"
         shape = (count, *source.shape[2:]) if count else source.shape[1:]
         batch = memory.empty((size, *shape), source.dtype if integers else dtype)
-        if any(source is each for each in augmented):
+        if is_augmented:
             ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:
             ops.gather(source, order, cursor, batch)

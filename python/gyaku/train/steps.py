@@ -10,7 +10,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.threads import explained
 from gyaku.train.capture import MOST, Step, Steps, repeat
-from gyaku.train.meters import Meters
+from gyaku.train.meters import Meters, count_of, most_slots
 from gyaku.train.ranks import ALONE
 from gyaku.train.samples import gather, gather_lengths, same_memory
 from gyaku.train.updates import Updates
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gyaku.train.course import Course
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
-    from gyaku.train.trainee import Trainee
+    from gyaku.train.trainee import Passes, Trainee
 
     Arrays = Sequence[NDArray[Any]]
     Lengths = Sequence[NDArray[np.int64] | None]
@@ -95,17 +95,17 @@ class Training:
         self.initial_epoch = course.initial_epoch
         first = self.per_epoch * self.initial_epoch
         self.step = first if course.steps_done is None else course.steps_done
-        self._plan_order(course.epochs)
+        passes = model.passes(model.input_shapes or ())
+        self._plan_order(course.epochs, most_slots(criterion, passes.output_shapes))
         self.meters = Meters(criterion, self.block)
         self._augment(course.augment)
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
         self.updates = course.updates or Updates()
-        self.updates.begin(self.trained.flat_grads)
+        self.updates.begin(self.trained.flat_grads, self._has_counts(passes))
         optimizer.begin(model, self.planned, steps_done=course.updates_done)
-        repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
-        optimizer.same_batch = is_whole and repeatable and not self.augmented
+        optimizer.same_batch = is_whole and passes.repeatable and not self.augmentation
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock, *self.updates.state]
         most = MOST if self.by_length is None else 2 * len(self.by_length.counts)
@@ -118,9 +118,17 @@ class Training:
         self.measure_steps = Steps(self._measure_results, most)
         self._results: dict[tuple[int, int], Results] = {}  # by the shape of the batch
 
-    def _plan_order(self, epochs: int) -> None:
+    def _has_counts(self, passes: Passes) -> bool:
+        """Return whether losses are divided by sums of weights, or by numbers of real steps."""
+        samples = self.samples
+        first = [each if each is None else each[:1] for each in samples.lengths]
+        found = passes.lengths([each[:1] for each in samples.x], first)
+        is_mean = self.criterion.reduction == "mean"
+        return is_mean and (bool(samples.weights) or any(map(found.__contains__, passes.outputs)))
+
+    def _plan_order(self, epochs: int, most: int) -> None:
         """Prepare the order of some epochs."""
-        self.block = max(1, min(epochs - self.initial_epoch, _ORDER // self.count))
+        self.block = max(1, min(epochs - self.initial_epoch, _ORDER // self.count, most))
         self.first = -self.block  # of the epochs that `order` holds
         self.order = memory.empty((self.block * self.count,), np.int64)
         batches = self.full + bool(self.tail)
@@ -129,15 +137,15 @@ class Training:
 
     def _augment(self, augment: Augment | None) -> None:
         """Prepare the augmentation of images."""
-        self.augmented: tuple[NDArray[Any], ...] = ()
+        self.augmented: tuple[Sequence[bool], Sequence[bool]] = ((), ())  # inputs and targets
         self.augmentation: dict[str, Any] = {}
+        self.epoch_buffer = memory.zeros((1,), np.int64)
         if augment and (augment.shift or augment.flip):
-            images = [x for x in self.samples.x if x.ndim == 4]
+            x, y = self.samples.x, self.samples.y
+            images = [each for each in x if each.ndim == 4]
             # The target of an autoencoder is the augmented image.
-            pairs = [(x, y) for x in images for y in self.samples.y if x.shape == y.shape]
-            same = [y for x, y in pairs if same_memory(x, y)]
-            self.augmented = (*images, *same)
-            self.epoch_buffer = memory.zeros((1,), np.int64)
+            of_y = [any(_is_same(image, each) for image in images) for each in y]
+            self.augmented = [each.ndim == 4 for each in x], of_y
             self.augmentation = {
                 "epoch": self.epoch_buffer,
                 "shift": augment.shift,
@@ -217,7 +225,12 @@ class Training:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
         results = self._gradients(size, steps)
         if self.updates.batches > 1:
-            self.updates.add(self.trained.flat_grads, self._weight(size))
+            _, y, _, lengths, weights = results
+            count = None
+            if self.updates.has_counts:
+                # Of any output: see `check_accumulates`.
+                count = count_of(y[0], next(iter(lengths), None), next(iter(weights), None))
+            self.updates.add(self.trained.flat_grads, self._weight(size), count)
         else:
             self._update(size)
         self._measure(*results)
@@ -239,7 +252,8 @@ class Training:
 
     def _weight(self, samples: int) -> int:
         """Return the weight of the gradient of some samples in an update."""
-        return samples if self.criterion.reduction == "mean" else 1
+        is_counted = self.criterion.reduction == "mean" and not self.updates.has_counts
+        return samples if is_counted else 1
 
     def _measure(
         self, losses: Arrays, y: Arrays, t: Arrays, lengths: Lengths, weights: Weights
@@ -256,7 +270,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
-        if self.augmented:
+        if self.augmentation:
             ops.advance(self.epoch_buffer, 1)
 
     def batch(self, size: int, steps: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -276,12 +290,12 @@ class Training:
         t : list of ndarray
             The targets.
         """
-        place = self._order, self.cursor, size, self.model.dtype, self.augmented
+        place = self._order, self.cursor, size, self.model.dtype
+        (of_x, of_y), more = self.augmented, self.augmentation
         timed = () if self.by_length is None else self.by_length.timed
-        more = self.augmentation
         return (
-            gather(self.samples.x, *place, [steps] * len(self.samples.x), **more),
-            gather(self.samples.y, *place, [steps * each for each in timed], **more),
+            gather(self.samples.x, *place, of_x, [steps] * len(self.samples.x), **more),
+            gather(self.samples.y, *place, of_y, [steps * each for each in timed], **more),
         )
 
     def input_lengths(self, size: int) -> Lengths:
@@ -334,8 +348,7 @@ class Training:
             self._fill_order()
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
-        if self.augmented:
-            self.epoch_buffer[0] = self.first_epoch + epoch
+        self.epoch_buffer[0] = self.first_epoch + epoch
         self.cursor[0] = slot * self.count + position * self.batch_size
         return self._shape(position)
 
@@ -388,11 +401,12 @@ class Training:
             shape = self.seek()
             if self.optimizer.acts_between:
                 self._advance_in_parts(shape)
+                self.meters.take()
                 steps = 0 if self.optimizer.converged else steps - 1
                 continue
-            ready = self._prepare(min(steps, self.room))
+            ready = self._prepare(self.meters.room(self.batch_size, min(steps, self.room)))
             position = self.step % self.per_epoch
-            alike = self.by_length is None  # all epochs
+            alike = self.by_length is None and not self.meters.keeps  # all epochs
             epochs = ready // self.per_epoch if alike and not position else 0
             if epochs > 1:
                 epoch = [*self._batches(0, self.per_epoch), (self.epoch_end, 1)]
@@ -403,6 +417,7 @@ class Training:
                 repeat(self._batches(position, done))
             self.step += done
             steps -= done
+            self.meters.take()
 
     def _prepare(self, steps: int) -> int:
         """Prepare the learning rates of the next steps, and return the number of these steps."""
@@ -557,3 +572,7 @@ class Training:
         """Number of samples in all steps so far."""
         epochs, position = divmod(self.step, self.per_epoch)
         return epochs * self.count + position * self.batch_size
+
+
+def _is_same(x: NDArray[Any], y: NDArray[Any]) -> bool:
+    return x.shape == y.shape and same_memory(x, y)

@@ -218,6 +218,9 @@ class StreamedTraining(Training):
         portion = self._stream.portion
         assert portion is not None
         self.samples, self.order = portion.slab.samples, portion.slab.order
+        if self.augmentation:
+            self.epoch_buffer[0] = self.first_epoch + self._epoch
+            self.augmentation["numbers"] = portion.slab.rows
         self.cursor[0] = self._stream.place
         self._shape_of_last = portion.size, portion.slab.number
         return self._shape_of_last
@@ -243,8 +246,10 @@ class StreamedTraining(Training):
                 done = 1
                 self._advance_in_parts(shape)
             else:
-                done = self._run(shape, min(steps, self._stream.room))
+                most = self.meters.room(shape[0], min(steps, self._stream.room))
+                done = self._run(shape, most)
                 self.step += done
+            self.meters.take()
             self._at = self.step
             self._stream.used += done
             self._seen += done * shape[0]
