@@ -193,9 +193,8 @@ class _Folder:
 
 
 def _takes_time(node: Any) -> bool:
-    return node.op_type in _SLOW or any(
-        each.HasField("g") or each.graphs for each in node.attribute
-    )
+    inner = any(each.HasField("g") or each.graphs for each in node.attribute)  # a loop's, say
+    return inner or node.op_type in _SLOW
 
 
 def _bytes_of_outputs(model: Any) -> int | None:
