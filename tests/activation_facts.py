@@ -59,10 +59,6 @@ class Facts:
     loses_x: bool = False
 
 
-def _bent(dy: Array, y: Array, _: Array, *, alpha: float = 1.0) -> Array:
-    return np.abs(dy) * (np.abs(y) + max(alpha, 1))
-
-
 def _near(x: Array) -> Array:
     return np.clip(x, -100, 100)  # every term is 0 or 1 beyond
 
@@ -79,16 +75,13 @@ FACTS = {
     ),
     "relu": Facts(((-2.0, 0.0),), (0, math.inf), smooth=False, keeps_minus_zero=True),
     "leaky_relu": Facts(((-2.0, -0.02),), smooth=False, keeps_minus_zero=True),
-    "elu": Facts(
-        ((math.log(0.25), -0.75),), (-1, math.inf), keeps_minus_zero=True, scale_backward=_bent
-    ),
+    "elu": Facts(((math.log(0.25), -0.75),), (-1, math.inf), keeps_minus_zero=True),
     "selu": Facts(
         # Klambauer et al., 2017
         ((-math.inf, -1.7580993408473766), (1.0, 1.0507009873554805)),
         (-1.7580993408473768, math.inf),
         keeps_minus_zero=True,
         steepest=SELU_SLOPE,
-        scale_backward=lambda dy, y, _: np.abs(dy) * (np.abs(y) + SELU_SLOPE),
     ),
     "gelu": Facts(
         ((1.0, 0.8413447460685429), (-1.0, -0.15865525393145705)),  # the one-sigma rule
@@ -148,7 +141,10 @@ FACTS = {
         ((math.log(0.25), -0.75),),
         (-1, math.inf),
         keeps_minus_zero=True,
-        scale_backward=lambda dy, y, _, *, alpha=1.0: np.abs(dy) * (1 + np.abs(y) / alpha),
+        # The rounding error of the exponent is that of the exponential.
+        scale_backward=lambda _dy, x, dx, *, alpha=1.0: (
+            np.abs(dx) * (1 + np.where(np.isinf(x), 0, np.abs(x) / alpha))
+        ),
     ),
 }
 """The facts by name; a new activation adds a row."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import pickle
 import random
 import resource
 import signal
@@ -21,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch_weights
 
 import gyaku as gk
 from gyaku import safetensors
@@ -32,6 +34,8 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
+from gyaku.interop import from_onnx, load_pickle
+from gyaku.interop.torch_file import read_state
 
 SECONDS = 10  # that a reader may take
 ROOM = 1 << 30  # bytes that it may take, beyond those of the process
@@ -83,11 +87,20 @@ TABLE = 'a;b;kind\n1,5;2;"x;y"\n-3;4e2;z\n\n0;NaN;z\n'
 SETTINGS = 'data = "x.csv"\ntarget = "kind"\nepochs = 3\nlearning_rate = 0.1\nignore = ["a", "b"]\n'
 
 
+PICKLE = pickle.dumps({"W1": np.eye(2), "b": [np.float32(1), ("x", None)]}, protocol=2)
+ONNX = Path(__file__).parent / "onnx_files"
 TRAIN = _parser()[1]["train"]
 
 
 def settings(path: Path) -> Any:
     return with_settings([str(path)], TRAIN)
+
+
+def onnx_model(path: Path) -> Any:
+    try:
+        return from_onnx(path)
+    except ValueError as error:  # also where a shape of the inputs must be given
+        raise FileError(error) if str(error).startswith("from_onnx: ") else error from None
 
 
 READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
@@ -103,6 +116,10 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "npy": (".npy", array(), numpy_arrays),
     "npz": (".npz", archive(False), numpy_arrays),
     "compressed npz": (".npz", archive(True), numpy_arrays),
+    "pickle": (".pkl", PICKLE, load_pickle),
+    "pt": (".pt", bytes.fromhex(torch_weights.load()["transposed"]["file"]), read_state),
+    "onnx": (".onnx", (ONNX / "residual_old.onnx").read_bytes(), onnx_model),
+    "recurrent onnx": (".onnx", (ONNX / "last_old.onnx").read_bytes(), onnx_model),
     "settings": (".toml", SETTINGS.encode(), settings),
 }
 

@@ -216,13 +216,26 @@ MISTAKES: list[Mistake] = [
         ),
         lambda: model().predict(IDS + 0.5),
     ),
+    *(
+        (
+            TypeError,
+            (
+                f"{owner}: x must hold integers, got dtype <U3; words become ids by a"
+                " gyaku.data.Vocabulary"
+            ),
+            lambda owner=owner: getattr(model(), owner)([["the", "cat"]]),
+        )
+        for owner in ("predict", "forward")
+    ),
     (
         TypeError,
-        (
-            "predict: x must hold real numbers, got dtype <U3; words become ids by a"
-            " gyaku.data.Vocabulary"
-        ),
-        lambda: model().predict([["the", "cat"]]),
+        "forward: x must hold integers, but column 1 holds None in row 0",
+        lambda: model().forward(np.array([[1, None]])),
+    ),
+    (
+        TypeError,
+        "forward: x must hold integers, got dtype complex128",
+        lambda: model().forward(IDS + 1j),
     ),
     (
         TypeError,

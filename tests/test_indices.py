@@ -227,7 +227,10 @@ GAPS = np.where(np.arange(70)[:, np.newaxis] == 5, np.nan, IDS)
         (
             lambda: in_a_row().forward([["a"] * 6]),
             TypeError,
-            "forward: x must hold real numbers, got dtype <U1",
+            (
+                "forward: x must hold integers, got dtype <U1; words become ids by a"
+                " gyaku.data.Vocabulary"
+            ),
         ),
         (
             lambda: gk.Input((6,), dtype="float32"),

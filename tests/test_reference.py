@@ -223,8 +223,10 @@ def test_activations_hold_at_the_limits(name: str, dtype: type) -> None:
 @pytest.mark.parametrize("name", [name for name in SMOOTH if TABLE[name].saves == "input"])
 def test_gradients_at_infinity_are_limits(name: str) -> None:
     infinite = np.array([-np.inf, np.inf])
-    np.testing.assert_array_equal(reference.BACKWARD[name](np.ones(2), infinite), [0, 1])
-    assert reference.FORWARD[name](infinite[:1]) == 0
+    far = reference.FORWARD[name](np.array([-1e6, 1e6]))
+    gradient = reference.BACKWARD[name](np.ones(2), infinite)
+    np.testing.assert_allclose(gradient, [0, far[1] / 1e6], rtol=1e-15)
+    assert reference.FORWARD[name](infinite[:1]) == far[0]
 
 
 @pytest.mark.parametrize("name", FACTS)

@@ -279,10 +279,20 @@ py::object sum_rows(py::handle x_array, py::handle out) {
   call.require(y.shape.size() == 1 && y.size == x.shape[1] && x.same_type(y),
                "out must hold one number for each column of x");
   call.require(!x.read().overlaps(y.write()), "out must not share memory with x");
-  const SumRowsArgs args{x.data, y.data, x.shape[0], x.shape[1]};
+  SumRowsArgs args{x.data, y.data, nullptr, x.shape[0], x.shape[1]};
+  std::vector<Operand> operands{x.read(), y.write()};
+  Block scratch;
+  std::int64_t bytes = 0;
+  if (args.rows > short_sum) {
+    bytes = y.size * static_cast<std::int64_t>(sizeof(double));
+    scratch = allocate(bytes);
+    args.totals = reinterpret_cast<double*>(scratch.get());
+    operands.push_back({args.totals, bytes, Access::write, true});
+  }
   const std::int64_t cache_line = 64 / y.item_bytes;
-  call.run(make_task("sum_rows", KernelId::sum_rows, x.scalar(), args, y.size, cache_line,
-                     Work{1, 1} * static_cast<double>(x.size), {x.read(), y.write()}));
+  Task task = make_task("sum_rows", KernelId::sum_rows, x.scalar(), args, y.size, cache_line,
+                        Work{1, 1} * static_cast<double>(x.size), std::move(operands));
+  call.run({&task, 1}, std::move(scratch), bytes);
   return y_array;
 }
 

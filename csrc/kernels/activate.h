@@ -20,6 +20,10 @@ template <Activation> struct Function;
 
 template <class T> GYAKU_INLINE vec<T> one() { return vec<T>(T(1)); }
 
+// x e^x is a normal number where e^x is none: there the exponentials are multiplied by
+// 2^tail_scale, and the result by this.
+template <class T> constexpr T scale_back = T(1) / T(1 << number<T>::tail_scale);
+
 template <> struct Function<Activation::identity> : Flops<0, 0> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T>, vec<T>) { return dy; }
@@ -49,7 +53,7 @@ template <> struct Function<Activation::tanh> : Flops<1, 3> {
 template <> struct Function<Activation::relu> : Flops<1, 1> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return max(zero<T>(), x); }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
-    return select(y > zero<T>(), dy, zero<T>());
+    return select(y <= zero<T>(), zero<T>(), dy);
   }
 };
 
@@ -58,20 +62,20 @@ template <> struct Function<Activation::leaky_relu> : Flops<2, 2, Alpha::nonnega
     return select(x > zero<T>(), x, alpha * x);
   }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
-    return select(y > zero<T>(), dy, alpha * dy);
+    return select(y <= zero<T>(), alpha * dy, dy);
   }
 };
 
-template <> struct Function<Activation::elu> : Flops<4, 3, Alpha::nonnegative> {
+template <> struct Function<Activation::elu> : Flops<4, 4, Alpha::nonnegative> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * expm1(x));
   }
-  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
-    return select(y > zero<T>(), dy, dy * (y + alpha));
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T> alpha) {
+    return select(x > zero<T>(), dy, dy * (alpha * exp(x)));
   }
 };
 
-template <> struct Function<Activation::selu> : Flops<5, 3> {
+template <> struct Function<Activation::selu> : Flops<5, 4> {
   // Klambauer et al. 2017: the fixed point of mean 0 and variance 1.
   template <class T> static constexpr T scale = T(1.0507009873554804934193349852946);
   template <class T> static constexpr T alpha = T(1.6732632423543772848170429916717);
@@ -79,8 +83,8 @@ template <> struct Function<Activation::selu> : Flops<5, 3> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
     return vec<T>(scale<T>) * select(x > zero<T>(), x, vec<T>(alpha<T>) * expm1(x));
   }
-  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
-    return select(y > zero<T>(), vec<T>(scale<T>) * dy, dy * (y + vec<T>(scale<T> * alpha<T>)));
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    return dy * select(x > zero<T>(), vec<T>(scale<T>), vec<T>(scale<T> * alpha<T>) * exp(x));
   }
 };
 
@@ -100,12 +104,13 @@ template <> struct Function<Activation::gelu> : Flops<5, 11> {
 
 template <> struct Function<Activation::silu> : Flops<4, 8> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
-    return max(vec<T>(-number<T>::exp_highest), x) * sigmoid(x); // 0 at -inf
+    const vec<T> tail = max(vec<T>(-number<T>::tail_end), x) * sigmoid_scaled(x);
+    return select(x > vec<T>(number<T>::tail_end), x, tail * vec<T>(scale_back<T>));
   }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
-    const vec<T> s = sigmoid(x);
-    const vec<T> finite = clamp(x, -number<T>::exp_highest, number<T>::exp_highest);
-    return dy * (s * fma(finite, one<T>() - s, one<T>()));
+    const vec<T> scaled = sigmoid_scaled(x), back(scale_back<T>);
+    const vec<T> finite = clamp(x, -number<T>::tail_end, number<T>::tail_end);
+    return dy * (scaled * fma(finite, one<T>() - scaled * back, one<T>()) * back);
   }
 };
 
@@ -123,25 +128,27 @@ template <> struct Function<Activation::hard_sigmoid> : Flops<4, 3> {
     return min(one<T>(), max(zero<T>(), x / vec<T>(T(6)) + vec<T>(T(0.5))));
   }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T>) {
-    return select((y > zero<T>()) & (y < one<T>()), dy * vec<T>(T(1) / T(6)), zero<T>());
+    return select((y <= zero<T>()) | (y >= one<T>()), zero<T>(), dy * vec<T>(T(1) / T(6)));
   }
 };
 
 template <> struct Function<Activation::mish> : Flops<6, 15> {
-  // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); 1 beyond, 0 where e^x is subnormal
+  // tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2); 1 beyond
   template <class T> static constexpr T highest = T(40);
-  template <class T> static constexpr T lowest = number<T>::exp_lowest - T(1);
 
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
-    const vec<T> e = exp(min(vec<T>(highest<T>), x)), n = e * (e + vec<T>(T(2)));
-    return max(vec<T>(lowest<T>), x) * (n / (n + vec<T>(T(2))));
+    const vec<T> two(T(2)), near = clamp(x, -number<T>::tail_end, highest<T>);
+    const vec<T> scaled = exp_scaled(near), e = scaled * vec<T>(scale_back<T>);
+    const vec<T> n = e * (e + two), tail = near * (scaled * (e + two) / (n + two));
+    return select(x > vec<T>(highest<T>), x, tail * vec<T>(scale_back<T>));
   }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
-    const vec<T> two(T(2)), near = clamp(x, lowest<T>, highest<T>);
-    const vec<T> e = exp(near), n = e * (e + two), part = one<T>() / (n + two);
+    const vec<T> two(T(2)), back(scale_back<T>), near = clamp(x, -number<T>::tail_end, highest<T>);
+    const vec<T> scaled = exp_scaled(near), e = scaled * back;
+    const vec<T> part = one<T>() / (e * (e + two) + two);
     // its derivative is 4 e^x (e^x + 1) / (n + 2)^2, whose denominator would overflow
-    const vec<T> slope = (two * part) * (two * (e * (e + one<T>())) * part);
-    return dy * fma(near, slope, n * part);
+    const vec<T> slope = (two * part) * (two * (scaled * (e + one<T>())) * part);
+    return dy * (fma(near, slope, scaled * (e + two) * part) * back);
   }
 };
 
@@ -172,8 +179,8 @@ template <> struct Function<Activation::celu> : Flops<5, 4, Alpha::positive> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * expm1(x / alpha));
   }
-  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
-    return select(y > zero<T>(), dy, dy * (one<T>() + y / alpha));
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T> alpha) {
+    return select(x > zero<T>(), dy, dy * exp(x / alpha));
   }
 };
 
@@ -181,7 +188,7 @@ template <> struct Function<Activation::celu> : Flops<5, 4, Alpha::positive> {
 template <> struct Function<Activation::dropped_relu> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) { return x; }
   template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> y, vec<T> alpha) {
-    return select(y > zero<T>(), alpha * dy, zero<T>());
+    return select(y <= zero<T>(), zero<T>(), alpha * dy);
   }
 };
 

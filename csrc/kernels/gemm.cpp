@@ -117,8 +117,8 @@ void finish_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int
                 static_cast<T*>(args.c) + at, bias == nullptr ? nullptr : bias + b.column,
                 !block.first);
   if (i == 0 && args.column_sums != nullptr)
-    sum_columns(b.data, b.ld, block.k, columns, static_cast<T*>(args.column_sums) + b.column,
-                !block.first);
+    sum_columns(b.data, b.ld, block.k, columns,
+                column_sums_at<T>(args, b.column, block.first, block.last));
   if (block.last && !in_registers)
     for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, b.column, columns);
 }
@@ -145,8 +145,8 @@ void multiply_last_columns(const MatmulArgs& args, Slice rows, std::int64_t colu
                        !block.first};
     multiply_tail<T, transpose_a, max_k_block<T>>(static_cast<int>(columns), tail);
     if (rows.begin == 0 && args.column_sums != nullptr)
-      sum_columns(tail.b, args.ldb, block.k, columns, static_cast<T*>(args.column_sums) + column,
-                  !block.first);
+      sum_columns(tail.b, args.ldb, block.k, columns,
+                  column_sums_at<T>(args, column, block.first, block.last));
   });
   for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
@@ -287,7 +287,7 @@ template <class T> void multiply_outer(const MatmulArgs& args, Slice rows) noexc
     });
   }
   if (rows.begin == 0 && args.column_sums != nullptr)
-    sum_columns(b, args.ldb, 1, args.n, static_cast<T*>(args.column_sums), false);
+    sum_columns(b, args.ldb, 1, args.n, column_sums_at<T>(args, 0, true, true));
 }
 
 template <class T, bool transpose_a>
@@ -353,8 +353,9 @@ GYAKU_INLINE void finish_few(const MatmulArgs& args, std::int64_t i, vec<T> sums
 
 template <class T> GYAKU_INLINE void sum_small_columns(const MatmulArgs& args) {
   const T* const b = static_cast<const T*>(args.b);
+  if (args.n > few<T>)
+    return sum_columns(b, args.ldb, args.k, args.n, column_sums_at<T>(args, 0, true, true));
   T* const sums = static_cast<T*>(args.column_sums);
-  if (args.n > few<T>) return sum_columns(b, args.ldb, args.k, args.n, sums, false);
   for (std::int64_t j = 0; j < args.n; ++j) {
     T sum = 0;
     for (std::int64_t p = 0; p < args.k; ++p) sum += b[p * args.ldb + j];
@@ -383,13 +384,10 @@ template <class T> void matmul_small(const MatmulArgs& args, Slice slice) noexce
 }
 
 template <class T> void sum_rows(const SumRowsArgs& args, Slice slice) noexcept {
-  const T* x = static_cast<const T*>(args.x);
-  T* y = static_cast<T*>(args.y);
-  for_each_vector<T>(slice.begin, slice.end, [&](std::int64_t j, int n) {
-    vec<T> sum = zero<T>();
-    for (std::int64_t i = 0; i < args.rows; ++i) sum = sum + load(x + i * args.columns + j, n);
-    store(y + j, sum, n);
-  });
+  double* const totals = args.totals == nullptr ? nullptr : args.totals + slice.begin;
+  sum_columns(static_cast<const T*>(args.x) + slice.begin, args.columns, args.rows,
+              slice.end - slice.begin,
+              ColumnSums<T>{static_cast<T*>(args.y) + slice.begin, totals});
 }
 
 } // namespace

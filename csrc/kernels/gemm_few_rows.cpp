@@ -91,7 +91,7 @@ template <class T> void matmul_rows(const MatmulArgs& args, Slice slice) noexcep
   for (std::int64_t i = 0; i < args.m; ++i) finish_row<T>(args, i, slice.begin, columns);
   if (args.column_sums != nullptr)
     sum_columns(static_cast<const T*>(args.b) + slice.begin, args.ldb, args.k, columns,
-                static_cast<T*>(args.column_sums) + slice.begin, false);
+                column_sums_at<T>(args, slice.begin, true, true));
 }
 
 // Inner products of `rows` rows of x, with leading dimension ldx, with one row of y.

@@ -259,7 +259,7 @@ void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
         });
         if (chunk.begin() == 0 && args.column_sums != nullptr)
           sum_columns(b + column, args.ldb, block.k, here,
-                      static_cast<T*>(args.column_sums) + column, !block.first);
+                      column_sums_at<T>(args, column, block.first, block.last));
       }
     });
   });

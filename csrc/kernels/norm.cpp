@@ -105,6 +105,19 @@ template <class T> GYAKU_INLINE void store_rounded(T* p, vec<double> x, int n) {
   for (int k = 0; k < n; ++k) p[k] = static_cast<T>(each[k]);
 }
 
+template <class T> GYAKU_INLINE bool is_finite(T x) { return x - x == 0; }
+
+// 1 / standard deviation where the squares of distances overflow, beside which epsilon is nothing.
+template <class T> T inverse_of_large(const T* x, Index count, Index step, double mean) noexcept {
+  constexpr double small = sizeof(T) == sizeof(float) ? 1.0 : 0x1p-600;
+  double squares = 0;
+  for (Index i = 0; i < count; ++i) {
+    const double distance = static_cast<double>(x[i * step]) * small - mean * small;
+    squares += distance * distance;
+  }
+  return static_cast<T>(small * __builtin_sqrt(static_cast<double>(count) / squares));
+}
+
 // The combined statistics of the chunks (Chan, Golub and LeVeque, "Updating formulae and a pairwise
 // algorithm for computing sample variances", 1979); without chunks, the variance is given.
 template <class T> void batch_finish(const NormArgs& args, Slice slice) noexcept {
@@ -129,8 +142,16 @@ template <class T> void batch_finish(const NormArgs& args, Slice slice) noexcept
     double variance[vec<double>::width] = {};
     for (int k = 0; k < n; ++k) variance[k] = static_cast<double>(variances[j + k]);
     const vec<double> one(1.0);
-    store_rounded(static_cast<T*>(args.inverse) + j,
-                  one / sqrt(load(variance) + vec<double>(args.epsilon)), n);
+    T* const inverses = static_cast<T*>(args.inverse) + j;
+    store_rounded(inverses, one / sqrt(load(variance) + vec<double>(args.epsilon)), n);
+    if (args.partial == nullptr) return;
+    const T* const means = static_cast<const T*>(args.mean) + j;
+    for (int k = 0; k < n; ++k)
+      if (is_finite(means[k]) && !is_finite(variance[k])) {
+        variances[j + k] = number<T>::infinity;
+        inverses[k] = inverse_of_large(static_cast<const T*>(args.x) + j + k, args.rows,
+                                       args.columns, static_cast<double>(means[k]));
+      }
   });
 }
 
@@ -259,22 +280,16 @@ template <class T> void layer_norm(const NormArgs& args, Slice slice) noexcept {
   for (Index row = slice.begin * args.unit; row < slice.end * args.unit; ++row) {
     const T* x = static_cast<const T*>(args.x) + row * columns;
     T* y = static_cast<T*>(args.y) + row * columns;
-    vec<T> sum = zero<T>(), squares = zero<T>();
-    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
-      vec<T> part = zero<T>();
-      for_each_vector<T>(begin, end, [&](Index j, int n) { part = part + load(x + j, n); });
-      sum = sum + part;
+    vec<T> sum[1] = {}, squares[1] = {};
+    sum_row<1>(columns, sum, [&](Index j, int n, vec<T>* to) { to[0] = to[0] + load(x + j, n); });
+    const vec<T> mean = add_across(sum[0]) / count;
+    sum_row<1>(columns, squares, [&](Index j, int n, vec<T>* to) {
+      const vec<T> distance = fill_behind(load(x + j, n) - mean, n, zero<T>());
+      to[0] = fma(distance, distance, to[0]);
     });
-    const vec<T> mean = add_across(sum) / count;
-    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
-      vec<T> part = zero<T>();
-      for_each_vector<T>(begin, end, [&](Index j, int n) {
-        const vec<T> distance = fill_behind(load(x + j, n) - mean, n, zero<T>());
-        part = fma(distance, distance, part);
-      });
-      squares = squares + part;
-    });
-    const vec<T> inverse = one / sqrt(add_across(squares) / count + epsilon);
+    vec<T> inverse = one / sqrt(add_across(squares[0]) / count + epsilon);
+    if (first(inverse) == 0 && is_finite(first(mean)))
+      inverse = broadcast(inverse_of_large(x, columns, 1, static_cast<double>(first(mean))));
     for_each_vector<T>(0, columns, [=](Index j, int n) {
       const vec<T> z = (load(x + j, n) - mean) * inverse;
       store(y + j, fma(load(gamma + j, n), z, load(beta + j, n)), n);
@@ -296,18 +311,13 @@ template <class T> void layer_norm_backward(const NormArgs& args, Slice slice) n
     const vec<T> mean = broadcast(static_cast<const T*>(args.mean)[row]);
     const vec<T> inverse = broadcast(static_cast<const T*>(args.inverse)[row]);
     const auto distance = [=](Index j, int n) { return (load(x + j, n) - mean) * inverse; };
-    vec<T> sum = zero<T>(), product = zero<T>();
-    for_each_block_of_row<T>(columns, [&](Index begin, Index end) {
-      vec<T> part = zero<T>(), product_part = zero<T>();
-      for_each_vector<T>(begin, end, [&](Index j, int n) {
-        const vec<T> g = load(gamma + j, n) * load(dy + j, n);
-        part = part + g;
-        product_part = fma(g, fill_behind(distance(j, n), n, zero<T>()), product_part);
-      });
-      sum = sum + part;
-      product = product + product_part;
+    vec<T> sums[2] = {};
+    sum_row<2>(columns, sums, [&](Index j, int n, vec<T>* to) {
+      const vec<T> g = load(gamma + j, n) * load(dy + j, n);
+      to[0] = to[0] + g;
+      to[1] = fma(g, fill_behind(distance(j, n), n, zero<T>()), to[1]);
     });
-    const vec<T> shift = add_across(sum) / count, slope = add_across(product) / count;
+    const vec<T> shift = add_across(sums[0]) / count, slope = add_across(sums[1]) / count;
     for_each_vector<T>(0, columns, [=](Index j, int n) {
       const vec<T> g = load(gamma + j, n) * load(dy + j, n);
       store(dx + j, inverse * (g - shift - distance(j, n) * slope), n);

@@ -5,7 +5,7 @@
 
 #include "kernels/args/pool.h"
 #include "kernels/range.h"
-#include "simd/math.h"
+#include "kernels/rows.h"
 #include "simd/narrow.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -56,9 +56,9 @@ struct Window {
   }
   template <class Op, class Read> GYAKU_INLINE auto reduce(const Op& op, Read read) const {
     auto state = op.begin(first_tap());
-    if constexpr (requires { op.add(state, state); })
+    if constexpr (requires { Op::block; })
       if (Op::block < (rows.end - rows.begin) * (columns.end - columns.begin))
-        return sum_blocks(op, read);
+        return sum_blocks(op, read); // the error would grow with the window
     for (Index i = rows.begin; i < rows.end; ++i)
       for (Index j = columns.begin; j < columns.end; ++j)
         op.update(state, read(i * row_step + j * column_step), i * taps_in_row + j);
@@ -66,21 +66,20 @@ struct Window {
   }
 
 private:
-  // Of a large window: sums of blocks are added one by one, so that the error grows with the number
-  // of blocks and their length, not with the window.
   template <class Op, class Read> GYAKU_INLINE auto sum_blocks(const Op& op, Read read) const {
-    auto total = op.begin(0), part = op.begin(0);
+    auto part = op.begin(0);
+    LongSum<typename Op::Scalar> total;
     Index inside = 0;
     for (Index i = rows.begin; i < rows.end; ++i)
       for (Index j = columns.begin; j < columns.end; ++j) {
         op.update(part, read(i * row_step + j * column_step), 0);
         if (++inside < Op::block) continue;
-        op.add(total, part);
+        total.add(part);
         part = op.begin(0);
         inside = 0;
       }
-    op.add(total, part);
-    return total;
+    total.add(part);
+    return total.value();
   }
 };
 struct TwoByTwo {
@@ -139,6 +138,7 @@ template <class T, Indices indices> struct Largest {
 template <class T> struct Mean {
   static constexpr bool is_slow = false;
   static constexpr Index block = 256;
+  using Scalar = T;
   T* y;
   vec<T> factor;
 
@@ -149,7 +149,6 @@ template <class T> struct Mean {
   GYAKU_INLINE vec<T> begin(Index) const { return zero<T>(); }
   GYAKU_INLINE vec<T> first(vec<T> value) const { return zero<T>() + value; }
   GYAKU_INLINE void update(vec<T>& sum, vec<T> value, Index) const { sum = sum + value; }
-  GYAKU_INLINE void add(vec<T>& sum, vec<T> part) const { sum = sum + part; }
   GYAKU_INLINE void end(vec<T> sum, Index at, int n) const { store(y + at, sum * factor, n); }
 };
 

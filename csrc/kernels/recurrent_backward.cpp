@@ -40,7 +40,7 @@ template <class T> GYAKU_INLINE vec<T> tanh_slope(vec<T> y) { return vec<T>(T(1)
 template <class T, Cell cell> [[gnu::noinline]] void simple(const Row<T>& row, Range units) {
   for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> y = row.gate(0, j, n), dy = load(row.dh + j, n);
-    row.keep(0, j, cell == Cell::relu ? select(y > zero<T>(), dy, zero<T>()) : dy * tanh_slope(y),
+    row.keep(0, j, cell == Cell::relu ? select(y <= zero<T>(), zero<T>(), dy) : dy * tanh_slope(y),
              n);
     store(row.dh + j, zero<T>(), n);
   });

@@ -17,12 +17,34 @@ template <class T> GYAKU_INLINE vec<T> load_scores(const T* x, int n) {
   return fill_behind(load(x, n), n, vec<T>(-number<T>::infinity));
 }
 
-// f(begin, end) for blocks of a row. Sums of blocks are added to the total one by one, so that the
-// error grows with the number of blocks and their length, not with the length of the row.
-template <class T, class F> GYAKU_INLINE void for_each_block_of_row(std::int64_t columns, F f) {
+// A sum of blocks, with what rounding takes from it (Knuth's exact sum of two numbers): its error
+// is that of the blocks, whatever their number.
+template <class T> struct LongSum {
+  vec<T> total = zero<T>(), lost = zero<T>();
+
+  GYAKU_INLINE void add(vec<T> block) {
+    const vec<T> sum = total + block, added = sum - total;
+    lost = lost + ((total - (sum - added)) + (block - added));
+    total = sum;
+  }
+  GYAKU_INLINE vec<T> value() const { // infinities lose NaN
+    return select(abs(lost) < vec<T>(number<T>::infinity), total + lost, total);
+  }
+};
+
+// The sums, lane by lane, of the values that f(j, n, sums) adds for each vector of a row.
+template <int count, class T, class F>
+GYAKU_INLINE void sum_row(std::int64_t columns, vec<T> (&sums)[count], F f) {
   constexpr std::int64_t block = 256 * vec<T>::width;
-  for (std::int64_t begin = 0; begin < columns; begin += block)
-    f(begin, columns - begin < block ? columns : begin + block);
+  LongSum<T> all[count];
+  for (std::int64_t begin = 0; begin < columns; begin += block) {
+    const std::int64_t end = columns - begin < block ? columns : begin + block;
+    for (vec<T>& sum : sums) sum = zero<T>();
+    for_each_vector<T>(begin, end, [&](std::int64_t j, int n) { f(j, n, sums); });
+    if (columns <= block) return;
+    for (int i = 0; i < count; ++i) all[i].add(sums[i]);
+  }
+  for (int i = 0; i < count; ++i) sums[i] = all[i].value();
 }
 
 // The largest element, in every lane; NaN are ignored, or the result is NaN.

@@ -100,13 +100,19 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first, std::span<con
            task.as<SumRowsArgs>().columns == args.n && args.ldb == args.n;
   });
   if (!second || args.m == 0 || !may_move_up(tasks, first, *second)) return false;
-  const std::optional<Operand> sums = written_by(tasks[*second]);
-  const Operand b = operand_of(tasks[*second], args.b);
+  const auto& sums = tasks[*second].as<SumRowsArgs>();
+  std::vector<Operand> results;
+  for (Operand operand : tasks[*second].operands)
+    if (operand.writes()) {
+      if (touches(product, operand)) return false;
+      operand.by_slice = false;
+      results.push_back(operand);
+    }
   // A packed B may be overwritten by a task that uses the product, and its sums with it.
-  if (!sums || touches(product, *sums) || writes_to(product, b)) return false;
-  args.column_sums = tasks[*second].as<SumRowsArgs>().y;
-  product.operands.push_back(*sums);
-  product.operands.back().by_slice = false;
+  if (writes_to(product, operand_of(tasks[*second], args.b))) return false;
+  args.column_sums = sums.y;
+  args.column_totals = sums.totals;
+  product.operands.insert(product.operands.end(), results.begin(), results.end());
   join(tasks, first, *second);
   return true;
 }

@@ -26,6 +26,8 @@ template <> struct number<float> {
   static constexpr float ln2_low = -0x1.bd0106p-13f;
   static constexpr float exp_highest = 0x1.62e42ep+6f; // beyond, exp rounds to infinity
   static constexpr float exp_lowest = -0x1.5d589ep+6f; // below, exp is subnormal
+  static constexpr float tail_end = 92.0f;             // -x e^-x is subnormal
+  static constexpr int tail_scale = 7;                 // 2^7 e^-92 is not
 };
 template <> struct number<double> {
   static constexpr int mantissa_bits = 52;
@@ -39,6 +41,8 @@ template <> struct number<double> {
   static constexpr double ln2_low = -0x1.718432a1b0e26p-35;
   static constexpr double exp_highest = 0x1.62e42fefa39efp+9;
   static constexpr double exp_lowest = -0x1.6232bdd7abcd2p+9;
+  static constexpr double tail_end = 715.0;
+  static constexpr int tail_scale = 10;
 };
 
 // c0 + c1 x + c2 x^2 + ..., in pairs of terms: a chain of half the length, on which vectors that
@@ -124,14 +128,29 @@ template <class T> GYAKU_INLINE vec<T> one_plus_exp(vec<T> x) {
   return fma(power, e.minus_one, power + vec<T>(T(1)));
 }
 
+// 2^tail_scale e^x for -tail_end <= x < exp_highest / 2.
+template <class T> GYAKU_INLINE vec<T> exp_scaled(vec<T> x) {
+  const Exponential<T> e = exponential(x);
+  const vec<T> power = e.power(number<T>::tail_scale);
+  return fma(power, e.minus_one, power);
+}
+
+// 2^scale / (1 + e^minus_x).
+template <int scale, class T> GYAKU_INLINE vec<T> scaled_logistic(vec<T> minus_x) {
+  const Exponential<T> e = exponential(minus_x);
+  const vec<T> unit(T(1) / T(1 << scale));
+  // The error of the sum 1 + 2^n matters where the two are 24 (or 53) binary places apart.
+  const vec<T> power = e.power(-scale), sum = power + unit, lost = unit - (sum - power);
+  return vec<T>(T(1)) / (sum + fma(power, e.minus_one, lost));
+}
 // 1 / (1 + e^-x). Where the quotient would be subnormal it is flushed to zero.
 template <class T> GYAKU_INLINE vec<T> sigmoid(vec<T> x) {
+  return scaled_logistic<0>(clamp(-x, T(-40), number<T>::exp_highest - T(0.5)));
+}
+// 2^tail_scale times as much, down to -tail_end.
+template <class T> GYAKU_INLINE vec<T> sigmoid_scaled(vec<T> x) {
   using N = number<T>;
-  const vec<T> one(T(1));
-  const Exponential<T> e = exponential(clamp(-x, T(-40), N::exp_highest - T(0.5)));
-  // The error of the sum 1 + 2^n matters where the two are 24 (or 53) binary places apart.
-  const vec<T> power = e.power(), sum = power + one, lost = one - (sum - power);
-  return one / (sum + fma(power, e.minus_one, lost));
+  return scaled_logistic<N::tail_scale>(clamp(-x, T(-40), N::tail_end));
 }
 
 // (tanh(sqrt z) / sqrt z - 1) / z on sqrt z <= 0.55

@@ -7,23 +7,26 @@ raise `FileError`.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 import sys
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
+    from zipfile import ZipFile
 
 if sys.platform != "win32":
     import fcntl
 
 __all__ = ["FileError", "check_expansion", "check_writable", "is_web_page", "largest_content"]
-__all__ += ["DEFLATE_EXPANSION", "sweep", "write_atomically"]
+__all__ += ["DEFLATE_EXPANSION", "open_archive", "sweep", "write_atomically"]
 
 _PREFIX = ".gyaku-"  # of temporary files
 
@@ -90,6 +93,57 @@ def check_expansion(name: str, needed: int, size: int, remedy: str = "unpack it"
             f"{name} of {size} bytes would fill {needed} bytes of memory, more than"
             f" {LARGEST_EXPANSION} times its size; if you trust it, {remedy} first"
         )
+
+
+class _Bounded(io.BufferedReader):
+    """File whose reads take no more memory than it has bytes, whatever a damaged one asks for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None else min(size, os.fstat(self.fileno()).st_size))
+
+
+@contextmanager
+def open_archive(path: Path, damage: str) -> Iterator[ZipFile]:
+    """Open a ZIP archive whose content is no larger than its size makes likely.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    damage : str
+        Rest of the error if it is damaged, behind the path.
+
+    Yields
+    ------
+    ZipFile
+        The archive; what fails while it is read is an error of the file.
+
+    Raises
+    ------
+    FileError
+        If it is damaged, or declares too much content.
+    OSError
+        If it cannot be read.
+    """
+    import struct
+    from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+
+    damaged = (BadZipFile, EOFError, struct.error, zlib.error)
+    try:
+        with _Bounded(io.FileIO(path)) as stream, ZipFile(stream) as archive:
+            members = archive.infolist()
+            if any(each.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for each in members):
+                raise BadZipFile
+            check_expansion(str(path), sum(each.file_size for each in members), path.stat().st_size)
+            yield archive
+    except FileError:
+        raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a negative position, of a damaged archive
+            raise
+        raise FileError(f"{path} {damage}") from None
+    except (ValueError, LookupError, RuntimeError, OverflowError, *damaged):
+        raise FileError(f"{path} {damage}") from None
 
 
 def is_web_page(head: bytes) -> bool:

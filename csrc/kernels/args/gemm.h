@@ -31,7 +31,8 @@ struct MatmulArgs {
   const void* bias;   // n elements or null
   const void* saved;  // m x n: the values of the forward pass that `derivative` needs
   void* c;
-  void* column_sums; // of B (not transposed): n elements or null
+  void* column_sums;     // of B (not transposed): n elements or null
+  double* column_totals; // see SumRowsArgs
   std::int64_t m, n, k;
   std::int64_t lda, ldb, ldc;
   std::int64_t k_block;
@@ -47,9 +48,14 @@ struct MatmulArgs {
   bool skips_zeros; // columns of A that are zero in all rows of a tile may be skipped; reads `b`
 };
 
-struct SumRowsArgs { // y[j] = sum over i of x[i][j]
+// y[j] = sum over i of x[i][j]. Over more than `short_sum` rows, sums of a few rows are added in
+// float64, so that the error does not grow with the rows; `totals` holds these n sums, as a product
+// adds k-block by k-block.
+constexpr std::int64_t short_sum = 256;
+struct SumRowsArgs {
   const void* x;
   void* y;
+  double* totals; // or null
   std::int64_t rows, columns;
 };
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 
 from gyaku.cli.table import TABLES
 from gyaku.data import read_digit, read_idx, read_image
 from gyaku.data.picture import PICTURES
-from gyaku.files import FileError, check_expansion
+from gyaku.files import FileError, open_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO, Any
-    from zipfile import ZipInfo
+    from zipfile import ZipFile, ZipInfo
 
     from numpy.typing import NDArray
 
@@ -136,33 +134,25 @@ def numpy_arrays(path: Path) -> dict[str, NDArray[Any]]:
     FileError
         If it is damaged, or holds objects.
     """
-    import zlib
     from tokenize import TokenError
 
+    damage = "is not a NumPy file, or a damaged one"
     try:
-        size = path.stat().st_size
         with path.open("rb") as stream:
             if stream.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):  # full or empty archives
-                return {"x": _array(stream, size)}
-            with ZipFile(stream) as archive:
-                members = archive.infolist()
-                check_expansion(str(path), sum(each.file_size for each in members), size)
-                return {
-                    each.filename.removesuffix(".npy"): _read(archive, each) for each in members
-                }
+                return {"x": _array(stream, path.stat().st_size)}
+        with open_archive(path, damage) as archive:
+            return {
+                each.filename.removesuffix(".npy"): _read(archive, each)
+                for each in archive.infolist()
+            }
     except FileError:
         raise
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a negative position, of a damaged archive
-            raise
-    except (ValueError, EOFError, KeyError, RuntimeError, BadZipFile, TokenError, zlib.error):
-        pass
-    raise FileError(f"{path} is not a NumPy file, or a damaged one")
+    except (ValueError, EOFError, TokenError):
+        raise FileError(f"{path} {damage}") from None
 
 
 def _read(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
-    if member.compress_type > ZIP_DEFLATED:
-        raise ValueError("a compression that NumPy does not write")
     with archive.open(member) as content:
         return _array(content, member.file_size)
 

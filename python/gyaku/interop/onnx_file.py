@@ -11,7 +11,7 @@ from gyaku.files import FileError, is_web_page
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["read"]
+__all__ = ["printable", "read"]
 
 _OTHERS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, as Keras writes",
@@ -77,5 +77,26 @@ def _check_kind(name: str, content: bytes) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    line = str(error).strip().partition("\n")[0].rstrip(".")
-    return line if len(line) <= 160 else f"{line[:157]}..."
+    line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    return printable(line if len(line) <= 160 else f"{line[:157]}...")
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, with names that a file may have chosen freely.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    str
+        The text, in which all that cannot be printed is escaped.
+
+    Examples
+    --------
+    >>> print(printable("Conv\x1b from x"))
+    Conv\x1b from x
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

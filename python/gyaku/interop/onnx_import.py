@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gyaku.files import FileError
+from gyaku.files import FileError, largest_content
 from gyaku.interop import onnx_file
 from gyaku.interop.onnx_operators import CHANNELS_FIRST, ELEMENTWISE, OPERATORS
 from gyaku.interop.onnx_patterns import rewritten
@@ -26,6 +27,8 @@ __all__ = ["from_onnx"]
 
 _RECURRENT = {"LSTM", "GRU", "RNN"}
 _UNROLLED = {"Slice", "Split", "SequenceAt", "SplitToSequence", "Gather"}
+_SLOW = {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", *_RECURRENT}
+"""Operators that onnx evaluates by loops in Python."""
 _OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Mul", "Add", "CumSum"}
 
 
@@ -84,15 +87,16 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
     outputs = [each.name for each in proto.graph.output]
-    all_nodes = rewritten(_folded(proto, constants), constants)
+    folder = _Folder(proto, constants)
+    all_nodes = rewritten([node for node in proto.graph.node if not folder.folds(node)], constants)
     nodes = _needed(all_nodes, outputs)
     reader = Reader(nodes, constants, outputs)
+    folder.constants = reader.constants  # which shapes join on the way
     given = [each for each in proto.graph.input if each.name not in constants]
     _find_lengths(reader, all_nodes, {each.name for each in given})
     inputs, is_free = _inputs(name, reader, given, input_shape)
     for number, node in enumerate(nodes):
-        # Shapes become constants on the way.
-        if not _fold(node, proto.opset_import, reader.constants):
+        if not folder.folds(node):
             _read(name, reader, Call(node), number)
     model = Model(inputs, [_result(name, reader, each) for each in outputs])
     model.build([tensor.shape for tensor in inputs] if len(inputs) > 1 else inputs[0].shape)
@@ -103,7 +107,10 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         )
     for layer, weights in reader.weights:
         for key, array in weights.items():
-            (layer.buffers if key in layer.buffers else layer.params)[key] = array
+            try:
+                (layer.buffers if key in layer.buffers else layer.params)[key] = array
+            except ValueError as error:
+                raise FileError(f"from_onnx: {name}: {layer.name}: {error}") from None
     return model
 
 
@@ -119,29 +126,89 @@ def _constants(name: str, proto: Any) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _folded(proto: Any, constants: dict[str, NDArray[Any]]) -> list[Any]:
-    """Return the nodes that are not constant; add the values of the others to the constants."""
-    nodes, opset = proto.graph.node, proto.opset_import
-    return [node for node in nodes if not _fold(node, opset, constants)]
+class _Folder:
+    """Evaluation of constant nodes, in as much memory and time as the file's size justifies.
+
+    Parameters
+    ----------
+    proto : ModelProto
+        The file.
+    constants : dict of str to ndarray
+        The constants by name, to which the values of nodes are added.
+    """
+
+    def __init__(self, proto: Any, constants: dict[str, NDArray[Any]]) -> None:
+        self.opset, self.constants = proto.opset_import, constants
+        self.room = largest_content(proto.ByteSize())
+
+    def folds(self, node: Any) -> bool:
+        """Evaluate a node if all its inputs are constant.
+
+        Parameters
+        ----------
+        node : NodeProto
+            The node.
+
+        Returns
+        -------
+        bool
+            Whether its values are among the constants now.
+        """
+        used = [name for name in node.input if name]
+        if any(name not in self.constants for name in used):
+            return False
+        if not (used or node.op_type == "Constant") or _takes_time(node):
+            return False
+        from onnx.reference import ReferenceEvaluator
+
+        given = {name: self.constants[name] for name in used}
+        model = self._alone(node, given)
+        needed = _bytes_of_outputs(model)
+        if needed is None or needed > self.room:
+            return False
+        self.room -= needed
+        try:
+            values = ReferenceEvaluator(model).run(None, given)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            return False  # of whatever onnx does not check
+        self.constants.update(zip(node.output, map(np.asarray, values), strict=True))
+        return True
+
+    def _alone(self, node: Any, given: dict[str, NDArray[Any]]) -> Any:
+        """Return a model of this node, with the values of its short inputs, such as shapes."""
+        from onnx import helper, numpy_helper
+
+        inputs = [
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(each.dtype), each.shape
+            )
+            for name, each in given.items()
+        ]
+        outputs = [helper.make_empty_tensor_value_info(each) for each in node.output]
+        short = [
+            numpy_helper.from_array(each, name) for name, each in given.items() if each.size <= 64
+        ]
+        graph = helper.make_graph([node], "constant", inputs, outputs, initializer=short)
+        return helper.make_model(graph, opset_imports=self.opset)
 
 
-def _fold(node: Any, opset: Any, constants: dict[str, NDArray[Any]]) -> bool:
-    """Evaluate a node whose inputs are all constant; return whether it is one."""
-    used = [name for name in node.input if name]
-    if any(name not in constants for name in used) or not (used or node.op_type == "Constant"):
-        return False
-    from onnx import helper
-    from onnx.reference import ReferenceEvaluator
+def _takes_time(node: Any) -> bool:
+    inner = any(each.HasField("g") or each.graphs for each in node.attribute)  # a loop's, say
+    return inner or node.op_type in _SLOW
 
-    inputs, outputs = (
-        [helper.make_empty_tensor_value_info(each) for each in names]
-        for names in (used, node.output)
-    )
-    graph = helper.make_graph([node], "constant", inputs, outputs)
-    single = ReferenceEvaluator(helper.make_model(graph, opset_imports=opset))
-    values = single.run(None, {each: constants[each] for each in used})
-    constants.update(zip(node.output, map(np.asarray, values), strict=True))
-    return True
+
+def _bytes_of_outputs(model: Any) -> int | None:
+    """Return the size of the outputs of a model, if it is known before they are computed."""
+    from onnx import helper, shape_inference
+
+    total = 0
+    for output in shape_inference.infer_shapes(model, data_prop=True).graph.output:
+        kind = output.type.tensor_type
+        lengths = [each.dim_value for each in kind.shape.dim if each.HasField("dim_value")]
+        if not kind.HasField("shape") or len(lengths) != len(kind.shape.dim):
+            return None
+        total += math.prod(lengths) * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+    return total
 
 
 def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
@@ -244,10 +311,12 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
         hint = ""
         if isinstance(error, Unreadable) and call.operator in _UNROLLED:
             hint = "; an RNN unrolled over its steps is not recognised"
-        raise FileError(
-            f"from_onnx: {name}: node {number}{label} ({call.operator}, from"
+        node = (
+            f"node {number}{label} ({call.operator}, from"
             f" {', '.join(each for each in call.inputs if each)} to {', '.join(call.outputs)})"
-            f" {error}{hint}"
+        )
+        raise FileError(
+            f"from_onnx: {name}: {onnx_file.printable(f'{node} {error}')}{hint}"
         ) from None
     reader.values.update(zip(call.outputs, found, strict=False))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.files import FileError
+from gyaku.files import FileError, largest_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,6 +89,12 @@ def _from_buffer(content: Any, dtype: DTypeLike, shape: Any, order: str) -> NDAr
     return _filled(shape, dtype, order == "F", content)
 
 
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"it has text in the encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
 _NUMPY: dict[str, Callable[..., Any]] = {
     "multiarray._reconstruct": _array,
     "multiarray.scalar": _scalar,
@@ -96,7 +102,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "numpy.dtype": _dtype,
-    "_codecs.encode": lambda text, encoding: text.encode(encoding),
+    "_codecs.encode": _latin1,
     "collections.OrderedDict": lambda items=(): dict(items),
     **{f"numpy.core.{name}": function for name, function in _NUMPY.items()},
     **{f"numpy._core.{name}": function for name, function in _NUMPY.items()},
@@ -109,6 +115,7 @@ def parse(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     names: Mapping[str, Any] | None = None,
     stored: Callable[[Any], Any] | None = None,
+    room: int | None = None,
 ) -> Any:
     """Return the object of a pickle: containers, numbers, strings and arrays.
 
@@ -122,6 +129,8 @@ def parse(
         Further names that it may use.
     stored : callable, optional
         Function from a persistent id to its object.
+    room : int, optional
+        Bytes that its arrays may fill; by default 256 MiB, or 100 times the pickle.
 
     Returns
     -------
@@ -146,11 +155,12 @@ def parse(
     import pickletools
 
     machine = _Machine({**_FUNCTIONS, **(functions or {})}, {**_NAMES, **(names or {})}, stored)
+    machine.room = largest_content(len(content)) if room is None else room
     try:
         for opcode, argument, _ in pickletools.genops(content):
             machine.run(opcode.name, argument)
         return _value(machine.stack[-1])
-    except (IndexError, KeyError, TypeError, AttributeError, UnicodeError, EOFError) as error:
+    except (LookupError, TypeError, AttributeError, UnicodeError, EOFError, OverflowError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from None
 
 
@@ -180,6 +190,7 @@ class _Machine:
         self.functions, self.names, self.stored = functions, names, stored
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.room = 0
 
     def run(self, name: str, argument: Any) -> None:
         """Carry out an instruction.
@@ -218,10 +229,10 @@ class _Machine:
         return _value(self.stack.pop())
 
     def _behind_mark(self) -> list[Any]:
-        start = max(place for place, each in enumerate(self.stack) if each is _Mark)
-        found = [_value(each) for each in self.stack[start + 1 :]]
-        del self.stack[start:]
-        return found
+        found = []
+        while (each := self.stack.pop()) is not _Mark:
+            found.append(_value(each))
+        return found[::-1]
 
     def _tuple(self, _: Any) -> None:
         self.stack.append(tuple(self._behind_mark()))
@@ -256,7 +267,8 @@ class _Machine:
         elif name in self.functions:
             self.stack.append(_Function(name))
         else:
-            raise ValueError(f"it wants to run code: it asks for {name}")
+            shown = name if name.isprintable() else repr(name)
+            raise ValueError(f"it wants to run code: it asks for {shown[:100]}")
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._pop(None), self._pop(None)
@@ -265,13 +277,20 @@ class _Machine:
     def _reduce(self, _: Any) -> None:
         arguments, function = self._pop(None), self.stack.pop()
         if not isinstance(function, _Function):
-            raise ValueError(f"it calls {function!r}, which is no function")
-        self.stack.append(self.functions[function](*arguments))
+            raise ValueError(f"it calls a {type(function).__name__}, which is no function")
+        self.stack.append(self._counted(self.functions[function](*arguments)))
 
     def _build(self, _: Any) -> None:
         state, pending = self._pop(None), self.stack[-1]
         if isinstance(pending, _Pending):  # attributes of dictionaries are not kept
-            pending.value = pending.made(state)
+            pending.value = self._counted(pending.made(state))
+
+    def _counted(self, value: Any) -> Any:
+        """Return a value; raise if it is an array that does not fit beside the ones before."""
+        self.room -= value.nbytes if isinstance(value, np.ndarray) else 0
+        if self.room < 0:  # of a few bytes that are used again and again
+            raise ValueError("its arrays would fill far more memory than its size makes likely")
+        return value
 
     def _binpersid(self, _: Any) -> None:
         if self.stored is None:

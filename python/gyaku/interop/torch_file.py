@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gyaku.files import FileError
+from gyaku.files import FileError, largest_content, open_archive
 from gyaku.interop.pickles import parse
 
 if TYPE_CHECKING:
@@ -94,14 +95,8 @@ def _read_shards(path: Path) -> State:
 
 
 def _read_archive(path: Path) -> State:
-    from zipfile import BadZipFile, ZipFile
-    from zlib import error as ZlibError
-
-    try:
-        with ZipFile(path) as archive:
-            return _named(_unpickled(archive, path), path)
-    except (BadZipFile, ZlibError, EOFError, OverflowError) as error:
-        raise FileError(f"{path} is cut off or damaged ({error})") from None
+    with open_archive(path, "is cut off or damaged") as archive:
+        return _named(_unpickled(archive, path), path)
 
 
 def _unpickled(archive: ZipFile, path: Path) -> Any:
@@ -113,8 +108,12 @@ def _unpickled(archive: ZipFile, path: Path) -> Any:
     if folder + "byteorder" in archive.namelist():
         order = ">" if archive.read(folder + "byteorder") == b"big" else "<"
 
+    @functools.cache
+    def content(storage: _Storage) -> NDArray[Any]:
+        return _content(archive, folder, storage, order)
+
     def tensor(storage: _Storage, offset: int, size: Any, stride: Any, *_: Any) -> NDArray[Any]:
-        return _strided(_content(archive, folder, storage, order), offset, size, stride)
+        return _strided(content(storage), offset, size, stride)
 
     def stored(identity: Any) -> _Storage:
         _, dtype, key, _, elements = identity
@@ -129,6 +128,7 @@ def _unpickled(archive: ZipFile, path: Path) -> Any:
             },
             names={f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()},
             stored=stored,
+            room=largest_content(path.stat().st_size),
         )
     except ValueError as error:
         hint = "; save model.state_dict() instead of the model" if "code" in str(error) else ""
@@ -173,5 +173,6 @@ def _named(found: Any, path: Path) -> State:
         raise FileError(f"{path} has no dictionary of tensors by name")
     tensors = {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
     if not tensors:
-        raise FileError(f"{path} has no tensors by name, but {', '.join(list(found)[:5])}")
+        names = ", ".join(each if each.isprintable() else repr(each) for each in found)
+        raise FileError(f"{path} has no tensors by name, but {names[:100]}")
     return tensors

@@ -245,7 +245,7 @@ class Model(Graph):
         """Return an input at its value, in the dtype of the layers behind it."""
         if kind := self.input_dtypes[place]:
             name = self._named("x", place)
-            found = indices("forward", name, real("forward", name, x), kind)
+            found = indices("forward", name, real("forward", name, x, whole=True), kind)
             self.check_indices("forward", name, place, found)
             return found
         if type(x) is np.ndarray and x.dtype is self.dtype and x.flags.carray:

@@ -106,7 +106,7 @@ class Stream:
             If x has another shape, or an index is out of range.
         """
         given = self._given
-        step = x if type(x) is np.ndarray else real("stream", "x", x)
+        step = x if type(x) is np.ndarray else real("stream", "x", x, whole=bool(self._indices))
         if step.shape != given.shape:
             raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
         given[...] = step if step.dtype is self._x.dtype and not self._indices else self._read(step)

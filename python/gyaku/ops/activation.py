@@ -2,7 +2,7 @@
 
 The gradient is computed from the output if that is sufficient, else from the input. Where the
 slope is zero by definition (a dead `relu`, `step`, a saturated `hard_sigmoid`), it is zero even for
-NaN and infinity in dy.
+NaN and infinity in dy. A saved NaN is not dead: the gradient behind it is dy, or NaN.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ relu, relu_backward = _operations(
     source=(
         'Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010'
     ),
-    derivative="dx = dy if y > 0, else 0",
+    derivative="dx = 0 if y ≤ 0, else dy",
     flops=(1, 1),
     roundings=(0, 0),
     rectifies=True,
@@ -227,7 +227,7 @@ leaky_relu, leaky_relu_backward = _operations(
         'Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",'
         " ICML 2013"
     ),
-    derivative="dx = dy if y > 0, else alpha dy; y and x have the same sign, as alpha ≥ 0",
+    derivative="dx = alpha dy if y ≤ 0, else dy; y and x have the same sign, as alpha ≥ 0",
     flops=(2, 2),
     roundings=(2, 2),
     alpha=0.01,
@@ -246,13 +246,14 @@ elu, elu_backward = _operations(
         'Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by'
         ' exponential linear units", ICLR 2016'
     ),
-    derivative="dx = dy if y > 0, else dy (y + alpha), since alpha exp(x) = y + alpha there",
-    flops=(4, 3),
-    roundings=(4, 3),
+    derivative="dx = dy if x > 0, else dy alpha exp(x)",
+    flops=(4, 4),
+    roundings=(4, 5),
+    saves="input",
     alpha=1.0,
     rectifies=True,
     example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
-    example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
+    example_backward=("[1.0, 2.0], [-1.0, 5.0]", "array([0.3679, 2.    ])"),
 )
 selu, selu_backward = _operations(
     "selu",
@@ -262,13 +263,14 @@ selu, selu_backward = _operations(
         'Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks",'
         " NeurIPS 2017"
     ),
-    derivative="dx = scale dy if y > 0, else dy (y + scale alpha), with the constants of `selu`",
-    flops=(5, 3),
-    roundings=(6, 4),
+    derivative="dx = scale dy if x > 0, else dy scale alpha exp(x), with the constants of `selu`",
+    flops=(5, 4),
+    roundings=(6, 5),
+    saves="input",
     example=("[-1000.0, 1.0]", "array([-1.7581,  1.0507])"),
     example_backward=(
         "[1.0, 1.0], [-1.0, 5.0]",
-        "array([0.7581, 1.0507])",
+        "array([0.6468, 1.0507])",
     ),
 )
 gelu, gelu_backward = _operations(
@@ -321,7 +323,7 @@ hard_sigmoid, hard_sigmoid_backward = _operations(
     "Approximate the sigmoid by a line cut off at zero and one.",
     equation="y = min(max(x / 6 + 1/2, 0), 1)",
     source='Howard et al., "Searching for MobileNetV3", ICCV 2019',
-    derivative="dx = dy / 6 if 0 < y < 1, else 0",
+    derivative="dx = 0 if y ≤ 0 or y ≥ 1, else dy / 6",
     flops=(4, 3),
     roundings=(3, 2),
     example=("[-4.0, 0.0, 1.5]", "array([0.  , 0.5 , 0.75])"),
@@ -372,14 +374,13 @@ celu, celu_backward = _operations(
     "Bend negative values exponentially towards -alpha, with slope one at zero for every alpha.",
     equation="y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)",
     source='Barron, "Continuously differentiable exponential linear units", arXiv:1704.07483',
-    derivative=(
-        "dx = dy if y > 0, else dy (1 + y / alpha), since exp(x / alpha) = 1 + y / alpha there"
-    ),
+    derivative="dx = dy if x > 0, else dy exp(x / alpha)",
     flops=(5, 4),
-    roundings=(5, 4),
+    roundings=(5, 5),
+    saves="input",
     alpha=1.0,
     positive=True,
     rectifies=True,
     example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
-    example_backward=("[1.0, 2.0], [-0.75, 5.0]", "array([0.25, 2.  ])"),
+    example_backward=("[1.0, 2.0], [-1.0, 5.0]", "array([0.3679, 2.    ])"),
 )

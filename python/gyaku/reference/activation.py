@@ -114,8 +114,8 @@ def relu(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def relu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = dy if y > 0, else 0."""
-    return np.where(saved > 0, dy, 0)
+    """Return dx = 0 if y <= 0, else dy."""
+    return np.where(saved <= 0, 0, dy)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # alpha = 0 at infinity, or alpha beyond one
@@ -128,9 +128,9 @@ def leaky_relu_backward(
     dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 0.01
 ) -> NDArray[Any]:
     """Return the gradient of the leaky rectifier."""
-    # dx = dy if y > 0, else alpha dy; y and x have the same sign because alpha is not
+    # dx = alpha dy if y <= 0, else dy; y and x have the same sign because alpha is not
     # negative.
-    return np.where(saved > 0, dy, alpha * dy)
+    return np.where(saved <= 0, alpha * dy, dy)
 
 
 def elu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
@@ -139,8 +139,8 @@ def elu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
 
 
 def elu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Return dx = dy if y > 0, else dy (y + alpha), since alpha exp(x) = y + alpha there."""
-    return np.where(saved > 0, dy, dy * (saved + alpha))
+    """Return dx = dy if x > 0, else dy alpha exp(x)."""
+    return np.where(saved > 0, dy, dy * (alpha * np.exp(_negative_magnitude(saved))))
 
 
 @np.errstate(over="ignore")  # the scale is above one
@@ -150,8 +150,8 @@ def selu(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def selu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = scale dy if y > 0, else dy (y + scale alpha)."""
-    return np.where(saved > 0, SELU_SCALE * dy, dy * (saved + SELU_SCALE * SELU_ALPHA))
+    """Return dx = scale dy if x > 0, else dy scale alpha exp(x)."""
+    return np.asarray(SELU_SCALE * elu_backward(dy, saved, alpha=SELU_ALPHA))
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
@@ -199,8 +199,8 @@ def hard_sigmoid(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def hard_sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = dy / 6 if 0 < y < 1, else 0."""
-    return np.where((saved > 0) & (saved < 1), dy / 6, 0)
+    """Return dx = 0 if y <= 0 or y >= 1, else dy / 6."""
+    return np.where((saved <= 0) | (saved >= 1), 0, dy / 6)
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
@@ -248,8 +248,8 @@ def celu(x: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
 
 
 def celu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -> NDArray[Any]:
-    """Return dx = dy if y > 0, else dy (1 + y / alpha); exp(x / alpha) = 1 + y / alpha there."""
-    return np.where(saved > 0, dy, dy * (1 + saved / alpha))
+    """Return dx = dy if x > 0, else dy exp(x / alpha)."""
+    return np.where(saved > 0, dy, dy * np.exp(_negative_magnitude(saved) / alpha))
 
 
 FORWARD: dict[str, Callable[..., NDArray[Any]]] = {

@@ -20,9 +20,19 @@ __all__ = [
 ]
 
 
-def _statistics(x: NDArray[Any], axes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _statistics(
+    x: NDArray[Any], axes: tuple[int, ...], epsilon: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     mean = x.mean(axis=axes, keepdims=True)
-    return mean, ((x - mean) ** 2).mean(axis=axes, keepdims=True)
+    distance = x - mean
+    variance = (distance**2).mean(axis=axes, keepdims=True)
+    inverse = np.asarray(1 / np.sqrt(variance + epsilon))
+    large = np.isfinite(mean) & np.isinf(variance)
+    if large.any():  # the squares overflow, beside which epsilon is nothing
+        largest = np.abs(distance).max(axis=axes, keepdims=True)
+        deviation = largest * np.sqrt(((distance / largest) ** 2).mean(axis=axes, keepdims=True))
+        inverse = np.where(large, 1 / deviation, inverse)
+    return mean, variance, inverse
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -31,8 +41,8 @@ def batch_norm(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return μ = Σ x / m, σ² = Σ (x - μ)² / m, r = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
     axes = tuple(range(x.ndim - 1))
-    mean, variance = (each.reshape(x.shape[-1]) for each in _statistics(x, axes))
-    return _normalised(x, gamma, beta, mean, variance, epsilon)
+    mean, variance, inverse = (each.reshape(x.shape[-1]) for each in _statistics(x, axes, epsilon))
+    return gamma * ((x - mean) * inverse) + beta, mean, inverse, variance
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -46,20 +56,8 @@ def batch_norm_inference(
     epsilon: float = 1e-5,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return r = 1 / √(σ² + ε), y = γ (x - μ) r + β."""
-    y, _, inverse, _ = _normalised(x, gamma, beta, mean, variance, epsilon)
-    return y, inverse
-
-
-def _normalised(
-    x: NDArray[Any],
-    gamma: NDArray[Any],
-    beta: NDArray[Any],
-    mean: NDArray[Any],
-    variance: NDArray[Any],
-    epsilon: float,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     inverse = 1 / np.sqrt(variance + epsilon)
-    return gamma * ((x - mean) * inverse) + beta, mean, inverse, variance
+    return gamma * ((x - mean) * inverse) + beta, inverse
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -111,8 +109,7 @@ def layer_norm(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return y = γ (x - μ) r + β, as `batch_norm`, by statistics of each sample's features."""
     axes = tuple(range(-gamma.ndim, 0))
-    mean, variance = _statistics(x, axes)
-    inverse = 1 / np.sqrt(variance + epsilon)
+    mean, _, inverse = _statistics(x, axes, epsilon)
     y = gamma * ((x - mean) * inverse) + beta
     return y, mean.squeeze(axes), inverse.squeeze(axes)
 

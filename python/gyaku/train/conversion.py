@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["beyond", "floating", "indices", "real", "scaled", "to_dtype"]
 
 
-def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[Any]:
+_WORDS = "; words become ids by a gyaku.data.Vocabulary"
+
+
+def real(
+    owner: str, name: str, given: object, *, names: str = "", whole: bool = False
+) -> NDArray[Any]:
     """Return an array of real numbers.
 
     Parameters
@@ -31,6 +36,8 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
         The data; a table whose columns are of several dtypes, too: see `from_frame`.
     names : str
         Hint of the error message if they are names, for example of classes.
+    whole : bool
+        Whether integers are wanted, such as ids of words, for the error message.
 
     Returns
     -------
@@ -44,6 +51,8 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
     ValueError
         If its rows differ in shape.
     """
+    wanted = f"{owner}: {name} must hold {'integers' if whole else 'real numbers'}"
+    names = names or (_WORDS if whole else "")
     if is_masked(given):
         raise TypeError(f"{owner}: {name} must not be a masked array, fill or drop what is masked")
     given = from_dlpack(owner, name, from_frame(owner, name, given))
@@ -59,10 +68,10 @@ def real(owner: str, name: str, given: object, *, names: str = "") -> NDArray[An
         hint = names if array.dtype.kind in "UST" else ""
         if isinstance(given, str):
             hint = f", {given!r}; numpy.load, numpy.loadtxt and pandas.read_csv read files"
-        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}{hint}")
+        raise TypeError(f"{wanted}, got dtype {array.dtype}{hint}")
     if not array.ndim:
         raise TypeError(f"{owner}: {name} must be an array of samples, {_instead(name, given)}")
-    return _of_objects(owner, name, array, getattr(given, "columns", None), names)
+    return _of_objects(wanted, array, getattr(given, "columns", None), names)
 
 
 def _ragged(given: Any) -> str:
@@ -91,7 +100,7 @@ def _instead(name: str, given: object) -> str:
 
 
 def _of_objects(
-    owner: str, name: str, array: NDArray[Any], columns: Iterable[object] | None, names: str
+    wanted: str, array: NDArray[Any], columns: Iterable[object] | None, names: str
 ) -> NDArray[Any]:
     """Return objects as integers if all of them are, else as floats if all are numbers."""
     flat = array.reshape(-1)
@@ -100,7 +109,7 @@ def _of_objects(
     if odd:
         place = next(i for i, each in enumerate(flat) if type(each) in odd)
         raise TypeError(
-            f"{owner}: {name} must hold real numbers, but"
+            f"{wanted}, but"
             f" {_found(flat[place], np.unravel_index(place, array.shape), columns, names)}"
         )
     whole = all(issubclass(kind, (numbers.Integral, np.bool_)) for kind in kinds)

@@ -303,8 +303,7 @@ def inputs(
         and (len(x) and x.flags.carray and _core.is_finite(x))
     ):
         return x
-    words = "; words become ids by a gyaku.data.Vocabulary" if kind else ""
-    array = real(owner, name, x, names=words)
+    array = real(owner, name, x, whole=bool(kind))
     if array.ndim < 2:
         hint = "" if shape is None else misfit(name, array.shape, shape)
         hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
