@@ -191,6 +191,7 @@ def gather(
     dtype: np.dtype[Any],
     augmented: Sequence[NDArray[Any]] = (),
     steps: Sequence[int] = (),
+    in_place: bool = False,
     **augmentation: Any,
 ) -> list[NDArray[Any]]:
     """Gather the next batch.
@@ -212,6 +213,9 @@ def gather(
         Sources that are images to augment.
     steps : sequence of int
         Number of steps to gather of each source, 0 for all; () for all of all sources.
+    in_place : bool
+        Whether the batch is all samples in their order: those that are neither converted nor
+        augmented are read where they are.
     **augmentation : object
         Further arguments of `ops.gather_images`.
 
@@ -222,10 +226,15 @@ def gather(
     """
     batches = []
     for source, count in zip(sources, steps or (0,) * len(sources), strict=True):
-        integers = source.dtype.kind == "i"
+        kept = source.dtype if source.dtype.kind == "i" else dtype
+        moved = any(source is each for each in augmented)
+        if in_place and kept == source.dtype and not moved:
+            batches.append(source.view())
+            batches[-1].flags.writeable = False
+            continue
         shape = (count, *source.shape[2:]) if count else source.shape[1:]
-        batch = memory.empty((size, *shape), source.dtype if integers else dtype)
-        if any(source is each for each in augmented):
+        batch = memory.empty((size, *shape), kept)
+        if moved:
             ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:
             ops.gather(source, order, cursor, batch)
