@@ -309,8 +309,7 @@ template <class T> void multiply_outer(const MatmulArgs& args, Slice rows) noexc
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
   if (transpose_a && is_outer(args)) return multiply_outer<T>(args, slice);
-  if constexpr (sizeof(T) == sizeof(float)) // float64 serves checks
-    if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
+  if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
     multiply_columns<T, transpose_a>(args, slice);
   else if (args.packed != nullptr)

@@ -100,8 +100,7 @@ bool skip_zeros(std::vector<Task>& tasks, std::size_t product,
   constexpr std::int64_t least_k = 16;
   Task& task = tasks[product];
   auto& args = task.as<MatmulArgs>();
-  if (task.scalar != Scalar::float32 || args.by_columns || args.transpose_b || args.k < least_k)
-    return false;
+  if (args.by_columns || args.transpose_b || args.k < least_k) return false;
   const std::int64_t samples = args.transpose_a ? args.k : args.m;
   if (!are_data(tasks, operand_of(task, args.a), samples, temporaries)) return false;
   const std::optional<Operand> right = right_of(tasks, task);
