@@ -90,27 +90,51 @@ def test_batches_by_length_go_on() -> None:
     assert run(1, 1, 1) == run(3)
 
 
+class Look(gk.Layer):
+    """A layer that keeps the inputs of its training steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.seen.append(x.copy())
+        return x
+
+    def backward(self, dy: Any) -> Any:
+        return dy
+
+
 def test_a_new_seed_begins_a_new_order() -> None:
-    model = network()
-    orders: list[Any] = []
-
-    class Look(gk.Layer):
-        def forward(self, x: Any, training: bool = False) -> Any:
-            if training:
-                orders.append(x[:, 0].copy())
-            return x
-
-        def backward(self, dy: Any) -> Any:
-            return dy
-
-    model = gk.Sequential(Look(), gk.Dense(1))
+    look = Look()
+    model = gk.Sequential(look, gk.Dense(1))
     x = np.arange(20.0)[:, None]
     for seed in (0, 0, 1, 0):
-        model.fit(x, x, loss="mse", batch_size=None, seed=seed, verbose=0)
-    first, second, other, again = orders
+        model.fit(x, x, loss="mse", batch_size=19, seed=seed, verbose=0)
+    first, second, other, again = look.seen[::2]
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, other)
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_a_full_batch_is_in_the_order_of_the_data(dtype: str) -> None:
+    x, y = RNG.integers(0, 9, (120, 30)).astype(dtype), RNG.integers(0, 3, 120)
+    x[:, ::2] = 0
+    before, found = x.copy(), []
+    for shuffle in (True, False):
+        look = Look()
+        model = gk.Sequential(gk.Dense(7, "tanh"), gk.Dense(3), seed=0)
+        watched = gk.Sequential(look, model)
+        options: dict[str, Any] = {"loss": "softmax_cross_entropy", "epochs": 3, "verbose": 0}
+        model.fit(x, y, batch_size=None, shuffle=shuffle, **options)
+        watched.fit(x, y, batch_size=None, shuffle=shuffle, **options)
+        assert all(np.array_equal(seen, x) for seen in look.seen)
+        found.append(model.flat_params.tobytes())
+    assert found[0] == found[1]
+    assert np.array_equal(x, before)
+    assert x.flags.writeable
 
 
 def test_a_named_optimizer_of_another_kind_or_seed_is_new() -> None:

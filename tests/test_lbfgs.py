@@ -198,6 +198,25 @@ def test_a_step_on_the_full_batch_evaluates_the_loss_about_once() -> None:
     assert len(batches.losses) >= 2 * 15
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_first_step_tries_weights_at_the_distance_one(scale: float) -> None:
+    model = gk.Sequential(gk.Dense(2), dtype="float64", seed=1)
+    model.build((5,))
+    start = model.flat_params.copy()
+    optimizer = gk.LBFGS(0.5, tolerance=0)
+    optimizer.begin(model)
+    optimizer.prepare(1)
+    seen: list[float] = []
+
+    def gradients() -> float:
+        seen.append(float(np.linalg.norm(model.flat_params - start)))
+        model.flat_grads[...] = scale * model.flat_params
+        return scale / 2 * float(model.flat_params @ model.flat_params)
+
+    optimizer.run_step(gradients, lambda: optimizer.step(model))
+    assert seen[:2] == pytest.approx([0, 0.5])
+
+
 class Twice(gk.SGD):
     """An optimizer that evaluates the gradients twice."""
 

@@ -82,6 +82,8 @@ private:
   static constexpr std::int64_t few_tiles = 13; // low ones: too few rows for a copy of B beforehand
 };
 
+constexpr std::int64_t least_chunk = 8; // tiles, for which a panel of B is loaded
+
 // The partition of the loops around the micro-kernel. k-blocks have nearly equal length, the only
 // choice here that a result depends on.
 void cut_loops(Product& product) {
@@ -100,6 +102,11 @@ void cut_loops(Product& product) {
   // level for all chunks. If A is copied again for each group, there are as few groups as possible.
   args.group_panels = fitting(caches.l3 / (args.copies_a ? 2 : 16), tile.panel);
   args.chunk_tiles = fitting(caches.l2 / (args.copies_a ? 2 : 8), tile.rows);
+  // So do its rows of C, which panels of few steps write piece by piece.
+  const std::int64_t columns = std::min(args.n, args.group_panels * tile.panel),
+                     row = args.k_block + (args.saved == nullptr ? 1 : 2) * columns,
+                     tiles = caches.l2 / 4 / (row * tile.rows * product.item_bytes());
+  args.chunk_tiles = std::min(args.chunk_tiles, std::max(tiles, least_chunk));
 }
 
 // The tasks of a product, and their scratch memory.

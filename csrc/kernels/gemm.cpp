@@ -119,8 +119,14 @@ void finish_tile(const MatmulArgs& args, const Block& block, std::int64_t i, int
   if (i == 0 && args.column_sums != nullptr)
     sum_columns(b.data, b.ld, block.k, columns,
                 column_sums_at<T>(args, b.column, block.first, block.last));
-  if (block.last && !in_registers)
-    for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, b.column, columns);
+}
+
+// The epilogue that needs the registers, on columns of rows that are still in the caches.
+template <class T>
+void finish_rows(const MatmulArgs& args, Slice rows, std::int64_t column,
+                 std::int64_t columns) noexcept {
+  if (ends_in_registers(args)) return;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row<T>(args, i, column, columns);
 }
 
 // The columns left to `multiply_tail`, which needs B in place and most columns in tiles.
@@ -202,6 +208,9 @@ void multiply_rows(const MatmulArgs& args, Slice rows) noexcept {
                                                    args.n - tail, ahead);
           });
         }
+        if (block.last)
+          finish_rows<T>(args, {top, chunk.end()}, first * width,
+                         least(last * width, args.n - tail) - first * width);
       });
     });
   }
@@ -226,6 +235,8 @@ void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
       static_cast<const T*>(args.b) + columns.begin * (args.transpose_b ? args.ldb : 1);
   const std::int64_t n = columns.end - columns.begin;
   const std::int64_t panels = ceil_div(n, width), tiles = ceil_div(args.m, tile_rows);
+  constexpr std::int64_t panels_to_finish = 8; // at once: of 512 rows still in the caches
+  std::int64_t finished = columns.begin;
   for_each_block(args.k, args.k_block, [&](const Block& block, std::int64_t) {
     for (std::int64_t first = 0; first < panels; first += panels_at_once) {
       const std::int64_t last = least(first + panels_at_once, panels);
@@ -253,6 +264,11 @@ void multiply_columns(const MatmulArgs& args, Slice columns) noexcept {
                                                        rows_at<T, transpose_a>(args, i, block),
                                                        panel, columns.end, ahead);
         });
+        const std::int64_t end = least(panel.column + width, columns.end);
+        if (block.last && (end == columns.end || end - finished >= panels_to_finish * width)) {
+          finish_rows<T>(args, {0, args.m}, finished, end - finished);
+          finished = end;
+        }
       }
     }
   });
@@ -293,8 +309,7 @@ template <class T> void multiply_outer(const MatmulArgs& args, Slice rows) noexc
 template <class T, bool transpose_a>
 void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
   if (transpose_a && is_outer(args)) return multiply_outer<T>(args, slice);
-  if constexpr (sizeof(T) == sizeof(float)) // float64 serves checks
-    if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
+  if (args.skips_zeros && skip_zeros<T, transpose_a>(args, slice)) return;
   if (args.by_columns)
     multiply_columns<T, transpose_a>(args, slice);
   else if (args.packed != nullptr)

@@ -254,13 +254,14 @@ void multiply_sparse(const MatmulArgs& args, Slice rows, std::int64_t columns,
               shape, nonzero.of(t), a_at<T, transpose_a>(args, i, block.begin), b + column,
               static_cast<T*>(args.c) + i * args.ldc + column,
               bias == nullptr ? nullptr : bias + column, !block.first);
-          if (block.last)
-            for (int r = 0; r < height; ++r) finish_row<T>(args, i + r, column, here);
         });
         if (chunk.begin() == 0 && args.column_sums != nullptr)
           sum_columns(b + column, args.ldb, block.k, here,
                       column_sums_at<T>(args, column, block.first, block.last));
       }
+      if (block.last)
+        for (std::int64_t i = chunk.begin(); i < chunk.end(); ++i)
+          finish_row<T>(args, i, 0, columns);
     });
   });
 }

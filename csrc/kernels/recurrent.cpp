@@ -83,15 +83,15 @@ template <class T> [[gnu::noinline]] void lstm(const Row<T>& row, Range units) {
 }
 
 template <class T> [[gnu::noinline]] void gru(const Row<T>& row, Range units) {
-  const auto biased = [&](int gate, std::int64_t j, int n) {
+  const auto biased = [=](int gate, std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> sum = row.sum(gate, j, n);
     return row.bias == nullptr ? sum : sum + load(row.bias + gate * row.units + j, n);
   };
-  for_each_part<T>(units, [&](std::int64_t j, int n) GYAKU_INLINED {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     row.keep(0, j, gate_sigmoid(row.input(0, j, n) + biased(0, j, n)), n);
     row.keep(1, j, gate_sigmoid(row.input(1, j, n) + biased(1, j, n)), n);
   });
-  for_each_part<T>(units, [&](std::int64_t j, int n) GYAKU_INLINED {
+  for_each_part<T>(units, [=](std::int64_t j, int n) GYAKU_INLINED {
     const vec<T> r = row.input(0, j, n), z = row.input(1, j, n), inner = biased(2, j, n),
                  candidate = gate_tanh(fma(r, inner, row.input(2, j, n))), h = load(row.h + j, n);
     row.keep(2, j, candidate, n);

@@ -30,7 +30,7 @@ constexpr Rule rules[] = {
     {is_any<KernelId::max_pool_backward>, commute_pool_backward},
     {is_any<KernelId::squared_error>, fuse_loss_derivative},
     {[](const Task& task) { return task.is_product() || task.is_convolution(); }, fuse_followers},
-    {is_any<KernelId::gather, KernelId::gather_images>, skip_zeros},
+    {is_any<KernelId::matmul>, skip_zeros},
 };
 
 } // namespace

@@ -20,6 +20,21 @@ std::optional<Operand> right_of(std::vector<Task>& tasks, Task& product) {
   return std::nullopt;
 }
 
+// Whether a matrix of a product is a batch, or the data themselves, of many samples.
+bool are_data(const std::vector<Task>& tasks, const Operand& matrix, std::int64_t samples,
+              std::span<const Temporary> temporaries) {
+  constexpr std::int64_t many = 100;
+  bool is_written = is_temporary(matrix, temporaries);
+  for (const Task& task : tasks) {
+    if (!writes_to(task, matrix)) continue;
+    const std::optional<Operand> batch = written_by(task);
+    if (task.is(KernelId::gather) || task.is(KernelId::gather_images) || task.is(KernelId::rescale))
+      return batch && batch->memory == matrix.memory;
+    is_written = true;
+  }
+  return !is_written && samples >= many;
+}
+
 } // namespace
 
 // b = gather(x); y = scale b  ->  y = scale gather(x), which the gather does as it converts
@@ -78,25 +93,23 @@ bool share_gathered(std::vector<Task>& tasks, std::size_t first,
   return true;
 }
 
-// Many data are mostly zero: margins of images, word counts. Products of a gathered batch look for
-// zeros; those of the outputs of layers would seldom find any.
-bool skip_zeros(std::vector<Task>& tasks, std::size_t gather, std::span<const Temporary>) {
+// Many data are mostly zero: margins of images, word counts. Products of the data look for zeros;
+// those of the outputs of layers would seldom find any.
+bool skip_zeros(std::vector<Task>& tasks, std::size_t product,
+                std::span<const Temporary> temporaries) {
   constexpr std::int64_t least_k = 16;
-  bool any = false;
-  const std::optional<Operand> batch = written_by(tasks[gather]);
-  for (Task& task : tasks) {
-    if (!batch || !task.is(KernelId::matmul) || task.scalar != Scalar::float32) continue;
-    auto& args = task.as<MatmulArgs>();
-    if (args.a != batch->memory || args.by_columns || args.transpose_b || args.k < least_k)
-      continue;
-    const std::optional<Operand> right = right_of(tasks, task);
-    // The product itself may overwrite its packed operand.
-    if (!right || writes_to(task, *right)) continue;
-    if (args.packed != nullptr) task.operands.push_back(*right);
-    any = args.skips_zeros = true;
-    task.name += " (skips zeros)";
-  }
-  return any;
+  Task& task = tasks[product];
+  auto& args = task.as<MatmulArgs>();
+  if (args.by_columns || args.transpose_b || args.k < least_k) return false;
+  const std::int64_t samples = args.transpose_a ? args.k : args.m;
+  if (!are_data(tasks, operand_of(task, args.a), samples, temporaries)) return false;
+  const std::optional<Operand> right = right_of(tasks, task);
+  // The product itself may overwrite its packed operand.
+  if (!right || writes_to(task, *right)) return false;
+  if (args.packed != nullptr) task.operands.push_back(*right);
+  args.skips_zeros = true;
+  task.name += " (skips zeros)";
+  return true;
 }
 
 } // namespace gyaku

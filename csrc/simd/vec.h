@@ -432,7 +432,7 @@ template <class T> GYAKU_INLINE int store_set(std::uint16_t* to, mask<T> m, int 
   __builtin_memcpy(to, &narrow, sizeof narrow);
   return __builtin_popcount(set);
 #elif !defined(GYAKU_SCALAR) && defined(__AVX2__)
-  static_assert(vec<T>::width == 8);
+  static_assert(vec<T>::width <= 8);
   const __m128i bits =
       _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(set_bits.of[set])));
   const __m128i kept = _mm_add_epi16(bits, _mm_set1_epi16(static_cast<short>(begin)));

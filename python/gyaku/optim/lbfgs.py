@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,8 +36,8 @@ class LBFGS(Optimizer):
     Parameters
     ----------
     learning_rate : float or Schedule or callable
-        First step that each line search tries, in units of the quasi-Newton step; or a schedule of
-        it.
+        First step that each line search tries, in units of the quasi-Newton step, or of the
+        gradient scaled to the length 1 where there is none yet; or a schedule of it.
     history_size : int
         Number of past steps that approximate the curvature.
     tolerance : float
@@ -159,8 +160,9 @@ class LBFGS(Optimizer):
                 np.add(start, step * direction, out=self.params)
             return self._evaluated(gradients), _dot(self.grads, direction)
 
-        shorter = 1.0 if progress[_PAIRS] else min(1.0, 1 / float(np.abs(gradient).sum()))
-        found = strong_wolfe(along, float(progress[_LOSS]), slope, self.rate * shorter)
+        # Without a curvature the length of the gradient says nothing: Δw has the length 1.
+        first = self.rate if progress[_PAIRS] else self.rate / math.sqrt(-slope)
+        found = strong_wolfe(along, float(progress[_LOSS]), slope, first)
         progress[_KNOWN] = True
         if found is None:
             self.params[...] = start

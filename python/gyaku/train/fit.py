@@ -162,7 +162,7 @@ def fit(
         on where the last one ended: ten fits of one epoch are one of ten epochs. A new seed begins
         a new order.
     shuffle : bool
-        Whether to shuffle the samples before each epoch.
+        Whether to shuffle the samples before each epoch; a full batch keeps their order.
     by_length : bool
         Whether to make batches of padded sequences of similar lengths, each cut behind its longest
         one, in training and validation; see the notes.

@@ -367,7 +367,8 @@ class OnDisk(ReadAhead):
         first, skipped = divmod((course.first_epoch + epoch) * length, count)
         passes = -(-(skipped + length) // count)
         order: Rows = np.tile(np.arange(count), passes)
-        if course.shuffle:
+        is_whole = self.batch_size == length == count  # see Training
+        if course.shuffle and not is_whole:
             ops.permutation(order, count, seed=course.seed, first_epoch=first)
         order = order[skipped : skipped + length]
         rows = self.index.rows

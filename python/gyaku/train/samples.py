@@ -191,6 +191,7 @@ def gather(
     dtype: np.dtype[Any],
     augmented: Sequence[bool] = (),
     steps: Sequence[int] = (),
+    in_place: bool = False,
     **augmentation: Any,
 ) -> list[NDArray[Any]]:
     """Gather the next batch.
@@ -212,6 +213,9 @@ def gather(
         Whether each source holds images to augment; () if none does.
     steps : sequence of int
         Number of steps to gather of each source, 0 for all; () for all of all sources.
+    in_place : bool
+        Whether the batch is all samples in their order: those that are neither converted nor
+        augmented are read where they are.
     **augmentation : object
         Further arguments of `ops.gather_images`.
 
@@ -224,9 +228,13 @@ def gather(
     nothing = (0,) * len(sources)
     each = zip(sources, steps or nothing, augmented or nothing, strict=True)
     for source, count, is_augmented in each:
-        integers = source.dtype.kind == "i"
+        kept = source.dtype if source.dtype.kind == "i" else dtype
+        if in_place and kept == source.dtype and not is_augmented:
+            batches.append(source.view())
+            batches[-1].flags.writeable = False
+            continue
         shape = (count, *source.shape[2:]) if count else source.shape[1:]
-        batch = memory.empty((size, *shape), source.dtype if integers else dtype)
+        batch = memory.empty((size, *shape), kept)
         if is_augmented:
             ops.gather_images(source, order, cursor, out=batch, **augmentation)
         else:

@@ -65,6 +65,8 @@ class Training:
         Number of samples in an epoch, the last one if epochs differ.
     per_epoch, total : int
         Number of steps in an epoch and in the training.
+    is_whole : bool
+        Whether each batch is the full batch, whose samples are in the order of the data.
     state : list of ndarray
         All arrays that carry state from a step to the next.
     """
@@ -92,6 +94,7 @@ class Training:
         self.count = per_epoch * self.batch_size if per_epoch else samples.count
         self.full, self.tail = divmod(self.count, self.batch_size)
         self.per_epoch, self.total = self._extent(course.epochs)
+        self.is_whole = self.per_epoch == 1 and self.count == samples.count
         self.initial_epoch = course.initial_epoch
         first = self.per_epoch * self.initial_epoch
         self.step = first if course.steps_done is None else course.steps_done
@@ -104,8 +107,7 @@ class Training:
         self.updates = course.updates or Updates()
         self.updates.begin(self.trained.flat_grads, self._has_counts(passes))
         optimizer.begin(model, self.planned, steps_done=course.updates_done)
-        is_whole = self.per_epoch == 1 and self.count == samples.count
-        optimizer.same_batch = is_whole and passes.repeatable and not self.augmentation
+        optimizer.same_batch = self.is_whole and passes.repeatable and not self.augmentation
         self.state = [model.flat_params, model.flat_buffers, *optimizer.state.values()]
         self.state += [optimizer.clock, model.clock, *self.updates.state]
         most = MOST if self.by_length is None else 2 * len(self.by_length.counts)
@@ -187,6 +189,11 @@ class Training:
     def position(self) -> int:
         """Number of steps done in the present epoch."""
         return self.step % self.per_epoch
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a full batch is the data itself, which need no copy."""
+        return self.is_whole and self.samples.rows is None and self.by_length is None
 
     @property
     def is_done(self) -> bool:
@@ -293,6 +300,7 @@ class Training:
         place = self._order, self.cursor, size, self.model.dtype
         (of_x, of_y), more = self.augmented, self.augmentation
         timed = () if self.by_length is None else self.by_length.timed
+        more = {"in_place": self.in_place and size == self.samples.count, **more}
         return (
             gather(self.samples.x, *place, of_x, [steps] * len(self.samples.x), **more),
             gather(self.samples.y, *place, of_y, [steps * each for each in timed], **more),
@@ -365,7 +373,7 @@ class Training:
         whole = self.order
         if self.count != count:
             whole = memory.empty((passes * count,), np.int64)
-        if self.shuffle:
+        if self.shuffle and not self.is_whole:
             ops.permutation(whole, count, seed=self.seed, first_epoch=first)
         else:
             whole.reshape(passes, count)[:] = np.arange(count)

@@ -95,6 +95,11 @@ class StreamedTraining(Training):
         return super().updates_done if self.is_repeatable else self._updates_done
 
     @property
+    def in_place(self) -> bool:
+        """Whether a batch is the data itself: never, since the slab is written again."""
+        return False
+
+    @property
     def data(self) -> None:
         """The samples, which are not in memory."""
         return
