@@ -59,7 +59,7 @@ def test_column_sums_within_a_product_have_the_same_bits(rows: int, width: int) 
     random = np.random.default_rng(2)
     a, b = (random.normal(size=(rows, n)).astype(np.float32) for n in (70, width))
     program = same_as_eager(lambda: [gk.ops.matmul(a, b, transpose_a=True), gk.ops.sum_rows(b)], b)
-    assert "matmul + sum_rows" in names(program)
+    assert any(name.startswith("matmul + sum_rows") for name in names(program))
 
 
 @pytest.mark.parametrize("shape", [(1000, 1000), (COUNT, 1), (1, COUNT)])
