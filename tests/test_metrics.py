@@ -10,6 +10,7 @@ import pytest
 
 import gyaku as gk
 from gyaku import metrics as m
+from gyaku.train.kept import Kept
 
 RANDOM = np.random.default_rng(3)
 Y = RANDOM.dirichlet(np.ones(4), 60).astype("f4").round(2)
@@ -143,6 +144,19 @@ def test_outputs_are_kept_whatever_the_size_of_their_store(
         return dict(model.fit(*data, **options))
 
     assert run(1 << 20) == run(1) == run(200)
+
+
+def test_blocks_of_a_step_are_kept_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gyaku.train.kept._BYTES", 1)
+    kept, parts = Kept(), [np.full((rows, 2), float(rows)) for rows in (3, 4, 3)]
+    for _ in range(2):
+        for part in parts:
+            kept.add(part, np.arange(len(part)), None, None)
+        found = np.concatenate([y for y, *_ in kept.take()])
+        np.testing.assert_array_equal(
+            np.sort(found, axis=0), np.sort(np.concatenate(parts), axis=0)
+        )
+    assert kept.room(2) == 1
 
 
 def test_a_threshold_is_for_several_labels() -> None:

@@ -23,8 +23,9 @@ _BYTES = 1 << 20
 
 
 class _Store(NamedTuple):
-    """Rows of batches whose samples have the same shapes, and their number."""
+    """Rows of batches of one kind, and their number."""
 
+    kind: tuple[object, ...]
     arrays: list[NDArray[Any]]
     cursor: NDArray[np.int64]
 
@@ -32,13 +33,16 @@ class _Store(NamedTuple):
     def capacity(self) -> int:
         return len(self.arrays[0])
 
+    @property
+    def left(self) -> int:
+        return self.capacity - int(self.cursor[0])
+
 
 class Kept:
     """Outputs, targets, lengths and weights of the batches since the last `take`."""
 
     def __init__(self) -> None:
-        self._stores: dict[tuple[object, ...], _Store] = {}
-        self._all: list[_Store] = []  # smaller ones are written by programs of earlier batches
+        self._stores: list[_Store] = []  # a program goes on writing to those it was recorded with
 
     def add(self, *batch: NDArray[Any] | None) -> None:
         """Keep a batch, by tasks of the program that is recorded.
@@ -50,21 +54,20 @@ class Kept:
         """
         arrays = [each for each in batch if each is not None]
         kind = tuple(each is None or (each.shape[1:], each.dtype.char) for each in batch)
-        store = self._stores.get(kind)
-        if store is None or store.capacity < len(arrays[0]):
-            store = self._stores[kind] = self._made(arrays)
+        alike = (store for store in self._stores if store.kind == kind)
+        store = next((store for store in alike if store.left >= len(arrays[0])), None)
+        store = store or self._made(kind, arrays)
         for each, kept in zip(arrays, store.arrays, strict=True):
             ops.keep_rows(each, kept, store.cursor)
         ops.advance(store.cursor, len(arrays[0]))
 
-    def _made(self, arrays: list[NDArray[Any]]) -> _Store:
+    def _made(self, kind: tuple[object, ...], arrays: list[NDArray[Any]]) -> _Store:
         rows = len(arrays[0])
         row_bytes = sum(each.nbytes for each in arrays) // rows
         capacity = max(rows, _BYTES // max(1, row_bytes))
         found = [memory.empty((capacity, *each.shape[1:]), each.dtype) for each in arrays]
-        store = _Store(found, memory.zeros((1,), np.int64))
-        self._all.append(store)
-        return store
+        self._stores.append(_Store(kind, found, memory.zeros((1,), np.int64)))
+        return self._stores[-1]
 
     def room(self, size: int) -> int:
         """Return the number of batches that fit before the next `take`.
@@ -79,7 +82,7 @@ class Kept:
         int
             The number, at least one.
         """
-        least = min((store.capacity for store in self._all), default=0)
+        least = min((store.capacity for store in self._stores), default=0)
         return max(1, least // size)
 
     def take(self) -> Iterator[Batch]:
@@ -90,13 +93,13 @@ class Kept:
         tuple of ndarray or None
             Outputs, targets, lengths and weights of some batches together.
         """
-        for kind, store in [*self._stores.items()]:
+        for store in self._stores:
             rows = int(store.cursor[0])
             if rows:
                 store.cursor[0] = 0
                 arrays = iter(store.arrays)
                 y, t, lengths, weights = (
-                    None if each is True else next(arrays)[:rows].copy() for each in kind
+                    None if each is True else next(arrays)[:rows].copy() for each in store.kind
                 )
                 assert y is not None
                 assert t is not None
@@ -104,5 +107,5 @@ class Kept:
 
     def clear(self) -> None:
         """Forget what was kept."""
-        for store in self._all:
+        for store in self._stores:
             store.cursor[0] = 0

@@ -212,7 +212,7 @@ class Meters:
 
     def _summary(self, name: str, slot: int) -> list[Any]:
         """Return what a metric of the whole data set has kept of an epoch."""
-        place, metric = next(each for one, *each in self._overall if one == name)
+        place, metric = next((place, each) for one, place, each in self._overall if one == name)
         matrices = self._matrices.get(_key(place, metric))
         return self._summaries.get((name, slot), []) if matrices is None else [matrices[slot]]
 

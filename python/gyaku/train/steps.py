@@ -9,10 +9,11 @@ import numpy as np
 
 from gyaku import memory, ops
 from gyaku.threads import explained
+from gyaku.train.augmentation import Augmentation
 from gyaku.train.capture import MOST, Step, Steps, repeat
 from gyaku.train.meters import Meters, count_of, most_slots
 from gyaku.train.ranks import ALONE
-from gyaku.train.samples import gather, gather_lengths, same_memory
+from gyaku.train.samples import gather, gather_lengths
 from gyaku.train.updates import Updates
 from gyaku.train.weights import gather_weights
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.data import Augment
     from gyaku.optim import Optimizer
     from gyaku.train.by_length import ByLength
     from gyaku.train.course import Course
@@ -101,7 +101,7 @@ class Training:
         passes = model.passes(model.input_shapes or ())
         self._plan_order(course.epochs, most_slots(criterion, passes.output_shapes))
         self.meters = Meters(criterion, self.block)
-        self._augment(course.augment)
+        self.augmentation = Augmentation(samples, course.augment, self.seed)
 
         self.trained = model.trained  # in this training; layers may be frozen for the next
         self.updates = course.updates or Updates()
@@ -136,24 +136,6 @@ class Training:
         batches = self.full + bool(self.tail)
         self.batch_steps = np.zeros((self.block, batches), np.int64)  # of batches by length
         self.cursor = memory.zeros((1,), np.int64)
-
-    def _augment(self, augment: Augment | None) -> None:
-        """Prepare the augmentation of images."""
-        self.augmented: tuple[Sequence[bool], Sequence[bool]] = ((), ())  # inputs and targets
-        self.augmentation: dict[str, Any] = {}
-        self.epoch_buffer = memory.zeros((1,), np.int64)
-        if augment and (augment.shift or augment.flip):
-            x, y = self.samples.x, self.samples.y
-            images = [each for each in x if each.ndim == 4]
-            # The target of an autoencoder is the augmented image.
-            of_y = [any(_is_same(image, each) for image in images) for each in y]
-            self.augmented = [each.ndim == 4 for each in x], of_y
-            self.augmentation = {
-                "epoch": self.epoch_buffer,
-                "shift": augment.shift,
-                "flip": augment.flip,
-                "seed": self.seed,
-            }
 
     @property
     def _order(self) -> NDArray[np.int64]:
@@ -278,7 +260,7 @@ class Training:
     def _end_epoch(self) -> None:
         ops.advance(self.meters.slot, 1)
         if self.augmentation:
-            ops.advance(self.epoch_buffer, 1)
+            ops.advance(self.augmentation.epoch, 1)
 
     def batch(self, size: int, steps: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Gather the next inputs and targets.
@@ -298,12 +280,12 @@ class Training:
             The targets.
         """
         place = self._order, self.cursor, size, self.model.dtype
-        (of_x, of_y), more = self.augmented, self.augmentation
+        images, more = self.augmentation, self.augmentation.options
         timed = () if self.by_length is None else self.by_length.timed
         more = {"in_place": self.in_place and size == self.samples.count, **more}
         return (
-            gather(self.samples.x, *place, of_x, [steps] * len(self.samples.x), **more),
-            gather(self.samples.y, *place, of_y, [steps * each for each in timed], **more),
+            gather(self.samples.x, *place, images.of_x, [steps] * len(self.samples.x), **more),
+            gather(self.samples.y, *place, images.of_y, [steps * each for each in timed], **more),
         )
 
     def input_lengths(self, size: int) -> Lengths:
@@ -356,7 +338,7 @@ class Training:
             self._fill_order()
             self.meters.clear()
         self.meters.slot[0] = slot = epoch - self.first
-        self.epoch_buffer[0] = self.first_epoch + epoch
+        self.augmentation.epoch[0] = self.first_epoch + epoch
         self.cursor[0] = slot * self.count + position * self.batch_size
         return self._shape(position)
 
@@ -580,7 +562,3 @@ class Training:
         """Number of samples in all steps so far."""
         epochs, position = divmod(self.step, self.per_epoch)
         return epochs * self.count + position * self.batch_size
-
-
-def _is_same(x: NDArray[Any], y: NDArray[Any]) -> bool:
-    return x.shape == y.shape and same_memory(x, y)

@@ -224,8 +224,8 @@ class StreamedTraining(Training):
         assert portion is not None
         self.samples, self.order = portion.slab.samples, portion.slab.order
         if self.augmentation:
-            self.epoch_buffer[0] = self.first_epoch + self._epoch
-            self.augmentation["numbers"] = portion.slab.rows
+            self.augmentation.epoch[0] = self.first_epoch + self._epoch
+            self.augmentation.options["numbers"] = portion.slab.rows
         self.cursor[0] = self._stream.place
         self._shape_of_last = portion.size, portion.slab.number
         return self._shape_of_last
