@@ -53,6 +53,31 @@ def test_pytorch_takes_the_same_steps(name: str, dtype: Any, tolerance: float) -
     np.testing.assert_allclose(model.flat_params, expected, rtol=tolerance, atol=tolerance)
 
 
+def test_pytorchs_momentum_is_another_once_the_rate_changes() -> None:
+    def last(**options: Any) -> NDArray[Any]:
+        return descend(gk.Momentum(gk.schedules.Step(0.1, 5), **options))
+
+    outside, (w, v) = last(rate_in_velocity=False), np.array([[-7.0, 2.0], [0.0, 0.0]])
+    for t in range(STEPS):
+        v = 0.9 * v + w / [10, 0.5]
+        w = w - 0.1 * 0.1 ** (t // 5) * v
+    np.testing.assert_allclose(outside, w, rtol=1e-12)
+    assert np.abs(outside - last()).max() > 0.01
+
+
+def test_lamb_scales_each_array_by_itself() -> None:
+    model = gk.Sequential(gk.Dense(3), gk.Dense(2), dtype="float64")
+    model.build((4,))
+    before = {name: each.copy() for name, each in model.params.items()}
+    for each in model.grads.values():
+        each[...] = 1
+    gk.Lamb(0.5, weight_decay=0.0).step(model)
+    for name, each in model.params.items():
+        length = np.linalg.norm(before[name])
+        change = 0.5 * (length or np.sqrt(each.size))
+        np.testing.assert_allclose(np.linalg.norm(each - before[name]), change, rtol=1e-5)
+
+
 def test_every_optimizer_has_an_equation() -> None:
     assert {name.split(",")[0] for name in CASES} | {"lbfgs"} == set(OPTIMIZERS)
 
@@ -176,6 +201,12 @@ def test_an_optimizer_without_update_says_so() -> None:
         (lambda: gk.Nesterov(momentum=1), ValueError, "Nesterov: momentum must be at least 0 and"),
         (lambda: gk.Adam(beta1=1.0), ValueError, "Adam: beta1 must be at least 0 and below 1, got"),
         (lambda: gk.Adam(epsilon=0), ValueError, "Adam: epsilon must be positive, got 0"),
+        (lambda: gk.Adam(amsgrad=2), TypeError, "Adam: amsgrad must be True or False, got 2"),
+        (lambda: gk.Momentum(dampening=0.1), ValueError, "dampening needs rate_in_velocity=False"),
+        (lambda: gk.NAdam(momentum_decay=-1), ValueError, "NAdam: momentum_decay must be at least"),
+        (lambda: gk.Rprop(most=1e-9), ValueError, "Rprop: most must be at least 1e-06, got 1e-09"),
+        (lambda: gk.Rprop(grow=1), ValueError, "Rprop: grow must be above 1, got 1"),
+        (lambda: gk.SGD(nesterov=True), TypeError, "'nesterov'; the optimizer gyaku.Nesterov has"),
         (lambda: gk.optim.optimizer("adan"), ValueError, "'adan', did you mean 'adam'"),
         (lambda: gk.optim.optimizer(0.1), TypeError, "must be a name or an Optimizer, got 0.1"),
     ],

@@ -13,14 +13,15 @@ namespace gyaku::bindings {
 
 namespace {
 
-void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1, double beta2) {
+void optimizer_tick(py::handle clock_array, py::handle rates_array, double beta1, double beta2,
+                    double warmup) {
   Call call("optimizer_tick");
   const auto clock = call.float64_buffer(clock_array, "clock", 4, true);
   const auto rates = call.float64_buffer(rates_array, "rates", -1, false);
   call.require(rates.size() >= 2, "rates must hold the first step and at least one rate");
   call.require(rates.front() <= clock.front(), "rates begin after the clock");
-  const TickArgs args{clock.data(), rates.data(), static_cast<std::int64_t>(rates.size()), beta1,
-                      beta2};
+  const TickArgs args{clock.data(), rates.data(), static_cast<std::int64_t>(rates.size()),
+                      beta1,        beta2,        warmup};
   call.run(make_task(
       "optimizer_tick", KernelId::optimizer_tick, Scalar::float64, args, 1, 1, {3, 4},
       {Operand{args.clock, 4 * sizeof(double), Access::update},
@@ -120,7 +121,7 @@ const NamedUpdate& find_update(const std::string& name) {
 
 void update(const std::string& name, py::handle params_array, py::handle grads,
             const std::vector<py::handle>& states, py::handle clock_array, double weight_decay,
-            double beta1, double beta2, double epsilon, bool nesterov) {
+            double beta1, double beta2, double epsilon, double extra, bool nesterov, bool variant) {
   const NamedUpdate& named = find_update(name);
   Call call(named.name);
   const Tensor params = call.real_output(params_array, "params");
@@ -134,6 +135,7 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
                   .gradients = g.data,
                   .first = nullptr,
                   .second = nullptr,
+                  .third = nullptr,
                   .clock = clock.data(),
                   .size = params.size,
                   .unit = 1,
@@ -141,10 +143,12 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
                   .beta1 = beta1,
                   .beta2 = beta2,
                   .epsilon = epsilon,
+                  .extra = extra,
                   .rule = named.rule,
-                  .nesterov = nesterov};
+                  .nesterov = nesterov,
+                  .variant = variant};
   call.require(states.size() == named.states, "the states are not those of this update");
-  void** const members[] = {&args.first, &args.second};
+  void** const members[] = {&args.first, &args.second, &args.third};
   for (std::size_t i = 0; i < states.size(); i++) {
     const Tensor state = call.output(states[i], "state");
     call.require(state.like(params), "the state must be like params");
@@ -159,7 +163,7 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
 
 void register_optimizer(py::module_& module) {
   module.def("optimizer_tick", &optimizer_tick, py::arg("clock"), py::arg("rates"),
-             py::arg("beta1"), py::arg("beta2"));
+             py::arg("beta1"), py::arg("beta2"), py::arg("warmup"));
   module.def("add_gradients", &add_gradients, py::arg("total"), py::arg("grads"),
              py::arg("weight"));
   module.def("mean_gradients", &mean_gradients, py::arg("grads"), py::arg("total"),
@@ -168,7 +172,8 @@ void register_optimizer(py::module_& module) {
   module.def("clip_by_norm", &clip_by_norm, py::arg("grads"), py::arg("norm"));
   module.def("update", &update, py::arg("name"), py::arg("params"), py::arg("grads"),
              py::arg("states"), py::arg("clock"), py::arg("weight_decay"), py::arg("beta1") = 0.0,
-             py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0, py::arg("nesterov") = false);
+             py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0, py::arg("extra") = 0.0,
+             py::arg("nesterov") = false, py::arg("variant") = false);
 }
 
 } // namespace gyaku::bindings

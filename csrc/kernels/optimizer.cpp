@@ -8,6 +8,18 @@ namespace {
 
 enum Clock { step, learning_rate, beta1_power, beta2_power };
 
+double power(double base, double exponent) noexcept { // a whole exponent
+  double product = 1;
+  for (auto left = static_cast<std::int64_t>(exponent); left > 0; left >>= 1, base *= base)
+    if (left & 1) product *= base;
+  return product;
+}
+
+// beta1 of step t, which rises from half of it (Dozat 2016); it is constant without a warm-up.
+double warmed(double beta1, double warmup, double t) noexcept {
+  return warmup == 0 ? beta1 : beta1 * (1 - 0.5 * power(warmup, t));
+}
+
 // rates = [first step, rate, rate, ...]; beyond the end the last rate holds.
 void optimizer_tick(const TickArgs& args, Slice) noexcept {
   double* clock = args.clock;
@@ -17,19 +29,20 @@ void optimizer_tick(const TickArgs& args, Slice) noexcept {
   clock[step] += 1;
   if (last >= 0)
     clock[learning_rate] = args.rates[1 + (inside > 0 ? static_cast<std::int64_t>(inside) : 0)];
-  clock[beta1_power] *= args.beta1;
+  clock[beta1_power] *= warmed(args.beta1, args.warmup, clock[step]);
   clock[beta2_power] *= args.beta2;
 }
 
 template <class T> struct Buffers {
-  T *parameters, *first, *second;
+  T *parameters, *first, *second, *third;
   const T* gradients;
   vec<T> weight_decay;
   mask<T> no_decay;
 
   GYAKU_INLINE explicit Buffers(const UpdateArgs& args)
       : parameters(static_cast<T*>(args.parameters)), first(static_cast<T*>(args.first)),
-        second(static_cast<T*>(args.second)), gradients(static_cast<const T*>(args.gradients)),
+        second(static_cast<T*>(args.second)), third(static_cast<T*>(args.third)),
+        gradients(static_cast<const T*>(args.gradients)),
         weight_decay(static_cast<T>(args.weight_decay)), no_decay(weight_decay == zero<T>()) {}
   // All cores have read the parameters, so that ownership for writing takes long: they are
   // prefetched `ahead` cache lines before the store.
@@ -37,6 +50,10 @@ template <class T> struct Buffers {
     constexpr std::int64_t ahead = 32;
     __builtin_prefetch(parameters + i + ahead * 64 / static_cast<int>(sizeof(T)), 1);
     return load(parameters + i, n);
+  }
+  GYAKU_INLINE void decay(double given) {
+    weight_decay = vec<T>(static_cast<T>(given));
+    no_decay = weight_decay == zero<T>();
   }
   GYAKU_INLINE vec<T> gradient(vec<T> p, std::int64_t i, int n) const {
     const vec<T> g = load(gradients + i, n);
@@ -62,7 +79,9 @@ template <> struct Rule<Update::sgd> : Work<0, 2, 4> {
   }
 };
 
-// v = momentum v - lr g; p += v, or p += momentum v - lr g (Nesterov)
+// v = momentum v - lr g; p += v, or p += momentum v - lr g (Nesterov). As a variant, the rate is
+// outside the velocity, and beta2 is the dampening: v = momentum v + (1 - dampening) g, which is g
+// in the first step; p -= lr v, or p -= lr (momentum v + g).
 template <> struct Rule<Update::momentum> : Work<1, 4, 8> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
     if (args.nesterov)
@@ -73,50 +92,173 @@ template <> struct Rule<Update::momentum> : Work<1, 4, 8> {
   template <bool nesterov, class T>
   GYAKU_INLINE static void run(const UpdateArgs& args, Slice slice) {
     const Buffers<T> at(args);
-    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const double rate = -args.clock[learning_rate];
+    const double undamped = args.clock[step] == 1 ? 1 : 1 - args.beta2;
+    const vec<T> of_gradient(static_cast<T>(args.variant ? undamped : rate));
+    const vec<T> of_velocity(static_cast<T>(args.variant ? rate : 1));
     const vec<T> momentum(static_cast<T>(args.beta1));
     for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
       const vec<T> p = at.parameter(i, n);
-      const vec<T> change = rate * at.gradient(p, i, n);
+      const vec<T> change = of_gradient * at.gradient(p, i, n);
       const vec<T> v = fma(momentum, load(at.first + i, n), change);
       store(at.first + i, v, n);
-      store(at.parameters + i, p + (nesterov ? fma(momentum, v, change) : v), n);
+      store(at.parameters + i, fma(of_velocity, nesterov ? fma(momentum, v, change) : v, p), n);
     });
   }
+};
+
+// Numbers in which the updates of Adam's family differ:
+// p = kept p + rate (of_mean m + of_gradient g) / (sqrt(v) correction + epsilon)
+struct Moments {
+  double rate, of_mean, of_gradient, correction, epsilon, kept, decay;
 };
 
 // Kingma & Ba 2015, algorithm 1, with the bias corrections outside the loop:
 // p -= (lr / (1 - beta1^t)) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 // Decoupled (Loshchilov & Hutter 2019): the decay is not part of g, and p is first scaled by
 // 1 - lr decay.
-template <bool decoupled, class T>
-GYAKU_INLINE void adaptive_moments(const UpdateArgs& args, Slice slice) {
-  const Buffers<T> at(args);
+Moments moments(const UpdateArgs& args) noexcept {
+  const bool decoupled = args.rule == Update::adamw || args.variant;
+  return {.rate = -args.clock[learning_rate] / (1 - args.clock[beta1_power]),
+          .of_mean = 1,
+          .of_gradient = 0,
+          .correction = 1 / __builtin_sqrt(1 - args.clock[beta2_power]),
+          .epsilon = args.epsilon,
+          .kept = decoupled ? 1 - args.clock[learning_rate] * args.weight_decay : 1,
+          .decay = decoupled ? 0 : args.weight_decay};
+}
+
+// Dozat 2016, with beta1 of step t and the product of all so far for its power; extra is the
+// warm-up: of m, beta1(t + 1) / (1 - product(t + 1)), of g, (1 - beta1(t)) / (1 - product(t)).
+Moments nesterov_moments(const UpdateArgs& args) noexcept {
+  const double t = args.clock[step], product = args.clock[beta1_power];
+  const double next = warmed(args.beta1, args.extra, t + 1);
+  Moments numbers = moments(args);
+  numbers.rate = -args.clock[learning_rate];
+  numbers.of_mean = next / (1 - product * next);
+  numbers.of_gradient = (1 - warmed(args.beta1, args.extra, t)) / (1 - product);
+  return numbers;
+}
+
+// Liu and others 2020, algorithm 2: without the root while its variance is intractable, and with
+// the epsilon of PyTorch, outside the correction.
+Moments rectified_moments(const UpdateArgs& args) noexcept {
+  const double most = 2 / (1 - args.beta2) - 1, kept = args.clock[beta2_power];
+  const double length = most - 2 * args.clock[step] * kept / (1 - kept);
+  Moments numbers = moments(args);
+  if (length > 5) {
+    numbers.rate *=
+        __builtin_sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length));
+    numbers.epsilon *= numbers.correction;
+  } else {
+    numbers.correction = 0;
+    numbers.epsilon = 1;
+  }
+  return numbers;
+}
+
+// Which of these numbers differ from 1 and 0: those of Adam; `kept` too; all; or `kept`, with the
+// largest v so far in place of v (Reddi, Kale & Kumar 2018).
+enum class Form { coupled, decoupled, general, maximal };
+
+template <Form form, class T>
+void adaptive_moments(const UpdateArgs& args, Slice slice, const Moments& numbers) noexcept {
+  Buffers<T> at(args);
+  at.decay(numbers.decay);
   const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
   const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
-  const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
-  const vec<T> correction(static_cast<T>(1 / __builtin_sqrt(1 - args.clock[beta2_power])));
-  const vec<T> epsilon(static_cast<T>(args.epsilon));
-  const vec<T> kept(static_cast<T>(1 - args.clock[learning_rate] * args.weight_decay));
+  const vec<T> rate(static_cast<T>(numbers.rate));
+  const vec<T> of_mean(static_cast<T>(numbers.of_mean));
+  const vec<T> of_gradient(static_cast<T>(numbers.of_gradient));
+  const vec<T> correction(static_cast<T>(numbers.correction));
+  const vec<T> epsilon(static_cast<T>(numbers.epsilon));
+  const vec<T> kept(static_cast<T>(numbers.kept));
   for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
-    const vec<T> p = at.parameter(i, n),
-                 g = decoupled ? load(at.gradients + i, n) : at.gradient(p, i, n);
+    const vec<T> p = at.parameter(i, n);
+    const vec<T> g = form == Form::decoupled ? load(at.gradients + i, n) : at.gradient(p, i, n);
     const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
-    const vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
+    vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
     store(at.first + i, m, n);
     store(at.second + i, v, n);
+    if constexpr (form == Form::maximal) {
+      v = max(load(at.third + i, n), v);
+      store(at.third + i, v, n);
+    }
+    const vec<T> mean = form == Form::general ? fma(of_gradient, g, of_mean * m) : m;
     store(at.parameters + i,
-          fma(rate, m / fma(sqrt(v), correction, epsilon), decoupled ? kept * p : p), n);
+          fma(rate, mean / fma(sqrt(v), correction, epsilon), form == Form::coupled ? p : kept * p),
+          n);
   });
 }
 template <> struct Rule<Update::adam> : Work<2, 14, 14> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
-    adaptive_moments<false, T>(args, slice);
+    adaptive_moments<Form::coupled, T>(args, slice, moments(args));
   }
 };
 template <> struct Rule<Update::adamw> : Work<2, 14, 14> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
-    adaptive_moments<true, T>(args, slice);
+    adaptive_moments<Form::decoupled, T>(args, slice, moments(args));
+  }
+};
+// The variants of these three have decoupled weight decay.
+template <> struct Rule<Update::amsgrad> : Work<3, 15, 15> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    adaptive_moments<Form::maximal, T>(args, slice, moments(args));
+  }
+};
+template <> struct Rule<Update::nadam> : Work<2, 17, 16> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    adaptive_moments<Form::general, T>(args, slice, nesterov_moments(args));
+  }
+};
+template <> struct Rule<Update::radam> : Work<2, 14, 14> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    adaptive_moments<Form::general, T>(args, slice, rectified_moments(args));
+  }
+};
+
+// Kingma & Ba 2015, algorithm 2: u = max(beta2 u, |g| + epsilon); p -= lr / (1 - beta1^t) m / u
+template <> struct Rule<Update::adamax> : Work<2, 10, 10> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
+    const vec<T> beta2(static_cast<T>(args.beta2)), epsilon(static_cast<T>(args.epsilon));
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate] / (1 - args.clock[beta1_power])));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
+      const vec<T> u = max(beta2 * load(at.second + i, n), abs(g) + epsilon);
+      store(at.first + i, m, n);
+      store(at.second + i, u, n);
+      store(at.parameters + i, fma(rate, m / u, p), n);
+    });
+  }
+};
+
+// Riedmiller & Braun 1993, without weight backtracking: a step of its own for each parameter, times
+// beta2 while its gradient keeps its sign, times beta1 where that changes, between epsilon and
+// extra.
+template <> struct Rule<Update::rprop> : Work<2, 8, 8> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> one(1), shrink(static_cast<T>(args.beta1)), grow(static_cast<T>(args.beta2));
+    const vec<T> least(static_cast<T>(args.epsilon)), most(static_cast<T>(args.extra));
+    const vec<T> rate(static_cast<T>(args.clock[learning_rate]));
+    const vec<T> first(static_cast<T>(args.clock[step] == 1 ? 1 : 0));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> product = g * load(at.first + i, n);
+      const mask<T> turned = product < zero<T>();
+      const vec<T> otherwise = select(product == zero<T>(), one, select(turned, shrink, product));
+      const vec<T> factor = select(product > zero<T>(), grow, otherwise); // NaN remains
+      const vec<T> before = select(first == one, rate, load(at.second + i, n));
+      const vec<T> size = max(least, min(most, before * factor));
+      const vec<T> kept = select(turned, zero<T>(), g);
+      const vec<T> sign = select(kept > zero<T>(), one, select(kept < zero<T>(), -one, kept));
+      store(at.first + i, kept, n);
+      store(at.second + i, size, n);
+      store(at.parameters + i, p - sign * size, n);
+    });
   }
 };
 
@@ -147,6 +289,30 @@ template <> struct Rule<Update::rmsprop> : Work<1, 9, 10> {
       const vec<T> h = fma(rho, load(at.first + i, n), rest * g * g);
       store(at.first + i, h, n);
       store(at.parameters + i, fma(rate, g / (sqrt(h) + epsilon), p), n);
+    });
+  }
+};
+
+// Graves 2013, equations 38 to 41, with the decay rho of all means: h as in rmsprop;
+// mean = rho mean + (1 - rho) g; s = sqrt(h - mean^2), or sqrt(h); v = momentum v + g / (s +
+// epsilon); p -= lr v. The variant is the centred one, and extra the momentum.
+template <> struct Rule<Update::rmsprop_momentum> : Work<3, 14, 14> {
+  template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
+    const Buffers<T> at(args);
+    const vec<T> rate(static_cast<T>(-args.clock[learning_rate]));
+    const vec<T> rho(static_cast<T>(args.beta1)), rest(static_cast<T>(1 - args.beta1));
+    const vec<T> epsilon(static_cast<T>(args.epsilon)), momentum(static_cast<T>(args.extra));
+    const vec<T> centred(static_cast<T>(args.variant ? -1 : 0));
+    for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
+      const vec<T> p = at.parameter(i, n), g = at.gradient(p, i, n);
+      const vec<T> h = fma(rho, load(at.first + i, n), rest * g * g);
+      const vec<T> mean = fma(rho, load(at.second + i, n), rest * g);
+      const vec<T> variance = max(zero<T>(), fma(centred * mean, mean, h));
+      const vec<T> v = fma(momentum, load(at.third + i, n), g / (sqrt(variance) + epsilon));
+      store(at.first + i, h, n);
+      store(at.second + i, mean, n);
+      store(at.third + i, v, n);
+      store(at.parameters + i, fma(rate, v, p), n);
     });
   }
 };
@@ -235,6 +401,7 @@ template <class T> void update_outer(const OuterUpdateArgs& args, Slice rows) no
     part.gradients = gradient;
     part.first = moved(part.first);
     part.second = moved(part.second);
+    part.third = moved(part.third);
     update<T>(part, {0, end - i});
   }
 }

@@ -40,6 +40,7 @@ Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t
   args.gradients = moved(args.gradients, offset);
   args.first = moved(args.first, offset);
   args.second = moved(args.second, offset);
+  args.third = moved(args.third, offset);
   task.work = task.work * (static_cast<double>(end - begin) / static_cast<double>(args.size));
   args.size = end - begin;
   args.unit = unit;

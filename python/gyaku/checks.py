@@ -315,9 +315,10 @@ def number(
         wanted = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
         wanted += f" and at most {most:g}"
     elif below < math.inf:
-        wanted = f"at least {least:g} and below {below:g}"
-    elif above == 0:
-        wanted = "positive"
+        wanted = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
+        wanted += f" and below {below:g}"
+    elif above > -math.inf:
+        wanted = f"above {above:g}" if above else "positive"
     else:
         wanted = "finite" if least == -math.inf else f"at least {least:g}"
     raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")

@@ -10,6 +10,7 @@ struct TickArgs { // see ops.optimizer_tick
   const double* rates;
   std::int64_t rate_count;
   double beta1, beta2;
+  double warmup; // q: beta1 of step t is beta1 (1 - q^t / 2)
 };
 
 enum class Update : std::int32_t { // the updates that kernels/optimizer.cpp defines
@@ -32,13 +33,13 @@ struct GradientArgs {
 struct UpdateArgs {
   void* parameters;
   const void* gradients;
-  void *first, *second; // what an update keeps between steps, in the order of its operation
+  void *first, *second, *third; // what an update keeps between steps, in the order of its operation
   const double* clock;
   std::int64_t size, unit;
   double weight_decay;
-  double beta1, beta2, epsilon; // momentum is beta1
+  double beta1, beta2, epsilon, extra; // each rule states what they are to it
   Update rule;
-  bool nesterov;
+  bool nesterov, variant;
 };
 
 // The update by the gradient from a single sample, the outer product a b of a column and a row, of

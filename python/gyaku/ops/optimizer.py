@@ -11,7 +11,8 @@ from gyaku.ops.op import like_first, operation, per_element
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["adadelta", "adagrad", "adam", "adamw", "momentum", "optimizer_tick", "rmsprop", "sgd"]
+__all__ = ["adadelta", "adagrad", "adam", "adamax", "adamw", "amsgrad", "momentum", "nadam"]
+__all__ += ["optimizer_tick", "radam", "rmsprop", "rmsprop_momentum", "rprop", "sgd"]
 
 
 @operation(
@@ -26,7 +27,12 @@ __all__ = ["adadelta", "adagrad", "adam", "adamw", "momentum", "optimizer_tick",
     roundings=1,
 )
 def optimizer_tick(
-    clock: NDArray[Any], rates: NDArray[Any], *, beta1: float = 1.0, beta2: float = 1.0
+    clock: NDArray[Any],
+    rates: NDArray[Any],
+    *,
+    beta1: float = 1.0,
+    beta2: float = 1.0,
+    warmup: float = 0.0,
 ) -> None:
     """Advance the step state of an optimizer, in place.
 
@@ -42,6 +48,8 @@ def optimizer_tick(
         Decay of the first moment.
     beta2 : float, default 1.0
         Decay of the second moment.
+    warmup : float, default 0.0
+        Base q of a rising beta1, for `nadam`: β₁ (1 - qᵗ / 2) in step t.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def optimizer_tick(
     Notes
     -----
     step' = step + 1, learning rate = rates[1 + min(step - rates[0], len(rates) - 2)],
-    powers multiplied by beta1 and beta2.
+    powers multiplied by beta1 (of this step) and beta2.
 
     Examples
     --------
@@ -153,10 +161,10 @@ def sgd(
 
 
 @operation(
-    lambda params, grads, velocity, clock, momentum, nesterov, weight_decay: _core.update(
-        *("momentum", params, grads, [velocity], clock, weight_decay),
-        beta1=momentum,
+    lambda p, g, velocity, clock, momentum, nesterov, within, dampening, decay: _core.update(
+        *("momentum", p, g, [velocity], clock, decay, momentum, dampening),
         nesterov=nesterov,
+        variant=not within,
     ),
     **_row(state="velocity", flops=4, roundings=10),
 )
@@ -168,6 +176,8 @@ def momentum(
     *,
     momentum: float = 0.9,
     nesterov: bool = False,
+    rate_in_velocity: bool = True,
+    dampening: float = 0.0,
     weight_decay: float = 0.0,
 ) -> None:
     """Update parameters by gradient descent with momentum, in place.
@@ -186,6 +196,12 @@ def momentum(
         Decay of the velocity.
     nesterov : bool, default False
         Whether to use Nesterov's look-ahead.
+    rate_in_velocity : bool, default True
+        Whether the velocity contains the learning rate; otherwise that of the present step
+        multiplies the whole velocity.
+    dampening : float, default 0.0
+        Fraction τ of the gradient that the velocity does not get after the first step, if it does
+        not contain the learning rate.
     weight_decay : float, default 0.0
         Multiple of the parameters to add to the gradient.
 
@@ -200,7 +216,9 @@ def momentum(
     -----
     v' = μ v - η g, p' = p + v', or p' = p + μ v' - η g with Nesterov's look-ahead; Polyak, "Some
     methods of speeding up the convergence of iteration methods", 1964; Sutskever, Martens, Dahl and
-    Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+    Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013. Without
+    the learning rate in the velocity, v' = μ v + (1 - τ) g, p' = p - η v', or p' = p - η (μ v' +
+    g).
 
     Examples
     --------
@@ -331,8 +349,8 @@ def adamw(
 
     Notes
     -----
-    p' = (1 - η λ) p - η m̂ / (√v̂ + ε), with the moments of `adam`, in which the decay λ has no part;
-    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    p' = (1 - η λ) p - η m̂ / (√v̂ + ε), with the moments of `adam`, in which the decay λ has no
+    part; Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
 
     Examples
     --------
@@ -345,6 +363,359 @@ def adamw(
     array([0.65])
     """
     _check_update("adamw", params, grads, clock, m=m, v=v)
+
+
+@operation(
+    lambda p, g, m, v, v_max, clock, beta1, beta2, epsilon, decay, decoupled: _core.update(
+        *("amsgrad", p, g, [m, v, v_max], clock, decay, beta1, beta2, epsilon), variant=decoupled
+    ),
+    **_row(state="m v v_max", flops=15, roundings=22),
+)
+def amsgrad(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    v_max: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Update parameters by AMSGrad, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    v : ndarray
+        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+    v_max : ndarray
+        The largest of these means so far, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the mean of squares.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+    decoupled : bool, default False
+        Whether weight decay scales the parameters instead, as in `adamw`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    m' and v' as in `adam`, v_max' = max(v_max, v'), p' = p - η m̂ / (√(v_max' / (1 - β₂ᵗ)) + ε);
+    Reddi, Kale and Kumar, "On the convergence of Adam and beyond", ICLR 2018, with the bias
+    corrections of Adam.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, v, v_max = np.array([1.0]), np.zeros(1), np.zeros(1), np.array([0.016])
+    >>> ops.amsgrad(params, np.array([2.0]), m, v, v_max, np.array([1.0, 0.25, 0.9, 0.999]))
+    >>> params.round(4)
+    array([0.875])
+    """
+    _check_update("amsgrad", params, grads, clock, m=m, v=v, v_max=v_max)
+
+
+@operation(
+    lambda p, g, m, v, clock, beta1, beta2, epsilon, warmup, decay, decoupled: _core.update(
+        *("nadam", p, g, [m, v], clock, decay, beta1, beta2, epsilon, warmup), variant=decoupled
+    ),
+    **_row(state="m v", flops=17, roundings=30),
+)
+def nadam(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    warmup: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Update parameters by NAdam, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    v : ndarray
+        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1, beta2 and
+        warmup.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the mean of squares.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    warmup : float, default 0.0
+        Base q of a rising beta1: μ = β₁ (1 - qᵗ / 2) in step t; 0.96 in the paper.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+    decoupled : bool, default False
+        Whether weight decay scales the parameters instead, as in `adamw`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    With μ of this step, μ' of the next one, and the product P of all so far: m' and v' as in
+    `adam`, p' = p - η (μ' m' / (1 - P μ') + (1 - μ) g / (1 - P)) / (√v̂ + ε); Dozat, "Incorporating
+    Nesterov momentum into Adam", ICLR workshop 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> clock = np.array([1.0, 0.25, 0.5, 0.999])
+    >>> ops.nadam(params, np.array([2.0]), m, v, clock, beta1=0.5)
+    >>> params.round(4)
+    array([0.6667])
+    """
+    _check_update("nadam", params, grads, clock, m=m, v=v)
+
+
+@operation(
+    lambda params, grads, m, v, clock, beta1, beta2, epsilon, decay, decoupled: _core.update(
+        *("radam", params, grads, [m, v], clock, decay, beta1, beta2, epsilon), variant=decoupled
+    ),
+    **_row(state="m v", flops=14, roundings=40),
+)
+def radam(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    v: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Update parameters by RAdam, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    v : ndarray
+        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the mean of squares.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+    decoupled : bool, default False
+        Whether weight decay scales the parameters instead, as in `adamw`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    m' and v' as in `adam`, ρ∞ = 2 / (1 - β₂) - 1, ρ = ρ∞ - 2 t β₂ᵗ / (1 - β₂ᵗ). If ρ > 5,
+    p' = p - η r m̂ √(1 - β₂ᵗ) / (√v' + ε) with r² = (ρ - 4) (ρ - 2) ρ∞ / ((ρ∞ - 4) (ρ∞ - 2) ρ);
+    before, while the variance of the root is infinite, p' = p - η m̂; Liu and others, "On the
+    variance of the adaptive learning rate and beyond", ICLR 2020, algorithm 2, with PyTorch's ε.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> ops.radam(params, np.array([2.0]), m, v, np.array([1.0, 0.25, 0.9, 0.999]))
+    >>> params.round(4)
+    array([0.5])
+    """
+    _check_update("radam", params, grads, clock, m=m, v=v)
+
+
+@operation(
+    lambda params, grads, m, u, clock, beta1, beta2, epsilon, weight_decay: _core.update(
+        "adamax", params, grads, [m, u], clock, weight_decay, beta1, beta2, epsilon
+    ),
+    **_row(state="m u", flops=10, roundings=14),
+)
+def adamax(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    m: NDArray[Any],
+    u: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by Adamax, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    m : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    u : ndarray
+        Largest gradient, which decays, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
+    beta1 : float, default 0.9
+        Decay of the mean.
+    beta2 : float, default 0.999
+        Decay of the largest gradient.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    m' = β₁ m + (1 - β₁) g, u' = max(β₂ u, |g| + ε), p' = p - η m' / ((1 - β₁ᵗ) u'); Kingma and Ba,
+    "Adam: a method for stochastic optimization", ICLR 2015, algorithm 2, with PyTorch's ε.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, m, u = np.array([1.0]), np.zeros(1), np.array([8.0])
+    >>> ops.adamax(params, np.array([2.0]), m, u, np.array([1.0, 0.25, 0.9, 0.5]), beta2=0.5)
+    >>> params.round(4), u
+    (array([0.875]), array([4.]))
+    """
+    _check_update("adamax", params, grads, clock, m=m, u=u)
+
+
+@operation(
+    lambda params, grads, previous, size, clock, shrink, grow, least, most, decay: _core.update(
+        "rprop", params, grads, [previous, size], clock, decay, shrink, grow, least, most
+    ),
+    **_row(state="previous size", flops=8, roundings=6),
+)
+def rprop(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    previous: NDArray[Any],
+    size: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    shrink: float = 0.5,
+    grow: float = 1.2,
+    least: float = 1e-6,
+    most: float = 50.0,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by Rprop, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    previous : ndarray
+        The gradients before, zero where they had changed their sign, of the same shape and dtype;
+        it starts as zeros.
+    size : ndarray
+        Size of each parameter's step, of the same shape and dtype; that of the first step is the
+        learning rate.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`.
+    shrink : float, default 0.5
+        Factor η₋ of a step where the gradient changes its sign; the parameter stays there.
+    grow : float, default 1.2
+        Factor η₊ of a step where it keeps it.
+    least : float, default 1e-6
+        Smallest step.
+    most : float, default 50.0
+        Largest step.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    p' = p - s' sign(g), with the steps s' = η₊ s, η₋ s or s, limited, as the product of the
+    gradient with the one before is positive, negative or zero; Riedmiller and Braun, "A direct
+    adaptive method for faster backpropagation learning: the RPROP algorithm", 1993, without going
+    back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, previous, size = np.array([1.0, 1.0]), np.ones(2), np.full(2, 0.5)
+    >>> ops.rprop(params, np.array([3.0, -3.0]), previous, size, np.array([2.0, 0.1, 1.0, 1.0]))
+    >>> params, size
+    (array([0.4, 1. ]), array([0.6 , 0.25]))
+    """
+    _check_update("rprop", params, grads, clock, previous=previous, size=size)
 
 
 @operation(
@@ -461,6 +832,83 @@ def rmsprop(
     (array([0.75]), array([16.]))
     """
     _check_update("rmsprop", params, grads, clock, h=h)
+
+
+@operation(
+    lambda p, g, h, mean, velocity, clock, rho, epsilon, momentum, centred, decay: _core.update(
+        *("rmsprop_momentum", p, g, [h, mean, velocity], clock, decay, rho, 0.0, epsilon, momentum),
+        variant=centred,
+    ),
+    **_row(state="h mean velocity", flops=14, roundings=24),
+)
+def rmsprop_momentum(
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    h: NDArray[Any],
+    mean: NDArray[Any],
+    velocity: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    rho: float = 0.99,
+    epsilon: float = 1e-8,
+    momentum: float = 0.0,
+    centered: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update parameters by RMSProp with momentum, in place.
+
+    Parameters
+    ----------
+    params : ndarray
+        Parameters, float32 or float64.
+    grads : ndarray
+        Gradients, of the same shape and dtype.
+    h : ndarray
+        Running mean of the squares of the gradients, of the same shape and dtype; it starts as
+        zeros.
+    mean : ndarray
+        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+    velocity : ndarray
+        Velocity, of the same shape and dtype; it starts as zeros.
+    clock : ndarray
+        Step state of the optimizer, see `optimizer_tick`.
+    rho : float, default 0.99
+        Decay of the means.
+    epsilon : float, default 1e-8
+        Small constant that keeps the quotient finite.
+    momentum : float, default 0.0
+        Decay of the velocity.
+    centered : bool, default False
+        Whether to divide by the root of the variance in place of the mean square.
+    weight_decay : float, default 0.0
+        Multiple of the parameters to add to the gradient.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of this dtype.
+    ValueError
+        If shapes differ, an array cannot be used in place, or the step counter is before step 1.
+
+    Notes
+    -----
+    h' = ρ h + (1 - ρ) g², mean' = ρ mean + (1 - ρ) g, v' = μ v + g / (√(h' - mean'²) + ε) if
+    centred, otherwise without the mean, p' = p - η v'; Graves, "Generating sequences with recurrent
+    neural networks", arXiv:1308.0850, equations 38 to 41.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gyaku import ops
+    >>> params, h, mean, velocity = np.array([1.0]), np.array([16.0]), np.zeros(1), np.ones(1)
+    >>> clock = np.array([1.0, 0.25, 1.0, 1.0])
+    >>> ops.rmsprop_momentum(
+    ...     params, np.array([4.0]), h, mean, velocity, clock, rho=0.5, momentum=0.5
+    ... )
+    >>> params.round(4), mean, velocity.round(4)
+    (array([0.625]), array([2.]), array([1.5]))
+    """
+    _check_update("rmsprop_momentum", params, grads, clock, h=h, mean=mean, velocity=velocity)
 
 
 @operation(

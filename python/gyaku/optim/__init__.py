@@ -12,14 +12,16 @@ from gyaku.checks import no_class
 from gyaku.names import choose, missing_from
 from gyaku.optim.base import OPTIMIZERS as OPTIMIZERS
 from gyaku.optim.base import Optimizer
-from gyaku.optim.first_order import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
+from gyaku.optim.first_order import SGD, AdaDelta, AdaGrad, Momentum, Nesterov, RMSProp, Rprop
+from gyaku.optim.lamb import Lamb
 from gyaku.optim.lbfgs import LBFGS
+from gyaku.optim.moments import Adam, Adamax, AdamW, NAdam, RAdam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LBFGS", "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov"]
-__all__ += ["Optimizer", "RMSProp"]
+__all__ = ["LBFGS", "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Adamax", "Lamb", "Momentum"]
+__all__ += ["NAdam", "Nesterov", "Optimizer", "RAdam", "RMSProp", "Rprop"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)

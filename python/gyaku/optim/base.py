@@ -6,7 +6,7 @@ gradients, and keeps its own state in buffers of the same length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -81,11 +81,12 @@ class Optimizer(Component, table=OPTIMIZERS):
     """
 
     passes = frozenset({"step", "update"})
-    state_names: ClassVar[tuple[str, ...]] = ()
+    state_names: tuple[str, ...] = ()
     """The buffers that `state` holds, zero before the first step."""
-    # Used by Adam and AdamW; here so that all optimizers have the same step state.
+    # Used by Adam's family; here so that all optimizers have the same step state.
     beta1: float = 1.0
     beta2: float = 1.0
+    warmup: float = 0.0
     converged: str = ""
     same_batch: bool = False
     params: NDArray[Any] = np.zeros(0)
@@ -249,9 +250,9 @@ class Optimizer(Component, table=OPTIMIZERS):
         self._size = self.params.size
         self.clock = memory.zeros((4,), np.float64)
         self.clock[2:] = 1
-        self.state = self._zero_state()
+        self.state = self._initial_state()
 
-    def _zero_state(self) -> dict[str, NDArray[Any]]:
+    def _initial_state(self) -> dict[str, NDArray[Any]]:
         shape, dtype = self.params.shape, self.params.dtype
         return {name: memory.zeros(shape, dtype) for name in self.state_names}
 
@@ -310,14 +311,15 @@ class Optimizer(Component, table=OPTIMIZERS):
         model : Sequential or anything with flat_params and flat_grads
             The model; its frozen layers stay unchanged.
         """
-        model = _trained(model)
-        params, grads = model.flat_params, model.flat_grads
+        trained = _trained(model)
+        params, grads = trained.flat_params, trained.flat_grads
         if not params.size:
             raise ValueError("step: the model has no parameters yet, call forward or build first")
         if self.params is not params:
             self.begin(model)
         self.prepare(1)
-        ops.optimizer_tick(self.clock, self._rates, beta1=self.beta1, beta2=self.beta2)
+        betas = {"beta1": self.beta1, "beta2": self.beta2, "warmup": self.warmup}
+        ops.optimizer_tick(self.clock, self._rates, **betas)
         if self.native:
             self.update(params, grads)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.checks import number
+from gyaku.checks import number, truth
 from gyaku.optim.base import Optimizer
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gyaku.schedules import Schedule
 
-__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSProp"]
+__all__ = ["SGD", "AdaDelta", "AdaGrad", "Momentum", "Nesterov", "RMSProp", "Rprop"]
 
 
 class SGD(Optimizer):
@@ -69,10 +69,16 @@ class Momentum(Optimizer):
         Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
+    rate_in_velocity : bool
+        Whether the velocity contains the learning rate, as in Keras; otherwise that of the present
+        step multiplies the whole velocity, as in PyTorch. The two differ once the rate changes.
+    dampening : float
+        Fraction τ of the gradient that the velocity does not get, only without the learning rate.
 
     Notes
     -----
-    ``v ← α v - η (∇E + λ w)``, ``w ← w + v``.
+    ``v ← α v - η (∇E + λ w)``, ``w ← w + v``. Without the learning rate in the velocity,
+    ``v ← α v + (1-τ) (∇E + λ w)``, from ``v = ∇E + λ w`` in the first step, and ``w ← w - η v``.
 
     Examples
     --------
@@ -96,9 +102,16 @@ class Momentum(Optimizer):
         momentum: float = 0.9,
         *,
         weight_decay: float = 0.0,
+        rate_in_velocity: bool = True,
+        dampening: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay)
-        self.momentum = number(type(self).__name__, "momentum", momentum, least=0, below=1)
+        owner = type(self).__name__
+        self.momentum = number(owner, "momentum", momentum, least=0, below=1)
+        self.rate_in_velocity = truth(owner, "rate_in_velocity", rate_in_velocity)
+        self.dampening = number(owner, "dampening", dampening, least=0, below=1)
+        if self.dampening and self.rate_in_velocity:
+            raise ValueError(f"{owner}: dampening needs rate_in_velocity=False, got {dampening!r}")
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Take one step; see `Optimizer.update`."""
@@ -109,6 +122,8 @@ class Momentum(Optimizer):
             self.clock,
             momentum=self.momentum,
             nesterov=self.nesterov,
+            rate_in_velocity=self.rate_in_velocity,
+            dampening=self.dampening,
             weight_decay=self.weight_decay,
         )
 
@@ -124,11 +139,14 @@ class Nesterov(Momentum):
         Fraction α of the velocity that a step keeps.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
+    rate_in_velocity : bool
+        Whether the velocity contains the learning rate, see `Momentum`.
 
     Notes
     -----
     ``v ← α v - η (∇E + λ w)``, ``w ← w + α v - η (∇E + λ w)``: Y. Bengio and others, Advances in
-    optimizing recurrent networks (2013), equation 7.
+    optimizing recurrent networks (2013), equation 7. Without the learning rate in the velocity,
+    ``v ← α v + ∇E + λ w``, ``w ← w - η (α v + ∇E + λ w)``.
 
     Examples
     --------
@@ -144,117 +162,20 @@ class Nesterov(Momentum):
 
     nesterov = True
 
-
-class Adam(Optimizer):
-    """Adam: running mean of the gradient over the root of that of its square.
-
-    Parameters
-    ----------
-    learning_rate : float or Schedule or callable
-        The learning rate η, or a schedule of it.
-    beta1, beta2 : float
-        Decay rates of the two running means.
-    epsilon : float
-        Small constant in the denominator.
-    weight_decay : float
-        The decay λ, which adds λ times the parameters to their gradients.
-
-    Notes
-    -----
-    ``m ← β₁ m + (1-β₁) g``, ``v ← β₂ v + (1-β₂) g²``, and with the means freed of their start at
-    zero, ``m̂ = m / (1-β₁ᵗ)`` and ``v̂ = v / (1-β₂ᵗ)``, ``w ← w - η m̂ / (√v̂ + ε)``: D. Kingma and
-    J. Ba, Adam (2014), algorithm 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from types import SimpleNamespace
-    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
-    >>> optimizer = Adam(0.5)
-    >>> optimizer.step(model)
-    >>> optimizer.step(model)
-    >>> model.flat_params
-    array([0., 3.])
-    """
-
-    native = True
-    state_names = ("m", "v")
-
     def __init__(
         self,
-        learning_rate: float | Schedule | Callable[..., Any] = 0.001,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        momentum: float = 0.9,
         *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
         weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay)
-        owner = type(self).__name__
-        self.beta1 = number(owner, "beta1", beta1, least=0, below=1)
-        self.beta2 = number(owner, "beta2", beta2, least=0, below=1)
-        self.epsilon = number(owner, "epsilon", epsilon, above=0)
-
-    _moments = staticmethod(ops.adam)
-
-    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
-        """Take one step; see `Optimizer.update`."""
-        self._moments(
-            params,
-            grads,
-            self.state["m"],
-            self.state["v"],
-            self.clock,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            epsilon=self.epsilon,
-            weight_decay=self.weight_decay,
-        )
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay: the decay is no part of the gradient.
-
-    Parameters
-    ----------
-    learning_rate : float or Schedule or callable
-        The learning rate η, or a schedule of it.
-    beta1, beta2 : float
-        Decay rates of the two running means.
-    epsilon : float
-        Small constant in the denominator.
-    weight_decay : float
-        The decay λ: each step first scales the parameters by ``1 - η λ``.
-
-    Notes
-    -----
-    ``w ← (1 - η λ) w - η m̂ / (√v̂ + ε)`` with the moments of `Adam`: I. Loshchilov and F. Hutter,
-    Decoupled weight decay regularization (2019), algorithm 2. The defaults are PyTorch's.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from types import SimpleNamespace
-    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([1.0, -1.0]))
-    >>> AdamW(0.5, weight_decay=0.2).step(model)
-    >>> model.flat_params.round(6)
-    array([0.4, 2.3])
-    """
-
-    def __init__(
-        self,
-        learning_rate: float | Schedule | Callable[..., Any] = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
+        rate_in_velocity: bool = True,
     ) -> None:
         super().__init__(
-            learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay
+            learning_rate,
+            momentum,
+            weight_decay=weight_decay,
+            rate_in_velocity=rate_in_velocity,
         )
-
-    _moments = staticmethod(ops.adamw)
 
 
 class AdaGrad(Optimizer):
@@ -268,12 +189,15 @@ class AdaGrad(Optimizer):
         Small constant in the denominator.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
+    initial : float
+        Sum of squares before the first step.
 
     Notes
     -----
-    ``h ← h + g²`` from ``h = 0``, ``w ← w - η g / (√h + ε)``: J. Duchi, E. Hazan and Y. Singer,
-    Adaptive subgradient methods for online learning and stochastic optimization (2011). The
-    defaults are PyTorch's.
+    ``h ← h + g²`` from ``h = initial``, ``w ← w - η g / (√h + ε)``: J. Duchi, E. Hazan and Y.
+    Singer, Adaptive subgradient methods for online learning and stochastic optimization (2011). The
+    defaults are PyTorch's; Keras has an initial sum of 0.1. PyTorch's ``lr_decay`` is the schedule
+    `gyaku.schedules.InverseTime`.
 
     Examples
     --------
@@ -297,9 +221,16 @@ class AdaGrad(Optimizer):
         *,
         epsilon: float = 1e-10,
         weight_decay: float = 0.0,
+        initial: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay)
         self.epsilon = number("AdaGrad", "epsilon", epsilon, above=0)
+        self.initial = number("AdaGrad", "initial", initial, least=0)
+
+    def _initial_state(self) -> dict[str, NDArray[Any]]:
+        state = super()._initial_state()
+        state["h"].fill(self.initial)
+        return state
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Take one step; see `Optimizer.update`."""
@@ -326,12 +257,18 @@ class RMSProp(Optimizer):
         Small constant in the denominator.
     weight_decay : float
         The decay λ, which adds λ times the parameters to their gradients.
+    momentum : float
+        Fraction α of the velocity that a step keeps.
+    centered : bool
+        Whether to divide by the root of the gradient's variance in place of its mean square.
 
     Notes
     -----
     ``h ← ρ h + (1-ρ) g²`` from ``h = 0``, ``w ← w - η g / (√h + ε)``: T. Tieleman and G. Hinton,
-    Lecture 6.5: rmsprop (2012). The defaults are PyTorch's, where ρ is called alpha; Keras has
-    ρ = 0.9 and η = 0.001.
+    Lecture 6.5: rmsprop (2012). With momentum, ``v ← α v + g / (√h + ε)``, ``w ← w - η v``;
+    centred, ``m ← ρ m + (1-ρ) g`` and ``h - m²`` in place of ``h``: A. Graves, Generating sequences
+    with recurrent neural networks (2013). The defaults are PyTorch's, where ρ is called alpha;
+    Keras has ρ = 0.9 and η = 0.001.
 
     Examples
     --------
@@ -344,7 +281,7 @@ class RMSProp(Optimizer):
     """
 
     native = True
-    state_names = ("h",)
+    state_names: tuple[str, ...] = ("h",)
 
     def __init__(
         self,
@@ -353,22 +290,29 @@ class RMSProp(Optimizer):
         rho: float = 0.99,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay)
         self.rho = number("RMSProp", "rho", rho, least=0, below=1)
         self.epsilon = number("RMSProp", "epsilon", epsilon, above=0)
+        self.momentum = number("RMSProp", "momentum", momentum, least=0, below=1)
+        self.centered = truth("RMSProp", "centered", centered)
+        if self.momentum or self.centered:
+            self.state_names = ("h", "mean", "velocity")
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Take one step; see `Optimizer.update`."""
-        ops.rmsprop(
-            params,
-            grads,
-            self.state["h"],
-            self.clock,
-            rho=self.rho,
-            epsilon=self.epsilon,
-            weight_decay=self.weight_decay,
-        )
+        options: dict[str, Any] = {
+            "rho": self.rho,
+            "epsilon": self.epsilon,
+            "weight_decay": self.weight_decay,
+        }
+        update: Callable[..., None] = ops.rmsprop
+        if self.momentum or self.centered:
+            update = ops.rmsprop_momentum
+            options |= {"momentum": self.momentum, "centered": self.centered}
+        update(params, grads, *self.state.values(), self.clock, **options)
 
 
 class AdaDelta(Optimizer):
@@ -427,4 +371,67 @@ class AdaDelta(Optimizer):
             rho=self.rho,
             epsilon=self.epsilon,
             weight_decay=self.weight_decay,
+        )
+
+
+class Rprop(Optimizer):
+    """Resilient back-propagation: a step size of its own for each parameter, by signs alone.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule or callable
+        Size of the first step.
+    shrink : float
+        Factor η₋ of the size where the gradient changes its sign.
+    grow : float
+        Factor η₊ of the size where it keeps it.
+    least, most : float
+        Limits of the size.
+
+    Notes
+    -----
+    ``w ← w - s sign(∇E)``, with ``s ← η₊ s`` where the gradient has the sign of the one before, and
+    ``s ← η₋ s`` where it has another; the parameter stays there, and its next step is as large:
+    M. Riedmiller and H. Braun, A direct adaptive method for faster backpropagation learning (1993).
+    It is meant for the whole data as one batch (``batch_size=None``), since the signs of small
+    batches are noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(flat_params=np.array([1.0, 2.0]), flat_grads=np.array([3.0, -3.0]))
+    >>> optimizer = Rprop(0.5)
+    >>> optimizer.step(model)
+    >>> optimizer.step(model)
+    >>> model.flat_params
+    array([-0.1,  3.1])
+    """
+
+    native = True
+    state_names = ("previous", "size")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule | Callable[..., Any] = 0.01,
+        *,
+        shrink: float = 0.5,
+        grow: float = 1.2,
+        least: float = 1e-6,
+        most: float = 50.0,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.shrink = number("Rprop", "shrink", shrink, above=0, below=1)
+        self.grow = number("Rprop", "grow", grow, above=1)
+        self.least = number("Rprop", "least", least, above=0)
+        self.most = number("Rprop", "most", most, least=self.least)
+
+    def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
+        """Take one step; see `Optimizer.update`."""
+        ops.rprop(
+            *(params, grads, self.state["previous"], self.state["size"], self.clock),
+            shrink=self.shrink,
+            grow=self.grow,
+            least=self.least,
+            most=self.most,
         )

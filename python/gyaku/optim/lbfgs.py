@@ -96,7 +96,7 @@ class LBFGS(Optimizer):
         if not steps_done:
             self.state["progress"][_KNOWN] = False
 
-    def _zero_state(self) -> dict[str, Array]:
+    def _initial_state(self) -> dict[str, Array]:
         size, dtype = self.params.size, self.params.dtype
         pairs = (self.history_size, size)
         return {

@@ -102,7 +102,7 @@ class Training:
         self.trained = model.trained  # in this training; layers may be frozen for the next
         self.updates = course.updates or Updates()
         self.updates.begin(self.trained.flat_grads)
-        optimizer.begin(self.trained, self.planned, steps_done=course.updates_done)
+        optimizer.begin(model, self.planned, steps_done=course.updates_done)
         repeatable = model.passes(model.input_shapes or ()).repeatable
         is_whole = self.per_epoch == 1 and self.count == samples.count
         optimizer.same_batch = is_whole and repeatable and not self.augmented
