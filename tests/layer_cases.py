@@ -183,7 +183,31 @@ LAYER_CASES: dict[str, LayerCase] = {
     "GlobalAvgPool2D": LayerCase(gk.GlobalAvgPool2D, (3, 4, 2), flops=3 * 4 * 2),
     "BatchNorm": LayerCase(gk.BatchNorm, (4,)),
     "BatchNorm on images": LayerCase(lambda: gk.BatchNorm(epsilon=0.1), (2, 3, 2)),
+    "BatchNorm without parameters": LayerCase(
+        lambda: gk.BatchNorm(scale=False, shift=False, momentum=None), (2, 3)
+    ),
+    "BatchNorm without statistics": LayerCase(
+        lambda: gk.BatchNorm(shift=False, track_running_stats=False), (2, 3)
+    ),
     "LayerNorm": LayerCase(gk.LayerNorm, (4,)),
+    "LayerNorm over two axes": LayerCase(lambda: gk.LayerNorm(axes=2), (2, 2, 3), flops=96),
+    "LayerNorm without parameters": LayerCase(
+        lambda: gk.LayerNorm(scale=False, shift=False), (2, 3)
+    ),
+    "GroupNorm": LayerCase(lambda: gk.GroupNorm(2), (4,)),
+    "GroupNorm on images": LayerCase(lambda: gk.GroupNorm(2, 0.1), (2, 3, 4), flops=192),
+    "GroupNorm without parameters": LayerCase(
+        lambda: gk.GroupNorm(3, scale=False, shift=False), (3, 6)
+    ),
+    "InstanceNorm": LayerCase(gk.InstanceNorm, (3, 2)),
+    "InstanceNorm on images": LayerCase(lambda: gk.InstanceNorm(0.1, scale=False), (2, 3, 4)),
+    "RMSNorm": LayerCase(gk.RMSNorm, (4,), flops=16),
+    "RMSNorm over two axes": LayerCase(lambda: gk.RMSNorm(0.1, axes=2), (2, 3)),
+    "RMSNorm without scale": LayerCase(lambda: gk.RMSNorm(scale=False), (2, 3)),
+    "LocalResponseNorm": LayerCase(lambda: gk.LocalResponseNorm(3, 0.5), (2, 5), flops=80),
+    "LocalResponseNorm of an even size": LayerCase(
+        lambda: gk.LocalResponseNorm(4, 2.0, 0.5, 2.0), (3,)
+    ),
     "LayerNorm on sequences": LayerCase(lambda: gk.LayerNorm(epsilon=0.1), (2, 3)),
     "Add": LayerCase(gk.Add, ((3,), (3,), (3,)), flops=2 * 3),
     "Concatenate": LayerCase(gk.Concatenate, ((2, 1), (2, 3))),

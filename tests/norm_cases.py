@@ -41,7 +41,51 @@ def backward(name: str, shape: tuple[int, ...], features: tuple[int, ...]) -> Ma
     return call
 
 
+def group_backward(shape: tuple[int, ...], groups: int) -> Make:
+    def call(rng: Generator, dtype: DType) -> Call:
+        dy, x, gamma = drawn(rng, dtype, shape, shape, shape[-1:])
+        wide = (each.astype(np.float64) for each in (x, gamma, gamma))
+        _, mean, inverse = reference.group_norm(*wide, groups=groups, epsilon=0.01)
+        return [dy, x, gamma, mean.astype(dtype), inverse.astype(dtype)], {}
+
+    return call
+
+
+def rows(shape: tuple[int, ...], features: tuple[int, ...], gradient: bool = False) -> Make:
+    def call(rng: Generator, dtype: DType) -> Call:
+        x, gamma = drawn(rng, dtype, shape, features)
+        if not gradient:
+            return [x, gamma], {}
+        _, inverse = reference.rms_norm(x, gamma, epsilon=0.01)
+        return [*drawn(rng, dtype, shape), x, gamma, inverse], {}
+
+    return call
+
+
+def plain(shape: tuple[int, ...], count: int) -> Make:
+    return lambda rng, dtype: (drawn(rng, dtype, *[shape] * count), {})
+
+
+def channel_cases() -> Iterator[Case]:
+    for shape, groups in (((2, 1), 1), ((5, 6), 3), ((2, 3, 4), 4), ((3, 5, 7, 6), 2)):
+        label, channels = "x".join(map(str, shape)), shape[-1:]
+        options = {"sparse": shape[-1] == groups and len(shape) == 2}
+        make = forward(shape, channels)
+        yield Case("group_norm", label, make, groups=groups, epsilon=0.01, **options)
+        yield Case("group_norm_backward", label, group_backward(shape, groups), **options)
+        for axes in (1, 2) if len(shape) > 2 else (1,):
+            features = shape[-axes:]
+            name = f"{label}-{axes}"
+            yield Case("rms_norm", name, rows(shape, features), epsilon=0.01)
+            yield Case("rms_norm_backward", name, rows(shape, features, gradient=True))
+    for size in (1, 2, 3, 8):
+        window = {"size": size, "alpha": 0.5, "beta": 0.75, "k": 2.0}
+        yield Case("local_response_norm", f"size{size}", plain((3, 2, 5), 1), **window)
+        yield Case("local_response_norm_backward", f"size{size}", plain((3, 2, 5), 2), **window)
+
+
 def norm_cases() -> Iterator[Case]:
+    yield from channel_cases()
     for shape in SHAPES:
         label, channels = "x".join(map(str, shape)), shape[-1:]
         # One sample is its own mean.

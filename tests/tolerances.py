@@ -255,6 +255,51 @@ def layer_norm_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -
     return inverse * (g + shift + z * slope), (dy * z).sum(axis=samples), dy.sum(axis=samples)
 
 
+def in_channels(values: Array, like: Array) -> Array:
+    """Repeat the value of each sample's group for its channels."""
+    spread = np.repeat(values, like.shape[-1] // values.shape[1], axis=1)
+    return spread.reshape(len(like), *(1,) * (like.ndim - 2), like.shape[-1])
+
+
+def group_norm(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    x, gamma, beta = arguments
+    _, magnitude, _ = reference.group_norm(np.abs(x), gamma, beta, groups=keywords["groups"])
+    wide = [in_channels(each, x) for each in (magnitude, outputs[2])]
+    return normalised(x, gamma, beta, *wide), magnitude, outputs[2]
+
+
+def group_norm_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+    dy, x, gamma, mean, inverse = (np.abs(each) for each in arguments)
+    groups = mean.shape[1]
+    r = in_channels(inverse, x)
+    z, g = (x + in_channels(mean, x)) * r, gamma * dy
+    ones, zeros = np.ones_like(gamma), np.zeros_like(gamma)
+    shift, slope = (
+        in_channels(reference.group_norm(each, ones, zeros, groups=groups)[1], x)
+        for each in (g, g * z)
+    )
+    samples = tuple(range(x.ndim - 1))
+    return r * (g + shift + z * slope), (dy * z).sum(axis=samples), dy.sum(axis=samples)
+
+
+def rms_norm_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+    dy, x, gamma, inverse = (np.abs(each) for each in arguments)
+    features = tuple(range(-gamma.ndim, 0))
+    r = np.expand_dims(inverse, features)
+    z, g = x * r, gamma * dy
+    slope = (g * z).mean(axis=features, keepdims=True)
+    return r * (g + z * slope), (dy * z).sum(axis=tuple(range(x.ndim - gamma.ndim)))
+
+
+def local_response_norm_backward(
+    arguments: list[Array], keywords: dict[str, Any], _: Scales
+) -> Scales:
+    dy, x = (np.abs(each) for each in arguments)
+    other = reference.local_response_norm_backward(-dy, x, **keywords)
+    once = dy * reference.local_response_norm(np.ones_like(x), **keywords)
+    return (np.abs(other) + 2 * once,)
+
+
 OWN: dict[str, Scale] = {op: of_magnitudes(op) for op, row in TABLE.items() if row.cancels}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
 OWN |= {name: update.scale for name, update in UPDATES.items()}
@@ -265,7 +310,8 @@ OWN |= {
         *(matmul, softmax, log_softmax, softmax_backward, log_softmax_backward),
         *(accumulate, rescale, binary_cross_entropy, sigmoid_cross_entropy),
         *(embedding_backward, batch_norm, batch_norm_inference, batch_norm_backward),
-        *(layer_norm, layer_norm_backward),
+        *(layer_norm, layer_norm_backward, group_norm, group_norm_backward),
+        *(rms_norm_backward, local_response_norm_backward),
     )
 }
 

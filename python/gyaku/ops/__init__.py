@@ -9,6 +9,7 @@ each operation, and `gyaku.use_backend` chooses the implementation.
 
 from gyaku.ops.activation import *
 from gyaku.ops.bookkeeping import *
+from gyaku.ops.channel_norm import *
 from gyaku.ops.conv import *
 from gyaku.ops.conv_backward import *
 from gyaku.ops.embedding import *

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gyaku.ops.op import Shape, Shapes
 
-    Out = tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]
+    Out = tuple[NDArray[Any] | None, ...]
     Gradients = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 __all__ = ["batch_norm", "batch_norm_backward", "batch_norm_inference", "layer_norm"]
