@@ -37,6 +37,9 @@ WITHOUT = {
     *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
     *("Normalization", "Normalization of all alike"),
     *("Conv1D", "Conv1D with groups", "MaxPool1D", "AvgPool1D"),
+    *("BatchNorm without parameters", "BatchNorm without statistics", "LayerNorm over two axes"),
+    *("GroupNorm without parameters", "InstanceNorm", "InstanceNorm on images"),
+    *("RMSNorm over two axes", "LocalResponseNorm", "LocalResponseNorm of an even size"),
 }
 
 
@@ -166,6 +169,25 @@ def test_convolutions_along_time() -> None:
     )
 
 
+def test_normalisations_of_images_go_both_ways() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 1),
+        nn.BatchNorm2d(6, affine=False),
+        nn.GroupNorm(2, 6),
+        nn.InstanceNorm2d(6, affine=True),
+        nn.InstanceNorm2d(6),
+        nn.LocalResponseNorm(4, alpha=0.5),
+        nn.BatchNorm2d(6, momentum=None, track_running_stats=False),
+        nn.GroupNorm(3, 6, affine=False),
+    ).double()
+    x = np.random.default_rng(0).normal(size=(5, 4, 2, 3))
+    wanted = last(module.eval()(first(x)).detach().numpy())
+    model = from_torch(module, (4, 2, 3))
+    np.testing.assert_allclose(model.forward(x), wanted, atol=1e-12)
+    back = to_torch(model).eval()(first(x)).detach().numpy()
+    np.testing.assert_allclose(last(back), wanted, atol=1e-12)
+
+
 def test_frozen_modules_and_the_dtype_stay() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     module[0].requires_grad_(False)
@@ -215,7 +237,8 @@ def one_direction_of_two() -> Any:
         (Sentences("LSTM", "last step", True), None, "in both directions, and only the last step"),
         (one_direction_of_two(), None, "other states than those of both directions"),
         (Branches(), (3,), "cannot be traced, .*control flow"),
-        (nn.Sequential(nn.BatchNorm1d(3, momentum=None)), (3,), "keeps a cumulative mean"),
+        (nn.InstanceNorm2d(3, track_running_stats=True), (4, 4, 3), "track_running_stats=True"),
+        (nn.Sequential(nn.LayerNorm((2, 3))), (2, 3), "normalises several axes"),
     ],
 )
 def test_what_has_no_counterpart_is_named(module: Any, shape: Any, message: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from gyaku import layers
 from gyaku.interop.onnx_activations import write_activation
 from gyaku.interop.onnx_graph import Graph, Value
+from gyaku.interop.onnx_norms import NORMS
 from gyaku.interop.onnx_recurrent import write_bidirectional, write_recurrent
 from gyaku.layers.recurrence import Recurrent
 
@@ -161,24 +162,6 @@ def _global_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     return [Value(layer.output_shape, y)]
 
 
-def _batch_norm(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    names = ("gamma", "beta", "mean", "variance")
-    found = {**layer.params, **layer.buffers}
-    inputs = [graph.first(values[0]), *(graph.constant(name, found[name]) for name in names)]
-    options = {"epsilon": layer.epsilon, "momentum": 1 - layer.momentum}
-    y = graph.node("BatchNormalization", *inputs, **options)
-    if len(layer.output_shape) == 1:
-        return [Value(layer.output_shape, y)]
-    return [Value(layer.output_shape, first=y)]
-
-
-def _layer_norm(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    scale = [graph.constant(name, layer.params[name]) for name in ("gamma", "beta")]
-    x = graph.last(values[0])
-    y = graph.node("LayerNormalization", x, *scale, epsilon=layer.epsilon, axis=-1)
-    return [Value(layer.output_shape, y)]
-
-
 def _add(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     total = graph.last(values[0])
     for each in values[1:]:
@@ -245,10 +228,10 @@ def _time_distributed(graph: Graph, layer: Any, values: list[Value]) -> list[Val
 
 
 _WRITERS: dict[type, Write] = {
+    **NORMS,
     layers.Activation: _activation,
     layers.Add: _add,
     layers.AvgPool2D: _avg_pool,
-    layers.BatchNorm: _batch_norm,
     layers.Bidirectional: write_bidirectional,
     layers.Concatenate: _concatenate,
     layers.Conv2D: _conv,
@@ -260,7 +243,6 @@ _WRITERS: dict[type, Write] = {
     layers.GlobalAvgPool2D: _global_pool,
     layers.GlobalMaxPool2D: _global_pool,
     layers.LPPool2D: _lp_pool,
-    layers.LayerNorm: _layer_norm,
     layers.MaxPool2D: _max_pool,
     layers.Normalization: _normalization,
     Recurrent: write_recurrent,

@@ -22,11 +22,15 @@ from gyaku.layers import (
     Embedding,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    GroupNorm,
     Identity,
+    InstanceNorm,
     LayerNorm,
+    LocalResponseNorm,
     LPPool2D,
     MaxPool2D,
     Rescaling,
+    RMSNorm,
     SimpleRNN,
 )
 from gyaku.layers.activation import Parametric
@@ -259,17 +263,60 @@ def _global(kind: str) -> Callable[[Any, Any, Any], Any]:
     return made
 
 
-def _batch_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+def _check_channels(layer: Any, shape: tuple[int, ...]) -> None:
     if len(shape) == 2:
         _refuse(layer, "PyTorch's takes its features along another axis than gyaku's")
+
+
+def _affine(layer: Any) -> bool:
+    if layer.scale != layer.shift:
+        _refuse(layer, "PyTorch's has both a scale and a shift, or neither")
+    return bool(layer.scale)
+
+
+def _batch_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    _check_channels(layer, shape)
     cls = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-    return cls(shape[-1], eps=layer.epsilon, momentum=layer.momentum)
+    options = {"affine": _affine(layer), "track_running_stats": layer.track_running_stats}
+    return cls(shape[-1], eps=layer.epsilon, momentum=layer.momentum, **options)
+
+
+def _group_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    _check_channels(layer, shape)
+    return nn.GroupNorm(layer.groups, shape[-1], eps=layer.epsilon, affine=_affine(layer))
+
+
+def _check_images(layer: Any, shape: tuple[int, ...]) -> None:
+    if len(shape) != 3:
+        _refuse(layer, "PyTorch's takes its features along another axis than gyaku's")
+
+
+def _instance_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    _check_images(layer, shape)
+    return nn.InstanceNorm2d(shape[-1], eps=layer.epsilon, affine=_affine(layer))
+
+
+def _check_rows(layer: Any, shape: tuple[int, ...]) -> None:
+    if layer.axes != 1 or len(shape) == 3:
+        _refuse(layer, "PyTorch's normalises the last axis of images, which is not the channels")
 
 
 def _layer_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
-    if len(shape) == 3:
-        _refuse(layer, "PyTorch's normalises the last axis of images, which is not the channels")
-    return nn.LayerNorm(shape[-1], eps=layer.epsilon)
+    _check_rows(layer, shape)
+    if layer.shift and not layer.scale:
+        _refuse(layer, "PyTorch's has no shift without a scale")
+    options = {"elementwise_affine": layer.scale, "bias": layer.shift}
+    return nn.LayerNorm(shape[-1], eps=layer.epsilon, **options)
+
+
+def _rms_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    _check_rows(layer, shape)
+    return nn.RMSNorm(shape[-1], eps=layer.epsilon, elementwise_affine=layer.scale)
+
+
+def _local_response_norm(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
+    _check_images(layer, shape)
+    return nn.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k)
 
 
 def _recurrent(nn: Any, layer: Any, shape: tuple[int, ...]) -> Any:
@@ -315,6 +362,10 @@ _MADE: dict[type[Layer], Callable[[Any, Any, Any], Any]] = {
     GlobalMaxPool2D: _global("AdaptiveMaxPool2d"),
     BatchNorm: _batch_norm,
     LayerNorm: _layer_norm,
+    InstanceNorm: _instance_norm,
+    GroupNorm: _group_norm,
+    RMSNorm: _rms_norm,
+    LocalResponseNorm: _local_response_norm,
     Embedding: _embedding,
     Dropout: _dropout,
     Rescaling: _rescaling,

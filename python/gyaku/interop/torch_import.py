@@ -29,6 +29,8 @@ __all__ = ["from_torch"]
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
 _ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d")
+# Modules whose features are along the second axis, whatever the number of axes.
+_CHANNELS_FIRST = ("GroupNorm", "InstanceNorm1d", "LocalResponseNorm")
 _SAME_SHAPE = ("Identity",)
 # Functions and methods, by the module that does the same.
 _FUNCTIONS = {
@@ -239,7 +241,7 @@ class _Translation:
         """Return the modules of the layers."""
         of: dict[int, str] = {}
         for target, layers in self.made.items():
-            weighted = [each for each in layers if each.params]
+            weighted = [each for each in layers if each.params or each.buffers]
             of |= {
                 id(each): f"{target}.l{index}" if index else target
                 for index, each in enumerate(weighted)
@@ -290,8 +292,8 @@ class _Translation:
         if kind in _RECURRENT:
             self._recurrent(node, module, target)
             return
-        along = kind in _ONE_AXIS
-        bound = along or kind in ("Linear", "LayerNorm", "Softmax", "LogSoftmax")
+        along = kind in _ONE_AXIS or kind in _CHANNELS_FIRST
+        bound = along or kind in ("Linear", "LayerNorm", "RMSNorm", "Softmax", "LogSoftmax")
         if bound and self._rank(source) == 3 and (source in self.features_first) != along:
             self._refuse(node, "takes its features along the other axis than its input has them")
         if kind in _SAME_SHAPE:

@@ -14,7 +14,6 @@ import numpy as np
 from gyaku.layers import (
     GRU,
     LSTM,
-    BatchNorm,
     Bidirectional,
     Concatenate,
     Conv1D,
@@ -22,9 +21,9 @@ from gyaku.layers import (
     Dense,
     Embedding,
     Flatten,
-    LayerNorm,
     SimpleRNN,
 )
+from gyaku.layers.norm import Scaled
 from gyaku.layers.pool import AvgPool1D, MaxPool1D
 from gyaku.layers.recurrence import Recurrent
 
@@ -92,7 +91,7 @@ def entries(layer: Layer) -> list[Entry] | None:
         return _present(layer, Entry("weight", ("weight",), (2, 3, 1, 0)), _plain("bias"))
     if isinstance(layer, Embedding):
         return [_plain("weight")]
-    if isinstance(layer, (BatchNorm, LayerNorm)):
+    if isinstance(layer, Scaled):
         names = {"gamma": "weight", "beta": "bias"}
         names |= {"mean": "running_mean", "variance": "running_var"}
         return _present(layer, *(Entry(ours, (it,), (), True) for ours, it in names.items()))
@@ -214,7 +213,7 @@ def feature_orders(model: Model) -> dict[int, NDArray[np.intp]]:
         elif value in orders and plan.shapes[use.output] == shape:
             orders[use.output] = orders[value]
         first |= dict.fromkeys(use.outputs, first_here)
-        if value in orders and layer.params:
+        if value in orders and (layer.params or layer.buffers):
             found[id(layer)] = orders[value]
     return found
 

@@ -22,16 +22,20 @@ from gyaku.layers import (
     Dropout,
     Embedding,
     Flatten,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
+    InstanceNorm,
     LayerNorm,
     LeakyReLU,
+    LocalResponseNorm,
     LogSoftmax,
     LPPool2D,
     MaxPool1D,
     MaxPool2D,
     Mish,
     ReLU,
+    RMSNorm,
     Sigmoid,
     SiLU,
     SimpleRNN,
@@ -65,8 +69,7 @@ ALPHAS: dict[str, tuple[type[Parametric], str]] = {
 """Layers with a parameter alpha, and its name in the module."""
 # Arguments whose only value with a counterpart is this one.
 _ONLY = {
-    "padding_mode": "zeros", "approximate": "none", "divisor_override": None, "affine": True,
-    "track_running_stats": True, "elementwise_affine": True, "padding_idx": None,
+    "padding_mode": "zeros", "approximate": "none", "divisor_override": None, "padding_idx": None,
     "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1, "beta": 1,
     "batch_first": True, "scale_grad_by_freq": False, "sparse": False,
 }  # fmt: skip
@@ -114,16 +117,32 @@ def _lp_pool(module: Any, _: str) -> Layer:
     return LPPool2D(module.norm_type, **options)
 
 
+def _parameters(module: Any) -> dict[str, bool]:
+    return {"scale": module.weight is not None, "shift": module.bias is not None}
+
+
 def _layer_norm(module: Any, name: str) -> Layer:
-    if len(module.normalized_shape) != 1 or module.bias is None:
-        _refuse(name, module, "normalises several axes or has no bias, gyaku's one axis with both")
-    return LayerNorm(module.eps, name=name)
+    if len(module.normalized_shape) != 1:
+        _refuse(name, module, "normalises several axes, gyaku's are in another order")
+    return LayerNorm(module.eps, name=name, **_parameters(module))
 
 
 def _batch_norm(module: Any, name: str) -> Layer:
-    if module.momentum is None:
-        _refuse(name, module, "keeps a cumulative mean, gyaku's has a momentum")
-    return BatchNorm(module.momentum, module.eps, name=name)
+    track = module.running_mean is not None
+    options = _parameters(module)
+    return BatchNorm(module.momentum, module.eps, track_running_stats=track, name=name, **options)
+
+
+def _instance_norm(module: Any, name: str) -> Layer:
+    if module.running_mean is not None:
+        _refuse(name, module, "has track_running_stats=True, the counterpart has False")
+    return InstanceNorm(module.eps, name=name, **_parameters(module))
+
+
+def _rms_norm(module: Any, name: str) -> Layer:
+    if len(module.normalized_shape) != 1 or module.eps is None:
+        _refuse(name, module, "normalises several axes or has no eps, gyaku's one axis with it")
+    return RMSNorm(module.eps, scale=module.weight is not None, name=name)
 
 
 _MADE: dict[str, Callable[[Any, str], Any]] = {
@@ -139,6 +158,11 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
     "LayerNorm": _layer_norm,
+    "GroupNorm": lambda m, name: GroupNorm(m.num_groups, m.eps, name=name, **_parameters(m)),
+    "InstanceNorm1d": _instance_norm,
+    "InstanceNorm2d": _instance_norm,
+    "RMSNorm": _rms_norm,
+    "LocalResponseNorm": lambda m, _: LocalResponseNorm(m.size, m.alpha, m.beta, m.k),
     "Embedding": lambda m, name: Embedding(m.num_embeddings, m.embedding_dim, name=name),
     "Dropout": lambda m, _: Dropout(m.p),
 }

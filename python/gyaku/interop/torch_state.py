@@ -130,7 +130,7 @@ def places(model: Model) -> list[Place]:
         raise ValueError("model has no weights yet, call model.build(input_shape) first")
     orders, found = feature_orders(model), []
     for layer in model.plan.layers:
-        if not layer.params:
+        if not layer.params and not layer.buffers:
             continue
         known = entries(layer)
         if known is None:

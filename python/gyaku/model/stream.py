@@ -10,6 +10,7 @@ from gyaku import _core, memory
 from gyaku.backend import active
 from gyaku.checks import whole
 from gyaku.layers.activation import Activation
+from gyaku.layers.channel_norm import LocalResponseNorm, RMSNorm
 from gyaku.layers.dense import Dense
 from gyaku.layers.dropout import Dropout
 from gyaku.layers.embedding import Embedding
@@ -35,7 +36,7 @@ __all__ = ["Stream"]
 # Layers whose output for a time step needs that step and a state alone.
 _BY_STEP = (
     *(Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Embedding, LayerNorm, Recurrent),
-    *(Rescaling, TimeDistributed),
+    *(LocalResponseNorm, Rescaling, RMSNorm, TimeDistributed),
 )
 
 
