@@ -34,6 +34,23 @@ EQUATIONS = {
     "mean_squared_error": lambda y, t: ((y - t) ** 2).mean(axis=1),
     "mean_absolute_error": lambda y, t: np.abs(y - t).mean(axis=1),
     "huber": lambda y, t: np.where(abs(y - t) < 1, (y - t) ** 2 / 2, abs(y - t) - 0.5).mean(axis=1),
+    "smooth_l1": lambda y, t: (
+        np.where(abs(y - t) < 1, (y - t) ** 2, 2 * abs(y - t) - 1).mean(1) / 2
+    ),
+    "log_cosh": lambda y, t: np.log(np.cosh(y - t)).mean(axis=1),
+    "poisson": lambda y, t: (np.exp(y) - t * y).mean(axis=1),
+    "hinge": lambda y, t: np.maximum(1 - y * np.where(t > 0, 1, -1), 0).mean(axis=1),
+    "cosine_similarity": lambda y, t: (
+        1 - (y * t).sum(axis=1) / np.sqrt((y**2).sum(axis=1) * (t**2).sum(axis=1))
+    ),
+    "kl_divergence": lambda y, t: (t * (np.log(t) - y)).sum(axis=1),
+    "negative_log_likelihood": lambda y, t: -(t * y).sum(axis=1),
+    "multi_margin": lambda y, t: np.array(
+        [
+            np.maximum(1 - row[c] + np.delete(row, c), 0).sum() / 3
+            for row, c in zip(y, t.argmax(1), strict=True)
+        ]
+    ),
     "binary_cross_entropy": lambda y, t: (
         -(t * np.log(y + 1e-7) + (1 - t) * np.log(1 - y + 1e-7)).mean(axis=1)
     ),
@@ -219,10 +236,10 @@ def test_a_function_that_returns_something_else_is_named(given: Any, message: st
         (
             lambda: gk.losses.loss("x"),
             ValueError,
-            "unknown loss 'x', known are binary_cross_entropy, cross",
+            "unknown loss 'x', known are binary_cross_entropy, cosine",
         ),
         (lambda: gk.losses.loss(3), TypeError, r"a name, a Loss or a function \(y, t\), got 3"),
-        (lambda: SumSquaredError(reduction="none"), ValueError, "'mean' or 'sum', got 'none'"),
+        (lambda: SumSquaredError(reduction="all"), ValueError, "'sum' or 'none', got 'all'"),
         (lambda: gk.losses.Huber(0), ValueError, "Huber: delta must be positive, got 0"),
         (lambda: CrossEntropy(delta=-1), ValueError, "delta must be at least 0, got -1"),
         (

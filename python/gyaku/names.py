@@ -15,8 +15,10 @@ __all__ += ["is_known", "missing_from", "snake_case", "suggestion", "unknown"]
 
 T = TypeVar("T")
 
-# Beginnings of words in a class name: two in LayerNorm, two in Conv2DTranspose.
-_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])")
+# Beginnings of words in a class name: two in LayerNorm, KLDivergence and Conv2DTranspose.
+_WORDS = re.compile(
+    r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=\dD)(?=[A-Z])|(?<=^KL)(?=D)|(?<=^RMS)(?=N)"
+)
 
 ALIASES = {
     "acc": "accuracy",
@@ -26,10 +28,16 @@ ALIASES = {
     "glorot": "xavier",
     "glorot_uniform": "xavier",
     "he_normal": "he",
+    "huber_loss": "huber",
     "kaiming": "he",
+    "kl_div": "kl_divergence",
+    "kld": "kl_divergence",
+    "l1": "mean_absolute_error",
     "linear": "identity",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
+    "nll": "negative_log_likelihood",
+    "nll_loss": "negative_log_likelihood",
     "r2_score": "r2",
     "rmse": "root_mean_squared_error",
     "roc_auc": "auc",
@@ -87,10 +95,16 @@ FOREIGN = {
     "BinaryCrossentropy": "losses.BinaryCrossEntropy",
     "CategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     "CrossEntropyLoss": "losses.SoftmaxCrossEntropy",
+    "CosineEmbeddingLoss": "losses.CosineSimilarity",
+    "CosineSimilarity": "losses.CosineSimilarity",
     "HuberLoss": "losses.Huber",
+    "KLDivLoss": "losses.KLDivergence",
     "L1Loss": "losses.MeanAbsoluteError",
     "MSELoss": "losses.MeanSquaredError",
-    "SmoothL1Loss": "losses.Huber",
+    "MultiMarginLoss": "losses.MultiMargin",
+    "NLLLoss": "losses.NegativeLogLikelihood",
+    "PoissonNLLLoss": "losses.Poisson",
+    "SmoothL1Loss": "losses.SmoothL1",
     "SparseCategoricalCrossentropy": "losses.SoftmaxCrossEntropy",
     # Arguments.
     "affine": "scale",

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["from_torch"]
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
-_ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d")
-# Modules whose features are along the second axis, whatever the number of axes.
-_CHANNELS_FIRST = ("GroupNorm", "InstanceNorm1d", "LocalResponseNorm")
+_ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d", "GroupNorm", "InstanceNorm1d")
 _SAME_SHAPE = ("Identity",)
 # Functions and methods, by the module that does the same.
 _FUNCTIONS = {
@@ -292,7 +290,7 @@ class _Translation:
         if kind in _RECURRENT:
             self._recurrent(node, module, target)
             return
-        along = kind in _ONE_AXIS or kind in _CHANNELS_FIRST
+        along = kind in _ONE_AXIS
         bound = along or kind in ("Linear", "LayerNorm", "RMSNorm", "Softmax", "LogSoftmax")
         if bound and self._rank(source) == 3 and (source in self.features_first) != along:
             self._refuse(node, "takes its features along the other axis than its input has them")

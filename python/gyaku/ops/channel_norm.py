@@ -410,8 +410,8 @@ def local_response_norm(
     Examples
     --------
     >>> from gyaku import ops
-    >>> ops.local_response_norm([[1.0, 2.0, 0.0]], size=3, alpha=3.0, beta=1.0)
-    array([[0.16666667, 0.33333333, 0.        ]])
+    >>> ops.local_response_norm([[1.0, 2.0, 0.0]], size=3, alpha=3.0, beta=1.0).round(4)
+    array([[0.1667, 0.3333, 0.    ]])
     """
     op = "local_response_norm"
     x = floating(op, "x", x)

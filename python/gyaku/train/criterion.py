@@ -164,6 +164,10 @@ def criterion_of(
         losses = [as_loss(each) for each in each_of(owner, "loss", loss, outputs)]
     else:
         losses = [as_loss(loss)] * len(outputs)
+    if any(each.reduction == "none" for each in losses):
+        raise ValueError(
+            f"{owner}: reduction='none' leaves a loss for each sample; give 'mean' or 'sum'"
+        )
     if len({each.reduction for each in losses}) > 1:
         raise ValueError(f"{owner}: the losses must all be means or all be sums")
     factors = [1.0] * len(outputs)

@@ -453,7 +453,7 @@ def targets(
                 f" probabilities, got one {array.dtype} a sample; class numbers can be converted"
                 f" by {name}.astype(int)"
             )
-        return _labels(owner, name, array, x, outputs, lengths)
+        return _labels(owner, name, array, x, outputs, lengths, loss.ignore_index)
     has_classes = outputs != (1,) if array.ndim == 1 else by_position and outputs[-1] != 1
     if loss.takes == "anything" and integer and has_classes:
         return np.require(array, np.int64, ["C", "A"])
@@ -534,8 +534,9 @@ def _labels(
     x: NDArray[Any],
     outputs: tuple[int, ...],
     lengths: NDArray[np.int64] | None,
+    ignored: int | None,
 ) -> NDArray[np.int64]:
-    """Return class numbers as int64; raise if one is out of range."""
+    """Return class numbers as int64; raise if one is out of range, and not the ignored one."""
     classes = outputs[-1]
     if array.ndim != len(outputs):
         raise ValueError(
@@ -543,7 +544,7 @@ def _labels(
             f" {outputs}{_one_output(outputs, x)}"
         )
     if int(array.min()) < 0 or int(array.max()) >= classes:
-        outside = (array < 0) | (array >= classes)
+        outside = ((array < 0) | (array >= classes)) & (array != ignored)
         if lengths is not None:
             outside[np.arange(array.shape[1]) >= lengths[:, np.newaxis]] = False
         if outside.any():

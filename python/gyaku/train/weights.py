@@ -66,7 +66,8 @@ def weighted(
     TypeError
         If they are no real numbers, or a loss or metric takes none.
     """
-    if given is None:
+    ignored = [each.ignore_index for each in criterion.losses]
+    if given is None and ignored.count(None) == len(ignored):
         return samples
     name = f"{part}sample_weight"
     criterion.check_takes_weights(owner)
@@ -79,7 +80,25 @@ def weighted(
         None if each is None else _checked(owner, name, each, (len(samples.x[0]), *shape[:-1]))
         for name, each, shape in zip(names, of_each, shapes, strict=True)
     ]
+    for place, label in enumerate(ignored):
+        if label is not None:
+            samples, found[place] = _without_label(samples, place, label, found[place])
     return _without_zeros(owner, name, samples, found)
+
+
+def _without_label(
+    samples: Samples, place: int, label: int, weights: NDArray[np.float64] | None
+) -> tuple[Samples, NDArray[np.float64] | None]:
+    """Return samples without the class number that a loss ignores, and zero weights there."""
+    labels = samples.y[place]
+    where = labels == label
+    if labels.dtype != np.int64 or not where.any():
+        return samples, weights
+    weights = _positional(weights, labels, None)
+    weights[where] = 0
+    targets = [*samples.y]
+    targets[place] = np.where(where, 0, labels)
+    return Samples(samples.x, targets, samples.rows, samples.lengths, samples.weights), weights
 
 
 def _checked(
