@@ -11,8 +11,10 @@ import gyaku as gk
 from gyaku.schedules import (
     Constant,
     Cosine,
+    Cyclic,
     Exponential,
     InverseTime,
+    Joined,
     MultiStep,
     OneCycle,
     Polynomial,
@@ -38,6 +40,9 @@ CASES = [
     Cosine(0.1, 0.01, steps=30, restarts=2),
     Warmup(Cosine(0.1, 0.01, steps=100), 30, start_factor=0.1),
     Warmup(0.1, 30, start_factor=1),
+    Cyclic(0.01, 0.1, 30),
+    Cyclic(0.01, 0.1, 30, steps_down=7, cycle_factor=0.5, step_factor=0.999),
+    Joined([0.1, Cosine(0.1, 0.01, steps=30), 0.02], [5, 60]),
 ]
 
 
@@ -76,6 +81,88 @@ def test_one_cycle_rises_once_and_falls_once() -> None:
 def test_one_cycle_stays_at_the_end() -> None:
     rates = OneCycle(0.8, total_steps=10)(np.array([9, 10, 10_000]))
     assert len(set(rates)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "ours"),
+    [
+        (
+            "CyclicLR",
+            {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "step_size_down": 3},
+            Cyclic(0.01, 0.1, 4, steps_down=3),
+        ),
+        (
+            "CyclicLR",
+            {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "mode": "triangular2"},
+            Cyclic(0.01, 0.1, 4, cycle_factor=0.5),
+        ),
+        (
+            "CyclicLR",
+            {
+                "base_lr": 0.01,
+                "max_lr": 0.1,
+                "step_size_up": 4,
+                "mode": "exp_range",
+                "gamma": 0.9,
+            },
+            Cyclic(0.01, 0.1, 4, step_factor=0.9),
+        ),
+        ("StepLR", {"step_size": 5, "gamma": 0.5}, Step(0.1, 5, 0.5)),
+        ("MultiStepLR", {"milestones": [3, 8]}, MultiStep(0.1, [3, 8])),
+        ("ExponentialLR", {"gamma": 0.9}, Exponential(0.1, 0.9)),
+        ("PolynomialLR", {"total_iters": 10, "power": 2}, Polynomial(0.1, power=2, steps=10)),
+        (
+            "LinearLR",
+            {"start_factor": 0.25, "total_iters": 8},
+            Polynomial(0.025, 0.1, steps=8),
+        ),
+        ("CosineAnnealingLR", {"T_max": 29}, Cosine(0.1, steps=29)),
+        (
+            "CosineAnnealingWarmRestarts",
+            {"T_0": 4, "T_mult": 2, "eta_min": 0.01},
+            Cosine(0.1, 0.01, steps=4, restarts=2),
+        ),
+        ("LambdaLR", {"lr_lambda": lambda step: 1 / (1 + step)}, lambda step: 0.1 / (1 + step)),
+    ],
+)
+def test_pytorch_has_the_same_rates(name: str, options: dict[str, Any], ours: Any) -> None:
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    rates = []
+    for _ in range(30):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    np.testing.assert_allclose(schedule(ours)(np.arange(30)), rates, rtol=1e-10, atol=1e-15)
+
+
+def test_joined_schedules_fill_a_training_and_a_file(tmp_path: Any) -> None:
+    joined = Joined([Cosine(0.1), 0.05, Polynomial(0.02)], [3, 5])
+    rates = joined.spanning(9)(np.arange(9))
+    expected = [Cosine(0.1, steps=3)(np.arange(3)), [0.05] * 2]
+    expected += [Polynomial(0.02, steps=4)(np.arange(4))]
+    np.testing.assert_allclose(rates, np.concatenate(expected), rtol=1e-15)
+    model = gk.Sequential(gk.Dense(1))
+    model.fit(*np.ones((2, 4, 1)), loss="mse", optimizer=gk.SGD(joined), epochs=2, verbose=0)
+    model.save(tmp_path / "model.safetensors")
+    loaded = gk.load(tmp_path / "model.safetensors")
+    assert repr(loaded.optimizer) == repr(model.optimizer)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Joined([0.1, 0.2], []), "2 schedules take one milestone less, got 0"),
+        (lambda: Joined([0.1, 0.2, 0.3], [5, 5]), "milestones must ascend, got"),
+        (lambda: Joined([0.1, -1], [5]), "a rate must be positive, got -1"),
+        (lambda: Cyclic(0.1, 0), "top must be positive, got 0"),
+        (lambda: Cyclic(0.1, 1, 0), "steps must be at least 1, got 0"),
+    ],
+)
+def test_senseless_cycles_and_joints_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_one_cycle_gets_its_length_from_fit() -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Constant", "Cosine", "Exponential", "InverseTime", "MultiStep", "OneCycle"]
-__all__ += ["Polynomial", "Schedule", "Step", "Warmup"]
+__all__ = ["Constant", "Cosine", "Cyclic", "Exponential", "InverseTime", "Joined", "MultiStep"]
+__all__ += ["OneCycle", "Polynomial", "Schedule", "Step", "Warmup"]
 
 if not TYPE_CHECKING:  # to those that read, any other name is a mistake
     __getattr__ = missing_from(__name__)
@@ -421,6 +421,121 @@ class Warmup(Schedule):
         then = schedule(self.then)
         spanned = then.spanning(max(1, total_steps - self.steps))
         return self if spanned is then else type(self)(**{**self.config(), "then": spanned})
+
+
+class Cyclic(Schedule):
+    """Learning rate that rises and falls along straight lines, again and again.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate between the cycles.
+    top : float
+        Highest learning rate.
+    steps : int
+        Number of steps in which the rate rises.
+    steps_down : int, optional
+        Number of steps in which it falls; by default as many.
+    cycle_factor : float
+        Height of each cycle divided by that of the one before.
+    step_factor : float
+        Height of each step divided by that of the one before.
+
+    Notes
+    -----
+    L. Smith, Cyclical learning rates for training neural networks (2017). PyTorch's CyclicLR has
+    the factor ½ of a cycle as its mode "triangular2", that of a step as "exp_range".
+
+    Examples
+    --------
+    >>> Cyclic(0.1, 0.5, steps=2, cycle_factor=0.5)(np.arange(8)).round(3)
+    array([0.1, 0.3, 0.5, 0.3, 0.1, 0.2, 0.3, 0.2])
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        top: float,
+        steps: int = 2000,
+        *,
+        steps_down: int | None = None,
+        cycle_factor: float = 1.0,
+        step_factor: float = 1.0,
+    ) -> None:
+        self.rate = number("Cyclic", "rate", rate, least=0)
+        self.top = number("Cyclic", "top", top, above=0)
+        self.steps = whole("Cyclic", "steps", steps)
+        self.steps_down = None if steps_down is None else whole("Cyclic", "steps_down", steps_down)
+        self.cycle_factor = number("Cyclic", "cycle_factor", cycle_factor, above=0)
+        self.step_factor = number("Cyclic", "step_factor", step_factor, above=0)
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the point on the lines; see `Schedule`."""
+        down = self.steps if self.steps_down is None else self.steps_down
+        time = np.asarray(steps, np.float64)
+        cycle, place = np.divmod(time, self.steps + down)
+        height = np.where(place <= self.steps, place / self.steps, 1 - (place - self.steps) / down)
+        return self.rate + (self.top - self.rate) * height * (
+            self.cycle_factor**cycle * self.step_factor**time
+        )
+
+
+class Joined(Schedule):
+    """Several schedules, one after another; each begins with its own step 0.
+
+    Parameters
+    ----------
+    schedules : sequence of float or Schedule
+        Learning rates, constant or schedules.
+    milestones : sequence of int
+        Steps at which the second and each further schedule begins.
+
+    Notes
+    -----
+    PyTorch's SequentialLR. The last schedule spans the rest of a training, if it has no length.
+
+    Examples
+    --------
+    >>> Joined([0.1, Step(0.8, steps=2, factor=0.5)], milestones=[2])(np.arange(6))
+    array([0.1, 0.1, 0.8, 0.8, 0.4, 0.4])
+    """
+
+    def __init__(self, schedules: Sequence[float | Schedule], milestones: Sequence[int]) -> None:
+        self.schedules = tuple(
+            each if isinstance(each, Schedule) else number("Joined", "a rate", each, above=0)
+            for each in schedules
+        )
+        self.milestones = tuple(whole("Joined", "a milestone", each) for each in milestones)
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"Joined: milestones must ascend, got {self.milestones}")
+        if len(self.milestones) + 1 != len(self.schedules):
+            raise ValueError(
+                f"Joined: {len(self.schedules)} schedules take one milestone less, got"
+                f" {len(self.milestones)}"
+            )
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the rates of the present schedules; see `Schedule`."""
+        time, begins = np.asarray(steps), (0, *self.milestones)
+        rates = [
+            schedule(each)(np.maximum(time - begin, 0))
+            for each, begin in zip(self.schedules, begins, strict=True)
+        ]
+        return np.asarray(np.choose(np.searchsorted(self.milestones, time, side="right"), rates))
+
+    def spanning(self, total_steps: int) -> Schedule:
+        """Return a copy whose schedules span their parts; see `Schedule`."""
+        ends = (*self.milestones, max(total_steps, *self.milestones, 0) + 1)
+        begins = (0, *self.milestones)
+        spanned = [
+            schedule(each).spanning(max(1, min(end, total_steps) - begin))
+            for each, begin, end in zip(self.schedules, begins, ends, strict=True)
+        ]
+        same = all(
+            made is given or not isinstance(given, Schedule)
+            for made, given in zip(spanned, self.schedules, strict=True)
+        )
+        return self if same else Joined(spanned, self.milestones)
 
 
 def _length(given: Polynomial | Cosine) -> int:

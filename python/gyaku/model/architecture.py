@@ -202,10 +202,13 @@ def restored(description: Any, table: Mapping[str, Any]) -> Any:
             + f"; give a layer of your own as load(path, layers={{{name!r}: {name}}})"
         )
     nested = {**{each.__name__: each for each in INITIALIZERS.values()}, **table}
-    config = {
-        key: restored(value, nested) if isinstance(value, dict) else value
-        for key, value in description["config"].items()
-    }
+
+    def inner(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inner(each) for each in value]
+        return restored(value, nested) if isinstance(value, dict) else value
+
+    config = {key: inner(value) for key, value in description["config"].items()}
     made = table[name](**config)
     if "name" in description:
         made.name = description["name"]
