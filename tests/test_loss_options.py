@@ -194,6 +194,10 @@ def test_a_batch_of_ignored_labels_changes_nothing() -> None:
             r"class_weight\[1\] must be at least 0, got -2",
         ),
         (
+            lambda: SoftmaxCrossEntropy(class_weight=WEIGHTS)(LOGITS.tolist(), [1, 2, 3]),
+            "softmax_cross_entropy: target must be 7 labels, got 3",
+        ),
+        (
             lambda: SoftmaxCrossEntropy(ignore_index=-1)(LOGITS, LABELS + 1),
             "target in row 2 is label 4, with 4 classes it must be 0 to 3",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,11 +73,14 @@ class Weighed(Loss):
         """Return targets and weights of a batch, with the weights of the classes."""
         if self.class_weight is None and self.ignore_index is None:
             return t, sample_weight
+        y, t = np.asarray(y), np.asarray(t)
         positions, of_class = y.shape[:-1], self._of_classes(y)
         if t.shape == y.shape:  # rows, whose terms have the weights
             rows = memory.empty(y.shape, y.dtype)
             memory.host(lambda: np.multiply(t, of_class.astype(y.dtype), out=rows), [t], [rows])
             return rows, sample_weight
+        if t.dtype.kind not in "iub" or t.size != math.prod(positions):
+            return t, sample_weight  # the operation says what is wrong
         labels = memory.empty(positions, np.int64)
         weights = memory.empty(positions, np.float64)
 
@@ -217,6 +221,7 @@ class SoftmaxCrossEntropy(Weighed):
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         """Return smoothed rows, whose terms have the weights of the classes, and weights."""
+        y, t = np.asarray(y), np.asarray(t)
         is_row, even, of_class = t.shape == y.shape, self.label_smoothing, self._of_classes(y)
         if not is_row:
             t, sample_weight = self._weigh(y, t, sample_weight)
