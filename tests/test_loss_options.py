@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ PAIRS: dict[str, tuple[gk.losses.Loss, str, dict[str, Any]]] = {
         "multi_margin_loss",
         {"margin": 0.5, "p": 2},
     ),
+    "rare labels": (
+        gk.losses.SigmoidCrossEntropy(positive_weight=WEIGHTS),
+        "binary_cross_entropy_with_logits",
+        {"pos_weight": WEIGHTS},
+    ),
     "huber": (gk.losses.Huber(0.3), "huber_loss", {"delta": 0.3}),
     "smooth": (gk.losses.SmoothL1(0.3), "smooth_l1_loss", {"beta": 0.3}),
     "smooth, line": (gk.losses.SmoothL1(0.0), "smooth_l1_loss", {"beta": 0.0}),
@@ -77,8 +83,8 @@ def test_pytorch_computes_the_same(name: str, reduction: str) -> None:
     torch = pytest.importorskip("torch")
     loss, function, options = PAIRS[name]
     y, t = given(name)
-    if "weight" in options:
-        options = options | {"weight": torch.tensor(options["weight"], dtype=torch.float64)}
+    for key in options.keys() & {"weight", "pos_weight"}:
+        options = options | {key: torch.tensor(options[key], dtype=torch.float64)}
     scores = torch.tensor(y, requires_grad=True)
     theirs = getattr(torch.nn.functional, function)(
         scores, torch.from_numpy(t), reduction="none", **options
@@ -153,6 +159,29 @@ def test_ignored_steps_of_sequences() -> None:
     np.testing.assert_array_equal(models[0].flat_params, models[1].flat_params)
 
 
+def test_large_scores_of_rare_labels_are_exact() -> None:
+    loss = gk.losses.SigmoidCrossEntropy(positive_weight=3)
+    value, dy = loss(np.array([[1e4, -1e4, 1e4, -1e4]]), np.array([[1.0, 0.0, 0.0, 1.0]]))
+    assert float(value) == 1e4
+    np.testing.assert_array_equal(4 * dy, [[0, 0, 1, -3]])
+
+
+def test_a_file_keeps_the_options_of_a_loss(tmp_path: Path) -> None:
+    model = gk.Sequential(gk.Dense(4))
+    loss = SoftmaxCrossEntropy(class_weight=WEIGHTS, ignore_index=3)
+    model.fit(LOGITS, LABELS, loss=loss, epochs=1, verbose=0)
+    model.save(tmp_path / "model.safetensors")
+    loaded = gk.load(tmp_path / "model.safetensors")
+    assert repr(loaded.loss) == repr(model.loss)
+    assert loaded.evaluate(LOGITS, LABELS) == model.evaluate(LOGITS, LABELS)
+
+
+def test_a_batch_of_ignored_labels_changes_nothing() -> None:
+    value, dy = SoftmaxCrossEntropy(ignore_index=1)(LOGITS, np.ones(7, int))
+    assert float(value) == 0
+    assert not dy.any()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -165,6 +194,10 @@ def test_ignored_steps_of_sequences() -> None:
             r"class_weight\[1\] must be at least 0, got -2",
         ),
         (
+            lambda: SoftmaxCrossEntropy(class_weight=WEIGHTS)(LOGITS.tolist(), [1, 2, 3]),
+            "softmax_cross_entropy: target must be 7 labels, got 3",
+        ),
+        (
             lambda: SoftmaxCrossEntropy(ignore_index=-1)(LOGITS, LABELS + 1),
             "target in row 2 is label 4, with 4 classes it must be 0 to 3",
         ),
@@ -175,6 +208,14 @@ def test_ignored_steps_of_sequences() -> None:
         (
             lambda: gk.losses.MultiMargin()(LOGITS, LABELS + 2),
             "MultiMargin: target in row 0 is label 4, with 4 classes it must be 0 to 3",
+        ),
+        (
+            lambda: gk.losses.SigmoidCrossEntropy(positive_weight=(1, 2))(LOGITS, ROWS),
+            "positive_weight has 2 weights, the outputs have 4 labels",
+        ),
+        (
+            lambda: gk.losses.SigmoidCrossEntropy(positive_weight=-1),
+            "SigmoidCrossEntropy: positive_weight must be at least 0, got -1",
         ),
         (lambda: gk.losses.Poisson()(LOGITS[:0], ROWS[:0]), "Poisson: the batch is empty"),
         (

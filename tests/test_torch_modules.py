@@ -188,6 +188,21 @@ def test_normalisations_of_images_go_both_ways() -> None:
     np.testing.assert_allclose(last(back), wanted, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.GroupNorm(2, 6), (5, 6)),
+        (nn.InstanceNorm1d(6, affine=True), (5, 6)),
+        (nn.BatchNorm2d(6, affine=False), (4, 2, 6)),
+    ],
+)
+def test_a_normalisation_alone(module: Any, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(size=(3, *shape))
+    given = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+    wanted = np.moveaxis(module.double().eval()(given).detach().numpy(), 1, -1)
+    np.testing.assert_allclose(from_torch(module, shape).forward(x), wanted, atol=1e-12)
+
+
 def test_frozen_modules_and_the_dtype_stay() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     module[0].requires_grad_(False)

@@ -149,6 +149,7 @@ FOREIGN = {
     "out_features": "units",
     "p": "rate",
     "pool_size": "kernel_size",
+    "pos_weight": "positive_weight",
     "proj_size": "projection",
     "recurrent_initializer": "recurrent_init",
     "stddev": "std",

@@ -199,7 +199,7 @@ class _Translation:
             self.features_first.add(self.inputs[0])
         if len(shape) == 3 or kind in _ONE_AXIS:
             shape = (shape[-1], *shape[:-1])
-        floats = [each.dtype for each in self.graph.parameters() if each.is_floating_point()]
+        floats = [x.dtype for x in self.graph.state_dict().values() if x.is_floating_point()]
         dtype = torch.int64 if kind == "Embedding" else (floats or [torch.float32])[0]
         return torch.zeros((2, *shape), dtype=dtype)
 
@@ -218,7 +218,7 @@ class _Translation:
         Model
             The model.
         """
-        wide = any(each.dtype == double for each in self.graph.parameters())
+        wide = any(each.dtype == double for each in self.graph.state_dict().values())
         dtype = "float64" if wide else "float32"
         self.values[self.inputs[0]] = self.end = start = Input(shape)
         output: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,11 +73,14 @@ class Weighed(Loss):
         """Return targets and weights of a batch, with the weights of the classes."""
         if self.class_weight is None and self.ignore_index is None:
             return t, sample_weight
+        y, t = np.asarray(y), np.asarray(t)
         positions, of_class = y.shape[:-1], self._of_classes(y)
         if t.shape == y.shape:  # rows, whose terms have the weights
             rows = memory.empty(y.shape, y.dtype)
             memory.host(lambda: np.multiply(t, of_class.astype(y.dtype), out=rows), [t], [rows])
             return rows, sample_weight
+        if t.dtype.kind not in "iub" or t.size != math.prod(positions):
+            return t, sample_weight  # the operation says what is wrong
         labels = memory.empty(positions, np.int64)
         weights = memory.empty(positions, np.float64)
 
@@ -217,6 +221,7 @@ class SoftmaxCrossEntropy(Weighed):
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         """Return smoothed rows, whose terms have the weights of the classes, and weights."""
+        y, t = np.asarray(y), np.asarray(t)
         is_row, even, of_class = t.shape == y.shape, self.label_smoothing, self._of_classes(y)
         if not is_row:
             t, sample_weight = self._weigh(y, t, sample_weight)
@@ -373,12 +378,15 @@ class SigmoidCrossEntropy(Loss):
     ----------
     reduction : {"mean", "sum", "none"}
         Mean or sum of the losses of a batch's samples, or those of all positions.
+    positive_weight : float or sequence of float, optional
+        Weight of the labels that are 1, for all of them or for each: above one for rare labels.
 
     Notes
     -----
     ``E = -1/K Σ_k (t_k log p_k + (1 - t_k) log(1 - p_k))`` a sample of K labels, any of which may
     be 1, with ``p = sigmoid(y)``; ``dE/dy = 1/K (p - t)``. Exact for any logit, however large. The
-    metric is ``BinaryAccuracy(threshold=0)``.
+    metric is ``BinaryAccuracy(threshold=0)``. With weights w, ``w_k t_k log p_k`` in place of
+    ``t_k log p_k``, in NumPy.
 
     Examples
     --------
@@ -389,6 +397,19 @@ class SigmoidCrossEntropy(Loss):
 
     native = True
 
+    def __init__(
+        self,
+        *,
+        reduction: str = "mean",
+        positive_weight: float | Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.positive_weight: float | tuple[float, ...] | None = None
+        if isinstance(positive_weight, (int, float)):
+            self.positive_weight = _positive(positive_weight)
+        elif positive_weight is not None:
+            self.positive_weight = tuple(_positive(each) for each in positive_weight)
+
     def compute(
         self,
         y: NDArray[Any],
@@ -397,6 +418,36 @@ class SigmoidCrossEntropy(Loss):
         sample_weight: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return loss and gradient; see `Loss.compute`."""
+        if self.positive_weight is not None:
+            weighted = _RareLabels(self.positive_weight, reduction=self.reduction)
+            return weighted.compute(y, t, lengths, sample_weight)
         return ops.sigmoid_cross_entropy(
             *(y, t), lengths=lengths, sample_weight=sample_weight, reduction=self.reduction
         )
+
+
+def _positive(weight: object) -> float:
+    return number("SigmoidCrossEntropy", "positive_weight", weight, least=0)
+
+
+class _RareLabels(Equation):
+    """The terms of `SigmoidCrossEntropy` with weights of the labels that are 1."""
+
+    native = True
+
+    def __init__(self, weight: float | tuple[float, ...], *, reduction: str) -> None:
+        super().__init__(reduction=reduction)
+        self.weight = weight
+
+    def terms(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return losses and slopes; see `Equation.terms`."""
+        weight = np.asarray(self.weight, y.dtype)
+        if weight.ndim and weight.shape != y.shape[-1:]:
+            raise ValueError(
+                f"SigmoidCrossEntropy: positive_weight has {weight.size} weights, the outputs have"
+                f" {y.shape[-1]} labels"
+            )
+        softplus = np.maximum(y, 0) + np.log1p(np.exp(-np.abs(y)))  # log (1 + e^y)
+        p = np.exp(y - softplus)
+        losses = weight * t * (softplus - y) + (1 - t) * softplus
+        return losses, (1 - t) * p - weight * t * np.exp(-softplus)
