@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from gyaku.sklearn.inputs import Inputs
+
 __all__ = ["CallbackSupportMixin", "Tasks", "with_callbacks"]
 
 try:
@@ -45,17 +47,19 @@ class Tasks(Callback):
         The estimator.
     root : CallbackContext
         The context of its fit.
-    x, y : array_like
-        Data of the tasks.
+    x : Inputs
+        The samples.
+    y : ndarray
+        The targets.
     weights : ndarray, optional
         Weights of the samples.
     """
 
-    def __init__(self, estimator: Any, root: Any, x: Any, y: Any, weights: Any) -> None:
+    def __init__(self, estimator: Any, root: Any, x: Inputs, y: Any, weights: Any) -> None:
         self.estimator, self.root = estimator, root
-        self.x, self.y, self.weights = x, y, weights
-        metadata = None if weights is None else {"sample_weight": weights}
-        self._data = {"X": x, "y": y, "metadata": metadata}
+        given = {"sample_weight": weights, "lengths": x.lengths}
+        metadata = {name: each for name, each in given.items() if each is not None}
+        self._data = {"X": x.array, "y": y, "metadata": metadata or None}
         self._task: Any = None
 
     def on_train_begin(self) -> None:
