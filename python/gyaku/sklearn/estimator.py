@@ -126,6 +126,10 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Whether the solver trains on batches."""
         return True
 
+    def _dtype(self, x: Array) -> Any:
+        """Return the dtype in which the network computes."""
+        return x.dtype
+
     # Each kind of estimator has these.
     def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
         """Return targets of the network, in the dtype of the samples, and learn the classes."""
@@ -210,11 +214,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     @property
     def _rules(self) -> dict[str, Any]:
         """What inputs may be."""
-        return {
-            "dtype": (np.float64, np.float32),
-            "accept_sparse": ["csr", "csc"] if self.sample_axes == 1 else False,
-            "allow_nd": self.sample_axes > 1,
-        }
+        return {"dtype": (np.float64, np.float32), "accept_sparse": ["csr", "csc"]}
 
     def _train(
         self,
@@ -245,7 +245,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             history = self.model_.fit(
                 x.array,
                 targets,
-                lengths=x.lengths,
+                **self._sequences(x),
                 sample_weight=weights,
                 loss=self.loss_function,
                 optimizer=self._learner,
@@ -314,12 +314,18 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Return the classes that a split keeps in proportion."""
         return None
 
-    def _predict(self, x: Inputs) -> Array:
-        return np.asarray(self.model_.predict(x.array, lengths=x.lengths))
+    def _predict(self, x: Inputs, network: Model | None = None) -> Array:
+        network = self.model_ if network is None else network
+        return np.asarray(network.predict(x.array, **self._sequences(x)))
 
-    def _outputs(self, X: Any) -> Array:
-        """Return the outputs of the network, (samples, outputs)."""
+    def _sequences(self, x: Inputs) -> dict[str, Any]:
+        """Return the arguments of the network for padded sequences."""
+        return {} if x.lengths is None else {"lengths": x.lengths}
+
+    def _outputs(self, X: Any, part: str = "model_") -> Array:
+        """Return the outputs of the network, or of a part of it, (samples, outputs)."""
         check_is_fitted(self)
         x, _ = self._inputs(X, reset=False)
-        found = [self._predict(part) for part in x.parts()]
+        network = getattr(self, part)
+        found = [self._predict(each, network) for each in x.parts()]
         return found[0] if len(found) == 1 else np.concatenate(found)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from gyaku.layers import Dense
 from gyaku.losses import loss as as_loss
-from gyaku.model import Model, Sequential
-from gyaku.optim import Optimizer
-from gyaku.optim import optimizer as as_optimizer
 from gyaku.sklearn.docstrings import documented
-from gyaku.sklearn.estimator import Estimator
-from gyaku.sklearn.targets import Classifier, Regressor
+from gyaku.sklearn.network import Shaped
+from gyaku.sklearn.padded import PaddedClassifier, PaddedRegressor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from gyaku.model import Model
 
     Array = NDArray[Any]
 
@@ -28,8 +24,8 @@ __all__ = ["NetClassifier", "NetRegressor"]
 
 
 @dataclass(eq=False, repr=False)
-class _Net(Estimator):
-    """Network and optimizer that the user gives.
+class _Net(Shaped):
+    """Network that the user gives.
 
     Parameters
     ----------
@@ -37,38 +33,22 @@ class _Net(Estimator):
         Function of the shape of a sample and the number of outputs, which returns a list of layers,
         or a model; the last layer has one unit an output and no activation. By default a hidden
         layer of 100 rectified units. Networks of lists compute in the dtype of the samples.
-    optimizer : str or Optimizer
-        Optimizer, by name or as an object, of which each training has a copy.
     """
 
-    constraints: ClassVar[dict[str, Any]] = {
-        "model_fn": [callable, None],
-        "optimizer": [str, Optimizer],
-    }
-    sample_axes = 2  # or more, or one
+    constraints: ClassVar[dict[str, Any]] = {"model_fn": [callable, None]}
     model_fn: Callable[[tuple[int, ...], int], Any] | None = None
-    _: KW_ONLY
-    optimizer: str | Optimizer = "adam"
+
+    def _layers(self, shape: tuple[int, ...]) -> Any:
+        return (self.model_fn or _perceptron)(shape, self.n_outputs_)
 
     def _network(self, x: Array, random: Any) -> Model:
-        made = (self.model_fn or _perceptron)(x.shape[1:], self.n_outputs_)
-        if isinstance(made, (list, tuple)):
-            seed = int(random.randint(np.iinfo(np.int32).max))
-            made = Sequential(*made, dtype=x.dtype, seed=seed)
-        if not isinstance(made, Model):
-            raise TypeError(f"model_fn must return a gyaku model or a list of layers, got {made!r}")
-        model: Model = copy.copy(made)  # so that a network of the user's is never trained
-        if not model.built:
-            model.build(x.shape[1:])
+        model = super()._network(x, random)
         if model.output_shape != (self.n_outputs_,):
             raise ValueError(
                 f"model_fn: the network has outputs of shape {model.output_shape}, the targets need"
                 f" ({self.n_outputs_},); end it with Dense(outputs)"
             )
         return model
-
-    def _optimizer(self, batch_size: int, mean_weight: float) -> Optimizer:
-        return as_optimizer(copy.deepcopy(self.optimizer))
 
 
 def _perceptron(shape: tuple[int, ...], outputs: int) -> list[Dense]:
@@ -77,7 +57,7 @@ def _perceptron(shape: tuple[int, ...], outputs: int) -> list[Dense]:
 
 @documented
 @dataclass(eq=False, repr=False)
-class NetClassifier(Classifier, _Net):
+class NetClassifier(PaddedClassifier, _Net):
     """Classifier of any network: dense, convolutional or recurrent.
 
     Examples
@@ -96,7 +76,7 @@ class NetClassifier(Classifier, _Net):
 
 @documented
 @dataclass(eq=False, repr=False)
-class NetRegressor(Regressor, _Net):
+class NetRegressor(PaddedRegressor, _Net):
     """Regressor of any network: dense, convolutional or recurrent.
 
     Parameters

@@ -91,11 +91,11 @@ class Classifier(ClassifierMixin, Estimator):
         else:
             self._check_classes(y, goes_on)
         if self._kind.startswith("multilabel"):
-            return np.asarray(y, x.dtype)
+            return np.asarray(y, self._dtype(x))
         numbers = np.searchsorted(self.classes_, y)
         if self._kind == "multiclass":
-            return numbers
-        return np.asarray(numbers[:, np.newaxis], x.dtype)
+            return np.asarray(numbers)
+        return np.asarray(numbers[:, np.newaxis], self._dtype(x))
 
     def _set_classes(self, classes: Array, kind: str) -> None:
         self.classes_ = classes
@@ -307,7 +307,7 @@ class Regressor(RegressorMixin, Estimator):
     def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        targets = np.asarray(y[:, np.newaxis] if y.ndim == 1 else y, x.dtype)
+        targets = np.asarray(y[:, np.newaxis] if y.ndim == 1 else y, self._dtype(x))
         if first:
             self.n_outputs_ = targets.shape[1]
         elif targets.shape[1] != self.n_outputs_:
