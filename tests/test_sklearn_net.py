@@ -11,10 +11,18 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import gyaku as gk
-from gyaku.sklearn import MLPClassifier, NetClassifier, NetRegressor
+from gyaku.sklearn import (
+    CNNClassifier,
+    MLPClassifier,
+    NetClassifier,
+    NetRegressor,
+    SequenceClassifier,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RELEASE = tuple(map(int, sklearn.__version__.split(".")[:2]))
@@ -134,6 +142,7 @@ def test_processes_share_the_threads_and_find_what_one_finds() -> None:
 
 
 if RELEASE >= (1, 9):
+    from sklearn.callback import ScoringMonitor
 
     class Recorder:
         """Callback that counts the tasks, and ends a training behind its third epoch."""
@@ -167,3 +176,66 @@ if RELEASE >= (1, 9):
         assert told.events == ["setup", "begin fit", *(3 * epoch), "end fit", "teardown"]
         assert network.n_iter_ == 3
         assert told.scores[0] < told.scores[2] == told.scores[3] == network.score(x, DIGITS)
+
+    GRID = {"mlpclassifier__alpha": [1e-4, 1.0]}
+
+    def pipeline() -> Any:
+        return make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=9, random_state=0))
+
+    class Progress:
+        """Callback that scikit-learn hands on to the estimators within others."""
+
+        max_propagation_depth = None
+
+        def __init__(self, epochs: int = 9) -> None:
+            self.epochs = epochs
+            self.told: list[str] = []
+
+        def setup(self, estimator: Any, context: Any) -> None:
+            pass
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            pass
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            if context.estimator_name == "MLPClassifier":
+                self.told.append(f"{context.task_name} of {context.max_subtasks}")
+
+        def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+            return context.task_name == "epoch" and context.task_id + 1 == self.epochs
+
+    def test_a_search_shows_the_epochs_within_it() -> None:
+        progress = Progress()
+        search = GridSearchCV(pipeline(), GRID, cv=2).set_callbacks(progress)
+        search.fit(IMAGES.reshape(300, -1), DIGITS)
+        fits = 2 * 2 + 1  # settings, folds and the last fit
+        assert progress.told == fits * ["fit of 9", *(9 * ["epoch of 0"])]
+
+    def test_a_callback_of_a_search_ends_the_trainings_within_it() -> None:
+        progress = Progress(epochs=2)
+        search = GridSearchCV(pipeline(), GRID, cv=2).set_callbacks(progress)
+        search.fit(IMAGES.reshape(300, -1), DIGITS)
+        assert progress.told == 5 * ["fit of 9", *(2 * ["epoch of 0"])]
+        assert search.best_estimator_[-1].n_iter_ == 2
+
+    PADDED, LENGTHS = gk.data.pad([SEQUENCES[i, : 3 + i % 9] for i in range(60)])
+
+    @pytest.mark.parametrize(
+        ("estimator", "given"),
+        [
+            (MLPClassifier(max_iter=4), {"X": IMAGES[:60].reshape(60, -1)}),
+            (CNNClassifier((2,), max_iter=4), {"X": IMAGES[:60].reshape(60, -1)}),
+            (SequenceClassifier(3, max_iter=4), {"X": PADDED, "lengths": LENGTHS}),
+        ],
+    )
+    def test_scikit_learns_own_monitor_scores_the_epochs(
+        estimator: Any, given: dict[str, Any]
+    ) -> None:
+        monitor = ScoringMonitor(scoring="accuracy")
+        weights = np.arange(60.0)
+        network = estimator.set_params(random_state=0).set_callbacks(monitor)
+        network.fit(**given, y=DIGITS[:60], sample_weight=weights)
+        logs = monitor.get_logs(select="most_recent").data
+        scores = [row["accuracy"] for row in logs if row["task_name"] == "epoch"]
+        assert len(scores) == 4
+        assert scores[-1] == network.score(**given, y=DIGITS[:60], sample_weight=weights)

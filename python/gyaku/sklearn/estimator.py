@@ -182,11 +182,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         if first:
             self.model_ = self._network(x.array, random)
             self._begin_record()
-        tasks = self._tasks(1 if goes_on else self.max_iter, x, y, weights)
+        tasks = self._tasks(1 if goes_on else self.max_iter, X, y, weights)
         self._train(x, targets, weights, random, goes_on, tasks)
         return self
 
-    def _tasks(self, epochs: int, x: Inputs, y: Array, weights: Array | None) -> list[Tasks]:
+    def _tasks(self, epochs: int, x: Any, y: Array, weights: Array | None) -> list[Tasks]:
         """Return what tells scikit-learn's callbacks of the epochs, if there are any."""
         if not hasattr(self, "_init_callback_context"):
             return []

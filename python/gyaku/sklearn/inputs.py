@@ -48,6 +48,18 @@ class Inputs:
         shape = getattr(self.array, "shape", None)
         return np.asarray(self.array).ndim if shape is None else len(shape)
 
+    def given(self) -> Any:
+        """Return samples that an estimator takes without lengths.
+
+        Returns
+        -------
+        array_like
+            The array, or a list of sequences without their padding.
+        """
+        if self.lengths is None:
+            return self.array
+        return [row[:steps] for row, steps in zip(self.array, self.lengths, strict=True)]
+
     def rows(self, index: Array) -> Inputs:
         """Return some of the samples.
 

@@ -6,12 +6,11 @@ import copy
 from typing import TYPE_CHECKING
 
 from gyaku.callbacks import Callback
+from gyaku.sklearn.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from gyaku.sklearn.inputs import Inputs
 
 __all__ = ["CallbackSupportMixin", "Tasks", "with_callbacks"]
 
@@ -47,19 +46,19 @@ class Tasks(Callback):
         The estimator.
     root : CallbackContext
         The context of its fit.
-    x : Inputs
-        The samples.
+    x : object
+        The samples as they were given to `fit`.
     y : ndarray
         The targets.
     weights : ndarray, optional
         Weights of the samples.
     """
 
-    def __init__(self, estimator: Any, root: Any, x: Inputs, y: Any, weights: Any) -> None:
+    def __init__(self, estimator: Any, root: Any, x: Any, y: Any, weights: Any) -> None:
         self.estimator, self.root = estimator, root
-        given = {"sample_weight": weights, "lengths": x.lengths}
-        metadata = {name: each for name, each in given.items() if each is not None}
-        self._data = {"X": x.array, "y": y, "metadata": metadata or None}
+        metadata = None if weights is None else {"sample_weight": weights}
+        x = x.given() if isinstance(x, Inputs) else x
+        self._data = {"X": x, "y": y, "metadata": metadata}
         self._task: Any = None
 
     def on_train_begin(self) -> None:
