@@ -66,6 +66,7 @@ ANY_ISA = {
     *("test_tuning", "test_tensorboard", "test_learning_rate", "test_resume"),
     *("test_batches", "test_on_disk"),
     *("test_sklearn", "test_sklearn_net", "test_sklearn_shaped", "test_sklearn_mlp_weights"),
+    "test_sklearn_surroundings",
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),

@@ -17,7 +17,11 @@ from sklearn.pipeline import make_pipeline
 import gyaku as gk
 from gyaku.interop import from_sklearn, to_sklearn
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.6 with a later SciPy warns of an option that it sets.
+    pytest.mark.filterwarnings("ignore:.*`iprint` options:DeprecationWarning"),
+]
 X, NUMBERS = load_digits(return_X_y=True)
 X, NUMBERS = X[:200] / 16, NUMBERS[:200]
 WORDS = np.array(["even", "odd"])[NUMBERS % 2]

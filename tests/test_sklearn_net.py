@@ -1,4 +1,4 @@
-"""Networks of one's own as estimators, scikit-learn's callbacks, and processes that share CPUs."""
+"""Networks of one's own as estimators, and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -123,24 +123,6 @@ def test_optimizers_are_copied() -> None:
     np.testing.assert_array_equal(first.predict(SEQUENCES[:, 0]), again.predict(SEQUENCES[:, 0]))
 
 
-def threads(estimator: Any, x: Any, y: Any) -> float:
-    return float(gk.num_threads())
-
-
-def test_processes_share_the_threads_and_find_what_one_finds() -> None:
-    import joblib
-
-    grid = {"alpha": [1e-4, 100.0], "activation": ["relu", "tanh"]}
-    network = MLPClassifier((8,), max_iter=4, random_state=0)
-    x = IMAGES.reshape(300, -1)
-    one, two = (GridSearchCV(network, grid, cv=2, n_jobs=jobs).fit(x, DIGITS) for jobs in (None, 2))
-    key = "mean_test_score"
-    np.testing.assert_array_equal(one.cv_results_[key], two.cv_results_[key])
-    assert one.best_params_ == two.best_params_
-    counts = cross_val_score(network, x, DIGITS, cv=2, n_jobs=2, scoring=threads)
-    assert counts.max() <= max(1, joblib.cpu_count() // 2)
-
-
 if RELEASE >= (1, 9):
     from sklearn.callback import ScoringMonitor
 
@@ -150,6 +132,7 @@ if RELEASE >= (1, 9):
         def __init__(self) -> None:
             self.events: list[str] = []
             self.scores: list[float] = []
+            self.kept: list[Any] = []
 
         def setup(self, estimator: Any, context: Any) -> None:
             self.events.append("setup")
@@ -165,6 +148,7 @@ if RELEASE >= (1, 9):
         ) -> bool:
             self.events.append(f"end {context.task_name}")
             self.scores.append(fitted_estimator.score(X, y))
+            self.kept.append(fitted_estimator)
             return len(self.scores) == 3
 
     def test_callbacks_of_scikit_learn_are_told_of_epochs_and_end_a_training() -> None:
@@ -176,6 +160,7 @@ if RELEASE >= (1, 9):
         assert told.events == ["setup", "begin fit", *(3 * epoch), "end fit", "teardown"]
         assert network.n_iter_ == 3
         assert told.scores[0] < told.scores[2] == told.scores[3] == network.score(x, DIGITS)
+        assert [each.score(x, DIGITS) for each in told.kept] == told.scores
 
     GRID = {"mlpclassifier__alpha": [1e-4, 1.0]}
 
