@@ -7,7 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
 
@@ -17,7 +17,6 @@ from gyaku.model import Sequential
 from gyaku.sklearn.docstrings import documented
 from gyaku.sklearn.estimator import WHOLE
 from gyaku.sklearn.network import Network
-from gyaku.sklearn.tasks import with_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +126,6 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         errors = np.square(outputs - targets).mean(axis=1)
         return -float(np.average(errors, weights=weights))
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train encoder and decoder.
 
@@ -146,10 +143,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         AutoencoderTransformer
             The estimator itself.
         """
-        return self._fit(X, None, sample_weight)
+        super().fit(X, None, sample_weight)
+        return self
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train encoder and decoder for one more epoch.
 
@@ -167,7 +163,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         AutoencoderTransformer
             The estimator itself.
         """
-        return self._fit(X, None, sample_weight, goes_on=True)
+        super().partial_fit(X, None, sample_weight)
+        return self
 
     def transform(self, X: Any) -> Array:
         """Return the codes of samples.

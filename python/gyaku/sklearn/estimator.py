@@ -8,15 +8,16 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gyaku.sklearn.convergence import Convergence
 from gyaku.sklearn.inputs import Inputs, native
-from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks
+from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from gyaku.train import NonFiniteError
 
 if TYPE_CHECKING:
@@ -29,10 +30,30 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["WHOLE", "Estimator"]
+__all__ = ["WHOLE", "Estimator", "is_stochastic"]
 
 WHOLE = Interval(Integral, 1, None, closed="left")
 """The whole numbers from 1, a valid value of arguments."""
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Raise if the solver of an estimator does not train on batches.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        The estimator.
+
+    Returns
+    -------
+    bool
+        True.
+    """
+    if not estimator.solver_is_stochastic:
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -168,6 +189,49 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     def _rates(self, event: str) -> bool:
         """Change the learning rate; return whether the training goes on at a plateau."""
         return False
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, ...)
+            The samples; sparse ones are made dense.
+        y : array_like of shape (samples,), (samples, labels) or (samples, outputs)
+            Classes, or 0 and 1 for each label; for a regressor the targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        Estimator
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @available_if(is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, ...)
+            The samples.
+        y : array_like of shape (samples,) or (samples, outputs)
+            The targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        Estimator
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, goes_on=True)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool = False) -> Self:
         first = not hasattr(self, "model_") or not (self.warm_start or goes_on)

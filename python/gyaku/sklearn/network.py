@@ -17,6 +17,8 @@ from gyaku.sklearn.estimator import Estimator
 from gyaku.sklearn.inputs import Inputs, stacked
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -94,14 +96,7 @@ class Shaped(Network):
         given = stacked(X, always=self.takes_lists)
         if given.lengths is not None and not self.takes_lengths:
             raise ValueError(f"X: the samples of {type(self).__name__} must have one shape")
-        in_rows = given.lengths is None and given.axes < 3
-        if not reset and in_rows and not self._in_rows:
-            in_rows = not self.takes_lengths  # otherwise sequences of numbers, as in `fit`
-        if not reset and in_rows != self._in_rows:
-            raise ValueError(
-                f"X has samples of shape {np.shape(given.array)[1:]}, but {type(self).__name__} is"
-                f" expecting {self._fitted_samples}"
-            )
+        in_rows = self._are_rows(given, reset=reset)
         if in_rows:
             found, y = super()._inputs(given.array, reset=reset, **targets)
             array = self._from_rows(found.array)
@@ -114,6 +109,15 @@ class Shaped(Network):
         lengths = None if given.lengths is None else np.asarray(given.lengths)
         check_consistent_length(array, lengths)
         return Inputs(array, lengths), y
+
+    def _are_rows(self, given: Inputs, *, reset: bool) -> bool:
+        """Return whether samples are rows of features, or raise if they are not as in `fit`."""
+        in_rows = given.lengths is None and given.axes < 3
+        if not reset and in_rows != self._in_rows:
+            if not (in_rows and self.takes_lengths):
+                self._refuse(np.shape(given.array)[1:])
+            return False  # sequences of numbers, of any number of steps
+        return in_rows
 
     def _validated(self, array: Any, **targets: Any) -> tuple[Array, Any]:
         # `validate_data` takes the second axis for that of the features, whatever it is.
@@ -129,13 +133,12 @@ class Shaped(Network):
             self.n_features_in_ = channels
             self.__dict__.pop("feature_names_in_", None)
         elif (array.ndim - 1, channels) != (self._axes, self.n_features_in_):
-            raise ValueError(
-                f"X has samples of shape {array.shape[1:]}, but {type(self).__name__} is expecting"
-                f" {self._fitted_samples}"
-            )
+            self._refuse(array.shape[1:])
 
-    @property
-    def _fitted_samples(self) -> str:
-        if self._in_rows:
-            return f"rows of {self.n_features_in_} features as input"
-        return f"samples with {self._axes} axes and {self.n_features_in_} channels as input"
+    def _refuse(self, shape: tuple[int, ...]) -> NoReturn:
+        rows = f"rows of {self.n_features_in_} features"
+        samples = f"samples with {self._axes} axes and {self.n_features_in_} channels"
+        raise ValueError(
+            f"X has samples of shape {shape}, but {type(self).__name__} is expecting"
+            f" {rows if self._in_rows else samples} as input"
+        )

@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import (
 
 from gyaku.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaredError
 from gyaku.sklearn.docstrings import documented
-from gyaku.sklearn.estimator import Estimator
+from gyaku.sklearn.estimator import Estimator, is_stochastic
 from gyaku.sklearn.tasks import with_callbacks
 
 if TYPE_CHECKING:
@@ -30,27 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Classifier", "Regressor", "is_stochastic"]
-
-
-def is_stochastic(estimator: Any) -> bool:
-    """Raise if the solver of an estimator does not train on batches.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        The estimator.
-
-    Returns
-    -------
-    bool
-        True.
-    """
-    if not estimator.solver_is_stochastic:
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
-        )
-    return True
+__all__ = ["Classifier", "Regressor"]
 
 
 @documented
@@ -156,27 +136,6 @@ class Classifier(ClassifierMixin, Estimator):
         else:
             true, found = targets > 0, outputs > 0
         return float(accuracy_score(true, found, sample_weight=weights))
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, ...)
-            The samples; sparse ones are made dense.
-        y : array_like of shape (samples,) or (samples, labels)
-            Classes, or 0 and 1 for each label.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        Classifier
-            The estimator itself.
-        """
-        return self._fit(X, y, sample_weight)
 
     @available_if(is_stochastic)
     @with_callbacks
@@ -324,49 +283,6 @@ class Regressor(RegressorMixin, Estimator):
     def _numbers(self, outputs: Array) -> Array:
         """Return predictions from outputs."""
         return outputs
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, ...)
-            The samples; sparse ones are made dense.
-        y : array_like of shape (samples,) or (samples, outputs)
-            The targets.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        Regressor
-            The estimator itself.
-        """
-        return self._fit(X, y, sample_weight)
-
-    @available_if(is_stochastic)
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train the network for one more epoch.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, ...)
-            The samples.
-        y : array_like of shape (samples,) or (samples, outputs)
-            The targets.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        Regressor
-            The estimator itself.
-        """
-        return self._fit(X, y, sample_weight, goes_on=True)
 
     def predict(self, X: Any) -> Array:
         """Return the predictions for samples.
