@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.special import expit, softmax
 from sklearn import neural_network as oracle
 from sklearn.datasets import load_digits
@@ -37,6 +38,9 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("MLPRegressor", NUMBERS, {"early_stopping": True, "batch_size": 70}),
 ]
 
+if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 7):
+    CASES.append(("MLPRegressor", NUMBERS, {"loss": "poisson"}))
+
 
 def predictions(estimator: Any, x: Any) -> Any:
     return getattr(estimator, "predict_proba", estimator.predict)(x)
@@ -59,6 +63,7 @@ def test_model_of_a_perceptron_predicts_alike(
     scores = model.predict(x)
     if name == "MLPRegressor":
         found = scores if y.ndim > 1 else scores[:, 0]
+        found = np.exp(found) if theirs.out_activation_ == "exp" else found
     elif theirs.out_activation_ == "softmax":
         found = softmax(scores, axis=1)
     else:
@@ -133,6 +138,18 @@ def test_models_become_classifiers(layers: Any, classes: Any, link: Any) -> None
     expected = link(outputs, axis=1) if link else outputs
     np.testing.assert_allclose(theirs.predict_proba(X), expected, rtol=1e-12)
     assert classes is None or theirs.classes_.tolist() == classes
+
+
+def test_estimators_of_other_networks_give_their_classes() -> None:
+    own = gk.sklearn.NetClassifier(max_iter=3, random_state=0).fit(X, WORDS)
+    theirs = to_sklearn(own)
+    assert theirs.classes_.tolist() == ["even", "odd"]
+    np.testing.assert_allclose(theirs.predict_proba(X), own.predict_proba(X), rtol=1e-12)
+    codes = gk.sklearn.AutoencoderTransformer(3, (5,), max_iter=3, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="the hidden layers have the activations 'relu', '', "):
+        to_sklearn(codes)
+    with pytest.raises(TypeError, match="model must be a gyaku model or estimator, got MLPReg"):
+        to_sklearn(gk.sklearn.MLPRegressor())
 
 
 def test_one_output_separates_two_classes() -> None:

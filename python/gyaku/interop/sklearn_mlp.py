@@ -82,7 +82,8 @@ def to_sklearn(model: Any, classes: ArrayLike | None = None, *, multilabel: bool
     ----------
     model : Model or estimator
         A chain of `Dense` layers with one activation for all hidden layers, built; or a fitted
-        estimator of `gyaku.sklearn` with such a network, whose arguments and classes are taken.
+        estimator of `gyaku.sklearn` with such a network, whose classes are taken, and the arguments
+        of an `MLPClassifier` or `MLPRegressor`.
     classes : array_like, optional
         Labels of the outputs, sorted, for a classifier; by default their numbers if the model ends
         with softmax or sigmoid. For two classes the model may have one output or two.
@@ -117,10 +118,11 @@ def to_sklearn(model: Any, classes: ArrayLike | None = None, *, multilabel: bool
     options: dict[str, Any] = {}
     network = getattr(model, "model_", model)
     if network is not model:
-        options = model.get_params()
-        options.pop("class_weight", None)
         classes = getattr(model, "classes_", None)
         multilabel = str(getattr(model, "_kind", "")).startswith("multilabel")
+        if hasattr(model, "solver"):  # an MLPClassifier or MLPRegressor
+            options = model.get_params()
+            options.pop("class_weight", None)
     parts = _parts(network)
     if classes is None and not multilabel and parts.end not in ("softmax", "sigmoid"):
         return _regressor(parts, options)
