@@ -96,7 +96,7 @@ IMPORTS = {
         "symbolic",
         "windows",
     ],
-    "sklearn": ["callbacks", "layers", "losses", "model", "names", "optim", "train"],
+    "sklearn": ["callbacks", "data", "layers", "losses", "model", "names", "optim", "train"],
     "lessons": ["names"],
 }
 # What stands on everything.

@@ -66,7 +66,8 @@ def test_what_counts_in_a_training(tmp_path: Path) -> None:
 
 
 def test_estimators_work_in_a_grid_search(tmp_path: Path) -> None:
-    assert printed("docs/sklearn.md", tmp_path).splitlines() == ["True", "True"]
+    assert printed("docs/sklearn.md", tmp_path).splitlines() == 7 * ["True"]
+    assert blocks("docs/ja/sklearn.md", "python") == blocks("docs/sklearn.md", "python")
 
 
 @needs_data

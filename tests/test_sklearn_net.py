@@ -1,4 +1,4 @@
-"""Networks of one's own as estimators, scikit-learn's callbacks, and processes that share CPUs."""
+"""Networks of one's own as estimators, and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import gyaku as gk
-from gyaku.sklearn import MLPClassifier, NetClassifier, NetRegressor
+from gyaku.sklearn import (
+    CNNClassifier,
+    MLPClassifier,
+    NetClassifier,
+    NetRegressor,
+    SequenceClassifier,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RELEASE = tuple(map(int, sklearn.__version__.split(".")[:2]))
@@ -115,25 +123,8 @@ def test_optimizers_are_copied() -> None:
     np.testing.assert_array_equal(first.predict(SEQUENCES[:, 0]), again.predict(SEQUENCES[:, 0]))
 
 
-def threads(estimator: Any, x: Any, y: Any) -> float:
-    return float(gk.num_threads())
-
-
-def test_processes_share_the_threads_and_find_what_one_finds() -> None:
-    import joblib
-
-    grid = {"alpha": [1e-4, 100.0], "activation": ["relu", "tanh"]}
-    network = MLPClassifier((8,), max_iter=4, random_state=0)
-    x = IMAGES.reshape(300, -1)
-    one, two = (GridSearchCV(network, grid, cv=2, n_jobs=jobs).fit(x, DIGITS) for jobs in (None, 2))
-    key = "mean_test_score"
-    np.testing.assert_array_equal(one.cv_results_[key], two.cv_results_[key])
-    assert one.best_params_ == two.best_params_
-    counts = cross_val_score(network, x, DIGITS, cv=2, n_jobs=2, scoring=threads)
-    assert counts.max() <= max(1, joblib.cpu_count() // 2)
-
-
 if RELEASE >= (1, 9):
+    from sklearn.callback import ScoringMonitor
 
     class Recorder:
         """Callback that counts the tasks, and ends a training behind its third epoch."""
@@ -141,6 +132,7 @@ if RELEASE >= (1, 9):
         def __init__(self) -> None:
             self.events: list[str] = []
             self.scores: list[float] = []
+            self.kept: list[Any] = []
 
         def setup(self, estimator: Any, context: Any) -> None:
             self.events.append("setup")
@@ -156,6 +148,7 @@ if RELEASE >= (1, 9):
         ) -> bool:
             self.events.append(f"end {context.task_name}")
             self.scores.append(fitted_estimator.score(X, y))
+            self.kept.append(fitted_estimator)
             return len(self.scores) == 3
 
     def test_callbacks_of_scikit_learn_are_told_of_epochs_and_end_a_training() -> None:
@@ -167,3 +160,67 @@ if RELEASE >= (1, 9):
         assert told.events == ["setup", "begin fit", *(3 * epoch), "end fit", "teardown"]
         assert network.n_iter_ == 3
         assert told.scores[0] < told.scores[2] == told.scores[3] == network.score(x, DIGITS)
+        assert [each.score(x, DIGITS) for each in told.kept] == told.scores
+
+    GRID = {"mlpclassifier__alpha": [1e-4, 1.0]}
+
+    def pipeline() -> Any:
+        return make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=9, random_state=0))
+
+    class Progress:
+        """Callback that scikit-learn hands on to the estimators within others."""
+
+        max_propagation_depth = None
+
+        def __init__(self, epochs: int = 9) -> None:
+            self.epochs = epochs
+            self.told: list[str] = []
+
+        def setup(self, estimator: Any, context: Any) -> None:
+            pass
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            pass
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            if context.estimator_name == "MLPClassifier":
+                self.told.append(f"{context.task_name} of {context.max_subtasks}")
+
+        def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+            return context.task_name == "epoch" and context.task_id + 1 == self.epochs
+
+    def test_a_search_shows_the_epochs_within_it() -> None:
+        progress = Progress()
+        search = GridSearchCV(pipeline(), GRID, cv=2).set_callbacks(progress)
+        search.fit(IMAGES.reshape(300, -1), DIGITS)
+        fits = 2 * 2 + 1  # settings, folds and the last fit
+        assert progress.told == fits * ["fit of 9", *(9 * ["epoch of 0"])]
+
+    def test_a_callback_of_a_search_ends_the_trainings_within_it() -> None:
+        progress = Progress(epochs=2)
+        search = GridSearchCV(pipeline(), GRID, cv=2).set_callbacks(progress)
+        search.fit(IMAGES.reshape(300, -1), DIGITS)
+        assert progress.told == 5 * ["fit of 9", *(2 * ["epoch of 0"])]
+        assert search.best_estimator_[-1].n_iter_ == 2
+
+    PADDED, LENGTHS = gk.data.pad([SEQUENCES[i, : 3 + i % 9] for i in range(60)])
+
+    @pytest.mark.parametrize(
+        ("estimator", "given"),
+        [
+            (MLPClassifier(max_iter=4), {"X": IMAGES[:60].reshape(60, -1)}),
+            (CNNClassifier((2,), max_iter=4), {"X": IMAGES[:60].reshape(60, -1)}),
+            (SequenceClassifier(3, max_iter=4), {"X": PADDED, "lengths": LENGTHS}),
+        ],
+    )
+    def test_scikit_learns_own_monitor_scores_the_epochs(
+        estimator: Any, given: dict[str, Any]
+    ) -> None:
+        monitor = ScoringMonitor(scoring="accuracy")
+        weights = np.arange(60.0)
+        network = estimator.set_params(random_state=0).set_callbacks(monitor)
+        network.fit(**given, y=DIGITS[:60], sample_weight=weights)
+        logs = monitor.get_logs(select="most_recent").data
+        scores = [row["accuracy"] for row in logs if row["task_name"] == "epoch"]
+        assert len(scores) == 4
+        assert scores[-1] == network.score(**given, y=DIGITS[:60], sample_weight=weights)

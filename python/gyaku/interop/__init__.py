@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from gyaku.interop.onnx_export import to_onnx as to_onnx
     from gyaku.interop.onnx_import import from_onnx as from_onnx
     from gyaku.interop.pickles import load_pickle as load_pickle
+    from gyaku.interop.sklearn_mlp import from_sklearn as from_sklearn
+    from gyaku.interop.sklearn_mlp import to_sklearn as to_sklearn
     from gyaku.interop.torch_export import to_torch as to_torch
     from gyaku.interop.torch_import import from_torch as from_torch
     from gyaku.interop.torch_state import load_state_dict as load_state_dict
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
 # Modules wait until they are used.
 _HOMES = {
     "from_onnx": "onnx_import",
+    "from_sklearn": "sklearn_mlp",
     "from_torch": "torch_import",
     "load_pickle": "pickles",
     "load_state_dict": "torch_state",
     "state_dict": "torch_state",
     "to_onnx": "onnx_export",
+    "to_sklearn": "sklearn_mlp",
     "to_torch": "torch_export",
 }
-__all__ = ["from_onnx", "from_torch", "load_pickle", "load_state_dict", "state_dict"]
-__all__ += ["to_onnx", "to_torch"]
+__all__ = ["from_onnx", "from_sklearn", "from_torch", "load_pickle", "load_state_dict"]
+__all__ += ["state_dict", "to_onnx", "to_sklearn", "to_torch"]
 
 if not TYPE_CHECKING:  # for type checkers, the names above are all there are
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gyaku.sklearn.convergence import Convergence
-from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks
+from gyaku.sklearn.inputs import Inputs, native
+from gyaku.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from gyaku.train import NonFiniteError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import NDArray
 
     from gyaku.model import Model
@@ -26,72 +30,130 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["CONSTRAINTS", "Estimator"]
+__all__ = ["WHOLE", "Estimator", "is_stochastic"]
 
-_WHOLE = Interval(Integral, 1, None, closed="left")
-CONSTRAINTS: dict[str, Any] = {
-    "batch_size": [StrOptions({"auto"}), _WHOLE],
-    "max_iter": [_WHOLE],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "n_iter_no_change": [_WHOLE, Options(Real, {np.inf})],
-}
-"""Valid values of the arguments of every training, in scikit-learn's form."""
-
-ROWS = 4096
-"""Number of rows of sparse inputs that are dense at a time in a prediction."""
+WHOLE = Interval(Integral, 1, None, closed="left")
+"""The whole numbers from 1, a valid value of arguments."""
 
 
+def is_stochastic(estimator: Any) -> bool:
+    """Raise if the solver of an estimator does not train on batches.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        The estimator.
+
+    Returns
+    -------
+    bool
+        True.
+    """
+    if not estimator.solver_is_stochastic:
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
 class Estimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators, with the arguments of a training.
+
+    An estimator's fields are its parameters, and without `init` what `fit` finds.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        Samples per gradient step; "auto" is the smaller of 200 and the number of samples.
+    max_iter : int
+        Largest number of epochs.
+    shuffle : bool
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None
+        Source of the initial weights, of the order and of the validation data.
+    tol : float
+        Improvement of loss or score that counts.
+    verbose : bool or int
+        Whether to print a line an epoch.
+    warm_start : bool
+        Whether another `fit` begins with the weights of the last one.
+    early_stopping : bool
+        Whether to hold out a fraction of the samples, and to end when their score no longer
+        improves, with the weights of the best epoch.
+    validation_fraction : float
+        Fraction of the samples to hold out.
+    n_iter_no_change : int
+        Number of epochs without improvement after which the training ends.
 
     Attributes
     ----------
     model_ : Model
         The network.
-    n_iter_ : int
-        Number of epochs of the last `fit`.
-    loss_ : float
-        Loss of the last epoch.
+    loss_, best_loss_ : float
+        Loss of the last epoch, and the least of all; the best is None with early stopping.
     loss_curve_ : list of float
         Loss of each epoch.
+    validation_scores_, best_validation_score_ : list of float, float
+        Score of the validation data behind each epoch, and the best; None without early stopping.
+    n_iter_, t_ : int
+        Number of epochs of the last `fit`, and of samples seen.
+    n_outputs_ : int
+        Number of outputs.
     """
 
-    model_: Model
-    n_iter_: int
-    loss_: float
-    loss_curve_: list[float]
-    n_outputs_: int
+    constraints: ClassVar[dict[str, Any]] = {
+        "batch_size": [StrOptions({"auto"}), WHOLE],
+        "max_iter": [WHOLE],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "n_iter_no_change": [WHOLE, Options(Real, {np.inf})],
+    }
+    """Valid values of the arguments, in scikit-learn's form; subclasses add theirs."""
+    sample_axes: ClassVar[int] = 1
+    """Number of axes of a sample."""
+    numeric_targets: ClassVar[bool] = False
+    """Whether targets are numbers, and not classes."""
+
+    batch_size: int | str = "auto"
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: Any = None
+    tol: float = 1e-4
+    verbose: bool | int = False
+    warm_start: bool = False
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: float = 10
+    model_: Model = field(init=False)
+    loss_: float = field(init=False)
+    loss_curve_: list[float] = field(init=False)
+    n_iter_: int = field(init=False)
+    n_outputs_: int = field(init=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._parameter_constraints = {}
+        for base in reversed(cls.__mro__):
+            cls._parameter_constraints |= vars(base).get("constraints", {})
 
     @property
     def solver_is_stochastic(self) -> bool:
         """Whether the solver trains on batches."""
         return True
 
-    # The arguments of every training; the constructors of the estimators set them.
-    batch_size: Any
-    max_iter: int
-    shuffle: bool
-    random_state: Any
-    tol: float
-    verbose: Any
-    warm_start: bool
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: float
-    sample_axes: int = 1
-    """Number of axes of a sample."""
-    numeric_targets: bool = False
-    """Whether targets are numbers, and not classes."""
+    def _dtype(self, x: Array) -> Any:
+        """Return the dtype in which the network computes."""
+        return x.dtype
 
     # Each kind of estimator has these.
-    def _targets(self, y: Array, dtype: Any, *, first: bool, goes_on: bool) -> Array:
-        """Return targets of the network, after the classes or outputs are known."""
+    def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
+        """Return targets of the network, in the dtype of the samples, and learn the classes."""
         raise NotImplementedError
 
     def _network(self, x: Array, random: Any) -> Model:
@@ -128,23 +190,67 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Change the learning rate; return whether the training goes on at a plateau."""
         return False
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool = False) -> Any:
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, ...)
+            The samples; sparse ones are made dense.
+        y : array_like of shape (samples,), (samples, labels) or (samples, outputs)
+            Classes, or 0 and 1 for each label; for a regressor the targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        Estimator
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @available_if(is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, ...)
+            The samples.
+        y : array_like of shape (samples,) or (samples, outputs)
+            The targets.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        Estimator
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, goes_on=True)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, goes_on: bool = False) -> Self:
         first = not hasattr(self, "model_") or not (self.warm_start or goes_on)
-        x, y = self._data(X, y, reset=first)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x)
+        x, y = self._inputs(X, reset=first, **self._target_rules(y))
+        x = x.dense()
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x.array)
         if weights is not None and not np.any(weights):
             raise ValueError("sample_weight: all weights are zero, so that no sample is left")
         random = check_random_state(self.random_state)
-        targets = self._targets(y, x.dtype, first=first, goes_on=goes_on)
+        targets = self._targets(x.array, y, first=first, goes_on=goes_on)
         weights = self._training_weights(y, weights)
         if first:
-            self.model_ = self._network(x, random)
+            self.model_ = self._network(x.array, random)
             self._begin_record()
-        tasks = self._tasks(1 if goes_on else self.max_iter, x, y, weights)
+        tasks = self._tasks(1 if goes_on else self.max_iter, X, y, weights)
         self._train(x, targets, weights, random, goes_on, tasks)
         return self
 
-    def _tasks(self, epochs: int, x: Array, y: Array, weights: Array | None) -> list[Tasks]:
+    def _tasks(self, epochs: int, x: Any, y: Array, weights: Array | None) -> list[Tasks]:
         """Return what tells scikit-learn's callbacks of the epochs, if there are any."""
         if not hasattr(self, "_init_callback_context"):
             return []
@@ -159,31 +265,24 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
 
-    def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
-        """Return valid inputs, dense, and targets."""
-        x, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            multi_output=True,
-            y_numeric=self.numeric_targets,
-            **self._rules,
-        )
-        return (x.toarray() if issparse(x) else x), y
+    def _inputs(self, X: Any, *, reset: bool, **targets: Any) -> tuple[Inputs, Any]:
+        """Return valid samples, and valid targets if there are any."""
+        found = validate_data(self, native(X), reset=reset, **self._rules, **targets)
+        x, y = found if targets else (found, None)
+        return Inputs(x), y
+
+    def _target_rules(self, y: Any) -> dict[str, Any]:
+        """Return the targets, and what they may be."""
+        return {"y": native(y), "multi_output": True, "y_numeric": self.numeric_targets}
 
     @property
     def _rules(self) -> dict[str, Any]:
         """What inputs may be."""
-        return {
-            "dtype": (np.float64, np.float32),
-            "accept_sparse": ["csr", "csc"] if self.sample_axes == 1 else False,
-            "allow_nd": self.sample_axes > 1,
-        }
+        return {"dtype": (np.float64, np.float32), "accept_sparse": ["csr", "csc"]}
 
     def _train(
         self,
-        x: Array,
+        x: Inputs,
         targets: Array,
         weights: Array | None,
         random: Any,
@@ -208,8 +307,9 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         self.model_.last_seed = self.model_.last_seed if goes_on else None
         try:
             history = self.model_.fit(
-                x,
+                x.array,
                 targets,
+                **self._sequences(x),
                 sample_weight=weights,
                 loss=self.loss_function,
                 optimizer=self._learner,
@@ -250,7 +350,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             )
         return min(int(self.batch_size), samples)
 
-    def _split(self, x: Array, targets: Array, weights: Array | None, random: Any) -> Any:
+    def _split(self, x: Inputs, targets: Array, weights: Array | None, random: Any) -> Any:
         """Return the samples to train on, and the score of the others as a function."""
         from sklearn.model_selection import train_test_split
 
@@ -267,23 +367,29 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
                 " your dataset."
             )
         own = None if weights is None else weights[held_out]
-        x_held_out, true = x[held_out], targets[held_out]
+        x_held_out, true = x.rows(held_out), targets[held_out]
 
         def score() -> float:
-            return self._score(self.model_.predict(x_held_out), true, own)
+            return self._score(self._predict(x_held_out), true, own)
 
-        return x[train], targets[train], None if weights is None else weights[train], score
+        return x.rows(train), targets[train], None if weights is None else weights[train], score
 
     def _strata(self, targets: Array) -> Array | None:
         """Return the classes that a split keeps in proportion."""
         return None
 
-    def _outputs(self, X: Any) -> Array:
-        """Return the outputs of the network, (samples, outputs)."""
+    def _predict(self, x: Inputs, network: Model | None = None) -> Array:
+        network = self.model_ if network is None else network
+        return np.asarray(network.predict(x.array, **self._sequences(x)))
+
+    def _sequences(self, x: Inputs) -> dict[str, Any]:
+        """Return the arguments of the network for padded sequences."""
+        return {} if x.lengths is None else {"lengths": x.lengths}
+
+    def _outputs(self, X: Any, part: str = "model_") -> Array:
+        """Return the outputs of the network, or of a part of it, (samples, outputs)."""
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False, **self._rules)
-        if not issparse(x):
-            return np.asarray(self.model_.predict(x))
-        x = x.tocsr()
-        parts = (x[row : row + ROWS].toarray() for row in range(0, x.shape[0], ROWS))
-        return np.concatenate([self.model_.predict(part) for part in parts])
+        x, _ = self._inputs(X, reset=False)
+        network = getattr(self, part)
+        found = [self._predict(each, network) for each in x.parts()]
+        return found[0] if len(found) == 1 else np.concatenate(found)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import KW_ONLY, dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from gyaku.layers import Dense
 from gyaku.model import Sequential
 from gyaku.optim import LBFGS, Adam, Momentum, Nesterov
 from gyaku.sklearn.decay import decayed
-from gyaku.sklearn.estimator import CONSTRAINTS, Estimator
+from gyaku.sklearn.docstrings import documented
+from gyaku.sklearn.estimator import WHOLE, Estimator
 from gyaku.sklearn.targets import Classifier, Regressor
-from gyaku.sklearn.tasks import with_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -36,23 +34,59 @@ _SMALLEST_RATE = 1e-6  # below which "adaptive" ends the training
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _BELOW_ONE = Interval(Real, 0, 1, closed="left")
-_WHOLE = Interval(Integral, 1, None, closed="left")
 
 
-def _is_stochastic(estimator: Any) -> bool:
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
-        )
-    return True
-
-
+@dataclass(eq=False, repr=False)
 class _Perceptron(Estimator):
-    """Layers, optimizer and penalty of a multi-layer perceptron."""
+    """Layers, optimizer and penalty of a multi-layer perceptron.
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **CONSTRAINTS,
-        "hidden_layer_sizes": ["array-like", _WHOLE],
+    Parameters
+    ----------
+    hidden_layer_sizes : array_like of int
+        Number of units of each hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu"}
+        Activation of the hidden layers.
+    solver : {"lbfgs", "sgd", "adam"}
+        Optimizer of the weights.
+    alpha : float
+        Strength of the L2 penalty of the weights, divided by the number of samples of a batch.
+    learning_rate : {"constant", "invscaling", "adaptive"}
+        Schedule of the learning rate, for "sgd": constant; divided by the power `power_t` of the
+        number of samples seen; or divided by five whenever the loss stands still.
+    learning_rate_init : float
+        Initial learning rate.
+    power_t : float
+        Exponent of "invscaling".
+    max_iter : int
+        Largest number of epochs, or of iterations of "lbfgs".
+    tol : float
+        Improvement of loss or score that counts; for "lbfgs", the largest gradient element at
+        which the training ends.
+    momentum : float
+        Momentum of "sgd".
+    nesterovs_momentum : bool
+        Whether the momentum is Nesterov's.
+    beta_1, beta_2 : float
+        Decay rates of the moments of "adam".
+    epsilon : float
+        Small constant in the denominator of "adam".
+    max_fun : int
+        Number of evaluations of the loss after which "lbfgs" ends.
+
+    Attributes
+    ----------
+    model_ : Model
+        The network, a `gyaku.Sequential` that ends before softmax, sigmoid or exponential.
+    coefs_, intercepts_ : list of ndarray
+        Weights and biases of the layers: views, a change of which changes the network.
+    loss_curve_ : list of float
+        Loss of each epoch, for "lbfgs" of each iteration.
+    n_layers_ : int
+        Number of layers, the input included.
+    """
+
+    constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", WHOLE],
         "activation": [StrOptions(set(_ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [_NOT_NEGATIVE],
@@ -64,21 +98,22 @@ class _Perceptron(Estimator):
         "beta_1": [_BELOW_ONE],
         "beta_2": [_BELOW_ONE],
         "epsilon": [_POSITIVE],
-        "max_fun": [_WHOLE],
+        "max_fun": [WHOLE],
     }
-    hidden_layer_sizes: Any
-    activation: str
-    solver: str
-    alpha: float
-    learning_rate: str
-    learning_rate_init: float
-    power_t: float
-    momentum: float
-    nesterovs_momentum: bool
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    max_fun: int
+    hidden_layer_sizes: int | Sequence[int] = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    solver: str = "adam"
+    alpha: float = 0.0001
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    max_fun: int = 15000
 
     @property
     def coefs_(self) -> list[Array]:
@@ -150,82 +185,10 @@ class _Perceptron(Estimator):
         return False
 
 
+@documented
+@dataclass(eq=False, repr=False)
 class MLPClassifier(Classifier, _Perceptron):
     """Multi-layer perceptron classifier, scikit-learn's with the speed of gyaku.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : array_like of int
-        Number of units of each hidden layer.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Activation of the hidden layers.
-    solver : {"lbfgs", "sgd", "adam"}
-        Optimizer of the weights.
-    alpha : float
-        Strength of the L2 penalty of the weights, divided by the number of samples of a batch.
-    batch_size : int or "auto"
-        Samples per gradient step; "auto" is the smaller of 200 and the number of samples.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        Schedule of the learning rate, for "sgd": constant; divided by the power `power_t` of the
-        number of samples seen; or divided by five whenever the loss stands still.
-    learning_rate_init : float
-        Initial learning rate.
-    power_t : float
-        Exponent of "invscaling".
-    max_iter : int
-        Largest number of epochs, or of iterations of "lbfgs".
-    shuffle : bool
-        Whether to shuffle the samples before each epoch.
-    random_state : int, RandomState instance or None
-        Source of the initial weights, of the order and of the validation data.
-    tol : float
-        Improvement of loss or score that counts; for "lbfgs", the largest gradient element at
-        which the training ends.
-    verbose : bool or int
-        Whether to print a line an epoch.
-    warm_start : bool
-        Whether another `fit` begins with the weights of the last one.
-    momentum : float
-        Momentum of "sgd".
-    nesterovs_momentum : bool
-        Whether the momentum is Nesterov's.
-    early_stopping : bool
-        Whether to hold out a fraction of the samples, and to end when their score no longer
-        improves, with the weights of the best epoch.
-    validation_fraction : float
-        Fraction of the samples to hold out.
-    beta_1, beta_2 : float
-        Decay rates of the moments of "adam".
-    epsilon : float
-        Small constant in the denominator of "adam".
-    n_iter_no_change : int
-        Number of epochs without improvement after which the training ends.
-    max_fun : int
-        Number of evaluations of the loss after which "lbfgs" ends.
-    class_weight : dict or "balanced", optional
-        Weights of the classes, which multiply those of the samples in training; a list of dicts
-        for several labels.
-
-    Attributes
-    ----------
-    classes_ : ndarray
-        The classes, sorted.
-    out_activation_ : str
-        "softmax" for more than two classes, otherwise "logistic".
-    model_ : Model
-        The network, a `gyaku.Sequential` that ends before softmax or sigmoid.
-    coefs_, intercepts_ : list of ndarray
-        Weights and biases of the layers: views, a change of which changes the network.
-    loss_, best_loss_ : float
-        Loss of the last epoch, and the least of all; the best is None with early stopping.
-    loss_curve_ : list of float
-        Loss of each epoch, for "lbfgs" of each iteration.
-    validation_scores_, best_validation_score_ : list of float, float
-        Score of the validation data behind each epoch, and the best; None without early stopping.
-    n_iter_, t_ : int
-        Number of epochs of the last `fit`, and of samples seen.
-    n_layers_, n_outputs_ : int
-        Number of layers, the input included, and of outputs.
 
     Notes
     -----
@@ -242,188 +205,31 @@ class MLPClassifier(Classifier, _Perceptron):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_Perceptron._parameter_constraints,
-        **Classifier.constraints,
-    }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        class_weight: Any = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.class_weight = class_weight
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, features)
-            The samples; sparse ones are made dense.
-        y : array_like of shape (samples,) or (samples, labels)
-            Classes, or 0 and 1 for each label.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        MLPClassifier
-            The estimator itself.
-        """
-        self._fit(X, y, sample_weight)
-        return self
-
-    @available_if(_is_stochastic)
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> MLPClassifier:
-        """Train the network for one more epoch.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, features)
-            The samples.
-        y : array_like of shape (samples,) or (samples, labels)
-            Classes, or 0 and 1 for each label.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-        classes : array_like, optional
-            All classes that later calls may hold; needed in the first call only.
-
-        Returns
-        -------
-        MLPClassifier
-            The estimator itself.
-        """
-        self._partial(X, y, sample_weight, classes)
-        return self
-
-
-class MLPRegressor(Regressor, _Perceptron):
-    """Multi-layer perceptron regressor, scikit-learn's with the speed of gyaku.
+@dataclass(eq=False, repr=False)
+class _Loss:
+    """The first argument of a regressor.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
         Loss to minimise: half the squared error, or half the Poisson deviance of counts, whose mean
         is the exponential of the network's output.
-    hidden_layer_sizes : array_like of int
-        Number of units of each hidden layer.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Activation of the hidden layers.
-    solver : {"lbfgs", "sgd", "adam"}
-        Optimizer of the weights.
-    alpha : float
-        Strength of the L2 penalty of the weights, divided by the number of samples of a batch.
-    batch_size : int or "auto"
-        Samples per gradient step; "auto" is the smaller of 200 and the number of samples.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        Schedule of the learning rate, for "sgd": constant; divided by the power `power_t` of the
-        number of samples seen; or divided by five whenever the loss stands still.
-    learning_rate_init : float
-        Initial learning rate.
-    power_t : float
-        Exponent of "invscaling".
-    max_iter : int
-        Largest number of epochs, or of iterations of "lbfgs".
-    shuffle : bool
-        Whether to shuffle the samples before each epoch.
-    random_state : int, RandomState instance or None
-        Source of the initial weights, of the order and of the validation data.
-    tol : float
-        Improvement of loss or score that counts; for "lbfgs", the largest gradient element at
-        which the training ends.
-    verbose : bool or int
-        Whether to print a line an epoch.
-    warm_start : bool
-        Whether another `fit` begins with the weights of the last one.
-    momentum : float
-        Momentum of "sgd".
-    nesterovs_momentum : bool
-        Whether the momentum is Nesterov's.
-    early_stopping : bool
-        Whether to hold out a fraction of the samples, and to end when their score no longer
-        improves, with the weights of the best epoch.
-    validation_fraction : float
-        Fraction of the samples to hold out.
-    beta_1, beta_2 : float
-        Decay rates of the moments of "adam".
-    epsilon : float
-        Small constant in the denominator of "adam".
-    n_iter_no_change : int
-        Number of epochs without improvement after which the training ends.
-    max_fun : int
-        Number of evaluations of the loss after which "lbfgs" ends.
+    """
+
+    constraints: ClassVar[dict[str, Any]] = {"loss": [StrOptions({"squared_error", "poisson"})]}
+    loss: str = "squared_error"
+
+
+@documented
+@dataclass(eq=False, repr=False)
+class MLPRegressor(Regressor, _Perceptron, _Loss):
+    """Multi-layer perceptron regressor, scikit-learn's with the speed of gyaku.
 
     Attributes
     ----------
     out_activation_ : str
         "exp" with the Poisson loss, otherwise "identity".
-    model_ : Model
-        The network, a `gyaku.Sequential` that ends before softmax or sigmoid.
-    coefs_, intercepts_ : list of ndarray
-        Weights and biases of the layers: views, a change of which changes the network.
-    loss_, best_loss_ : float
-        Loss of the last epoch, and the least of all; the best is None with early stopping.
-    loss_curve_ : list of float
-        Loss of each epoch, for "lbfgs" of each iteration.
-    validation_scores_, best_validation_score_ : list of float, float
-        Score of the validation data behind each epoch, and the best; None without early stopping.
-    n_iter_, t_ : int
-        Number of epochs of the last `fit`, and of samples seen.
-    n_layers_, n_outputs_ : int
-        Number of layers, the input included, and of outputs.
 
     Notes
     -----
@@ -439,64 +245,6 @@ class MLPRegressor(Regressor, _Perceptron):
     >>> network.fit(x, np.sin(3 * x[:, 0])).score(x, np.sin(3 * x[:, 0])) > 0.99
     True
     """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_Perceptron._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
-    }
-
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-    ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
 
     @property
     def out_activation_(self) -> str:
@@ -515,51 +263,6 @@ class MLPRegressor(Regressor, _Perceptron):
 
     def _numbers(self, outputs: Array) -> Array:
         return np.exp(outputs) if self.loss == "poisson" else outputs
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, features)
-            The samples; sparse ones are made dense.
-        y : array_like of shape (samples,) or (samples, outputs)
-            The targets.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        MLPRegressor
-            The estimator itself.
-        """
-        self._fit(X, y, sample_weight)
-        return self
-
-    @available_if(_is_stochastic)
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train the network for one more epoch.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix of shape (samples, features)
-            The samples.
-        y : array_like of shape (samples,) or (samples, outputs)
-            The targets.
-        sample_weight : array_like of shape (samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        MLPRegressor
-            The estimator itself.
-        """
-        self._fit(X, y, sample_weight, goes_on=True)
-        return self
 
 
 def _poisson(

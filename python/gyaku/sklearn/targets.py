@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
@@ -17,9 +19,13 @@ from sklearn.utils.multiclass import (
 )
 
 from gyaku.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaredError
-from gyaku.sklearn.estimator import Estimator
+from gyaku.sklearn.docstrings import documented
+from gyaku.sklearn.estimator import Estimator, is_stochastic
+from gyaku.sklearn.tasks import with_callbacks
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -27,24 +33,33 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "Regressor"]
 
 
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class Classifier(ClassifierMixin, Estimator):
     """Base of the classifiers: of two classes, several, or several labels a sample.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced", optional
+        Weights of the classes, which multiply those of the samples in training; a list of dicts
+        for several labels.
 
     Attributes
     ----------
     classes_ : ndarray
         The classes, sorted.
+    out_activation_ : str
+        "softmax" for more than two classes, otherwise "logistic".
     """
 
     constraints: ClassVar[dict[str, Any]] = {
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
-    """Valid values of the arguments of every classifier, in scikit-learn's form."""
-    classes_: Array
-    class_weight: Any
-    out_activation_: str
+    class_weight: Any = None
+    classes_: Array = field(init=False)
+    out_activation_: str = field(init=False)
 
-    def _targets(self, y: Array, dtype: Any, *, first: bool, goes_on: bool) -> Array:
+    def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
         check_classification_targets(y)
         kind = type_of_target(y)
         if kind.startswith("multilabel"):
@@ -56,9 +71,11 @@ class Classifier(ClassifierMixin, Estimator):
         else:
             self._check_classes(y, goes_on)
         if self._kind.startswith("multilabel"):
-            return np.asarray(y).astype(dtype)
+            return np.asarray(y, self._dtype(x))
         numbers = np.searchsorted(self.classes_, y)
-        return numbers if self._kind == "multiclass" else numbers[:, np.newaxis].astype(dtype)
+        if self._kind == "multiclass":
+            return np.asarray(numbers)
+        return np.asarray(numbers[:, np.newaxis], self._dtype(x))
 
     def _set_classes(self, classes: Array, kind: str) -> None:
         self.classes_ = classes
@@ -120,7 +137,28 @@ class Classifier(ClassifierMixin, Estimator):
             true, found = targets > 0, outputs > 0
         return float(accuracy_score(true, found, sample_weight=weights))
 
-    def _partial(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Any:
+    @available_if(is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train the network for one more epoch.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (samples, ...)
+            The samples.
+        y : array_like of shape (samples,) or (samples, labels)
+            Classes, or 0 and 1 for each label.
+        sample_weight : array_like of shape (samples,), optional
+            Weights of the samples.
+        classes : array_like, optional
+            All classes that later calls may hold; needed in the first call only.
+
+        Returns
+        -------
+        Classifier
+            The estimator itself.
+        """
         if _check_partial_fit_first_call(self, classes):
             kind = "multilabel-indicator" if type_of_target(y).startswith("multilabel") else ""
             self._set_classes(self.classes_, kind)
@@ -208,6 +246,8 @@ class Classifier(ClassifierMixin, Estimator):
         return tags
 
 
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class Regressor(RegressorMixin, Estimator):
     """Base of the regressors: one number a sample, or several."""
 
@@ -223,10 +263,10 @@ class Regressor(RegressorMixin, Estimator):
         """Loss of scikit-learn, the mean over the outputs, divided by that of the network."""
         return 1 / self.n_outputs_
 
-    def _targets(self, y: Array, dtype: Any, *, first: bool, goes_on: bool) -> Array:
+    def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        targets = np.asarray(y[:, np.newaxis] if y.ndim == 1 else y, dtype)
+        targets = np.asarray(y[:, np.newaxis] if y.ndim == 1 else y, self._dtype(x))
         if first:
             self.n_outputs_ = targets.shape[1]
         elif targets.shape[1] != self.n_outputs_:

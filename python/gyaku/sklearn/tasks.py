@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from gyaku.callbacks import Callback
+from gyaku.sklearn.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,16 +46,18 @@ class Tasks(Callback):
         The estimator.
     root : CallbackContext
         The context of its fit.
-    x, y : array_like
-        Data of the tasks.
+    x : object
+        The samples as they were given to `fit`.
+    y : ndarray
+        The targets.
     weights : ndarray, optional
         Weights of the samples.
     """
 
     def __init__(self, estimator: Any, root: Any, x: Any, y: Any, weights: Any) -> None:
         self.estimator, self.root = estimator, root
-        self.x, self.y, self.weights = x, y, weights
         metadata = None if weights is None else {"sample_weight": weights}
+        x = x.given() if isinstance(x, Inputs) else x
         self._data = {"X": x, "y": y, "metadata": metadata}
         self._task: Any = None
 
