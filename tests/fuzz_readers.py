@@ -15,11 +15,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import h5py
 import numpy as np
 
 import gyaku as gk
@@ -32,6 +33,7 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
+from gyaku.interop import from_keras, keras_file, to_keras
 
 SECONDS = 10  # that a reader may take
 ROOM = 1 << 30  # bytes that it may take, beyond those of the process
@@ -90,6 +92,34 @@ def settings(path: Path) -> Any:
     return with_settings([str(path)], TRAIN)
 
 
+def keras_model(path: Path) -> None:
+    model = gk.Sequential(gk.Dense(2, "relu"), name="chain")
+    model.build((2,))
+    to_keras(model, path)
+
+
+def old_keras_model(path: Path) -> None:
+    one = {"name": "one", "units": 2, "batch_input_shape": [None, 2]}
+    layers = [{"class_name": "Dense", "config": one}]
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": layers})
+        file.attrs["layer_names"] = [b"one"]
+        group = file.create_group("one")
+        group.attrs["weight_names"] = [b"kernel", b"bias"]
+        group["kernel"], group["bias"] = np.eye(2, dtype="f4"), np.ones(2, "f4")
+
+
+def from_keras_of_some_shape(path: Path) -> None:
+    try:
+        from_keras(path)
+    except FileError:
+        raise
+    except ValueError as error:  # of a shape that is free after the damage
+        if "give input_shape" not in str(error):
+            raise
+        raise FileError(str(error)) from None
+
+
 READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "idx": ("-idx3-ubyte", IDX, read_idx),
     "idx.gz": ("-idx3-ubyte.gz", gzip.compress(IDX, mtime=0), read_idx),
@@ -103,6 +133,9 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "npy": (".npy", array(), numpy_arrays),
     "npz": (".npz", archive(False), numpy_arrays),
     "compressed npz": (".npz", archive(True), numpy_arrays),
+    "keras": (".keras", written(keras_model, ".keras"), from_keras),
+    "keras weights": (".weights.h5", written(keras_model, ".weights.h5"), keras_file.read),
+    "old keras": (".h5", written(old_keras_model, ".h5"), from_keras_of_some_shape),
     "settings": (".toml", SETTINGS.encode(), settings),
 }
 
@@ -159,9 +192,12 @@ def every_cut(content: bytes) -> Iterator[bytes]:
     return (content[:length] for length in range(len(content)))
 
 
-def every_byte(content: bytes, chance: random.Random, values: int) -> Iterator[bytes]:
-    """Yield the content with each byte changed to so many others."""
-    for place, old in enumerate(content):
+def every_byte(
+    content: bytes, chance: random.Random, values: int, places: Sequence[int] | None = None
+) -> Iterator[bytes]:
+    """Yield the content with each byte, or those at some places, changed to so many others."""
+    for place in range(len(content)) if places is None else places:
+        old = content[place]
         for change in chance.sample(range(1, 256), values):
             yield content[:place] + bytes([old ^ change]) + content[place + 1 :]
 
