@@ -81,6 +81,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def keras(session: nox.Session) -> None:
+    """Convert models of Keras and back, with Keras itself."""
+    session.install(".[keras]", "keras>=3.15", "tensorflow-cpu>=2.21")
+    session.run("python", "tests/keras_battery.py", *session.posargs)
+
+
+@nox.session(default=False)
 def leaks(session: nox.Session) -> None:
     """Make 1,000 models, 1,000 batch shapes and 100,000 steps, and compare the memory."""
     session.install(".")

@@ -73,6 +73,9 @@ ANY_ISA = {
     *(
         "test_stub",
         "test_dlpack",
+        "test_keras_files",
+        "test_keras_harm",
+        "test_keras_weights",
         "test_torch_modules",
         "test_torch_weights",
         "test_vocabulary",

@@ -16,11 +16,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import h5py
 import numpy as np
 import torch_weights
 
@@ -34,7 +35,7 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
-from gyaku.interop import from_onnx, load_pickle
+from gyaku.interop import from_keras, from_onnx, keras_file, load_pickle, to_keras
 from gyaku.interop.torch_file import read_state
 
 SECONDS = 10  # that a reader may take
@@ -103,6 +104,34 @@ def onnx_model(path: Path) -> Any:
         raise FileError(error) if str(error).startswith("from_onnx: ") else error from None
 
 
+def keras_model(path: Path) -> None:
+    model = gk.Sequential(gk.Dense(2, "relu"), name="chain")
+    model.build((2,))
+    to_keras(model, path)
+
+
+def old_keras_model(path: Path) -> None:
+    one = {"name": "one", "units": 2, "batch_input_shape": [None, 2]}
+    layers = [{"class_name": "Dense", "config": one}]
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": layers})
+        file.attrs["layer_names"] = [b"one"]
+        group = file.create_group("one")
+        group.attrs["weight_names"] = [b"kernel", b"bias"]
+        group["kernel"], group["bias"] = np.eye(2, dtype="f4"), np.ones(2, "f4")
+
+
+def from_keras_of_some_shape(path: Path) -> None:
+    try:
+        from_keras(path)
+    except FileError:
+        raise
+    except ValueError as error:  # of a shape that is free after the damage
+        if "give input_shape" not in str(error):
+            raise
+        raise FileError(str(error)) from None
+
+
 READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "idx": ("-idx3-ubyte", IDX, read_idx),
     "idx.gz": ("-idx3-ubyte.gz", gzip.compress(IDX, mtime=0), read_idx),
@@ -120,6 +149,9 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "pt": (".pt", bytes.fromhex(torch_weights.load()["transposed"]["file"]), read_state),
     "onnx": (".onnx", (ONNX / "residual_old.onnx").read_bytes(), onnx_model),
     "recurrent onnx": (".onnx", (ONNX / "last_old.onnx").read_bytes(), onnx_model),
+    "keras": (".keras", written(keras_model, ".keras"), from_keras),
+    "keras weights": (".weights.h5", written(keras_model, ".weights.h5"), keras_file.read),
+    "old keras": (".h5", written(old_keras_model, ".h5"), from_keras_of_some_shape),
     "settings": (".toml", SETTINGS.encode(), settings),
 }
 
@@ -176,9 +208,12 @@ def every_cut(content: bytes) -> Iterator[bytes]:
     return (content[:length] for length in range(len(content)))
 
 
-def every_byte(content: bytes, chance: random.Random, values: int) -> Iterator[bytes]:
-    """Yield the content with each byte changed to so many others."""
-    for place, old in enumerate(content):
+def every_byte(
+    content: bytes, chance: random.Random, values: int, places: Sequence[int] | None = None
+) -> Iterator[bytes]:
+    """Yield the content with each byte, or those at some places, changed to so many others."""
+    for place in range(len(content)) if places is None else places:
+        old = content[place]
         for change in chance.sample(range(1, 256), values):
             yield content[:place] + bytes([old ^ change]) + content[place + 1 :]
 

@@ -102,7 +102,7 @@ IMPORTS = {
 # What stands on everything.
 ROOFS = {"__init__", "__main__", "cli"}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
-THIRD_PARTIES |= {"torch", "onnx", "mpi4py"}
+THIRD_PARTIES |= {"torch", "onnx", "mpi4py", "h5py"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

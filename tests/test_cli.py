@@ -351,6 +351,18 @@ def test_export_writes_an_onnx_file_beside_the_model(model: Path, here: Command)
     assert here("export", "--to", "onnx", model, "--output", "b.onnx").stdout == "wrote b.onnx\n"
 
 
+def test_models_of_keras_go_out_and_come_in_by_their_ending(model: Path, here: Command) -> None:
+    whole = model.with_suffix(".keras")
+    assert here("export", "--to", "keras", model).stdout == f"wrote {whole}\n"
+    done = here("export", "--to", "keras", model, "--output", "a.weights.h5")
+    assert done.stdout == "wrote a.weights.h5\n"
+    expected, found = (here("evaluate", "--json", each).stdout for each in (model, whole))
+    assert found == expected.replace(str(model), str(whole))
+    assert "parameters" in here("summary", whole).stdout
+    whole.write_bytes(whole.read_bytes()[:-1])
+    assert f"gyaku summary: {whole} is cut off or damaged" in here("summary", whole).stderr
+
+
 def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
     done = gyaku("info", "--no-measure", cwd=tmp_path, GYAKU_NUM_THREADS="1024")
     assert done.returncode == 0

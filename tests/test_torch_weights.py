@@ -278,12 +278,19 @@ def test_files_of_another_kind_are_named(content: bytes, message: str, tmp_path:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_of_arrays_are_read(protocol: int, tmp_path: Path) -> None:
     same = np.arange(6, dtype=">f4").reshape(2, 3).T
-    given = {"W1": same, "again": same, "b": [np.float64(2.5), np.int8(3), b"x", "三", None, True]}
+    empty = np.zeros((0, 3))
+    given = {
+        "W1": same,
+        "again": same,
+        "empty": empty,
+        "b": [np.float64(2.5), np.int8(3), b"x", "三", None, True],
+    }
     path = tmp_path / "params.pkl"
     path.write_bytes(pickle.dumps(given, protocol))
     found = load_pickle(path)
     np.testing.assert_array_equal(found["W1"], same)
     np.testing.assert_array_equal(found["again"], same)
+    np.testing.assert_array_equal(found["empty"], empty)
     assert found["b"] == given["b"]
 
 

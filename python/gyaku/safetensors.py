@@ -26,6 +26,14 @@ _ITEM_SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "F16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
 }  # fmt: skip
+_PICKLE = "a pickle: gyaku.interop.load_pickle reads one of arrays"
+_OTHERS = {
+    b"PK\x03\x04": "a ZIP archive, as .keras and .pt files are: gyaku.interop.from_keras and"
+    " load_state_dict read these",
+    b"\x89HDF": "an HDF5 file, as Keras writes: gyaku.interop.from_keras and load_weights read it",
+    **{bytes((0x80, protocol)): _PICKLE for protocol in range(2, 6)},
+}
+"""The first bytes of files that are often mistaken for model files."""
 _FORMAT_LIMIT = 100_000_000  # of a header
 _LONGEST_HEADER = 10_000_000  # JSON becomes up to 27 times as many bytes of objects
 
@@ -153,6 +161,8 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
     if len(start) < 8:
         raise _refusal(name, f"it has only {size} bytes")
     length = int.from_bytes(start[:8], "little")
+    if start[8:9] != b"{" and (kind := _kind_of(start)):
+        raise FileError(f"{name} is {kind}")
     if start[8:9] not in (b"{", b"") or length > _FORMAT_LIMIT or length < 2:
         raise _refusal(name, "it does not begin with a safetensors header")
     if 8 + length > size:
@@ -173,6 +183,12 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[dict[str, Any], int]:
     except (ValueError, RecursionError) as error:
         raise _refusal(name, f"its header is damaged ({error})") from None
     return header, size - 8 - length  # a dict, since the header begins with a brace
+
+
+def _kind_of(start: bytes) -> str:
+    """Return what another kind of file is and which function reads it, "" if it is not known."""
+    found = (kind for signature, kind in _OTHERS.items() if start.startswith(signature))
+    return next(found, "")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from gyaku.cli.dataset import samples_with_targets
 from gyaku.cli.parser import UsageError
 from gyaku.cli.report import report
 from gyaku.cli.table import read_table
-from gyaku.model import load
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     int
         The exit code.
     """
-    model = load(arguments.model)
+    model = model_file.read_model(arguments.model)
     if arguments.data:
         measures, text, count = _on_own_data(model, arguments)
         title = f"{arguments.model} on the {count:,} samples of {arguments.data}:"

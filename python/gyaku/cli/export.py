@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gyaku.cli.model_file import read_model
 from gyaku.cli.parser import name_of
-from gyaku.interop import to_onnx
-from gyaku.model import load
+from gyaku.interop import to_keras, to_onnx
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +19,9 @@ __all__ = ["add", "run"]
 _PAGE = """\
 Write a trained model for other programs.
 
-MODEL is a file from 'gyaku train'. The formats are
+MODEL is a file from 'gyaku train', or one of Keras or ONNX. The formats are
+  keras   for Keras 3: .keras, or with --output NAME.weights.h5 the weights alone; needs the package
+          h5py: pip install 'gyaku[keras]'
   onnx    for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
 """
 
@@ -30,7 +32,7 @@ examples:
 """
 
 # The function that writes each format, and the ending of its files.
-_FORMATS = {"onnx": (to_onnx, ".onnx")}
+_FORMATS = {"keras": (to_keras, ".keras"), "onnx": (to_onnx, ".onnx")}
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -71,6 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     write, ending = _FORMATS[arguments.to]
     output = arguments.output or Path(arguments.model).with_suffix(ending)
-    write(load(arguments.model), output)
+    write(read_model(arguments.model), output)
     print(f"wrote {output}")
     return 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku import interop
 from gyaku.cli.columns import Columns
 from gyaku.cli.parser import UsageError, name_of
 from gyaku.data import DATASETS
+from gyaku.model import load
 
 if TYPE_CHECKING:
     import argparse
+    import os
     from typing import Any
 
     from numpy.typing import NDArray
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from gyaku.model import Model
 
 __all__ = ["SHAPES", "add_arguments", "classes_of", "columns_of", "images_for", "probabilities"]
+__all__ += ["read_model"]
 
 SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1)}
 """The shapes of the data sets' images."""
@@ -32,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser : argparse.ArgumentParser
         The command's parser.
     """
-    parser.add_argument("model", metavar="MODEL", help="a file from 'gyaku train'")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a file from 'gyaku train', or .keras, .h5 or .onnx"
+    )
     parser.add_argument(
         "--dataset",
         type=name_of("data set", DATASETS),
@@ -46,6 +53,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="test, or train: the images that it was trained on (default: test)",
     )
+
+
+def read_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model from a file of gyaku's, or of another program's by its ending.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file: ``.keras`` and ``.h5`` of Keras, ``.onnx``, or any other of gyaku's.
+
+    Returns
+    -------
+    Model
+        The model.
+    """
+    ending = Path(path).suffix.lower()
+    if ending in (".keras", ".h5"):
+        return interop.from_keras(path)
+    return interop.from_onnx(path) if ending == ".onnx" else load(path)
 
 
 def classes_of(model: Model) -> list[str] | None:

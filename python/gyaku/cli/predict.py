@@ -13,7 +13,6 @@ from gyaku.cli.parser import UsageError, whole
 from gyaku.cli.samples import ascii_picture, read_samples
 from gyaku.cli.tables import predict_tables
 from gyaku.layers import Rescaling
-from gyaku.model import load
 
 if TYPE_CHECKING:
     import argparse
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     int
         The exit code.
     """
-    model = load(arguments.model)
+    model = model_file.read_model(arguments.model)
     if arguments.files and arguments.dataset:
         raise UsageError("give files or --dataset, not both")
     columns = model_file.columns_of(model)

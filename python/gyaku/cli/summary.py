@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.model import Model, load
+from gyaku.cli.model_file import read_model
 from gyaku.models import MODELS
 
 if TYPE_CHECKING:
     import argparse
 
     from gyaku.cli.parser import Parser
+    from gyaku.model import Model
 
 __all__ = ["add", "run"]
 
 _PAGE = """\
 Show the layers of a model, with their output shapes, parameters and work.
 
-MODEL is a file from 'gyaku train', or the name of a model.
+MODEL is a file from 'gyaku train', one of Keras or ONNX, or the name of a model.
 """
 
 _EXAMPLES = """\
@@ -58,6 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
         model = MODELS[arguments.model].build()
         model.build((28, 28, 1))
     else:
-        model = load(arguments.model)
+        model = read_model(arguments.model)
     model.summary()
     return 0

@@ -103,6 +103,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "numpy.dtype": _dtype,
     "_codecs.encode": _latin1,
+    "__builtin__.bytes": lambda: b"",  # of an empty array, in protocols before 3
     "collections.OrderedDict": lambda items=(): dict(items),
     **{f"numpy.core.{name}": function for name, function in _NUMPY.items()},
     **{f"numpy._core.{name}": function for name, function in _NUMPY.items()},

@@ -1,0 +1,190 @@
+"""Files of Keras: what has no counterpart is named, and so are files of other kinds."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from keras_writer import (
+    BIAS,
+    DENSE,
+    KERNEL,
+    Arrays,
+    archive,
+    chain,
+    dense,
+    described,
+    refusal,
+    weights,
+)
+
+import gyaku as gk
+from gyaku.interop import from_keras, to_keras
+
+LAYERS: dict[str, tuple[Any, Arrays, str]] = {
+    "lambda": (
+        described("Lambda", function={"class_name": "__lambda__", "config": {"value": "AAAA"}}),
+        {},
+        "'one' (Lambda) is code of Python, which is never run",
+    ),
+    "no counterpart": (described("Attention"), {}, "'one' (Attention) has no counterpart"),
+    "of one's own": (
+        described("Dense", units=2) | {"module": "mine", "registered_name": "mine>Dense"},
+        {},
+        "'one' (Dense of mine) is no layer of Keras's own",
+    ),
+    "activation of one's own": (
+        dense(activation={"class_name": "function", "config": "f"}),
+        DENSE,
+        "'one' (Dense) has the activation f, which has no counterpart",
+    ),
+    "channels first": (
+        described("Conv1D", filters=2, kernel_size=[1], data_format="channels_first"),
+        {},
+        "'one' (Conv1D) has data_format='channels_first', the counterpart has 'channels_last'",
+    ),
+    "shape that lies": (
+        described("Dense", units=10**12),
+        DENSE,
+        "'one' (Dense) Dense 'one': 'weight' has shape (3, 2), expected (3, 1000000000000)",
+    ),
+    "too few arrays": (
+        described("LSTM", units=2),
+        {"layers/lstm/cell": [np.zeros((3, 8))]},
+        "'one' (LSTM) has 1 arrays in the file, it needs 3: kernel, recurrent_kernel, bias",
+    ),
+    "arrays too many": (
+        described("Flatten"),
+        {"layers/flatten": [BIAS]},
+        "'one' (Flatten) has 1 arrays in the file, it needs none",
+    ),
+    "quantised": (
+        dense(),
+        {"layers/dense": [KERNEL.astype(np.int8), BIAS]},
+        "'one' (Dense) has kernel of dtype int8, as of a quantised model",
+    ),
+    "reversed steps": (
+        described("GRU", units=2, go_backwards=True, return_sequences=True),
+        {},
+        "'one' (GRU) goes backwards and returns sequences, whose steps Keras leaves reversed",
+    ),
+    "no option": (described("Dense"), DENSE, "'one' (Dense) lacks units in its configuration"),
+    "axis": (
+        described("BatchNormalization", axis=0, momentum=0.9, epsilon=1e-3),
+        {},
+        "'one' (BatchNormalization) has axis=0, here it is the last one",
+    ),
+}
+
+FILES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "is empty, not a file of Keras"),
+    "web page": (b"<!DOCTYPE html><html>" + bytes(64), "is a web page, not a file of Keras"),
+    "pickle": (b"\x80\x04\x95" + bytes(64), "is a pickle, not a file of Keras"),
+    "onnx": (
+        b"\x08\x08\x12\x05gyaku",
+        "is an ONNX file, which from_onnx reads, not a file of Keras",
+    ),
+    "shards": (
+        b'{"metadata": {}}',
+        "is JSON, which holds no weights, or the index of several files",
+    ),
+    "text": (b"a,b\n1,2\n", "is of another kind, or damaged, not a file of Keras"),
+    "HDF5 alone": (b"\x89HDF\r\n\x1a\n", "is damaged: it needs 1 bytes at 8, it has 8"),
+    "ZIP alone": (b"PK\x03\x04" + bytes(40), "is cut off or damaged (File is not a zip file)"),
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.keras"
+
+
+def test_a_model_is_read_without_keras(path: Path) -> None:
+    model = from_keras(archive(path, chain(dense(activation="relu")), weights(DENSE)))
+    np.testing.assert_array_equal(model.forward([[1.0, 0.0, -1.0]]), [[0.0, 0.0]])
+    assert model.layers[0].name == "one"
+    assert model.dtype == np.float64
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_without_counterpart_is_named(name: str, path: Path) -> None:
+    layer, arrays, expected = LAYERS[name]
+    archive(path, chain(layer), weights(arrays))
+    assert refusal(path) == expected
+
+
+def test_the_place_within_models_is_named(path: Path) -> None:
+    inner = chain(described("Attention", "look"))
+    archive(path, chain(inner | {"config": inner["config"] | {"name": "base"}}), weights({}))
+    assert refusal(path) == "'base/look' (Attention) has no counterpart"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_another_kind_is_named(name: str, path: Path) -> None:
+    content, expected = FILES[name]
+    path.write_bytes(content)
+    assert refusal(path).startswith(expected)
+
+
+def test_other_archives_are_named(path: Path, tmp_path: Path) -> None:
+    for member, expected in {
+        "archive/data.pkl": "is a .pt archive of PyTorch, which load_state_dict reads",
+        "word/document.xml": "is a zip archive, but not of Keras: it has no config.json",
+        "config.json": "is an archive of Keras without model.weights.h5",
+    }.items():
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(member, "{}")
+        assert refusal(path) == expected
+    assert "is a folder, as SavedModel is; save the model as .keras" in refusal(tmp_path)
+
+
+def test_weights_alone_are_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(weights(DENSE))
+    assert refusal(path).startswith("holds weights alone, without the layers; make a model of")
+
+
+def test_a_free_shape_needs_input_shape(path: Path) -> None:
+    flat = chain(described("Flatten", "flat"), dense(), shape=(None, 3))
+    archive(path, flat, weights({"layers/dense": [np.ones((12, 2)), BIAS]}))
+    assert from_keras(path, input_shape=(4, 3)).output_shape == (2,)
+    with pytest.raises(ValueError, match="give input_shape"):
+        from_keras(path)
+    archive(path, chain(dense(), shape=(None, None, 3)), weights(DENSE))
+    with pytest.raises(ValueError, match=r"leaves the shape .* free, .* give input_shape"):
+        from_keras(path)
+    with pytest.raises(ValueError, match=r"takes samples of shape \(None, None, 3\), got \(8, 8\)"):
+        from_keras(path, input_shape=(8, 8))
+
+
+@pytest.mark.parametrize("config", ["[]", "{", "{}", '{"class_name": "Dense"}', "NaN", "[" * 10**5])
+def test_a_description_of_no_model_is_one_sentence(config: str, path: Path) -> None:
+    archive(path, config, weights(DENSE))
+    assert "\n" not in refusal(path)
+
+
+def test_exports_without_counterpart_are_named(tmp_path: Path) -> None:
+    for layer, shape, reason in (
+        (gk.LSTM(2, peepholes=True), (4, 3), "Keras's has no peepholes and no projection"),
+        (gk.Step(), (3,), "Keras has no counterpart of Step("),
+        (gk.CELU(0.5), (3,), "Keras has CELU with an alpha of 1 alone, got 0.5"),
+        (gk.MaxPool2D(3, padding=1), (8, 8, 1), "Keras's poolings are padded by 'same' or not at"),
+        (
+            gk.Dropout(0.5, scaled="prediction"),
+            (3,),
+            "Keras's scales in training, not in prediction",
+        ),
+        (gk.GRU(2, stateful=True), (4, 3), "Keras's has no clip, and no states carried without"),
+    ):
+        model = gk.Sequential(layer)
+        model.build(shape)
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            to_keras(model, tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"path must end with \.keras or \.weights\.h5, got"):
+        to_keras(model, tmp_path / "model.h5")
+    with pytest.raises(ValueError, match="the model is not built"):
+        to_keras(gk.Sequential(gk.Dense(2)), tmp_path / "model.keras")
