@@ -92,6 +92,8 @@ IMPORTS = {
         "layers",
         "model",
         "names",
+        "ops",
+        "reference",
         "safetensors",
         "symbolic",
         "windows",

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gyaku.cli.parser import name_of
-from gyaku.interop import to_onnx
+from gyaku.interop import to_c, to_numpy, to_onnx
 from gyaku.model import load
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from gyaku.cli.parser import Parser
+    from gyaku.model import Model
 
 __all__ = ["add", "run"]
 
@@ -20,17 +22,30 @@ _PAGE = """\
 Write a trained model for other programs.
 
 MODEL is a file from 'gyaku train'. The formats are
-  onnx    for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
+  c99          one file of C without dependencies, with a self-test
+  numpy        one file of Python that needs NumPy alone
+  onnx         for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
+  safetensors  the model without the state of its training
 """
 
 _EXAMPLES = """\
 examples:
   gyaku export --to onnx gyaku-digits-mlp.safetensors
-  gyaku export --to onnx gyaku-digits-mlp.safetensors --output digits.onnx
+  gyaku export --to c99 gyaku-digits-mlp.safetensors --output digits.c
 """
 
+
+def _to_safetensors(model: Model, path: Path) -> None:
+    model.save(path, optimizer=False)
+
+
 # The function that writes each format, and the ending of its files.
-_FORMATS = {"onnx": (to_onnx, ".onnx")}
+_FORMATS: dict[str, tuple[Callable[[Model, Path], None], str]] = {
+    "c99": (to_c, ".c"),
+    "numpy": (to_numpy, ".py"),
+    "onnx": (to_onnx, ".onnx"),
+    "safetensors": (_to_safetensors, ".weights.safetensors"),
+}
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gyaku.interop.c_export import to_c as to_c
+    from gyaku.interop.numpy_export import to_numpy as to_numpy
     from gyaku.interop.onnx_export import to_onnx as to_onnx
     from gyaku.interop.onnx_import import from_onnx as from_onnx
     from gyaku.interop.pickles import load_pickle as load_pickle
@@ -21,11 +23,13 @@ _HOMES = {
     "load_pickle": "pickles",
     "load_state_dict": "torch_state",
     "state_dict": "torch_state",
+    "to_c": "c_export",
+    "to_numpy": "numpy_export",
     "to_onnx": "onnx_export",
     "to_torch": "torch_export",
 }
 __all__ = ["from_onnx", "from_torch", "load_pickle", "load_state_dict", "state_dict"]
-__all__ += ["to_onnx", "to_torch"]
+__all__ += ["to_c", "to_numpy", "to_onnx", "to_torch"]
 
 if not TYPE_CHECKING:  # for type checkers, the names above are all there are
 
