@@ -57,7 +57,10 @@ IMPORTS = {
     "schedules": ["checks", "components", "names"],
     "symbolic": ["checks"],
     "computation": ["diagram", "reference"],
-    "layers": ["checks", "components", "init", "memory", "names", "ops", "symbolic", "windows"],
+    "layers": [
+        *["checks", "components", "init", "memory", "names", "ops", "reference", "symbolic"],
+        "windows",
+    ],
     "losses": ["calls", "checks", "components", "memory", "names", "ops"],
     "metrics": ["calls", "checks", "components", "memory", "names", "ops"],
     "optim": ["checks", "components", "memory", "names", "ops", "schedules"],

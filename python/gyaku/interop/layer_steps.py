@@ -83,6 +83,10 @@ def _written(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
             f"{made.owner}: {layer} is stateful, and the function keeps no state from one call to"
             " the next; give its states as inputs and return_state=True instead"
         )
+    if isinstance(layer, layers.ArrayOperation):
+        raise ValueError(
+            f"{made.owner}: {layer} is computed by NumPy in ways that are not known here"
+        )
     for kind in type(layer).__mro__:
         if kind in _WRITERS and type(layer).__module__.startswith("gyaku.layers."):
             return _WRITERS[kind](made, layer, values)

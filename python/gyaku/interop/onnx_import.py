@@ -86,7 +86,8 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     outputs = [each.name for each in proto.graph.output]
     all_nodes = rewritten(_folded(proto, constants), constants)
     nodes = _needed(all_nodes, outputs)
-    reader = Reader(nodes, constants, outputs)
+    opset = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), 1)
+    reader = Reader(nodes, constants, outputs, opset)
     given = [each for each in proto.graph.input if each.name not in constants]
     _find_lengths(reader, all_nodes, {each.name for each in given})
     inputs, is_free = _inputs(name, reader, given, input_shape)
@@ -130,6 +131,8 @@ def _fold(node: Any, opset: Any, constants: dict[str, NDArray[Any]]) -> bool:
     used = [name for name in node.input if name]
     if any(name not in constants for name in used) or not (used or node.op_type == "Constant"):
         return False
+    if any(each.HasField("g") for each in node.attribute):  # its graph may read other values
+        return False
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
@@ -139,7 +142,10 @@ def _fold(node: Any, opset: Any, constants: dict[str, NDArray[Any]]) -> bool:
     )
     graph = helper.make_graph([node], "constant", inputs, outputs)
     single = ReferenceEvaluator(helper.make_model(graph, opset_imports=opset))
-    values = single.run(None, {each: constants[each] for each in used})
+    try:
+        values = single.run(None, {each: constants[each] for each in used})
+    except (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError, KeyError):
+        return False  # the node is named where it is read
     constants.update(zip(node.output, map(np.asarray, values), strict=True))
     return True
 
@@ -190,6 +196,7 @@ def _inputs(
         axes = _layout(reader, each.name, len(lengths))
         by_axis = {axis: n for axis, n in zip(axes, lengths, strict=True) if axis is not None}
         shape = tuple(by_axis[axis] for axis in range(1, len(by_axis)))
+        reader.batch = reader.batch or by_axis.get(0, 0)
         if input_shape is not None:
             _check_shape(name, shape, tuple(input_shape))
             shape = tuple(input_shape)
@@ -199,11 +206,27 @@ def _inputs(
                 f"from_onnx: {name} leaves the shape of {each.name!r} free, it is {lengths} with 0"
                 " for each free axis: give input_shape"
             )
+        _check_type(name, reader, each.name, kind.elem_type)
         dtype = {6: "int32", 7: "int64"}.get(kind.elem_type)
         tensor = Input(tuple(n or 1 for n in shape), dtype, name=each.name)
         reader.values[each.name] = Value(tensor, tensor.shape, axes)
         tensors.append(tensor)
     return tensors, free
+
+
+_FLOATS, _INDICES, _BOOL, _BYTE = {1, 10, 11, 16}, {6, 7}, 9, 2
+
+
+def _check_type(name: str, reader: Reader, given: str, kind: int) -> None:
+    node = reader.users.get(given)
+    is_cast = kind == _BYTE and node is not None and node.op_type == "Cast"
+    if kind not in {*_FLOATS, *_INDICES, _BOOL} and not is_cast:
+        from onnx import TensorProto
+
+        raise FileError(
+            f"from_onnx: {name}: the input {given!r} must be float, bool, int32 or int64, got"
+            f" {TensorProto.DataType.Name(kind)}"
+        )
 
 
 def _check_shape(name: str, shape: tuple[int, ...], given: tuple[int, ...]) -> None:
@@ -254,6 +277,8 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
 
 def _result(name: str, reader: Reader, output: str) -> Any:
     value = reader.values.get(output)
-    if value is None or value.order is not None or value.merged or value.pads or value.time:
+    if value is None or value.merged or value.pads or value.time:
         raise FileError(f"from_onnx: {name}: the output {output!r} has no counterpart")
+    if value.order is not None:
+        value = reader.plain(value)
     return value.tensor if value.tensor.node else Identity()(value.tensor)

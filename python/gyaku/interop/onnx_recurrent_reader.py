@@ -202,7 +202,10 @@ def _is_zero(reader: Reader, name: str) -> bool:
 
 def _check_lengths(reader: Reader, call: Call) -> None:
     name = call.input(4)
-    if name and name not in reader.lengths and name not in reader.constants:
+    time = reader.value(call.input(0)).shape[0]
+    if name in reader.constants and (reader.constants[name] == time).all():
+        return
+    if name and name not in reader.lengths:
         raise Unreadable(
             "takes sequence_lens from elsewhere than from the ids of an Embedding, padded with 0"
         )
