@@ -10,8 +10,10 @@ import onnx
 import onnxruntime
 import pytest
 from layer_cases import LAYER_CASES, LayerCase
+from test_array_operations import SELECTORS, arguments, options
 
 import gyaku as gk
+from gyaku.reference.arrays import ARRAY_OPERATIONS
 
 OWN = {"Product", "Scale", "Sum"}
 CASES = {name: case for name, case in LAYER_CASES.items() if name not in OWN}
@@ -57,6 +59,32 @@ def test_a_runtime_computes_the_same_outputs(name: str, tmp_path: Path) -> None:
     expected = model.forward(tuple(x) if len(x) > 1 else x[0])
     (found,) = run(path, *x)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARRAY_OPERATIONS)
+def test_operations_on_arrays_are_nodes(name: str, tmp_path: Path) -> None:
+    x, path = arguments(name), tmp_path / "model.onnx"
+    constants = [each.shape if n in SELECTORS.get(name, ()) else None for n, each in enumerate(x)]
+    if any(constants):  # a matrix, or a condition
+        constants = [shape and (1, *shape[1:]) if name == "where" else shape for shape in constants]
+    layer = gk.layers.ArrayOperation(name, options(name), constants if any(constants) else None)
+    chosen = [each for each, shape in zip(x, constants, strict=True) if shape is None]
+    inputs = [gk.Input(each.shape[1:]) for each in chosen]
+    model = gk.Model(inputs, layer(*inputs))
+    model.build()
+    for place, shape in enumerate(constants):
+        if shape:
+            layer.buffers[f"constant_{place}"] = x[place][: shape[0]]
+    gk.interop.to_onnx(model, path)
+    samples = [each.astype(np.float32) for each in chosen]
+    expected = model.forward(tuple(samples) if len(samples) > 1 else samples[0])
+    (found,) = run(path, *samples)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    again = gk.interop.from_onnx(path)
+    back = again.forward(tuple(samples) if len(samples) > 1 else samples[0])
+    if name in ("transpose", "mix"):  # the model keeps the axes of the input
+        back = back.swapaxes(1, 2)
+    np.testing.assert_allclose(back, expected, rtol=1e-5, atol=1e-5)
 
 
 def tagger() -> gk.Sequential:

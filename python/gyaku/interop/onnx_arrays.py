@@ -130,7 +130,7 @@ def taken(reader: Reader, value: Value, axis: int, indices: Sequence[int]) -> Va
 _UNARY = {
     "Abs": "abs", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh",
     "Atan": "atan", "Atanh": "atanh", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf",
-    "Exp": "exp", "Floor": "floor", "IsNaN": "is_nan", "Log": "log", "Neg": "negative",
+    "Exp": "exp", "Floor": "floor", "IsInf": "is_inf", "IsNaN": "is_nan", "Log": "log", "Neg": "negative",
     "Not": "invert", "Reciprocal": "reciprocal", "Round": "round", "Sign": "sign", "Sin": "sin",
     "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan",
 }  # fmt: skip
@@ -157,6 +157,8 @@ _WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[str, float]]]] = {
 
 
 def _unary(reader: Reader, call: Call) -> list[Value]:
+    if 0 in (call.attributes.get(f"detect_{sign}", 1) for sign in ("negative", "positive")):
+        raise Unreadable("finds infinities of one sign")
     return [operated(reader, _UNARY[call.operator], reader.value(call.input(0)))]
 
 

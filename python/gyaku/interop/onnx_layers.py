@@ -8,6 +8,7 @@ import numpy as np
 
 from gyaku import layers
 from gyaku.interop.onnx_activations import write_activation
+from gyaku.interop.onnx_array_nodes import write_array_operation
 from gyaku.interop.onnx_graph import Graph, Value
 from gyaku.interop.onnx_recurrent import write_bidirectional, write_recurrent
 from gyaku.layers.recurrence import Recurrent
@@ -247,6 +248,7 @@ def _time_distributed(graph: Graph, layer: Any, values: list[Value]) -> list[Val
 _WRITERS: dict[type, Write] = {
     layers.Activation: _activation,
     layers.Add: _add,
+    layers.ArrayOperation: write_array_operation,
     layers.AvgPool2D: _avg_pool,
     layers.BatchNorm: _batch_norm,
     layers.Bidirectional: write_bidirectional,
