@@ -130,9 +130,9 @@ def taken(reader: Reader, value: Value, axis: int, indices: Sequence[int]) -> Va
 _UNARY = {
     "Abs": "abs", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh",
     "Atan": "atan", "Atanh": "atanh", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf",
-    "Exp": "exp", "Floor": "floor", "IsInf": "is_inf", "IsNaN": "is_nan", "Log": "log", "Neg": "negative",
-    "Not": "invert", "Reciprocal": "reciprocal", "Round": "round", "Sign": "sign", "Sin": "sin",
-    "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan",
+    "Exp": "exp", "Floor": "floor", "IsInf": "is_inf", "IsNaN": "is_nan", "Log": "log",
+    "Neg": "negative", "Not": "invert", "Reciprocal": "reciprocal", "Round": "round",
+    "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan",
 }  # fmt: skip
 _BINARY = {
     "Add": "add", "And": "logical_and", "Div": "divide", "Equal": "equal", "Greater": "greater",

@@ -66,7 +66,9 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     -----
     Transpose nodes are no layers: weights are converted to the layout here, also those behind a
     Flatten of images with channels first. Composed GELU, SiLU and Mish are recognised. A recurrent
-    node is one layer; an RNN unrolled over its steps is not recognised.
+    node is one layer; an RNN unrolled over its steps is not recognised. Operations on arrays that
+    no other layer has, such as slices and reductions, are one `ArrayOperation` each. Outputs of
+    labels, which are no floats, are left out beside others.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
-    outputs = [each.name for each in proto.graph.output]
+    outputs = _outputs(proto.graph)
     all_nodes = rewritten(_folded(proto, constants), constants)
     nodes = _needed(all_nodes, outputs)
     opset = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), 1)
@@ -106,6 +108,16 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         for key, array in weights.items():
             (layer.buffers if key in layer.buffers else layer.params)[key] = array
     return model
+
+
+def _outputs(graph: Any) -> list[str]:
+    """Return the outputs of numbers; scikit-learn's classifiers also have one of labels."""
+    of_numbers = [
+        each.name
+        for each in graph.output
+        if each.type.HasField("sequence_type") or each.type.tensor_type.elem_type in _FLOATS
+    ]
+    return of_numbers or [each.name for each in graph.output]
 
 
 def _constants(name: str, proto: Any) -> dict[str, NDArray[Any]]:

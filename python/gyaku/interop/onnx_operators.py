@@ -206,6 +206,18 @@ def _matmul(reader: Reader, call: Call) -> list[Value]:
     return _dense(reader, value, weight, bias)
 
 
+def _scaler(reader: Reader, call: Call) -> list[Value]:
+    """Read scikit-learn's scaling of features: (x - offset) scale."""
+    value = reader.plain(reader.value(call.input(0)))
+    found = []
+    for name, operation in (("offset", "subtract"), ("scale", "multiply")):
+        row = np.atleast_1d(np.float32(call.attributes[name]))[np.newaxis]
+        layer = layers.ArrayOperation(operation, constants=[None, row.shape])
+        (value,) = reader.apply(layer, value, weights={"constant_1": row})
+        found = [value]
+    return found
+
+
 def _arithmetic(reader: Reader, call: Call) -> list[Value]:
     """Read a sum of values, or a scale or an offset for all elements."""
     if call.outputs[0] in reader.aliases:
@@ -285,6 +297,8 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
+    "Scaler": _scaler,
+    "ZipMap": _identity,  # the probabilities, without the names of the classes
 }
 """The function that reads each operator."""
 
