@@ -135,6 +135,28 @@ def test_the_file_is_stamped_for_older_runtimes(tmp_path: Path) -> None:
     assert (proto.ir_version, [each.version for each in proto.opset_import]) == (8, [17])
 
 
+FUNCTIONS: dict[str, Any] = {
+    "LSTM": lambda: gk.LSTM(3, activations=("hard_sigmoid", "elu", "softsign"), clip=0.4),
+    "GRU": lambda: gk.GRU(3, activations=("hard_sigmoid", "leaky_relu"), clip=0.5),
+    "SimpleRNN": lambda: gk.SimpleRNN(3, "identity", clip=0.3),
+    "Bidirectional": lambda: gk.Bidirectional(
+        gk.LSTM(3, activations=("sigmoid", "identity", "tanh"), return_sequences=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_and_limits_of_recurrent_layers_are_written(name: str, tmp_path: Path) -> None:
+    # Keras's hard sigmoid, and that here, rises by 1/6, the default of ONNX by 0.2.
+    model, path = randomised(built(FUNCTIONS[name](), shape=(5, 2))), tmp_path / "model.onnx"
+    gk.interop.to_onnx(model, path)
+    x = np.random.default_rng(0).standard_normal((3, 5, 2)).astype(np.float32)
+    (found,) = run(path, x)
+    np.testing.assert_allclose(found, model.predict(x), rtol=1e-5, atol=1e-5)
+    again = gk.interop.from_onnx(path)
+    np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-6, atol=1e-6)
+
+
 def lenet() -> gk.Model:
     model = gk.models.lenet()
     model.build((28, 28, 1))
@@ -213,6 +235,11 @@ MISTAKES = {
     " give its states as inputs and return_state=True instead": (
         ValueError,
         lambda: built(gk.LSTM(3, stateful=True)),
+    ),
+    "to_onnx: SimpleRNN 'simple_rnn' has the activation selu, which no recurrent node of ONNX"
+    " has": (
+        ValueError,
+        lambda: built(gk.SimpleRNN(3, "selu")),
     ),
     "to_onnx: Sum 'sum' is a layer of your own, which has no counterpart in ONNX": (
         ValueError,

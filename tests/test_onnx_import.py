@@ -135,8 +135,19 @@ WITHOUT_COUNTERPART = {
         [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=2)],
         {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
     ),
-    "node 0 (LSTM, from x, w, r to y) has clip=1, which no layer has": (
-        [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=3, clip=1.0)],
+    "node 0 (LSTM, from x, w, r to y) has input_forget=1, which no layer has": (
+        [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=3, input_forget=1)],
+        {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
+    ),
+    # The default of ONNX is 0.2, and that of Keras and of layers here 1/6.
+    "node 0 (LSTM, from x, w, r to y) has HardSigmoid with alpha=0.2, and layers have 0.166667": (
+        [
+            node(
+                *("LSTM", ["x", "w", "r"], ["y"]),
+                hidden_size=3,
+                activations=["HardSigmoid", "Tanh", "Tanh"],
+            )
+        ],
         {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
     ),
     "node 0 (Slice, from x, a, b to y) takes some of the samples of a batch; an RNN unrolled over"

@@ -216,11 +216,11 @@ MISTAKES = {
         ValueError,
         lambda: built(gk.LSTM(3, stateful=True)),
     ),
-    "ArrayOperation 'array_operation' is computed by NumPy in ways that are not known here": (
+    "ArrayOperation 'array_operation' is no layer of which source code is written": (
         ValueError,
         lambda: built(gk.layers.ArrayOperation("exp")),
     ),
-    "Sum 'sum' is a layer of your own, whose equations are not known here": (
+    "Sum 'sum' is a layer of your own": (
         ValueError,
         lambda: built(LAYER_CASES["Sum"].make()),
     ),

@@ -83,16 +83,12 @@ def _written(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
             f"{made.owner}: {layer} is stateful, and the function keeps no state from one call to"
             " the next; give its states as inputs and return_state=True instead"
         )
-    if isinstance(layer, layers.ArrayOperation):
-        raise ValueError(
-            f"{made.owner}: {layer} is computed by NumPy in ways that are not known here"
-        )
+    is_own = not type(layer).__module__.startswith("gyaku.layers.")
     for kind in type(layer).__mro__:
-        if kind in _WRITERS and type(layer).__module__.startswith("gyaku.layers."):
+        if kind in _WRITERS and not is_own:
             return _WRITERS[kind](made, layer, values)
-    raise ValueError(
-        f"{made.owner}: {layer} is a layer of your own, whose equations are not known here"
-    )
+    reason = "a layer of your own" if is_own else "no layer of which source code is written"
+    raise ValueError(f"{made.owner}: {layer} is {reason}")
 
 
 def _activation(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
