@@ -80,6 +80,28 @@ ARRAY_NODES: dict[str, tuple[list[Any], dict[str, Any]]] = {
         ],
         {"shape": ("n", 5, 6), "heads": np.array([0, 0, 2, 3]), "joined": np.array([0, 0, -1])},
     ),
+    "queries, keys and values of one product": (
+        [
+            node("Reshape", ["x", "heads"], ["a"]),
+            node("Transpose", ["a"], ["b"], perm=[2, 0, 3, 1, 4]),
+            node("Split", ["b", "ones"], ["q1", "k1", "v1"], axis=0),
+            node("Squeeze", ["q1", "zero"], ["q"]),
+            node("Gather", ["b", "one"], ["k"], axis=0),
+            node("Squeeze", ["v1", "zero"], ["v"]),
+            node("Transpose", ["k"], ["t"], perm=[0, 1, 3, 2]),
+            node("MatMul", ["q", "t"], ["scores"]),
+            node("Softmax", ["scores"], ["p"]),
+            node("MatMul", ["p", "v"], ["y"]),
+        ],
+        {
+            "shape": ("n", 5, 12),
+            "rank": 4,
+            "heads": np.array([0, 5, 3, 2, 2]),
+            "ones": np.array([1, 1, 1]),
+            "zero": np.array([0]),
+            "one": np.array(1),
+        },
+    ),
     "softmax over channels, expand, cumulative sum": (
         [
             node("Softmax", ["x"], ["a"], axis=1),

@@ -52,13 +52,23 @@ def _squeeze(reader: Reader, call: Call) -> list[Value]:
     rank = len(value.axes)
     listed = listed or [n for n, length in enumerate(value.dimensions) if length == 1]
     places = {axis % rank for axis in listed}
-    if any(value.axes[axis] is not None for axis in places):
-        if 0 in places or any(value.dimensions[axis] != 1 for axis in places):
-            raise Unreadable(f"drops the axes {sorted(places)}, which are longer than 1")
-        value = reader.plain(value)
-        kept = [n for axis, n in enumerate(value.dimensions) if axis and axis not in places]
-        return [reader.as_plain(reader.apply(layers.Reshape(kept), value)[0])]
-    return [reader.moved(value, tuple(a for n, a in enumerate(value.axes) if n not in places))]
+    return [_dropped(reader, value, places)]
+
+
+def _dropped(reader: Reader, value: Value, places: set[int]) -> Value:
+    """Drop axes of length 1, in any order of axes."""
+    own = {value.axes[place] for place in places} - {None}
+    if any(value.dimensions[place] != 1 for place in places):
+        raise Unreadable(f"drops the axes {sorted(places)}, which are longer than 1")
+    left = [axis for place, axis in enumerate(value.axes) if place not in places]
+    if not own:
+        return reader.moved(value, tuple(left))
+    kept = [axis for axis in range(1, len(value.shape) + 1) if axis not in own]
+    if not kept or value.order is not None:
+        raise Unreadable("leaves no axis of a sample")
+    (made,) = reader.apply(layers.Reshape([value.shape[axis - 1] for axis in kept]), value)
+    numbers = {axis: n for n, axis in enumerate((0, *kept))}
+    return replace(made, axes=tuple(None if axis is None else numbers[axis] for axis in left))
 
 
 def _axes(reader: Reader, call: Call) -> list[int]:
@@ -207,8 +217,11 @@ def _gather(reader: Reader, call: Call) -> list[Value]:
 def _taken(reader: Reader, call: Call, value: Value, index: NDArray[Any]) -> Value:
     """Take elements along an axis, whose place the axes of the indices take."""
     axis = call.attributes.get("axis", 0) % len(value.axes)
-    if not axis:
+    if value.axes[axis] == 0:
         raise Unreadable("takes some of the samples of a batch by index")
+    if index.ndim == 0:
+        made = onnx_arrays.taken(reader, value, axis, [int(index)])
+        return _dropped(reader, made, {axis})
     value = reader.plain(value)
     made = onnx_arrays.taken(reader, value, axis, index.ravel().tolist())
     if index.ndim == 1:
