@@ -88,6 +88,13 @@ def keras(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def onnx_nodes(session: nox.Session) -> None:
+    """Read the node tests of the package onnx, and count those with the outputs that they state."""
+    session.install(".", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("python", "tests/onnx_nodes.py", *session.posargs)
+
+
+@nox.session(default=False)
 def leaks(session: nox.Session) -> None:
     """Make 1,000 models, 1,000 batch shapes and 100,000 steps, and compare the memory."""
     session.install(".")

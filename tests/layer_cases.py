@@ -214,6 +214,16 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Concatenate along the first axis": LayerCase(
         lambda: gk.Concatenate(1), ((2, 3), (1, 3), (1, 3))
     ),
+    "ArrayOperation": LayerCase(lambda: gk.layers.ArrayOperation("multiply"), ((3, 4), (3, 1))),
+    "ArrayOperation with a constant": LayerCase(
+        lambda: gk.layers.ArrayOperation("subtract", constants=[[1, 1, 2], None]), (3, 2)
+    ),
+    "ArrayOperation with options": LayerCase(
+        lambda: gk.layers.ArrayOperation("take", {"indices": [1, 0, 1], "axis": 2}), (2, 2)
+    ),
+    "ArrayOperation over axes": LayerCase(
+        lambda: gk.layers.ArrayOperation("l2", {"axes": [1], "keepdims": False}), (3, 2)
+    ),
     "SimpleRNN": LayerCase(
         lambda: gk.SimpleRNN(3), (5, 2), flops=5 * (2 * (2 + 3) * 3 + 2 * 3 + 3)
     ),

@@ -344,10 +344,16 @@ def test_info_tells_of_a_data_folder_that_is_missing(
     assert f"{missing} (there is no such folder)\n" in here("info", "--no-measure").stdout
 
 
-def test_export_writes_an_onnx_file_beside_the_model(model: Path, here: Command) -> None:
-    done = here("export", "--to", "onnx", model)
-    assert done.stdout == f"wrote {model.with_suffix('.onnx')}\n"
+ENDINGS = {"c99": ".c", "numpy": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors"}
+
+
+def test_export_writes_a_file_beside_the_model(model: Path, here: Command) -> None:
+    for name, ending in ENDINGS.items():
+        written = model.with_suffix(ending)
+        assert here("export", "--to", name, model).stdout == f"wrote {written}\n"
+        assert written.stat().st_size > 1000
     assert gk.interop.from_onnx(model.with_suffix(".onnx")).input_shape == (8, 8, 1)
+    assert gk.load(model.with_suffix(".weights.safetensors")).input_shape == (8, 8, 1)
     assert here("export", "--to", "onnx", model, "--output", "b.onnx").stdout == "wrote b.onnx\n"
 
 

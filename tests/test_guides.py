@@ -51,9 +51,10 @@ def printed(page: str, folder: Path, more: str = "") -> str:
     return output(code, GYAKU_NUM_THREADS="1", **environment)
 
 
-def test_a_model_goes_to_onnx_and_back(tmp_path: Path) -> None:
+def test_a_model_goes_to_other_programs_and_back(tmp_path: Path) -> None:
     for page in ("docs/interop.md", "docs/ja/interop.md"):
-        assert printed(page, tmp_path, "print(again.output_shape)") == "(10,)"
+        assert printed(page, tmp_path, "print(again.output_shape, scores.shape)") == "(10,) (3, 10)"
+        assert "void digits_predict(" in (tmp_path / "digits.c").read_text()
 
 
 def test_what_counts_in_a_training(tmp_path: Path) -> None:

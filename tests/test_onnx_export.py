@@ -10,8 +10,10 @@ import onnx
 import onnxruntime
 import pytest
 from layer_cases import LAYER_CASES, LayerCase
+from test_array_operations import SELECTORS, arguments, options
 
 import gyaku as gk
+from gyaku.reference.arrays import ARRAY_OPERATIONS
 
 OWN = {"Product", "Scale", "Sum"}
 CASES = {name: case for name, case in LAYER_CASES.items() if name not in OWN}
@@ -57,6 +59,32 @@ def test_a_runtime_computes_the_same_outputs(name: str, tmp_path: Path) -> None:
     expected = model.forward(tuple(x) if len(x) > 1 else x[0])
     (found,) = run(path, *x)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARRAY_OPERATIONS)
+def test_operations_on_arrays_are_nodes(name: str, tmp_path: Path) -> None:
+    x, path = arguments(name), tmp_path / "model.onnx"
+    constants = [each.shape if n in SELECTORS.get(name, ()) else None for n, each in enumerate(x)]
+    if any(constants):  # a matrix, or a condition
+        constants = [shape and (1, *shape[1:]) if name == "where" else shape for shape in constants]
+    layer = gk.layers.ArrayOperation(name, options(name), constants if any(constants) else None)
+    chosen = [each for each, shape in zip(x, constants, strict=True) if shape is None]
+    inputs = [gk.Input(each.shape[1:]) for each in chosen]
+    model = gk.Model(inputs, layer(*inputs))
+    model.build()
+    for place, shape in enumerate(constants):
+        if shape:
+            layer.buffers[f"constant_{place}"] = x[place][: shape[0]]
+    gk.interop.to_onnx(model, path)
+    samples = [each.astype(np.float32) for each in chosen]
+    expected = model.forward(tuple(samples) if len(samples) > 1 else samples[0])
+    (found,) = run(path, *samples)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    again = gk.interop.from_onnx(path)
+    back = again.forward(tuple(samples) if len(samples) > 1 else samples[0])
+    if name in ("transpose", "mix"):  # the model keeps the axes of the input
+        back = back.swapaxes(1, 2)
+    np.testing.assert_allclose(back, expected, rtol=1e-5, atol=1e-5)
 
 
 def tagger() -> gk.Sequential:
@@ -105,6 +133,28 @@ def test_the_file_is_stamped_for_older_runtimes(tmp_path: Path) -> None:
     gk.interop.to_onnx(lenet(), tmp_path / "model.onnx")
     proto = onnx.load(tmp_path / "model.onnx")
     assert (proto.ir_version, [each.version for each in proto.opset_import]) == (8, [17])
+
+
+FUNCTIONS: dict[str, Any] = {
+    "LSTM": lambda: gk.LSTM(3, activations=("hard_sigmoid", "elu", "softsign"), clip=0.4),
+    "GRU": lambda: gk.GRU(3, activations=("hard_sigmoid", "leaky_relu"), clip=0.5),
+    "SimpleRNN": lambda: gk.SimpleRNN(3, "identity", clip=0.3),
+    "Bidirectional": lambda: gk.Bidirectional(
+        gk.LSTM(3, activations=("sigmoid", "identity", "tanh"), return_sequences=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_and_limits_of_recurrent_layers_are_written(name: str, tmp_path: Path) -> None:
+    # Keras's hard sigmoid, and that here, rises by 1/6, the default of ONNX by 0.2.
+    model, path = randomised(built(FUNCTIONS[name](), shape=(5, 2))), tmp_path / "model.onnx"
+    gk.interop.to_onnx(model, path)
+    x = np.random.default_rng(0).standard_normal((3, 5, 2)).astype(np.float32)
+    (found,) = run(path, x)
+    np.testing.assert_allclose(found, model.predict(x), rtol=1e-5, atol=1e-5)
+    again = gk.interop.from_onnx(path)
+    np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-6, atol=1e-6)
 
 
 def lenet() -> gk.Model:
@@ -185,6 +235,11 @@ MISTAKES = {
     " give its states as inputs and return_state=True instead": (
         ValueError,
         lambda: built(gk.LSTM(3, stateful=True)),
+    ),
+    "to_onnx: SimpleRNN 'simple_rnn' has the activation selu, which no recurrent node of ONNX"
+    " has": (
+        ValueError,
+        lambda: built(gk.SimpleRNN(3, "selu")),
     ),
     "to_onnx: Sum 'sum' is a layer of your own, which has no counterpart in ONNX": (
         ValueError,

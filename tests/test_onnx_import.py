@@ -121,18 +121,13 @@ def lstm_weights(units: int) -> dict[str, Any]:
 
 SEQUENCES = ("time", "batch", 2)
 WITHOUT_COUNTERPART = {
-    "node 1 'bend' (Sin, from h to y) has no counterpart": (
-        [node("Relu", ["x"], ["h"]), node("Sin", ["h"], ["y"], "bend")],
-        {},
+    "node 1 'bend' (Det, from h to y) has no counterpart": (
+        [node("Relu", ["x"], ["h"]), node("Det", ["h"], ["y"], "bend")],
+        {"shape": ("n", 4, 4), "rank": 1},
     ),
-    # Keras rises by 1/6, the default of ONNX by 0.2.
-    "node 0 (HardSigmoid, from x to y) has alpha=0.2, and HardSigmoid has 0.166667": (
-        [node("HardSigmoid", ["x"], ["y"])],
-        {},
-    ),
-    "node 0 (Mul, from x, x to y) combines two values, which no layer does": (
-        [node("Mul", ["x", "x"], ["y"])],
-        {},
+    "node 0 (ReduceSum, from x, a to y) reduces over the samples of a batch": (
+        [node("ReduceSum", ["x", "a"], ["y"])],
+        {"a": np.array([0])},
     ),
     # An LSTM with a projection, as torch writes it: gates and projection are missing.
     "node 0 (LSTM, from x, w, r to y) has weights of shapes (1, 12, 2) and (1, 12, 3), which do not"
@@ -140,12 +135,23 @@ WITHOUT_COUNTERPART = {
         [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=2)],
         {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
     ),
-    "node 0 (LSTM, from x, w, r to y) has clip=1, which no layer has": (
-        [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=3, clip=1.0)],
+    "node 0 (LSTM, from x, w, r to y) has input_forget=1, which no layer has": (
+        [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=3, input_forget=1)],
         {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
     ),
-    "node 0 (Slice, from x, a, b to y) has no counterpart; an RNN unrolled over its steps is not"
-    " recognised": (
+    # The default of ONNX is 0.2, and that of Keras and of layers here 1/6.
+    "node 0 (LSTM, from x, w, r to y) has HardSigmoid with alpha=0.2, and layers have 0.166667": (
+        [
+            node(
+                *("LSTM", ["x", "w", "r"], ["y"]),
+                hidden_size=3,
+                activations=["HardSigmoid", "Tanh", "Tanh"],
+            )
+        ],
+        {"shape": SEQUENCES, "rank": 4, **lstm_weights(3)},
+    ),
+    "node 0 (Slice, from x, a, b to y) takes some of the samples of a batch; an RNN unrolled over"
+    " its steps is not recognised": (
         [node("Slice", ["x", "a", "b"], ["y"])],
         {"a": np.array([0]), "b": np.array([1])},
     ),
@@ -234,3 +240,71 @@ def test_free_axes_of_images_need_an_input_shape(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"leaves the shape of 'x' free, .*: give input_shape$"):
         gk.interop.from_onnx(path)
     assert gk.interop.from_onnx(path, input_shape=(5, 6, 1)).output_shape == (3, 4, 2)
+
+
+def test_a_classifier_of_scikit_learn_gives_its_probabilities(tmp_path: Path) -> None:
+    # The graph that skl2onnx 1.20 writes of a pipeline of StandardScaler and MLPClassifier.
+    rng = np.random.default_rng(0)
+    offset, scale = [0.5, -1.0, 2.0, 0.0], [2.0, 0.5, 1.0, -3.0]
+    constants = {"w": rng.standard_normal((4, 3)).astype(np.float32), "b": np.ones(3, np.float32)}
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [
+            node("Scaler", ["X"], ["s"], domain="ai.onnx.ml", offset=offset, scale=scale),
+            node("MatMul", ["s", "w"], ["m"]),
+            node("Add", ["m", "b"], ["a"]),
+            node("Softmax", ["a"], ["p"], axis=1),
+            node("ArgMax", ["p"], ["label"], axis=1, keepdims=0),
+        ],
+        "graph",
+        [value("X", onnx.TensorProto.FLOAT, ["n", 4])],
+        [
+            value("label", onnx.TensorProto.INT64, ["n"]),
+            value("p", onnx.TensorProto.FLOAT, ["n", 3]),
+        ],
+        [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
+    path = tmp_path / "a.onnx"
+    path.write_bytes(
+        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
+    x = rng.standard_normal((5, 4)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (expected,) = session.run(["p"], {"X": x})
+    found = gk.interop.from_onnx(path).predict(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_lengths_that_end_sequences_before_their_last_step_are_refused(tmp_path: Path) -> None:
+    lstm = node("LSTM", ["x", "w", "r", "", "lengths"], ["y"], hidden_size=3)
+    options = {"shape": (4, 2, 2), "rank": 4, **lstm_weights(3)}
+    path = graph_file(tmp_path / "a.onnx", lstm, lengths=np.int32([4, 2]), **options)
+    with pytest.raises(FileError, match="takes sequence_lens from elsewhere"):
+        gk.interop.from_onnx(path)
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "INT16", "STRING"])
+def test_inputs_of_other_types_are_refused(kind: str, tmp_path: Path) -> None:
+    path = graph_file(tmp_path / "a.onnx", node("Identity", ["x"], ["y"]))
+    proto = onnx.load(path)
+    for each in (*proto.graph.input, *proto.graph.output):
+        each.type.tensor_type.elem_type = onnx.TensorProto.DataType.Value(kind)
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(FileError) as raised:
+        gk.interop.from_onnx(path)
+    wanted = f"the input 'x' must be float, bool, int32 or int64, got {kind}"
+    assert str(raised.value) == f"from_onnx: {path}: {wanted}"
+
+
+def test_padding_before_an_activation_is_not_lost(tmp_path: Path) -> None:
+    path = graph_file(
+        tmp_path / "a.onnx",
+        node("Pad", ["x", "pads"], ["p"]),
+        node("Sigmoid", ["p"], ["s"]),
+        node("MaxPool", ["s"], ["y"], kernel_shape=[2, 2]),
+        shape=("n", 1, 3, 3),
+        pads=np.array([0, 0, 1, 1, 0, 0, 0, 0]),
+    )
+    x = np.zeros((1, 3, 3, 1), np.float32)
+    np.testing.assert_array_equal(gk.interop.from_onnx(path).predict(x), np.full((1, 3, 3, 1), 0.5))

@@ -64,9 +64,13 @@ def write(
     See Also
     --------
     read : Read the file.
-    """
-    from safetensors.numpy import save
 
+    Notes
+    -----
+    Equal content gives equal bytes: tensors stand in the order of their item sizes, so that all are
+    aligned, then of their names, and the keys of the metadata in that of theirs, while the official
+    library (0.8.0) writes these keys in an order that changes from process to process.
+    """
     for key, value in (metadata or {}).items():
         if not (_is_text(key) and _is_text(value)):
             raise TypeError(f"metadata must map str to str, got {key!r}: {value!r}")
@@ -78,8 +82,33 @@ def write(
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise TypeError(f"tensor {name!r} has dtype {array.dtype}, which cannot be stored")
         stored[name] = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
-    content = save(stored, metadata=dict(metadata) if metadata else None)
-    write_atomically(path, lambda stream: stream.write(content))
+    listed = sorted(stored.items(), key=lambda item: (-item[1].itemsize, item[0]))
+    head = _header(listed, metadata or {})
+
+    def fill(stream: BinaryIO) -> None:
+        stream.write(head)
+        for _, array in listed:
+            stream.write(array.tobytes())
+
+    write_atomically(path, fill)
+
+
+def _header(listed: list[tuple[str, NDArray[Any]]], metadata: Mapping[str, str]) -> bytes:
+    """Return the beginning of a file, whose length is divisible by 8."""
+    import json
+
+    entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    start = 0
+    for name, array in listed:
+        kind = (
+            "BOOL" if array.dtype.kind == "b" else f"{array.dtype.kind.upper()}{8 * array.itemsize}"
+        )
+        offsets = [start, start + array.nbytes]
+        entries[name] = {"dtype": kind, "shape": [*array.shape], "data_offsets": offsets}
+        start += array.nbytes
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

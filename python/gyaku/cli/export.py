@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from gyaku.cli.model_file import read_model
 from gyaku.cli.parser import name_of
-from gyaku.interop import to_keras, to_onnx
+from gyaku.interop import to_c, to_keras, to_numpy, to_onnx
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from gyaku.cli.parser import Parser
+    from gyaku.model import Model
 
 __all__ = ["add", "run"]
 
@@ -20,19 +22,33 @@ _PAGE = """\
 Write a trained model for other programs.
 
 MODEL is a file from 'gyaku train', or one of Keras or ONNX. The formats are
-  keras   for Keras 3: .keras, or with --output NAME.weights.h5 the weights alone; needs the package
-          h5py: pip install 'gyaku[keras]'
-  onnx    for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
+  c99          one file of C without dependencies, with a self-test
+  keras        for Keras 3: .keras, or with --output NAME.weights.h5 the weights alone; needs the
+               package h5py: pip install 'gyaku[keras]'
+  numpy        one file of Python that needs NumPy alone
+  onnx         for ONNX Runtime and others; needs the package onnx: pip install 'gyaku[onnx]'
+  safetensors  the model without the state of its training
 """
 
 _EXAMPLES = """\
 examples:
   gyaku export --to onnx gyaku-digits-mlp.safetensors
-  gyaku export --to onnx gyaku-digits-mlp.safetensors --output digits.onnx
+  gyaku export --to c99 gyaku-digits-mlp.safetensors --output digits.c
 """
 
+
+def _to_safetensors(model: Model, path: Path) -> None:
+    model.save(path, optimizer=False)
+
+
 # The function that writes each format, and the ending of its files.
-_FORMATS = {"keras": (to_keras, ".keras"), "onnx": (to_onnx, ".onnx")}
+_FORMATS: dict[str, tuple[Callable[[Model, Path], None], str]] = {
+    "c99": (to_c, ".c"),
+    "keras": (to_keras, ".keras"),
+    "numpy": (to_numpy, ".py"),
+    "onnx": (to_onnx, ".onnx"),
+    "safetensors": (_to_safetensors, ".weights.safetensors"),
+}
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:

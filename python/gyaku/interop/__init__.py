@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gyaku.interop.c_export import to_c as to_c
     from gyaku.interop.keras_export import to_keras as to_keras
     from gyaku.interop.keras_import import from_keras as from_keras
     from gyaku.interop.keras_weights import load_weights as load_weights
+    from gyaku.interop.numpy_export import to_numpy as to_numpy
     from gyaku.interop.onnx_export import to_onnx as to_onnx
     from gyaku.interop.onnx_import import from_onnx as from_onnx
     from gyaku.interop.pickles import load_pickle as load_pickle
@@ -29,14 +31,16 @@ _HOMES = {
     "load_state_dict": "torch_state",
     "load_weights": "keras_weights",
     "state_dict": "torch_state",
+    "to_c": "c_export",
     "to_keras": "keras_export",
+    "to_numpy": "numpy_export",
     "to_onnx": "onnx_export",
     "to_sklearn": "sklearn_mlp",
     "to_torch": "torch_export",
 }
 __all__ = ["from_keras", "from_onnx", "from_sklearn", "from_torch", "load_pickle"]
-__all__ += ["load_state_dict", "load_weights", "state_dict", "to_keras", "to_onnx", "to_sklearn"]
-__all__ += ["to_torch"]
+__all__ += ["load_state_dict", "load_weights", "state_dict", "to_c", "to_keras", "to_numpy"]
+__all__ += ["to_onnx", "to_sklearn", "to_torch"]
 
 if not TYPE_CHECKING:  # for type checkers, the names above are all there are
 

@@ -69,7 +69,9 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     -----
     Transpose nodes are no layers: weights are converted to the layout here, also those behind a
     Flatten of images with channels first. Composed GELU, SiLU and Mish are recognised. A recurrent
-    node is one layer; an RNN unrolled over its steps is not recognised.
+    node is one layer; an RNN unrolled over its steps is not recognised. Operations on arrays that
+    no other layer has, such as slices and reductions, are one `ArrayOperation` each. Outputs of
+    labels, which are no floats, are left out beside others.
 
     Examples
     --------
@@ -86,11 +88,14 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
-    outputs = [each.name for each in proto.graph.output]
+    outputs = _outputs(proto.graph)
+    if not outputs:
+        raise FileError(f"from_onnx: {name} has no outputs")
     folder = _Folder(proto, constants)
     all_nodes = rewritten([node for node in proto.graph.node if not folder.folds(node)], constants)
     nodes = _needed(all_nodes, outputs)
-    reader = Reader(nodes, constants, outputs)
+    opset = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), 1)
+    reader = Reader(nodes, constants, outputs, opset)
     folder.constants = reader.constants  # which shapes join on the way
     given = [each for each in proto.graph.input if each.name not in constants]
     _find_lengths(reader, all_nodes, {each.name for each in given})
@@ -112,6 +117,16 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
             except ValueError as error:
                 raise FileError(f"from_onnx: {name}: {layer.name}: {error}") from None
     return model
+
+
+def _outputs(graph: Any) -> list[str]:
+    """Return the outputs of numbers; scikit-learn's classifiers also have one of labels."""
+    of_numbers = [
+        each.name
+        for each in graph.output
+        if each.type.HasField("sequence_type") or each.type.tensor_type.elem_type in _FLOATS
+    ]
+    return of_numbers or [each.name for each in graph.output]
 
 
 def _constants(name: str, proto: Any) -> dict[str, NDArray[Any]]:
@@ -257,6 +272,7 @@ def _inputs(
         axes = _layout(reader, each.name, len(lengths))
         by_axis = {axis: n for axis, n in zip(axes, lengths, strict=True) if axis is not None}
         shape = tuple(by_axis[axis] for axis in range(1, len(by_axis)))
+        reader.batch = reader.batch or by_axis.get(0, 0)
         if input_shape is not None:
             _check_shape(name, shape, tuple(input_shape))
             shape = tuple(input_shape)
@@ -266,11 +282,27 @@ def _inputs(
                 f"from_onnx: {name} leaves the shape of {each.name!r} free, it is {lengths} with 0"
                 " for each free axis: give input_shape"
             )
+        _check_type(name, reader, each.name, kind.elem_type)
         dtype = {6: "int32", 7: "int64"}.get(kind.elem_type)
         tensor = Input(tuple(n or 1 for n in shape), dtype, name=each.name)
         reader.values[each.name] = Value(tensor, tensor.shape, axes)
         tensors.append(tensor)
     return tensors, free
+
+
+_FLOATS, _INDICES, _BOOL, _BYTE = {1, 10, 11, 16}, {6, 7}, 9, 2
+
+
+def _check_type(name: str, reader: Reader, given: str, kind: int) -> None:
+    node = reader.users.get(given)
+    is_cast = kind == _BYTE and node is not None and node.op_type == "Cast"
+    if kind not in {*_FLOATS, *_INDICES, _BOOL} and not is_cast:
+        from onnx import TensorProto
+
+        raise FileError(
+            f"from_onnx: {name}: the input {given!r} must be float, bool, int32 or int64, got"
+            f" {TensorProto.DataType.Name(kind)}"
+        )
 
 
 def _check_shape(name: str, shape: tuple[int, ...], given: tuple[int, ...]) -> None:
@@ -323,6 +355,8 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
 
 def _result(name: str, reader: Reader, output: str) -> Any:
     value = reader.values.get(output)
-    if value is None or value.order is not None or value.merged or value.pads or value.time:
+    if value is None or value.merged or value.pads or value.time:
         raise FileError(f"from_onnx: {name}: the output {output!r} has no counterpart")
+    if value.order is not None:
+        value = reader.plain(value)
     return value.tensor if value.tensor.node else Identity()(value.tensor)

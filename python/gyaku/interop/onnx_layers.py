@@ -8,6 +8,7 @@ import numpy as np
 
 from gyaku import layers
 from gyaku.interop.onnx_activations import write_activation
+from gyaku.interop.onnx_array_nodes import write_array_operation
 from gyaku.interop.onnx_graph import Graph, Value
 from gyaku.interop.onnx_norms import NORMS
 from gyaku.interop.onnx_recurrent import write_bidirectional, write_recurrent
@@ -231,6 +232,7 @@ _WRITERS: dict[type, Write] = {
     **NORMS,
     layers.Activation: _activation,
     layers.Add: _add,
+    layers.ArrayOperation: write_array_operation,
     layers.AvgPool2D: _avg_pool,
     layers.Bidirectional: write_bidirectional,
     layers.Concatenate: _concatenate,

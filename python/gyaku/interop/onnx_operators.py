@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop import onnx_recurrent_reader, onnx_shapes, onnx_windows
+from gyaku.interop import onnx_arrays, onnx_recurrent_reader, onnx_shapes, onnx_windows
 from gyaku.interop.onnx_reader import Unreadable, Value
 
 if TYPE_CHECKING:
@@ -26,9 +27,18 @@ def _identity(reader: Reader, call: Call) -> list[Value]:
 
 
 def _cast(reader: Reader, call: Call) -> list[Value]:
-    if call.attributes["to"] not in (1, 6, 7, 10, 11):
-        raise Unreadable("casts to a type that is neither float nor an integer of indices")
-    return _identity(reader, call)
+    kind, value = call.attributes["to"], reader.value(call.input(0))
+    if kind in _FLOATS or not value.tensor.node:  # ids stay integers
+        return [value]
+    if kind == _BOOL:
+        zero_where_true = onnx_arrays.operated(reader, "invert", value)
+        return [onnx_arrays.operated(reader, "invert", zero_where_true)]
+    if kind not in _INTEGERS:
+        raise Unreadable("casts to a type that is neither a float nor an integer")
+    return [onnx_arrays.operated(reader, "truncate", value)]
+
+
+_FLOATS, _INTEGERS, _BOOL = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13), 9
 
 
 _ACTIVATIONS: dict[str, Callable[[], layers.Activation]] = {
@@ -45,6 +55,8 @@ _ACTIVATIONS: dict[str, Callable[[], layers.Activation]] = {
 
 
 def _activation(reader: Reader, call: Call) -> list[Value]:
+    if call.attributes.get("alpha", 1.0) != 1:  # of Swish
+        return onnx_arrays.OPERATORS[call.operator](reader, call)
     return reader.apply(_ACTIVATIONS[call.operator](), reader.value(call.input(0)))
 
 
@@ -76,23 +88,36 @@ def _fixed(reader: Reader, call: Call) -> list[Value]:
     for name, value in needed.items():
         given = call.attributes.get(name, defaults[name])
         if not np.isclose(given, value, rtol=1e-5):
-            raise Unreadable(f"has {name}={given:g}, and {kind.__name__} has {value:g}")
+            return onnx_arrays.OPERATORS[call.operator](reader, call)
     return reader.apply(kind(), reader.value(call.input(0)))
 
 
 def _gelu(reader: Reader, call: Call) -> list[Value]:
     if call.text("approximate", "none") != "none":
-        raise Unreadable("approximates by tanh, and GELU is exact")
+        return [onnx_arrays.operated(reader, "gelu_tanh", reader.value(call.input(0)))]
     return reader.apply(layers.GELU(), reader.value(call.input(0)))
 
 
 def _softmax(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
-    axis = call.attributes.get("axis", -1)
-    if value.axes[axis] != len(value.shape):
-        raise Unreadable(f"normalises along axis {axis}, and {call.operator} along the last one")
+    axis = call.attributes.get("axis", -1 if reader.opset >= 13 else 1) % len(value.axes)
     kind = layers.Softmax if call.operator == "Softmax" else layers.LogSoftmax
-    return reader.apply(kind(), value)
+    if value.axes[axis] == len(value.shape) and (reader.opset >= 13 or axis == len(value.axes) - 1):
+        return reader.apply(kind(), value)
+    value, rank = reader.plain(value), len(value.axes)
+    if axis == 0:
+        raise Unreadable("normalises over the samples of a batch")
+    if reader.opset < 13:  # all axes from this one on are one
+        shape = value.shape
+        joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
+        (value,) = reader.apply(layers.Reshape(joined), value)
+        (value,) = reader.apply(kind(), reader.as_plain(value))
+        return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
+    order = [*(n for n in range(rank) if n != axis), axis]
+    value = onnx_arrays.operated(reader, "transpose", value, axes=order)
+    (value,) = reader.apply(kind(), value)
+    back = np.argsort(order).tolist()
+    return [reader.as_plain(onnx_arrays.operated(reader, "transpose", value, axes=back))]
 
 
 def _dropout(reader: Reader, call: Call) -> list[Value]:
@@ -105,7 +130,7 @@ def _dropout(reader: Reader, call: Call) -> list[Value]:
 def _batch_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     if value.axes[1] != len(value.shape):
-        raise Unreadable("normalises another axis than the channels")
+        value = reader.channels_last(value)
     attributes = call.attributes
     momentum = 1 - attributes.get("momentum", 0.9)
     layer = layers.BatchNorm(min(max(momentum, 0.0), 1.0), attributes.get("epsilon", 1e-5))
@@ -127,7 +152,9 @@ def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
 def _layer_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     axis = call.attributes.get("axis", -1)
-    if value.axes[axis] != len(value.shape) or axis not in (-1, len(value.axes) - 1):
+    if value.axes[axis] != len(value.shape):
+        value = reader.plain(value)
+    if axis not in (-1, len(value.axes) - 1):
         raise Unreadable("normalises other axes than the last one")
     gamma = reader.constant(call.input(1), "scale")
     beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
@@ -139,7 +166,7 @@ def _layer_norm(reader: Reader, call: Call) -> list[Value]:
 
 def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
     if value.axes[-1] != len(value.shape):
-        raise Unreadable("multiplies another axis than the features")
+        value = reader.plain(value)
     weights = {"weight": _placed(weight, value)}
     if bias is not None:
         weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[1:])
@@ -160,10 +187,14 @@ def _gemm(reader: Reader, call: Call) -> list[Value]:
 
 
 def _matmul(reader: Reader, call: Call) -> list[Value]:
-    value, weight = reader.value(call.input(0)), reader.constant(call.input(1), "second factor")
+    if call.input(0) in reader.constants or call.input(1) not in reader.constants:
+        return onnx_arrays.combined(reader, "matmul", call.inputs)
+    value, weight = reader.value(call.input(0)), reader.constants[call.input(1)]
     weight = weight[0] if weight.ndim == 3 and len(weight) == 1 else weight
-    if weight.ndim != 2 or value.merged:
-        raise Unreadable(f"multiplies by a tensor of shape {weight.shape}, and Dense by a matrix")
+    if weight.ndim != 2:
+        return onnx_arrays.combined(reader, "matmul", call.inputs)
+    if value.merged:
+        raise Unreadable("multiplies the outputs of both directions")
     name, bias = call.outputs[0], None
     node = reader.users.get(name)
     if node is not None and node.op_type == "Add" and reader.uses[name] == 1:
@@ -175,6 +206,18 @@ def _matmul(reader: Reader, call: Call) -> list[Value]:
     return _dense(reader, value, weight, bias)
 
 
+def _scaler(reader: Reader, call: Call) -> list[Value]:
+    """Read scikit-learn's scaling of features: (x - offset) scale."""
+    value = reader.plain(reader.value(call.input(0)))
+    found = []
+    for name, operation in (("offset", "subtract"), ("scale", "multiply")):
+        row = np.atleast_1d(np.float32(call.attributes[name]))[np.newaxis]
+        layer = layers.ArrayOperation(operation, constants=[None, row.shape])
+        (value,) = reader.apply(layer, value, weights={"constant_1": row})
+        found = [value]
+    return found
+
+
 def _arithmetic(reader: Reader, call: Call) -> list[Value]:
     """Read a sum of values, or a scale or an offset for all elements."""
     if call.outputs[0] in reader.aliases:
@@ -183,14 +226,14 @@ def _arithmetic(reader: Reader, call: Call) -> list[Value]:
     if call.operator in ("Add", "Sum") and not any(constants):
         return _sum(reader, call)
     if len(call.inputs) != 2 or not any(constants):
-        raise Unreadable("combines two values, which no layer does")
+        return onnx_arrays.OPERATORS[call.operator](reader, call)
     place = constants.index(True)
     found = reader.constants[call.inputs[place]]
-    if found.size != 1:
+    if found.size != 1 or found.ndim > len(reader.value(call.inputs[1 - place]).axes):
         return _by_channel(reader, call, place, found)
     number = float(found.item())
     if place == 0 and call.operator == "Div":
-        raise Unreadable("divides a constant by a value, which no layer does")
+        return onnx_arrays.OPERATORS["Div"](reader, call)
     scale, offset = {
         "Add": (1.0, number),
         "Sum": (1.0, number),
@@ -207,10 +250,10 @@ def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) 
     long = [n - constant.ndim for n, length in enumerate(constant.shape) if length > 1]
     is_first = place == 0 and call.operator in ("Sub", "Div")
     if len(long) != 1 or value.axes[long[0]] != len(value.shape) or value.order is not None:
-        raise Unreadable(f"takes a constant of shape {constant.shape}, which is none of channels")
+        return onnx_arrays.OPERATORS[call.operator](reader, call)
     array = constant.ravel().astype(np.float64)
     if is_first or (call.operator in ("Mul", "Div") and (array <= 0).any()):
-        raise Unreadable("scales channels by constants that are not positive, or divides these")
+        return onnx_arrays.OPERATORS[call.operator](reader, call)
     zeros, ones = np.zeros_like(array), np.ones_like(array)
     mean, std = {
         "Add": (-array, ones),
@@ -225,8 +268,9 @@ def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) 
 def _sum(reader: Reader, call: Call) -> list[Value]:
     values = [reader.value(name) for name in call.inputs]
     first = values[0]
-    if any(each.axes != first.axes or _order(each) != _order(first) for each in values):
-        raise Unreadable("adds values whose axes stand in different orders")
+    alike = all(each.axes == first.axes and _order(each) == _order(first) for each in values)
+    if not alike or len({each.shape for each in values}) > 1 or len(values) < 2:
+        return onnx_arrays.OPERATORS[call.operator](reader, call)
     return reader.apply(layers.Add(), *values)
 
 
@@ -235,6 +279,7 @@ def _order(value: Value) -> list[int]:
 
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
+    **onnx_arrays.OPERATORS,
     **onnx_recurrent_reader.OPERATORS,
     **onnx_shapes.OPERATORS,
     **onnx_windows.OPERATORS,
@@ -252,6 +297,8 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
+    "Scaler": _scaler,
+    "ZipMap": _identity,  # the probabilities, without the names of the classes
 }
 """The function that reads each operator."""
 
@@ -259,6 +306,7 @@ CHANNELS_FIRST = {*onnx_windows.OPERATORS, "BatchNormalization"}
 """Operators whose images have channels first."""
 
 ELEMENTWISE = {
+    *onnx_arrays.ELEMENTWISE,
     *_ACTIVATIONS, *_PARAMETRIC, *_FIXED, "Add", "Sub", "Mul", "Div", "Cast", "Dropout", "Gelu",
     "Identity", "Pad",
 }  # fmt: skip

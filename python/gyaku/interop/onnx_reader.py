@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gyaku.layers import TimeDistributed
+from gyaku.layers import ArrayOperation, Reshape, TimeDistributed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,8 +137,15 @@ class Reader:
         The constants by name.
     outputs : list of str
         The outputs of the graph.
+    opset : int
+        Its version of the operators.
 
     Attributes
+    ----------
+    opset : int
+        Its version of the operators.
+    batch : int
+        Number of samples in a file that fixes it, else 0.
     ----------
     values : dict of str to Value
         The values read so far.
@@ -157,8 +164,13 @@ class Reader:
     """
 
     def __init__(
-        self, nodes: list[Any], constants: Mapping[str, NDArray[Any]], outputs: list[str]
+        self,
+        nodes: list[Any],
+        constants: Mapping[str, NDArray[Any]],
+        outputs: list[str],
+        opset: int = 17,
     ) -> None:
+        self.opset, self.batch = opset, 0
         self.constants = dict(constants)
         self.values: dict[str, Value] = {}
         self.weights: list[tuple[Layer, dict[str, NDArray[Any]]]] = []
@@ -262,7 +274,7 @@ class Reader:
         return self._shared[key]
 
     def plain(self, value: Value) -> Value:
-        """Return a value whose axes and features stand as in the tensor, or raise.
+        """Return a value whose tensor has the axes and the order of features that ONNX has.
 
         Parameters
         ----------
@@ -272,13 +284,78 @@ class Reader:
         Returns
         -------
         Value
-            The same value.
+            The same value, or that of layers that move axes and features.
         """
-        if not value.is_plain:
-            raise Unreadable(
-                f"takes axes in the order {value.axes} of those here, which no layer restores"
-            )
-        return value
+        if value.is_plain:
+            return value
+        if value.axes[0] != 0 or DIRECTION in value.axes or value.time:
+            raise Unreadable("takes a value whose first axis is not the batch")
+        if value.order is not None:
+            options = {"indices": value.order.tolist(), "axis": len(value.shape)}
+            (value,) = self.apply(ArrayOperation("take", options), replace(value, order=None))
+        moved = [axis for axis in value.axes if axis is not None]
+        if moved != sorted(moved):
+            (made,) = self.apply(ArrayOperation("transpose", {"axes": moved}), value)
+            order = {axis: n for n, axis in enumerate(moved)}
+            axes = tuple(None if axis is None else order[axis] for axis in value.axes)
+            value = replace(made, axes=axes)
+        if None in value.axes:
+            (value,) = self.apply(Reshape(value.dimensions[1:]), value)
+        return self.as_plain(value)
+
+    @staticmethod
+    def as_plain(value: Value) -> Value:
+        """Return a value of a layer that was applied to a plain one.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+
+        Returns
+        -------
+        Value
+            The same value, its axes those of the tensor.
+        """
+        return replace(value, axes=tuple(range(len(value.shape) + 1)), order=None)
+
+    def channels_last(self, value: Value) -> Value:
+        """Return a value of channels behind the batch whose tensor has them last.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+
+        Returns
+        -------
+        Value
+            The same value, or that of a layer that moves axes.
+        """
+        rank = len(value.axes) - 1
+        wanted = (0, rank, *range(1, rank))
+        if value.axes == wanted and value.order is None:
+            return value
+        options = {"axes": [0, *range(2, rank + 1), 1]}
+        (made,) = self.apply(ArrayOperation("transpose", options), self.plain(value))
+        return replace(made, axes=wanted)
+
+    def hold(self, value: Value) -> str:
+        """Return a name for a value within a node.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+
+        Returns
+        -------
+        str
+            Its name.
+        """
+        name = f" {len(self.values)}"  # no name of a file begins with a space and a number
+        self.values[name] = value
+        return name
 
     @staticmethod
     def moved(value: Value, axes: tuple[int | None, ...], **changes: Any) -> Value:

@@ -17,10 +17,28 @@ if TYPE_CHECKING:
     from gyaku.interop.onnx_graph import Graph
     from gyaku.layers.recurrence import Recurrent
 
-__all__ = ["GATES", "PEEPHOLES", "reordered", "write_bidirectional", "write_recurrent"]
+__all__ = [
+    "ACTIVATIONS",
+    "GATES",
+    "PEEPHOLES",
+    "reordered",
+    "write_bidirectional",
+    "write_recurrent",
+]
 
 GATES = {"simple_rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 """The gates in the order of ONNX (i, o, f, c and z, r, h), each its index here."""
+ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
+    "sigmoid": ("Sigmoid", None, None),
+    "tanh": ("Tanh", None, None),
+    "relu": ("Relu", None, None),
+    "identity": ("Affine", 1.0, 0.0),
+    "leaky_relu": ("LeakyRelu", 0.01, None),
+    "elu": ("Elu", 1.0, None),
+    "hard_sigmoid": ("HardSigmoid", 1 / 6, 0.5),
+    "softsign": ("Softsign", None, None),
+}
+"""The name in ONNX of each function of a recurrent layer, with alpha and beta if it has them."""
 _OPERATORS = {"simple_rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 _MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 PEEPHOLES = (0, 2, 1)
@@ -139,11 +157,24 @@ def _node(graph: Graph, parts: list[Any], values: list[Value], direction: str) -
 
 
 def _settings(layer: Any, directions: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if isinstance(layer, GRU):
-        return {"linear_before_reset": int(layer.reset_after)}
-    if isinstance(layer, LSTM):
-        return {}
-    return {"activations": [layer.activation.capitalize()] * directions}
+        found["linear_before_reset"] = int(layer.reset_after)
+    if layer.clip is not None:
+        found["clip"] = layer.clip
+    names = layer.activations if isinstance(layer, (GRU, LSTM)) else (layer.activation,)
+    if names in (("sigmoid", "tanh"), ("sigmoid", "tanh", "tanh")):
+        return found
+    unknown = [name for name in names if name not in ACTIVATIONS]
+    if unknown:
+        raise ValueError(
+            f"to_onnx: {layer} has the activation {unknown[0]}, which no recurrent node of ONNX has"
+        )
+    numbers = [ACTIVATIONS[name] for name in names] * directions
+    found["activations"] = [name for name, _, _ in numbers]
+    found["activation_alpha"] = [alpha for _, alpha, _ in numbers if alpha is not None]
+    found["activation_beta"] = [beta for _, _, beta in numbers if beta is not None]
+    return {name: each for name, each in found.items() if each != []}
 
 
 def _weights(graph: Graph, parts: list[Any]) -> list[str]:

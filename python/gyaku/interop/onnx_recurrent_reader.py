@@ -9,7 +9,7 @@ import numpy as np
 
 from gyaku import layers
 from gyaku.interop.onnx_reader import DIRECTION, Unreadable, Value
-from gyaku.interop.onnx_recurrent import GATES, PEEPHOLES, reordered
+from gyaku.interop.onnx_recurrent import ACTIVATIONS, GATES, PEEPHOLES, reordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["OPERATORS"]
 
 _OPERATIONS = {"LSTM": "lstm", "GRU": "gru", "RNN": "simple_rnn"}
-_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
+_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 
 
 def _recurrent(reader: Reader, call: Call) -> list[Value]:
@@ -124,20 +124,43 @@ def _units(weights: dict[str, NDArray[Any]]) -> int:
 
 
 def _options(call: Call, directions: int) -> dict[str, Any]:
-    for name in ("clip", "input_forget"):
-        if call.attributes.get(name):
-            raise Unreadable(f"has {name}={call.attributes[name]:g}, which no layer has")
-    given = [each.decode() for each in call.attributes.get("activations", [])]
-    if call.operator == "RNN":
-        name = (given or ["Tanh"])[0]
-        if name not in ("Tanh", "Relu") or set(given) > {name}:
-            raise Unreadable(f"has the activation {name}, and SimpleRNN has tanh and relu")
-        return {"activation": name.lower()}
-    if given and given != _ACTIVATIONS[call.operator] * directions:
-        raise Unreadable(f"has the activations {', '.join(given)}, which no layer has")
+    if call.attributes.get("input_forget"):
+        raise Unreadable("has input_forget=1, which no layer has")
+    names = _activations(call, directions)
+    options: dict[str, Any] = {"clip": call.attributes.get("clip")}
+    options |= {"activation": names[0]} if call.operator == "RNN" else {"activations": names}
     if call.operator == "GRU":
-        return {"reset_after": bool(call.attributes.get("linear_before_reset", 0))}
-    return {"peepholes": bool(call.input(7))}
+        options["reset_after"] = bool(call.attributes.get("linear_before_reset", 0))
+    if call.operator == "LSTM":
+        options["peepholes"] = bool(call.input(7))
+    return options
+
+
+def _activations(call: Call, directions: int) -> list[str]:
+    """Return the functions of one direction by their names here."""
+    default = _ACTIVATIONS[call.operator]
+    given = [each.decode() for each in call.attributes.get("activations", [])]
+    given = given or default * directions
+    numbers = {key: iter(call.attributes.get(f"activation_{key}", [])) for key in ("alpha", "beta")}
+    found = []
+    for name in given:
+        here = next((key for key, row in ACTIVATIONS.items() if row[0] == name), None)
+        if here is None:
+            raise Unreadable(f"has the activation {name}, which no layer has")
+        wanted = zip(
+            ("alpha", "beta"), ACTIVATIONS[here][1:], _DEFAULTS.get(name, ()), strict=False
+        )
+        for key, number, usual in wanted:
+            stated = usual if number is None else next(numbers[key], usual)
+            if number is not None and not np.isclose(stated, number, rtol=1e-5):
+                raise Unreadable(f"has {name} with {key}={stated:g}, and layers have {number:g}")
+        found.append(here)
+    if found != found[: len(default)] * directions:
+        raise Unreadable(f"has the activations {', '.join(given)}, which differ by direction")
+    return found[: len(default)]
+
+
+_DEFAULTS = {"Affine": (1.0, 0.0), "LeakyRelu": (0.01,), "Elu": (1.0,), "HardSigmoid": (0.2, 0.5)}
 
 
 def _weights(reader: Reader, call: Call, directions: int) -> list[dict[str, NDArray[Any]]]:
@@ -202,7 +225,10 @@ def _is_zero(reader: Reader, name: str) -> bool:
 
 def _check_lengths(reader: Reader, call: Call) -> None:
     name = call.input(4)
-    if name and name not in reader.lengths and name not in reader.constants:
+    time = reader.value(call.input(0)).shape[0]
+    if name in reader.constants and (reader.constants[name] == time).all():
+        return
+    if name and name not in reader.lengths:
         raise Unreadable(
             "takes sequence_lens from elsewhere than from the ids of an Embedding, padded with 0"
         )

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import layers
+from gyaku.interop import onnx_arrays
 from gyaku.interop.onnx_reader import DIRECTION, Unreadable, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from gyaku.interop.onnx_reader import Call, Reader
 
@@ -49,9 +52,23 @@ def _squeeze(reader: Reader, call: Call) -> list[Value]:
     rank = len(value.axes)
     listed = listed or [n for n, length in enumerate(value.dimensions) if length == 1]
     places = {axis % rank for axis in listed}
-    if any(value.axes[axis] is not None for axis in places):
-        raise Unreadable(f"drops the axes {sorted(places)}, which samples have here")
-    return [reader.moved(value, tuple(a for n, a in enumerate(value.axes) if n not in places))]
+    return [_dropped(reader, value, places)]
+
+
+def _dropped(reader: Reader, value: Value, places: set[int]) -> Value:
+    """Drop axes of length 1, in any order of axes."""
+    own = {value.axes[place] for place in places} - {None}
+    if any(value.dimensions[place] != 1 for place in places):
+        raise Unreadable(f"drops the axes {sorted(places)}, which are longer than 1")
+    left = [axis for place, axis in enumerate(value.axes) if place not in places]
+    if not own:
+        return reader.moved(value, tuple(left))
+    kept = [axis for axis in range(1, len(value.shape) + 1) if axis not in own]
+    if not kept or value.order is not None:
+        raise Unreadable("leaves no axis of a sample")
+    (made,) = reader.apply(layers.Reshape([value.shape[axis - 1] for axis in kept]), value)
+    numbers = {axis: n for n, axis in enumerate((0, *kept))}
+    return replace(made, axes=tuple(None if axis is None else numbers[axis] for axis in left))
 
 
 def _axes(reader: Reader, call: Call) -> list[int]:
@@ -105,9 +122,13 @@ def _reshape(reader: Reader, call: Call) -> list[Value]:
         size = math.prod(value.shape)
         if len(target) == 2 and target[1] in (-1, size):
             return [_flattened(reader, value)]
-        if (value.is_plain and -1 not in target[1:]) or target[0] == 0:
-            made = reader.apply(layers.Reshape(target[1:]), reader.plain(value))
-            return [replace(made[0], axes=tuple(range(len(target))))]
+    size, inner = math.prod(value.shape), target[1:]
+    if -1 in inner and target[0] in (0, reader.batch):
+        known = -math.prod(inner)
+        inner = [size // known if n == -1 else n for n in inner]
+    if math.prod(inner) == size and -1 not in inner and value.axes[0] == 0:
+        (made,) = reader.apply(layers.Reshape(inner), reader.plain(value))
+        return [reader.as_plain(made)]
     raise Unreadable(f"makes {list(old)} (0 is the batch) into {target}, which no layer does")
 
 
@@ -149,7 +170,7 @@ def _reduce(reader: Reader, call: Call) -> list[Value]:
         return [replace(value.merged(_MERGES[call.operator]), axes=left)]
     pools = {"ReduceMean": layers.GlobalAvgPool2D, "ReduceMax": layers.GlobalMaxPool2D}
     if over != {1, 2} or len(value.shape) != 3 or call.operator not in pools:
-        raise Unreadable(f"reduces over the axes {sorted(places)}, which no layer does")
+        return onnx_arrays.reduced(reader, call, sorted(places))
     (pooled,) = reader.apply(pools[call.operator](), value)
     axes = [1 if axis == 3 else axis for axis in value.axes]
     kept = tuple(None if n in places else axis for n, axis in enumerate(axes))
@@ -160,11 +181,17 @@ def _concat(reader: Reader, call: Call) -> list[Value]:
     """Concatenate values along one axis."""
     values = [reader.value(name) for name in call.inputs]
     first = values[0]
-    if any(each.axes != first.axes or each.order is not None for each in values):
-        raise Unreadable("joins values whose axes stand in different orders")
-    axis: Any = first.axes[call.attributes["axis"]]
+    place = call.attributes["axis"]
+    if any(each.axes != first.axes or each.order is not None for each in values) or (
+        first.axes[place] is None
+    ):
+        values = [reader.plain(each) for each in values]
+        first = values[0]
+    axis: Any = first.axes[place]
     if not axis:
-        raise Unreadable("joins values along the batch, or along an axis that samples lack")
+        raise Unreadable("joins values along the batch")
+    if len(values) == 1:
+        return values
     return reader.apply(layers.Concatenate(axis), *values)
 
 
@@ -181,14 +208,30 @@ def _gather(reader: Reader, call: Call) -> list[Value]:
         return [replace(made, axes=tuple(range(len(made.shape) + 1)))]
     value, index = reader.value(call.input(0)), reader.constant(call.input(1), "indices")
     if value.final is None or value.axes[axis] != 1 or index.shape != () or index != -1:
-        raise Unreadable("takes elements by index, which only Embedding and the last step do")
+        return [_taken(reader, call, value, index)]
     # The axis of the features is the first of the last step.
     axes = tuple(a and 1 for n, a in enumerate(value.axes) if n != axis % len(value.axes))
     return [replace(value.final, axes=axes)]
 
 
+def _taken(reader: Reader, call: Call, value: Value, index: NDArray[Any]) -> Value:
+    """Take elements along an axis, whose place the axes of the indices take."""
+    axis = call.attributes.get("axis", 0) % len(value.axes)
+    if value.axes[axis] == 0:
+        raise Unreadable("takes some of the samples of a batch by index")
+    if index.ndim == 0:
+        made = onnx_arrays.taken(reader, value, axis, [int(index)])
+        return _dropped(reader, made, {axis})
+    value = reader.plain(value)
+    made = onnx_arrays.taken(reader, value, axis, index.ravel().tolist())
+    if index.ndim == 1:
+        return made
+    shape = (*value.shape[: axis - 1], *index.shape, *value.shape[axis:])
+    return reader.as_plain(reader.apply(layers.Reshape(shape), made)[0])
+
+
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
-    **dict.fromkeys(("ReduceSum", "ReduceProd", "ReduceMean", "ReduceMax"), _reduce),
+    **dict.fromkeys(onnx_arrays.REDUCTIONS, _reduce),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), _squeeze),
     "Concat": _concat,
     "Flatten": _flatten,

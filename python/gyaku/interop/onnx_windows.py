@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
+from gyaku.interop.onnx_arrays import padded
 from gyaku.interop.onnx_reader import Unreadable, Value
 from gyaku.windows.axis import Axis
 
@@ -22,12 +23,10 @@ __all__ = ["OPERATORS", "PADDING"]
 def _image(reader: Reader, call: Call) -> tuple[Value, int]:
     """Return the input, which must have channels first, and the number of its axes of windows."""
     value = reader.value(call.input(0))
-    rank = len(value.shape)
+    rank = len(value.axes) - 1
     if rank not in (2, 3):
         raise Unreadable(f"has windows of {rank - 1} axes, and layers have one or two")
-    if value.axes != (0, rank, *range(1, rank)) or value.order is not None:
-        raise Unreadable("takes an image whose channels do not stand behind the batch")
-    return value, rank - 1
+    return reader.channels_last(value), rank - 1
 
 
 def _single(lengths: Any) -> Any:
@@ -181,6 +180,8 @@ def _lp_pool(reader: Reader, call: Call) -> list[Value]:
     value, axes = _image(reader, call)
     if axes != 2:
         raise Unreadable("has windows of one axis, and LPPool2D has two")
+    if set(call.attributes.get("dilations", [1])) != {1}:
+        raise Unreadable("has dilation, and LPPool2D has none")
     layer = layers.LPPool2D(call.attributes.get("p", 2), **_window(call, value, axes))
     return reader.apply(layer, value)
 
@@ -195,22 +196,33 @@ def _global_pool(reader: Reader, call: Call) -> list[Value]:
     return [replace(made, axes=(0, 1, None, None))]
 
 
+_TAKE_ZEROS = {"Conv", "AveragePool"}
+"""Operators whose layers take padding of zeros."""
+
+
 def _pad(reader: Reader, call: Call) -> list[Value]:
-    """Record zeros around an image for the window that follows."""
+    """Record zeros around an image for the window that follows, or pad it."""
     value = reader.value(call.input(0))
     given: Any = call.attributes.get("pads")
     pads = [int(n) for n in (given or reader.constant(call.input(1), "pads"))]
     fill = reader.constant(call.input(2), "fill").item() if call.input(2) else 0.0
-    if call.text("mode", "constant") != "constant" or fill:
-        raise Unreadable("pads with something else than zeros")
+    mode, rank = call.text("mode", "constant"), len(value.axes)
+    if call.input(3):
+        axes = [axis % rank for axis in reader.constant(call.input(3), "axes").tolist()]
+        pairs = {axis: (pads[n], pads[n + len(axes)]) for n, axis in enumerate(axes)}
+        pads = [pairs.get(axis, (0, 0))[end] for end in (0, 1) for axis in range(rank)]
     if not any(pads):
         return [value]
-    rank = len(value.axes)
+    name = call.outputs[0]
+    user = reader.users.get(name)
+    waits = user is not None and reader.uses[name] == 1 and user.op_type in _TAKE_ZEROS
+    if not waits or mode != "constant" or fill or min(pads) < 0 or value.axes[1:2] != (rank - 1,):
+        return [padded(reader, value, pads, mode, float(fill))]
     around: dict[int | None, tuple[int, int]] = {
         axis: (pads[n], pads[n + rank]) for n, axis in enumerate(value.axes)
     }
     if any(around[axis] != (0, 0) for axis in (0, len(value.shape))):
-        raise Unreadable("pads the batch or the channels")
+        return [padded(reader, value, pads, mode, float(fill))]
     places = [around[axis] for axis in range(1, len(value.shape))]
     return [replace(value, pads=[n for n, _ in places] + [n for _, n in places])]
 

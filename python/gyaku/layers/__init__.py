@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gyaku import names
 from gyaku.layers.activation import *
+from gyaku.layers.array_operation import *
 from gyaku.layers.base import *
 from gyaku.layers.channel_norm import *
 from gyaku.layers.conv import *
