@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from layer_cases import LAYER_CASES, LayerCase
+from layer_case import LayerCase
+from layer_cases import LAYER_CASES
+from plain_layer_cases import PLAIN_LAYER_CASES
 
 import gyaku as gk
 
-OWN = {"Product", "Scale", "Sum"}
+OWN = {"Product", "Scale", "Sum", *PLAIN_LAYER_CASES}
 CASES = {name: case for name, case in LAYER_CASES.items() if name not in OWN}
 
 

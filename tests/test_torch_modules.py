@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from layer_cases import LAYER_CASES
+from plain_layer_cases import PLAIN_LAYER_CASES
 
 import gyaku as gk
 from gyaku.interop import from_torch, to_torch
@@ -37,6 +38,7 @@ WITHOUT = {
     *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
     *("Normalization", "Normalization of all alike"),
     *("Conv1D", "Conv1D with groups", "MaxPool1D", "AvgPool1D"),
+    *PLAIN_LAYER_CASES,
 }
 
 

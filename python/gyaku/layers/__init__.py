@@ -15,6 +15,8 @@ from gyaku.layers.norm import *
 from gyaku.layers.pool import *
 from gyaku.layers.recurrent import *
 from gyaku.layers.rescaling import *
+from gyaku.layers.resize import *
+from gyaku.layers.selection import *
 from gyaku.layers.shape import *
 from gyaku.layers.wrapper import *
 from gyaku.symbolic import Input as Input

@@ -335,14 +335,17 @@ def sides(
     ...
     ValueError: Conv2D 'conv1': kernel_size must be at least 1, got 0
     """
-    wanted = "an integer" if dimensions == 1 else "an integer or a pair of integers"
+    several = {1: "", 2: " or a pair of integers"}
+    wanted = "an integer" + several.get(dimensions, f" or {dimensions} integers")
     entries = _entries(value, dimensions)
     if len(entries) != dimensions:
         raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
     return _integers(owner, name, value, entries, wanted, least, bits)
 
 
-def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
+def margins(
+    owner: str, value: Padding, dimensions: int = 2, *, name: str = "padding", words: bool = True
+) -> Margins:
     """Return padding before and after each axis of an image.
 
     Parameters
@@ -355,6 +358,10 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
         (before, after). A single axis may have its pair alone.
     dimensions : int, default 2
         Number of axes.
+    name : str, default "padding"
+        Argument, for errors.
+    words : bool, default True
+        Whether it may be a word.
 
     Returns
     -------
@@ -375,19 +382,20 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     >>> margins("conv2d", (0, (1, 2)))
     ((0, 0), (1, 2))
     """
-    forms = "an integer or a pair" if dimensions == 1 else "an integer, a pair or a pair of pairs"
-    wanted = f'"same", "valid", {forms}'
+    several = {1: "an integer or a pair", 2: "an integer, a pair or a pair of pairs"}
+    wanted = several.get(dimensions, f"an integer, {dimensions} integers or {dimensions} pairs")
+    wanted = f'"same", "valid", {wanted}' if words else wanted
     if isinstance(value, str):
-        if value not in ("same", "valid"):
-            raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
+        if not words or value not in ("same", "valid"):
+            raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
         return "same" if value == "same" else ((0, 0),) * dimensions
     each = _entries(value, dimensions)
     if dimensions == 1 and len(each) == 2:
         each = (each,)
     pairs = [_entries(pair, 2) for pair in each]
     if len(pairs) != dimensions or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
-    numbers = _integers(owner, "padding", value, [n for pair in pairs for n in pair], wanted, 0)
+        raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
+    numbers = _integers(owner, name, value, [n for pair in pairs for n in pair], wanted, 0)
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
