@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-__all__ = ["TABLE", "Op", "like_first", "operation", "per_element", "prepared"]
+__all__ = ["TABLE", "Op", "in_numpy", "like_first", "operation", "per_element", "prepared"]
 
 TABLE: dict[str, Op] = {}
 """The operations by name, in the order of their definition."""
+_BY = "by"
+"""Key of `prepared` for the function in place of the native one."""
 
 
 def _size(shapes: Shapes) -> int:
@@ -119,8 +121,9 @@ class Op:
         Whether these terms may have both signs.
     exact : str, optional
         Reason why the result has no rounding error at all.
-    kernel : str, optional
-        Name of the function of `gyaku._core`, if it differs.
+    kernel : str or None, optional
+        Name of the function of `gyaku._core`, if it differs; None if there is none, and the
+        equation in NumPy is the operation.
 
     Notes
     -----
@@ -160,10 +163,10 @@ class Op:
         terms: Callable[[Shapes, Shapes], int] = _one,
         cancels: bool = False,
         exact: str = "",
-        kernel: str = "",
+        kernel: str | None = "",
     ) -> None:
         self.name = name
-        self.kernel = kernel or name
+        self.kernel = name if kernel == "" else kernel
         self.inputs = tuple(inputs.split())
         self.outputs = tuple(outputs.split())
         self.shapes = shapes
@@ -252,11 +255,14 @@ def _store(values: Results, places: tuple[NDArray[Any], ...]) -> tuple[NDArray[A
     return places
 
 
-def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
+def prepared(by: Callable[..., Any] | None = None, /, **arguments: Any) -> R:  # type: ignore[type-var]
     """Return the converted arguments, at the end of the careful path.
 
     Parameters
     ----------
+    by : callable or None, optional
+        Function in place of the native one, for arguments that the kernel does not take; it gets
+        the arguments of the operation by name.
     **arguments
         Arguments of the operation by name, in the form of a kernel's inputs.
 
@@ -265,7 +271,39 @@ def prepared(**arguments: Any) -> R:  # type: ignore[type-var]
     dict
         The arguments; declared as the results, which the public function returns instead.
     """
-    return arguments  # type: ignore[return-value]
+    return arguments if by is None else arguments | {_BY: by}  # type: ignore[return-value]
+
+
+def in_numpy(op: str) -> Callable[..., Any]:
+    """Return the function of an operation that evaluates its equation, here and in each replay.
+
+    Parameters
+    ----------
+    op : str
+        Name of the operation.
+
+    Returns
+    -------
+    callable
+        The function of its arguments by name. The results have the dtype of the first float array.
+    """
+
+    def run(**arguments: Any) -> Results:
+        row = TABLE[op]
+        options = {name: each for name, each in arguments.items() if name not in row.inputs}
+        shapes = row.shapes([np.shape(arguments[name]) for name in row.inputs], **options)
+        reads = [each for each in arguments.values() if isinstance(each, np.ndarray)]
+        dtype = next(each.dtype for each in reads if each.dtype.kind == "f")
+        given = arguments.get("out")
+        places = (None,) * len(shapes) if given is None else _as_tuple(given)
+        out = tuple(
+            allocate(op, shape, dtype) if place is None else place
+            for place, shape in zip(places, shapes, strict=True)
+        )
+        _core.host(lambda: row.evaluate(arguments | {"out": out}), reads, out)
+        return out if len(out) > 1 else out[0]
+
+    return run
 
 
 def operation(
@@ -304,9 +342,12 @@ def operation(
 
         def convert(*args: P.args, **kwargs: P.kwargs) -> R:
             changed: Any = careful(*args, **kwargs) or {}
+            by = changed.pop(_BY, None)
             arguments = defaults | dict(zip(names, args, strict=False)) | kwargs | changed
             if not active.native:
                 return op.evaluate(arguments)  # type: ignore[return-value]
+            if by is not None:
+                return by(**arguments)  # type: ignore[no-any-return]
             if check_first:
                 return native(**arguments)  # type: ignore[no-any-return]
             own = (arguments[name] for name in names)

@@ -8,9 +8,9 @@ import numpy as np
 
 from gyaku import _core
 from gyaku.checks import number
-from gyaku.ops.arrays import allocate, check_shape, floats, lengths_of
+from gyaku.ops.arrays import check_shape, floats, lengths_of
 from gyaku.ops.gemm import matmul
-from gyaku.ops.op import TABLE, operation, prepared
+from gyaku.ops.op import in_numpy, operation, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,29 +168,16 @@ def or_in_numpy(
         The function: without a limit and with these activation functions the native one, otherwise
         the equation, which each replay evaluates again.
     """
+    equation: Callable[..., Results] = in_numpy(op)
 
     def run(**arguments: Any) -> Results:
         functions = arguments.get("activations") or arguments["activation"]
         if arguments["clip"] is not None or functions not in kernels:
-            return _in_numpy(op, arguments)
+            return equation(**arguments)
         left = {"clip", "activations"}
         return native(**{key: each for key, each in arguments.items() if key not in left})
 
     return run
-
-
-def _in_numpy(op: str, arguments: dict[str, Any]) -> Results:
-    """Evaluate the equation of an operation, here and in each replay."""
-    row = TABLE[op]
-    keywords = {name: each for name, each in arguments.items() if name not in row.inputs}
-    shapes = row.shapes([np.shape(arguments[name]) for name in row.inputs], **keywords)
-    places = zip(arguments.get("out") or [None] * len(shapes), shapes, strict=True)
-    dtype = arguments["x"].dtype
-    out = tuple(allocate(op, shape, dtype) if each is None else each for each, shape in places)
-    given = arguments | {"out": out}
-    reads = [each for each in arguments.values() if isinstance(each, np.ndarray)]
-    _core.host(lambda: row.evaluate(given), reads, out)
-    return out
 
 
 def _sums(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None) -> NDArray[Any]:
