@@ -125,8 +125,10 @@ def show(task: str, rounds: Rounds) -> str:
         ],
     )
     targets = [
-        (f"Two processes at least {SPEED_UP:g}× one: {judged(speed_up >= SPEED_UP)}"
-        f" ({speed_up:.2f})."),
+        (
+            f"Two processes at least {SPEED_UP:g}× one: {judged(speed_up >= SPEED_UP)}"
+            f" ({speed_up:.2f})."
+        ),
         f"{100 * HIDDEN:.0f} % hidden at the best size: {judged(max(shares.values()) >= HIDDEN)}.",
     ]
     if "torch 1" in rates:

@@ -18,6 +18,7 @@ class LayerCase(NamedTuple):
     shape: tuple[Any, ...]
     flops: int | None = None
     vocabulary: int = 0  # of a layer that takes ids
+    positive: bool = False  # whether inputs are to be more than one
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -34,6 +35,8 @@ class LayerCase(NamedTuple):
         shapes = [(3, *shape) for shape in self.shapes]
         if self.vocabulary:
             return [rng.integers(1, self.vocabulary, shape) for shape in shapes]
+        if self.positive:
+            return [1 + abs(draw(shape)) for shape in shapes]
         return [draw(shape) for shape in shapes]
 
     def within(self, features: int) -> gk.Model:

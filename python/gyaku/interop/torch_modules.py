@@ -22,6 +22,7 @@ from gyaku.layers import (
     Dropout,
     Embedding,
     Flatten,
+    GELUTanh,
     HardSigmoid,
     HardSwish,
     LayerNorm,
@@ -53,7 +54,7 @@ __all__ = ["ALPHAS", "PLAIN", "check_options", "layer_of", "recurrent_layers"]
 PLAIN: dict[str, type[Layer]] = {
     "ReLU": ReLU, "Tanh": Tanh, "Sigmoid": Sigmoid, "SELU": SELU, "SiLU": SiLU, "Mish": Mish,
     "Hardsigmoid": HardSigmoid, "Hardswish": HardSwish, "Softsign": Softsign,
-    "GELU": GELU, "Softplus": Softplus, "Softmax": Softmax, "LogSoftmax": LogSoftmax,
+    "Softmax": Softmax, "LogSoftmax": LogSoftmax,
     "Flatten": Flatten,
 }  # fmt: skip
 """Layers without arguments, by the name of the module."""
@@ -65,9 +66,9 @@ ALPHAS: dict[str, tuple[type[Parametric], str]] = {
 """Layers with a parameter alpha, and its name in the module."""
 # Arguments whose only value with a counterpart is this one.
 _ONLY = {
-    "padding_mode": "zeros", "approximate": "none", "divisor_override": None, "affine": True,
+    "padding_mode": "zeros", "affine": True,
     "track_running_stats": True, "elementwise_affine": True, "padding_idx": None,
-    "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1, "beta": 1,
+    "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1,
     "batch_first": True, "scale_grad_by_freq": False, "sparse": False,
 }  # fmt: skip
 
@@ -126,6 +127,11 @@ def _batch_norm(module: Any, name: str) -> Layer:
     return BatchNorm(module.momentum, module.eps, name=name)
 
 
+def _softplus(module: Any, _: str) -> Layer:
+    given = module.beta, module.threshold
+    return Softplus(*given) if given != (1, 20) else Softplus()
+
+
 _MADE: dict[str, Callable[[Any, str], Any]] = {
     "Linear": lambda m, name: Dense(m.out_features, use_bias=m.bias is not None, name=name),
     "Conv1d": _conv(Conv1D),
@@ -134,13 +140,15 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "MaxPool1d": _pool(MaxPool1D, "padding", "ceil_mode"),
     "MaxPool2d": _pool(MaxPool2D, "padding", "dilation", "ceil_mode"),
     "AvgPool1d": _pool(AvgPool1D, "padding", "ceil_mode", "count_include_pad"),
-    "AvgPool2d": _pool(AvgPool2D, "padding", "ceil_mode", "count_include_pad"),
+    "AvgPool2d": _pool(AvgPool2D, "padding", "ceil_mode", "count_include_pad", "divisor_override"),
     "LPPool2d": _lp_pool,
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
     "LayerNorm": _layer_norm,
     "Embedding": lambda m, name: Embedding(m.num_embeddings, m.embedding_dim, name=name),
     "Dropout": lambda m, _: Dropout(m.p),
+    "GELU": lambda m, _: GELUTanh() if m.approximate == "tanh" else GELU(),
+    "Softplus": _softplus,
 }
 
 
@@ -199,8 +207,6 @@ def check_options(module: Any, name: str) -> None:
     """
     for option, value in _ONLY.items():
         if option in vars(module) and getattr(module, option) != value:
-            if option == "beta" and type(module).__name__ != "Softplus":
-                continue
             given = getattr(module, option)
             _refuse(name, module, f"has {option}={given!r}, the counterpart has {value!r}")
 
