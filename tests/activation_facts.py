@@ -45,8 +45,8 @@ class Facts:
         Magnitude of the terms of an output: from x and y.
     scale_backward : callable
         Magnitude of the terms of a gradient: from dy, the saved tensor and dx, and alpha.
-    loses_x : bool
-        Whether a factor that underflows is multiplied by x.
+    loses_x : int
+        Power of x by which a factor that underflows is multiplied.
     """
 
     values: tuple[tuple[float, float], ...]
@@ -56,11 +56,16 @@ class Facts:
     steepest: float = 1.0
     scale: Callable[..., Array] = _magnitude
     scale_backward: Callable[..., Array] = _magnitude
-    loses_x: bool = False
+    loses_x: int = 0
 
 
 def _near(x: Array) -> Array:
     return np.clip(x, -100, 100)  # every term is 0 or 1 beyond
+
+
+def _exponents(x: Array, *, beta: float = 0.0, **_: float) -> Array:
+    """Return the magnitude of an exponent that is rounded, and one."""
+    return 1 + np.clip(np.abs(beta * x), 0, 800)
 
 
 FACTS = {
@@ -92,7 +97,22 @@ FACTS = {
             np.abs(dy)
             * (reference.normal_cdf(_near(x)) + np.abs(_near(x)) * reference.normal_pdf(_near(x)))
         ),
-        loses_x=True,
+        loses_x=1,
+    ),
+    "gelu_tanh": Facts(
+        ((1.0, 0.8411919906082768), (-1.0, -0.15880800939172324)),
+        (-0.18, math.inf),
+        keeps_minus_zero=True,
+        steepest=1.13,
+        # An error in the exponent is one of the sigmoid.
+        scale=lambda x, y: np.abs(y) * (1 + np.abs(reference.activation._exponent(_near(x)))),
+        scale_backward=lambda dy, x, _: (
+            np.abs(dy)
+            * reference.sigmoid(reference.activation._exponent(_near(x)))
+            * (1 + np.abs(_near(x)) * (2 + 0.3 * _near(x) ** 2))
+            * (1 + np.abs(reference.activation._exponent(_near(x))))
+        ),
+        loses_x=3,
     ),
     "silu": Facts(
         ((math.log(3), 0.75 * math.log(3)),),
@@ -105,14 +125,19 @@ FACTS = {
             * reference.sigmoid(np.where(np.isinf(x), 0, x))
             * (1 + np.abs(np.where(np.isinf(x), 0, x)))
         ),
-        loses_x=True,
+        loses_x=1,
     ),
-    "softplus": Facts(((0.0, math.log(2)), (-40.0, math.exp(-40))), (0, math.inf)),
+    "softplus": Facts(
+        ((0.0, math.log(2)), (-40.0, math.exp(-40))),
+        (0, math.inf),
+        scale=lambda x, y, **options: np.abs(y) * _exponents(x, **options),
+        scale_backward=lambda _, x, dx, **options: np.abs(dx) * _exponents(x, **options),
+    ),
     "hard_sigmoid": Facts(
         ((1.5, 0.75),),
         (0, 1),
         smooth=False,
-        scale=lambda x, _: np.minimum(np.abs(x) / 6, 1) + 0.5,
+        scale=lambda x, _, *, alpha=1 / 6, beta=0.5: np.minimum(alpha * np.abs(x), 1) + beta,
     ),
     "mish": Facts(
         # softplus(x) = log(3/2), log(2) and log(4), whose hyperbolic tangents are rational
@@ -126,7 +151,7 @@ FACTS = {
             * np.tanh(reference.softplus(_near(x)))
             * (1 + np.abs(_near(x)) * reference.sigmoid(-_near(x)))
         ),
-        loses_x=True,
+        loses_x=1,
     ),
     "hard_swish": Facts(
         ((1.5, 1.125), (-1.5, -0.375), (4.0, 4.0)),

@@ -56,6 +56,7 @@ ANY_ISA = {
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *(
         "test_newcomer",
+        "test_plain_layers",
         "test_normalization",
         "test_own_data",
         "test_own_samples",

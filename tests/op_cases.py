@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from broadcast_cases import broadcast_cases
 from conv_cases import conv_cases
 from embedding_cases import embedding_cases
 from gather_cases import gather_cases, image_cases, keep_cases, rescale_cases
@@ -63,7 +64,13 @@ def of_dtype(values: Callable[[DType], Array]) -> Callable[[Generator, DType], A
 
 
 def options_of(row: Op) -> list[dict[str, Any]]:
-    return [{}, {"alpha": 0.25}] if ACTIVATIONS[row.name.removesuffix("_backward")].alpha else [{}]
+    activation = ACTIVATIONS[row.name.removesuffix("_backward")]
+    if activation.parameters:
+        values = 0.2, 0.65
+        return [{}, dict(zip(activation.parameters, values, strict=True))]
+    if activation.negative:
+        return [{}, {"alpha": 0.25}, {"alpha": -0.5}]
+    return [{}, {"alpha": 0.25}] if activation.alpha else [{}]
 
 
 def activation_cases() -> Iterator[Case]:
@@ -93,7 +100,7 @@ def activation_backward_cases() -> Iterator[Case]:
             def call(rng: Generator, dtype: DType) -> Call:
                 saved = x(rng, dtype)
                 dy = rng.standard_normal(saved.shape).astype(dtype)
-                if saves == "output":
+                if saves == "output" and options.get("alpha", 0) >= 0:
                     saved = np.asarray(equation(saved.astype(np.float64), **options)).astype(dtype)
                 return [dy, saved], {}
 
@@ -193,11 +200,12 @@ def softmax_cases() -> Iterator[Case]:
 
 
 def merge_cases() -> Iterator[Case]:
-    for name in ("add", "multiply"):
+    for name in ("add", "subtract", "multiply", "divide"):
         for size in SIZES:
             yield Case(name, f"{size}", arrays(normal((size,)), normal((size,))))
         yield Case(name, "image", arrays(normal((9, 3, 4, 5)), normal((9, 3, 4, 5))))
-    yield Case("add", "limits", arrays(of_dtype(normal_specials), of_dtype(normal_specials)))
+        limits = of_dtype(normal_specials)
+        yield Case(name, "limits", arrays(limits, limits), sparse=name == "subtract")
     for rows in ((), (1,), (7,), (9, 2, 3), (311,), (0,)):
         for count, start, columns in (
             (3, 0, 3),
@@ -375,6 +383,7 @@ CASES = [
     *norm_cases(),
     *merge_cases(),
     *softmax_cases(),
+    *broadcast_cases(),
     *loss_cases(),
     *count_cases(),
     *sequence_cases(),

@@ -31,6 +31,7 @@ GEOMETRIES: list[tuple[Pair, Pair, Options]] = [
     ((5, 31), (1, 3), {"stride": (1, 2)}),
     ((9, 9), (4, 4), {"stride": 3, "padding": "same"}),
     ((7, 7), (7, 7), {}),
+    ((5, 6), (3, 4), {"padding": 2, "stride": (1, 2)}),
 ]
 DILATED: list[tuple[Pair, Pair, Options]] = [
     ((9, 9), (2, 3), {"dilation": 2, "stride": 1}),
@@ -102,17 +103,23 @@ def pool_cases() -> Iterator[Case]:
         make = from_maxima(shape, window, options)
         # Most pixels are no maximum.
         yield Case("max_pool2d_backward", label, make, sparse=True, size=size, **where)
-    for n, size, window, options, c in problems(GEOMETRIES):
+    for n, size, window, options, c in problems(GEOMETRIES + DILATED):
         shape = (n, *size, c)
         label = f"{n}x{size[0]}x{size[1]}x{c}"
         rows, columns = pool_axes("", shape, window, **options)
         windows = (n, rows.windows, columns.windows, c)
         for count in (False, True) if options.get("padding") else (False,):
             where = {"kernel_size": window, **options, "count_include_pad": count}
-            yield Case("avg_pool2d", label, one(normal(shape)), **where)
+            if c == 13:
+                where["divisor_override"] = -3
+            # Windows of padding alone have the mean zero.
+            yield Case("avg_pool2d", label, one(normal(shape)), sparse=size == (1, 1), **where)
             # Steps longer than a window leave pixels out.
             make = one(normal(windows))
             yield Case("avg_pool2d_backward", label, make, sparse=True, size=size, **where)
+    for n, size, window, options, c in problems(GEOMETRIES):
+        shape = (n, *size, c)
+        label = f"{n}x{size[0]}x{size[1]}x{c}"
         for norm in (2, (1, 3, 1.5)[c % 3]):
             where = {"norm_type": norm, "kernel_size": window, **options}
             yield Case("lp_pool2d", label, one(normal(shape)), **where)

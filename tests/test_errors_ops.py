@@ -73,8 +73,53 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        "matmul: b must have two dimensions, got shape (1, 2, 3)",
+        "matmul: b must have two dimensions, got shape (3,)",
+        lambda: ops.matmul(ONES, zeros(3)),
+    ),
+    (
+        ValueError,
+        "matmul: a of shape (2, 3) has 3 columns, b of shape (1, 2, 3) has 2 rows",
         lambda: ops.matmul(ONES, zeros(1, 2, 3)),
+    ),
+    (
+        ValueError,
+        (
+            "matmul: the axes before the matrices must be broadcast, got a of shape (2, 1, 3) and b"
+            " of shape (3, 3, 4)"
+        ),
+        lambda: ops.matmul(zeros(2, 1, 3), zeros(3, 3, 4)),
+    ),
+    (
+        ValueError,
+        "softmax: axis must be below 2, the number of axes, got 2",
+        lambda: ops.softmax(ONES, axis=2),
+    ),
+    (
+        ValueError,
+        "log_softmax_backward: axis must be at least -2, got -3",
+        lambda: ops.log_softmax_backward(ONES, ONES, axis=-3),
+    ),
+    (TypeError, "softmax: axis must be an integer, got 0.5", lambda: ops.softmax(ONES, axis=0.5)),
+    (ValueError, "selu: gamma must be positive, got 0", lambda: ops.selu(ONES, gamma=0)),
+    (
+        ValueError,
+        "softplus_backward: beta must be positive, got -1.0",
+        lambda: ops.softplus_backward(ONES, ONES, beta=-1.0),
+    ),
+    (
+        TypeError,
+        "hard_sigmoid: alpha must be a number, got 'a'",
+        lambda: ops.hard_sigmoid(ONES, alpha="a"),
+    ),
+    (
+        ValueError,
+        "broadcast_to: x of shape (2, 3) is not broadcast to shape (3, 2)",
+        lambda: ops.broadcast_to(ONES, (3, 2)),
+    ),
+    (
+        ValueError,
+        "sum_to: shape (2,) is not broadcast to (2, 3), that of x",
+        lambda: ops.sum_to(ONES, (2,)),
     ),
     (
         ValueError,
@@ -88,7 +133,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         ValueError,
-        "matmul: bias must have shape (2,), got (3,)",
+        "matmul: bias must have shape (2,), or one that is broadcast to (2, 2), got (3,)",
         lambda: ops.matmul(ONES, ONES.T, bias=zeros(3)),
     ),
     (
@@ -262,7 +307,10 @@ def test_out_must_not_overlap_an_input() -> None:
 
 @pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if row.alpha])
 def test_alpha_is_refused_out_of_its_range(name: str) -> None:
-    least, wrong = ("positive", 0.0) if ACTIVATIONS[name].positive else ("at least 0", -0.1)
+    row = ACTIVATIONS[name]
+    least, wrong = ("positive", 0.0) if row.positive else ("at least 0", -0.1)
+    if row.negative:
+        least, wrong = "finite", float("inf")
     for op, call in {
         name: lambda: getattr(ops, name)(ONES, alpha=wrong),
         f"{name}_backward": lambda: getattr(ops, f"{name}_backward")(ONES, ONES, alpha=wrong),

@@ -310,7 +310,7 @@ X, Y = gk.Input((4,)), gk.Input((3,))
         (
             lambda: gk.Model((X, Y), gk.Add()(X, Y)).build(),
             ValueError,
-            r"Add 'add': inputs must have the same shape, got \(4,\) and \(3,\)",
+            r"Add 'add': inputs must have the same shape, up to axes of length 1, got \(4,\) and",
         ),
         (
             lambda: gk.Model(X, gk.Dense(1)(X)).build((5,)),

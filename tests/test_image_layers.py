@@ -209,9 +209,9 @@ def refused(layer: Callable[[], gk.Layer], shape: tuple[int, ...]) -> None:
         ),
         (lambda: gk.MaxPool2D(2), (4, 4), "MaxPool2D 'max_pool2d': samples must have the shape"),
         (
-            lambda: gk.AvgPool2D(3, padding=2),
+            lambda: gk.AvgPool2D(3, padding=3),
             (9, 9, 1),
-            "padding must be at most half the kernel size",
+            "padding must be less than the kernel of 3 x 3, got padding 3",
         ),
         (lambda: gk.GlobalAvgPool2D(), (4,), "GlobalAvgPool2D 'global_avg_pool2d': samples must"),
         (

@@ -212,6 +212,13 @@ def test_a_subclass_with_a_pass_of_its_own_is_not_native() -> None:
         (lambda: gk.Reshape((-1, -1)), ValueError, r"only one length in shape may be -1"),
         (lambda: gk.Reshape((0, 2)), ValueError, "a length in shape must be at least 1, got 0"),
         (lambda: gk.ELU(-1), ValueError, "ELU: alpha must be at least 0, got -1"),
+        (lambda: gk.SELU(-1), ValueError, "SELU: alpha must be at least 0, got -1"),
+        (lambda: gk.Softplus(0), ValueError, "Softplus: beta must be positive, got 0"),
+        (lambda: gk.HardSigmoid("a"), TypeError, "HardSigmoid: alpha must be a number, got 'a'"),
+        (lambda: gk.Softmax(0), ValueError, "Softmax: axis 0 is that of the samples, 1 the first"),
+        (lambda: gk.Softmax(1.5), TypeError, "Softmax: axis must be an integer, got 1.5"),
+        (lambda: gk.Add("yes"), TypeError, "Add: broadcast must be"),
+        (lambda: gk.MatMul(scale="1"), TypeError, "MatMul: scale must be a number, got '1'"),
     ],
 )
 def test_a_senseless_argument_is_refused(make: Any, kind: type[Exception], message: str) -> None:

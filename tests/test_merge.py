@@ -58,7 +58,7 @@ ONE = np.ones((2, 3), np.float32)
 MISTAKES: list[Mistake] = [
     (
         ValueError,
-        "add: a and b must have the same shape, got (2, 3) and (2, 2)",
+        "add: a and b must have shapes that can be broadcast to one, got (2, 3) and (2, 2)",
         lambda: ops.add(ONE, ONE[:, 1:]),
     ),
     (

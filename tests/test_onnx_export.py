@@ -9,13 +9,20 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from layer_cases import LAYER_CASES, LayerCase
+from layer_case import LayerCase
+from layer_cases import LAYER_CASES
+from plain_layer_cases import PLAIN_LAYER_CASES
 from test_array_operations import SELECTORS, arguments, options
 
 import gyaku as gk
 from gyaku.reference.arrays import ARRAY_OPERATIONS
 
-OWN = {"Product", "Scale", "Sum"}
+WRITTEN = {
+    *("LeakyReLU below zero", "Dense with a slope below zero", "SELU with parameters"),
+    *("Softmax along an axis", "LogSoftmax along an axis", "MaxPool2D far beyond the edge"),
+    *("SELU with a scale", "HardSigmoid with parameters", "Dense with a line of its own"),
+}
+OWN = {"Product", "Scale", "Sum", *(PLAIN_LAYER_CASES.keys() - WRITTEN)}
 CASES = {name: case for name, case in LAYER_CASES.items() if name not in OWN}
 
 
@@ -46,6 +53,14 @@ def randomised(model: gk.Model) -> gk.Model:
         if name.endswith("variance"):
             array[...] = np.abs(array)
     return model
+
+
+@pytest.mark.parametrize("name", [each for each in PLAIN_LAYER_CASES if each not in WRITTEN])
+def test_an_option_without_counterpart_is_refused(name: str, tmp_path: Path) -> None:
+    model = PLAIN_LAYER_CASES[name].model()
+    model.build(PLAIN_LAYER_CASES[name].shape)
+    with pytest.raises(ValueError, match="^to_onnx: "):
+        gk.interop.to_onnx(model, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -241,7 +256,7 @@ MISTAKES = {
         ValueError,
         lambda: built(gk.SimpleRNN(3, "selu")),
     ),
-    "to_onnx: Sum 'sum' is a layer of your own, which has no counterpart in ONNX": (
+    "to_onnx: Sum 'sum' has no counterpart in ONNX here": (
         ValueError,
         lambda: built(LAYER_CASES["Sum"].make()),
     ),

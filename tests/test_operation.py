@@ -128,10 +128,13 @@ def test_each_activation_takes_the_parameter_that_its_row_has() -> None:
     for name, row in ops.activation.ACTIVATIONS.items():  # type: ignore[attr-defined]
         if row.alpha is None:
             _core.activation(name, A)
+            with pytest.raises(ValueError, match=f"{name}: there is no alpha"):
+                _core.activation(name, A, 1.0)
         else:
             with pytest.raises(ValueError, match=f"{name}: alpha is missing"):
                 _core.activation(name, A)
-            for alpha in (0.0, -1.0, np.nan) if row.positive else (-1.0, np.nan):
+            wrong = (0.0, -1.0, np.nan) if row.positive else (-1.0, np.nan)
+            for alpha in (np.inf, np.nan) if row.negative else wrong:
                 with pytest.raises(ValueError, match=f"{name}: alpha is out of range"):
                     _core.activation(name, A, alpha)
 

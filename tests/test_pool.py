@@ -174,10 +174,15 @@ MISTAKES: list[Mistake] = [
     (
         ValueError,
         (
-            "avg_pool2d: padding must be at most half the kernel size, got padding 2"
+            "avg_pool2d: padding must be less than the kernel of 2 x 2, got padding 2"
             " (input (2, 4, 4, 3), kernel_size 2)"
         ),
         lambda: ops.avg_pool2d(IMAGE, 2, padding=2),
+    ),
+    (
+        ValueError,
+        "avg_pool2d: divisor_override must not be 0",
+        lambda: ops.avg_pool2d(IMAGE, 2, divisor_override=0),
     ),
     (
         ValueError,

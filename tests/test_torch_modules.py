@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from layer_cases import LAYER_CASES
+from plain_layer_cases import PLAIN_LAYER_CASES
 
 import gyaku as gk
 from gyaku.interop import from_torch, to_torch
@@ -27,6 +28,10 @@ def first(array: Array) -> Any:
     return torch.from_numpy(np.ascontiguousarray(given))
 
 
+IN_TORCH = {
+    *("LeakyReLU below zero", "Dense with a slope below zero", "Softplus with parameters"),
+    "AvgPool2D with a divisor",
+}
 # Layers and options that PyTorch does not have.
 WITHOUT = {
     *("Reshape", "Step", "Dense with step", "TimeDistributed", "Product", "Scale", "Sum"),
@@ -40,6 +45,7 @@ WITHOUT = {
     *("BatchNorm without parameters", "BatchNorm without statistics", "LayerNorm over two axes"),
     *("GroupNorm without parameters", "InstanceNorm", "InstanceNorm on images"),
     *("RMSNorm over two axes", "LocalResponseNorm", "LocalResponseNorm of an even size"),
+    *(PLAIN_LAYER_CASES.keys() - IN_TORCH),
 }
 
 
@@ -240,9 +246,9 @@ def one_direction_of_two() -> Any:
         (nn.Conv2d(1, 2, 3), None, "needs input_shape, .*; Conv2d does not know it"),
         (nn.Sequential(nn.PReLU()), (3,), r"0 \(PReLU\(num_parameters=1\)\) has no counterpart"),
         (
-            nn.Sequential(nn.GELU("tanh")),
-            (3,),
-            "has approximate='tanh', the counterpart has 'none'",
+            nn.Sequential(nn.MaxPool1d(2, return_indices=True)),
+            (4, 3),
+            "has return_indices=True, the counterpart has False",
         ),
         (nn.Sequential(nn.GRU(3, 2)), (4, 3), "batch_first=False, the counterpart has True"),
         (nn.Sequential(nn.Softmax(0)), (3,), "is not along the features"),

@@ -203,13 +203,14 @@ ROWS = [
         "(input (8, 4, 4, 3), kernel_size 5)",
     ),
     refused(
-        pool(kernel_size=3, padding=2),
-        f"{POOL}: padding must be at most half the kernel size, got padding 2",
+        pool(kernel_size=3, padding=3),
+        f"{POOL}: padding must be less than the kernel of 3 x 3, got padding 3",
         "(input (8, 4, 4, 3), kernel_size 3)",
     ),
     refused(
-        pool((8, 5, 5, 3), 3, padding=((0, 2), 0), dilation=2),
-        f"{POOL}: padding must be at most half the kernel size, got padding ((0, 2), (0, 0))",
+        pool((8, 5, 5, 3), 3, padding=((0, 5), 0), dilation=2),
+        f"{POOL}: padding must be less than the kernel of 3 x 3 (dilated 5 x 5), got padding"
+        " ((0, 5), (0, 0))",
         "(input (8, 5, 5, 3), kernel_size 3)",
     ),
     # channels

@@ -38,7 +38,9 @@ def activated(op: str, z: Array, keywords: dict[str, Any], outputs: Scales) -> S
 
 def matmul(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
     a, b = (np.abs(x) for x in arguments)
-    z = (a.T if keywords.get("transpose_a") else a) @ (b.T if keywords.get("transpose_b") else b)
+    a = a.swapaxes(-1, -2) if keywords.get("transpose_a") else a
+    b = b.swapaxes(-1, -2) if keywords.get("transpose_b") else b
+    z = a @ b
     if keywords.get("bias") is not None:
         z = z + np.abs(keywords["bias"])
     return activated("matmul", z, keywords, outputs)
@@ -50,35 +52,35 @@ def of_magnitudes(op: str) -> Scale:
     def scale(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
         options = {key: x for key, x in keywords.items() if key not in {"activation", "alpha"}}
         sums = TABLE[op].equation(*map(np.abs, arguments), **options)
-        return sums if isinstance(sums, tuple) else activated(op, sums, keywords, outputs)
+        return sums if isinstance(sums, tuple) else activated(op, np.abs(sums), keywords, outputs)
 
     return scale
 
 
-def distance(x: Array) -> Array:
+def distance(x: Array, axis: int = -1) -> Array:
     """Return how far each number is below the largest of its row; 0 where that is infinite."""
     with np.errstate(invalid="ignore"):
-        gap = x.max(axis=-1, keepdims=True, initial=-np.inf) - x
+        gap = x.max(axis=axis, keepdims=True, initial=-np.inf) - x
     return np.where(np.isfinite(gap), gap, 0)
 
 
-def softmax(arguments: list[Array], _: dict[str, Any], outputs: Scales) -> Scales:
+def softmax(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
     # An error in x - max(x) is an error in the exponent.
-    return (outputs[0] * (1 + distance(arguments[0])),)
+    return (outputs[0] * (1 + distance(arguments[0], **keywords)),)
 
 
-def log_softmax(arguments: list[Array], _: dict[str, Any], outputs: Scales) -> Scales:
-    return (1 + distance(arguments[0]) + np.abs(outputs[0]),)
+def log_softmax(arguments: list[Array], keywords: dict[str, Any], outputs: Scales) -> Scales:
+    return (1 + distance(arguments[0], **keywords) + np.abs(outputs[0]),)
 
 
-def softmax_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+def softmax_backward(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
     dy, y = (np.abs(x) for x in arguments)
-    return (y * (dy + (dy * y).sum(axis=-1, keepdims=True)),)
+    return (y * (dy + (dy * y).sum(axis=keywords.get("axis", -1), keepdims=True)),)
 
 
-def log_softmax_backward(arguments: list[Array], _: dict[str, Any], __: Scales) -> Scales:
+def log_softmax_backward(arguments: list[Array], keywords: dict[str, Any], __: Scales) -> Scales:
     dy, y = np.abs(arguments[0]), arguments[1]
-    return (dy + np.exp(y) * dy.sum(axis=-1, keepdims=True),)
+    return (dy + np.exp(y) * dy.sum(axis=keywords.get("axis", -1), keepdims=True),)
 
 
 def of_positions(scale: Scale) -> Scale:
@@ -302,6 +304,7 @@ def local_response_norm_backward(
 
 OWN: dict[str, Scale] = {op: of_magnitudes(op) for op, row in TABLE.items() if row.cancels}
 OWN |= {op: of_activation(op) for name in FACTS for op in (name, name + "_backward")}
+OWN["subtract"] = of_magnitudes("add")
 OWN |= {name: update.scale for name, update in UPDATES.items()}
 OWN |= SCALES
 OWN |= {
@@ -328,8 +331,9 @@ def lost(op: str, arguments: list[Array]) -> Array:
     factor = np.ones(())
     if op.removesuffix("_backward") in {*reference.FORWARD, "softmax", "log_softmax"} - {op}:
         factor = factor + np.abs(arguments[0])
-    if op.removesuffix("_backward") in {name for name, facts in FACTS.items() if facts.loses_x}:
-        factor = factor * (1 + np.abs(arguments[-1]))
+    facts = FACTS.get(op.removesuffix("_backward"))
+    if facts is not None and facts.loses_x:
+        factor = factor * (1 + np.abs(arguments[-1])) ** facts.loses_x
     return factor
 
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -86,8 +87,11 @@ ChosenActivation choose_activation(py::handle name, py::handle alpha) {
   const double number = is_given ? PyFloat_AsDouble(alpha.ptr()) : 0;
   if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
   require(is_given || row->parameter == Alpha::none, row->name, "alpha is missing");
-  require(row->parameter == Alpha::positive ? number > 0 : number >= 0, row->name,
-          "alpha is out of range");
+  require(!is_given || row->parameter != Alpha::none, row->name, "there is no alpha");
+  require(row->parameter == Alpha::positive ? number > 0
+          : row->parameter == Alpha::any    ? std::isfinite(number)
+                                            : number >= 0,
+          row->name, "alpha is out of range");
   return {*row, number};
 }
 

@@ -39,8 +39,14 @@ py::object merge(const char* name, KernelId id, py::handle a_array, py::handle b
 py::object add(py::handle a, py::handle b, py::handle out) {
   return merge("add", KernelId::add, a, b, out);
 }
+py::object subtract(py::handle a, py::handle b, py::handle out) {
+  return merge("subtract", KernelId::subtract, a, b, out);
+}
 py::object multiply(py::handle a, py::handle b, py::handle out) {
   return merge("multiply", KernelId::multiply, a, b, out);
+}
+py::object divide(py::handle a, py::handle b, py::handle out) {
+  return merge("divide", KernelId::divide, a, b, out);
 }
 
 // Columns [x_start, ...) of x become columns [y_start, ...) of y.
@@ -98,7 +104,9 @@ py::object take_columns(py::handle x_array, std::int64_t start, std::int64_t cou
 
 void register_merge(py::module_& module) {
   module.def("add", &add, py::arg("a"), py::arg("b"), py::arg("out"));
+  module.def("subtract", &subtract, py::arg("a"), py::arg("b"), py::arg("out"));
   module.def("multiply", &multiply, py::arg("a"), py::arg("b"), py::arg("out"));
+  module.def("divide", &divide, py::arg("a"), py::arg("b"), py::arg("out"));
   module.def("copy_columns", &copy_columns, py::arg("x"), py::arg("out"), py::arg("start"));
   module.def("take_columns", &take_columns, py::arg("x"), py::arg("start"), py::arg("count"));
 }

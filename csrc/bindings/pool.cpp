@@ -132,7 +132,7 @@ py::object max_pool2d_backward(py::handle dy_array, py::handle argmax_array, con
 }
 
 py::object avg_pool2d(py::handle x_array, const Axis& rows, const Axis& columns,
-                      bool count_include_pad, bool is_global) {
+                      bool count_include_pad, std::int64_t divisor, bool is_global) {
   const char* name = is_global ? "global_avg_pool2d" : "avg_pool2d";
   Call call(name);
   Pooling pooling(call, rows, columns, is_global);
@@ -140,13 +140,14 @@ py::object avg_pool2d(py::handle x_array, const Axis& rows, const Axis& columns,
   call.require(pooling.are_images(x), "x does not have the shape that the windows are for");
   const py::array y_array = pooling.new_maxima(x);
   pooling.args.count_padding = count_include_pad;
+  pooling.args.divisor = divisor;
   pooling.run(name, KernelId::avg_pool, x, call.output(y_array, "y"), nullptr, false,
               pooling.args.rows.windows);
   return y_array;
 }
 
 py::object avg_pool2d_backward(py::handle dy_array, const Axis& rows, const Axis& columns,
-                               bool count_include_pad, bool is_global) {
+                               bool count_include_pad, std::int64_t divisor, bool is_global) {
   const char* name = is_global ? "global_avg_pool2d_backward" : "avg_pool2d_backward";
   Call call(name);
   Pooling pooling(call, rows, columns, is_global);
@@ -154,6 +155,7 @@ py::object avg_pool2d_backward(py::handle dy_array, const Axis& rows, const Axis
   call.require(pooling.are_windows(dy), "dy does not have the shape that the windows are for");
   const py::array dx_array = pooling.new_images(dy);
   pooling.args.count_padding = count_include_pad;
+  pooling.args.divisor = divisor;
   pooling.run(name, KernelId::avg_pool_backward, dy, call.output(dx_array, "dx"), nullptr, false,
               pooling.args.rows.size);
   return dx_array;
@@ -204,9 +206,10 @@ void register_pool(py::module_& module) {
   module.def("max_pool2d_backward", &max_pool2d_backward, py::arg("dy"), py::arg("argmax"),
              py::arg("rows"), py::arg("columns"), py::arg("is_global"));
   module.def("avg_pool2d", &avg_pool2d, py::arg("x"), py::arg("rows"), py::arg("columns"),
-             py::arg("count_include_pad"), py::arg("is_global"));
+             py::arg("count_include_pad"), py::arg("divisor"), py::arg("is_global"));
   module.def("avg_pool2d_backward", &avg_pool2d_backward, py::arg("dy"), py::arg("rows"),
-             py::arg("columns"), py::arg("count_include_pad"), py::arg("is_global"));
+             py::arg("columns"), py::arg("count_include_pad"), py::arg("divisor"),
+             py::arg("is_global"));
   module.def("lp_pool2d", &lp_pool2d, py::arg("x"), py::arg("rows"), py::arg("columns"),
              py::arg("norm_type"));
   module.def("lp_pool2d_backward", &lp_pool2d_backward, py::arg("dy"), py::arg("x"), py::arg("y"),

@@ -18,8 +18,14 @@ SoftmaxArgs args_for(const Call& call, const Tensor& like) {
   return args;
 }
 
-py::object forward(KernelId id, const char* name, py::handle x_array) {
+// The kernels take the last axis; others are transposed to it.
+void require_last(const Call& call, std::int64_t axis) {
+  call.require(axis == -1, "axis must be the last one");
+}
+
+py::object forward(KernelId id, const char* name, py::handle x_array, std::int64_t axis) {
   Call call(name);
+  require_last(call, axis);
   const Tensor x = call.real_input(x_array, "x");
   SoftmaxArgs args = args_for(call, x);
   const py::object y_array = call.result(x.shape, x.scalar());
@@ -31,8 +37,10 @@ py::object forward(KernelId id, const char* name, py::handle x_array) {
   return y_array;
 }
 
-py::object backward(KernelId id, const char* name, py::handle dy_array, py::handle y_array) {
+py::object backward(KernelId id, const char* name, py::handle dy_array, py::handle y_array,
+                    std::int64_t axis) {
   Call call(name);
+  require_last(call, axis);
   const Tensor dy = call.real_input(dy_array, "dy"), y = call.real_input(y_array, "y");
   call.require(dy.like(y), "dy and y differ in shape or dtype");
   SoftmaxArgs args = args_for(call, y);
@@ -51,23 +59,29 @@ py::object backward(KernelId id, const char* name, py::handle dy_array, py::hand
 
 void register_softmax(py::module_& module) {
   module.def(
-      "softmax", [](py::handle x) { return forward(KernelId::softmax, "softmax", x); },
-      py::arg("x"));
+      "softmax",
+      [](py::handle x, std::int64_t axis) {
+        return forward(KernelId::softmax, "softmax", x, axis);
+      },
+      py::arg("x"), py::arg("axis"));
   module.def(
-      "log_softmax", [](py::handle x) { return forward(KernelId::log_softmax, "log_softmax", x); },
-      py::arg("x"));
+      "log_softmax",
+      [](py::handle x, std::int64_t axis) {
+        return forward(KernelId::log_softmax, "log_softmax", x, axis);
+      },
+      py::arg("x"), py::arg("axis"));
   module.def(
       "softmax_backward",
-      [](py::handle dy, py::handle y) {
-        return backward(KernelId::softmax_backward, "softmax_backward", dy, y);
+      [](py::handle dy, py::handle y, std::int64_t axis) {
+        return backward(KernelId::softmax_backward, "softmax_backward", dy, y, axis);
       },
-      py::arg("dy"), py::arg("y"));
+      py::arg("dy"), py::arg("y"), py::arg("axis"));
   module.def(
       "log_softmax_backward",
-      [](py::handle dy, py::handle y) {
-        return backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y);
+      [](py::handle dy, py::handle y, std::int64_t axis) {
+        return backward(KernelId::log_softmax_backward, "log_softmax_backward", dy, y, axis);
       },
-      py::arg("dy"), py::arg("y"));
+      py::arg("dy"), py::arg("y"), py::arg("axis"));
 }
 
 } // namespace gyaku::bindings

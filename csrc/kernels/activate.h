@@ -57,7 +57,7 @@ template <> struct Function<Activation::relu> : Flops<1, 1> {
   }
 };
 
-template <> struct Function<Activation::leaky_relu> : Flops<2, 2, Alpha::nonnegative> {
+template <> struct Function<Activation::leaky_relu> : Flops<2, 2, Alpha::any> {
   template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T> alpha) {
     return select(x > zero<T>(), x, alpha * x);
   }
@@ -99,6 +99,25 @@ template <> struct Function<Activation::gelu> : Flops<5, 11> {
     const NormalTail<T> tail = normal_tail(abs(x));
     const vec<T> slope = tail.bell * fma(-tail.t, vec<T>(tail.peak), tail.mills);
     return dy * select(x > zero<T>(), one<T>() - slope, slope);
+  }
+};
+
+template <> struct Function<Activation::gelu_tanh> : Flops<10, 17> {
+  // (1 + tanh(u / 2)) / 2 = sigmoid(u)
+  template <class T>
+  static constexpr T slope = T(1.5957691216057307117597842397375); // 2 sqrt(2/pi)
+  template <class T> static constexpr T cubic = slope<T> * T(0.044715);
+  template <class T> static constexpr T highest = T(40); // beyond which the sigmoid is 0 or 1
+
+  template <class T> GYAKU_INLINE static vec<T> y(vec<T> x, vec<T>) {
+    const vec<T> u = x * fma(x * x, vec<T>(cubic<T>), vec<T>(slope<T>));
+    return max(vec<T>(-highest<T>), x) * sigmoid(u); // 0 at -inf
+  }
+  template <class T> GYAKU_INLINE static vec<T> dx(vec<T> dy, vec<T> x, vec<T>) {
+    const vec<T> near = clamp(x, -highest<T>, highest<T>), square = near * near;
+    const vec<T> s = sigmoid(near * fma(square, vec<T>(cubic<T>), vec<T>(slope<T>)));
+    const vec<T> du = fma(square, vec<T>(T(3) * cubic<T>), vec<T>(slope<T>));
+    return dy * (s * fma(near * du, one<T>() - s, one<T>()));
   }
 };
 

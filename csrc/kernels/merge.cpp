@@ -1,4 +1,5 @@
-// Merged branches: their sum or product, and columns copied from one matrix to another.
+// Merged branches: their sum, difference, product or quotient, and columns copied from one matrix
+// to another.
 #include "kernels/args/merge.h"
 #include "kernels/args/activation.h"
 #include "kernels/entry.h"
@@ -20,8 +21,14 @@ GYAKU_INLINE void merge(const ElementwiseArgs& args, Slice slice, Combine combin
 template <class T> void add(const ElementwiseArgs& args, Slice slice) noexcept {
   merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a + b; });
 }
+template <class T> void subtract(const ElementwiseArgs& args, Slice slice) noexcept {
+  merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a - b; });
+}
 template <class T> void multiply(const ElementwiseArgs& args, Slice slice) noexcept {
   merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a * b; });
+}
+template <class T> void divide(const ElementwiseArgs& args, Slice slice) noexcept {
+  merge<T>(args, slice, [](vec<T> a, vec<T> b) { return a / b; });
 }
 
 template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) noexcept {
@@ -39,9 +46,13 @@ template <class T> void copy_columns(const CopyColumnsArgs& args, Slice slice) n
 
 // Slices of elements, in units of ElementwiseArgs::unit.
 Entry add_kernel() noexcept { return entry<ElementwiseArgs, add<float>, add<double>>; }
+Entry subtract_kernel() noexcept {
+  return entry<ElementwiseArgs, subtract<float>, subtract<double>>;
+}
 Entry multiply_kernel() noexcept {
   return entry<ElementwiseArgs, multiply<float>, multiply<double>>;
 }
+Entry divide_kernel() noexcept { return entry<ElementwiseArgs, divide<float>, divide<double>>; }
 // Slices of rows, in units of CopyColumnsArgs::unit.
 Entry copy_columns_kernel() noexcept {
   return entry<CopyColumnsArgs, copy_columns<float>, copy_columns<double>>;

@@ -32,16 +32,18 @@ GYAKU_INLINE Range whole_windows(const WindowAxis& axis) {
   const Index end = last < 0 ? 0 : least(last / axis.stride + 1, axis.windows);
   return {least(quotient_up(axis.before, axis.stride), end), end};
 }
-// The number of pixels of a window that count in a mean, without dilation.
+// The number of pixels of a window that count in a mean.
 GYAKU_INLINE Index pixels_counted(const WindowAxis& axis, Index after, Index window, bool padding) {
-  const Index first = start(axis, window), end = first + axis.taps;
-  return padding ? least(end, axis.size + after) - first : least(end, axis.size) - most(first, 0);
+  if (!padding) return taps_inside(axis, window).size();
+  const Index padded = axis.size + after - start(axis, window);
+  return least(quotient_up(padded, axis.dilation), axis.taps);
 }
 
 template <class T> GYAKU_INLINE T mean_factor(const PoolArgs& args, Index row, Index column) {
+  if (args.divisor != 0) return T(1) / static_cast<T>(args.divisor);
   const Index height = pixels_counted(args.rows, args.after_rows, row, args.count_padding);
   const Index width = pixels_counted(args.columns, args.after_columns, column, args.count_padding);
-  return T(1) / static_cast<T>(height * width);
+  return T(1) / static_cast<T>(most(height * width, 1));
 }
 
 // The taps of a window, row by row, as offsets in elements from the first one.

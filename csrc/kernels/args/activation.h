@@ -13,7 +13,7 @@ enum class Activation : std::int32_t {
 };
 
 // The parameter of an activation function, in the row of activations.inc.
-enum class Alpha : std::uint8_t { none, nonnegative, positive };
+enum class Alpha : std::uint8_t { none, any, nonnegative, positive };
 
 struct ElementwiseArgs { // a slice [b, e) covers elements [b * unit, min(e * unit, size))
   const void* x;         // forward: x; backward: dy

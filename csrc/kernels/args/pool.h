@@ -25,6 +25,7 @@ struct PoolArgs {
   std::int32_t unit;                      // rows in a unit of a slice
   bool wide;
   bool count_padding;
+  std::int64_t divisor; // of a mean, in place of the number of pixels; 0 is none
   double norm; // p of (sum |x|^p)^(1/p)
 };
 

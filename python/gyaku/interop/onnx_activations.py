@@ -47,6 +47,8 @@ def write_activation(graph: Graph, x: str, layer: Activation) -> str:
     str
         The tensor of its outputs.
     """
+    if layer.op == "softplus" and layer.options:
+        raise ValueError(f"to_onnx: {layer!r}: ONNX has no parameters of Softplus")
     if layer.op in NODES:
         attributes = {**ATTRIBUTES.get(layer.op, {}), **layer.options}
         return graph.node(NODES[layer.op], x, **attributes)
@@ -74,9 +76,19 @@ def _gelu(graph: Graph, x: str) -> str:
     return graph.node("Mul", graph.node("Mul", x, sums), graph.scalar(0.5))
 
 
+def _gelu_tanh(graph: Graph, x: str) -> str:
+    """Append x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³))), as PyTorch writes it."""
+    cube = graph.node("Mul", x, graph.node("Mul", x, x))
+    sums = graph.node("Add", x, graph.node("Mul", graph.scalar(0.044715), cube))
+    inner = graph.node("Mul", graph.scalar(math.sqrt(2 / math.pi)), sums)
+    phi = graph.node("Add", graph.scalar(1.0), graph.node("Tanh", inner))
+    return graph.node("Mul", x, graph.node("Mul", graph.scalar(0.5), phi))
+
+
 _COMPOSED: dict[str, Callable[[Graph, str], str]] = {
     "step": _step,
     "silu": _silu,
     "mish": _mish,
     "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
 }

@@ -50,7 +50,7 @@ def write_layer(graph: Graph, layer: layers.Layer, values: list[Value]) -> list[
     for kind in type(layer).__mro__:
         if kind in _WRITERS and type(layer).__module__.startswith("gyaku.layers."):
             return _WRITERS[kind](graph, layer, values)
-    raise ValueError(f"to_onnx: {layer} is a layer of your own, which has no counterpart in ONNX")
+    raise ValueError(f"to_onnx: {layer} has no counterpart in ONNX here")
 
 
 def _each(graph: Graph, value: Value, write: Callable[[str], str]) -> Value:
@@ -133,6 +133,8 @@ def _max_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
 
 
 def _avg_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    if layer.divisor_override or any(axis.dilation > 1 for axis in layer.axes):
+        raise ValueError(f"to_onnx: {layer!r}: opset 17 has no divisor and no dilation of means")
     x, options = graph.first(values[0]), _places(layer.axes)
     if layer.count_include_pad and any(axis.before or axis.after for axis in layer.axes):
         # Counted padding becomes part of the image, since runtimes differ about windows beyond it.
@@ -164,6 +166,8 @@ def _global_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
 
 
 def _add(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    if len({value.shape for value in values}) > 1:
+        raise ValueError(f"to_onnx: {layer}: inputs of several shapes have no counterpart here")
     total = graph.last(values[0])
     for each in values[1:]:
         total = graph.node("Add", total, graph.last(each))

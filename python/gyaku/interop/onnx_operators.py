@@ -51,6 +51,7 @@ _ACTIVATIONS: dict[str, Callable[[], layers.Activation]] = {
     "Mish": layers.Mish,
     "Swish": layers.SiLU,
     "Step": layers.Step,
+    "GeluTanh": layers.GELUTanh,
 }
 
 
@@ -60,7 +61,7 @@ def _activation(reader: Reader, call: Call) -> list[Value]:
     return reader.apply(_ACTIVATIONS[call.operator](), reader.value(call.input(0)))
 
 
-# Default of alpha, and of a second attribute that the layer fixes.
+# Default of alpha.
 _PARAMETRIC: dict[str, tuple[type[Any], float]] = {
     "LeakyRelu": (layers.LeakyReLU, 0.01),
     "Elu": (layers.ELU, 1.0),
@@ -73,7 +74,8 @@ def _parametric(reader: Reader, call: Call) -> list[Value]:
     return reader.apply(kind(call.attributes.get("alpha", alpha)), reader.value(call.input(0)))
 
 
-_FIXED: dict[str, tuple[Callable[[], layers.Activation], dict[str, Any], dict[str, Any]]] = {
+# Defaults of the attributes, and those of the layer.
+_FIXED: dict[str, tuple[Callable[..., layers.Activation], dict[str, Any], dict[str, Any]]] = {
     "HardSigmoid": (layers.HardSigmoid, {"alpha": 0.2, "beta": 0.5}, {"alpha": 1 / 6, "beta": 0.5}),
     "Selu": (
         layers.SELU,
@@ -85,17 +87,14 @@ _FIXED: dict[str, tuple[Callable[[], layers.Activation], dict[str, Any], dict[st
 
 def _fixed(reader: Reader, call: Call) -> list[Value]:
     kind, defaults, needed = _FIXED[call.operator]
-    for name, value in needed.items():
-        given = call.attributes.get(name, defaults[name])
-        if not np.isclose(given, value, rtol=1e-5):
-            return onnx_arrays.OPERATORS[call.operator](reader, call)
-    return reader.apply(kind(), reader.value(call.input(0)))
+    given = {name: call.attributes.get(name, value) for name, value in defaults.items()}
+    usual = all(np.isclose(given[name], value, rtol=1e-5) for name, value in needed.items())
+    return reader.apply(kind() if usual else kind(**given), reader.value(call.input(0)))
 
 
 def _gelu(reader: Reader, call: Call) -> list[Value]:
-    if call.text("approximate", "none") != "none":
-        return [onnx_arrays.operated(reader, "gelu_tanh", reader.value(call.input(0)))]
-    return reader.apply(layers.GELU(), reader.value(call.input(0)))
+    layer = layers.GELU() if call.text("approximate", "none") == "none" else layers.GELUTanh()
+    return reader.apply(layer, reader.value(call.input(0)))
 
 
 def _softmax(reader: Reader, call: Call) -> list[Value]:

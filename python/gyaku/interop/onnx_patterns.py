@@ -20,6 +20,10 @@ _PHI: Sequence[Any] = [
     ("Add", ("Erf", ("Div", "x", _SQRT2)), 1.0),
     ("Add", ("Erf", ("Mul", "x", 1 / _SQRT2)), 1.0),
 ]
+_TANH_PHI: Sequence[Any] = [
+    ("Add", 1.0, ("Tanh", ("Mul", math.sqrt(2 / math.pi), ("Add", "x", ("Mul", 0.044715, cube)))))
+    for cube in (("Mul", "x", ("Mul", "x", "x")), ("Pow", "x", 3.0))
+]
 # An operator and its arguments: the input x, a constant, or another pattern.
 _PATTERNS: Sequence[tuple[str, Any]] = [
     ("Swish", ("Mul", "x", ("Sigmoid", "x"))),
@@ -28,6 +32,8 @@ _PATTERNS: Sequence[tuple[str, Any]] = [
     *(("Gelu", ("Mul", ("Mul", "x", phi), 0.5)) for phi in _PHI),
     *(("Gelu", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _PHI),
     *(("Gelu", ("Mul", "x", ("Mul", phi, 0.5))) for phi in _PHI),
+    *(("GeluTanh", ("Mul", "x", ("Mul", 0.5, phi))) for phi in _TANH_PHI),
+    *(("GeluTanh", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _TANH_PHI),
 ]
 _COMMUTATIVE = {"Add", "Mul"}
 

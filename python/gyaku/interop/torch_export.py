@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gyaku.interop.torch_modules import ALPHAS, PLAIN
 from gyaku.interop.torch_state import places, state_dict
 from gyaku.layers import (
+    GELU,
     GRU,
     LSTM,
     Add,
@@ -20,6 +21,7 @@ from gyaku.layers import (
     Dense,
     Dropout,
     Embedding,
+    GELUTanh,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
     GroupNorm,
@@ -27,13 +29,16 @@ from gyaku.layers import (
     InstanceNorm,
     LayerNorm,
     LocalResponseNorm,
+    LogSoftmax,
     LPPool2D,
     MaxPool2D,
     Rescaling,
     RMSNorm,
     SimpleRNN,
+    Softmax,
+    Softplus,
 )
-from gyaku.layers.activation import Parametric
+from gyaku.layers.activation import Parametric, Shaped
 from gyaku.layers.pool import AvgPool1D, MaxPool1D
 from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.weighted import Weighted
@@ -160,6 +165,8 @@ def _modules(
 ) -> dict[str, Any]:
     """Return the module of a layer, and that of the activation within it."""
     if isinstance(layer, (Add, Concatenate)):
+        if isinstance(layer, Add) and len(set(shapes)) > 1:
+            _refuse(layer, "its inputs have several shapes, and PyTorch's have the channels first")
         if isinstance(layer, Concatenate) and layer.axis not in (-1, len(shapes[0])):
             _refuse(layer, f"axis={layer.axis} is not that of the features")
         return {}
@@ -180,7 +187,11 @@ def _module(nn: Any, layer: Layer, shape: tuple[int, ...]) -> Any:
     if isinstance(layer, Parametric):
         kind, alpha = _ALPHA_KINDS[type(layer)]
         return getattr(nn, kind)(**{alpha: layer.alpha})
-    if cls.__name__ in ("Softmax", "LogSoftmax"):
+    if isinstance(layer, Shaped) and layer.options and cls is not Softplus:
+        _refuse(layer, f"PyTorch has no parameters of {layer!r}")
+    if isinstance(layer, (Softmax, LogSoftmax)):
+        if layer.axis not in (-1, len(shape)):
+            _refuse(layer, f"axis={layer.axis} is not that of the features")
         return getattr(nn, _KINDS[cls])(dim=1 if len(shape) == 3 else -1)
     if cls in _KINDS:
         return getattr(nn, _KINDS[cls])()
@@ -241,8 +252,10 @@ def _zeros_around(nn: Any, layer: Layer) -> Any:
 def _pool(kind: str, *names: str) -> Callable[[Any, Any, Any], Any]:
     def made(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
         sides = _sides(layer.axes) | {"padding": _padding(layer, layer.axes)}
-        if kind != "MaxPool2d":
-            del sides["dilation"]
+        if kind != "MaxPool2d" and any(each != 1 for each in sides.pop("dilation")):
+            _refuse(layer, "PyTorch's AvgPool2d has no dilation")
+        if any(2 * axis.before > axis.taps for axis in layer.axes):
+            _refuse(layer, "PyTorch's has a padding of at most half the kernel size")
         options = {name: getattr(layer, name) for name in ("ceil_mode", *names)}
         return getattr(nn, kind)(**sides, **options)
 
@@ -344,6 +357,13 @@ def _dropout(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
     return nn.Dropout(layer.rate)
 
 
+def _softplus(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
+    if not layer.options:
+        return nn.Softplus()
+    far = float("inf") if layer.threshold is None else layer.threshold
+    return nn.Softplus(1 if layer.beta is None else layer.beta, far)
+
+
 def _rescaling(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
     class Rescaling(nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
@@ -356,7 +376,7 @@ _MADE: dict[type[Layer], Callable[[Any, Any, Any], Any]] = {
     Dense: _linear,
     Conv2D: _conv,
     MaxPool2D: _pool("MaxPool2d"),
-    AvgPool2D: _pool("AvgPool2d", "count_include_pad"),
+    AvgPool2D: _pool("AvgPool2d", "count_include_pad", "divisor_override"),
     LPPool2D: _lp_pool,
     GlobalAvgPool2D: _global("AdaptiveAvgPool2d"),
     GlobalMaxPool2D: _global("AdaptiveMaxPool2d"),
@@ -372,4 +392,7 @@ _MADE: dict[type[Layer], Callable[[Any, Any, Any], Any]] = {
     Recurrent: _recurrent,
     Bidirectional: _recurrent,
     Identity: lambda nn, _, __: nn.Identity(),
+    GELU: lambda nn, _, __: nn.GELU(),
+    GELUTanh: lambda nn, _, __: nn.GELU(approximate="tanh"),
+    Softplus: _softplus,
 }

@@ -22,6 +22,7 @@ from gyaku.layers import (
     Dropout,
     Embedding,
     Flatten,
+    GELUTanh,
     GroupNorm,
     HardSigmoid,
     HardSwish,
@@ -57,7 +58,7 @@ __all__ = ["ALPHAS", "PLAIN", "check_options", "layer_of", "recurrent_layers"]
 PLAIN: dict[str, type[Layer]] = {
     "ReLU": ReLU, "Tanh": Tanh, "Sigmoid": Sigmoid, "SELU": SELU, "SiLU": SiLU, "Mish": Mish,
     "Hardsigmoid": HardSigmoid, "Hardswish": HardSwish, "Softsign": Softsign,
-    "GELU": GELU, "Softplus": Softplus, "Softmax": Softmax, "LogSoftmax": LogSoftmax,
+    "Softmax": Softmax, "LogSoftmax": LogSoftmax,
     "Flatten": Flatten,
 }  # fmt: skip
 """Layers without arguments, by the name of the module."""
@@ -69,8 +70,8 @@ ALPHAS: dict[str, tuple[type[Parametric], str]] = {
 """Layers with a parameter alpha, and its name in the module."""
 # Arguments whose only value with a counterpart is this one.
 _ONLY = {
-    "padding_mode": "zeros", "approximate": "none", "divisor_override": None, "padding_idx": None,
-    "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1, "beta": 1,
+    "padding_mode": "zeros", "padding_idx": None,
+    "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1,
     "batch_first": True, "scale_grad_by_freq": False, "sparse": False,
 }  # fmt: skip
 
@@ -145,6 +146,11 @@ def _rms_norm(module: Any, name: str) -> Layer:
     return RMSNorm(module.eps, scale=module.weight is not None, name=name)
 
 
+def _softplus(module: Any, _: str) -> Layer:
+    given = module.beta, module.threshold
+    return Softplus(*given) if given != (1, 20) else Softplus()
+
+
 _MADE: dict[str, Callable[[Any, str], Any]] = {
     "Linear": lambda m, name: Dense(m.out_features, use_bias=m.bias is not None, name=name),
     "Conv1d": _conv(Conv1D),
@@ -153,7 +159,7 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "MaxPool1d": _pool(MaxPool1D, "padding", "ceil_mode"),
     "MaxPool2d": _pool(MaxPool2D, "padding", "dilation", "ceil_mode"),
     "AvgPool1d": _pool(AvgPool1D, "padding", "ceil_mode", "count_include_pad"),
-    "AvgPool2d": _pool(AvgPool2D, "padding", "ceil_mode", "count_include_pad"),
+    "AvgPool2d": _pool(AvgPool2D, "padding", "ceil_mode", "count_include_pad", "divisor_override"),
     "LPPool2d": _lp_pool,
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
@@ -165,6 +171,8 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "LocalResponseNorm": lambda m, _: LocalResponseNorm(m.size, m.alpha, m.beta, m.k),
     "Embedding": lambda m, name: Embedding(m.num_embeddings, m.embedding_dim, name=name),
     "Dropout": lambda m, _: Dropout(m.p),
+    "GELU": lambda m, _: GELUTanh() if m.approximate == "tanh" else GELU(),
+    "Softplus": _softplus,
 }
 
 
@@ -223,8 +231,6 @@ def check_options(module: Any, name: str) -> None:
     """
     for option, value in _ONLY.items():
         if option in vars(module) and getattr(module, option) != value:
-            if option == "beta" and type(module).__name__ != "Softplus":
-                continue
             given = getattr(module, option)
             _refuse(name, module, f"has {option}={given!r}, the counterpart has {value!r}")
 

@@ -8,6 +8,7 @@ from gyaku.layers.array_operation import *
 from gyaku.layers.base import *
 from gyaku.layers.channel_norm import *
 from gyaku.layers.conv import *
+from gyaku.layers.conv3d import *
 from gyaku.layers.conv_transpose import *
 from gyaku.layers.dense import *
 from gyaku.layers.dropout import *
@@ -15,8 +16,12 @@ from gyaku.layers.embedding import *
 from gyaku.layers.merge import *
 from gyaku.layers.norm import *
 from gyaku.layers.pool import *
+from gyaku.layers.prelu import *
 from gyaku.layers.recurrent import *
 from gyaku.layers.rescaling import *
+from gyaku.layers.resize import *
+from gyaku.layers.selection import *
+from gyaku.layers.separable_pool import *
 from gyaku.layers.shape import *
 from gyaku.layers.wrapper import *
 from gyaku.symbolic import Input as Input

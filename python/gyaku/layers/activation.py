@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gyaku import ops
-from gyaku.checks import no_class, number
+from gyaku.checks import no_class, number, whole
 from gyaku.components import Table
 from gyaku.layers.base import Layer
 from gyaku.names import choose
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CELU", "ELU", "GELU", "SELU", "Activation", "HardSigmoid", "HardSwish", "Identity"]
-__all__ += ["LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus"]
-__all__ += ["Softsign", "Step", "Tanh"]
+__all__ = ["CELU", "ELU", "GELU", "SELU", "Activation", "GELUTanh", "HardSigmoid", "HardSwish"]
+__all__ += ["Identity", "LeakyReLU", "LogSoftmax", "Mish", "ReLU", "SiLU", "Sigmoid", "Softmax"]
+__all__ += ["Softplus", "Softsign", "Step", "Tanh"]
 
 ACTIVATIONS: Table[Activation] = Table(lambda cls: cls.op)
 
@@ -94,6 +94,11 @@ class Activation(Layer, table=ACTIVATIONS):
         return ops.TABLE[self.op].saves == "input"
 
     @property
+    def is_fused(self) -> bool:
+        """Whether a matrix product applies it, and its gradient follows from the outputs."""
+        return self.elementwise and not self.saves_input
+
+    @property
     def element_flops(self) -> int:
         """Floating-point operations of one element; an elementary function counts as one."""
         return ops.TABLE[self.op].flops([(1,)], [(1,)])
@@ -127,12 +132,42 @@ class Parametric(Activation):
         row = ROWS[self.op]
         given = row.alpha if alpha is None else alpha
         above = 0.0 if row.positive else -math.inf
-        self.alpha = number(str(self), "alpha", given, least=0, above=above)
+        least = -math.inf if row.negative else 0
+        self.alpha = number(str(self), "alpha", given, least=least, above=above)
 
     @property
     def options(self) -> dict[str, float]:
         """Keywords of the operation."""
         return {"alpha": self.alpha}
+
+
+class Shaped(Activation, abstract=True):
+    """Base of the activation functions with parameters that only their equations have.
+
+    Parameters
+    ----------
+    name : str, optional
+        The layer's name.
+
+    Notes
+    -----
+    With any of them given, the function is computed in NumPy.
+    """
+
+    @property
+    def options(self) -> dict[str, float]:
+        """Keywords of the operation: the parameters that are given."""
+        given = {name: getattr(self, name) for name in ROWS[self.op].parameters}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether a matrix product applies it; see `Activation.is_fused`."""
+        return super().is_fused and not self.options
+
+    def _checked(self, name: str, value: float | None) -> float | None:
+        limits = ROWS[self.op].parameters[name].limits
+        return None if value is None else number(str(self), name, value, **limits)
 
 
 class Identity(Activation):
@@ -171,6 +206,11 @@ class LeakyReLU(Parametric):
 
     op = "leaky_relu"
 
+    @property
+    def saves_input(self) -> bool:
+        """Whether the gradient is computed from the inputs: below zero, outputs change sign."""
+        return self.alpha < 0
+
 
 class ELU(Parametric):
     """Exponential linear unit."""
@@ -178,10 +218,21 @@ class ELU(Parametric):
     op = "elu"
 
 
-class SELU(Activation):
+class SELU(Shaped):
     """Scaled exponential linear unit."""
 
     op = "selu"
+
+    def __init__(
+        self,
+        alpha: float | None = None,
+        gamma: float | None = None,
+        *,
+        name: str | None = "",
+    ) -> None:
+        super().__init__(name=name)
+        self.alpha = self._checked("alpha", alpha)
+        self.gamma = self._checked("gamma", gamma)
 
 
 class GELU(Activation):
@@ -190,22 +241,50 @@ class GELU(Activation):
     op = "gelu"
 
 
+class GELUTanh(Activation):
+    """Gaussian error linear unit, approximated by a hyperbolic tangent."""
+
+    op = "gelu_tanh"
+
+
 class SiLU(Activation):
     """Sigmoid-weighted linear unit, also called swish."""
 
     op = "silu"
 
 
-class Softplus(Activation):
+class Softplus(Shaped):
     """Smooth rectifier."""
 
     op = "softplus"
 
+    def __init__(
+        self,
+        beta: float | None = None,
+        threshold: float | None = None,
+        *,
+        name: str | None = "",
+    ) -> None:
+        super().__init__(name=name)
+        self.beta = self._checked("beta", beta)
+        self.threshold = self._checked("threshold", threshold)
 
-class HardSigmoid(Activation):
+
+class HardSigmoid(Shaped):
     """Sigmoid made of lines."""
 
     op = "hard_sigmoid"
+
+    def __init__(
+        self,
+        alpha: float | None = None,
+        beta: float | None = None,
+        *,
+        name: str | None = "",
+    ) -> None:
+        super().__init__(name=name)
+        self.alpha = self._checked("alpha", alpha)
+        self.beta = self._checked("beta", beta)
 
 
 class Mish(Activation):
@@ -232,13 +311,48 @@ class CELU(Parametric):
     op = "celu"
 
 
-class Softmax(Activation):
-    """``y_i = exp(x_i) / Σ_j exp(x_j)`` over the last axis.
+class _OverClasses(Activation, abstract=True):
+    """Base of the functions of all scores along an axis."""
+
+    elementwise = False
+
+    def __init__(self, axis: int = -1, *, name: str | None = "") -> None:
+        super().__init__(name=name)
+        self.axis = whole(str(self), "axis", axis, least=-(2**31))
+        if axis == 0:
+            raise ValueError(f"{self}: axis 0 is that of the samples, 1 the first of a sample")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keywords of the operation."""
+        return {} if self.axis == -1 else {"axis": self.axis}
+
+    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return `input_shape`; see `Layer.build`."""
+        axes = len(input_shape)
+        if not -axes <= self.axis <= axes:
+            raise ValueError(f"{self}: samples of shape {input_shape} have no axis {self.axis}")
+        self.any_steps = self.axis not in (1, -axes)
+        return input_shape
+
+
+class Softmax(_OverClasses):
+    """``y_i = exp(x_i) / Σ_j exp(x_j)`` over one axis, by default the last.
 
     Parameters
     ----------
+    axis : int
+        Axis of the batch: -1 is the last one, 1 the first of a sample; 0, that of the samples, is
+        not allowed.
     name : str, optional
         The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If the axis is that of the samples.
+    TypeError
+        If it is no integer.
 
     Examples
     --------
@@ -247,16 +361,25 @@ class Softmax(Activation):
     """
 
     op = "softmax"
-    elementwise = False
 
 
-class LogSoftmax(Activation):
-    """``y_i = x_i - log Σ_j exp(x_j)`` over the last axis.
+class LogSoftmax(_OverClasses):
+    """``y_i = x_i - log Σ_j exp(x_j)`` over one axis, by default the last.
 
     Parameters
     ----------
+    axis : int
+        Axis of the batch: -1 is the last one, 1 the first of a sample; 0, that of the samples, is
+        not allowed.
     name : str, optional
         The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If the axis is that of the samples.
+    TypeError
+        If it is no integer.
 
     Examples
     --------
@@ -265,7 +388,6 @@ class LogSoftmax(Activation):
     """
 
     op = "log_softmax"
-    elementwise = False
 
 
 def activation(given: str | Activation) -> Activation:

@@ -24,53 +24,31 @@ if TYPE_CHECKING:
 __all__ = ["Conv1D", "Conv2D", "DepthwiseConv2D"]
 
 
-class Conv2D(Weighted):
-    """Convolution of images: each filter is a kernel that slides over all channels.
+class Convolution(Weighted, abstract=True):
+    """Base of the convolutions: arguments, windows and weights.
 
     Parameters
     ----------
     filters : int
         The number of filters: the channels of the output.
-    kernel_size : int or pair of int
-        Height and width of the kernel.
-    stride : int or pair of int
+    kernel_size : int or sequence of int
+        Size of the kernel.
+    stride : int or sequence of int
         Step from one position of the kernel to the next.
-    padding : int, pair, pair of pairs, "same" or "valid"
-        Zeros around the image: for all sides, for each axis, or before and after each axis.
-        ``"same"`` makes size / stride outputs, rounded up.
-    dilation : int or pair of int
+    padding : int, sequence, "same" or "valid"
+        Zeros around the samples.
+    dilation : int or sequence of int
         Distance between neighbouring kernel elements.
     groups : int
-        Number of groups of channels and filters; a filter reads the channels of its group.
+        Number of groups of channels and filters.
     activation : str or Activation, optional
-        The activation of the sums, by name or as a layer; by default none.
+        The activation of the sums.
     use_bias : bool
         Whether each filter has a bias.
     weight_init, bias_init : str or callable
-        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
-        otherwise; the activation may also be the model's next layer.
+        Initialisers.
     name : str, optional
         The layer's name.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range or a name unknown.
-    TypeError
-        If an argument is of the wrong kind.
-
-    Notes
-    -----
-    Images are (height, width, channels), the weight (height, width, channels / groups, filters).
-    ``y[o, p, k] = activation(b[k] + Σ_ijc x[o s + i d - top, p s + j d - left, c] w[i, j, c, k])``
-    with stride s and dilation d: see `gyaku.ops.conv2d`.
-
-    Examples
-    --------
-    >>> Conv2D(20, 5).build((28, 28, 1))
-    (24, 24, 20)
-    >>> Conv2D(32, 3, padding="same", stride=2, activation="relu").build((28, 28, 1))
-    (14, 14, 32)
     """
 
     native = True
@@ -139,6 +117,56 @@ class Conv2D(Weighted):
             "groups": groups,
         }
         return (*(axis.windows for axis in axes), filters)
+
+
+class Conv2D(Convolution):
+    """Convolution of images: each filter is a kernel that slides over all channels.
+
+    Parameters
+    ----------
+    filters : int
+        The number of filters: the channels of the output.
+    kernel_size : int or pair of int
+        Height and width of the kernel.
+    stride : int or pair of int
+        Step from one position of the kernel to the next.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        Zeros around the image: for all sides, for each axis, or before and after each axis.
+        ``"same"`` makes size / stride outputs, rounded up.
+    dilation : int or pair of int
+        Distance between neighbouring kernel elements.
+    groups : int
+        Number of groups of channels and filters; a filter reads the channels of its group.
+    activation : str or Activation, optional
+        The activation of the sums, by name or as a layer; by default none.
+    use_bias : bool
+        Whether each filter has a bias.
+    weight_init, bias_init : str or callable
+        Initialisers, by name or as objects. ``"auto"`` is `He` before a rectifier and `Xavier`
+        otherwise; the activation may also be the model's next layer.
+    name : str, optional
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or a name unknown.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    Images are (height, width, channels), the weight (height, width, channels / groups, filters).
+    ``y[o, p, k] = activation(b[k] + Σ_ijc x[o s + i d - top, p s + j d - left, c] w[i, j, c, k])``
+    with stride s and dilation d: see `gyaku.ops.conv2d`.
+
+    Examples
+    --------
+    >>> Conv2D(20, 5).build((28, 28, 1))
+    (24, 24, 20)
+    >>> Conv2D(32, 3, padding="same", stride=2, activation="relu").build((28, 28, 1))
+    (14, 14, 32)
+    """
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the activated convolution; see `Layer.forward`."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
-from gyaku import ops
+import numpy as np
+
+from gyaku import memory, ops
 from gyaku.checks import number
 from gyaku.layers.base import Layer
 from gyaku.layers.window import as_image, as_tuples, channels_last, checked_shape, for_two_axes
+from gyaku.ops.pool import checked_divisor
 from gyaku.windows import margins, pool_axes, sides
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from gyaku.windows import Axis, Padding, Sides
 
 __all__ = ["AvgPool1D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool1D"]
-__all__ += ["LPPool2D", "MaxPool2D"]
+__all__ += ["LPPool2D", "MaxPool2D", "MaxUnpool2D"]
 
 
 class _Pool(Layer):
@@ -98,7 +101,7 @@ class MaxPool2D(_Pool):
     stride : int or pair of int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        Padding around the image, at most half the kernel size; it is never the maximum.
+        Padding around the image, less than the kernel; it is never the maximum.
     dilation : int or pair of int
         Distance between neighbouring kernel elements.
     ceil_mode : bool
@@ -166,7 +169,7 @@ class MaxPool1D(MaxPool2D):
     stride : int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
-        Padding before and after the sequence, at most half the kernel size.
+        Padding before and after the sequence, less than the kernel.
     dilation : int
         Distance between neighbouring kernel elements.
     ceil_mode : bool
@@ -190,6 +193,147 @@ class MaxPool1D(MaxPool2D):
     dimensions = 1
 
 
+class MaxUnpool2D(_Pool):
+    """Inverse of maximum pooling: values at the places of the maxima, zero elsewhere.
+
+    Parameters
+    ----------
+    kernel_size : int or pair of int
+        Height and width of the pooling's kernel.
+    stride : int or pair of int, optional
+        Step of the pooling; by default ``kernel_size``.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        Padding of the pooling.
+    dilation : int or pair of int
+        Distance between neighbouring kernel elements of the pooling.
+    ceil_mode : bool
+        Whether the last window of the pooling may reach beyond the padding.
+    name : str, optional
+        The layer's name.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TypeError
+        If an argument is of the wrong kind.
+
+    Notes
+    -----
+    The layer has two inputs: values, one for each window, and the images that were pooled, whose
+    maxima it finds again. If windows share a maximum, the last value counts. There is no gradient
+    with respect to the images. Zeiler, Taylor and Fergus, "Adaptive deconvolutional networks for
+    mid and high level feature learning", ICCV 2011.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> images = gk.Input((4, 4, 1))
+    >>> pooled = gk.MaxPool2D(2)(images)
+    >>> model = gk.Model(images, gk.MaxUnpool2D(2)(pooled, images))
+    >>> model.forward([[[[1.0], [2.0], [3.0], [4.0]]] * 4])[0, 0].ravel()
+    array([0., 2., 0., 4.], dtype=float32)
+    """
+
+    native = True
+
+    def __init__(
+        self,
+        kernel_size: Sides = 2,
+        stride: Sides | None = None,
+        *,
+        padding: Padding = 0,
+        dilation: Sides = 1,
+        ceil_mode: bool = False,
+        name: str | None = "",
+    ) -> None:
+        super().__init__(name=name)
+        self._slide(kernel_size, stride, padding, ceil_mode, dilation)
+        self.dilation = self._dilation
+
+    def build(  # type: ignore[override]
+        self, input_shape: tuple[int, ...], images: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """Return the shape of the images.
+
+        Parameters
+        ----------
+        input_shape, images : tuple of int
+            The shapes of input samples.
+
+        Returns
+        -------
+        tuple of int
+            The shape of an output sample.
+        """
+        pooled = super().build(images)
+        if input_shape != pooled:
+            raise ValueError(
+                f"{self}: values must have the shape {pooled} of the pooled images, got"
+                f" {input_shape}"
+            )
+        return images
+
+    def forward(  # type: ignore[override]
+        self, x: NDArray[Any], images: NDArray[Any], training: bool = False
+    ) -> NDArray[Any]:
+        """Return the values at the places of the maxima.
+
+        Parameters
+        ----------
+        x : ndarray
+            The values, (samples, rows, columns, channels).
+        images : ndarray
+            The images that were pooled.
+        training : bool
+            Whether this pass belongs to a training step.
+
+        Returns
+        -------
+        ndarray
+            The outputs, in the shape of the images.
+        """
+        _, self.argmax = ops.max_pool2d(images, self._window, **self._options)
+        argmax, y = self.argmax, memory.empty(images.shape, images.dtype)
+
+        def unpool() -> None:
+            y.fill(0)
+            np.put_along_axis(_pixels(y), self._maxima(argmax), _pixels(x), axis=1)
+
+        memory.host(unpool, [x, argmax], [y])
+        return y
+
+    def backward(self, dy: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the gradients at the places of the maxima, and zeros; see `Layer.backward`."""
+        argmax = self.argmax
+        dx, zeros = memory.empty(argmax.shape, dy.dtype), memory.empty(dy.shape, dy.dtype)
+
+        def gather() -> None:
+            zeros.fill(0)
+            at = self._maxima(argmax)
+            _pixels(dx)[...] = np.take_along_axis(_pixels(dy), at, axis=1)
+
+        memory.host(gather, [dy, argmax], [dx, zeros])
+        return dx, zeros
+
+    def _maxima(self, argmax: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the positions of the maxima in their images."""
+        rows, columns = self.axes
+        i, j = np.divmod(_pixels(argmax).astype(np.int64), columns.taps)
+        row, column = np.divmod(np.arange(argmax.shape[1] * argmax.shape[2]), argmax.shape[2])
+        first = [
+            (window * axis.stride - axis.before)[:, np.newaxis]
+            for window, axis in ((row, rows), (column, columns))
+        ]
+        return np.asarray(
+            (first[0] + i * rows.dilation) * columns.size + first[1] + j * columns.dilation
+        )
+
+
+def _pixels(images: NDArray[Any]) -> NDArray[Any]:
+    return images.reshape(len(images), -1, images.shape[-1])
+
+
 class AvgPool2D(_Pool):
     """Mean pooling of images, channel by channel.
 
@@ -200,11 +344,15 @@ class AvgPool2D(_Pool):
     stride : int or pair of int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        Padding around the image, at most half the kernel size.
+        Padding around the image, less than the kernel.
+    dilation : int or pair of int
+        Distance between neighbouring kernel elements.
     ceil_mode : bool
         Whether the last window may reach beyond the padding.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over pixels alone.
+    divisor_override : int, optional
+        Divisor of all sums, in place of the number of pixels.
     name : str, optional
         The layer's name.
 
@@ -229,30 +377,32 @@ class AvgPool2D(_Pool):
         stride: Sides | None = None,
         *,
         padding: Padding = 0,
+        dilation: Sides = 1,
         ceil_mode: bool = False,
         count_include_pad: bool = False,
+        divisor_override: int | None = None,
         name: str | None = "",
     ) -> None:
         super().__init__(name=name)
-        self._slide(kernel_size, stride, padding, ceil_mode)
+        self._slide(kernel_size, stride, padding, ceil_mode, dilation)
+        self.dilation = self._dilation
         self.count_include_pad = bool(count_include_pad)
+        self.divisor_override = checked_divisor(str(self), divisor_override)
+        self._options["count_include_pad"] = self.count_include_pad
+        self._options["divisor_override"] = self.divisor_override
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the mean of each window; see `Layer.forward`."""
         x = as_image(x)
         self.size = x.shape[1:3]
-        y = ops.avg_pool2d(
-            x, for_two_axes(self._window), **self._options, count_include_pad=self.count_include_pad
-        )
+        y = ops.avg_pool2d(x, for_two_axes(self._window), **self._options)
         self.shape = y.shape
         return y.reshape(len(y), *self.output_shape)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Scatter the gradient evenly to each window; see `Layer.backward`."""
         dy, window = dy.reshape(self.shape), for_two_axes(self._window)
-        dx = ops.avg_pool2d_backward(
-            dy, self.size, window, **self._options, count_include_pad=self.count_include_pad
-        )
+        dx = ops.avg_pool2d_backward(dy, self.size, window, **self._options)
         return dx.reshape(len(dx), *self.input_shape)
 
 
@@ -266,11 +416,15 @@ class AvgPool1D(AvgPool2D):
     stride : int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, "same" or "valid"
-        Padding before and after the sequence, at most half the kernel size.
+        Padding before and after the sequence, less than the kernel.
+    dilation : int
+        Distance between neighbouring kernel elements.
     ceil_mode : bool
         Whether the last window may reach beyond the padding.
     count_include_pad : bool
         Whether the padding counts as zeros; by default a mean is over the sequence alone.
+    divisor_override : int, optional
+        Divisor of all sums, in place of the number of elements.
     name : str, optional
         The layer's name.
 
@@ -302,7 +456,7 @@ class LPPool2D(_Pool):
     stride : int or pair of int, optional
         Step from one position of the kernel to the next; by default ``kernel_size``.
     padding : int, pair, pair of pairs, "same" or "valid"
-        How far windows reach beyond the image, at most half of their size.
+        How far windows reach beyond the image, less than their size.
     ceil_mode : bool
         Whether a last window may reach beyond the end.
     name : str, optional

@@ -65,7 +65,7 @@ class Weighted(Layer, abstract=True):
         self.bias_init = bias_init
         self.applied = None if activation is None else as_activation(activation)
         act = self.applied
-        self._fused = act is not None and act.elementwise and not act.saves_input
+        self._fused = act is not None and act.is_fused
         self.epilogue = {}
         if act and self._fused:
             self.epilogue = {"activation": act.op, "alpha": act.options.get("alpha")}

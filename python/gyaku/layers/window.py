@@ -69,7 +69,7 @@ def checked_shape(owner: str, shape: tuple[int, ...], dimensions: int = 2) -> tu
     """
     if len(shape) == dimensions + 1:
         return shape
-    axes = "time" if dimensions == 1 else "height, width"
+    axes = {1: "time", 2: "height, width", 3: "depth, height, width"}[dimensions]
     hint = "; x[..., None] has one channel" if len(shape) == dimensions else ""
     if len(shape) == 1 < dimensions:
         hint = "; Reshape makes images of rows"
@@ -115,7 +115,7 @@ def channels_last(shape: tuple[int, ...]) -> Iterator[None]:
 
 
 def for_two_axes(numbers: Any, fill: Any = 1) -> Any:
-    """Return options of one or two axes for two, with a first axis of length 1 if needed.
+    """Return options of axes for the last two, with a first axis of length 1 if needed.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ def for_two_axes(numbers: Any, fill: Any = 1) -> Any:
     Returns
     -------
     str or tuple
-        The word, or an option for each of two axes.
+        The word, or an option for each of the last two axes.
 
     Examples
     --------
     >>> for_two_axes((3,)), for_two_axes((3, 5)), for_two_axes("same")
     ((1, 3), (3, 5), 'same')
     """
-    return numbers if isinstance(numbers, str) else (fill,) * (2 - len(numbers)) + numbers
+    return numbers if isinstance(numbers, str) else (fill,) * (2 - len(numbers)) + numbers[-2:]
 
 
 def as_image(x: NDArray[Any]) -> NDArray[Any]:

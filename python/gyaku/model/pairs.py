@@ -132,4 +132,4 @@ def _is_pair(conv: Any, activations: list[Activation], pool: Any) -> bool:
 def _by_output(activation: Activation) -> bool:
     """Return whether the derivative at an output depends on that output alone."""
     known = type(activation) in ACTIVATIONS.values()
-    return known and activation.elementwise and not activation.saves_input
+    return known and activation.is_fused

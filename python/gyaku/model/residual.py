@@ -81,7 +81,9 @@ class Residual(Model):
             calls.append((end, (0,)))
         calls.append((len(calls), (end, end + 1 if beside else 0)))
         wiring = Wiring(["x"], None, calls, [len(calls)])
-        Graph.__init__(self, (*body, *beside, Add(name="add")), wiring, dtype, seed, name)
+        Graph.__init__(
+            self, (*body, *beside, Add(broadcast=False, name="add")), wiring, dtype, seed, name
+        )
 
     @property
     def _given(self) -> tuple[Any, ...]:

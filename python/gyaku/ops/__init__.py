@@ -9,12 +9,14 @@ each operation, and `gyaku.use_backend` chooses the implementation.
 
 from gyaku.ops.activation import *
 from gyaku.ops.bookkeeping import *
+from gyaku.ops.broadcast import *
 from gyaku.ops.channel_norm import *
 from gyaku.ops.conv import *
 from gyaku.ops.conv_backward import *
 from gyaku.ops.embedding import *
 from gyaku.ops.gather import *
 from gyaku.ops.gemm import *
+from gyaku.ops.global_pool import *
 from gyaku.ops.gradient import *
 from gyaku.ops.loss import *
 from gyaku.ops.merge import *

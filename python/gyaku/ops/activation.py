@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gyaku import _core
-from gyaku.ops.activation_row import Activation
-from gyaku.ops.arrays import check_same_shape, floating
-from gyaku.ops.op import like_first, operation, per_element, prepared
+from gyaku.ops.activation_operations import ACTIVATIONS as ACTIVATIONS
+from gyaku.ops.activation_operations import check_activation as check_activation
+from gyaku.ops.activation_operations import operations, with_parameters
+from gyaku.ops.activation_row import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike, NDArray
-
-    Operation = Callable[..., NDArray[Any]]
 
 __all__ = [
     "celu",
@@ -28,6 +24,8 @@ __all__ = [
     "elu_backward",
     "gelu",
     "gelu_backward",
+    "gelu_tanh",
+    "gelu_tanh_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hard_swish",
@@ -56,115 +54,42 @@ __all__ = [
     "tanh_backward",
 ]
 
-ACTIVATIONS: dict[str, Activation] = {}
-"""The activation functions by name; the operations, the layers and the tests follow from it."""
+
+def _selu(x: ArrayLike, *, alpha: float | None = None, gamma: float | None = None) -> NDArray[Any]:
+    return with_parameters("selu", {"alpha": alpha, "gamma": gamma}, x)
 
 
-def check_activation(op: str, name: str | None, alpha: float | None) -> float | None:
-    """Return the parameter of an operation's fused activation.
-
-    Parameters
-    ----------
-    op : str
-        Operation, for errors.
-    name : str or None
-        Name of the activation; None is the identity.
-    alpha : float or None
-        Its parameter; None is the default.
-
-    Returns
-    -------
-    float or None
-        The parameter; None if there is none.
-
-    Raises
-    ------
-    ValueError
-        If there is no such activation, or its parameter is out of range.
-    """
-    row = ACTIVATIONS.get(name or "identity")
-    if row is None:
-        known = ", ".join(ACTIVATIONS)
-        raise ValueError(f"{op}: unknown activation {name!r}, known are {known}")
-    if alpha is not None:
-        row.check_alpha(op, alpha)
-    return row.alpha if alpha is None or row.alpha is None else alpha
+def _selu_backward(
+    dy: ArrayLike, saved: ArrayLike, *, alpha: float | None = None, gamma: float | None = None
+) -> NDArray[Any]:
+    return with_parameters("selu", {"alpha": alpha, "gamma": gamma}, dy, saved)
 
 
-def _forward(row: Activation) -> Operation:
-    name = row.name
-
-    def without_alpha(x: ArrayLike) -> NDArray[Any]:
-        return prepared(x=floating(name, "x", x))
-
-    def with_alpha(x: ArrayLike, *, alpha: float = row.alpha or 0.0) -> NDArray[Any]:
-        row.check_alpha(name, alpha)
-        return prepared(x=floating(name, "x", x))
-
-    return without_alpha if row.alpha is None else with_alpha
+def _softplus(
+    x: ArrayLike, *, beta: float | None = None, threshold: float | None = None
+) -> NDArray[Any]:
+    return with_parameters("softplus", {"beta": beta, "threshold": threshold}, x)
 
 
-def _backward(row: Activation) -> Operation:
-    op = row.name + "_backward"
-
-    def without_alpha(dy: ArrayLike, saved: ArrayLike) -> NDArray[Any]:
-        saved = floating(op, "saved", saved)
-        dy = floating(op, "dy", dy, saved.dtype)
-        check_same_shape(op, "dy and saved", dy, saved)
-        return prepared(dy=dy, saved=saved)
-
-    def with_alpha(
-        dy: ArrayLike, saved: ArrayLike, *, alpha: float = row.alpha or 0.0
-    ) -> NDArray[Any]:
-        row.check_alpha(op, alpha)
-        return without_alpha(dy, saved)
-
-    return without_alpha if row.alpha is None else with_alpha
+def _softplus_backward(
+    dy: ArrayLike, saved: ArrayLike, *, beta: float | None = None, threshold: float | None = None
+) -> NDArray[Any]:
+    return with_parameters("softplus", {"beta": beta, "threshold": threshold}, dy, saved)
 
 
-def _operations(name: str, summary: str, **columns: Any) -> tuple[Operation, Operation]:
-    """Enter an activation into the list; return its operation and that of its gradient."""
-    row = ACTIVATIONS[name] = Activation(name, summary, **columns)
-    forward, backward = (
-        _operation(row, op, careful, doc, **more)
-        for op, careful, doc, more in zip(
-            (name, name + "_backward"),
-            (_forward(row), _backward(row)),
-            (row.documentation(), row.documentation_backward()),
-            (
-                {"inputs": "x", "outputs": "y", "gradient": name + "_backward", "saves": row.saves},
-                {"inputs": "dy saved", "outputs": "dx", "no_gradient": "it is a gradient"},
-            ),
-            strict=True,
-        )
-    )
-    return forward, backward
+def _hard_sigmoid(
+    x: ArrayLike, *, alpha: float | None = None, beta: float | None = None
+) -> NDArray[Any]:
+    return with_parameters("hard_sigmoid", {"alpha": alpha, "beta": beta}, x)
 
 
-def _operation(
-    row: Activation,
-    op: str,
-    careful: Operation,
-    documentation: str,
-    **columns: Any,
-) -> Operation:
-    careful.__name__ = careful.__qualname__ = op
-    careful.__doc__ = documentation
-    direction = int(op != row.name)
-    roundings = row.roundings[direction]
-    return operation(
-        _core.activation_backward if direction else _core.activation,
-        before=(row.name,),
-        kernel="activation_backward" if direction else "activation",
-        shapes=like_first,
-        flops=per_element(row.flops[direction]),
-        roundings=roundings,
-        exact="" if roundings else "elements are selected, not computed",
-        **columns,
-    )(careful)
+def _hard_sigmoid_backward(
+    dy: ArrayLike, saved: ArrayLike, *, alpha: float | None = None, beta: float | None = None
+) -> NDArray[Any]:
+    return with_parameters("hard_sigmoid", {"alpha": alpha, "beta": beta}, dy, saved)
 
 
-identity, identity_backward = _operations(
+identity, identity_backward = operations(
     "identity",
     "Return a copy: no activation.",
     equation="y = x",
@@ -174,7 +99,7 @@ identity, identity_backward = _operations(
     example=("[-1.0, 2.0]", "array([-1.,  2.])"),
     example_backward=("[1.0, 2.0], [3.0, 4.0]", "array([1., 2.])"),
 )
-step, step_backward = _operations(
+step, step_backward = operations(
     "step",
     "Return one for positive values and zero for the others.",
     equation="y = 1 if x > 0, else 0",
@@ -185,7 +110,7 @@ step, step_backward = _operations(
     example=("[-1.0, 0.0, 2.0]", "array([0., 0., 1.])"),
     example_backward=("[1.0, 2.0], [0.0, 1.0]", "array([0., 0.])"),
 )
-sigmoid, sigmoid_backward = _operations(
+sigmoid, sigmoid_backward = operations(
     "sigmoid",
     "Squash to (0, 1) by the logistic function.",
     equation="y = 1 / (1 + exp(-x))",
@@ -195,7 +120,7 @@ sigmoid, sigmoid_backward = _operations(
     example=("[0.0, 1000.0]", "array([0.5, 1. ])"),
     example_backward=("[1.0, 2.0], [0.5, 0.75]", "array([0.25 , 0.375])"),
 )
-tanh, tanh_backward = _operations(
+tanh, tanh_backward = operations(
     "tanh",
     "Squash to (-1, 1) by the hyperbolic tangent.",
     equation="y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))",
@@ -205,7 +130,7 @@ tanh, tanh_backward = _operations(
     example=("[0.0, 1000.0]", "array([0., 1.])"),
     example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 1.5])"),
 )
-relu, relu_backward = _operations(
+relu, relu_backward = operations(
     "relu",
     "Rectify: negative values become zero.",
     equation="y = max(x, 0)",
@@ -219,7 +144,7 @@ relu, relu_backward = _operations(
     example=("[-1.0, 2.0]", "array([0., 2.])"),
     example_backward=("[1.0, 2.0], [0.0, 5.0]", "array([0., 2.])"),
 )
-leaky_relu, leaky_relu_backward = _operations(
+leaky_relu, leaky_relu_backward = operations(
     "leaky_relu",
     "Rectify, but let negative values leak through with a small slope alpha.",
     equation="y = x if x > 0, else alpha x",
@@ -227,10 +152,14 @@ leaky_relu, leaky_relu_backward = _operations(
         'Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",'
         " ICML 2013"
     ),
-    derivative="dx = alpha dy if y ≤ 0, else dy; y and x have the same sign, as alpha ≥ 0",
+    derivative=(
+        "dx = alpha dy if y ≤ 0, else dy; y and x have the same sign if alpha ≥ 0, otherwise the"
+        " input x is to be saved"
+    ),
     flops=(2, 2),
     roundings=(2, 2),
     alpha=0.01,
+    negative=True,
     rectifies=True,
     example=("[-1.0, 2.0]", "array([-0.01,  2.  ])"),
     example_backward=(
@@ -238,7 +167,7 @@ leaky_relu, leaky_relu_backward = _operations(
         "array([0.01, 2.  ])",
     ),
 )
-elu, elu_backward = _operations(
+elu, elu_backward = operations(
     "elu",
     "Bend negative values exponentially towards -alpha.",
     equation="y = x if x > 0, else alpha (exp(x) - 1)",
@@ -255,15 +184,20 @@ elu, elu_backward = _operations(
     example=("[-1000.0, 2.0]", "array([-1.,  2.])"),
     example_backward=("[1.0, 2.0], [-1.0, 5.0]", "array([0.3679, 2.    ])"),
 )
-selu, selu_backward = _operations(
+selu, selu_backward = operations(
     "selu",
     "Apply the exponential linear unit that keeps mean zero and variance one.",
-    equation="y = 1.0507... elu(x, alpha=1.6733...)",
+    equation="y = gamma elu(x, alpha)",
     source=(
         'Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks",'
         " NeurIPS 2017"
     ),
-    derivative="dx = scale dy if x > 0, else dy scale alpha exp(x), with the constants of `selu`",
+    derivative="dx = gamma dy if x > 0, else dy gamma alpha exp(x), with the constants of `selu`",
+    careful=(_selu, _selu_backward),
+    parameters={
+        "alpha": Parameter("Depth of the negative part, at least 0; None is 1.6733...", least=0),
+        "gamma": Parameter("Scale of the whole, positive; None is 1.0507...", above=0),
+    },
     flops=(5, 4),
     roundings=(6, 5),
     saves="input",
@@ -273,7 +207,7 @@ selu, selu_backward = _operations(
         "array([0.6468, 1.0507])",
     ),
 )
-gelu, gelu_backward = _operations(
+gelu, gelu_backward = operations(
     "gelu",
     "Weight the input by the normal distribution function at it.",
     equation="y = x Φ(x) = x (1 + erf(x / √2)) / 2",
@@ -289,7 +223,23 @@ gelu, gelu_backward = _operations(
         "array([-0.0833,  0.5   ])",
     ),
 )
-silu, silu_backward = _operations(
+gelu_tanh, gelu_tanh_backward = operations(
+    "gelu_tanh",
+    "Weight the input by the normal distribution function, approximated by a hyperbolic tangent.",
+    equation="y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2",
+    source='Hendrycks and Gimpel, "Gaussian error linear units", arXiv:1606.08415',
+    derivative="dx = dy (s + x s (1 - s) u'), with s = sigmoid(u), u = √(8/π) (x + 0.044715 x³)",
+    flops=(10, 17),
+    roundings=(9, 14),
+    saves="input",
+    rectifies=True,
+    example=("[-1.0, 0.0, 1.0]", "array([-0.1588,  0.    ,  0.8412])"),
+    example_backward=(
+        "[1.0, 1.0], [-1.0, 0.0]",
+        "array([-0.083,  0.5  ])",
+    ),
+)
+silu, silu_backward = operations(
     "silu",
     "Weight the input by its own sigmoid; also known as swish.",
     equation="y = x sigmoid(x)",
@@ -305,12 +255,17 @@ silu, silu_backward = _operations(
         "array([0.0723, 0.5   ])",
     ),
 )
-softplus, softplus_backward = _operations(
+softplus, softplus_backward = operations(
     "softplus",
     "Rectify smoothly: the integral of the sigmoid.",
-    equation="y = log(1 + exp(x))",
+    equation="y = log(1 + exp(beta x)) / beta, and x where beta x is above the threshold",
     source='Dugas et al., "Incorporating second-order functional knowledge", NeurIPS 2000',
-    derivative="dx = dy sigmoid(x)",
+    derivative="dx = dy sigmoid(beta x), and dy above the threshold",
+    careful=(_softplus, _softplus_backward),
+    parameters={
+        "beta": Parameter("Steepness, positive; None is 1.", above=0),
+        "threshold": Parameter("Largest beta x of the curve; None is infinity."),
+    },
     flops=(3, 4),
     roundings=(5, 5),
     saves="input",
@@ -318,18 +273,23 @@ softplus, softplus_backward = _operations(
     example=("[-1.0, 0.0, 1.0]", "array([0.3133, 0.6931, 1.3133])"),
     example_backward=("[1.0, 2.0], [0.0, 0.0]", "array([0.5, 1. ])"),
 )
-hard_sigmoid, hard_sigmoid_backward = _operations(
+hard_sigmoid, hard_sigmoid_backward = operations(
     "hard_sigmoid",
     "Approximate the sigmoid by a line cut off at zero and one.",
-    equation="y = min(max(x / 6 + 1/2, 0), 1)",
+    equation="y = min(max(alpha x + beta, 0), 1)",
     source='Howard et al., "Searching for MobileNetV3", ICCV 2019',
-    derivative="dx = 0 if y ≤ 0 or y ≥ 1, else dy / 6",
+    derivative="dx = 0 if y ≤ 0 or y ≥ 1, else alpha dy",
+    careful=(_hard_sigmoid, _hard_sigmoid_backward),
+    parameters={
+        "alpha": Parameter("Slope of the line; None is 1/6, in ONNX the default is 1/5."),
+        "beta": Parameter("Value of the line at zero; None is 1/2."),
+    },
     flops=(4, 3),
     roundings=(3, 2),
     example=("[-4.0, 0.0, 1.5]", "array([0.  , 0.5 , 0.75])"),
     example_backward=("[6.0, 6.0], [0.5, 1.0]", "array([1., 0.])"),
 )
-mish, mish_backward = _operations(
+mish, mish_backward = operations(
     "mish",
     "Weight the input by the hyperbolic tangent of its softplus.",
     equation="y = x tanh(log(1 + exp(x)))",
@@ -342,7 +302,7 @@ mish, mish_backward = _operations(
     example=("[-1.0, 0.0, 1.0]", "array([-0.3034,  0.    ,  0.8651])"),
     example_backward=("[1.0, 1.0], [-1.0, 0.0]", "array([0.0592, 0.6   ])"),
 )
-hard_swish, hard_swish_backward = _operations(
+hard_swish, hard_swish_backward = operations(
     "hard_swish",
     "Weight the input by its hard sigmoid: `silu` made of a line and a parabola.",
     equation="y = x min(max(x / 6 + 1/2, 0), 1)",
@@ -355,7 +315,7 @@ hard_swish, hard_swish_backward = _operations(
     example=("[-4.0, -1.5, 1.5, 4.0]", "array([-0.   , -0.375,  1.125,  4.   ])"),
     example_backward=("[1.0, 1.0, 1.0], [-4.0, 0.0, 1.5]", "array([0. , 0.5, 1. ])"),
 )
-softsign, softsign_backward = _operations(
+softsign, softsign_backward = operations(
     "softsign",
     "Squash to (-1, 1) by a quotient, which saturates more slowly than `tanh`.",
     equation="``y = x / (1 + |x|)``",
@@ -369,7 +329,7 @@ softsign, softsign_backward = _operations(
     example=("[-1.0, 0.0, 3.0]", "array([-0.5 ,  0.  ,  0.75])"),
     example_backward=("[1.0, 2.0], [0.0, 0.5]", "array([1. , 0.5])"),
 )
-celu, celu_backward = _operations(
+celu, celu_backward = operations(
     "celu",
     "Bend negative values exponentially towards -alpha, with slope one at zero for every alpha.",
     equation="y = max(x, 0) + min(alpha (exp(x / alpha) - 1), 0)",

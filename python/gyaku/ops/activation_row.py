@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Activation"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Activation", "Parameter"]
 
 _FORWARD = """{summary}
 
@@ -80,6 +85,27 @@ _LAYER = """{summary}
     """
 
 
+class Parameter(NamedTuple):
+    """A parameter that only the equation in NumPy has; None is its default.
+
+    Parameters
+    ----------
+    text : str
+        Meaning, range and default, for the docstrings.
+    least, above : float, optional
+        The range: least <= value, above < value.
+    """
+
+    text: str
+    least: float = -math.inf
+    above: float = -math.inf
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The range, as keywords of `gyaku.checks.number`."""
+        return {"least": self.least, "above": self.above}
+
+
 class Activation(NamedTuple):
     """An activation function: a row from which its two operations and their docstrings follow.
 
@@ -107,8 +133,10 @@ class Activation(NamedTuple):
         The tensor of the forward pass from which the gradient is computed.
     alpha : float or None, optional
         Default of the parameter alpha; None if there is no parameter.
-    positive : bool, optional
-        Whether alpha must be positive; else it may be 0.
+    positive, negative : bool, optional
+        Whether alpha must be positive, or may be negative; else it may be 0.
+    parameters : mapping of str to Parameter, optional
+        Further parameters, which the kernels do not have.
     rectifies : bool, optional
         Whether it grows without bound on one side alone, so that ``"auto"`` initialises the weights
         before it as `He`.
@@ -126,6 +154,8 @@ class Activation(NamedTuple):
     saves: str = "output"
     alpha: float | None = None
     positive: bool = False
+    negative: bool = False
+    parameters: Mapping[str, Parameter] = MappingProxyType({})
     rectifies: bool = False
 
     def check_alpha(self, op: str, alpha: float) -> None:
@@ -141,11 +171,11 @@ class Activation(NamedTuple):
         Raises
         ------
         ValueError
-            If it is negative, or 0 where it must be positive.
+            If it is out of the range.
         """
-        if not (alpha > 0 if self.positive else alpha >= 0):
-            right = "positive" if self.positive else "at least 0"
-            raise ValueError(f"{op}: alpha must be {right}, got {alpha}")
+        fits = alpha > 0 if self.positive else alpha >= 0
+        if not (math.isfinite(alpha) if self.negative else fits):
+            raise ValueError(f"{op}: alpha must be {self._right}, got {alpha}")
 
     def documentation(self) -> str:
         """Return the docstring of the operation.
@@ -208,16 +238,25 @@ class Activation(NamedTuple):
             result=self.example[1],
         )
 
+    @property
+    def _right(self) -> str:
+        return "finite" if self.negative else "positive" if self.positive else "at least 0"
+
     def _parameter(self) -> str:
+        text = "".join(
+            f"\n    {name} : float or None, optional\n        {each.text}"
+            for name, each in self.parameters.items()
+        )
         if self.alpha is None:
-            return ""
-        right = "positive" if self.positive else "at least 0"
-        return f"\n    alpha : float, default {self.alpha}\n        Parameter, {right}."
+            return text
+        return f"\n    alpha : float, default {self.alpha}\n        Parameter, {self._right}."
 
     def _wrong_alpha(self, sentence: str) -> str:
+        if self.parameters:
+            return sentence.format("a parameter is out of range")
         if self.alpha is None:
             return ""
-        return sentence.format(f"alpha is {'not positive' if self.positive else 'negative'}")
+        return sentence.format(f"alpha is not {self._right}")
 
     @property
     def _equation(self) -> str:

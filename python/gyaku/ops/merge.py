@@ -1,25 +1,29 @@
-"""Sums, products and concatenations of arrays, for the branches of a graph."""
+"""Sums, products, concatenations of arrays: where the branches of a graph meet."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gyaku import _core
 from gyaku.ops.arrays import (
     check_no_overlap,
-    check_same_shape,
     floating,
     floats,
     real_buffer,
     result,
 )
-from gyaku.ops.op import like_first, operation, per_element, prepared
+from gyaku.ops.broadcast import broadcast_to
+from gyaku.ops.op import operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["add", "copy_columns", "multiply", "take_columns"]
+    from gyaku.ops.op import Shape, Shapes
+
+__all__ = ["add", "copy_columns", "divide", "multiply", "subtract", "take_columns"]
 
 
 def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) -> None:
@@ -29,27 +33,49 @@ def _check_columns(op: str, name: str, x: NDArray[Any], start: int, count: int) 
         )
 
 
+def _broadcast(shapes: Shapes, **_keywords: Any) -> tuple[Shape, ...]:
+    return (np.broadcast_shapes(*shapes),)
+
+
+def _merged(op: str, a: ArrayLike, b: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]:
+    a, b = floats(op, a=a, b=b)
+    if a.shape != b.shape:
+        try:
+            (shape,) = _broadcast([a.shape, b.shape])
+        except ValueError:
+            raise ValueError(
+                f"{op}: a and b must have shapes that can be broadcast to one, got {a.shape} and"
+                f" {b.shape}"
+            ) from None
+        a, b = (x if x.shape == shape else broadcast_to(x, shape) for x in (a, b))
+    out = result(op, out, a.shape, a.dtype)
+    for name, x in (("a", a), ("b", b)):
+        if x.ctypes.data != out.ctypes.data:  # out may be an input as a whole
+            check_no_overlap(op, out, **{name: x})
+    return prepared(a=a, b=b, out=out)
+
+
 @operation(
     _core.add,
     inputs="a b",
     outputs="y",
-    shapes=like_first,
+    shapes=_broadcast,
     flops=per_element(1),
     no_gradient="its gradient is dy",
     roundings=1,
     cancels=True,
 )
 def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Add two arrays of the same shape.
+    """Add two arrays, element by element.
 
     Parameters
     ----------
     a : array_like
         First array.
     b : array_like
-        Second array.
+        Second array; both are broadcast to one shape, as in NumPy.
     out : ndarray or None, optional
-        Array of the same shape that the result is written to. It may be a or b.
+        Array of this shape that the result is written to. It may be a or b.
 
     Returns
     -------
@@ -61,11 +87,12 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
     TypeError
         If an argument does not hold real numbers, or out has another dtype than the result.
     ValueError
-        If shapes differ, or out overlaps an input that it is not.
+        If shapes do not match, or out overlaps an input that it is not.
 
     Notes
     -----
     y = a + b; the gradient with respect to a and to b is dy.
+    That of an array that was broadcast is the sum over its copies, `sum_to`.
 
     Examples
     --------
@@ -76,37 +103,75 @@ def add(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArr
     return _merged("add", a, b, out)
 
 
-def _merged(op: str, a: ArrayLike, b: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]:
-    a, b = floats(op, a=a, b=b)
-    check_same_shape(op, "a and b", a, b)
-    out = result(op, out, a.shape, a.dtype)
-    for name, x in (("a", a), ("b", b)):
-        if x.ctypes.data != out.ctypes.data:  # out may be an input as a whole
-            check_no_overlap(op, out, **{name: x})
-    return prepared(a=a, b=b, out=out)
-
-
 @operation(
-    _core.multiply,
+    _core.subtract,
     inputs="a b",
     outputs="y",
-    shapes=like_first,
+    shapes=_broadcast,
     flops=per_element(1),
-    saves="input",
-    gradient="multiply",
+    no_gradient="its gradient is dy and -dy",
     roundings=1,
+    cancels=True,
 )
-def multiply(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Multiply two arrays of the same shape, element by element.
+def subtract(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Subtract an array from another, element by element.
 
     Parameters
     ----------
     a : array_like
         First array.
     b : array_like
-        Second array.
+        Second array; both are broadcast to one shape, as in NumPy.
     out : ndarray or None, optional
-        Array of the same shape that the result is written to. It may be a or b.
+        Array of this shape that the result is written to. It may be a or b.
+
+    Returns
+    -------
+    ndarray
+        The differences: float64 if a or b is, else float32.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or out has another dtype than the result.
+    ValueError
+        If shapes do not match, or out overlaps an input that it is not.
+
+    Notes
+    -----
+    y = a - b; the gradient with respect to a is dy, that with respect to b is -dy.
+    That of an array that was broadcast is the sum over its copies, `sum_to`.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.subtract([1.0, 2.0], [3.0, 4.0])
+    array([-2., -2.])
+    """
+    return _merged("subtract", a, b, out)
+
+
+@operation(
+    _core.multiply,
+    inputs="a b",
+    outputs="y",
+    shapes=_broadcast,
+    flops=per_element(1),
+    saves="input",
+    gradient="multiply",
+    roundings=1,
+)
+def multiply(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Multiply two arrays, element by element.
+
+    Parameters
+    ----------
+    a : array_like
+        First array.
+    b : array_like
+        Second array; both are broadcast to one shape, as in NumPy.
+    out : ndarray or None, optional
+        Array of this shape that the result is written to. It may be a or b.
 
     Returns
     -------
@@ -118,11 +183,12 @@ def multiply(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> 
     TypeError
         If an argument does not hold real numbers, or out has another dtype than the result.
     ValueError
-        If shapes differ, or out overlaps an input that it is not.
+        If shapes do not match, or out overlaps an input that it is not.
 
     Notes
     -----
-    y = a b; the gradient with respect to a is b dy, that with respect to b is a dy.
+    y = a b; the gradient with respect to a is b dy, that with respect to b is a dy. The gradient of
+    an array that was broadcast is the sum over its copies, `sum_to`.
 
     Examples
     --------
@@ -131,6 +197,54 @@ def multiply(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> 
     array([3., 8.])
     """
     return _merged("multiply", a, b, out)
+
+
+@operation(
+    _core.divide,
+    inputs="a b",
+    outputs="y",
+    shapes=_broadcast,
+    flops=per_element(1),
+    saves="input",
+    gradient="divide",
+    roundings=1,
+)
+def divide(a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Divide an array by another, element by element.
+
+    Parameters
+    ----------
+    a : array_like
+        First array.
+    b : array_like
+        Second array; both are broadcast to one shape, as in NumPy.
+    out : ndarray or None, optional
+        Array of this shape that the result is written to. It may be a or b.
+
+    Returns
+    -------
+    ndarray
+        The quotients: float64 if a or b is, else float32.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold real numbers, or out has another dtype than the result.
+    ValueError
+        If shapes do not match, or out overlaps an input that it is not.
+
+    Notes
+    -----
+    y = a / b; the gradient with respect to a is dy / b, that with respect to b is -y dy / b.
+    That of an array that was broadcast is the sum over its copies, `sum_to`.
+
+    Examples
+    --------
+    >>> from gyaku import ops
+    >>> ops.divide([1.0, 2.0], [3.0, 4.0]).round(4)
+    array([0.3333, 0.5   ])
+    """
+    return _merged("divide", a, b, out)
 
 
 @operation(

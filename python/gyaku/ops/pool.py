@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import _core
-from gyaku.checks import is_masked, number
+from gyaku.checks import is_masked, number, whole
 from gyaku.ops.arrays import INT32, UINT8, check_shape, convert, floating, floats, shape_of
 from gyaku.ops.op import operation, prepared
 from gyaku.windows import pool_axes, sides
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
-    "global_avg_pool2d",
-    "global_avg_pool2d_backward",
-    "global_max_pool2d",
-    "global_max_pool2d_backward",
     "lp_pool2d",
     "lp_pool2d_backward",
     "max_pool2d",
@@ -39,15 +35,16 @@ _SELECTS = "elements are selected, not computed"
 
 
 def _pooled(
-    shapes: Shapes, *, kernel_size: Sides, count_include_pad: bool = False, **where: Any
+    shapes: Shapes,
+    *,
+    kernel_size: Sides,
+    count_include_pad: bool = False,
+    divisor_override: int | None = None,
+    **where: Any,
 ) -> tuple[Shape, ...]:
-    del count_include_pad
+    del count_include_pad, divisor_override
     rows, columns = pool_axes("pooling", shapes[0], kernel_size, **where)
     return ((shapes[0][0], rows.windows, columns.windows, shapes[0][3]),)
-
-
-def _channels(shapes: Shapes) -> tuple[Shape, ...]:
-    return ((shapes[0][0], shapes[0][3]),)
 
 
 def _image_shapes(shapes: Shapes, *, size: tuple[int, int], **where: Any) -> tuple[Shape, ...]:
@@ -77,13 +74,6 @@ def _images(op: str, x: ArrayLike, name: str = "input") -> NDArray[Any]:
     return array
 
 
-def _one_each(op: str, dy: ArrayLike) -> NDArray[Any]:
-    array = floating(op, "dy", dy)
-    if array.ndim != 2:
-        raise ValueError(f"{op}: dy must have shape (samples, channels), got {array.shape}")
-    return array
-
-
 def _image_shape(dy: ArrayLike, size: Sequence[int]) -> Shape:
     """Return the shape of the images; raise for arguments that need conversion."""
     n, *_, channels = shape_of(dy)
@@ -109,9 +99,34 @@ def _windows(
     return rows, columns
 
 
-def _whole_image(op: str, x_shape: Shape) -> tuple[Axis, Axis]:
-    rows, columns = pool_axes(op, x_shape, x_shape[1:3] if all(x_shape[1:3]) else 1)
-    return rows, columns
+def checked_divisor(owner: str, given: int | None) -> int | None:
+    """Return the divisor of a mean pooling.
+
+    Parameters
+    ----------
+    owner : str
+        Operation or layer, for errors.
+    given : int or None
+        The divisor, None for the number of pixels.
+
+    Returns
+    -------
+    int or None
+        The divisor.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is 0.
+    """
+    if given is None:
+        return None
+    divisor = whole(owner, "divisor_override", given, least=-(2**31))
+    if not divisor:
+        raise ValueError(f"{owner}: divisor_override must not be 0")
+    return divisor
 
 
 def _check_windows(op: str, dy: NDArray[Any], axes: Sequence[Axis]) -> None:
@@ -162,8 +177,8 @@ def max_pool2d(
     stride : int, sequence of int or None, optional
         Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
-        Minus infinity around the images: for all sides, for each axis, or for each side, at most
-        half the kernel size.
+        Minus infinity around the images: for all sides, for each axis, or for each side, less than
+        the kernel.
     dilation : int or sequence of int, default 1
         Step from one kernel element to the next.
     ceil_mode : bool, default False
@@ -291,13 +306,44 @@ def max_pool2d_backward(
     return prepared(dy=dy, argmax=argmax, size=shape[1:3])
 
 
+def _mean(
+    x: NDArray[Any],
+    kernel_size: Sides,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> NDArray[Any]:
+    if divisor_override == 0:
+        raise ValueError("no divisor")  # a sentence is raised on the careful path
+    axes = _windows(shape_of(x), kernel_size, stride, padding, ceil_mode, dilation)
+    y: NDArray[Any] = _core.avg_pool2d(x, *axes, count_include_pad, divisor_override or 0, False)
+    return y
+
+
+def _mean_backward(
+    dy: NDArray[Any],
+    size: tuple[int, int],
+    kernel_size: Sides,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> NDArray[Any]:
+    if divisor_override == 0:
+        raise ValueError("no divisor")  # a sentence is raised on the careful path
+    axes = _windows(_image_shape(dy, size), kernel_size, stride, padding, ceil_mode, dilation)
+    divisor = divisor_override or 0
+    dx: NDArray[Any] = _core.avg_pool2d_backward(dy, *axes, count_include_pad, divisor, False)
+    return dx
+
+
 @operation(
-    lambda x, kernel_size, stride, padding, ceil_mode, count_include_pad: _core.avg_pool2d(
-        x,
-        *_windows(shape_of(x), kernel_size, stride, padding, ceil_mode),
-        count_include_pad,
-        False,
-    ),
+    _mean,
     inputs="x",
     outputs="y",
     shapes=_pooled,
@@ -311,8 +357,10 @@ def avg_pool2d(
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
+    dilation: Sides = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
+    divisor_override: int | None = None,
 ) -> NDArray[Any]:
     """Return the mean of each window.
 
@@ -325,13 +373,17 @@ def avg_pool2d(
     stride : int, sequence of int or None, optional
         Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
-        Zeros around the images: for all sides, for each axis, or for each side, at most half the
-        kernel size.
+        Zeros around the images: for all sides, for each axis, or for each side, less than the
+        kernel.
+    dilation : int or sequence of int, default 1
+        Step from one kernel element to the next.
     ceil_mode : bool, default False
         Whether a last window may reach beyond the padded image; it may not start there.
     count_include_pad : bool, default False
         Whether the mean counts the zeros of the padding. Positions of a last window beyond the
         padding are never counted.
+    divisor_override : int or None, optional
+        Divisor of all sums, in place of the number of pixels.
 
     Returns
     -------
@@ -347,7 +399,8 @@ def avg_pool2d(
 
     Notes
     -----
-    y = Σ x / m, over the m pixels of the window. LeCun et al., "Gradient-based learning
+    y = Σ x / m, over the m pixels of the window; 0 if there is none, which is possible with
+    dilation. LeCun et al., "Gradient-based learning
     applied to document recognition", Proceedings of the IEEE 86 (1998).
 
     Examples
@@ -359,19 +412,12 @@ def avg_pool2d(
     array([1.5, 3.5, 5. ])
     """
     x = _images("avg_pool2d", x)
-    _windows(x.shape, kernel_size, stride, padding, ceil_mode, op="avg_pool2d")
-    return prepared(x=x)
+    _windows(x.shape, kernel_size, stride, padding, ceil_mode, dilation, op="avg_pool2d")
+    return prepared(x=x, divisor_override=checked_divisor("avg_pool2d", divisor_override))
 
 
 @operation(
-    lambda dy, size, kernel_size, stride, padding, ceil_mode, count_include_pad: (
-        _core.avg_pool2d_backward(
-            dy,
-            *_windows(_image_shape(dy, size), kernel_size, stride, padding, ceil_mode),
-            count_include_pad,
-            False,
-        )
-    ),
+    _mean_backward,
     inputs="dy",
     outputs="dx",
     shapes=_image_shapes,
@@ -386,8 +432,10 @@ def avg_pool2d_backward(
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
+    dilation: Sides = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
+    divisor_override: int | None = None,
 ) -> NDArray[Any]:
     """Return the gradient of mean pooling.
 
@@ -403,10 +451,14 @@ def avg_pool2d_backward(
         Step of the pooling; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
         Padding of the pooling.
+    dilation : int or sequence of int, default 1
+        Dilation of the pooling.
     ceil_mode : bool, default False
         Whether a last window might reach beyond the padded image.
     count_include_pad : bool, default False
         Whether the mean counted the zeros of the padding.
+    divisor_override : int or None, optional
+        Divisor of all sums of the pooling.
 
     Returns
     -------
@@ -435,8 +487,10 @@ def avg_pool2d_backward(
     op = "avg_pool2d_backward"
     dy = _images(op, dy, "dy")
     shape = _checked_image_shape(op, dy, size)
-    _check_windows(op, dy, _windows(shape, kernel_size, stride, padding, ceil_mode, op=op))
-    return prepared(dy=dy, size=shape[1:3])
+    axes = _windows(shape, kernel_size, stride, padding, ceil_mode, dilation, op=op)
+    _check_windows(op, dy, axes)
+    divisor_override = checked_divisor(op, divisor_override)
+    return prepared(dy=dy, size=shape[1:3], divisor_override=divisor_override)
 
 
 @operation(
@@ -608,209 +662,3 @@ def lp_pool2d_backward(
     check_shape(op, "dy", dy, windows)
     check_shape(op, "y", y, windows)
     return prepared(dy=dy, x=x, y=y, norm_type=norm_type)
-
-
-@operation(
-    lambda x: _core.max_pool2d(x, *_whole_image("global_max_pool2d", shape_of(x)), True),
-    kernel="max_pool2d",
-    inputs="x",
-    outputs="y argmax",
-    shapes=lambda shapes: _channels(shapes) * 2,
-    flops=_flops,
-    saves="output",
-    gradient="global_max_pool2d_backward",
-    exact=_SELECTS,
-)
-def global_max_pool2d(x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the maximum of each channel, and its pixel.
-
-    Parameters
-    ----------
-    x : array_like
-        Images, of shape (n, h, w, c).
-
-    Returns
-    -------
-    y : ndarray
-        The maxima, of shape (n, c).
-    argmax : ndarray
-        Indices of the pixels of the maxima, counted row by row, int32 of the same shape.
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-    ValueError
-        If x has another shape, or images have no pixels.
-
-    Notes
-    -----
-    `max_pool2d` with a window that covers the whole image.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> ops.global_max_pool2d(np.array([1.0, 3.0, 2.0]).reshape(1, 1, 3, 1))
-    (array([[3.]]), array([[1]], dtype=int32))
-    """
-    x = _images("global_max_pool2d", x)
-    _whole_image("global_max_pool2d", x.shape)
-    return prepared(x=x)
-
-
-@operation(
-    lambda dy, argmax, size: _core.max_pool2d_backward(
-        dy,
-        argmax,
-        *_whole_image("global_max_pool2d_backward", _image_shape(dy, size)),
-        True,
-    ),
-    kernel="max_pool2d_backward",
-    inputs="dy argmax",
-    outputs="dx",
-    shapes=_image_shapes,
-    flops=_flops,
-    no_gradient="it is a gradient",
-    exact=_SELECTS,
-)
-def global_max_pool2d_backward(
-    dy: ArrayLike, argmax: NDArray[Any], size: tuple[int, int]
-) -> NDArray[Any]:
-    """Return the gradient of global maximum pooling.
-
-    Parameters
-    ----------
-    dy : array_like
-        Gradient with respect to the maxima, of shape (n, c).
-    argmax : ndarray
-        Indices of the pixels of the maxima, int32 of the same shape.
-    size : tuple of int
-        Height and width of the images.
-
-    Returns
-    -------
-    ndarray
-        Gradient with respect to the images, of shape ``(n, *size, c)``.
-
-    Raises
-    ------
-    TypeError
-        If dy does not hold real numbers, argmax is not int32, or size holds no integers.
-    ValueError
-        If shapes do not fit together.
-
-    Notes
-    -----
-    dx is dy at the maximum, and zero elsewhere.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> ops.global_max_pool2d_backward([[2.0]], np.array([[1]], np.int32), (1, 3)).ravel()
-    array([0., 2., 0.])
-    """
-    op = "global_max_pool2d_backward"
-    dy = _one_each(op, dy)
-    shape = _checked_image_shape(op, dy, size)
-    _whole_image(op, shape)
-    argmax = _argmax(op, argmax, dy.shape, wide=True)
-    return prepared(dy=dy, argmax=argmax, size=shape[1:3])
-
-
-@operation(
-    lambda x: _core.avg_pool2d(x, *_whole_image("global_avg_pool2d", shape_of(x)), False, True),
-    kernel="avg_pool2d",
-    inputs="x",
-    outputs="y",
-    shapes=_channels,
-    flops=_flops,
-    gradient="global_avg_pool2d_backward",
-    **_OF_A_MEAN,
-)
-def global_avg_pool2d(x: ArrayLike) -> NDArray[Any]:
-    """Return the mean of each channel.
-
-    Parameters
-    ----------
-    x : array_like
-        Images, of shape (n, h, w, c).
-
-    Returns
-    -------
-    ndarray
-        The means, of shape (n, c).
-
-    Raises
-    ------
-    TypeError
-        If x does not hold real numbers.
-    ValueError
-        If x has another shape, or images have no pixels.
-
-    Notes
-    -----
-    y = Σ x / (h w); Lin, Chen and Yan, "Network in network", ICLR 2014.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gyaku import ops
-    >>> ops.global_avg_pool2d(np.array([1.0, 3.0, 2.0]).reshape(1, 1, 3, 1))
-    array([[2.]])
-    """
-    x = _images("global_avg_pool2d", x)
-    _whole_image("global_avg_pool2d", x.shape)
-    return prepared(x=x)
-
-
-@operation(
-    lambda dy, size: _core.avg_pool2d_backward(
-        dy, *_whole_image("global_avg_pool2d_backward", _image_shape(dy, size)), False, True
-    ),
-    kernel="avg_pool2d_backward",
-    inputs="dy",
-    outputs="dx",
-    shapes=_image_shapes,
-    flops=_flops,
-    no_gradient="it is a gradient",
-    roundings=2,
-)
-def global_avg_pool2d_backward(dy: ArrayLike, size: tuple[int, int]) -> NDArray[Any]:
-    """Return the gradient of global mean pooling.
-
-    Parameters
-    ----------
-    dy : array_like
-        Gradient with respect to the means, of shape (n, c).
-    size : tuple of int
-        Height and width of the images.
-
-    Returns
-    -------
-    ndarray
-        Gradient with respect to the images, of shape ``(n, *size, c)``.
-
-    Raises
-    ------
-    TypeError
-        If dy does not hold real numbers, or size holds no integers.
-    ValueError
-        If shapes do not fit together.
-
-    Notes
-    -----
-    dx = dy / (h w), for each pixel.
-
-    Examples
-    --------
-    >>> from gyaku import ops
-    >>> ops.global_avg_pool2d_backward([[6.0]], (1, 3)).ravel()
-    array([2., 2., 2.])
-    """
-    op = "global_avg_pool2d_backward"
-    dy = _one_each(op, dy)
-    shape = _checked_image_shape(op, dy, size)
-    _whole_image(op, shape)
-    return prepared(dy=dy, size=shape[1:3])

@@ -1,12 +1,13 @@
-"""Softmax and its logarithm over the last axis, with their gradients."""
+"""Softmax and its logarithm over one axis, with their gradients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gyaku import _core
+from gyaku.checks import whole
 from gyaku.ops.arrays import check_same_shape, floating
-from gyaku.ops.op import like_first, operation, per_element, prepared
+from gyaku.ops.op import in_numpy, like_first, operation, per_element, prepared
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,11 +29,22 @@ def _rows(op: str, name: str, x: ArrayLike) -> NDArray[Any]:
     return rows
 
 
-def _gradient(op: str, dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
+def _along(op: str, axis: int, **arrays: NDArray[Any]) -> NDArray[Any]:
+    """Return the arguments: the kernels take the last axis, the equations take any."""
+    axes = next(iter(arrays.values())).ndim
+    given = whole(op, "axis", axis, least=-axes)
+    if given >= axes:
+        raise ValueError(f"{op}: axis must be below {axes}, the number of axes, got {axis!r}")
+    is_last = given in (-1, axes - 1)
+    by = None if is_last else in_numpy(op)
+    return prepared(by, **arrays, axis=-1 if is_last else given)
+
+
+def _gradient(op: str, dy: ArrayLike, y: ArrayLike, axis: int) -> NDArray[Any]:
     y = _rows(op, "y", y)
     dy = floating(op, "dy", dy, y.dtype)
     check_same_shape(op, "dy and y", dy, y)
-    return prepared(dy=dy, y=y)
+    return _along(op, axis, dy=dy, y=y)
 
 
 @operation(
@@ -46,13 +58,15 @@ def _gradient(op: str, dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     roundings=6,
     terms=_columns,
 )
-def softmax(x: ArrayLike) -> NDArray[Any]:
+def softmax(x: ArrayLike, *, axis: int = -1) -> NDArray[Any]:
     """Turn each row of scores into probabilities.
 
     Parameters
     ----------
     x : array_like
         Scores, of shape (..., c).
+    axis : int, default -1
+        Axis of the classes, if it is not the last one.
 
     Returns
     -------
@@ -65,7 +79,7 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
     TypeError
         If x does not hold real numbers.
     ValueError
-        If x is a single number.
+        If x is a single number, or has no such axis.
 
     Notes
     -----
@@ -79,7 +93,7 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    return prepared(x=_rows("softmax", "x", x))
+    return _along("softmax", axis, x=_rows("softmax", "x", x))
 
 
 @operation(
@@ -93,13 +107,15 @@ def softmax(x: ArrayLike) -> NDArray[Any]:
     roundings=7,
     terms=_columns,
 )
-def log_softmax(x: ArrayLike) -> NDArray[Any]:
+def log_softmax(x: ArrayLike, *, axis: int = -1) -> NDArray[Any]:
     """Compute the logarithm of softmax without computing softmax.
 
     Parameters
     ----------
     x : array_like
         Scores, of shape (..., c).
+    axis : int, default -1
+        Axis of the classes, if it is not the last one.
 
     Returns
     -------
@@ -111,7 +127,7 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
     TypeError
         If x does not hold real numbers.
     ValueError
-        If x is a single number.
+        If x is a single number, or has no such axis.
 
     Notes
     -----
@@ -123,7 +139,7 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax([1000.0, 0.0])
     array([    0., -1000.])
     """
-    return prepared(x=_rows("log_softmax", "x", x))
+    return _along("log_softmax", axis, x=_rows("log_softmax", "x", x))
 
 
 @operation(
@@ -136,7 +152,7 @@ def log_softmax(x: ArrayLike) -> NDArray[Any]:
     roundings=4,
     terms=_columns,
 )
-def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
+def softmax_backward(dy: ArrayLike, y: ArrayLike, *, axis: int = -1) -> NDArray[Any]:
     """Return the gradient of softmax.
 
     Parameters
@@ -145,6 +161,8 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
         Gradient with respect to the output, of shape (..., c).
     y : array_like
         The output, of the same shape.
+    axis : int, default -1
+        Axis of the classes, if it is not the last one.
 
     Returns
     -------
@@ -156,7 +174,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     TypeError
         If an argument does not hold real numbers.
     ValueError
-        If the shapes differ, or an argument is a single number.
+        If the shapes differ, an argument is a single number, or there is no such axis.
 
     Notes
     -----
@@ -168,7 +186,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.softmax_backward([1.0, 0.0], [0.5, 0.5])
     array([ 0.25, -0.25])
     """
-    return _gradient("softmax_backward", dy, y)
+    return _gradient("softmax_backward", dy, y, axis)
 
 
 @operation(
@@ -181,7 +199,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     roundings=5,
     terms=_columns,
 )
-def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
+def log_softmax_backward(dy: ArrayLike, y: ArrayLike, *, axis: int = -1) -> NDArray[Any]:
     """Return the gradient of the logarithm of softmax.
 
     Parameters
@@ -190,6 +208,8 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
         Gradient with respect to the output, of shape (..., c).
     y : array_like
         The output, of the same shape.
+    axis : int, default -1
+        Axis of the classes, if it is not the last one.
 
     Returns
     -------
@@ -201,7 +221,7 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     TypeError
         If an argument does not hold real numbers.
     ValueError
-        If the shapes differ, or an argument is a single number.
+        If the shapes differ, an argument is a single number, or there is no such axis.
 
     Notes
     -----
@@ -213,4 +233,4 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     >>> ops.log_softmax_backward([1.0, 0.0], ops.log_softmax([3.0, 3.0])).round(4)
     array([ 0.5, -0.5])
     """
-    return _gradient("log_softmax_backward", dy, y)
+    return _gradient("log_softmax_backward", dy, y, axis)

@@ -8,6 +8,7 @@ whole models on them.
 
 from gyaku.reference.activation import *
 from gyaku.reference.bookkeeping import *
+from gyaku.reference.broadcast import *
 from gyaku.reference.channel_norm import *
 from gyaku.reference.conv import *
 from gyaku.reference.embedding import *

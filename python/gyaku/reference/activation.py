@@ -26,6 +26,8 @@ __all__ = [
     "elu_backward",
     "gelu",
     "gelu_backward",
+    "gelu_tanh",
+    "gelu_tanh_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hard_swish",
@@ -56,6 +58,7 @@ __all__ = [
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
+GELU_SLOPE, GELU_CUBIC = 1.5957691216057308, 0.044715  # 2 √(2/π)
 
 
 # Branches depend on the real part, for derivatives of smooth functions by a complex step.
@@ -128,8 +131,8 @@ def leaky_relu_backward(
     dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 0.01
 ) -> NDArray[Any]:
     """Return the gradient of the leaky rectifier."""
-    # dx = alpha dy if y <= 0, else dy; y and x have the same sign because alpha is not
-    # negative.
+    # dx = alpha dy if y <= 0, else dy; y and x have the same sign unless alpha is negative, when
+    # x is saved.
     return np.where(saved <= 0, alpha * dy, dy)
 
 
@@ -144,14 +147,28 @@ def elu_backward(dy: NDArray[Any], saved: NDArray[Any], *, alpha: float = 1.0) -
 
 
 @np.errstate(over="ignore")  # the scale is above one
-def selu(x: NDArray[Any]) -> NDArray[Any]:
-    """Return y = 1.0507... elu(x, alpha=1.6733...)."""
-    return np.asarray(SELU_SCALE * elu(x, alpha=SELU_ALPHA))
+def selu(
+    x: NDArray[Any], *, alpha: float | None = None, gamma: float | None = None
+) -> NDArray[Any]:
+    """Return y = gamma elu(x, alpha), by default 1.0507... elu(x, 1.6733...)."""
+    alpha, scale = _selu_parameters(alpha, gamma)
+    return np.asarray(scale * elu(x, alpha=alpha))
 
 
-def selu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = scale dy if x > 0, else dy scale alpha exp(x)."""
-    return np.asarray(SELU_SCALE * elu_backward(dy, saved, alpha=SELU_ALPHA))
+def selu_backward(
+    dy: NDArray[Any],
+    saved: NDArray[Any],
+    *,
+    alpha: float | None = None,
+    gamma: float | None = None,
+) -> NDArray[Any]:
+    """Return dx = gamma dy if x > 0, else dy gamma alpha exp(x)."""
+    alpha, scale = _selu_parameters(alpha, gamma)
+    return np.asarray(scale * elu_backward(dy, saved, alpha=alpha))
+
+
+def _selu_parameters(alpha: float | None, gamma: float | None) -> tuple[float, float]:
+    return SELU_ALPHA if alpha is None else alpha, SELU_SCALE if gamma is None else gamma
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
@@ -165,6 +182,26 @@ def gelu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     """Return dx = dy (Φ(x) + x φ(x))."""
     x = saved
     return np.asarray(dy * (normal_cdf(x) + np.where(np.isinf(x), 0, x * normal_pdf(x))))
+
+
+def _exponent(x: NDArray[Any]) -> NDArray[Any]:
+    """Return u with (1 + tanh(u / 2)) / 2 = sigmoid(u)."""
+    return np.asarray(GELU_SLOPE * (x + GELU_CUBIC * x**3))
+
+
+@np.errstate(invalid="ignore", over="ignore")  # -inf * 0, whose limit is 0, and cubes
+def gelu_tanh(x: NDArray[Any]) -> NDArray[Any]:
+    """Return y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+    return np.where(x.real == -np.inf, -0.0, x * sigmoid(_exponent(x)))
+
+
+@np.errstate(over="ignore")  # far from zero, where the slope is 0 or 1
+def gelu_tanh_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
+    """Return dx = dy (s + x s (1 - s) u'), with y = x s and s = sigmoid(u)."""
+    x = np.clip(saved, -100, 100)  # each s is 0 or 1 beyond
+    u = _exponent(x)
+    du = GELU_SLOPE * (1 + 3 * GELU_CUBIC * x * x)
+    return np.asarray(dy * (sigmoid(u) + x * du * sigmoid(u) * sigmoid(-u)))
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0
@@ -181,26 +218,51 @@ def silu_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(dy * (s + np.where(np.isinf(x), 0, x * s * sigmoid(-x))))
 
 
-def softplus(x: NDArray[Any]) -> NDArray[Any]:
+@np.errstate(over="ignore")  # infinities are values here
+def softplus(
+    x: NDArray[Any], *, beta: float | None = None, threshold: float | None = None
+) -> NDArray[Any]:
     """Rectify smoothly: the integral of the sigmoid."""
     # y = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), which never overflows; Dugas et
     # al., "Incorporating second-order functional knowledge", NeurIPS 2000.
-    return np.asarray(np.where(x.real > 0, x, 0) + np.log1p(np.exp(_negative_magnitude(x))))
+    z = x if beta is None else beta * x
+    y = np.where(z.real > 0, z, 0) + np.log1p(np.exp(_negative_magnitude(z)))
+    y = y if beta is None else y / beta
+    return np.asarray(y if threshold is None else np.where(z.real > threshold, x, y))
 
 
-def softplus_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = dy sigmoid(x)."""
-    return np.asarray(dy * sigmoid(saved))
+@np.errstate(over="ignore")  # infinities are values here
+def softplus_backward(
+    dy: NDArray[Any],
+    saved: NDArray[Any],
+    *,
+    beta: float | None = None,
+    threshold: float | None = None,
+) -> NDArray[Any]:
+    """Return dx = dy sigmoid(beta x), and dy beyond the threshold."""
+    z = saved if beta is None else beta * saved
+    dx = dy * sigmoid(z)
+    return np.asarray(dx if threshold is None else np.where(z > threshold, dy, dx))
 
 
-def hard_sigmoid(x: NDArray[Any]) -> NDArray[Any]:
+def hard_sigmoid(
+    x: NDArray[Any], *, alpha: float | None = None, beta: float | None = None
+) -> NDArray[Any]:
     """Return y = min(max(x / 6 + 1/2, 0), 1); Howard et al., "Searching for MobileNetV3", 2019."""
-    return np.asarray(np.clip(x / 6 + 0.5, 0, 1))
+    line = x / 6 if alpha is None else alpha * x
+    return np.asarray(np.clip(line + (0.5 if beta is None else beta), 0, 1))
 
 
-def hard_sigmoid_backward(dy: NDArray[Any], saved: NDArray[Any]) -> NDArray[Any]:
-    """Return dx = 0 if y <= 0 or y >= 1, else dy / 6."""
-    return np.where((saved <= 0) | (saved >= 1), 0, dy / 6)
+def hard_sigmoid_backward(
+    dy: NDArray[Any],
+    saved: NDArray[Any],
+    *,
+    alpha: float | None = None,
+    beta: float | None = None,
+) -> NDArray[Any]:
+    """Return dx = 0 if y <= 0 or y >= 1, else alpha dy, by default dy / 6."""
+    del beta
+    return np.where((saved <= 0) | (saved >= 1), 0, dy / 6 if alpha is None else alpha * dy)
 
 
 @np.errstate(invalid="ignore")  # -inf * 0, whose limit is 0

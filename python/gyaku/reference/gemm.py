@@ -26,11 +26,11 @@ def matmul(
     alpha: float | None = None,
     independent_rows: bool = False,
 ) -> NDArray[Any]:
-    """Multiply two matrices, add a bias to each row, apply an activation function."""
+    """Multiply matrices, add a bias, apply an activation function."""
     del independent_rows
     # y = f(op(a) op(b) + bias). The gradients are products again: with z the argument of f
     # and nothing transposed, da = dz bᵀ, db = aᵀ dz, and the bias gets the column sums of dz.
-    z = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    z = (a.swapaxes(-1, -2) if transpose_a else a) @ (b.swapaxes(-1, -2) if transpose_b else b)
     if bias is not None:
         z = z + bias
     return activate(z, activation, alpha)

@@ -89,11 +89,18 @@ def max_pool2d_backward(
 
 
 def _divisor(
-    rows: Axis, columns: Axis, count_include_pad: bool, dtype: np.dtype[Any]
+    rows: Axis,
+    columns: Axis,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    dtype: np.dtype[Any],
 ) -> NDArray[Any]:
+    if divisor_override is not None:
+        return np.asarray(divisor_override, dtype)
     heights = rows.pixels(padded=count_include_pad)
     widths = columns.pixels(padded=count_include_pad)
-    return (heights[:, np.newaxis] * widths)[:, :, np.newaxis].astype(dtype)
+    counted: NDArray[Any] = np.maximum(heights[:, np.newaxis] * widths, 1)
+    return counted[:, :, np.newaxis].astype(dtype)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -103,17 +110,21 @@ def avg_pool2d(
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
+    dilation: Sides = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
+    divisor_override: int | None = None,
 ) -> NDArray[Any]:
     """Return y = Σ x / m, over the m pixels of each window."""
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    rows, columns = pool_axes("avg_pool2d", x.shape, kernel_size, **where)
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    rows, columns = pool_axes("avg_pool2d", x.shape, kernel_size, ceil_mode=ceil_mode, **where)
     cover = pad(x, rows, columns)
     total = np.zeros((len(x), rows.windows, columns.windows, x.shape[3]), x.dtype)
     for _, _, tap in each_tap(rows, columns):
         total += cover[tap]
-    return np.asarray(total / _divisor(rows, columns, count_include_pad, x.real.dtype))
+    return np.asarray(
+        total / _divisor(rows, columns, count_include_pad, divisor_override, x.real.dtype)
+    )
 
 
 def avg_pool2d_backward(
@@ -123,15 +134,21 @@ def avg_pool2d_backward(
     *,
     stride: Sides | None = None,
     padding: Padding = 0,
+    dilation: Sides = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = False,
+    divisor_override: int | None = None,
 ) -> NDArray[Any]:
     """Return dx = Σ dy / m, over the windows that cover the pixel, m pixels each."""
-    where: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     rows, columns = pool_axes(
-        "avg_pool2d_backward", (len(dy), *size, dy.shape[3]), kernel_size, **where
+        "avg_pool2d_backward",
+        (len(dy), *size, dy.shape[3]),
+        kernel_size,
+        ceil_mode=ceil_mode,
+        **where,
     )
-    share = dy / _divisor(rows, columns, count_include_pad, dy.real.dtype)
+    share = dy / _divisor(rows, columns, count_include_pad, divisor_override, dy.real.dtype)
     cover = np.zeros((len(dy), rows.span, columns.span, dy.shape[3]), dy.dtype)
     for _, _, tap in each_tap(rows, columns):
         cover[tap] += share

@@ -1,4 +1,4 @@
-"""Softmax and its logarithm over the last axis, with their gradients."""
+"""Softmax and its logarithm over one axis, with their gradients."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def _shifted(x: NDArray[Any]) -> NDArray[Any]:
+def _shifted(x: NDArray[Any], axis: int) -> NDArray[Any]:
     # Subtracting the row maximum changes no result, and exp cannot overflow.
-    return np.asarray(x - x.max(axis=-1, keepdims=True, initial=-np.inf))
+    return np.asarray(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
 
 
 @np.errstate(invalid="ignore", over="ignore")  # inf - inf, and a gap beyond the largest number
-def softmax(x: NDArray[Any]) -> NDArray[Any]:
+def softmax(x: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return y_i = exp(x_i) / Σ_j exp(x_j)."""
-    e = np.exp(_shifted(x))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    e = np.exp(_shifted(x, axis))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
 
 
-def softmax_backward(dy: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+def softmax_backward(dy: NDArray[Any], y: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return dx_i = y_i (dy_i - Σ_j dy_j y_j)."""
-    return np.asarray(y * (dy - (dy * y).sum(axis=-1, keepdims=True)))
+    return np.asarray(y * (dy - (dy * y).sum(axis=axis, keepdims=True)))
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # the same, and an empty sum
-def log_softmax(x: NDArray[Any]) -> NDArray[Any]:
+def log_softmax(x: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return y_i = x_i - log Σ_j exp(x_j)."""
-    shifted = _shifted(x)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    shifted = _shifted(x, axis)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
 
 
-def log_softmax_backward(dy: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+def log_softmax_backward(dy: NDArray[Any], y: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return dx_i = dy_i - exp(y_i) Σ_j dy_j."""
-    return np.asarray(dy - np.exp(y) * dy.sum(axis=-1, keepdims=True))
+    return np.asarray(dy - np.exp(y) * dy.sum(axis=axis, keepdims=True))

@@ -217,7 +217,8 @@ def pool_axes(
     stride : int, sequence of int or None, optional
         Step from one window to the next; None is the kernel size.
     padding : int, sequence or {"same", "valid"}, default 0
-        Padding around the images, see `margins`; on no side more than half the kernel size.
+        Padding around the images, see `margins`; on each side less than the kernel with its
+        dilation.
     dilation : int or sequence of int, default 1
         Step from one kernel element to the next.
     ceil_mode : bool, default False
@@ -244,7 +245,7 @@ def pool_axes(
     >>> pool_axes("max_pool2d", (8, 7, 7, 20), 2, padding=2)
     Traceback (most recent call last):
     ...
-    ValueError: max_pool2d: padding must be at most half the kernel size, got padding 2
+    ValueError: max_pool2d: padding must be less than the kernel of 2 x 2, got padding 2
     (input (8, 7, 7, 20), kernel_size 2)
     """
     _check_image(owner, x_shape, dimensions)
@@ -255,12 +256,10 @@ def pool_axes(
             raise ValueError(f"{owner}: a window of {_by(kernel)} has more than 2^31 - 1 elements")
         steps = kernel if stride is None else stride
         axes = _sliding(owner, x_shape, kernel, steps, padding, dilation, ceil_mode=ceil_mode)
-        # "same" is half of a dilated window by itself.
-        given = not isinstance(padding, str)
-        if given and any(2 * max(axis.before, axis.after) > axis.taps for axis in axes):
+        if any(max(axis.before, axis.after) >= axis.extent for axis in axes):
             raise ValueError(
-                f"{owner}: padding must be at most half the kernel size, got padding"
-                f" {_shown_padding(axes)}"
+                f"{owner}: padding must be less than the kernel of {_shown_kernel(axes)}, got"
+                f" padding {_shown_padding(axes)}"
             )
     y_shape = (x_shape[0], *(axis.windows for axis in axes), x_shape[-1])
     check_bytes(owner, "the output", y_shape, shapes)
@@ -335,14 +334,17 @@ def sides(
     ...
     ValueError: Conv2D 'conv1': kernel_size must be at least 1, got 0
     """
-    wanted = "an integer" if dimensions == 1 else "an integer or a pair of integers"
+    several = {1: "", 2: " or a pair of integers"}
+    wanted = "an integer" + several.get(dimensions, f" or {dimensions} integers")
     entries = _entries(value, dimensions)
     if len(entries) != dimensions:
         raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
     return _integers(owner, name, value, entries, wanted, least, bits)
 
 
-def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
+def margins(
+    owner: str, value: Padding, dimensions: int = 2, *, name: str = "padding", words: bool = True
+) -> Margins:
     """Return padding before and after each axis of an image.
 
     Parameters
@@ -355,6 +357,10 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
         (before, after). A single axis may have its pair alone.
     dimensions : int, default 2
         Number of axes.
+    name : str, default "padding"
+        Argument, for errors.
+    words : bool, default True
+        Whether it may be a word.
 
     Returns
     -------
@@ -375,19 +381,20 @@ def margins(owner: str, value: Padding, dimensions: int = 2) -> Margins:
     >>> margins("conv2d", (0, (1, 2)))
     ((0, 0), (1, 2))
     """
-    forms = "an integer or a pair" if dimensions == 1 else "an integer, a pair or a pair of pairs"
-    wanted = f'"same", "valid", {forms}'
+    several = {1: "an integer or a pair", 2: "an integer, a pair or a pair of pairs"}
+    wanted = several.get(dimensions, f"an integer, {dimensions} integers or {dimensions} pairs")
+    wanted = f'"same", "valid", {wanted}' if words else wanted
     if isinstance(value, str):
-        if value not in ("same", "valid"):
-            raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
+        if not words or value not in ("same", "valid"):
+            raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
         return "same" if value == "same" else ((0, 0),) * dimensions
     each = _entries(value, dimensions)
     if dimensions == 1 and len(each) == 2:
         each = (each,)
     pairs = [_entries(pair, 2) for pair in each]
     if len(pairs) != dimensions or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{owner}: padding must be {wanted}, got {value!r}")
-    numbers = _integers(owner, "padding", value, [n for pair in pairs for n in pair], wanted, 0)
+        raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r}")
+    numbers = _integers(owner, name, value, [n for pair in pairs for n in pair], wanted, 0)
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -494,8 +501,10 @@ def _beside(shapes: str) -> Iterator[None]:
 
 def _check_image(owner: str, x_shape: Shape, dimensions: int) -> None:
     if len(x_shape) != dimensions + 2:
-        wanted = "(samples, time, channels)" if dimensions == 1 else "(samples, h, w, channels)"
-        raise ValueError(f"{owner}: input must have shape {wanted}, got {x_shape}")
+        axes = {1: "time", 2: "h, w", 3: "d, h, w"}[dimensions]
+        raise ValueError(
+            f"{owner}: input must have shape (samples, {axes}, channels), got {x_shape}"
+        )
     size = x_shape[1:-1]
     if 0 in size:
         raise ValueError(f"{owner}: an image of {_by(size)} has no pixels (input {x_shape})")
