@@ -36,8 +36,7 @@ class LBFGS(Optimizer):
     Parameters
     ----------
     learning_rate : float or Schedule or callable
-        First step that each line search tries, in units of the quasi-Newton step, or of the
-        gradient scaled to the length 1 where there is none yet; or a schedule of it.
+        First step t that each line search tries; or a schedule of it.
     history_size : int
         Number of past steps that approximate the curvature.
     tolerance : float
@@ -53,9 +52,10 @@ class LBFGS(Optimizer):
     Notes
     -----
     ``w ← w - t H g``. The direction ``H g`` follows from the last steps ``s = Δw`` and changes of
-    the gradient ``y = Δg`` by the two-loop recursion, from ``H₀ = s·y / y·y``; the step t, first 1,
-    fulfils the strong Wolfe conditions. D. Liu and J. Nocedal, On the limited memory BFGS method
-    (1989); J. Nocedal and S. Wright, Numerical optimization (2006), algorithms 7.4 and 7.5.
+    the gradient ``y = Δg`` by the two-loop recursion, from ``H₀ = s·y / y·y``, or 1 / ‖g‖ before
+    the first of them; the step t, first 1, fulfils the strong Wolfe conditions. D. Liu and J.
+    Nocedal, On the limited memory BFGS method (1989); J. Nocedal and S. Wright, Numerical
+    optimization (2006), algorithms 7.4 and 7.5.
 
     A step evaluates the loss several times, on the same samples and with the same dropout masks, so
     that it needs `fit`; the history has the loss behind each step. With ``batch_size=None`` a step
