@@ -93,6 +93,22 @@ CASES |= {
         SEQUENCE, of.LSTM(3, activation="softsign", recurrent_activation="hard_sigmoid")
     ),
     "GRU of Keras 1": chain(SEQUENCE, of.Bidirectional(of.GRU(3, reset_after=False))),
+    "padding and cropping": chain(
+        *(IMAGE, of.ZeroPadding2D(((1, 2), (0, 3))), of.Conv2D(4, 3), of.Cropping2D((1, 2))),
+        *(of.UpSampling2D((2, 3)), of.UpSampling2D(2, interpolation="bilinear")),
+    ),
+    "padding and cropping of sequences": chain(
+        *(
+            SEQUENCE,
+            of.ZeroPadding1D(2),
+            of.Conv1D(4, 3),
+            of.Cropping1D((1, 2)),
+            of.UpSampling1D(2),
+        ),
+    ),
+    "permuted": chain(
+        SEQUENCE, of.Permute((2, 1)), of.PReLU(), of.Dense(3), of.PReLU(shared_axes=[1])
+    ),
     "films": chain(
         *((4, 6, 6, 2), of.TimeDistributed(of.Conv2D(3, 3, activation="relu"))),
         *(of.TimeDistributed(of.Flatten()), of.LSTM(3)),
@@ -105,6 +121,8 @@ for kind in (of.SimpleRNN, of.LSTM, of.GRU):
     for merge in ("concat", "sum", "mul", "ave"):
         both = of.Bidirectional(kind(3, return_sequences=True), merge_mode=merge)
         CASES[f"{name} both ways, {merge}"] = chain(SEQUENCE, both, of.Dense(2))
+    reverse = kind(3, go_backwards=True, return_sequences=True)
+    CASES[f"{name} reversed"] = chain(SEQUENCE, reverse, of.Dense(2))
     steps = (kind(3, return_sequences=True), kind(4), of.Dense(2))
     CASES[f"{name} padded"] = chain(IDS, of.Embedding(7, 3, mask_zero=True), *steps, dtype="int32")
 
@@ -142,6 +160,8 @@ def check(name: str, folder: Path) -> dict[str, float]:
     ours.backward(dy[0] if len(dy) == 1 else tuple(dy))
     old = gk.interop.from_keras(folder / "model.h5")
     found["old file"] = apart(old.forward(given), ours.forward(given))
+    if "reversed" in name:  # a Slice here, which Keras has not
+        return found
     gk.interop.to_keras(ours, folder / "again.keras")
     gk.interop.to_keras(ours, folder / "again.weights.h5")
     again = keras.saving.load_model(folder / "again.keras")

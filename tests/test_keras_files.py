@@ -68,9 +68,9 @@ LAYERS: dict[str, tuple[Any, Arrays, str]] = {
         "'one' (Dense) has kernel of dtype int8, as of a quantised model",
     ),
     "reversed steps": (
-        described("GRU", units=2, go_backwards=True, return_sequences=True),
+        described("GRU", units=2, go_backwards=True, return_sequences=True, return_state=True),
         {},
-        "'one' (GRU) goes backwards and returns sequences, whose steps Keras leaves reversed",
+        "'one' (GRU) goes backwards and returns sequences and states, which has no counterpart",
     ),
     "no option": (described("Dense"), DENSE, "'one' (Dense) lacks units in its configuration"),
     "axis": (

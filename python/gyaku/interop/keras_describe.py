@@ -20,6 +20,7 @@ from gyaku.layers import (
     Conv1D,
     Conv2D,
     Conv2DTranspose,
+    Crop,
     Dense,
     DepthwiseConv2D,
     Dropout,
@@ -31,15 +32,22 @@ from gyaku.layers import (
     LayerNorm,
     LeakyReLU,
     MaxPool2D,
+    Multiply,
     Normalization,
+    Pad,
+    Permute,
+    PReLU,
     Rescaling,
     Reshape,
     SimpleRNN,
+    Subtract,
     TimeDistributed,
+    Upsample,
 )
 from gyaku.layers.activation import Activation
 from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.weighted import Weighted
+from gyaku.windows import margins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +68,7 @@ _KINDS: dict[type[Layer], str] = {
     DepthwiseConv2D: "DepthwiseConv2D", BatchNorm: "BatchNormalization",
     LayerNorm: "LayerNormalization", Embedding: "Embedding", SimpleRNN: "SimpleRNN", LSTM: "LSTM",
     GRU: "GRU", Bidirectional: "Bidirectional", TimeDistributed: "TimeDistributed",
+    PReLU: "PReLU",
 }  # fmt: skip
 """Layers with weights, by the class of Keras."""
 
@@ -307,6 +316,45 @@ def _dropout(layer: Any, _: tuple[int, ...]) -> list[Description]:
     return [("Dropout", {"rate": layer.rate})]
 
 
+def _pad(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    if layer.mode not in ("constant", "zeros") or layer.value:
+        _refuse(layer, "Keras pads with zeros alone")
+    return _edges("ZeroPadding", "padding", layer, layer.padding, shape)
+
+
+def _crop(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    return _edges("Cropping", "cropping", layer, layer.cropping, shape)
+
+
+def _edges(
+    kind: str, option: str, layer: Layer, given: Any, shape: tuple[int, ...]
+) -> list[Description]:
+    axes = len(shape) - 1
+    if axes not in (1, 2):
+        _refuse(layer, f"Keras has no counterpart for samples of shape {shape}")
+    pairs = margins(str(layer), given, axes)
+    return [(f"{kind}{axes}D", {option: pairs[0] if axes == 1 else pairs})]
+
+
+def _prelu(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    slopes = layer.params["alpha"].shape
+    shared = [axis for axis, n in enumerate(slopes, 1) if n == 1 != shape[axis - 1]]
+    return [("PReLU", {"shared_axes": shared or None})]
+
+
+def _upsample(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    axes, factor = len(shape) - 1, 2 if layer.scale is None else layer.scale
+    factors = list(factor) if isinstance(factor, tuple) else [factor] * axes
+    whole = axes in (1, 2) and layer.size is None and all(each == int(each) for each in factors)
+    linear = layer.mode in ("linear", "bilinear") and axes == 2 and not layer.align_corners
+    if not whole or not (layer.mode == "nearest" or linear):
+        _refuse(layer, "Keras upsamples by whole factors, to the nearest element or bilinearly")
+    if axes == 1:
+        return [("UpSampling1D", {"size": int(factors[0])})]
+    mode = "bilinear" if linear else "nearest"
+    return [("UpSampling2D", {"size": list(map(int, factors)), "interpolation": mode})]
+
+
 def _simple(kind: str, **names: str) -> Callable[[Any, tuple[int, ...]], list[Description]]:
     def described(layer: Any, _: tuple[int, ...]) -> list[Description]:
         return [(kind, {theirs: getattr(layer, ours) for theirs, ours in names.items()})]
@@ -335,5 +383,12 @@ _LAYERS: dict[type[Layer], Callable[[Any, tuple[int, ...]], list[Description]]] 
     Reshape: _simple("Reshape", target_shape="output_shape"),
     Dropout: _dropout,
     Add: _simple("Add"),
+    Subtract: _simple("Subtract"),
+    Multiply: _simple("Multiply"),
     Concatenate: _simple("Concatenate", axis="axis"),
+    Pad: _pad,
+    Crop: _crop,
+    Permute: _simple("Permute", dims="axes"),
+    PReLU: _prelu,
+    Upsample: _upsample,
 }

@@ -18,6 +18,7 @@ from gyaku.layers import (
     Concatenate,
     Conv1D,
     Conv2D,
+    Crop,
     Dense,
     Dropout,
     Embedding,
@@ -28,10 +29,16 @@ from gyaku.layers import (
     LayerNorm,
     MaxPool1D,
     MaxPool2D,
+    Multiply,
     Normalization,
+    Pad,
+    Permute,
+    PReLU,
     Rescaling,
     Reshape,
+    Subtract,
     TimeDistributed,
+    Upsample,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +135,29 @@ def _normalization_by(given: Given, mean: Any, deviation: Any) -> Layer:
     return Normalization(mean.tolist(), deviation.tolist(), name=given.name)
 
 
+def _pad(given: Given) -> list[Layer]:
+    given.only(data_format="channels_last")
+    return [Pad(given["padding"], name=given.name)]
+
+
+def _crop(given: Given) -> list[Layer]:
+    given.only(data_format="channels_last")
+    return [Crop(given["cropping"], name=given.name)]
+
+
+def _upsample(given: Given) -> list[Layer]:
+    given.only(data_format="channels_last")
+    mode = {"nearest": "nearest", "bilinear": "linear"}.get(given.get("interpolation", "nearest"))
+    if mode is None:
+        given.refuse(f"has interpolation={given['interpolation']!r}, which has no counterpart")
+    return [Upsample(given["size"], mode=mode, name=given.name)]
+
+
+def _prelu(given: Given) -> list[Layer]:
+    shared = given.get("shared_axes") or ()
+    return [PReLU(shared, name=given.name)]
+
+
 def _reshape(given: Given) -> list[Layer]:
     return [Reshape(given["target_shape"], name=given.name)]
 
@@ -193,6 +223,13 @@ MAKERS: dict[str, Callable[[Given], list[Layer]]] = {
     **dict.fromkeys(LAYERS, _activation_layer),
     "Identity": lambda given: [Identity(name=given.name)],
     "Add": lambda given: [Add(name=given.name)],
+    "Subtract": lambda given: [Subtract(name=given.name)],
+    "Multiply": lambda given: [Multiply(name=given.name)],
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _pad),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), _crop),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
+    "Permute": lambda given: [Permute(given["dims"], name=given.name)],
+    "PReLU": _prelu,
     "Concatenate": lambda given: [Concatenate(given.get("axis", -1), name=given.name)],
     **dict.fromkeys(
         (

@@ -20,6 +20,7 @@ from gyaku.layers import (
     DepthwiseConv2D,
     Embedding,
     LayerNorm,
+    PReLU,
     TimeDistributed,
 )
 from gyaku.layers.recurrence import Recurrent
@@ -126,6 +127,8 @@ def variables(layer: Layer) -> list[Variable] | None:
         return _plain(embeddings="weight")
     if isinstance(layer, BatchNorm):
         return _plain(gamma="gamma", beta="beta", moving_mean="mean", moving_variance="variance")
+    if isinstance(layer, PReLU):
+        return _plain(alpha="alpha")
     if isinstance(layer, LayerNorm):
         return _plain(gamma="gamma", beta="beta")
     return None if layer.params or layer.buffers else []

@@ -83,4 +83,4 @@ def _own(layer: Described) -> tuple[int, int]:
         return times * weights, times * states
     if kind == "Normalization":
         return 0, 3 * (config.get("mean") is None)
-    return int(kind == "Embedding"), 0
+    return int(kind in ("Embedding", "PReLU")), 0

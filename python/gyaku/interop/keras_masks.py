@@ -15,6 +15,7 @@ __all__ = ["Value", "mask_lost", "masked"]
 
 # Layers that hand on the mask of their input, as those here hand on lengths.
 _MASKED = {"Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "LayerNormalization"}
+_MASKED |= {"PReLU", "Multiply", "Subtract"}
 _MASKED |= {"BatchNormalization", "Identity", "Add", "Concatenate", "Rescaling", "Normalization"}
 _MASKED |= {"TimeDistributed", "Bidirectional", "SpatialDropout1D", "GaussianNoise"}
 _MASKED |= {"GaussianDropout", "AlphaDropout", "ActivityRegularization", *RECURRENT}
@@ -103,6 +104,8 @@ def masked(layer: Described, values: list[Value], results: list[Value]) -> list[
         return results
     first = results[0].shape
     keeps = len(first) > 1 and first[0] == values[0].shape[0]
+    if keeps and config.get("go_backwards"):
+        raise Unreadable("goes backwards over padded sequences, and returns them reversed")
     if kind in _STEPWISE:
         zeros = kind == "Bidirectional" or config.get("zero_output_for_mask")
         mask = "" if not keeps else "same" if zeros else "other"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.interop.keras_activations import recurrent_name
 from gyaku.interop.keras_given import inner
-from gyaku.layers import GRU, LSTM, Bidirectional, SimpleRNN
+from gyaku.layers import GRU, LSTM, Bidirectional, SimpleRNN, Slice
 
 if TYPE_CHECKING:
     from typing import Any
@@ -37,17 +37,20 @@ def recurrent(given: Given) -> list[Layer]:
     given.leave_out("dropout", "recurrent_dropout")
     names = ("return_sequences", "return_state", "go_backwards", "stateful")
     options: dict[str, Any] = {name: given.get(name, False) for name in names}
-    if options["go_backwards"] and options["return_sequences"]:
-        given.refuse("goes backwards and returns sequences, whose steps Keras leaves reversed")
+    if options["go_backwards"] and options["return_sequences"] and options["return_state"]:
+        given.refuse("goes backwards and returns sequences and states, which has no counterpart")
     options |= {"use_bias": given.get("use_bias", True), "name": given.name}
     function = recurrent_name(given.get("activation", "tanh"), given.version)
+    # The outputs of Keras are in the order of their computation.
+    behind = [Slice(step=-1)] if options["go_backwards"] and options["return_sequences"] else []
     if given.kind == "SimpleRNN":
-        return [SimpleRNN(given["units"], function, **options)]
+        return [SimpleRNN(given["units"], function, **options), *behind]
     gate = recurrent_name(given.get("recurrent_activation", "sigmoid"), given.version)
     if given.kind == "LSTM":
-        return [LSTM(given["units"], activations=(gate, function, function), **options)]
+        return [LSTM(given["units"], activations=(gate, function, function), **options), *behind]
     reset_after = given.get("reset_after", False)  # as before there was the option
-    return [GRU(given["units"], reset_after=reset_after, activations=(gate, function), **options)]
+    options |= {"reset_after": reset_after, "activations": (gate, function)}
+    return [GRU(given["units"], **options), *behind]
 
 
 def bidirectional(given: Given) -> list[Layer]:
