@@ -49,9 +49,6 @@ def test_outputs_and_gradients_are_those_of_keras(name: str, tmp_path: Path) -> 
             continue
         path = model.plan.paths[id(layer)]
         for param in layer.params:
-            # A scale or a shift that Keras does not have is filled in, and has a gradient here.
-            if name == "plain" and param in ("gamma", "beta"):
-                continue
             key = f"{path}.{param}"
             ours, theirs = model.grads[key], gradients.params[key]
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12, err_msg=key)

@@ -28,7 +28,9 @@ from gyaku.layers import (
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    GroupNorm,
     Identity,
+    InstanceNorm,
     LayerNorm,
     LeakyReLU,
     MaxPool2D,
@@ -66,8 +68,9 @@ _RECURRENT = {"identity": "linear"}
 _KINDS: dict[type[Layer], str] = {
     Dense: "Dense", Conv1D: "Conv1D", Conv2D: "Conv2D", Conv2DTranspose: "Conv2DTranspose",
     DepthwiseConv2D: "DepthwiseConv2D", BatchNorm: "BatchNormalization",
-    LayerNorm: "LayerNormalization", Embedding: "Embedding", SimpleRNN: "SimpleRNN", LSTM: "LSTM",
-    GRU: "GRU", Bidirectional: "Bidirectional", TimeDistributed: "TimeDistributed",
+    LayerNorm: "LayerNormalization", GroupNorm: "GroupNormalization",
+    InstanceNorm: "GroupNormalization", Embedding: "Embedding", SimpleRNN: "SimpleRNN",
+    LSTM: "LSTM", GRU: "GRU", Bidirectional: "Bidirectional", TimeDistributed: "TimeDistributed",
     PReLU: "PReLU",
 }  # fmt: skip
 """Layers with weights, by the class of Keras."""
@@ -248,12 +251,25 @@ def _pool(kind: str) -> Callable[[Any, tuple[int, ...]], list[Description]]:
 
 
 def _batch_norm(layer: Any, _: tuple[int, ...]) -> list[Description]:
-    options = {"axis": -1, "momentum": 1 - layer.momentum, "epsilon": layer.epsilon}
-    return [("BatchNormalization", options)]
+    if layer.momentum is None or not layer.track_running_stats:
+        _refuse(layer, "Keras's keeps running statistics by a momentum")
+    return [("BatchNormalization", {"momentum": 1 - layer.momentum, **_scaled(layer)})]
 
 
 def _layer_norm(layer: Any, _: tuple[int, ...]) -> list[Description]:
-    return [("LayerNormalization", {"axis": -1, "epsilon": layer.epsilon})]
+    if layer.axes > 1:
+        _refuse(layer, f"Keras's has a scale for each element of {layer.axes} axes")
+    return [("LayerNormalization", _scaled(layer))]
+
+
+def _group_norm(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    groups = shape[-1] if isinstance(layer, InstanceNorm) else layer.groups
+    return [("GroupNormalization", {"groups": groups, **_scaled(layer)})]
+
+
+def _scaled(layer: Any) -> Options:
+    """Return the arguments that normalisations have in common."""
+    return {"axis": -1, "epsilon": layer.epsilon, "scale": layer.scale, "center": layer.shift}
 
 
 def _embedding(layer: Any, _: tuple[int, ...]) -> list[Description]:
@@ -373,6 +389,7 @@ _LAYERS: dict[type[Layer], Callable[[Any, tuple[int, ...]], list[Description]]] 
     GlobalMaxPool2D: _simple("GlobalMaxPooling2D"),
     BatchNorm: _batch_norm,
     LayerNorm: _layer_norm,
+    GroupNorm: _group_norm,
     Embedding: _embedding,
     Recurrent: _recurrent,
     Bidirectional: _bidirectional,

@@ -25,6 +25,7 @@ from gyaku.layers import (
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
+    GroupNorm,
     Identity,
     LayerNorm,
     MaxPool1D,
@@ -61,27 +62,27 @@ def _batch_norm(given: Given) -> list[Layer]:
     if not given.is_last(given.get("axis", -1)):
         given.refuse(f"has axis={given['axis']}, here it is the last one")
     given.only(renorm=False, synchronized=False)
-    layer = BatchNorm(1 - given["momentum"], given["epsilon"], name=given.name)
-    _fill_scale_and_shift(given)
-    return [layer]
+    return [BatchNorm(1 - given["momentum"], **_scaled(given))]
 
 
 def _layer_norm(given: Given) -> list[Layer]:
     if not given.is_last(given.get("axis", -1)):
         given.refuse(f"has axis={given['axis']}, here it is the last one")
     given.only(rms_scaling=False)
-    layer = LayerNorm(given["epsilon"], name=given.name)
-    _fill_scale_and_shift(given)
-    return [layer]
+    return [LayerNorm(**_scaled(given))]
 
 
-def _fill_scale_and_shift(given: Given) -> None:
-    """Add a scale of 1 and a shift of 0 where Keras has none, which training moves here."""
-    for place, (option, value) in enumerate((("scale", 1.0), ("center", 0.0))):
-        if not given.get(option, True):
-            like = given.arrays[-1] if given.arrays else np.zeros(given.shape[-1:], np.float32)
-            given.arrays.insert(place, np.full_like(like, value))
-            given.dropped.append(f"{option}=False")
+def _group_norm(given: Given) -> list[Layer]:
+    if not given.is_last(given.get("axis", -1)):
+        given.refuse(f"has axis={given['axis']}, here it is the last one")
+    groups = given.shape[-1] if given["groups"] == -1 else given["groups"]
+    return [GroupNorm(groups, **_scaled(given))]
+
+
+def _scaled(given: Given) -> dict[str, Any]:
+    """Return the arguments that normalisations have in common."""
+    parts = {"scale": given.get("scale", True), "shift": given.get("center", True)}
+    return {"epsilon": given["epsilon"], "name": given.name, **parts}
 
 
 def _embedding(given: Given) -> list[Layer]:
@@ -210,6 +211,7 @@ MAKERS: dict[str, Callable[[Given], list[Layer]]] = {
     "GlobalMaxPooling2D": global_pool(GlobalMaxPool2D),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
     "Embedding": _embedding,
     **dict.fromkeys(RECURRENT, recurrent),
     "Bidirectional": bidirectional,

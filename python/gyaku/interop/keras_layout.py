@@ -19,6 +19,7 @@ from gyaku.layers import (
     Dense,
     DepthwiseConv2D,
     Embedding,
+    GroupNorm,
     LayerNorm,
     PReLU,
     TimeDistributed,
@@ -126,12 +127,17 @@ def variables(layer: Layer) -> list[Variable] | None:
     if isinstance(layer, Embedding):
         return _plain(embeddings="weight")
     if isinstance(layer, BatchNorm):
-        return _plain(gamma="gamma", beta="beta", moving_mean="mean", moving_variance="variance")
+        return [*_scaled(layer), *_plain(moving_mean="mean", moving_variance="variance")]
     if isinstance(layer, PReLU):
         return _plain(alpha="alpha")
-    if isinstance(layer, LayerNorm):
-        return _plain(gamma="gamma", beta="beta")
+    if isinstance(layer, (LayerNorm, GroupNorm)):
+        return _scaled(layer)
     return None if layer.params or layer.buffers else []
+
+
+def _scaled(layer: BatchNorm | LayerNorm | GroupNorm) -> list[Variable]:
+    present = {"gamma": layer.scale, "beta": layer.shift}
+    return _plain(**{name: name for name, there in present.items() if there})
 
 
 def _plain(**names: str) -> list[Variable]:

@@ -74,7 +74,7 @@ def _own(layer: Described) -> tuple[int, int]:
     kind, config = layer.kind, layer.config
     if kind in _KERNELS:
         return _KERNELS[kind] + bool(config.get("use_bias", True)), 0
-    if kind in ("BatchNormalization", "LayerNormalization"):
+    if kind in ("BatchNormalization", "LayerNormalization", "GroupNormalization"):
         weights = bool(config.get("scale", True)) + bool(config.get("center", True))
         return weights, 2 * (kind == "BatchNormalization")
     if kind in ("Bidirectional", "TimeDistributed"):
