@@ -1,8 +1,11 @@
-"""Application of a layer in a graph."""
+"""Application of a layer in a graph, and the construction of the layer for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from gyaku.checks import check_bytes
+from gyaku.layers.base import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,9 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gyaku.layers.base import Layer
+    Shape = tuple[int, ...]
 
-__all__ = ["Application"]
+__all__ = ["Application", "build"]
 
 
 class Application:
@@ -87,3 +90,35 @@ class Application:
             The gradient with respect to each input, where it is needed.
         """
         return self.instance.run_backward(dy)
+
+
+def build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
+    """Build a layer for inputs, and check that its arrays have a size that can be.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer, which loses what it had.
+    shapes : tuple of tuple of int
+        Shape of a sample of each input.
+
+    Raises
+    ------
+    TypeError
+        If the layer does not return the shape of its outputs.
+    ValueError
+        If inputs or outputs are too large.
+    """
+    for name in ("params", "grads", "buffers"):
+        vars(layer).pop(name, None)
+    layer.input_shapes, layer.input_shape = shapes, shapes[0]
+    # The default reads the shapes of all inputs itself.
+    built: Any = layer.build(*(shapes if type(layer).build is not Layer.build else shapes[:1]))
+    if not isinstance(built, (tuple, list)):
+        raise TypeError(f"{layer}: build must return the shape of an output sample, got {built!r}")
+    layer.output_shapes = tuple(map(tuple, built)) if layer.gives > 1 else (tuple(built),)
+    layer.output_shape = layer.output_shapes[0]
+    given = f"input {' and '.join(map(str, shapes))}"
+    check_bytes(str(layer), "the output", layer.output_shape, given)
+    for shape in shapes:
+        check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")

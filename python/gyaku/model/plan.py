@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gyaku import memory, ops
-from gyaku.checks import check_bytes
 from gyaku.findings import Finding
 from gyaku.layers.base import Layer
 from gyaku.layers.rescaling import Rescaling
 from gyaku.layers.weighted import Weighted
+from gyaku.model.application import build
 from gyaku.model.pairs import paired
 from gyaku.windows import channels_first
 
@@ -356,7 +356,7 @@ class Plan:
         for use in self.applications:
             use.bind(clone(use.layer))
             vars(use.instance).update(sketched=True, stored=None, path=use.path, **known)
-            _build(use.instance, tuple(self.shapes[value] for value in use.inputs))
+            build(use.instance, tuple(self.shapes[value] for value in use.inputs))
             self.shapes.update(zip(use.outputs, use.instance.output_shapes, strict=True))
         self._find_sequences()
 
@@ -379,11 +379,11 @@ class Plan:
             several = len(self.uses[id(use.layer)]) > 1
             if not clones_only and not counts[id(use.layer)]:
                 use.layer.activation_after = activations[use.output]
-                _build(use.layer, given)
+                build(use.layer, given)
             if several or clones_only:
                 use.bind(clone(use.layer))
                 use.instance.stream += streams * counts[id(use.layer)]
-                _build(use.instance, given)
+                build(use.instance, given)
             counts[id(use.layer)] += 1
             known.update(zip(use.outputs, use.instance.output_shapes, strict=True))
         self._find_sequences()
@@ -573,22 +573,6 @@ def _sum(parts: Arrays, out: NDArray[Any] | None = None) -> NDArray[Any]:
     for each in parts[1:-1]:
         total = ops.add(total, each)
     return ops.add(total, parts[-1], out=out) if len(parts) > 1 else total
-
-
-def _build(layer: Layer, shapes: tuple[Shape, ...]) -> None:
-    for name in ("params", "grads", "buffers"):
-        vars(layer).pop(name, None)
-    layer.input_shapes, layer.input_shape = shapes, shapes[0]
-    # The default reads the shapes of all inputs itself.
-    built: Any = layer.build(*(shapes if type(layer).build is not Layer.build else shapes[:1]))
-    if not isinstance(built, (tuple, list)):
-        raise TypeError(f"{layer}: build must return the shape of an output sample, got {built!r}")
-    layer.output_shapes = tuple(map(tuple, built)) if layer.gives > 1 else (tuple(built),)
-    layer.output_shape = layer.output_shapes[0]
-    given = f"input {' and '.join(map(str, shapes))}"
-    check_bytes(str(layer), "the output", layer.output_shape, given)
-    for shape in shapes:
-        check_bytes(str(layer), "the input", shape, f"output {layer.output_shape}")
 
 
 def _reader(layer: Layer) -> Reader:
