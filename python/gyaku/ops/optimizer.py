@@ -161,10 +161,12 @@ def sgd(
 
 
 @operation(
-    lambda p, g, velocity, clock, momentum, nesterov, within, dampening, decay: _core.update(
-        *("momentum", p, g, [velocity], clock, decay, momentum, dampening),
-        nesterov=nesterov,
-        variant=not within,
+    lambda params, grads, velocity, clock, momentum, nesterov, rate_in_velocity, dampening, weight_decay: (  # noqa: E501
+        _core.update(
+            *("momentum", params, grads, [velocity], clock, weight_decay, momentum, dampening),
+            nesterov=nesterov,
+            variant=not rate_in_velocity,
+        )
     ),
     **_row(state="velocity", flops=4, roundings=10),
 )
@@ -366,8 +368,11 @@ def adamw(
 
 
 @operation(
-    lambda p, g, m, v, v_max, clock, beta1, beta2, epsilon, decay, decoupled: _core.update(
-        *("amsgrad", p, g, [m, v, v_max], clock, decay, beta1, beta2, epsilon), variant=decoupled
+    lambda params, grads, m, v, v_max, clock, beta1, beta2, epsilon, weight_decay, decoupled: (
+        _core.update(
+            *("amsgrad", params, grads, [m, v, v_max], clock, weight_decay, beta1, beta2, epsilon),
+            variant=decoupled,
+        )
     ),
     **_row(state="m v v_max", flops=15, roundings=22),
 )
@@ -438,8 +443,11 @@ def amsgrad(
 
 
 @operation(
-    lambda p, g, m, v, clock, beta1, beta2, epsilon, warmup, decay, decoupled: _core.update(
-        *("nadam", p, g, [m, v], clock, decay, beta1, beta2, epsilon, warmup), variant=decoupled
+    lambda params, grads, m, v, clock, beta1, beta2, epsilon, warmup, weight_decay, decoupled: (
+        _core.update(
+            *("nadam", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon, warmup),
+            variant=decoupled,
+        )
     ),
     **_row(state="m v", flops=17, roundings=30),
 )
@@ -512,8 +520,9 @@ def nadam(
 
 
 @operation(
-    lambda params, grads, m, v, clock, beta1, beta2, epsilon, decay, decoupled: _core.update(
-        *("radam", params, grads, [m, v], clock, decay, beta1, beta2, epsilon), variant=decoupled
+    lambda params, grads, m, v, clock, beta1, beta2, epsilon, weight_decay, decoupled: _core.update(
+        *("radam", params, grads, [m, v], clock, weight_decay, beta1, beta2, epsilon),
+        variant=decoupled,
     ),
     **_row(state="m v", flops=14, roundings=40),
 )
@@ -647,8 +656,10 @@ def adamax(
 
 
 @operation(
-    lambda params, grads, previous, size, clock, shrink, grow, least, most, decay: _core.update(
-        "rprop", params, grads, [previous, size], clock, decay, shrink, grow, least, most
+    lambda params, grads, previous, size, clock, shrink, grow, least, most, weight_decay: (
+        _core.update(
+            "rprop", params, grads, [previous, size], clock, weight_decay, shrink, grow, least, most
+        )
     ),
     **_row(state="previous size", flops=8, roundings=6),
 )
@@ -835,9 +846,22 @@ def rmsprop(
 
 
 @operation(
-    lambda p, g, h, mean, velocity, clock, rho, epsilon, momentum, centred, decay: _core.update(
-        *("rmsprop_momentum", p, g, [h, mean, velocity], clock, decay, rho, 0.0, epsilon, momentum),
-        variant=centred,
+    lambda params, grads, h, mean, velocity, clock, rho, epsilon, momentum, centered, weight_decay: (  # noqa: E501
+        _core.update(
+            *(
+                "rmsprop_momentum",
+                params,
+                grads,
+                [h, mean, velocity],
+                clock,
+                weight_decay,
+                rho,
+                0.0,
+                epsilon,
+                momentum,
+            ),
+            variant=centered,
+        )
     ),
     **_row(state="h mean velocity", flops=14, roundings=24),
 )
