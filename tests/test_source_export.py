@@ -15,13 +15,25 @@ from typing import Any
 import numpy as np
 import pytest
 from layer_cases import LAYER_CASES
-from test_onnx_export import CASES as OF_ONNX
 from test_onnx_export import drawn, randomised, tagger
 
 import gyaku as gk
 from gyaku.interop.c_steps import literals
 
-CASES = {name: case for name, case in OF_ONNX.items() if name.split()[0] != "ArrayOperation"}
+OWN = {"Product", "Scale", "Sum"}
+REFUSED = {
+    *("ArrayOperation", "ArrayOperation with a constant", "ArrayOperation with options"),
+    *("ArrayOperation over axes", "BatchNorm without statistics"),
+    *("Upsample to a size", "Upsample with corners", "Upsample by cubes"),
+    *("MaxPool3D", "MaxPool3D overlapping"),
+    *("AvgPool3D", "AvgPool3D overlapping", "AvgPool3D with a divisor"),
+    *("AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D"),
+    *("AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D"),
+    *("MaxUnpool2D", "MaxUnpool2D with padding"),
+    *("Conv3D", "Conv3D with all it takes", "Conv3D without bias"),
+    *("Conv3DTranspose", "Conv3DTranspose with all it takes"),
+}
+CASES = {name: case for name, case in LAYER_CASES.items() if name not in OWN | REFUSED}
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
@@ -88,6 +100,16 @@ def test_numpy_of_a_layer_computes_the_same_outputs(name: str, tmp_path: Path) -
     found = runpy.run_path(str(tmp_path / "layer.py"))["predict"](*x)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("function", ["to_c", "to_numpy"])
+def test_a_layer_without_source_code_is_refused(function: str, name: str, tmp_path: Path) -> None:
+    model = LAYER_CASES[name].model()
+    model.build(LAYER_CASES[name].shape)
+    with pytest.raises(ValueError, match=rf"^{function}: {name.split()[0]} '\w+' "):
+        getattr(gk.interop, function)(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 def residual() -> tuple[gk.Model, list[np.ndarray]]:

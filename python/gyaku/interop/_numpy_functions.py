@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "lp_pool", "max_pool"]
+__all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "lp_pool", "max_pool", "take"]
 
 Axis = tuple[int, int, int, int, int, int]
 # Windows along an axis: size of the image, taps of a window, stride, dilation, padding before the
@@ -106,6 +106,13 @@ def lp_pool(x: NDArray[Any], rows: Axis, columns: Axis, norm_type: float) -> NDA
     padded = np.abs(pad(x, rows, columns))
     total = sum(padded[tap] ** norm_type for _, _, tap in taps(rows, columns))
     return np.asarray(total ** (1 / norm_type))
+
+
+def take(x: NDArray[Any], places: list[int], axis: int, constant: float) -> NDArray[Any]:
+    """Return the elements at places along an axis, a constant for those below zero."""
+    y = x.take(places, axis)
+    y[(slice(None),) * axis + (np.array(places) < 0,)] = constant
+    return y
 
 
 def checked(name: str, x: Any, shape: tuple[int | None, ...], dtype: str) -> NDArray[Any]:

@@ -100,7 +100,14 @@ def _source(model: Model, name: str) -> str:
     about = _header(name, head, [*body.inputs, *body.outputs], shapes, body.size)
     workspace = f"#define {name.upper()}_WORKSPACE {max(body.size, 1)}"
     parts = [about, f"#include <math.h>\n\n{workspace}", *(_of_dtype(each, real) for each in used)]
-    parts += [*wrappers, *(_array(f"static const {real}", *each) for each in body.arrays.items())]
+    kind_of = lambda array: real if array.dtype.kind == "f" else "int"  # noqa: E731
+    parts += [
+        *wrappers,
+        *(
+            _array(f"static const {kind_of(each)}", name, each)
+            for name, each in body.arrays.items()
+        ),
+    ]
     parts += [f"{head};", f"{head} {{\n" + "\n".join(lines) + "\n}"]
     parts.append(_self_test(name, real, kinds, body, sample(model, made)))
     return "\n\n".join(parts) + "\n"
@@ -145,7 +152,7 @@ def _functions() -> dict[str, str]:
     source = (Path(__file__).parent / "c_functions.c").read_text(encoding="utf-8")
     found = {}
     for chunk in source.split("\n\n")[1:]:
-        name = re.search(r"^static [\w ]+?(\w+)\(|^} (\w+);$", chunk, re.MULTILINE)
+        name = re.search(r"^static [\w *]+?(\w+)\(|^} (\w+);$", chunk, re.MULTILINE)
         found[next(filter(None, name.groups()))] = chunk.strip()  # type: ignore[union-attr]
     return found
 

@@ -161,9 +161,10 @@ static void max_pool(const float* restrict x, float* restrict y, axis rows, axis
     }
 }
 
-/* Mean of each window, over its pixels and as much padding as `before` and `after` count. */
+/* Mean of each window, over its pixels and as much padding as is counted on each side, or over a
+   divisor other than 0. */
 static void avg_pool(const float* restrict x, float* restrict y, axis rows, axis columns,
-                     int channels, int top, int bottom, int left, int right) {
+                     int channels, int divisor, int top, int bottom, int left, int right) {
   for (int o = 0; o < rows.windows; o++)
     for (int p = 0; p < columns.windows; p++, y += channels) {
       int counted = 0;
@@ -177,7 +178,7 @@ static void avg_pool(const float* restrict x, float* restrict y, axis rows, axis
           if (h < 0 || h >= rows.size || w < 0 || w >= columns.size) continue;
           for (int c = 0; c < channels; c++) y[c] += pixel[c];
         }
-      for (int c = 0; c < channels; c++) y[c] /= (float)counted;
+      for (int c = 0; c < channels; c++) y[c] /= (float)(divisor ? divisor : counted);
     }
 }
 
@@ -226,33 +227,121 @@ static void layer_norm(const float* x, float* y, int rows, int features, const f
   }
 }
 
-/* Largest element of each row subtracted, so that exp cannot overflow. */
-static float exp_shifted(const float* x, float* y, int features) {
+/* The same without a mean and a shift. */
+static void rms_norm(const float* x, float* y, int rows, int features, const float* gamma,
+                     float epsilon) {
+  for (int r = 0; r < rows; r++, x += features, y += features) {
+    float mean = 0.0f;
+    for (int k = 0; k < features; k++) mean += x[k] * x[k];
+    mean /= (float)features;
+    for (int k = 0; k < features; k++) y[k] = x[k] / sqrtf(mean + epsilon) * gamma[k];
+  }
+}
+
+/* Each group of channels less its mean over all pixels, over its standard deviation. */
+static void group_norm(const float* x, float* y, int pixels, int channels, const float* gamma,
+                       const float* beta, int groups, float epsilon) {
+  const int depth = channels / groups;
+  for (int first = 0; first < channels; first += depth) {
+    float mean = 0.0f, variance = 0.0f;
+    for (int p = 0; p < pixels; p++)
+      for (int c = first; c < first + depth; c++) mean += x[p * channels + c];
+    mean /= (float)(pixels * depth);
+    for (int p = 0; p < pixels; p++)
+      for (int c = first; c < first + depth; c++) {
+        const float apart = x[p * channels + c] - mean;
+        variance += apart * apart;
+      }
+    variance /= (float)(pixels * depth);
+    for (int p = 0; p < pixels; p++)
+      for (int c = first; c < first + depth; c++)
+        y[p * channels + c] =
+            (x[p * channels + c] - mean) / sqrtf(variance + epsilon) * gamma[c] + beta[c];
+  }
+}
+
+/* Each channel over a power of the mean square of its neighbours. */
+static void local_response_norm(const float* x, float* y, int rows, int channels, int size,
+                                float alpha, float beta, float k) {
+  for (int r = 0; r < rows; r++, x += channels, y += channels)
+    for (int c = 0; c < channels; c++) {
+      const int before = c - size / 2, behind = c + (size - 1) / 2;
+      float squares = 0.0f;
+      for (int n = before < 0 ? 0 : before; n <= behind && n < channels; n++)
+        squares += x[n] * x[n];
+      y[c] = x[c] * powf(k + alpha / (float)size * squares, -beta);
+    }
+}
+
+/* Largest of elements `stride` apart subtracted, so that exp cannot overflow. */
+static float exp_shifted(const float* x, float* y, int features, int stride) {
   float largest = -INFINITY, total = 0.0f;
-  for (int k = 0; k < features; k++) largest = x[k] > largest || x[k] != x[k] ? x[k] : largest;
-  for (int k = 0; k < features; k++) {
+  for (int k = 0; k < features * stride; k += stride)
+    largest = x[k] > largest || x[k] != x[k] ? x[k] : largest;
+  for (int k = 0; k < features * stride; k += stride) {
     y[k] = x[k] - largest;
     total += expf(y[k]);
   }
   return total;
 }
 
-static void softmax(const float* x, float* y, int rows, int features) {
-  for (int r = 0; r < rows; r++, x += features, y += features) {
-    const float total = exp_shifted(x, y, features);
-    for (int k = 0; k < features; k++) y[k] = expf(y[k]) / total;
-  }
+static void softmax(const float* x, float* y, int rows, int features, int stride) {
+  for (int r = 0; r < rows; r++, x += features * stride, y += features * stride)
+    for (int s = 0; s < stride; s++) {
+      const float total = exp_shifted(x + s, y + s, features, stride);
+      for (int k = s; k < features * stride; k += stride) y[k] = expf(y[k]) / total;
+    }
 }
 
-static void log_softmax(const float* x, float* y, int rows, int features) {
-  for (int r = 0; r < rows; r++, x += features, y += features) {
-    const float total = exp_shifted(x, y, features);
-    for (int k = 0; k < features; k++) y[k] -= logf(total);
-  }
+static void log_softmax(const float* x, float* y, int rows, int features, int stride) {
+  for (int r = 0; r < rows; r++, x += features * stride, y += features * stride)
+    for (int s = 0; s < stride; s++) {
+      const float total = exp_shifted(x + s, y + s, features, stride);
+      for (int k = s; k < features * stride; k += stride) y[k] -= logf(total);
+    }
+}
+
+/* y = x if x > 0, else alpha x, with slopes for each row */
+static void prelu(const float* x, float* y, int rows, int columns, const float* alpha) {
+  for (int r = 0; r < rows; r++, x += columns, y += columns)
+    for (int k = 0; k < columns; k++) y[k] = x[k] > 0.0f ? x[k] : alpha[k] * x[k];
+}
+
+/* Products of matrices. */
+static void matmul(const float* a, const float* b, float* y, int n, int rows, int inner,
+                   int columns) {
+  for (; n > 0; n--, a += rows * inner, b += inner * columns, y += rows * columns)
+    dense(a, b, 0, y, rows, inner, columns);
+}
+
+/* Rows at places along an axis, a constant for places below zero. */
+static void take(const float* x, float* y, int blocks, int size, int inner, const int* places,
+                 int n, float constant) {
+  for (int b = 0; b < blocks; b++, x += size * inner)
+    for (int i = 0; i < n; i++, y += inner)
+      for (int k = 0; k < inner; k++) y[k] = places[i] < 0 ? constant : x[places[i] * inner + k];
+}
+
+/* Elements in another order: lengths of the axes, and the steps between their elements in x. */
+static float* permute(const float* x, float* y, int axes, const int* lengths, const int* steps) {
+  for (int i = 0; i < *lengths; i++, x += *steps)
+    if (axes > 1)
+      y = permute(x, y, axes - 1, lengths + 1, steps + 1);
+    else
+      *y++ = *x;
+  return y;
 }
 
 static void add(const float* x, float* y, int n) {
   for (int i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void subtract(const float* x, float* y, int n) {
+  for (int i = 0; i < n; i++) y[i] -= x[i];
+}
+
+static void divide(const float* x, float* y, int n) {
+  for (int i = 0; i < n; i++) y[i] /= x[i];
 }
 
 static void multiply(const float* x, float* y, int n) {
@@ -373,12 +462,18 @@ static float elu(float x, float alpha) { return x > 0.0f ? x : alpha * expm1f(x)
 
 static float celu(float x, float alpha) { return x > 0.0f ? x : alpha * expm1f(x / alpha); }
 
-static float selu(float x) {
-  return 1.0507009873554805f * (x > 0.0f ? x : 1.6732632423543772f * expm1f(x));
+static float selu(float x, float alpha, float gamma) {
+  return gamma * (x > 0.0f ? x : alpha * expm1f(x));
 }
 
 static float gelu(float x) {
   return x == -INFINITY ? 0.0f : 0.5f * x * erfcf(-0.7071067811865476f * x);
+}
+
+static float gelu_tanh(float x) {
+  const float y = 1.5957691216057308f * (x + 0.044715f * x * x * x);
+  const float e = expf(y > 0.0f ? -y : y);
+  return x == -INFINITY ? 0.0f : x * (y > 0.0f ? 1.0f : e) / (1.0f + e);
 }
 
 static float silu(float x) {
@@ -386,15 +481,18 @@ static float silu(float x) {
   return x == -INFINITY ? 0.0f : x * (x > 0.0f ? 1.0f : e) / (1.0f + e);
 }
 
-static float softplus(float x) { return (x > 0.0f ? x : 0.0f) + log1pf(expf(x > 0.0f ? -x : x)); }
+static float softplus(float x, float beta, float threshold) {
+  const float y = beta * x;
+  return y > threshold ? x : ((y > 0.0f ? y : 0.0f) + log1pf(expf(y > 0.0f ? -y : y))) / beta;
+}
 
 static float mish(float x) {
   const float positive = (x > 0.0f ? x : 0.0f) + log1pf(expf(x > 0.0f ? -x : x));
   return x == -INFINITY ? 0.0f : x * tanhf(positive);
 }
 
-static float hard_sigmoid(float x) {
-  const float y = x / 6.0f + 0.5f;
+static float hard_sigmoid(float x, float alpha, float beta) {
+  const float y = alpha * x + beta;
   return y < 0.0f ? 0.0f : y > 1.0f ? 1.0f : y;
 }
 

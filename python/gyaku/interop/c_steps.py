@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.interop.c_memory import Memory
+from gyaku.reference.activation import SELU_ALPHA, SELU_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,6 +172,25 @@ class Body:
         self.arrays[name] = array if axes is None else array.transpose(axes)
         return name
 
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Store a constant array.
+
+        Parameters
+        ----------
+        name : str
+            A name for it.
+        array : ndarray
+            The array.
+
+        Returns
+        -------
+        str
+            Its name in C.
+        """
+        found = self._name(name.replace(".", "_"))
+        self.arrays[found] = array
+        return found
+
     def is_used(self, value: int) -> bool:
         """Return whether a step reads a value, or it is an output.
 
@@ -311,7 +331,16 @@ def _dense(body: Body, step: Step) -> list[str]:
     return [f"dense({', '.join(arguments)}, {rows}, {inner}, {body.rows(y)[1]});"]
 
 
+_PARAMETERS = {
+    "selu": {"alpha": SELU_ALPHA, "gamma": SELU_SCALE},
+    "softplus": {"beta": 1.0, "threshold": math.inf},
+    "hard_sigmoid": {"alpha": 1 / 6, "beta": 0.5},
+}
+"""Parameters of functions in C where none are given."""
+
+
 def _function(body: Body, name: str, options: dict[str, Any], x: str) -> str:
+    options = _PARAMETERS.get(name, {}) | options
     name = {"tanh": "tanhf"}.get(name, name)
     numbers = [literal(each, body.made.dtype) for each in options.values()]
     return f"{name}({', '.join([x, *numbers])})"
@@ -325,10 +354,53 @@ def _map(body: Body, step: Step) -> list[str]:
     return [f"for (int i = 0; i < {size}; i++)", f"  {body.whole(y)}[i] = {called};"]
 
 
-def _of_rows(body: Body, step: Step) -> list[str]:
+def _softmax(body: Body, step: Step) -> list[str]:
     (x,), (y,) = step.inputs, step.outputs
-    rows, features = body.rows(x)
-    return [f"{step.kind}({body.whole(x)}, {body.whole(y)}, {rows}, {features});"]
+    numbers = ", ".join(map(str, _around(body, x, step.settings["axis"])))
+    return [f"{step.kind}({body.whole(x)}, {body.whole(y)}, {numbers});"]
+
+
+def _around(body: Body, value: int, axis: int) -> tuple[int, int, int]:
+    """Return the number of elements before an axis, along it, and behind it."""
+    shape = body.made.values[value].shape
+    inner = math.prod(shape[axis + 1 :])
+    return body.elements(value) // (shape[axis] * inner), shape[axis], inner
+
+
+def _take(body: Body, step: Step) -> list[str]:
+    (x,), (y,) = step.inputs, step.outputs
+    places = step.settings["places"]
+    name = body.constant(f"{body.made.values[y].name}.places", places)
+    numbers = ", ".join(map(str, _around(body, x, step.settings["axis"])))
+    constant = literal(step.settings["constant"], body.made.dtype)
+    arguments = f"{numbers}, {name}, {len(places)}, {constant}"
+    return [f"take({body.whole(x)}, {body.whole(y)}, {arguments});"]
+
+
+def _matmul(body: Body, step: Step) -> list[str]:
+    (a, b), (y,) = step.inputs, step.outputs
+    (rows, inner), columns = body.made.values[a].shape[-2:], body.made.values[b].shape[-1]
+    pointers = ", ".join(map(body.whole, (a, b, y)))
+    return [
+        f"matmul({pointers}, {body.elements(y) // (rows * columns)}, {rows}, {inner}, {columns});"
+    ]
+
+
+def _prelu(body: Body, step: Step) -> list[str]:
+    (x,), (y,), alpha = step.inputs, step.outputs, body.array(step, "alpha")
+    columns = body.arrays[alpha].size
+    numbers = f"{body.elements(x) // columns}, {columns}"
+    return [f"prelu({body.whole(x)}, {body.whole(y)}, {numbers}, {alpha});"]
+
+
+def _permute(body: Body, step: Step) -> list[str]:
+    (x,), (y,) = step.inputs, step.outputs
+    shape, axes = body.made.values[x].shape, step.settings["axes"]
+    name = body.made.values[y].name
+    lengths = body.constant(f"{name}.lengths", np.array([shape[axis] for axis in axes]))
+    steps = [math.prod(shape[axis + 1 :]) for axis in axes]
+    arguments = f"{len(axes)}, {lengths}, {body.constant(f'{name}.steps', np.array(steps))}"
+    return body.repeated(x, [f"permute({body.at(x)}, {body.at(y)}, {arguments});"])
 
 
 def _affine(body: Body, step: Step) -> list[str]:
@@ -338,14 +410,28 @@ def _affine(body: Body, step: Step) -> list[str]:
     return [f"affine({body.whole(x)}, {body.whole(y)}, {rows}, {channels}, {arrays});"]
 
 
-def _layer_norm(body: Body, step: Step) -> list[str]:
+def _norm(body: Body, step: Step) -> list[str]:
     (x,), (y,) = step.inputs, step.outputs
-    arrays = ", ".join(body.array(step, role) for role in ("gamma", "beta"))
+    arrays = ", ".join(body.array(step, role) for role in step.arrays)
     epsilon = literal(step.settings["epsilon"], body.made.dtype)
-    rows, features = body.rows(x)
-    return [
-        f"layer_norm({body.whole(x)}, {body.whole(y)}, {rows}, {features}, {arrays}, {epsilon});"
-    ]
+    features = body.made.arrays[step.arrays["gamma"]].size
+    numbers = f"{body.elements(x) // features}, {features}"
+    return [f"{step.kind}({body.whole(x)}, {body.whole(y)}, {numbers}, {arrays}, {epsilon});"]
+
+
+def _group_norm(body: Body, step: Step) -> list[str]:
+    (x,), (y,), shape = step.inputs, step.outputs, body.made.values[step.inputs[0]].shape
+    arrays = ", ".join(body.array(step, role) for role in step.arrays)
+    numbers = f"{step.settings['groups']}, {literal(step.settings['epsilon'], body.made.dtype)}"
+    arguments = f"{math.prod(shape[:-1])}, {shape[-1]}, {arrays}, {numbers}"
+    return body.repeated(x, [f"group_norm({body.at(x)}, {body.at(y)}, {arguments});"])
+
+
+def _local_response_norm(body: Body, step: Step) -> list[str]:
+    (x,), (y,), settings = step.inputs, step.outputs, step.settings
+    numbers = [literal(settings[name], body.made.dtype) for name in ("alpha", "beta", "k")]
+    arguments = ", ".join(map(str, (*body.rows(x), settings["size"], *numbers)))
+    return [f"local_response_norm({body.whole(x)}, {body.whole(y)}, {arguments});"]
 
 
 def _rescale(body: Body, step: Step) -> list[str]:
@@ -387,7 +473,8 @@ def _pool(body: Body, step: Step) -> list[str]:
     axes, more = step.settings["axes"], ""
     if step.kind == "avg_pool":
         counted = [n for axis in axes for n in (axis.before, axis.after)]
-        more = "".join(f", {n if step.settings['padded'] else 0}" for n in counted)
+        more = f", {step.settings['divisor'] or 0}"
+        more += "".join(f", {n if step.settings['padded'] else 0}" for n in counted)
     elif step.kind == "lp_pool":
         more = f", {literal(step.settings['norm_type'], body.made.dtype)}"
     places = ", ".join(map(_axis, axes))
@@ -468,18 +555,19 @@ def _of_one(body: Body, name: str) -> str:
     from gyaku.ops.activation import ACTIVATIONS
 
     alpha = ACTIVATIONS[name].alpha
-    if alpha is None:
+    if alpha is None and name not in _PARAMETERS:
         return {"tanh": "tanhf"}.get(name, name)
-    called = _function(body, name, {"alpha": alpha}, "x")
+    called = _function(body, name, {} if alpha is None else {"alpha": alpha}, "x")
     body.wrappers[f"{name}_of_one"] = f"static float {name}_of_one(float x) {{ return {called}; }}"
     return f"{name}_of_one"
 
 
 _KINDS: dict[str, Callable[[Body, Step], list[str]]] = {
     **dict.fromkeys(("reshape", "split_steps", "join_steps"), _none),
-    **dict.fromkeys(("softmax", "log_softmax"), _of_rows),
+    **dict.fromkeys(("softmax", "log_softmax"), _softmax),
     **dict.fromkeys(("max_pool", "avg_pool", "lp_pool"), _pool),
-    **dict.fromkeys(("add", "multiply"), _merge),
+    **dict.fromkeys(("add", "subtract", "multiply", "divide"), _merge),
+    **dict.fromkeys(("layer_norm", "rms_norm"), _norm),
     **dict.fromkeys(_COLUMNS, _recurrent),
     "affine": _affine,
     "concatenate": _concatenate,
@@ -487,7 +575,12 @@ _KINDS: dict[str, Callable[[Body, Step], list[str]]] = {
     "conv_transpose": _conv_transpose,
     "dense": _dense,
     "embedding": _embedding,
-    "layer_norm": _layer_norm,
+    "group_norm": _group_norm,
+    "local_response_norm": _local_response_norm,
     "map": _map,
+    "matmul": _matmul,
+    "permute": _permute,
+    "prelu": _prelu,
     "rescale": _rescale,
+    "take": _take,
 }

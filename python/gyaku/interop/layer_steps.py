@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from gyaku.model import Model
 
     Write = Callable[[ForwardPass, Any, list[int]], list[int]]
@@ -96,8 +98,12 @@ def _activation(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     if layer.op == "identity":
         return values
     if not layer.elementwise:
-        return [made.step(layer.op, values, shape)]
+        return [made.step(layer.op, values, shape, axis=_axis_of_sample(layer.axis, shape))]
     return [made.step("map", values, shape, function=layer.op, **layer.options)]
+
+
+def _axis_of_sample(axis: int, shape: tuple[int, ...]) -> int:
+    return axis - 1 if axis > 0 else axis + len(shape)
 
 
 def _activated(made: ForwardPass, layer: Any, y: int) -> list[int]:
@@ -140,7 +146,8 @@ def _max_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
 
 def _avg_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     settings = {"axes": _two(layer.axes), "padded": layer.count_include_pad}
-    return [made.step("avg_pool", values, layer.output_shape, **settings)]
+    divisor = layer.divisor_override
+    return [made.step("avg_pool", values, layer.output_shape, divisor=divisor, **settings)]
 
 
 def _lp_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -154,7 +161,7 @@ def _global_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     if isinstance(layer, layers.GlobalMaxPool2D):
         y = made.step("max_pool", values, pooled, axes=axes)
     else:
-        y = made.step("avg_pool", values, pooled, axes=axes, padded=False)
+        y = made.step("avg_pool", values, pooled, axes=axes, padded=False, divisor=None)
     return [made.step("reshape", [y], layer.output_shape)]
 
 
@@ -168,9 +175,14 @@ def _affine(
 
 
 def _batch_norm(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
-    found = {name: np.float64(each) for name, each in {**layer.params, **layer.buffers}.items()}
-    scale = found["gamma"] / np.sqrt(found["variance"] + layer.epsilon)
-    return _affine(made, layer, values, found["mean"], scale, found["beta"])
+    if not layer.track_running_stats:
+        raise ValueError(
+            f"{made.owner}: {layer} normalises by the statistics of its batch, of which a function"
+            " of single samples knows nothing; give track_running_stats=True instead"
+        )
+    mean, variance = (np.float64(layer.buffers[name]) for name in ("mean", "variance"))
+    scale = np.float64(layer.gamma) / np.sqrt(variance + layer.epsilon)
+    return _affine(made, layer, values, mean, scale, layer.beta)
 
 
 def _normalization(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -180,8 +192,23 @@ def _normalization(made: ForwardPass, layer: Any, values: list[int]) -> list[int
 
 
 def _layer_norm(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
-    arrays, shape = dict(layer.params), layer.output_shape
+    arrays, shape = {"gamma": layer.gamma, "beta": layer.beta}, layer.output_shape
     return [made.step("layer_norm", values, shape, arrays, epsilon=layer.epsilon)]
+
+
+def _rms_norm(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    arrays, shape = {"gamma": layer.gamma}, layer.output_shape
+    return [made.step("rms_norm", values, shape, arrays, epsilon=layer.epsilon)]
+
+
+def _group_norm(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    arrays, shape = {"gamma": layer.gamma, "beta": layer.beta}, layer.output_shape
+    settings = {"groups": layer._groups(shape[-1]), "epsilon": layer.epsilon}
+    return [made.step("group_norm", values, shape, arrays, **settings)]
+
+
+def _local_response_norm(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    return [made.step("local_response_norm", values, layer.output_shape, **layer._window())]
 
 
 def _rescaled(made: ForwardPass, values: list[int], scale: float, offset: float) -> list[int]:
@@ -203,14 +230,86 @@ def _reshape(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     return [made.step("reshape", values, layer.output_shape)]
 
 
-def _add(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
-    return [made.step("add", values, layer.output_shape)]
+def _arithmetic(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    shape, kind = layer.output_shape, type(layer).__name__.lower()
+    return [made.step(kind, [_broadcast(made, each, shape) for each in values], shape)]
+
+
+def _broadcast(made: ForwardPass, value: int, shape: tuple[int, ...]) -> int:
+    """Return a value with axes of length 1, or missing, repeated."""
+    own = made.values[value].shape
+    if len(own) < len(shape):
+        own = ((1,) * (len(shape) - len(own))) + own
+        value = made.step("reshape", [value], own)
+    for axis, (given, wanted) in enumerate(zip(own, shape, strict=True)):
+        if given != wanted:
+            value = _taken(made, value, axis, np.zeros(wanted, np.int64))
+    return value
+
+
+def _taken(
+    made: ForwardPass, value: int, axis: int, places: NDArray[np.int64], constant: float = 0.0
+) -> int:
+    """Return the elements at places along an axis of a value, a constant for those below zero."""
+    shape = made.values[value].shape
+    if places.tolist() == [*range(shape[axis])]:
+        return value
+    shape = (*shape[:axis], len(places), *shape[axis + 1 :])
+    return made.step("take", [value], shape, places=places, axis=axis, constant=constant)
+
+
+def _selection(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    (value,), shape = values, layer.input_shape
+    for axis in range(len(shape)):
+        others = tuple(each for each in range(len(shape)) if each != axis)
+        along = np.broadcast_to(np.expand_dims(np.arange(shape[axis]), others), shape)
+        # A padded axis is -1 beyond its ends wherever the others are inside.
+        places = layer.places(along).max(axis=others)
+        value = _taken(made, value, axis, places, layer.constant)
+    return [value]
+
+
+def _upsample(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    (value,) = values
+    if not layer.mode.startswith("nearest"):
+        raise ValueError(
+            f"{made.owner}: {layer} interpolates, of which no source code is written; mode must be"
+            f' "nearest" or "nearest-exact", got "{layer.mode}"'
+        )
+    for axis, taps in enumerate(layer._taps):
+        value = _taken(made, value, axis, taps.places[0])
+    return [value]
+
+
+def _permute(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    axes = tuple(axis - 1 for axis in layer.axes)
+    return [made.step("permute", values, layer.output_shape, axes=axes)]
+
+
+def _matmul(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    factors, before = [], layer.output_shape[:-2]
+    for value, transposed in zip(values, (layer.transpose_a, layer.transpose_b), strict=True):
+        shape = made.values[value].shape
+        if transposed:
+            axes = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
+            shape = tuple(shape[axis] for axis in axes)
+            value = made.step("permute", [value], shape, axes=axes)
+        factors.append(_broadcast(made, value, (*before, *shape[-2:])))
+    y = made.step("matmul", factors, layer.output_shape)
+    return [y] if layer.scale == 1 else _rescaled(made, [y], layer.scale, 0.0)
+
+
+def _prelu(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    alpha, shape = layer.params["alpha"], layer.output_shape
+    while alpha.ndim > 1 and len(alpha) == 1:
+        alpha = alpha[0]
+    arrays = {"alpha": np.broadcast_to(alpha, shape[-alpha.ndim :])}
+    return [made.step("prelu", values, shape, arrays)]
 
 
 def _concatenate(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     shape = layer.output_shape
-    axis = layer.axis - 1 if layer.axis > 0 else layer.axis + len(shape)
-    return [made.step("concatenate", values, shape, axis=axis)]
+    return [made.step("concatenate", values, shape, axis=_axis_of_sample(layer.axis, shape))]
 
 
 def _embedding(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -262,25 +361,38 @@ def _time_distributed(made: ForwardPass, layer: Any, values: list[int]) -> list[
 
 _WRITERS: dict[type, Write] = {
     layers.Activation: _activation,
-    layers.Add: _add,
+    layers.Add: _arithmetic,
     layers.AvgPool2D: _avg_pool,
     layers.BatchNorm: _batch_norm,
     layers.Bidirectional: _bidirectional,
     layers.Concatenate: _concatenate,
     layers.Conv2D: _conv,
     layers.Conv2DTranspose: _conv_transpose,
+    layers.Crop: _selection,
     layers.Dense: _dense,
+    layers.Divide: _arithmetic,
     layers.Dropout: _dropout,
     layers.Embedding: _embedding,
     layers.Flatten: _reshape,
     layers.GlobalAvgPool2D: _global_pool,
     layers.GlobalMaxPool2D: _global_pool,
+    layers.GroupNorm: _group_norm,
     layers.LPPool2D: _lp_pool,
     layers.LayerNorm: _layer_norm,
+    layers.LocalResponseNorm: _local_response_norm,
     layers.MaxPool2D: _max_pool,
+    layers.MatMul: _matmul,
+    layers.Multiply: _arithmetic,
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
+    layers.Pad: _selection,
+    layers.Permute: _permute,
+    layers.RMSNorm: _rms_norm,
     Recurrent: _recurrent,
     layers.Rescaling: _rescaling,
     layers.Reshape: _reshape,
+    layers.Slice: _selection,
+    layers.Subtract: _arithmetic,
     layers.TimeDistributed: _time_distributed,
+    layers.Upsample: _upsample,
 }

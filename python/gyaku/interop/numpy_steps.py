@@ -168,7 +168,10 @@ def _map(lines: Lines, step: Step, x: str) -> str:
 
 
 def _softmax(lines: Lines, step: Step, x: str) -> str:
-    return lines.call(getattr(reference, step.kind), x)
+    axis, last = step.settings["axis"], len(lines.made.values[step.inputs[0]].shape) - 1
+    return lines.call(
+        getattr(reference, step.kind), x, **({} if axis == last else {"axis": axis + 1})
+    )
 
 
 def _affine(lines: Lines, step: Step, x: str) -> str:
@@ -176,10 +179,13 @@ def _affine(lines: Lines, step: Step, x: str) -> str:
     return f"({x} - {centre}) * {scale} + {shift}"
 
 
-def _layer_norm(lines: Lines, step: Step, x: str) -> str:
-    arrays = [lines.array(step, role) for role in ("gamma", "beta")]
-    called = lines.call(reference.layer_norm, x, *arrays, epsilon=step.settings["epsilon"])
-    return f"{called}[0]"
+def _norm(lines: Lines, step: Step, x: str) -> str:
+    arrays = [lines.array(step, role) for role in step.arrays]
+    return lines.call(getattr(reference, step.kind), x, *arrays, **step.settings) + "[0]"
+
+
+def _local_response_norm(lines: Lines, step: Step, x: str) -> str:
+    return lines.call(reference.local_response_norm, x, **step.settings)
 
 
 def _rescale(lines: Lines, step: Step, x: str) -> str:
@@ -208,6 +214,9 @@ def _conv(lines: Lines, step: Step, x: str) -> str:
 def _avg_pool(lines: Lines, step: Step, x: str) -> str:
     padded = step.settings["padded"]
     counts = [axis.pixels(padded=padded).tolist() for axis in step.settings["axes"]]
+    if step.settings["divisor"] is not None:
+        rows, columns = map(len, counts)
+        counts = [[step.settings["divisor"]] * rows, [1] * columns]
     return _windows(lines, step, x, counts=counts)
 
 
@@ -225,7 +234,24 @@ def _embedding(lines: Lines, step: Step, x: str) -> str:
 
 
 def _merge(lines: Lines, step: Step, x: str) -> str:
-    return (" + " if step.kind == "add" else " * ").join(lines.names(step.inputs))
+    return f" {_SIGNS[step.kind]} ".join(lines.names(step.inputs))
+
+
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@"}
+
+
+def _prelu(lines: Lines, step: Step, x: str) -> str:
+    return f"np.where({x} > 0, {x}, {lines.array(step, 'alpha')} * {x})"
+
+
+def _take(lines: Lines, step: Step, x: str) -> str:
+    places, axis = step.settings["places"].tolist(), step.settings["axis"] + 1
+    return lines.call(numpy_functions.take, x, places, axis, step.settings["constant"])
+
+
+def _permute(lines: Lines, step: Step, x: str) -> str:
+    axes = (0, *(axis + 1 for axis in step.settings["axes"]))
+    return f"{x}.transpose{axes}"
 
 
 def _concatenate(lines: Lines, step: Step, x: str) -> str:
@@ -269,7 +295,8 @@ def _recurrent(lines: Lines, step: Step) -> list[str]:
 _KINDS: dict[str, Callable[[Lines, Step], list[str]]] = {
     **dict.fromkeys(("softmax", "log_softmax"), _single(_softmax)),
     **dict.fromkeys(("conv", "conv_transpose"), _single(_conv)),
-    **dict.fromkeys(("add", "multiply"), _single(_merge)),
+    **dict.fromkeys(_SIGNS, _single(_merge)),
+    **dict.fromkeys(("layer_norm", "group_norm", "rms_norm"), _single(_norm)),
     **dict.fromkeys(("simple_rnn", "lstm", "gru"), _recurrent),
     "affine": _single(_affine),
     "avg_pool": _single(_avg_pool),
@@ -277,11 +304,14 @@ _KINDS: dict[str, Callable[[Lines, Step], list[str]]] = {
     "dense": _single(_dense),
     "embedding": _single(_embedding),
     "join_steps": _single(_join_steps),
-    "layer_norm": _single(_layer_norm),
+    "local_response_norm": _single(_local_response_norm),
     "lp_pool": _single(_lp_pool),
     "map": _single(_map),
     "max_pool": _single(_windows),
+    "permute": _single(_permute),
+    "prelu": _single(_prelu),
     "rescale": _single(_rescale),
     "reshape": _single(_reshape),
     "split_steps": _single(_split_steps),
+    "take": _single(_take),
 }
