@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.files import write_atomically
-from gyaku.interop.c_steps import Body, literals
+from gyaku.interop.c_body import literals
+from gyaku.interop.c_steps import body_of
 from gyaku.interop.layer_steps import forward_pass
 from gyaku.interop.sample import sample
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.interop.c_body import Body
     from gyaku.model import Model
 
 __all__ = ["to_c"]
@@ -84,7 +86,7 @@ def _source(model: Model, name: str) -> str:
     """Return the file."""
     made = forward_pass("to_c", model)
     known = _functions()
-    body = Body(made, {*known, *_KEYWORDS.split()})
+    body = body_of(made, {*known, *_KEYWORDS.split()})
     real = "float" if made.dtype == np.float32 else "double"
     lines = [_wrapped(each) for each in body.statements]
     if not any("workspace" in each for each in lines):
@@ -100,14 +102,7 @@ def _source(model: Model, name: str) -> str:
     about = _header(name, head, [*body.inputs, *body.outputs], shapes, body.size)
     workspace = f"#define {name.upper()}_WORKSPACE {max(body.size, 1)}"
     parts = [about, f"#include <math.h>\n\n{workspace}", *(_of_dtype(each, real) for each in used)]
-    kind_of = lambda array: real if array.dtype.kind == "f" else "int"  # noqa: E731
-    parts += [
-        *wrappers,
-        *(
-            _array(f"static const {kind_of(each)}", name, each)
-            for name, each in body.arrays.items()
-        ),
-    ]
+    parts += [*wrappers, *(_constant(real, *each) for each in body.arrays.items())]
     parts += [f"{head};", f"{head} {{\n" + "\n".join(lines) + "\n}"]
     parts.append(_self_test(name, real, kinds, body, sample(model, made)))
     return "\n\n".join(parts) + "\n"
@@ -176,6 +171,10 @@ def _of_dtype(source: str, real: str) -> str:
     source = re.sub(r"\bfloat\b", "double", source)
     source = re.sub(r"\b(exp|expm1|log|log1p|tanh|erfc|sqrt|pow|fabs)f\b", r"\1", source)
     return re.sub(r"\b(\d+\.\d+)f\b", r"\1", source)
+
+
+def _constant(real: str, name: str, array: NDArray[Any]) -> str:
+    return _array(f"static const {real if array.dtype.kind == 'f' else 'int'}", name, array)
 
 
 def _array(kind: str, name: str, array: NDArray[Any]) -> str:

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gyaku.interop.forward_pass import ForwardPass
 
 __all__ = ["Memory"]
@@ -23,7 +25,7 @@ class Memory:
     ----------
     made : ForwardPass
         The steps.
-    scratch : dict of int to int
+    scratch : mapping of int to int
         Elements that a step needs for itself, by its index.
 
     Attributes
@@ -40,7 +42,7 @@ class Memory:
         Values that a step reads, or that are outputs.
     """
 
-    def __init__(self, made: ForwardPass, scratch: dict[int, int]) -> None:
+    def __init__(self, made: ForwardPass, scratch: Mapping[int, int]) -> None:
         self.buffers = list(range(len(made.values)))
         self.used = {*made.outputs, *(each for step in made.steps for each in step.inputs)}
         for step in made.steps:
