@@ -24,7 +24,6 @@ OWN = {"Product", "Scale", "Sum"}
 REFUSED = {
     *("ArrayOperation", "ArrayOperation with a constant", "ArrayOperation with options"),
     *("ArrayOperation over axes", "BatchNorm without statistics"),
-    *("Upsample to a size", "Upsample with corners", "Upsample by cubes"),
     *("MaxPool3D", "MaxPool3D overlapping"),
     *("AvgPool3D", "AvgPool3D overlapping", "AvgPool3D with a divisor"),
     *("AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D"),
@@ -110,6 +109,35 @@ def test_a_layer_without_source_code_is_refused(function: str, name: str, tmp_pa
     with pytest.raises(ValueError, match=rf"^{function}: {name.split()[0]} '\w+' "):
         getattr(gk.interop, function)(model, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+IN_STEPS = {
+    "GroupNorm": lambda: gk.GroupNorm(2),
+    "LSTM": lambda: gk.LSTM(2, activations=("hard_sigmoid", "selu", "elu"), clip=0.9),
+    "Pad": lambda: gk.Pad(((1, 2), (0, 1)), "reflect"),
+    "Permute": lambda: gk.Permute((3, 1, 2)),
+    "PReLU": lambda: gk.PReLU([1]),
+    "Slice": lambda: gk.Slice(step=-2, axis=2),
+    "Softmax": lambda: gk.Softmax(axis=1),
+    "Upsample": lambda: gk.Upsample((2, 3), mode="linear"),
+}
+
+
+@pytest.mark.parametrize("name", IN_STEPS)
+def test_layers_of_each_step_compute_the_same_outputs(name: str, tmp_path: Path) -> None:
+    shape = (3, 4, 5, 2)[: 3 if name == "LSTM" else 4]
+    model = gk.Sequential(gk.TimeDistributed(IN_STEPS[name]()))
+    model.build(shape)
+    randomised(model)
+    x = np.random.default_rng(0).standard_normal((2, *shape), np.float32)
+    expected, path = model.predict(x), tmp_path / "steps.c"
+    gk.interop.to_c(model, path)
+    library = compiled(path, "-O0")
+    for a, b in zip(x, expected, strict=True):
+        within_rounding(call(library, path, model, [a])[0], b, "float32")
+    gk.interop.to_numpy(model, tmp_path / "steps.py")
+    found = runpy.run_path(str(tmp_path / "steps.py"))["predict"](x)
+    within_rounding(found, expected, "float32")
 
 
 def residual() -> tuple[gk.Model, list[np.ndarray]]:

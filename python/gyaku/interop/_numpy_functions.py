@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "lp_pool", "max_pool", "take"]
+__all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "interpolate"]
+__all__ += ["lp_pool", "max_pool", "take"]
 
 Axis = tuple[int, int, int, int, int, int]
 # Windows along an axis: size of the image, taps of a window, stride, dilation, padding before the
@@ -113,6 +114,14 @@ def take(x: NDArray[Any], places: list[int], axis: int, constant: float) -> NDAr
     y = x.take(places, axis)
     y[(slice(None),) * axis + (np.array(places) < 0,)] = constant
     return y
+
+
+def interpolate(
+    x: NDArray[Any], places: list[list[int]], weight: NDArray[Any], axis: int
+) -> NDArray[Any]:
+    """Return sums of weighted elements along an axis: places and weights (taps, outputs)."""
+    weight = weight.reshape(*weight.shape, *(1,) * (x.ndim - axis - 1))
+    return np.asarray(sum(x.take(at, axis) * w for at, w in zip(places, weight, strict=True)))
 
 
 def checked(name: str, x: Any, shape: tuple[int | None, ...], dtype: str) -> NDArray[Any]:

@@ -322,6 +322,18 @@ static void take(const float* x, float* y, int blocks, int size, int inner, cons
       for (int k = 0; k < inner; k++) y[k] = places[i] < 0 ? constant : x[places[i] * inner + k];
 }
 
+/* Sums of weighted rows along an axis; places and weights of (taps, n). */
+static void interpolate(const float* x, float* y, int blocks, int size, int inner,
+                        const int* places, int n, int taps, const float* weight) {
+  for (int b = 0; b < blocks; b++, x += size * inner)
+    for (int i = 0; i < n; i++, y += inner) {
+      for (int k = 0; k < inner; k++) y[k] = 0.0f;
+      for (int t = 0; t < taps; t++)
+        for (int k = 0; k < inner; k++)
+          y[k] += x[places[t * n + i] * inner + k] * weight[t * n + i];
+    }
+}
+
 /* Elements in another order: lengths of the axes, and the steps between their elements in x. */
 static float* permute(const float* x, float* y, int axes, const int* lengths, const int* steps) {
   for (int i = 0; i < *lengths; i++, x += *steps)

@@ -123,6 +123,16 @@ def _take(body: Body, step: Step) -> list[str]:
     return [f"take({body.whole(x)}, {body.whole(y)}, {arguments});"]
 
 
+def _interpolate(body: Body, step: Step) -> list[str]:
+    (x,), (y,), (weight,) = step.inputs, step.outputs, step.arrays
+    places = step.settings["places"]
+    name = body.constant(f"{body.made.values[y].name}.places", places)
+    numbers = ", ".join(map(str, _around(body, x, step.settings["axis"])))
+    taps, n = places.shape
+    arguments = f"{numbers}, {name}, {n}, {taps}, {body.array(step, weight)}"
+    return [f"interpolate({body.whole(x)}, {body.whole(y)}, {arguments});"]
+
+
 def _matmul(body: Body, step: Step) -> list[str]:
     (a, b), (y,) = step.inputs, step.outputs
     (rows, inner), columns = body.made.values[a].shape[-2:], body.made.values[b].shape[-1]
@@ -322,6 +332,7 @@ _KINDS: dict[str, Callable[[Body, Step], list[str]]] = {
     "dense": _dense,
     "embedding": _embedding,
     "group_norm": _group_norm,
+    "interpolate": _interpolate,
     "local_response_norm": _local_response_norm,
     "map": _map,
     "matmul": _matmul,

@@ -271,13 +271,14 @@ def _selection(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
 
 def _upsample(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     (value,) = values
-    if not layer.mode.startswith("nearest"):
-        raise ValueError(
-            f"{made.owner}: {layer} interpolates, of which no source code is written; mode must be"
-            f' "nearest" or "nearest-exact", got "{layer.mode}"'
-        )
-    for axis, taps in enumerate(layer._taps):
-        value = _taken(made, value, axis, taps.places[0])
+    for axis, (places, weight, _) in enumerate(layer._taps):
+        if len(places) == 1:  # the nearest element
+            value = _taken(made, value, axis, places[0])
+            continue
+        given = made.values[value].shape
+        shape = (*given[:axis], places.shape[1], *given[axis + 1 :])
+        arrays = {f"weight_{axis}": weight}
+        value = made.step("interpolate", [value], shape, arrays, places=places, axis=axis)
     return [value]
 
 

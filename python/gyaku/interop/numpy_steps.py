@@ -249,6 +249,11 @@ def _take(lines: Lines, step: Step, x: str) -> str:
     return lines.call(numpy_functions.take, x, places, axis, step.settings["constant"])
 
 
+def _interpolate(lines: Lines, step: Step, x: str) -> str:
+    places, axis = step.settings["places"].tolist(), step.settings["axis"] + 1
+    return lines.call(numpy_functions.interpolate, x, places, lines.array(step, *step.arrays), axis)
+
+
 def _permute(lines: Lines, step: Step, x: str) -> str:
     axes = (0, *(axis + 1 for axis in step.settings["axes"]))
     return f"{x}.transpose{axes}"
@@ -304,6 +309,7 @@ _KINDS: dict[str, Callable[[Lines, Step], list[str]]] = {
     "dense": _single(_dense),
     "embedding": _single(_embedding),
     "join_steps": _single(_join_steps),
+    "interpolate": _single(_interpolate),
     "local_response_norm": _single(_local_response_norm),
     "lp_pool": _single(_lp_pool),
     "map": _single(_map),
