@@ -168,6 +168,8 @@ class Conv2D(Convolution):
     (14, 14, 32)
     """
 
+    native = True
+
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         """Return the activated convolution; see `Layer.forward`."""
         self.x = as_image(x)
@@ -269,6 +271,7 @@ class Conv1D(Conv2D):
     (100, 16)
     """
 
+    native = True
     dimensions = 1
 
 
@@ -313,6 +316,8 @@ class DepthwiseConv2D(Conv2D):
     >>> DepthwiseConv2D(3, multiplier=2).build((28, 28, 4))
     (26, 26, 8)
     """
+
+    native = True
 
     def __init__(
         self,

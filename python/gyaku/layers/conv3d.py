@@ -148,6 +148,8 @@ class Conv3D(_Volumes):
     (6, 26, 26, 20)
     """
 
+    native = True
+
     def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Declare ``weight`` and ``bias``; see `Layer.build`."""
         checked_shape(str(self), input_shape, self.dimensions)
@@ -227,6 +229,8 @@ class Conv3DTranspose(_Volumes):
     >>> Conv3DTranspose(16, 4, stride=2, padding=1).build((4, 7, 7, 32))
     (8, 14, 14, 16)
     """
+
+    native = True
 
     def __init__(
         self,

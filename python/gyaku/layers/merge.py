@@ -88,6 +88,7 @@ class Add(_Elementwise):
     array([[7., 5.]])
     """
 
+    native = True
     passes_sums = True
 
     def __init__(self, broadcast: bool = True, *, name: str | None = "") -> None:
@@ -152,6 +153,8 @@ class Subtract(_Elementwise):
     array([[ 5., -1.]])
     """
 
+    native = True
+
     def forward(  # type: ignore[override]
         self, a: NDArray[Any], b: NDArray[Any], training: bool = False
     ) -> NDArray[Any]:
@@ -200,6 +203,8 @@ class Multiply(_Elementwise):
     >>> layer.forward(np.array([[6.0, 2.0]]), np.array([[3.0]]))
     array([[18.,  6.]])
     """
+
+    native = True
 
     def forward(  # type: ignore[override]
         self, *x: NDArray[Any], training: bool = False
@@ -257,6 +262,7 @@ class Divide(_Elementwise):
     array([[2. , 0.5]])
     """
 
+    native = True
     y: NDArray[Any]
 
     def forward(  # type: ignore[override]
