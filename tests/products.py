@@ -107,7 +107,7 @@ def grid() -> Iterator[Product]:
     for i, k in enumerate(TERMS):
         for j, n in enumerate(COLUMNS):
             sizes = (ROWS[(i + j) % len(ROWS)], k, n)
-            best = max((options(rng, sizes) for _ in range(20)), key=lambda new: len(new[1] - met))
+            best = max((options(rng, sizes) for _ in range(40)), key=lambda new: len(new[1] - met))
             met |= best[1]
             yield best[0]
 

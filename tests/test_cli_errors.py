@@ -103,14 +103,14 @@ USAGE = {
 }
 
 FAILURE = {
-    "evaluate missing.safetensors": "cannot read missing.safetensors: no such file or directory",
-    "evaluate folder.safetensors": "cannot read folder.safetensors: is a directory",
+    "evaluate missing.safetensors": "the file 'missing.safetensors' does not exist",
+    "evaluate folder.safetensors": "the file 'folder.safetensors' is a folder, give a file in it",
     "evaluate cut.safetensors": "cut.safetensors is cut off: its tensors need 2600 bytes, 2595",
     "evaluate page.safetensors": "page.safetensors is a web page, not a safetensors file",
     "evaluate empty.safetensors": "empty.safetensors is empty, not a safetensors file",
     "evaluate other.safetensors": "has no gyaku model description in the metadata",
     "evaluate text.npy": "text.npy is not a valid safetensors file",
-    "summary mpl": "cannot read mpl: no such file or directory",
+    "summary mpl": "the file 'mpl' does not exist",
     f"predict {M} nowhere.png": "cannot read nowhere.png: no such file or directory",
     f"predict {M} blank.png": "blank.png is not a picture that can be read",
     f"predict {M} torn.png": "torn.png is ",

@@ -402,7 +402,8 @@ def closest(given: str, names: Iterable[str], *, cutoff: float = 0.65) -> str:
     meant = equivalent(given, folded.values())
     if meant:
         return meant
-    near = difflib.get_close_matches(given.lower(), sorted(folded), n=1, cutoff=cutoff)
+    swapped = [name for name in folded if sorted(name) == sorted(given.lower())]
+    near = swapped or difflib.get_close_matches(given.lower(), sorted(folded), n=1, cutoff=cutoff)
     return folded[near[0]] if near else ""
 
 

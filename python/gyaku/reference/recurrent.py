@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gyaku.reference.activation import BACKWARD, FORWARD
+from gyaku.reference.activation import BACKWARD, FORWARD, SELU_ALPHA, SELU_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +45,21 @@ def _act(z: NDArray[Any], name: str, clip: float | None) -> NDArray[Any]:
     return FORWARD[name](z if clip is None else np.clip(z, -clip, clip))
 
 
+def _elu_slope(dy: NDArray[Any], y: NDArray[Any], scale: float, depth: float) -> NDArray[Any]:
+    return np.where(y > 0, scale * dy, dy * (y + depth))
+
+
+# Recurrent operations save outputs, of which other operations save the inputs.
+_OF_OUTPUT = {
+    "elu": partial(_elu_slope, scale=1.0, depth=1.0),
+    "celu": partial(_elu_slope, scale=1.0, depth=1.0),
+    "selu": partial(_elu_slope, scale=SELU_SCALE, depth=SELU_SCALE * SELU_ALPHA),
+}
+
+
 def _slope(dy: NDArray[Any], y: NDArray[Any], name: str, clip: float | None) -> NDArray[Any]:
     """Return the gradient through f from its values y: zero where the sum was limited."""
-    dz = BACKWARD[name](dy, y)
+    dz = _OF_OUTPUT.get(name, BACKWARD[name])(dy, y)
     if clip is None:
         return dz
     ends = FORWARD[name](np.array([-clip, clip], y.dtype))
@@ -207,7 +220,7 @@ def lstm_backward(
         if projection is not None:
             dm = dm @ projection.T
         dz_o = _slope(dm * out, o, of_gate, clip)
-        dc_t = _plus(dc[rows] + BACKWARD[of_cell](dm * o, out), _product(p_o, dz_o))
+        dc_t = _plus(dc[rows] + _slope(dm * o, out, of_cell, None), _product(p_o, dz_o))
         dz_i = _slope(dc_t * g, i, of_gate, clip)
         dz_f = _slope(dc_t * before[rows, t], f, of_gate, clip)
         dz_g = _slope(dc_t * i, g, of_input, clip)
