@@ -17,7 +17,10 @@ import gyaku as gk
 from gyaku.files import FileError
 
 # A norm that is no whole number has no operator; a softmax is read along the features.
-UNREAD = {"LPPool2D overlapping", "Softmax along an axis", "LogSoftmax along an axis"}
+UNREAD = {
+    *("LPPool2D overlapping", "Softmax along an axis", "LogSoftmax along an axis"),
+    "BatchNorm without statistics",  # it reduces over the samples
+}
 READ = {name: case for name, case in CASES.items() if name not in UNREAD}
 
 

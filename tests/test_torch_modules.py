@@ -41,6 +41,8 @@ WITHOUT = {
     *("LSTM from a state", "GRU from a state", "LPPool2D of magnitudes", "LPPool2D overlapping"),
     *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
     *("Normalization", "Normalization of all alike"),
+    *("ArrayOperation", "ArrayOperation with a constant", "ArrayOperation with options"),
+    "ArrayOperation over axes",
     *("Conv1D", "Conv1D with groups", "MaxPool1D", "AvgPool1D"),
     *("BatchNorm without parameters", "BatchNorm without statistics", "LayerNorm over two axes"),
     *("GroupNorm without parameters", "InstanceNorm", "InstanceNorm on images"),

@@ -150,17 +150,21 @@ def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
 
 def _layer_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
-    axis = call.attributes.get("axis", -1)
-    if value.axes[axis] != len(value.shape):
+    rank = len(value.axes)
+    axes = rank - call.attributes.get("axis", -1) % rank
+    if axes == rank:
+        raise Unreadable("normalises over the samples of a batch")
+    if axes > 1 or value.axes[-1] != len(value.shape):
         value = reader.plain(value)
-    if axis not in (-1, len(value.axes) - 1):
-        raise Unreadable("normalises other axes than the last one")
     gamma = reader.constant(call.input(1), "scale")
     beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
-    weights = {"gamma": _placed(gamma, value), "beta": _placed(beta, value)}
-    return reader.apply(
-        layers.LayerNorm(call.attributes.get("epsilon", 1e-5)), value, weights=weights
-    )
+    shape = value.shape[-axes:]
+    weights = {
+        name: _placed(np.broadcast_to(each, shape), value)
+        for name, each in (("gamma", gamma), ("beta", beta))
+    }
+    layer = layers.LayerNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
+    return reader.apply(layer, value, weights=weights)
 
 
 def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
