@@ -47,6 +47,31 @@ def test_a_round_trip_keeps_outputs_and_gradients(name: str, tmp_path: Path) -> 
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+NORMS = {
+    "LayerNorm": lambda: gk.LayerNorm(axes=2),
+    "GroupNorm": lambda: gk.GroupNorm(2, 0.5),
+    "GroupNorm without scale": lambda: gk.GroupNorm(4, scale=False),
+    "GroupNorm without shift": lambda: gk.GroupNorm(1, shift=False),
+    "RMSNorm": lambda: gk.RMSNorm(0.5),
+    "RMSNorm over all axes": lambda: gk.RMSNorm(axes=3, scale=False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_normalisation_stays_one_layer(name: str, tmp_path: Path) -> None:
+    model, path = gk.Sequential(NORMS[name]()), tmp_path / "model.onnx"
+    model.build((2, 3, 4))
+    randomised(model)
+    gk.interop.to_onnx(model, path)
+    (layer,) = gk.interop.from_onnx(path).layers
+    (given,) = model.layers
+    assert type(layer) is type(given)
+    assert layer.epsilon == pytest.approx(given.epsilon)
+    assert layer.params.keys() == given.params.keys()
+    for key, array in given.params.items():
+        np.testing.assert_array_equal(layer.params[key], array)
+
+
 FILES = sorted((Path(__file__).parent / "onnx_files").glob("*.onnx"))
 
 

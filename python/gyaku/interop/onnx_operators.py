@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop import onnx_arrays, onnx_recurrent_reader, onnx_shapes, onnx_windows
+from gyaku.interop import (
+    onnx_arrays,
+    onnx_norms_reader,
+    onnx_recurrent_reader,
+    onnx_shapes,
+    onnx_windows,
+)
 from gyaku.interop.onnx_reader import Unreadable, Value
 
 if TYPE_CHECKING:
@@ -283,6 +289,7 @@ def _order(value: Value) -> list[int]:
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **onnx_arrays.OPERATORS,
+    **onnx_norms_reader.OPERATORS,
     **onnx_recurrent_reader.OPERATORS,
     **onnx_shapes.OPERATORS,
     **onnx_windows.OPERATORS,
