@@ -109,20 +109,16 @@ def _softmax(reader: Reader, call: Call) -> list[Value]:
     kind = layers.Softmax if call.operator == "Softmax" else layers.LogSoftmax
     if value.axes[axis] == len(value.shape) and (reader.opset >= 13 or axis == len(value.axes) - 1):
         return reader.apply(kind(), value)
-    value, rank = reader.plain(value), len(value.axes)
+    value = reader.plain(value)
     if axis == 0:
         raise Unreadable("normalises over the samples of a batch")
-    if reader.opset < 13:  # all axes from this one on are one
-        shape = value.shape
-        joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
-        (value,) = reader.apply(layers.Reshape(joined), value)
-        (value,) = reader.apply(kind(), reader.as_plain(value))
-        return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
-    order = [*(n for n in range(rank) if n != axis), axis]
-    value = onnx_arrays.operated(reader, "transpose", value, axes=order)
-    (value,) = reader.apply(kind(), value)
-    back = np.argsort(order).tolist()
-    return [reader.as_plain(onnx_arrays.operated(reader, "transpose", value, axes=back))]
+    if reader.opset >= 13:
+        return reader.apply(kind(axis), value)
+    shape = value.shape  # all axes from this one on are one
+    joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
+    (value,) = reader.apply(layers.Reshape(joined), value)
+    (value,) = reader.apply(kind(), reader.as_plain(value))
+    return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
 
 
 def _dropout(reader: Reader, call: Call) -> list[Value]:
