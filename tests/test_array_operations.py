@@ -117,3 +117,18 @@ def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
         gk.Sequential(layer).build((3,))
     with pytest.raises(ValueError, match="sum changes the axis of the samples"):
         gk.Sequential(gk.layers.ArrayOperation("sum", {"axes": [0], "keepdims": False})).build((3,))
+
+
+def test_operations_on_features_take_any_number_of_steps() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
+    given = gk.Input((1, 3))
+    mean = gk.layers.ArrayOperation("mean", {"axes": [2], "keepdims": True})(given)
+    model = gk.Model(given, gk.layers.ArrayOperation("subtract")(given, mean))
+    model.build()
+    expected = x - x.mean(2, keepdims=True)
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-6, atol=1e-6)
+    over_steps = gk.layers.ArrayOperation("mean", {"axes": [1], "keepdims": True})(given)
+    bound = gk.Model(given, gk.layers.ArrayOperation("subtract")(given, over_steps))
+    bound.build()
+    with pytest.raises(ValueError, match="shape"):
+        bound.predict(x)

@@ -41,6 +41,9 @@ def test_the_tasks_of_an_operation_take_what_its_row_says(case: Case) -> None:
     if case.row.in_place:
         outputs = list(case.row.shapes(inputs))
     expected = case.row.flops(inputs, outputs)
+    if any(task["host"] for task in program.tasks()):  # evaluated by the equation in NumPy
+        assert counted(program) == expected
+        return
     # Bias, weights and activation, which the row does not know of.
     recurrent = case.row.kernel.startswith("recurrent")
     bias = given.get("b" if "conv" in case.row.name or recurrent else "bias")

@@ -16,8 +16,10 @@ from test_onnx_export import CASES, drawn, randomised, tagger
 import gyaku as gk
 from gyaku.files import FileError
 
-# A norm that is no whole number has no operator; a softmax is read along the features.
-UNREAD = {"LPPool2D overlapping", "Softmax along an axis", "LogSoftmax along an axis"}
+UNREAD = {
+    "LPPool2D overlapping",  # a norm that is no whole number has no operator
+    "BatchNorm without statistics",  # it reduces over the samples
+}
 READ = {name: case for name, case in CASES.items() if name not in UNREAD}
 
 
@@ -42,6 +44,50 @@ def test_a_round_trip_keeps_outputs_and_gradients(name: str, tmp_path: Path) -> 
         of_model, of_again = (of_model,), (of_again,)
     for a, b in zip(of_again, of_model, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_of_a_batch_are_refused(tmp_path: Path) -> None:
+    model, path = gk.Sequential(gk.BatchNorm(track_running_stats=False)), tmp_path / "model.onnx"
+    model.build((3,))
+    gk.interop.to_onnx(model, path)
+    with pytest.raises(FileError, match="reduces over the samples of a batch"):
+        gk.interop.from_onnx(path)
+
+
+def test_a_file_without_outputs_is_refused(tmp_path: Path) -> None:
+    model, path = gk.Sequential(gk.Dense(2)), tmp_path / "model.onnx"
+    model.build((3,))
+    gk.interop.to_onnx(model, path)
+    proto = onnx.load(path)
+    del proto.graph.output[:]
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(FileError, match="has no outputs"):
+        gk.interop.from_onnx(path)
+
+
+NORMS = {
+    "LayerNorm": lambda: gk.LayerNorm(axes=2),
+    "GroupNorm": lambda: gk.GroupNorm(2, 0.5),
+    "GroupNorm without scale": lambda: gk.GroupNorm(4, scale=False),
+    "GroupNorm without shift": lambda: gk.GroupNorm(1, shift=False),
+    "RMSNorm": lambda: gk.RMSNorm(0.5),
+    "RMSNorm over all axes": lambda: gk.RMSNorm(axes=3, scale=False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_normalisation_stays_one_layer(name: str, tmp_path: Path) -> None:
+    model, path = gk.Sequential(NORMS[name]()), tmp_path / "model.onnx"
+    model.build((2, 3, 4))
+    randomised(model)
+    gk.interop.to_onnx(model, path)
+    (layer,) = gk.interop.from_onnx(path).layers
+    (given,) = model.layers
+    assert type(layer) is type(given)
+    assert layer.epsilon == pytest.approx(given.epsilon)
+    assert layer.params.keys() == given.params.keys()
+    for key, array in given.params.items():
+        np.testing.assert_array_equal(layer.params[key], array)
 
 
 FILES = sorted((Path(__file__).parent / "onnx_files").glob("*.onnx"))

@@ -325,3 +325,16 @@ def test_shapes_that_do_not_match_are_refused(
     given = [gk.Input(shape) for shape in shapes]
     with pytest.raises(ValueError, match=message):
         gk.Model(given, layer()(*given)).build()
+
+
+@pytest.mark.parametrize("make", [gk.Softmax, gk.LogSoftmax])
+def test_an_activation_within_a_layer_is_along_the_features(make: Any) -> None:
+    within: list[Callable[[Any], gk.Layer]] = [
+        lambda activation: gk.Dense(3, activation),
+        lambda activation: gk.Conv1D(3, 2, activation=activation),
+        lambda activation: gk.Conv3D(3, 2, activation=activation),
+    ]
+    for layer in within:
+        layer(make(-1))
+        with pytest.raises(ValueError, match=r"must be along the features, got .*axis=1"):
+            layer(make(1))

@@ -41,6 +41,8 @@ WITHOUT = {
     *("LSTM from a state", "GRU from a state", "LPPool2D of magnitudes", "LPPool2D overlapping"),
     *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
     *("Normalization", "Normalization of all alike"),
+    *("ArrayOperation", "ArrayOperation with a constant", "ArrayOperation with options"),
+    "ArrayOperation over axes",
     *("Conv1D", "Conv1D with groups", "MaxPool1D", "AvgPool1D"),
     *("BatchNorm without parameters", "BatchNorm without statistics", "LayerNorm over two axes"),
     *("GroupNorm without parameters", "InstanceNorm", "InstanceNorm on images"),
@@ -265,3 +267,30 @@ def one_direction_of_two() -> Any:
 def test_what_has_no_counterpart_is_named(module: Any, shape: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_torch(module, shape)
+
+
+NORMS_OF_CHANNELS = {
+    "BatchNorm1d": nn.BatchNorm1d(4, affine=False, track_running_stats=False),
+    "GroupNorm": nn.GroupNorm(2, 4),
+    "InstanceNorm1d": nn.InstanceNorm1d(4),
+    "LocalResponseNorm": nn.LocalResponseNorm(3, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", NORMS_OF_CHANNELS)
+def test_a_normalisation_takes_its_features_along_the_first_axis(name: str) -> None:
+    norm = NORMS_OF_CHANNELS[name]
+    module = nn.Sequential(nn.Conv1d(3, 4, 2), norm).eval()
+    x = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
+    expected = module(torch.from_numpy(x.transpose(0, 2, 1))).detach().numpy()
+    found = from_torch(module, (5, 3)).predict(x)
+    np.testing.assert_allclose(found, expected.transpose(0, 2, 1), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="takes its features along the other axis"):
+        from_torch(nn.Sequential(nn.Linear(3, 4), norm), (4, 3))
+
+
+def test_reading_keeps_the_modes_of_modules() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    module[1].eval()
+    from_torch(module, (3,))
+    assert [each.training for each in module.modules()] == [True, True, False]

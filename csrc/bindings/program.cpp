@@ -51,10 +51,12 @@ public:
       return !used.is_touched({array.data(), array.nbytes(), Access::read});
     });
   }
-  void add_host(const py::object& function, std::vector<Operand> operands) {
+  void add_host(const py::object& function, std::vector<Operand> operands, std::string name,
+                double flops) {
     hosts_.push_back({function, &error});
     Task task;
-    task.name = "host";
+    task.name = std::move(name);
+    task.work = {flops, flops};
     task.host = {call_host, &hosts_.back()};
     task.operands = std::move(operands);
     append(std::move(task));
@@ -124,7 +126,8 @@ void record(PyProgram& program, const py::object& function) {
   }
 }
 
-void host(const py::object& function, const py::sequence& reads, const py::sequence& writes) {
+void host(const py::object& function, const py::sequence& reads, const py::sequence& writes,
+          const std::string& name, double flops) {
   std::vector<Operand> operands = operands_of(reads, Access::read);
   for (const Operand& operand : operands_of(writes, Access::write)) operands.push_back(operand);
   {
@@ -137,7 +140,7 @@ void host(const py::object& function, const py::sequence& reads, const py::seque
   for (const py::sequence& arrays : {reads, writes})
     for (const py::handle array : arrays)
       program->keep_alive(py::reinterpret_borrow<py::array>(array));
-  program->add_host(function, std::move(operands));
+  program->add_host(function, std::move(operands), name, flops);
 }
 
 void rethrow(PyProgram& program) {
@@ -242,7 +245,8 @@ void register_program(py::module_& module) {
       .def_property_readonly("temporary_bytes", &PyProgram::temporary_bytes)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
   module.def("recording", [] { return Program::recording() != nullptr; });
-  module.def("host", &host, py::arg("function"), py::arg("reads"), py::arg("writes"));
+  module.def("host", &host, py::arg("function"), py::arg("reads"), py::arg("writes"),
+             py::arg("name") = "host", py::arg("flops") = 0.0);
   module.def("replay", &replay_all, py::arg("schedule"), py::arg("times") = 1);
 }
 

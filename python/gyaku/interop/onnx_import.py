@@ -68,10 +68,11 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     Notes
     -----
     Transpose nodes are no layers: weights are converted to the layout here, also those behind a
-    Flatten of images with channels first. Composed GELU, SiLU and Mish are recognised. A recurrent
-    node is one layer; an RNN unrolled over its steps is not recognised. Operations on arrays that
-    no other layer has, such as slices and reductions, are one `ArrayOperation` each. Outputs of
-    labels, which are no floats, are left out beside others.
+    Flatten of images with channels first. Composed GELU, SiLU and Mish are recognised, and
+    `GroupNorm` and `RMSNorm` as `to_onnx` composes them. A recurrent node is one layer; an RNN
+    unrolled over its steps is not recognised. Operations on arrays that no other layer has, such as
+    slices and reductions, are one `ArrayOperation` each. Outputs of labels, which are no floats,
+    are left out beside others.
 
     Examples
     --------

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop import onnx_arrays, onnx_recurrent_reader, onnx_shapes, onnx_windows
+from gyaku.interop import (
+    onnx_arrays,
+    onnx_norms_reader,
+    onnx_recurrent_reader,
+    onnx_shapes,
+    onnx_windows,
+)
 from gyaku.interop.onnx_reader import Unreadable, Value
 
 if TYPE_CHECKING:
@@ -103,20 +109,16 @@ def _softmax(reader: Reader, call: Call) -> list[Value]:
     kind = layers.Softmax if call.operator == "Softmax" else layers.LogSoftmax
     if value.axes[axis] == len(value.shape) and (reader.opset >= 13 or axis == len(value.axes) - 1):
         return reader.apply(kind(), value)
-    value, rank = reader.plain(value), len(value.axes)
+    value = reader.plain(value)
     if axis == 0:
         raise Unreadable("normalises over the samples of a batch")
-    if reader.opset < 13:  # all axes from this one on are one
-        shape = value.shape
-        joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
-        (value,) = reader.apply(layers.Reshape(joined), value)
-        (value,) = reader.apply(kind(), reader.as_plain(value))
-        return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
-    order = [*(n for n in range(rank) if n != axis), axis]
-    value = onnx_arrays.operated(reader, "transpose", value, axes=order)
-    (value,) = reader.apply(kind(), value)
-    back = np.argsort(order).tolist()
-    return [reader.as_plain(onnx_arrays.operated(reader, "transpose", value, axes=back))]
+    if reader.opset >= 13:
+        return reader.apply(kind(axis), value)
+    shape = value.shape  # all axes from this one on are one
+    joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
+    (value,) = reader.apply(layers.Reshape(joined), value)
+    (value,) = reader.apply(kind(), reader.as_plain(value))
+    return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
 
 
 def _dropout(reader: Reader, call: Call) -> list[Value]:
@@ -150,17 +152,21 @@ def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
 
 def _layer_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
-    axis = call.attributes.get("axis", -1)
-    if value.axes[axis] != len(value.shape):
+    rank = len(value.axes)
+    axes = rank - call.attributes.get("axis", -1) % rank
+    if axes == rank:
+        raise Unreadable("normalises over the samples of a batch")
+    if axes > 1 or value.axes[-1] != len(value.shape):
         value = reader.plain(value)
-    if axis not in (-1, len(value.axes) - 1):
-        raise Unreadable("normalises other axes than the last one")
     gamma = reader.constant(call.input(1), "scale")
     beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
-    weights = {"gamma": _placed(gamma, value), "beta": _placed(beta, value)}
-    return reader.apply(
-        layers.LayerNorm(call.attributes.get("epsilon", 1e-5)), value, weights=weights
-    )
+    shape = value.shape[-axes:]
+    weights = {
+        name: _placed(np.broadcast_to(each, shape), value)
+        for name, each in (("gamma", gamma), ("beta", beta))
+    }
+    layer = layers.LayerNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
+    return reader.apply(layer, value, weights=weights)
 
 
 def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
@@ -279,6 +285,7 @@ def _order(value: Value) -> list[int]:
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **onnx_arrays.OPERATORS,
+    **onnx_norms_reader.OPERATORS,
     **onnx_recurrent_reader.OPERATORS,
     **onnx_shapes.OPERATORS,
     **onnx_windows.OPERATORS,

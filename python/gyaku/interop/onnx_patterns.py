@@ -1,4 +1,4 @@
-"""Activations that graphs compose of elementary nodes."""
+"""Activations and normalisations that graphs compose of elementary nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ _TANH_PHI: Sequence[Any] = [
     ("Add", 1.0, ("Tanh", ("Mul", math.sqrt(2 / math.pi), ("Add", "x", ("Mul", 0.044715, cube)))))
     for cube in (("Mul", "x", ("Mul", "x", "x")), ("Pow", "x", 3.0))
 ]
-# An operator and its arguments: the input x, a constant, or another pattern.
+_GROUPED = ("Reshape", "x", "groups")
+_CENTRED = ("Sub", _GROUPED, ("ReduceMean 1 3", _GROUPED))
+
+
+def _over_root_mean_square(x: Any, axes: str) -> Any:
+    square = (f"ReduceMean {axes}", ("Mul", x, x))
+    return ("Div", x, ("Sqrt", ("Add", square, "epsilon")))
+
+
+# An operator and its arguments: the input x, a constant or its name, or another pattern.
 _PATTERNS: Sequence[tuple[str, Any]] = [
     ("Swish", ("Mul", "x", ("Sigmoid", "x"))),
     ("Mish", ("Mul", "x", ("Tanh", ("Softplus", "x")))),
@@ -34,12 +43,16 @@ _PATTERNS: Sequence[tuple[str, Any]] = [
     *(("Gelu", ("Mul", "x", ("Mul", phi, 0.5))) for phi in _PHI),
     *(("GeluTanh", ("Mul", "x", ("Mul", 0.5, phi))) for phi in _TANH_PHI),
     *(("GeluTanh", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _TANH_PHI),
+    ("GroupNorm", ("Reshape", _over_root_mean_square(_CENTRED, "1 3"), ("Shape", "x"))),
+    ("RMSNorm", _over_root_mean_square("x", "-1")),
+    ("RMSNorm2", _over_root_mean_square("x", "-2 -1")),
+    ("RMSNorm3", _over_root_mean_square("x", "-3 -2 -1")),
 ]
 _COMMUTATIVE = {"Add", "Mul"}
 
 
 def rewritten(nodes: Sequence[Any], constants: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """Return nodes in which composed activations are one node each.
+    """Return nodes in which composed activations and normalisations are one node each.
 
     Parameters
     ----------
@@ -65,8 +78,15 @@ def _matched(
     for operator, pattern in _PATTERNS:
         bound: dict[str, str] = {}
         if pattern[0] == node.op_type and _fits(pattern, node.output[0], makers, constants, bound):
-            return helper.make_node(operator, [bound["x"]], list(node.output), node.name)
+            return helper.make_node(operator, list(bound.values()), list(node.output), node.name)
     return None
+
+
+def _operator(node: Any) -> str:
+    """Return the operator, with the axes of a reduction."""
+    found = [str(axis) for each in node.attribute if each.name == "axes" for axis in each.ints]
+    dropped = any(each.name == "keepdims" and not each.i for each in node.attribute)
+    return " ".join([node.op_type, *found, *["dropped"] * dropped])
 
 
 def _fits(
@@ -76,14 +96,15 @@ def _fits(
     constants: Mapping[str, NDArray[Any]],
     bound: dict[str, str],
 ) -> bool:
-    """Return whether a value is computed by a pattern; bind its input."""
-    if pattern == "x":
-        return bound.setdefault("x", name) == name
+    """Return whether a value is computed by a pattern; bind its input and named constants."""
+    if isinstance(pattern, str):
+        is_known = pattern == "x" or name in constants
+        return is_known and bound.setdefault(pattern, name) == name
     if isinstance(pattern, float):
         found = constants.get(name)
         return found is not None and found.size == 1 and bool(np.isclose(found.item(), pattern))
     node = makers.get(name)
-    if node is None or node.op_type != pattern[0] or len(node.input) != len(pattern) - 1:
+    if node is None or _operator(node) != pattern[0] or len(node.input) != len(pattern) - 1:
         return False
     orders = [list(node.input)]
     if node.op_type in _COMMUTATIVE:

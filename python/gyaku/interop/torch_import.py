@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["from_torch"]
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
-_ONE_AXIS = ("Conv1d", "MaxPool1d", "AvgPool1d", "GroupNorm", "InstanceNorm1d")
+_ONE_AXIS = (
+    *("Conv1d", "MaxPool1d", "AvgPool1d", "BatchNorm1d", "GroupNorm", "InstanceNorm1d"),
+    "LocalResponseNorm",
+)
 _SAME_SHAPE = ("Identity",)
 # Functions and methods, by the module that does the same.
 _FUNCTIONS = {
@@ -79,7 +82,7 @@ def from_torch(module: Any, input_shape: Sequence[int] | None = None) -> Model:
     graph.graph.eliminate_dead_code()
     translation = _Translation(graph)
     shape = translation.input_shape(input_shape)
-    was_training = module.training
+    training = [each for each in module.modules() if each.training]
     module.eval()
     try:
         _keep_ranks(graph, translation.example(shape))
@@ -89,7 +92,8 @@ def from_torch(module: Any, input_shape: Sequence[int] | None = None) -> Model:
             f"from_torch: the module does not take samples of shape {shape}, {reason}"
         ) from None
     finally:
-        module.train(was_training)
+        for each in training:
+            each.training = True
     return translation.model(shape, torch.float64)
 
 

@@ -100,7 +100,18 @@ class ArrayOperation(Layer):
             ) from None
         if len(y) != 2:
             raise ValueError(f"{self}: {self.operation} changes the axis of the samples")
+        self.any_steps = self._treats_steps_alike(input_shapes)
         return y.shape[1:]
+
+    def _treats_steps_alike(self, input_shapes: Sequence[tuple[int, ...]]) -> bool:
+        steps, rank = input_shapes[0][:1], len(input_shapes[0])
+        if rank < 2 or any(shape[:1] != steps or len(shape) != rank for shape in input_shapes):
+            return False
+        for shape in self.constants or ():  # the same for all steps
+            if shape is not None and (len(shape) > rank + 1 or shape[-rank:][:1] > (1,)):
+                return False
+        axes = dict(self.options).get("axes", ())
+        return min(axes) > 1 if axes else self._function.by_element
 
     def _arguments(self, x: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
         given = iter(x)

@@ -65,6 +65,11 @@ class Weighted(Layer, abstract=True):
         self.bias_init = bias_init
         self.applied = None if activation is None else as_activation(activation)
         act = self.applied
+        if act is not None and act.options.get("axis", -1) != -1:
+            raise ValueError(
+                f"{self}: activation must be along the features, got {act!r}; make it a layer of"
+                " its own"
+            )
         self._fused = act is not None and act.is_fused
         self.epilogue = {}
         if act and self._fused:

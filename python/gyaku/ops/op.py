@@ -291,7 +291,8 @@ def in_numpy(op: str) -> Callable[..., Any]:
     def run(**arguments: Any) -> Results:
         row = TABLE[op]
         options = {name: each for name, each in arguments.items() if name not in row.inputs}
-        shapes = row.shapes([np.shape(arguments[name]) for name in row.inputs], **options)
+        inputs = [np.shape(arguments[name]) for name in row.inputs]
+        shapes = row.shapes(inputs, **options)
         reads = [each for each in arguments.values() if isinstance(each, np.ndarray)]
         dtype = next(each.dtype for each in reads if each.dtype.kind == "f")
         given = arguments.get("out")
@@ -300,7 +301,8 @@ def in_numpy(op: str) -> Callable[..., Any]:
             allocate(op, shape, dtype) if place is None else place
             for place, shape in zip(places, shapes, strict=True)
         )
-        _core.host(lambda: row.evaluate(arguments | {"out": out}), reads, out)
+        flops = row.flops(inputs, shapes)
+        _core.host(lambda: row.evaluate(arguments | {"out": out}), reads, out, op, flops)
         return out if len(out) > 1 else out[0]
 
     return run

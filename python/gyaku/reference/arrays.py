@@ -29,10 +29,13 @@ class ArrayFunction(NamedTuple):
     backward : callable
         Function of dy, y and the arrays, and of the options; it returns the gradients with respect
         to the arrays, None where there is none.
+    by_element : bool
+        Whether an element depends on those at its own place alone, which are broadcast.
     """
 
     forward: Callable[..., NDArray[Any]]
     backward: Callable[..., Arrays]
+    by_element: bool = False
 
 
 def _unbroadcast(dy: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -51,7 +54,7 @@ def _unary(f: Callable[..., Any], slope: Callable[..., Any]) -> ArrayFunction:
     def backward(dy: Any, y: Any, x: Any, **options: Any) -> Arrays:
         return (np.asarray(dy * slope(x, y, **options), x.dtype),)
 
-    return ArrayFunction(forward, backward)
+    return ArrayFunction(forward, backward, by_element=True)
 
 
 def _binary(f: Callable[..., Any], slopes: Callable[..., tuple[Any, Any]]) -> ArrayFunction:
@@ -64,7 +67,7 @@ def _binary(f: Callable[..., Any], slopes: Callable[..., tuple[Any, Any]]) -> Ar
         of_a, of_b = slopes(a, b, y)
         return _unbroadcast(dy * of_a, a.shape), _unbroadcast(dy * of_b, b.shape)
 
-    return ArrayFunction(forward, backward)
+    return ArrayFunction(forward, backward, by_element=True)
 
 
 def _flat(f: Callable[..., Any]) -> ArrayFunction:
