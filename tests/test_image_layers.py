@@ -254,7 +254,11 @@ def test_samples_that_do_not_fit_are_refused(
             ValueError,
             "'a': kernel_size must be at least 1",
         ),
-        (lambda: gk.BatchNorm(momentum=1.5), ValueError, "momentum must be at least 0 and at most 1, got 1.5"),
+        (
+            lambda: gk.BatchNorm(momentum=1.5),
+            ValueError,
+            "momentum must be at least 0 and at most 1, got 1.5",
+        ),
         (lambda: gk.BatchNorm(epsilon=0), ValueError, "epsilon must be positive, got 0"),
         (lambda: gk.LayerNorm(epsilon=-1), ValueError, "epsilon must be positive, got -1"),
     ],

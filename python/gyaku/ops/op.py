@@ -302,7 +302,8 @@ def in_numpy(op: str) -> Callable[..., Any]:
             for place, shape in zip(places, shapes, strict=True)
         )
         flops = row.flops(inputs, shapes)
-        _core.host(lambda: row.evaluate(arguments | {"out": out}), reads, out, op, flops)
+        call = functools.partial(row.evaluate, arguments | {"out": out})
+        _core.host(call, reads, out, f"host {op}", flops)
         return out if len(out) > 1 else out[0]
 
     return run
