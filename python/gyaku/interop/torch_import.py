@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku.interop.torch_modules import check_options, layer_of, recurrent_layers
+from gyaku.interop.torch_modules import FEATURES_FIRST, check_options, layer_of, recurrent_layers
 from gyaku.interop.torch_state import load_state_dict, places
 from gyaku.layers import (
     Add,
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["from_torch"]
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
-_ONE_AXIS = (
-    *("Conv1d", "MaxPool1d", "AvgPool1d", "BatchNorm1d", "GroupNorm", "InstanceNorm1d"),
-    "LocalResponseNorm",
-)
 _SAME_SHAPE = ("Identity",)
 # Functions and methods, by the module that does the same.
 _FUNCTIONS = {
@@ -199,9 +195,9 @@ class _Translation:
         import torch
 
         kind = type(self._first).__name__
-        if kind in _ONE_AXIS:
+        if kind in FEATURES_FIRST:
             self.features_first.add(self.inputs[0])
-        if len(shape) == 3 or kind in _ONE_AXIS:
+        if len(shape) == 3 or kind in FEATURES_FIRST:
             shape = (shape[-1], *shape[:-1])
         floats = [x.dtype for x in self.graph.state_dict().values() if x.is_floating_point()]
         dtype = torch.int64 if kind == "Embedding" else (floats or [torch.float32])[0]
@@ -294,7 +290,7 @@ class _Translation:
         if kind in _RECURRENT:
             self._recurrent(node, module, target)
             return
-        along = kind in _ONE_AXIS
+        along = kind in FEATURES_FIRST
         bound = along or kind in ("Linear", "LayerNorm", "RMSNorm", "Softmax", "LogSoftmax")
         if bound and self._rank(source) == 3 and (source in self.features_first) != along:
             self._refuse(node, "takes its features along the other axis than its input has them")

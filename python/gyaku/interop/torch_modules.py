@@ -53,7 +53,13 @@ if TYPE_CHECKING:
     from gyaku.layers import Layer
     from gyaku.layers.activation import Parametric
 
-__all__ = ["ALPHAS", "PLAIN", "check_options", "layer_of", "recurrent_layers"]
+__all__ = ["ALPHAS", "FEATURES_FIRST", "PLAIN", "check_options", "layer_of", "recurrent_layers"]
+
+FEATURES_FIRST = (
+    *("Conv1d", "MaxPool1d", "AvgPool1d", "BatchNorm1d", "GroupNorm", "InstanceNorm1d"),
+    "LocalResponseNorm",
+)
+"""Modules that take the features of a sequence along the axis behind the samples."""
 
 PLAIN: dict[str, type[Layer]] = {
     "ReLU": ReLU, "Tanh": Tanh, "Sigmoid": Sigmoid, "SELU": SELU, "SiLU": SiLU, "Mish": Mish,
