@@ -239,7 +239,7 @@ def keep_rows(rows: NDArray[Any], kept: NDArray[Any], cursor: NDArray[Any]) -> N
     Parameters
     ----------
     rows : ndarray
-        Rows, of any dtype.
+        Rows, of any dtype of real numbers.
     kept : ndarray
         Array of the same dtype whose rows have the same shape, or more steps on their first axis,
         of which those behind stay as they are.
@@ -269,6 +269,8 @@ def keep_rows(rows: NDArray[Any], kept: NDArray[Any], cursor: NDArray[Any]) -> N
     op = "keep_rows"
     if not isinstance(rows, np.ndarray):
         raise TypeError(f"{op}: rows must be an array, got {type(rows).__name__}")
+    if rows.dtype.kind not in "biuf":
+        raise TypeError(f"{op}: rows must hold real numbers, got dtype {rows.dtype}")
     buffer(op, "kept", kept, rows.dtype)
     buffer(op, "rows", rows, rows.dtype, written=False)
     buffer(op, "cursor", cursor, INT64, (1,), written=False)
