@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +27,10 @@ from gyaku.cli import main
 PROT_NONE = 0
 PAGE = mmap.PAGESIZE
 MPROTECT = ctypes.CDLL(None, use_errno=True).mprotect
+
+# A shell lets jobs in the background ignore Ctrl-C, which tests send to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Files that give the same under each instruction set; every other one is marked `isa`.
