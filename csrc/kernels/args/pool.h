@@ -26,7 +26,7 @@ struct PoolArgs {
   bool wide;
   bool count_padding;
   std::int64_t divisor; // of a mean, in place of the number of pixels; 0 is none
-  double norm; // p of (sum |x|^p)^(1/p)
+  double norm;          // p of (sum |x|^p)^(1/p)
 };
 
 } // namespace gyaku
