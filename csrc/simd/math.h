@@ -131,8 +131,8 @@ template <class T> GYAKU_INLINE vec<T> one_plus_exp(vec<T> x) {
 // 2^tail_scale e^x for -tail_end <= x < exp_highest / 2.
 template <class T> GYAKU_INLINE vec<T> exp_scaled(vec<T> x) {
   const Exponential<T> e = exponential(x);
-  const vec<T> power = e.power(number<T>::tail_scale);
-  return fma(power, e.minus_one, power);
+  // A product of the power and the rest alone would be subnormal, and lost where those are zero.
+  return e.power(number<T>::tail_scale) * (vec<T>(T(1)) + e.minus_one);
 }
 
 // 2^scale / (1 + e^minus_x).
