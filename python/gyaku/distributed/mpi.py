@@ -111,7 +111,7 @@ class MPI(Ranks):
         if reproducible and (self.size & (self.size - 1) or blocks & (blocks - 1)):
             raise ValueError(
                 "MPI: reproducible=True adds up in a binary tree, which needs powers of two, got"
-                f" {self.size} processes and blocks={blocks}"
+                f" blocks={blocks} and processes={self.size}"
             )
         if self.blocks < self.size:
             raise ValueError(
