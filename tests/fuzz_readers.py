@@ -35,8 +35,9 @@ from gyaku.cli.table import read_table
 from gyaku.data.conllu import read_conllu
 from gyaku.data.idx import idx_header, read_idx
 from gyaku.files import FileError
-from gyaku.interop import from_keras, from_onnx, keras_file, load_pickle, to_keras
-from gyaku.interop.torch_file import read_state
+from gyaku.interop import from_keras, from_onnx, load_pickle, to_keras
+from gyaku.interop.keras import file as keras_file
+from gyaku.interop.torch.file import read_state
 
 SECONDS = 10  # that a reader may take
 ROOM = 1 << 30  # bytes that it may take, beyond those of the process

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from gyaku import files
 from gyaku.files import FileError
 from gyaku.interop import from_onnx, load_pickle
-from gyaku.interop.torch_file import read_state
+from gyaku.interop.torch.file import read_state
 
 HUGE = 10**11
 

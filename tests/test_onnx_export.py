@@ -223,9 +223,9 @@ def test_two_files_of_a_model_are_equal(tmp_path: Path) -> None:
 def test_weights_above_the_limit_of_a_protobuf_lie_beside_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gyaku.interop import onnx_export
+    from gyaku.interop.onnx import exporter
 
-    monkeypatch.setattr(onnx_export, "_LARGEST", 10_000)
+    monkeypatch.setattr(exporter, "_LARGEST", 10_000)
     model = lenet()
     gk.interop.to_onnx(model, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx.data").stat().st_size > 10_000

@@ -18,7 +18,7 @@ from layer_cases import LAYER_CASES
 from test_onnx_export import drawn, randomised, tagger
 
 import gyaku as gk
-from gyaku.interop.c_body import literals
+from gyaku.interop.source.c_body import literals
 
 OWN = {"Product", "Scale", "Sum"}
 REFUSED = {

@@ -11,8 +11,8 @@ from plain_layer_cases import PLAIN_LAYER_CASES
 
 import gyaku as gk
 from gyaku.interop import from_torch, to_torch
-from gyaku.interop.torch_layout import to_gyaku
-from gyaku.interop.torch_state import places, state_dict
+from gyaku.interop.torch.layout import to_gyaku
+from gyaku.interop.torch.state import places, state_dict
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional

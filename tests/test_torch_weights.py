@@ -20,8 +20,8 @@ import torch_weights
 import gyaku as gk
 from gyaku.files import FileError
 from gyaku.interop import load_pickle, load_state_dict, state_dict
-from gyaku.interop.torch_layout import feature_orders, to_gyaku
-from gyaku.interop.torch_state import places
+from gyaku.interop.torch.layout import feature_orders, to_gyaku
+from gyaku.interop.torch.state import places
 from gyaku.safetensors import write
 
 RECORDED = torch_weights.load()

@@ -6,37 +6,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gyaku.interop.c_export import to_c as to_c
-    from gyaku.interop.keras_export import to_keras as to_keras
-    from gyaku.interop.keras_import import from_keras as from_keras
-    from gyaku.interop.keras_weights import load_weights as load_weights
-    from gyaku.interop.numpy_export import to_numpy as to_numpy
-    from gyaku.interop.onnx_export import to_onnx as to_onnx
-    from gyaku.interop.onnx_import import from_onnx as from_onnx
+    from gyaku.interop.keras.exporter import to_keras as to_keras
+    from gyaku.interop.keras.importer import from_keras as from_keras
+    from gyaku.interop.keras.weights import load_weights as load_weights
+    from gyaku.interop.onnx.exporter import to_onnx as to_onnx
+    from gyaku.interop.onnx.importer import from_onnx as from_onnx
     from gyaku.interop.pickles import load_pickle as load_pickle
     from gyaku.interop.sklearn_mlp import from_sklearn as from_sklearn
     from gyaku.interop.sklearn_mlp import to_sklearn as to_sklearn
-    from gyaku.interop.torch_export import to_torch as to_torch
-    from gyaku.interop.torch_import import from_torch as from_torch
-    from gyaku.interop.torch_state import load_state_dict as load_state_dict
-    from gyaku.interop.torch_state import state_dict as state_dict
+    from gyaku.interop.source.c_exporter import to_c as to_c
+    from gyaku.interop.source.numpy_exporter import to_numpy as to_numpy
+    from gyaku.interop.torch.exporter import to_torch as to_torch
+    from gyaku.interop.torch.importer import from_torch as from_torch
+    from gyaku.interop.torch.state import load_state_dict as load_state_dict
+    from gyaku.interop.torch.state import state_dict as state_dict
 
 # Modules wait until they are used.
 _HOMES = {
-    "from_keras": "keras_import",
-    "from_onnx": "onnx_import",
+    "from_keras": "keras.importer",
+    "from_onnx": "onnx.importer",
     "from_sklearn": "sklearn_mlp",
-    "from_torch": "torch_import",
+    "from_torch": "torch.importer",
     "load_pickle": "pickles",
-    "load_state_dict": "torch_state",
-    "load_weights": "keras_weights",
-    "state_dict": "torch_state",
-    "to_c": "c_export",
-    "to_keras": "keras_export",
-    "to_numpy": "numpy_export",
-    "to_onnx": "onnx_export",
+    "load_state_dict": "torch.state",
+    "load_weights": "keras.weights",
+    "state_dict": "torch.state",
+    "to_c": "source.c_exporter",
+    "to_keras": "keras.exporter",
+    "to_numpy": "source.numpy_exporter",
+    "to_onnx": "onnx.exporter",
     "to_sklearn": "sklearn_mlp",
-    "to_torch": "torch_export",
+    "to_torch": "torch.exporter",
 }
 __all__ = ["from_keras", "from_onnx", "from_sklearn", "from_torch", "load_pickle"]
 __all__ += ["load_state_dict", "load_weights", "state_dict", "to_c", "to_keras", "to_numpy"]

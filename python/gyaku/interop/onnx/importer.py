@@ -1,0 +1,363 @@
+"""Models read from ONNX files."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku.files import FileError, largest_content
+from gyaku.interop.onnx import file as onnx_file
+from gyaku.interop.onnx.operators import CHANNELS_FIRST, ELEMENTWISE, OPERATORS
+from gyaku.interop.onnx.patterns import rewritten
+from gyaku.interop.onnx.reader import Call, Reader, Unreadable, Value
+from gyaku.layers import Identity
+from gyaku.symbolic import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from gyaku.model import Model
+
+__all__ = ["from_onnx"]
+
+_RECURRENT = {"LSTM", "GRU", "RNN"}
+_UNROLLED = {"Slice", "Split", "SequenceAt", "SplitToSequence", "Gather"}
+_SLOW = {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", *_RECURRENT}
+"""Operators that onnx evaluates by loops in Python."""
+_OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Mul", "Add", "CumSum"}
+
+
+def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Model:
+    """Read a model from an ONNX file, with its weights, ready to predict and to train.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, for example an export of PyTorch, Keras or tf2onnx; weights may lie beside it.
+    input_shape : sequence of int, optional
+        Sample shape of the only input, as here: without the batch, channels last. It is needed if
+        the file leaves other axes free than batch and time.
+
+    Returns
+    -------
+    Model
+        The model. Images have channels last and sequences the batch first, whatever the file's
+        inputs and outputs have.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is missing.
+    FileError
+        If the file is truncated, inconsistent or of another kind, or an operator has no counterpart
+        here: the message names the node.
+    ValueError
+        If `input_shape` is missing or does not fit.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    to_onnx : Write a model to an ONNX file.
+
+    Notes
+    -----
+    Transpose nodes are no layers: weights are converted to the layout here, also those behind a
+    Flatten of images with channels first. Composed GELU, SiLU and Mish are recognised, and
+    `GroupNorm` and `RMSNorm` as `to_onnx` composes them. A recurrent node is one layer; an RNN
+    unrolled over its steps is not recognised. Operations on arrays that no other layer has, such as
+    slices and reductions, are one `ArrayOperation` each. Outputs of labels, which are no floats,
+    are left out beside others.
+
+    Examples
+    --------
+    >>> import tempfile, gyaku as gk
+    >>> model = gk.Sequential(gk.Dense(8, "relu"), gk.Dense(2))
+    >>> model.build((4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gk.interop.to_onnx(model, folder + "/model.onnx")
+    ...     again = gk.interop.from_onnx(folder + "/model.onnx")
+    >>> [type(layer).__name__ for layer in again.layers]
+    ['Dense', 'ReLU', 'Dense']
+    """
+    from gyaku.model import Model
+
+    name, proto = os.fspath(path), onnx_file.read(path)
+    constants = _constants(name, proto)
+    outputs = _outputs(proto.graph)
+    if not outputs:
+        raise FileError(f"from_onnx: {name} has no outputs")
+    folder = _Folder(proto, constants)
+    all_nodes = rewritten([node for node in proto.graph.node if not folder.folds(node)], constants)
+    nodes = _needed(all_nodes, outputs)
+    opset = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), 1)
+    reader = Reader(nodes, constants, outputs, opset)
+    folder.constants = reader.constants  # which shapes join on the way
+    given = [each for each in proto.graph.input if each.name not in constants]
+    _find_lengths(reader, all_nodes, {each.name for each in given})
+    inputs, is_free = _inputs(name, reader, given, input_shape)
+    for number, node in enumerate(nodes):
+        if not folder.folds(node):
+            _read(name, reader, Call(node), number)
+    model = Model(inputs, [_result(name, reader, each) for each in outputs])
+    model.build([tensor.shape for tensor in inputs] if len(inputs) > 1 else inputs[0].shape)
+    if is_free and not model.plan.any_steps:
+        raise ValueError(
+            f"from_onnx: {name} leaves axes of its input free, and {model.plan.bound_to_steps}"
+            " needs their lengths: give input_shape"
+        )
+    for layer, weights in reader.weights:
+        for key, array in weights.items():
+            try:
+                (layer.buffers if key in layer.buffers else layer.params)[key] = array
+            except ValueError as error:
+                raise FileError(f"from_onnx: {name}: {layer.name}: {error}") from None
+    return model
+
+
+def _outputs(graph: Any) -> list[str]:
+    """Return the outputs of numbers; scikit-learn's classifiers also have one of labels."""
+    of_numbers = [
+        each.name
+        for each in graph.output
+        if each.type.HasField("sequence_type") or each.type.tensor_type.elem_type in _FLOATS
+    ]
+    return of_numbers or [each.name for each in graph.output]
+
+
+def _constants(name: str, proto: Any) -> dict[str, NDArray[Any]]:
+    from onnx import numpy_helper
+
+    found = {}
+    for each in proto.graph.initializer:
+        try:
+            found[each.name] = numpy_helper.to_array(each)
+        except (ValueError, TypeError) as error:
+            raise FileError(f"{name}: the tensor {each.name!r} is damaged: {error}") from None
+    return found
+
+
+class _Folder:
+    """Evaluation of constant nodes, in as much memory and time as the file's size justifies.
+
+    Parameters
+    ----------
+    proto : ModelProto
+        The file.
+    constants : dict of str to ndarray
+        The constants by name, to which the values of nodes are added.
+    """
+
+    def __init__(self, proto: Any, constants: dict[str, NDArray[Any]]) -> None:
+        self.opset, self.constants = proto.opset_import, constants
+        self.room = largest_content(proto.ByteSize())
+
+    def folds(self, node: Any) -> bool:
+        """Evaluate a node if all its inputs are constant.
+
+        Parameters
+        ----------
+        node : NodeProto
+            The node.
+
+        Returns
+        -------
+        bool
+            Whether its values are among the constants now.
+        """
+        used = [name for name in node.input if name]
+        if any(name not in self.constants for name in used):
+            return False
+        if not (used or node.op_type == "Constant") or _takes_time(node):
+            return False
+        from onnx.reference import ReferenceEvaluator
+
+        given = {name: self.constants[name] for name in used}
+        model = self._alone(node, given)
+        needed = _bytes_of_outputs(model)
+        if needed is None or needed > self.room:
+            return False
+        self.room -= needed
+        try:
+            values = ReferenceEvaluator(model).run(None, given)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+            return False  # of whatever onnx does not check
+        self.constants.update(zip(node.output, map(np.asarray, values), strict=True))
+        return True
+
+    def _alone(self, node: Any, given: dict[str, NDArray[Any]]) -> Any:
+        """Return a model of this node, with the values of its short inputs, such as shapes."""
+        from onnx import helper, numpy_helper
+
+        inputs = [
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(each.dtype), each.shape
+            )
+            for name, each in given.items()
+        ]
+        outputs = [helper.make_empty_tensor_value_info(each) for each in node.output]
+        short = [
+            numpy_helper.from_array(each, name) for name, each in given.items() if each.size <= 64
+        ]
+        graph = helper.make_graph([node], "constant", inputs, outputs, initializer=short)
+        return helper.make_model(graph, opset_imports=self.opset)
+
+
+def _takes_time(node: Any) -> bool:
+    inner = any(each.HasField("g") or each.graphs for each in node.attribute)  # a loop's, say
+    return inner or node.op_type in _SLOW
+
+
+def _bytes_of_outputs(model: Any) -> int | None:
+    """Return the size of the outputs of a model, if it is known before they are computed."""
+    from onnx import helper, shape_inference
+
+    total = 0
+    for output in shape_inference.infer_shapes(model, data_prop=True).graph.output:
+        kind = output.type.tensor_type
+        lengths = [each.dim_value for each in kind.shape.dim if each.HasField("dim_value")]
+        if not kind.HasField("shape") or len(lengths) != len(kind.shape.dim):
+            return None
+        total += math.prod(lengths) * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+    return total
+
+
+def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """Return the nodes that the outputs depend on; lengths of sequences do not count."""
+    wanted, found = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.isdisjoint(node.output):
+            continue
+        found.append(node)
+        taken = list(node.input)
+        if node.op_type in _RECURRENT:
+            taken[4:5] = []
+        wanted.update(taken)
+    return [*reversed(found)]
+
+
+def _find_lengths(reader: Reader, nodes: Sequence[Any], inputs: set[str]) -> None:
+    """Find the inputs of ids whose padding gives the lengths of sequences."""
+    makers = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        name = node.input[4] if node.op_type in _RECURRENT and len(node.input) > 4 else ""
+        operators, roots, waiting = set(), set(), [name] if name else []
+        while waiting:
+            each = waiting.pop()
+            maker = makers.get(each)
+            if maker is not None:
+                operators.add(maker.op_type)
+                waiting += maker.input
+            elif each in inputs:
+                roots.add(each)
+        if {"Equal", "CumSum"} <= operators <= _OF_LENGTHS and len(roots) == 1:
+            reader.lengths.add(name)
+            reader.padded |= roots
+
+
+def _inputs(
+    name: str, reader: Reader, given: Sequence[Any], input_shape: Sequence[int] | None
+) -> tuple[list[Any], bool]:
+    """Make the inputs of the model; return whether an axis besides the batch is free."""
+    if input_shape is not None and len(given) > 1:
+        raise ValueError(f"from_onnx: input_shape is for one input, and {name} has {len(given)}")
+    tensors, free = [], False
+    for each in given:
+        kind = each.type.tensor_type
+        lengths = [dimension.dim_value for dimension in kind.shape.dim]
+        axes = _layout(reader, each.name, len(lengths))
+        by_axis = {axis: n for axis, n in zip(axes, lengths, strict=True) if axis is not None}
+        shape = tuple(by_axis[axis] for axis in range(1, len(by_axis)))
+        reader.batch = reader.batch or by_axis.get(0, 0)
+        if input_shape is not None:
+            _check_shape(name, shape, tuple(input_shape))
+            shape = tuple(input_shape)
+        free |= not all(shape)
+        if not all(shape[1:]) or not shape:
+            raise ValueError(
+                f"from_onnx: {name} leaves the shape of {each.name!r} free, it is {lengths} with 0"
+                " for each free axis: give input_shape"
+            )
+        _check_type(name, reader, each.name, kind.elem_type)
+        dtype = {6: "int32", 7: "int64"}.get(kind.elem_type)
+        tensor = Input(tuple(n or 1 for n in shape), dtype, name=each.name)
+        reader.values[each.name] = Value(tensor, tensor.shape, axes)
+        tensors.append(tensor)
+    return tensors, free
+
+
+_FLOATS, _INDICES, _BOOL, _BYTE = {1, 10, 11, 16}, {6, 7}, 9, 2
+
+
+def _check_type(name: str, reader: Reader, given: str, kind: int) -> None:
+    node = reader.users.get(given)
+    is_cast = kind == _BYTE and node is not None and node.op_type == "Cast"
+    if kind not in {*_FLOATS, *_INDICES, _BOOL} and not is_cast:
+        from onnx import TensorProto
+
+        raise FileError(
+            f"from_onnx: {name}: the input {given!r} must be float, bool, int32 or int64, got"
+            f" {TensorProto.DataType.Name(kind)}"
+        )
+
+
+def _check_shape(name: str, shape: tuple[int, ...], given: tuple[int, ...]) -> None:
+    pairs = zip(shape, given, strict=False)
+    if len(shape) != len(given) or any(a not in (0, b) for a, b in pairs):
+        raise ValueError(
+            f"from_onnx: input_shape must fit {shape} of {name}, where 0 is free, got {given}"
+        )
+
+
+def _layout(reader: Reader, name: str, rank: int) -> tuple[int | None, ...]:
+    """Return the axes of an input, as the first node that tells them apart has them."""
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        node = reader.users.get(each)
+        if node is None:
+            continue
+        place = list(node.input).index(each)
+        if node.op_type in CHANNELS_FIRST and place == 0 and rank > 2:
+            return (0, rank - 1, *range(1, rank - 1))
+        if node.op_type in _RECURRENT and not Call(node).attributes.get("layout", 0):
+            return (1, 0, 2) if place == 0 else (None, 0, 1)
+        if node.op_type in ELEMENTWISE:
+            waiting += node.output
+    return tuple(range(rank))
+
+
+def _read(name: str, reader: Reader, call: Call, number: int) -> None:
+    """Read a node; name its place if it has no counterpart."""
+    try:
+        if call.operator not in OPERATORS:
+            raise Unreadable("has no counterpart")
+        reader.sources = tuple(each for each in call.inputs if each in reader.constants)
+        found = OPERATORS[call.operator](reader, call)
+    except (Unreadable, ValueError, TypeError, IndexError, KeyError) as error:
+        label = f" {call.name!r}" if call.name else ""
+        hint = ""
+        if isinstance(error, Unreadable) and call.operator in _UNROLLED:
+            hint = "; an RNN unrolled over its steps is not recognised"
+        node = (
+            f"node {number}{label} ({call.operator}, from"
+            f" {', '.join(each for each in call.inputs if each)} to {', '.join(call.outputs)})"
+        )
+        raise FileError(
+            f"from_onnx: {name}: {onnx_file.printable(f'{node} {error}')}{hint}"
+        ) from None
+    reader.values.update(zip(call.outputs, found, strict=False))
+
+
+def _result(name: str, reader: Reader, output: str) -> Any:
+    value = reader.values.get(output)
+    if value is None or value.merged or value.pads or value.time:
+        raise FileError(f"from_onnx: {name}: the output {output!r} has no counterpart")
+    if value.order is not None:
+        value = reader.plain(value)
+    return value.tensor if value.tensor.node else Identity()(value.tensor)

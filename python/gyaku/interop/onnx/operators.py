@@ -1,0 +1,313 @@
+"""Layers of ONNX nodes: a function for each operator."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku import layers
+from gyaku.interop.onnx import arrays, norms_reader, recurrent_reader, shapes, windows
+from gyaku.interop.onnx.reader import Unreadable, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from gyaku.interop.onnx.reader import Call, Reader
+
+__all__ = ["CHANNELS_FIRST", "ELEMENTWISE", "OPERATORS"]
+
+
+def _identity(reader: Reader, call: Call) -> list[Value]:
+    return [reader.value(call.input(0))]
+
+
+def _cast(reader: Reader, call: Call) -> list[Value]:
+    kind, value = call.attributes["to"], reader.value(call.input(0))
+    if kind in _FLOATS or not value.tensor.node:  # ids stay integers
+        return [value]
+    if kind == _BOOL:
+        zero_where_true = arrays.operated(reader, "invert", value)
+        return [arrays.operated(reader, "invert", zero_where_true)]
+    if kind not in _INTEGERS:
+        raise Unreadable("casts to a type that is neither a float nor an integer")
+    return [arrays.operated(reader, "truncate", value)]
+
+
+_FLOATS, _INTEGERS, _BOOL = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13), 9
+
+
+_ACTIVATIONS: dict[str, Callable[[], layers.Activation]] = {
+    "Sigmoid": layers.Sigmoid,
+    "Tanh": layers.Tanh,
+    "Relu": layers.ReLU,
+    "Softplus": layers.Softplus,
+    "Softsign": layers.Softsign,
+    "HardSwish": layers.HardSwish,
+    "Mish": layers.Mish,
+    "Swish": layers.SiLU,
+    "Step": layers.Step,
+    "GeluTanh": layers.GELUTanh,
+}
+
+
+def _activation(reader: Reader, call: Call) -> list[Value]:
+    if call.attributes.get("alpha", 1.0) != 1:  # of Swish
+        return arrays.OPERATORS[call.operator](reader, call)
+    return reader.apply(_ACTIVATIONS[call.operator](), reader.value(call.input(0)))
+
+
+# Default of alpha.
+_PARAMETRIC: dict[str, tuple[type[Any], float]] = {
+    "LeakyRelu": (layers.LeakyReLU, 0.01),
+    "Elu": (layers.ELU, 1.0),
+    "Celu": (layers.CELU, 1.0),
+}
+
+
+def _parametric(reader: Reader, call: Call) -> list[Value]:
+    kind, alpha = _PARAMETRIC[call.operator]
+    return reader.apply(kind(call.attributes.get("alpha", alpha)), reader.value(call.input(0)))
+
+
+# Defaults of the attributes, and those of the layer.
+_FIXED: dict[str, tuple[Callable[..., layers.Activation], dict[str, Any], dict[str, Any]]] = {
+    "HardSigmoid": (layers.HardSigmoid, {"alpha": 0.2, "beta": 0.5}, {"alpha": 1 / 6, "beta": 0.5}),
+    "Selu": (
+        layers.SELU,
+        {"alpha": 1.6732632, "gamma": 1.050701},
+        {"alpha": 1.6732632, "gamma": 1.050701},
+    ),
+}
+
+
+def _fixed(reader: Reader, call: Call) -> list[Value]:
+    kind, defaults, needed = _FIXED[call.operator]
+    given = {name: call.attributes.get(name, value) for name, value in defaults.items()}
+    usual = all(np.isclose(given[name], value, rtol=1e-5) for name, value in needed.items())
+    return reader.apply(kind() if usual else kind(**given), reader.value(call.input(0)))
+
+
+def _gelu(reader: Reader, call: Call) -> list[Value]:
+    layer = layers.GELU() if call.text("approximate", "none") == "none" else layers.GELUTanh()
+    return reader.apply(layer, reader.value(call.input(0)))
+
+
+def _softmax(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    axis = call.attributes.get("axis", -1 if reader.opset >= 13 else 1) % len(value.axes)
+    kind = layers.Softmax if call.operator == "Softmax" else layers.LogSoftmax
+    if value.axes[axis] == len(value.shape) and (reader.opset >= 13 or axis == len(value.axes) - 1):
+        return reader.apply(kind(), value)
+    value = reader.plain(value)
+    if axis == 0:
+        raise Unreadable("normalises over the samples of a batch")
+    if reader.opset >= 13:
+        return reader.apply(kind(axis), value)
+    shape = value.shape  # all axes from this one on are one
+    joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
+    (value,) = reader.apply(layers.Reshape(joined), value)
+    (value,) = reader.apply(kind(), reader.as_plain(value))
+    return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
+
+
+def _dropout(reader: Reader, call: Call) -> list[Value]:
+    rate = call.attributes.get("ratio", 0.5)
+    if call.input(1):
+        rate = reader.constant(call.input(1), "ratio").item()
+    return reader.apply(layers.Dropout(rate), reader.value(call.input(0)))
+
+
+def _batch_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    if value.axes[1] != len(value.shape):
+        value = reader.channels_last(value)
+    attributes = call.attributes
+    momentum = 1 - attributes.get("momentum", 0.9)
+    layer = layers.BatchNorm(min(max(momentum, 0.0), 1.0), attributes.get("epsilon", 1e-5))
+    names = ("gamma", "beta", "mean", "variance")
+    found = [reader.constant(call.input(n + 1), name) for n, name in enumerate(names)]
+    weights = {name: _placed(each, value) for name, each in zip(names, found, strict=True)}
+    return reader.apply(layer, value, weights=weights)
+
+
+def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
+    """Return rows for the features of a value in the order of the tensor."""
+    if value.order is None:
+        return array
+    placed = np.empty_like(array)
+    placed[value.order] = array
+    return placed
+
+
+def _layer_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    rank = len(value.axes)
+    axes = rank - call.attributes.get("axis", -1) % rank
+    if axes == rank:
+        raise Unreadable("normalises over the samples of a batch")
+    if axes > 1 or value.axes[-1] != len(value.shape):
+        value = reader.plain(value)
+    gamma = reader.constant(call.input(1), "scale")
+    beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
+    shape = value.shape[-axes:]
+    weights = {
+        name: _placed(np.broadcast_to(each, shape), value)
+        for name, each in (("gamma", gamma), ("beta", beta))
+    }
+    layer = layers.LayerNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
+    return reader.apply(layer, value, weights=weights)
+
+
+def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
+    if value.axes[-1] != len(value.shape):
+        value = reader.plain(value)
+    weights = {"weight": _placed(weight, value)}
+    if bias is not None:
+        weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[1:])
+    layer = layers.Dense(weight.shape[1], use_bias=bias is not None)
+    return reader.apply(layer, replace(value, order=None), weights=weights)
+
+
+def _gemm(reader: Reader, call: Call) -> list[Value]:
+    if call.attributes.get("transA", 0):
+        raise Unreadable("transposes its input")
+    value = reader.value(call.input(0))
+    weight = reader.constant(call.input(1), "weight")
+    weight = weight.T if call.attributes.get("transB", 0) else weight
+    bias = reader.constant(call.input(2), "bias") if call.input(2) else None
+    if bias is not None:
+        bias = bias * np.float32(call.attributes.get("beta", 1.0))
+    return _dense(reader, value, weight * np.float32(call.attributes.get("alpha", 1.0)), bias)
+
+
+def _matmul(reader: Reader, call: Call) -> list[Value]:
+    if call.input(0) in reader.constants or call.input(1) not in reader.constants:
+        return arrays.combined(reader, "matmul", call.inputs)
+    value, weight = reader.value(call.input(0)), reader.constants[call.input(1)]
+    weight = weight[0] if weight.ndim == 3 and len(weight) == 1 else weight
+    if weight.ndim != 2:
+        return arrays.combined(reader, "matmul", call.inputs)
+    if value.merged:
+        raise Unreadable("multiplies the outputs of both directions")
+    name, bias = call.outputs[0], None
+    node = reader.users.get(name)
+    if node is not None and node.op_type == "Add" and reader.uses[name] == 1:
+        other = node.input[1] if node.input[0] == name else node.input[0]
+        found = reader.constants.get(other)
+        if found is not None and found.shape[-1:] == weight.shape[1:] == (found.size,):
+            bias = found
+            reader.aliases[node.output[0]] = name
+    return _dense(reader, value, weight, bias)
+
+
+def _scaler(reader: Reader, call: Call) -> list[Value]:
+    """Read scikit-learn's scaling of features: (x - offset) scale."""
+    value = reader.plain(reader.value(call.input(0)))
+    found = []
+    for name, operation in (("offset", "subtract"), ("scale", "multiply")):
+        row = np.atleast_1d(np.float32(call.attributes[name]))[np.newaxis]
+        layer = layers.ArrayOperation(operation, constants=[None, row.shape])
+        (value,) = reader.apply(layer, value, weights={"constant_1": row})
+        found = [value]
+    return found
+
+
+def _arithmetic(reader: Reader, call: Call) -> list[Value]:
+    """Read a sum of values, or a scale or an offset for all elements."""
+    if call.outputs[0] in reader.aliases:
+        return [reader.value(reader.aliases[call.outputs[0]])]
+    constants = [name in reader.constants for name in call.inputs]
+    if call.operator in ("Add", "Sum") and not any(constants):
+        return _sum(reader, call)
+    if len(call.inputs) != 2 or not any(constants):
+        return arrays.OPERATORS[call.operator](reader, call)
+    place = constants.index(True)
+    found = reader.constants[call.inputs[place]]
+    if found.size != 1 or found.ndim > len(reader.value(call.inputs[1 - place]).axes):
+        return _by_channel(reader, call, place, found)
+    number = float(found.item())
+    if place == 0 and call.operator == "Div":
+        return arrays.OPERATORS["Div"](reader, call)
+    scale, offset = {
+        "Add": (1.0, number),
+        "Sum": (1.0, number),
+        "Sub": (1.0, -number) if place else (-1.0, number),
+        "Mul": (number, 0.0),
+        "Div": (1 / number if number else np.inf, 0.0),
+    }[call.operator]
+    return reader.apply(layers.Rescaling(scale, offset), reader.value(call.inputs[1 - place]))
+
+
+def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) -> list[Value]:
+    """Read an offset or a scale for each channel."""
+    value = reader.value(call.inputs[1 - place])
+    long = [n - constant.ndim for n, length in enumerate(constant.shape) if length > 1]
+    is_first = place == 0 and call.operator in ("Sub", "Div")
+    if len(long) != 1 or value.axes[long[0]] != len(value.shape) or value.order is not None:
+        return arrays.OPERATORS[call.operator](reader, call)
+    array = constant.ravel().astype(np.float64)
+    if is_first or (call.operator in ("Mul", "Div") and (array <= 0).any()):
+        return arrays.OPERATORS[call.operator](reader, call)
+    zeros, ones = np.zeros_like(array), np.ones_like(array)
+    mean, std = {
+        "Add": (-array, ones),
+        "Sum": (-array, ones),
+        "Sub": (array, ones),
+        "Mul": (zeros, 1 / np.where(array == 0, 1, array)),
+        "Div": (zeros, array),
+    }[call.operator]
+    return reader.apply(layers.Normalization(mean.tolist(), std.tolist()), value)
+
+
+def _sum(reader: Reader, call: Call) -> list[Value]:
+    values = [reader.value(name) for name in call.inputs]
+    first = values[0]
+    alike = all(each.axes == first.axes and _order(each) == _order(first) for each in values)
+    if not alike or len({each.shape for each in values}) > 1 or len(values) < 2:
+        return arrays.OPERATORS[call.operator](reader, call)
+    return reader.apply(layers.Add(), *values)
+
+
+def _order(value: Value) -> list[int]:
+    return [] if value.order is None else value.order.tolist()
+
+
+OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
+    **arrays.OPERATORS,
+    **norms_reader.OPERATORS,
+    **recurrent_reader.OPERATORS,
+    **shapes.OPERATORS,
+    **windows.OPERATORS,
+    **windows.PADDING,
+    **dict.fromkeys(_ACTIVATIONS, _activation),
+    **dict.fromkeys(_PARAMETRIC, _parametric),
+    **dict.fromkeys(_FIXED, _fixed),
+    **dict.fromkeys(("Add", "Sum", "Sub", "Mul", "Div"), _arithmetic),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
+    "BatchNormalization": _batch_norm,
+    "Cast": _cast,
+    "Dropout": _dropout,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "Identity": _identity,
+    "LayerNormalization": _layer_norm,
+    "MatMul": _matmul,
+    "Scaler": _scaler,
+    "ZipMap": _identity,  # the probabilities, without the names of the classes
+}
+"""The function that reads each operator."""
+
+CHANNELS_FIRST = {*windows.OPERATORS, "BatchNormalization"}
+"""Operators whose images have channels first."""
+
+ELEMENTWISE = {
+    *arrays.ELEMENTWISE,
+    *_ACTIVATIONS, *_PARAMETRIC, *_FIXED, "Add", "Sub", "Mul", "Div", "Cast", "Dropout", "Gelu",
+    "Identity", "Pad",
+}  # fmt: skip
+"""Operators that treat all axes alike."""

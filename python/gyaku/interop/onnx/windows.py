@@ -1,0 +1,241 @@
+"""Layers of ONNX nodes that slide windows over images and sequences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gyaku import layers
+from gyaku.interop.onnx.arrays import padded
+from gyaku.interop.onnx.reader import Unreadable, Value
+from gyaku.windows.axis import Axis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gyaku.interop.onnx.reader import Call, Reader
+
+__all__ = ["OPERATORS", "PADDING"]
+
+
+def _image(reader: Reader, call: Call) -> tuple[Value, int]:
+    """Return the input, which must have channels first, and the number of its axes of windows."""
+    value = reader.value(call.input(0))
+    rank = len(value.axes) - 1
+    if rank not in (2, 3):
+        raise Unreadable(f"has windows of {rank - 1} axes, and layers have one or two")
+    return reader.channels_last(value), rank - 1
+
+
+def _single(lengths: Any) -> Any:
+    """Return one number for a window of one axis, as its layer takes it."""
+    found = [int(n) for n in lengths]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _pads(call: Call, value: Value, kernel: list[int]) -> list[int]:
+    """Return the padding before each axis, then behind each axis, as ONNX orders it."""
+    attributes, axes = call.attributes, len(kernel)
+    pads = list(attributes.get("pads", [0] * 2 * axes))
+    mode = call.text("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        strides = attributes.get("strides", [1] * axes)
+        dilations = attributes.get("dilations", [1] * axes)
+        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+        totals = [
+            max((-(-size // stride) - 1) * stride + span - size, 0)
+            for size, stride, span in zip(value.shape, strides, spans, strict=False)
+        ]
+        less, more = [n // 2 for n in totals], [n - n // 2 for n in totals]
+        pads = less + more if mode == "SAME_UPPER" else more + less
+    around = value.pads or [0] * 2 * axes
+    return [a + b for a, b in zip(pads, around, strict=True)]
+
+
+def _padding(pads: list[int]) -> Any:
+    axes = len(pads) // 2
+    pairs = tuple(zip(pads[:axes], pads[axes:], strict=True))
+    return pairs[0] if axes == 1 else pairs
+
+
+def _strides(call: Call, axes: int) -> Any:
+    return _single(call.attributes.get("strides", [1] * axes))
+
+
+def _dilations(call: Call, axes: int) -> Any:
+    return _single(call.attributes.get("dilations", [1] * axes))
+
+
+def _conv(reader: Reader, call: Call) -> list[Value]:
+    """Read a convolution."""
+    value, axes = _image(reader, call)
+    weight = reader.constant(call.input(1), "weight")
+    kernel, bias = list(weight.shape[2:]), _bias(reader, call)
+    kind = layers.Conv2D if axes == 2 else layers.Conv1D
+    layer = kind(
+        weight.shape[0],
+        _single(kernel),
+        stride=_strides(call, axes),
+        padding=_padding(_pads(call, value, kernel)),
+        dilation=_dilations(call, axes),
+        groups=call.attributes.get("group", 1),
+        use_bias=bool(bias),
+    )
+    weights = {"weight": np.moveaxis(weight, (0, 1), (-1, -2)), **bias}
+    return reader.apply(layer, replace(value, pads=None), weights=weights)
+
+
+def _bias(reader: Reader, call: Call) -> dict[str, Any]:
+    return {"bias": reader.constant(call.input(2), "bias")} if call.input(2) else {}
+
+
+def _conv_transpose(reader: Reader, call: Call) -> list[Value]:
+    """Read a transposed convolution."""
+    value, axes = _image(reader, call)
+    weight = reader.constant(call.input(1), "weight")
+    if (
+        axes != 2
+        or "output_shape" in call.attributes
+        or call.text("auto_pad", "NOTSET") != "NOTSET"
+    ):
+        raise Unreadable("has one axis or a given output shape, and Conv2DTranspose has not")
+    group, bias = call.attributes.get("group", 1), _bias(reader, call)
+    layer = layers.Conv2DTranspose(
+        weight.shape[1] * group,
+        _single(weight.shape[2:]),
+        stride=_strides(call, axes),
+        padding=_padding(_pads(call, value, list(weight.shape[2:]))),
+        output_padding=_single(call.attributes.get("output_padding", [0, 0])),
+        dilation=_dilations(call, axes),
+        groups=group,
+        use_bias=bool(bias),
+    )
+    weights = {"weight": weight.transpose(2, 3, 1, 0), **bias}
+    return reader.apply(layer, value, weights=weights)
+
+
+def _window(call: Call, value: Value, axes: int) -> dict[str, Any]:
+    kernel = list(call.attributes["kernel_shape"])
+    pads, ceil_mode = _pads(call, value, kernel), bool(call.attributes.get("ceil_mode", 0))
+    if any(n > k // 2 for n, k in zip(pads[axes:], kernel, strict=True)):
+        pads, ceil_mode = _rounded_up(call, value, kernel, pads)
+    return {
+        "kernel_size": _single(kernel),
+        "stride": _strides(call, axes),
+        "padding": _padding(pads),
+        "ceil_mode": ceil_mode,
+    }
+
+
+def _rounded_up(
+    call: Call, value: Value, kernel: list[int], pads: list[int]
+) -> tuple[list[int], bool]:
+    """Return padding for windows that reach beyond the image, as layers express it."""
+    axes = len(kernel)
+    before = pads[:axes] * 2
+    strides, dilations = (
+        call.attributes.get(name, [1] * axes) for name in ("strides", "dilations")
+    )
+    settings = zip(value.shape, kernel, strides, pads[:axes], pads[axes:], dilations, strict=False)
+    for size, taps, stride, first, last, dilation in settings:
+        exact = Axis.sliding(size, taps, stride, (first, last), dilation)
+        rounded = Axis.sliding(size, taps, stride, (first, first), dilation, ceil_mode=True)
+        if exact.windows != rounded.windows:
+            raise Unreadable(f"has padding {pads}, of more than half a window")
+    return before, True
+
+
+def _max_pool(reader: Reader, call: Call) -> list[Value]:
+    """Read max pooling."""
+    value, axes = _image(reader, call)
+    kind = layers.MaxPool2D if axes == 2 else layers.MaxPool1D
+    if value.pads and any(value.pads):
+        raise Unreadable("takes maxima over zeros of a Pad node, and MaxPool2D pads with -inf")
+    return reader.apply(kind(**_window(call, value, axes), dilation=_dilations(call, axes)), value)
+
+
+def _avg_pool(reader: Reader, call: Call) -> list[Value]:
+    """Read mean pooling; zeros of a Pad node in front of it count."""
+    value, axes = _image(reader, call)
+    kind = layers.AvgPool2D if axes == 2 else layers.AvgPool1D
+    if set(call.attributes.get("dilations", [1])) != {1}:
+        raise Unreadable("has dilation, and AvgPool2D has none")
+    options = _window(call, value, axes)
+    counts = bool(call.attributes.get("count_include_pad", 0))
+    if value.pads and any(value.pads):
+        beyond = call.attributes.get("pads", [0] * 2 * axes)
+        if any(beyond[:axes]) and not counts:
+            raise Unreadable("counts some of its padding, and AvgPool2D all or none")
+        if any(beyond) and not counts:  # the last window reaches beyond the image
+            options |= {"padding": _padding(value.pads), "ceil_mode": True}
+        counts = True
+    layer = kind(**options, count_include_pad=counts)
+    return reader.apply(layer, replace(value, pads=None))
+
+
+def _lp_pool(reader: Reader, call: Call) -> list[Value]:
+    """Read pooling by a norm."""
+    value, axes = _image(reader, call)
+    if axes != 2:
+        raise Unreadable("has windows of one axis, and LPPool2D has two")
+    if set(call.attributes.get("dilations", [1])) != {1}:
+        raise Unreadable("has dilation, and LPPool2D has none")
+    layer = layers.LPPool2D(call.attributes.get("p", 2), **_window(call, value, axes))
+    return reader.apply(layer, value)
+
+
+def _global_pool(reader: Reader, call: Call) -> list[Value]:
+    """Read the mean or the maximum of whole images."""
+    value, axes = _image(reader, call)
+    if axes != 2:
+        raise Unreadable("pools sequences, and the global poolings take images")
+    mean = call.operator == "GlobalAveragePool"
+    (made,) = reader.apply(layers.GlobalAvgPool2D() if mean else layers.GlobalMaxPool2D(), value)
+    return [replace(made, axes=(0, 1, None, None))]
+
+
+_TAKE_ZEROS = {"Conv", "AveragePool"}
+"""Operators whose layers take padding of zeros."""
+
+
+def _pad(reader: Reader, call: Call) -> list[Value]:
+    """Record zeros around an image for the window that follows, or pad it."""
+    value = reader.value(call.input(0))
+    given: Any = call.attributes.get("pads")
+    pads = [int(n) for n in (given or reader.constant(call.input(1), "pads"))]
+    fill = reader.constant(call.input(2), "fill").item() if call.input(2) else 0.0
+    mode, rank = call.text("mode", "constant"), len(value.axes)
+    if call.input(3):
+        axes = [axis % rank for axis in reader.constant(call.input(3), "axes").tolist()]
+        pairs = {axis: (pads[n], pads[n + len(axes)]) for n, axis in enumerate(axes)}
+        pads = [pairs.get(axis, (0, 0))[end] for end in (0, 1) for axis in range(rank)]
+    if not any(pads):
+        return [value]
+    name = call.outputs[0]
+    user = reader.users.get(name)
+    waits = user is not None and reader.uses[name] == 1 and user.op_type in _TAKE_ZEROS
+    if not waits or mode != "constant" or fill or min(pads) < 0 or value.axes[1:2] != (rank - 1,):
+        return [padded(reader, value, pads, mode, float(fill))]
+    around: dict[int | None, tuple[int, int]] = {
+        axis: (pads[n], pads[n + rank]) for n, axis in enumerate(value.axes)
+    }
+    if any(around[axis] != (0, 0) for axis in (0, len(value.shape))):
+        return [padded(reader, value, pads, mode, float(fill))]
+    places = [around[axis] for axis in range(1, len(value.shape))]
+    return [replace(value, pads=[n for n, _ in places] + [n for _, n in places])]
+
+
+OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
+    "AveragePool": _avg_pool,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "LpPool": _lp_pool,
+    "MaxPool": _max_pool,
+}
+"""The function that reads each operator; their images have channels first."""
+PADDING = {"Pad": _pad}
+"""The operator that adds padding to the next window."""
