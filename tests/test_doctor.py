@@ -95,6 +95,9 @@ SICK: dict[str, Callable[[], gk.Diagnosis]] = {
     "doubled_softmax": lambda: gk.diagnose(
         gk.Sequential(gk.Dense(3), gk.Softmax()), X, LABELS, loss=ENTROPY
     ),
+    "bounded_logits": lambda: gk.diagnose(
+        gk.Sequential(gk.Dense(3, "sigmoid")), X, LABELS, loss=ENTROPY
+    ),
     "doubled_sigmoid": lambda: gk.diagnose(
         gk.Sequential(gk.Dense(1, "sigmoid")), X, BITS, loss="sigmoid_cross_entropy"
     ),

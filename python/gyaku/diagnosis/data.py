@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.findings import Finding
-from gyaku.train.advice import LARGEST
+from gyaku.train.advice import LARGEST, root_mean_square, sample_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["FEWEST", "SAMPLES", "of_data", "spread"]
+__all__ = ["FEWEST", "of_data", "spread"]
 
-SAMPLES = 256
-"""Largest number of samples of a pass: a fraction of 1/2 is measured to 3 % then."""
 FEWEST = 32
 """Smallest number of samples that show a fraction of 1/2 with a standard error below 0.1."""
 
@@ -61,9 +59,9 @@ def spread(samples: Samples) -> NDArray[np.int64]:
     Returns
     -------
     ndarray of int64
-        At most `SAMPLES` rows.
+        Those of `sample_rows`.
     """
-    places = np.linspace(0, samples.count - 1, min(SAMPLES, samples.count)).astype(np.int64)
+    places = sample_rows(samples.count)
     return places if samples.rows is None else samples.rows[places]
 
 
@@ -105,12 +103,12 @@ def _named(name: str, names: Sequence[str], place: int) -> str:
     return name if len(names) == 1 else f"{name}[{names[place]!r}]"
 
 
-def _rms(values: Array, axis: int | None = None) -> Any:
-    return np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=axis))
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def _of_scale(name: str, x: Array) -> Iterator[Finding]:
-    largest = float(_rms(x.reshape(-1, x.shape[-1]), axis=0).max())
+    largest = root_mean_square(x)
     if largest > LARGEST or 0 < largest < _SMALLEST:
         yield Finding("unscaled_inputs", value=largest, facts={"name": name})
 
@@ -121,7 +119,7 @@ def _of_targets(name: str, y: Array, op: str) -> Iterator[Finding]:
     if beyond > _BEYOND:
         facts = {"op": op, "low": low, "high": high}
         yield Finding("unreachable_targets", value=beyond, facts=facts)
-    elif (size := float(_rms(y))) > _LARGEST_TARGET:
+    elif (size := _rms(y)) > _LARGEST_TARGET:
         yield Finding("unscaled_targets", value=size, facts={"name": name})
 
 

@@ -10,7 +10,7 @@ from gyaku.diagnosis.measure import measure
 from gyaku.diagnosis.passes import of_pass
 from gyaku.diagnosis.training import of_training
 from gyaku.symbolic import label
-from gyaku.train.advice import doubts, of_inputs, of_targets
+from gyaku.train.advice import doubts, of_inputs, of_scales, of_targets
 from gyaku.train.updates import Updates
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ class Examination:
         passes = model.passes(())
         self.advice = [*doubts(passes, criterion, shuffle=False), *of_inputs(passes, samples.x)]
         self.advice += of_targets(passes, samples.x, samples.y)
-        self.data = [*of_data(model, passes, samples, criterion)]
+        self.advice += of_scales(model.input_names, passes, samples.x)
+        advised = {each.kind for each in self.advice}
+        found = of_data(model, passes, samples, criterion)
+        self.data = [each for each in found if each.kind not in advised]
 
     def look(
         self, optimizer: Optimizer | None, columns: Mapping[str, Sequence[float]], lang: str

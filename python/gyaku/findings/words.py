@@ -131,6 +131,20 @@ WORDS = {
             "モデルのソフトマックスを外すか、CrossEntropy を使ってください",
         ),
     },
+    "bounded_logits": {
+        "en": Wording(
+            "logits behind an activation",
+            "SoftmaxCrossEntropy takes any number as a logit, but the model ends with an activation"
+            " that bounds them, so that it can hardly be certain",
+            "end the model without an activation",
+        ),
+        "ja": Wording(
+            "活性化関数を通したロジット",
+            "SoftmaxCrossEntropy はロジットとして任意の実数を受け取りますが、モデルの最後の活性化"
+            "関数がその範囲を制限するので、確信度が上がりません",
+            "最後の層の活性化関数を外してください",
+        ),
+    },
     "doubled_sigmoid": {
         "en": Wording(
             "sigmoid twice",

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[NDArray[Any]]
 
-__all__ = ["LARGEST", "advise", "doubts", "of_inputs", "of_new_inputs", "of_targets"]
+__all__ = ["LARGEST", "advise", "doubts", "of_inputs", "of_new_inputs", "of_new_scales"]
+__all__ += ["of_scales", "of_targets", "root_mean_square", "sample_rows"]
 
 LARGEST = 16
 """Largest value of unscaled data that train well: booleans, counts, grey levels from 0 to 16."""
 
+# Root mean square of a feature from which the weights of a new network are far too large.
+_FAR = 100
 # Kind of finding by loss and last operation of the model.
 _UNSUITABLE: dict[tuple[type[Loss], str], str] = {
     (SoftmaxCrossEntropy, "softmax"): "doubled_softmax",
+    **{(SoftmaxCrossEntropy, name): "bounded_logits" for name in ("sigmoid", "tanh", "relu")},
     (SigmoidCrossEntropy, "sigmoid"): "doubled_sigmoid",
     (CrossEntropy, "sigmoid"): "sigmoid_with_cross_entropy",
 }
@@ -96,6 +100,88 @@ def of_inputs(passes: Passes, x: Arrays) -> Iterator[Finding]:
             continue
         if (largest := int(each.max())) > LARGEST:
             yield Finding("byte_inputs", value=largest)
+
+
+def of_new_scales(model: Trainee, passes: Passes, x: Arrays) -> list[Finding]:
+    """Return a finding of `of_scales`, once a model.
+
+    Parameters
+    ----------
+    model : Trainee
+        The model.
+    passes : Passes
+        The passes of the model.
+    x : sequence of ndarray
+        Validated inputs.
+
+    Returns
+    -------
+    list of Finding
+        At most one.
+    """
+    found = [] if model in _advised else [*of_scales(model.input_names, passes, x)][:1]
+    if found:
+        _advised.add(model)
+    return found
+
+
+def of_scales(names: Sequence[str], passes: Passes, x: Arrays) -> Iterator[Finding]:
+    """Yield a finding for numbers far above 1 that are multiplied by weights.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the inputs.
+    passes : Passes
+        The passes of the model.
+    x : sequence of ndarray
+        Validated inputs.
+
+    Yields
+    ------
+    Finding
+        The findings.
+    """
+    for place, each in enumerate(x):
+        if type(each) is not np.ndarray or each.dtype.kind != "f":
+            continue
+        largest = root_mean_square(each[sample_rows(len(each))])
+        if largest > _FAR and passes.meets_weights(place):
+            name = "x" if len(x) == 1 else f"x[{names[place]!r}]"
+            yield Finding("unscaled_inputs", value=largest, facts={"name": name})
+
+
+def sample_rows(count: int) -> NDArray[np.int64]:
+    """Return the rows of a sample of a data set, evenly spaced.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of int64
+        At most 256 rows, which show a fraction of 1/2 to 3 %.
+    """
+    return np.linspace(0, count - 1, min(256, count)).astype(np.int64)
+
+
+def root_mean_square(x: NDArray[Any]) -> float:
+    """Return the largest root mean square of a feature.
+
+    Parameters
+    ----------
+    x : ndarray
+        Samples, (samples, ..., features).
+
+    Returns
+    -------
+    float
+        The largest one.
+    """
+    squares = np.square(x.reshape(-1, x.shape[-1]), dtype=np.float64)
+    return float(np.sqrt(squares.mean(axis=0)).max())
 
 
 def of_targets(passes: Passes, x: Arrays, y: Arrays) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from gyaku.callbacks import Callbacks
 from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
-from gyaku.train.advice import advise, doubts, of_new_inputs, of_targets
+from gyaku.train.advice import advise, doubts, of_new_inputs, of_new_scales, of_targets
 from gyaku.train.batches import yields_batches
 from gyaku.train.capture import description
 from gyaku.train.checkpoint import resumption
@@ -292,6 +292,7 @@ def fit(
     if ranks.is_first:
         advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
         advise("fit", of_new_inputs(self, data.passes, data.samples.x))
+        advise("fit", of_new_scales(self, data.passes, data.samples.x))
         advise("fit", [*of_targets(data.passes, data.samples.x, data.samples.y)])
     course = _begun(self, data.passes, course, resumed, learner)
     ranks.spread([self.flat_params, self.flat_buffers])
