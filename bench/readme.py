@@ -1,7 +1,7 @@
-"""`python -m bench readme [RESULTS.json]`: write the section on performance of both READMEs.
+"""`python -m bench readme [RESULTS.json ...]`: write the section on performance of both READMEs.
 
-Without a file, all that it shows is measured first. The figures are those of one run, on a machine
-that was quiet; otherwise nothing is written.
+Without a file, all that it shows is measured first. The figures are those of one run, or of its
+parts on one day and machine, which was quiet; otherwise nothing is written.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench.peers import OWN, PEERS
 from bench.processes import ROOT
 from bench.record import read
+from bench.rows import ROWS
 from bench.table import number, table
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def us(values: list[float] | None) -> str:
 
 def steps(results: dict[str, Any], words: Words) -> str:
     """Return the table of training steps."""
-    rows = results["rows"]
+    order = [*ROWS, *results["rows"]]
+    rows = dict(sorted(results["rows"].items(), key=lambda row: order.index(row[0])))
     present = [name for name in COLUMNS if any(name in r["summary"]["us"] for r in rows.values())]
     titles = (PEERS[name].title for name in present)
     header = [words.step, words.batch, *titles, "gyaku", words.ratio]
@@ -148,6 +150,37 @@ def doubts(results: dict[str, Any]) -> list[str]:
     return [*missing, *loud]
 
 
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of a run that was measured in parts, or exit if they are of several."""
+    whole: dict[str, Any] = {"machine": {}}
+    for part in parts:
+        for name in (each for each in PARTS if each in part):
+            here = part["machine"][name]
+            for there in whole["machine"].values():
+                for fact, (one, other) in differences(there, here).items():
+                    raise SystemExit(
+                        f"bench: the results are of several runs: {fact} is {one} in one and"
+                        f" {other} in another"
+                    )
+            if name in whole:
+                warnings = [*whole["machine"][name]["warnings"], *here["warnings"]]
+                whole["machine"][name] = here | {"warnings": warnings}
+                whole[name] = whole[name] | part[name]
+            else:
+                whole["machine"][name], whole[name] = here, part[name]
+    return whole
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the facts of the machine in which two parts of a run must be equal and are not."""
+    both = {fact: (one[fact], other[fact]) for fact in ("cpu", "isa", "threads")}
+    both["date"] = one["date"].split()[0], other["date"].split()[0]
+    versions = one.get("versions", {}), other.get("versions", {})
+    for name in versions[0].keys() & versions[1].keys():
+        both[name] = versions[0][name], versions[1][name]
+    return {fact: (a, b) for fact, (a, b) in both.items() if a != b}
+
+
 def write(results: dict[str, Any], folder: Path) -> None:
     """Replace the section in both READMEs of a folder, or exit with the reason."""
     reasons = doubts(results)
@@ -165,16 +198,15 @@ def write(results: dict[str, Any], folder: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Write the sections from a file, or from a run; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench readme", description=__doc__)
-    parser.add_argument("results", type=Path, nargs="?", metavar="RESULTS.json")
+    parser.add_argument("results", type=Path, nargs="*", metavar="RESULTS.json")
     asked = parser.parse_args(arguments)
-    if asked.results is None:
+    if not asked.results:
         from bench.__main__ import BUILD
         from bench.__main__ import main as run
-        from bench.rows import ROWS
 
-        asked.results = BUILD / "readme.json"
-        code = run([*ROWS, "predict", "accuracy", "--json", str(asked.results)])
+        asked.results = [BUILD / "readme.json"]
+        code = run([*ROWS, "predict", "accuracy", "--json", str(asked.results[0])])
         if code:
             return code
-    write(read(asked.results), ROOT)
+    write(joined([read(path) for path in asked.results]), ROOT)
     return 0

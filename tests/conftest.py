@@ -35,7 +35,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Files that give the same under each instruction set; every other one is marked `isa`.
 ANY_ISA = {
-    *("test_architecture", "test_backend", "test_bench", "test_bench_runs", "test_bench_tables"),
+    *(
+        "test_advice",
+        "test_architecture",
+        "test_backend",
+        "test_bench",
+        "test_bench_runs",
+        "test_bench_tables",
+    ),
     "test_callbacks",
     *(
         "test_bench_team",

@@ -224,6 +224,26 @@ def test_the_readmes_get_the_figures_of_one_run(tmp_path: Path) -> None:
     assert (tmp_path / "README.md").read_text() == again
 
 
+def test_a_run_in_parts_is_joined_if_it_is_one() -> None:
+    rows, rest = results(1.0), results(1.0)
+    rows["rows"] = dict([*rows["rows"].items()][:1])
+    for name in ("predict", "accuracy"):
+        del rows[name], rows["machine"][name]
+    row, *_ = rest["rows"].values()
+    rest["rows"] = {"another": row}
+    whole = readme.joined([rows, rest])
+    assert [*whole["rows"]] == [*rows["rows"], "another"]
+    assert not readme.doubts(whole)
+    for fact, value, said in (
+        ("isa", "scalar", "of several runs: isa is"),
+        ("date", "2026-01-03 10:00 UTC", "date is 2026-01-02 in one and 2026-01-03"),
+    ):
+        other = results(1.0)
+        other["machine"]["accuracy"] = other["machine"]["accuracy"] | {fact: value}
+        with pytest.raises(SystemExit, match=said):
+            readme.joined([results(1.0), other])
+
+
 def test_every_row_has_a_title_in_both_languages() -> None:
     assert all(row.title for row in ROWS.values())
     assert readme.LANGUAGES["README.ja.md"].titles.keys() == ROWS.keys()

@@ -233,33 +233,6 @@ def test_a_cross_entropy_needs_an_output_for_each_class(loss: str, y: np.ndarray
         gk.Sequential(gk.Dense(1, "sigmoid")).fit(X, y, loss=loss)
 
 
-@pytest.mark.parametrize(
-    "layers",
-    [[gk.Dense(3, "softmax")], [gk.Dense(3), gk.Softmax()], [gk.Dense(3, gk.Softmax())]],
-    ids=str,
-)
-def test_a_second_softmax_is_warned_of(layers: list[gk.Layer]) -> None:
-    with pytest.warns(UserWarning, match="ends with a softmax and SoftmaxCrossEntropy adds"):
-        gk.Sequential(*layers).fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
-
-
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
-def test_logits_behind_an_activation_are_warned_of(activation: str) -> None:
-    with pytest.warns(UserWarning, match="can hardly be certain; end the model without"):
-        gk.Sequential(gk.Dense(3, activation)).fit(
-            X, LABELS, loss="softmax_cross_entropy", verbose=0
-        )
-
-
-def test_inputs_that_are_far_too_large_are_warned_of_once() -> None:
-    model = gk.Sequential(gk.Dense(3))
-    with pytest.warns(UserWarning, match="fit: x is not scaled: the root mean square of a feature"):
-        model.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
-    model.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
-    normalised = gk.Sequential(gk.BatchNorm(), gk.Dense(3))
-    normalised.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
-
-
 def test_targets_in_a_row_train_one_output_and_are_never_broadcast() -> None:
     losses = [
         gk.Sequential(gk.Dense(1)).fit(X, y, loss="mean_squared_error", epochs=3, verbose=0)["loss"]
