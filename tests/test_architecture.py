@@ -109,8 +109,7 @@ IMPORTS = {
 ROOFS = {"__init__": {"cli", "lab"}, "__main__": {"cli"}, "cli": {"lab"}, "lab": set[str]()}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
 THIRD_PARTIES |= {"torch", "onnx", "mpi4py", "h5py", "starlette", "uvicorn", "websockets"}
-# Files that others import when they are asked for: estimators of scikit-learn, and the server.
-LATE = {"sklearn": {"__init__"}, "lab": {"__init__", "serve", "live", "runs"}}  # all but these
+SERVING = {"server", "guard", "messages", "draw", "playground", "watch"}  # of the lab
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 
@@ -250,7 +249,8 @@ def test_the_page_on_the_architecture_names_every_room() -> None:
 
 def early_imports(path: Path) -> set[str]:
     """Return the packages of others that a module imports."""
-    if path.stem not in LATE.get(path.parent.name, {path.stem}):
+    late = {"sklearn": path.stem != "__init__", "lab": path.stem in SERVING}
+    if late.get(path.parent.name):  # imported when they are asked for
         return set()
     early = {name.split(".")[0] for name, at_import in imports_of(path) if at_import}
     return early & THIRD_PARTIES
