@@ -31,6 +31,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def page(lab: Lab, browser: Any) -> Iterator[Page]:
     opened = Page(browser, f"{lab.url}&lang=en")
+    opened.resize(1280, 720)
     opened.wait("document.querySelectorAll('#draw-model option').length === 3")
     choose(opened, "convnet")
     yield opened
@@ -176,7 +177,6 @@ def test_rules_of_accessibility(page: Page, theme: str, width: int) -> None:
     page.wait("document.querySelector('#draw-legend .about').textContent.length > 20")
     assert violations(page) == []
     assert page.run("return document.documentElement.scrollWidth") <= width
-    page.resize(1280, 720)
 
 
 def test_a_lab_that_has_ended_says_so(browser: Any) -> None:

@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gyaku.lab.guard import LARGEST_MESSAGE, Guard
 from gyaku.lab.messages import HANDLERS
@@ -114,7 +115,7 @@ class Lab:
             application,
             loop="asyncio",
             http="h11",
-            ws="websockets-sansio",
+            ws=WebSocketsSansIOProtocol,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
             lifespan="off",

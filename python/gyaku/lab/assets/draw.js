@@ -154,11 +154,11 @@ export function mount(root, lab) {
 
   async function why() {
     const by = find("why").value;
-    if (by === "none" || !answer?.probabilities) {
-      reasons = null;
-    } else {
-      reasons = await lab.post(`/api/draw/why?by=${by}&${options()}`, canvas.bytes());
-    }
+    const asked = answer;
+    const found = by === "none" || !answer?.probabilities ? null
+      : await lab.post(`/api/draw/why?by=${by}&${options()}`, canvas.bytes());
+    if (answer !== asked) return; // the drawing has changed meanwhile
+    reasons = found;
     picture();
   }
 
@@ -167,8 +167,10 @@ export function mount(root, lab) {
     find("layers").hidden = !isOn;
     find("layers-hint").hidden = !isOn;
     if (!isOn) return;
+    const asked = answer;
     const layers = answer?.probabilities
       ? (await lab.post(`/api/draw/maps?${options()}`, canvas.bytes())).layers : [];
+    if (answer !== asked) return;
     if (layers.map((each) => each.name).join() !== [...cards.keys()].join()) rebuild(layers);
     for (const layer of layers) cards.get(layer.name).show(layer);
   }

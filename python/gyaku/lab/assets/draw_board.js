@@ -14,6 +14,7 @@ export function board(root, lab, { moved, ended }) {
   let pointer = null; // that draws
   let pen = [0.5, 0.25]; // of the keyboard
   let isDown = false;
+  let colour = "";
 
   function line(context, side, from, to) {
     context.lineWidth = PEN * side;
@@ -26,7 +27,7 @@ export function board(root, lab, { moved, ended }) {
 
   function draw(from, to) {
     const context = large.getContext("2d");
-    context.strokeStyle = lab.color("--ink");
+    context.strokeStyle = colour;
     line(context, large.width, from, to);
     ink.strokeStyle = "#fff";
     line(ink, SIDE, from, to);
@@ -36,6 +37,7 @@ export function board(root, lab, { moved, ended }) {
     const side = Math.round(large.clientWidth * devicePixelRatio) || 448;
     large.width = large.height = above.width = above.height = side;
     ink.clearRect(0, 0, SIDE, SIDE);
+    colour = lab.color("--ink");
     for (const stroke of strokes)
       stroke.forEach((point, i) => draw(stroke[Math.max(0, i - 1)], point));
     mark();
