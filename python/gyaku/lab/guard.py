@@ -109,7 +109,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, token: str, host: str, port: int) -> None:
         self._app, self._token = app, token.encode()
-        self._host, self._port = host, port
+        self._host, self._port = host.lower(), port
         self._known, self._strangers = Bucket(_REQUESTS), Bucket(_STRANGERS)
         self._sockets = 0
 
@@ -134,14 +134,14 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
         """Return why a request is refused, None if it is let in."""
-        is_known = compare_digest(_given(scope, headers).encode(errors="replace"), self._token)
-        if not (self._known if is_known else self._strangers).take():
-            return _Refusal(429, "too many requests, wait a second")
         host = headers.get("host", "")
         if not self._is_own(host):
             return _Refusal(403, f"the lab is not at {host[:80]!r}")
         if _is_foreign(scope, headers, host):
             return _Refusal(403, "the lab answers its own pages alone, not those of other sites")
+        is_known = compare_digest(_given(scope, headers).encode(errors="replace"), self._token)
+        if not (self._known if is_known else self._strangers).take():
+            return _Refusal(429, "too many requests, wait a second")
         if not is_known and not scope["path"].startswith("/assets/"):
             return _Refusal(
                 403, "the token is missing or wrong: open the link that the lab has printed"
@@ -156,7 +156,9 @@ class Guard:
 
     def _is_own(self, host: str) -> bool:
         """Return whether a Host header names this server."""
-        name, _, port = host.rpartition(":")
+        name, port = host, "80"  # which browsers leave out
+        if host[-1:].isdigit() and ":" in host:
+            name, _, port = host.rpartition(":")
         name = name.removeprefix("[").removesuffix("]").lower()
         if port != str(self._port):
             return False
@@ -260,8 +262,11 @@ def _accepting(send: Send) -> Send:
 
 async def _refuse(scope: Scope, send: Send, refusal: _Refusal) -> None:
     """Answer by a sentence, or by a page where a person asks for one."""
-    is_page = scope["type"] == "http" and scope["path"] == "/"
     text = f"{refusal.status} {HTTPStatus(refusal.status).phrase}: {refusal.sentence}\n"
+    if scope["type"] == "websocket":  # before it is accepted: the answer has the status 403
+        await send({"type": "websocket.close", "code": _CLOSED_FOR_POLICY, "reason": text})
+        return
+    is_page = scope["path"] == "/"
     body = (_PAGE.replace("{text}", escape(text)) if is_page else text).encode()
     kind = "text/html" if is_page else "text/plain"
     headers = [
@@ -269,11 +274,6 @@ async def _refuse(scope: Scope, send: Send, refusal: _Refusal) -> None:
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    prefix = "http.response"
-    if scope["type"] == "websocket":
-        prefix = "websocket.http.response"
-        if prefix not in (scope.get("extensions") or {}):
-            await send({"type": "websocket.close", "code": _CLOSED_FOR_POLICY, "reason": text})
-            return
-    await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
-    await send({"type": f"{prefix}.body", "body": body})
+    start = {"type": "http.response.start", "status": refusal.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
