@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from time import monotonic, sleep
 from typing import Any
 
@@ -98,8 +99,7 @@ class Page:
         canvas = self.find(selector)
         width, height = canvas.size["width"], canvas.size["height"]
         path = [
-            (round((x - 0.5) * width), round((y - 0.5) * height))
-            for x, y in between(points, moves)
+            (round((x - 0.5) * width), round((y - 0.5) * height)) for x, y in between(points, moves)
         ]
         actions = ActionBuilder(self.browser, duration=0)
         mouse = actions.pointer_action
@@ -112,10 +112,7 @@ class Page:
 
 def between(points: Sequence[Point], moves: int) -> list[Point]:
     """Return points at equal steps along a line."""
-    lengths = [
-        ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False)
-    ]
+    lengths = [((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 for (x0, y0), (x1, y1) in pairwise(points)]
     found, total = [], sum(lengths)
     for step in range(moves + 1):
         left, part = total * step / moves, 0

@@ -74,7 +74,9 @@ def test_the_bars_move_while_one_draws_within_30_ms(page: Page, capsys: Any) -> 
     times = page.run("return performance.getEntriesByName('stroke').map(each => each.duration)")
     late = float(np.percentile(times, 95))
     with capsys.disabled():
-        print(f"\n{len(times)} movements, LeNet: median {np.median(times):.1f} ms, 95 % {late:.1f} ms")
+        print(
+            f"\n{len(times)} movements, LeNet: median {np.median(times):.1f} ms, 95 % {late:.1f} ms"
+        )
     assert len(times) >= 100
     assert late <= 3 * MILLISECONDS
 

@@ -1,67 +1,24 @@
-"""The lab's server: who is let in, what is refused, and how it starts and ends."""
+"""The lab's server: who is let in, and what is refused."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin, Subprotocol
+from websockets.sync.client import ClientConnection
+from websockets.typing import Origin
 
 import gyaku as gk
-from child import interruptible, output
 from gyaku.lab.guard import LARGEST_BODY, LARGEST_MESSAGE, LARGEST_UPLOAD, Bucket
-from gyaku.lab.messages import fields_of, json_of
 from gyaku.lab.server import Lab
-
-
-async def _echo(request: Request) -> Response:
-    return JSONResponse(fields_of(await json_of(request), {"name": str, "rate": float}))
-
-
-async def _count(request: Request) -> Response:
-    return JSONResponse(len(await request.body()))
-
-
-async def _talk(websocket: WebSocket) -> None:
-    await websocket.accept()
-    try:
-        while True:
-            await websocket.send_text(await websocket.receive_text())
-    except WebSocketDisconnect:
-        pass
-
-
-async def _stuck(_: Request) -> Response:
-    await asyncio.sleep(60)
-    return Response()
-
-
-ROUTES = [
-    Route("/api/test/echo", _echo, methods=["POST"]),
-    Route("/api/test/count", _count, methods=["POST"]),
-    Route("/api/test/upload", _count, methods=["POST"]),
-    Route("/api/test/stuck", _stuck),
-    WebSocketRoute("/api/test/socket", _talk),
-]
+from lab_client import ROUTES, ask, talk
 
 
 @pytest.fixture(scope="module")
@@ -70,35 +27,10 @@ def lab() -> Iterator[Lab]:
         yield started
 
 
-def ask(
-    lab: Lab,
-    path: str,
-    body: Any = None,
-    *,
-    token: str | None = None,
-    method: str | None = None,
-    **headers: str,
-) -> tuple[int, str, HTTPResponse]:
-    """Return status, text and response of a request, by default with the token."""
-    connection = HTTPConnection("127.0.0.1", lab.port, timeout=20)
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    given |= {"Authorization": f"Bearer {lab.token if token is None else token}"}
-    connection.request(method or ("GET" if body is None else "POST"), path, body, given)
-    response = connection.getresponse()
-    text = response.read().decode()
-    connection.close()
-    return response.status, text, response
-
-
-def talk(lab: Lab, token: str | None = None, **options: Any) -> ClientConnection:
-    """Open the socket, by default with the token."""
-    protocols = [Subprotocol("gyaku.lab"), Subprotocol(lab.token if token is None else token)]
-    url = f"ws://127.0.0.1:{lab.port}/api/test/socket"
-    return connect(url, subprotocols=protocols, proxy=None, **options)
-
-
 def test_the_link_opens_the_page(lab: Lab) -> None:
-    status, text, response = ask(lab, lab.url.removeprefix(f"http://127.0.0.1:{lab.port}"), token="")
+    status, text, response = ask(
+        lab, lab.url.removeprefix(f"http://127.0.0.1:{lab.port}"), token=""
+    )
     assert (status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "gyaku" in text
     assert ask(lab, "/assets/lab.js", token="")[0] == 200  # of the package: no secret
@@ -186,7 +118,9 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(lab: Lab) -> None
     with socket.create_connection(("127.0.0.1", lab.port), timeout=20) as raw:
         head = f"Host: 127.0.0.1:{lab.port}\r\nAuthorization: Bearer {lab.token}"
         length = LARGEST_BODY + 1
-        raw.sendall(f"POST /api/test/count HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n".encode())
+        raw.sendall(
+            f"POST /api/test/count HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n".encode()
+        )
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")  # without a byte of it
     upload = bytes(LARGEST_BODY + 1)
     assert ask(lab, "/api/test/upload", upload)[:2] == (200, str(len(upload)))
@@ -232,8 +166,8 @@ def test_messages_of_a_socket_have_a_largest_size(lab: Lab) -> None:
     with talk(lab, max_size=None) as socket_:
         socket_.send("x" * LARGEST_MESSAGE)
         assert len(socket_.recv()) == LARGEST_MESSAGE
+        socket_.send("x" * (LARGEST_MESSAGE + 1))
         with pytest.raises(ConnectionClosed) as caught:
-            socket_.send("x" * (LARGEST_MESSAGE + 1))
             socket_.recv()
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1009
@@ -253,10 +187,14 @@ def test_too_many_requests_are_refused_until_later() -> None:
 
 
 def test_too_many_messages_close_their_socket(lab: Lab) -> None:
-    with talk(lab) as socket_, pytest.raises(ConnectionClosed) as caught:
+
+    def flood(socket_: ClientConnection) -> None:
         for _ in range(5000):
             socket_.send("x")
             socket_.recv()
+
+    with talk(lab) as socket_, pytest.raises(ConnectionClosed) as caught:
+        flood(socket_)
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1008, "too many messages")
 
@@ -276,64 +214,6 @@ def test_there_is_a_largest_number_of_sockets() -> None:
             except InvalidStatus:
                 time.sleep(0.02)
         raise AssertionError("a socket that is closed leaves no room for another")
-
-
-def test_a_second_lab_takes_the_next_port_and_a_third_the_first_when_it_is_free() -> None:
-    first = Lab([])
-    with Lab([]) as second:
-        assert first.port < second.port
-        with pytest.raises(OSError, match=f"port {second.port} is in use, give the lab another one"):
-            Lab([], port=second.port)
-        first.close()
-        with Lab([]) as third:
-            assert third.port == first.port
-    assert not first.is_open
-
-
-def test_it_ends_within_a_second_whatever_is_open(capfd: pytest.CaptureFixture[str]) -> None:
-    lab = Lab(ROUTES)
-    thread = threading.Thread(target=_ask_in_vain, args=(lab,))
-    with talk(lab) as talking:
-        thread.start()
-        time.sleep(0.2)
-        begin = time.monotonic()
-        lab.close()
-        assert time.monotonic() - begin < 1
-        lab.close()  # a second time is no error
-        thread.join()
-        with pytest.raises(ConnectionClosed):
-            talking.recv(timeout=5)
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", lab.port))
-    assert capfd.readouterr().err == ""
-
-
-def _ask_in_vain(lab: Lab) -> None:
-    try:
-        ask(lab, "/api/test/stuck")
-    except OSError:  # cut off
-        return
-
-
-def test_other_machines_are_let_in_with_a_warning_alone() -> None:
-    with pytest.warns(UserWarning, match="other machines of the network reach it, too"):
-        lab = Lab(ROUTES, host="0.0.0.0")
-    with lab:
-        for host, status in (
-            ("192.0.2.7", 200),
-            (socket.gethostname(), 200),
-            ("evil.example", 403),
-        ):
-            assert ask(lab, "/api/test/count", b"x", Host=f"{host}:{lab.port}")[0] == status
-
-
-def test_an_address_that_is_not_this_machines_is_a_sentence() -> None:
-    with (
-        pytest.warns(UserWarning, match="other machines"),
-        pytest.raises(OSError, match=r"^the lab cannot listen at 192\.0\.2\.7, port 8765: "),
-    ):
-        Lab([], host="192.0.2.7")
 
 
 def _weights() -> bytes:
@@ -362,54 +242,3 @@ def test_a_training_goes_on_whatever_is_asked(lab: Lab) -> None:
         ended.set()
         thread.join()
     assert {400, 403} <= answers <= {400, 403, 429}
-
-
-def test_without_the_extra_it_says_what_to_install() -> None:
-    printed = output(
-        """
-        import sys
-        sys.modules["starlette"] = None
-        import gyaku as gk
-        try:
-            gk.lab.serve(open_browser=False)
-        except ImportError as error:
-            print(error)
-        """
-    )
-    assert printed == "the lab needs Starlette, uvicorn and websockets: pip install 'gyaku[lab]'"
-
-
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
-        (lambda: gk.lab.serve(port=70000), "port must be at most 65535, got 70000"),
-        (lambda: gk.lab.serve(port=0), "port must be at least 1, got 0"),
-        (lambda: gk.lab.serve(lang="fr"), "lang must be 'en' or 'ja', got 'fr'"),
-    ],
-)
-def test_wrong_arguments_are_sentences(call: Callable[[], object], sentence: str) -> None:
-    with pytest.raises(ValueError, match=f"^serve: {sentence}"):
-        call()
-
-
-def test_the_command_prints_its_link_and_ends_with_ctrl_c(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gyaku", "lab", "--no-browser", "--lang", "ja"]
-    environment = os.environ | {"BROWSER": "false"}
-    errors = tmp_path / "errors"
-    with errors.open("w") as stream, interruptible(command, stderr=stream, env=environment) as run:
-        assert run.stdout is not None
-        url = run.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:")
-        assert url.endswith("&lang=ja")
-        port = int(url.split(":")[2].split("/")[0])
-        opened = socket.create_connection(("127.0.0.1", port))
-        begin = time.monotonic()
-        run.send_signal(signal.SIGINT)
-        code = run.wait(timeout=10)
-        assert time.monotonic() - begin < 1
-        opened.close()
-    assert code == 130
-    assert errors.read_text() == ""
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", port))
