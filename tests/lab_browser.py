@@ -72,7 +72,7 @@ class Page:
     def run(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)
 
-    def wait(self, condition: str, *arguments: Any, seconds: float = 15) -> Any:
+    def wait(self, condition: str, *arguments: Any, seconds: float = 60) -> Any:
         """Return the value of an expression as soon as it is true."""
         end = monotonic() + seconds
         while monotonic() < end:

@@ -175,7 +175,8 @@ def _given(scope: Scope, headers: Headers) -> str:
     if scope["type"] == "websocket":
         return headers.get("sec-websocket-protocol", "").rpartition(",")[2].strip()
     if scope["path"] == "/":
-        return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        query = parse_qs(str(scope["query_string"], "latin-1"))
+        return query.get("token", [""])[0]
     return headers.get("authorization", "").removeprefix("Bearer ")
 
 

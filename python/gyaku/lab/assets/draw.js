@@ -5,8 +5,8 @@ import { paintPicture, paintTiles, tileAt } from "./draw_pixels.js";
 const LOOK = `
 <div class="row draw-models">
   <label><span data-t="model"></span> <select id="draw-model"></select></label>
-  <label class="draw-file"><span data-t="own"></span>
-    <input type="file" id="draw-file" accept=".safetensors"></label>
+  <label class="button"><span data-t="own"></span>
+    <input type="file" id="draw-file" class="unseen" accept=".safetensors"></label>
   <label id="draw-scale" hidden><span data-t="pixels"></span>
     <select id="draw-pixels">
       <option value="unit" data-t="pixels-unit"></option>

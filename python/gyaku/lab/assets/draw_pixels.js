@@ -64,9 +64,9 @@ function layout(canvas, content) {
   const width = content.width || 1;
   const count = content.shown ?? content.count;
   const room = canvas.parentElement.clientWidth || 600;
-  let scale = height * width === 1 ? 18 : Math.max(1, Math.min(12, Math.round(72 / Math.max(height, width))));
-  if (count === 1) scale *= 2;
-  scale = Math.max(1, Math.min(scale, Math.floor((room - GAP) / width)));
+  let scale = height === 1 ? 18 : Math.max(1, Math.min(12, Math.round(72 / Math.max(height, width))));
+  if (count === 1 && height > 1) scale *= 2;
+  scale = Math.max(1, Math.min(scale, Math.floor((room - 2 * GAP) / width)));
   const columns = Math.max(1, Math.min(count, Math.floor(room / (width * scale + GAP))));
   return { height, width, count, scale, columns, rows: Math.ceil(count / columns) };
 }
@@ -78,15 +78,18 @@ export function paintTiles(canvas, content, lab, chosen) {
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.fillStyle = lab.color("--line");
-  context.fillRect(0, 0, canvas.width, canvas.height);
   const bytes = Uint8Array.from(atob(content.values), (each) => each.charCodeAt(0));
   const values = Float32Array.from(bytes, (each) => (each - 128) / 127);
   const colour = colours(lab, true);
   for (let i = 0; i < count; i++) {
     const [x, y] = corner(i, { height, width, scale, columns });
     const part = values.subarray(i * height * width, (i + 1) * height * width);
-    context.drawImage(small(part, height, width, colour), x, y, width * scale, height * scale);
-    if (i !== chosen) continue;
+    const [wide, high] = [width * scale, height * scale];
+    context.fillRect(x - GAP, y - GAP, wide + 2 * GAP, high + 2 * GAP);
+    context.drawImage(small(part, height, width, colour), x, y, wide, high);
+  }
+  if (chosen >= 0 && chosen < count) {
+    const [x, y] = corner(chosen, { height, width, scale, columns });
     context.strokeStyle = lab.color("--accent-2");
     context.lineWidth = 3;
     context.strokeRect(x - 0.5, y - 0.5, width * scale + 1, height * scale + 1);

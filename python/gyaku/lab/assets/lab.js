@@ -123,6 +123,7 @@ async function open() {
 document.getElementById("language").addEventListener("click", () => {
   lang = lang === "en" ? "ja" : "en";
   localStorage.setItem("lang", lang);
+  announce(""); // it was said in the other language
   dress();
   for (const call of listeners.language) call();
 });

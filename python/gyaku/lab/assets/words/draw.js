@@ -33,7 +33,7 @@ export const en = {
   "maps": "{count} feature maps of {height} × {width}",
   "units": "{count} units",
   "filter": "Filter",
-  "filter-shown": "Filter {number} of {name}: {count} kernels of {height} × {width}",
+  "filter-shown": "Filter {number} of {name}: {height} × {width}, number of kernels {count}",
   "unit": "Unit",
   "unit-shown": "Weights of unit {number} of {name}",
   "first": "the first {count} shown",
