@@ -25,7 +25,7 @@ __all__ = ["DigitReader", "LayerMaps"]
 _SIDES = (28, 8)
 _MOST_CLASSES = 100
 _MOST_LAYERS = 200
-_MOST_OUTPUTS = 1 << 22  # of all layers, for one picture: 16 MB
+_MOST_OUTPUTS = 4 * 10**6  # of all layers, for one picture
 _MOST_WORK = 10**9  # floating-point operations for one picture
 _UNSEEN = ("Flatten", "Reshape", "Rescaling", "Normalization", "Dropout")
 _SHAPING = ("Flatten", "Reshape", "Dropout")
@@ -87,11 +87,12 @@ class DigitReader:
         uses = [use.instance for use in model.plan.applications]
         if len(uses) > _MOST_LAYERS:
             raise ValueError(f"the model has {len(uses)} layers, at most {_MOST_LAYERS} are shown")
-        work = sum(layer.flops for layer in uses)
-        if work > _MOST_WORK or sum(prod(each.output_shape) for each in uses) > _MOST_OUTPUTS:
+        work, outputs = sum(each.flops for each in uses), sum(prod(x.output_shape) for x in uses)
+        if work > _MOST_WORK or outputs > _MOST_OUTPUTS:
             raise ValueError(
-                f"the model is too large to answer while one draws: {work / 1e6:,.0f} million"
-                f" operations for a picture, at most {_MOST_WORK / 1e6:,.0f} million"
+                f"the model is too large to answer while one draws: {work / 1e6:,.1f} million"
+                f" operations and {outputs / 1e6:,.1f} million outputs of layers for a picture, at"
+                f" most {_MOST_WORK / 1e6:,.0f} and {_MOST_OUTPUTS / 1e6:,.0f}"
             )
         kinds = [type(layer).__name__ for layer in uses]
         first = next((kind for kind in kinds if kind not in _SHAPING), "")
