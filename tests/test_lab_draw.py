@@ -79,20 +79,21 @@ def test_a_three_drawn_by_the_mouse_is_read_as_three(page: Page) -> None:
 
 def test_the_bars_move_while_one_draws_within_30_ms(page: Page, capsys: Any) -> None:
     choose(page, "own-1")
-    best = np.array([np.inf])
-    for _ in range(6):  # a machine that is busy with others gets several tries
+    tries: list[tuple[float, float, int]] = []
+    entries = "performance.getEntriesByName('stroke').map(each => each.duration)"
+    for _ in range(5):  # a machine that is busy with others gets several
         times: list[float] = []
-        while len(times) < 150:
-            page.stroke(BOARD, THREE, 150)
-            entries = "performance.getEntriesByName('stroke').map(each => each.duration)"
+        while len(times) < 120:
+            page.stroke(BOARD, THREE, 120)
             times += page.run(f"return {entries}")
-        best = min(best, np.array(times), key=lambda found: np.percentile(found, 95))
-        if np.percentile(best, 95) <= MILLISECONDS:
+        middle, late = (float(each) for each in np.percentile(times, (50, 95)))
+        tries.append((late, middle, len(times)))
+        if late <= MILLISECONDS:
             break
-    middle, late = np.percentile(best, (50, 95))
+    late, middle, count = min(tries)
     with capsys.disabled():
-        print(f"\n{len(best)} movements, LeNet: median {middle:.1f} ms, 95 % {late:.1f} ms")
-    assert len(best) >= 100
+        print(f"\n{count} movements, LeNet: median {middle:.1f} ms, 95 % {late:.1f} ms")
+    assert count >= 100
     assert late <= 3 * MILLISECONDS
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 
 import numpy as np
 import pytest
@@ -111,6 +112,20 @@ def test_every_answer_has_the_headers_for_safety(lab: Lab) -> None:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
+
+
+def test_an_answer_is_not_held_back_until_it_is_acknowledged(lab: Lab) -> None:
+    connection = HTTPConnection("127.0.0.1", lab.port, timeout=20)  # kept, as browsers do
+    seconds = []
+    for _ in range(40):
+        begin = time.monotonic()
+        connection.request(
+            "POST", "/api/test/count", b"x", {"Authorization": f"Bearer {lab.token}"}
+        )
+        assert connection.getresponse().read() == b"1"
+        seconds.append(time.monotonic() - begin)
+    connection.close()
+    assert sorted(seconds)[10] < 0.03  # of 40 ms, the least delay of an acknowledgement
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(lab: Lab) -> None:

@@ -192,7 +192,9 @@ def _listening(host: str, port: int | None) -> socket.socket:
     ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS) if port is None else [port]
     for each in ports:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Of the protocol by name: asyncio sends without delay through such sockets alone, while the
+        # others hold an answer's body back for 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             # Connections that have just been closed do not keep the port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,6 +2,8 @@
 const SIDE = 112; // of the picture that is sent
 const PEN = 0.075; // width of a stroke, relative to the board
 const STEP = 1 / 28; // of an arrow key
+// Movements as they come, where the browser has them, rather than one a frame.
+const MOVE = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export function board(root, lab, { moved, ended }) {
@@ -80,7 +82,7 @@ export function board(root, lab, { moved, ended }) {
     extend(place(event), event.timeStamp);
     mark();
   });
-  large.addEventListener("pointermove", (event) => {
+  large.addEventListener(MOVE, (event) => {
     if (event.pointerId !== pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
     for (const each of all.length ? all : [event]) extend(place(each), event.timeStamp);
@@ -151,7 +153,9 @@ export function board(root, lab, { moved, ended }) {
     end: () => watcher.disconnect(),
     bytes() {
       const { data } = ink.getImageData(0, 0, SIDE, SIDE);
-      return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i + 3]);
+      const found = new Uint8Array(SIDE * SIDE);
+      for (let i = 0; i < found.length; i++) found[i] = data[4 * i + 3];
+      return found;
     },
   };
 }

@@ -6,21 +6,31 @@ function rgb(text) {
   return [0, 2, 4].map((i) => parseInt(digits.slice(i, i + 2), 16));
 }
 
-// Mix of paper and ink, or of paper and one of the two colours of signed values.
+const tables = new Map(); // of colours, for those of a theme
+
+// Colours of -1 to 1 in steps of 1/255: from paper to ink, or to one of two colours of the sign.
 function colours(lab, isSigned) {
-  const paper = rgb(lab.color("--paper"));
-  const [ink, pro, con] = ["--ink", "--accent", "--accent-2"].map((name) => rgb(lab.color(name)));
-  return (value) => {
-    const full = isSigned ? (value < 0 ? con : pro) : ink;
-    const share = Math.min(1, Math.abs(value));
-    return paper.map((each, i) => each + (full[i] - each) * share);
-  };
+  const names = isSigned ? ["--paper", "--accent", "--accent-2"] : ["--paper", "--ink", "--ink"];
+  const texts = names.map((name) => lab.color(name));
+  const key = texts.join();
+  if (!tables.has(key)) {
+    const [paper, pro, con] = texts.map(rgb);
+    const bytes = new Uint8ClampedArray(4 * 511);
+    for (let i = 0; i < 511; i++) {
+      const full = i < 255 ? con : pro;
+      const share = Math.abs(i - 255) / 255;
+      bytes.set([...paper.map((each, c) => each + (full[c] - each) * share), 255], 4 * i);
+    }
+    tables.set(key, new Uint32Array(bytes.buffer));
+  }
+  return tables.get(key);
 }
 
-function small(values, height, width, colour) {
+function small(values, height, width, table) {
   const made = Object.assign(document.createElement("canvas"), { width, height });
   const image = new ImageData(width, height);
-  for (let i = 0; i < height * width; i++) image.data.set([...colour(values[i]), 255], 4 * i);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[255 + Math.round(255 * values[i])];
   made.getContext("2d").putImageData(image, 0, 0);
   return made;
 }
@@ -79,14 +89,14 @@ export function paintTiles(canvas, content, lab, chosen) {
   context.imageSmoothingEnabled = false;
   context.fillStyle = lab.color("--line");
   const bytes = Uint8Array.from(atob(content.values), (each) => each.charCodeAt(0));
-  const values = Float32Array.from(bytes, (each) => (each - 128) / 127);
-  const colour = colours(lab, true);
+  const values = Float32Array.from(bytes, (each) => Math.max(-1, (each - 128) / 127));
+  const table = colours(lab, true);
   for (let i = 0; i < count; i++) {
     const [x, y] = corner(i, { height, width, scale, columns });
     const part = values.subarray(i * height * width, (i + 1) * height * width);
     const [wide, high] = [width * scale, height * scale];
     context.fillRect(x - GAP, y - GAP, wide + 2 * GAP, high + 2 * GAP);
-    context.drawImage(small(part, height, width, colour), x, y, wide, high);
+    context.drawImage(small(part, height, width, table), x, y, wide, high);
   }
   if (chosen >= 0 && chosen < count) {
     const [x, y] = corner(chosen, { height, width, scale, columns });
