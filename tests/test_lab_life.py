@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 import gyaku as gk
-from child import interruptible, output
+from child import Command, interruptible, output
 from gyaku.lab.server import Lab
 from lab_client import ROUTES, ask, talk
 
@@ -129,3 +129,27 @@ def test_the_command_prints_its_link_and_ends_with_ctrl_c(tmp_path: Path) -> Non
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
+
+
+def test_the_command_warns_of_other_machines(
+    here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Lab) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lab, "wait", interrupted)
+    done = here("lab", "--no-browser", "--host", "0.0.0.0")
+    assert done.returncode == 130
+    assert done.stdout.startswith(f"http://{socket.gethostname()}:")
+    assert done.stderr.startswith("gyaku lab: at 0.0.0.0 other machines of the network reach it")
+
+
+def test_the_command_refuses_a_model_of_other_inputs(here: Command, tmp_path: Path) -> None:
+    model = gk.Sequential(gk.Dense(3))
+    model.build((4,))
+    model.save(tmp_path / "small.safetensors")
+    done = here("lab", "small.safetensors", "--no-browser")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gyaku lab: the model takes inputs of shape (4,), the lab draws")
+    assert here("lab", "--port", "70000").returncode == 2
+    assert here("lab", "absent.safetensors").returncode == 1
