@@ -131,6 +131,7 @@ def test_the_command_prints_its_link_and_ends_with_ctrl_c(tmp_path: Path) -> Non
         again.bind(("127.0.0.1", port))
 
 
+@pytest.mark.filterwarnings("default:lab. at 0.0.0.0")
 def test_the_command_warns_of_other_machines(
     here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
