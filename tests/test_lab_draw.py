@@ -161,10 +161,14 @@ def test_maps_filters_and_pixels_that_decide(page: Page) -> None:
 def test_a_file_of_ones_own_and_one_that_is_no_model(page: Page, tmp_path: Path) -> None:
     model = gk.Sequential(gk.Flatten(), gk.Dense(10))
     model.build((8, 8, 1))
+    model.flat_params[...] = 0  # which doubts everything
     model.save(tmp_path / "own.safetensors")
     page.find("#draw-file").send_keys(str(tmp_path / "own.safetensors"))
     page.wait("document.querySelector('#draw-model').selectedOptions[0].text === 'own.safetensors'")
     assert page.find("#draw-pixels").is_displayed()  # no layer scales them
+    page.stroke(BOARD, THREE)
+    answer(page, "?")
+    assert page.text("#draw-answer span") == "In doubt: 0 or 1?"
     (tmp_path / "bad.safetensors").write_bytes(b"\x80\x04\x95 a pickle")
     page.find("#draw-file").send_keys(str(tmp_path / "bad.safetensors"))
     page.wait("document.querySelector('#trouble').textContent.includes('is a pickle')")

@@ -314,6 +314,8 @@ def test_a_model_is_uploaded_like_any_file_from_a_stranger(lab: Lab, tmp_path: P
         status, text = ask(lab, "upload", damaged)
         assert status == 400
         assert text.startswith(sentence)
+    named = ask(lab, "upload?title=mine.safetensors", b"")[1]
+    assert named == "mine.safetensors is empty, not a safetensors file"
     for _ in range(8):
         assert ask(lab, "upload", content)[0] == 200
     assert ask(lab, f"read?model={described['id']}", drawing())[0] == 400  # the oldest is forgotten

@@ -64,12 +64,13 @@ def routes(models: Models) -> list[BaseRoute]:
 
     async def upload(request: Request) -> Response:
         title = request.query_params.get("title", "")[:_LONGEST_TITLE] or "model.safetensors"
-        with TemporaryDirectory(prefix="gyaku-lab-") as folder, _failures_in_words(folder):
+        with TemporaryDirectory(prefix="gyaku-lab-") as folder:
             path = Path(folder) / "model.safetensors"
             with path.open("wb") as file:
                 async for piece in request.stream():
                     file.write(piece)
-            return JSONResponse(await run_in_threadpool(models.upload, path, title))
+            with _failures_in_words(str(path), title):
+                return JSONResponse(await run_in_threadpool(models.upload, path, title))
 
     return [
         Route("/api/draw/models", listed),
@@ -82,13 +83,13 @@ def routes(models: Models) -> list[BaseRoute]:
 
 
 @contextmanager
-def _failures_in_words(folder: str = "") -> Iterator[None]:
-    """Answer by the sentence of an error that a request or a file causes."""
+def _failures_in_words(path: str = "", title: str = "") -> Iterator[None]:
+    """Answer by the sentence of an error that a request or a file causes; a path has a title."""
     try:
         yield
     except (ValueError, ArithmeticError, TypeError, RuntimeError, MemoryError) as error:
         sentence = " ".join(str(error).split()) or "not enough memory"
-        raise refused(sentence.replace(f"{folder}/", "") if folder else sentence) from None
+        raise refused(sentence.replace(path, title) if path else sentence) from None
 
 
 class _Question:
