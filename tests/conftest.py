@@ -82,6 +82,7 @@ ANY_ISA = {
     *("test_hostile_models", "test_loss_options"),
     *("test_sklearn", "test_sklearn_net", "test_sklearn_shaped", "test_sklearn_mlp_weights"),
     "test_sklearn_surroundings",
+    *("test_lab_server", "test_lab_assets", "test_lab_draw", "test_lab_life"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),
@@ -183,6 +184,15 @@ def guarded_copy(x: NDArray[Any]) -> NDArray[Any]:
     copy = guarded_empty(x.shape, x.dtype)
     copy[...] = x
     return copy
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Return Chromium, for the pages of the lab."""
+    from lab_browser import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -376,7 +376,7 @@ def test_info_tells_of_more_threads_than_can_run(tmp_path: Path) -> None:
 
 
 def test_help_is_a_page_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("train", "evaluate", "predict", "summary", "export", "info", "lesson"):
+    for verb in ("train", "evaluate", "predict", "summary", "export", "info", "lesson", "lab"):
         assert main([verb, "--help"]) == 0
         page = capsys.readouterr().out
         assert f"gyaku {verb}" in page

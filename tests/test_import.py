@@ -168,6 +168,7 @@ def test_import_loads_only_numpy() -> None:
         )
     )
     late = {"tqdm", "matplotlib", "safetensors", "pooch", "argparse", "sklearn", "PIL", "requests"}
+    late |= {"starlette", "uvicorn", "websockets"}
     assert late & set(loaded) == set()
 
 

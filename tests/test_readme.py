@@ -16,7 +16,7 @@ from child import run
 ROOT = Path(__file__).parent.parent
 LESSONS = ["quickstart", "training", "command-line", "checkpoints", "tagging", "anomalies"]
 LESSONS += ["distributed", "scaling"]
-LESSONS += ["weights", "keras", "sklearn"]
+LESSONS += ["weights", "keras", "sklearn", "lab"]
 PAIRS = [
     ("README.md", "README.ja.md"),
     *((f"docs/{lesson}.md", f"docs/ja/{lesson}.md") for lesson in LESSONS),

@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku import dlfs as dlfs
     from gyaku import init as init
     from gyaku import interop as interop
+    from gyaku import lab as lab
     from gyaku import layers as layers
     from gyaku import losses as losses
     from gyaku import metrics as metrics
@@ -74,8 +75,8 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
 
 # Modules are imported on first access, so that `import gyaku` is fast.
 _MODULES = (
-    *("callbacks", "data", "distributed", "dlfs", "init", "interop", "layers", "losses"),
-    *("metrics", "models", "ops", "optim", "plots", "reference", "schedules", "sklearn"),
+    *("callbacks", "data", "distributed", "dlfs", "init", "interop", "lab", "layers"),
+    *("losses", "metrics", "models", "ops", "optim", "plots", "reference", "schedules", "sklearn"),
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (

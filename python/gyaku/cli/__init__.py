@@ -17,7 +17,7 @@ __all__ = ["main", "stop_command"]
 
 _VERBS = (
     *("train", "evaluate", "predict", "summary", "compare", "export", "info", "scaling"),
-    "lesson",
+    *("lesson", "lab"),
 )
 
 _PAGE = """\
@@ -33,6 +33,7 @@ commands:
   info        show processor, threads and measured speed of this machine
   scaling     show how training by many processes would pay
   lesson      run a lesson of the course
+  lab         open pages in the browser to draw digits and watch networks learn
 
 'gyaku train --help' and so on explain each of them.
 """

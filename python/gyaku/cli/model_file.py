@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import interop
+from gyaku.classifier import as_probabilities, class_names
 from gyaku.cli.columns import Columns
 from gyaku.cli.parser import UsageError, name_of
 from gyaku.data import DATASETS
@@ -87,13 +88,10 @@ def classes_of(model: Model) -> list[str] | None:
     list of str or None
         Those of its training data; by default numbers from 0. None if its output is one number.
     """
-    outputs = model.output_shape[-1]
-    if "kind" in model.metadata:
-        known = model.metadata["classes"]
-        if known is not None and len(known) != outputs:
-            raise UsageError(f"the model has {outputs} outputs, but names of {len(known)} classes")
-        return None if known is None else list(known)
-    return list(map(str, range(outputs)))
+    try:
+        return class_names(model)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def columns_of(model: Model) -> Columns | None:
@@ -170,12 +168,7 @@ def probabilities(model: Model, x: NDArray[Any]) -> NDArray[np.float64]:
         Rows that sum to 1: the outputs of a final softmax layer, those of a final sigmoid layer
         divided by their sum, and otherwise the softmax of the outputs.
     """
-    outputs = np.asarray(model.predict(x), np.float64)
+    outputs = np.asarray(model.predict(x))
     if outputs.ndim != 2 or outputs.shape[1] < 2:
         raise UsageError(f"the model is no classifier: its outputs have shape {outputs.shape[1:]}")
-    last = type(model.layers[-1]).__name__
-    if last not in ("Softmax", "Sigmoid", "HardSigmoid"):
-        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    total = outputs.sum(axis=1, keepdims=True)
-    normalised: NDArray[np.float64] = outputs / np.where(total > 0, total, 1)
-    return normalised
+    return as_probabilities(model, outputs)

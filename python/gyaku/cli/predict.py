@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.classifier import DOUBTFUL
 from gyaku.cli import model_file
 from gyaku.cli.parser import UsageError, whole
 from gyaku.cli.samples import ascii_picture, read_samples
@@ -48,8 +49,6 @@ examples:
 """
 
 _BAR = 30
-_DOUBTFUL = 0.6
-"""Probability below which a prediction is doubtful."""
 
 
 def add(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -142,7 +141,7 @@ def _print_each(
     for name, row, digit in zip(names, sure, y, strict=True):
         answer = int(row.argmax())
         verdict = "" if digit is None else f"  {_verdict(answer, digit)}"
-        doubt = "  doubtful" if row[answer] < _DOUBTFUL else ""
+        doubt = "  doubtful" if row[answer] < DOUBTFUL else ""
         print(
             f"{name:{width}}  {classes[answer]:{wide}}  {100 * row[answer]:5.1f} %{verdict}{doubt}"
         )
@@ -229,7 +228,7 @@ def _one(
             lines.append(f"  {classes[label]:{wide}}  {100 * sure[label]:5.1f} %  {bar}".rstrip())
     answer = int(sure.argmax())
     verdict = "" if digit is None else f": {_verdict(answer, digit)}"
-    doubt = ", and doubts it" if sure[answer] < _DOUBTFUL else ""
+    doubt = ", and doubts it" if sure[answer] < DOUBTFUL else ""
     return "\n".join([*lines, "", f"The model says {classes[answer]}{doubt}{verdict}."])
 
 

@@ -1,4 +1,4 @@
-"""The digit in a photograph: its ink, found, cut out, scaled and centred."""
+"""Digits in photographs and drawings: their ink, found, cut out, scaled and centred."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.float64]
 
-__all__ = ["found_digit"]
+__all__ = ["as_bytes", "drawn_digit", "found_digit"]
 
 _SIDE = 256  # pixels of the longer side while the digit is searched
 _COARSE = 64  # of the estimate of the paper
 _SPECK = 0.05  # area of a speck, relative to that of the largest shape
 _LEAST_ON_SHEET = 0.25  # height of a digit, relative to that of its sheet
+_FAINT = 64  # of 255: the edge of a stroke
 _STROKE = 0.1  # least width of a stroke, relative to the height of the digit
 
 
@@ -49,6 +50,54 @@ def found_digit(grey: Image, height: int, width: int) -> tuple[Pixels, int]:
         if np.ptp(np.flatnonzero(on_it[1].any(axis=1))) > _LEAST_ON_SHEET * sheet_height:
             ink, chosen, beside = on_it
     return _centred(*_strokes(ink, chosen), height, width), beside
+
+
+def drawn_digit(ink: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8] | None:
+    """Scale a drawing into the middle of a small image, as `found_digit` does a photograph.
+
+    Parameters
+    ----------
+    ink : ndarray of uint8
+        The drawing, (rows, columns), from 0 (paper) to 255 (ink).
+    height, width : int
+        Size of the result.
+
+    Returns
+    -------
+    ndarray of uint8 or None
+        The image, (height, width), from 0 to 255; None if nothing is drawn.
+
+    Examples
+    --------
+    >>> ink = np.zeros((112, 112), np.uint8)
+    >>> drawn_digit(ink, 28, 28)
+    >>> ink[20:60, 80:90] = 255
+    >>> image = drawn_digit(ink, 28, 28)
+    >>> rows, columns = image.nonzero()
+    >>> print(rows.min(), rows.max(), columns.min(), columns.max())
+    4 23 12 16
+    """
+    chosen = ink > _FAINT
+    if not chosen.any():
+        return None
+    return as_bytes(_centred(*_strokes(ink / 255, chosen), height, width))
+
+
+def as_bytes(ink: Pixels) -> NDArray[np.uint8]:
+    """Return ink as bytes, the darkest of which is 255.
+
+    Parameters
+    ----------
+    ink : ndarray of float64
+        The ink, 0 for paper.
+
+    Returns
+    -------
+    ndarray of uint8
+        The bytes.
+    """
+    scaled: NDArray[np.uint8] = np.round(ink / ink.max() * 255).astype(np.uint8)
+    return scaled
 
 
 def _found(pixels: Pixels) -> tuple[Pixels, NDArray[np.bool_], int]:

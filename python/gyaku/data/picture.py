@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gyaku.data.digit import found_digit
+from gyaku.data.digit import as_bytes, found_digit
 from gyaku.files import FileError, check_expansion
 
 if TYPE_CHECKING:
@@ -145,5 +145,4 @@ def read_digit(
             " picture must show one digit",
             stacklevel=2,
         )
-    image: NDArray[np.uint8] = np.round(ink / ink.max() * 255).astype(np.uint8)
-    return image.reshape(shape)
+    return as_bytes(ink).reshape(shape)

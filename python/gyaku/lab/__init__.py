@@ -1,0 +1,7 @@
+"""The lab: pages on this machine to draw digits, turn settings and watch a network learn."""
+
+from __future__ import annotations
+
+from gyaku.lab.serve import serve
+
+__all__ = ["serve"]

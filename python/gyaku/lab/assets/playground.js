@@ -1,0 +1,3 @@
+export function mount(root) {
+  root.innerHTML = '<h2 data-t="tab-playground"></h2>';
+}

@@ -1,0 +1,4 @@
+export const en = {
+};
+export const ja = {
+};
