@@ -26,8 +26,7 @@ PRODUCTS += ("conv2d_backward", "conv2d_transpose", "conv2d_transpose_backward")
 # where the kernel has many more bits.
 RECURRENT = ("simple_rnn", "lstm", "gru")
 RECURRENT += tuple(f"{name}_backward" for name in RECURRENT)
-EACH = [*((op, dtype) for op in PRODUCTS for dtype in (FLOAT32, FLOAT64))]
-EACH += [(op, FLOAT64) for op in RECURRENT]
+EACH = [*((op, FLOAT32) for op in PRODUCTS), *((op, FLOAT64) for op in RECURRENT)]
 
 
 def bits_rounded(x: Array) -> Array:
@@ -85,7 +84,7 @@ def test_kernel_equals_equation(op: str, dtype: DType) -> None:
 @pytest.mark.parametrize("op", [*PRODUCTS, *RECURRENT])
 def test_threads_change_no_bit(op: str) -> None:
     with use_precision("bfloat16"):
-        for case in BY_OP[op]:
+        for case in BY_OP[op][::4]:
             results = []
             for threads in (1, 2, 3):
                 _core.set_num_threads(threads)
