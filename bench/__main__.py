@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench.peers import OWN, PEERS
 from bench.processes import WorkerError, call, missing, present, say
 from bench.record import Record
-from bench.rows import ROWS, from_file
+from bench.rows import COARSE_ROWS, ROWS, from_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +37,11 @@ TABLES = {
     "ranks": "one and two processes through MPI, against PyTorch's DistributedDataParallel",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "team": "the chosen number of threads against each fixed one, on busy machines",
+    "precision": "test accuracy on MNIST over seeds: float32, bfloat16, Adam's state in bfloat16",
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
 ALL = "all"
-READERS = ("ranks", "scaling", "team", "accuracy", "predict", "dlfs")
+READERS = ("ranks", "scaling", "team", "accuracy", "precision", "predict", "dlfs")
 """Tables that need MNIST."""
 COMMANDS = {
     "compare": "compare the results of two runs: python -m bench compare a.json b.json",
@@ -52,7 +53,9 @@ BUILD = Path(__file__).parent.parent / "build" / "bench"
 
 def listing() -> str:
     """Return the rows and tables."""
-    lines = [f"{row.name:12} {row.shape}, batch {row.batch}" for row in ROWS.values()]
+    lines = [
+        f"{row.name:12} {row.shape}, batch {row.batch}" for row in (ROWS | COARSE_ROWS).values()
+    ]
     lines += [
         f"{name:10} {text}" for name, text in {**TABLES, ALL: "all of these", **COMMANDS}.items()
     ]
@@ -68,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"rows and tables:\n{listing()}\n\nbench/README.md says what is counted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [*ROWS, *TABLES, ALL]
+    names = [*ROWS, *COARSE_ROWS, *TABLES, ALL]
     reader.add_argument(
         "names", nargs="*", metavar="NAME", help="rows, tables or all; by default all rows"
     )
@@ -143,7 +146,7 @@ def own_rows(paths: list[Path]) -> list[tuple[Path, Workload]]:
     found = [(path, from_file(str(path))) for path in paths]
     names = [row.name for _, row in found]
     for name in names:
-        if name in {*ROWS, *TABLES, *COMMANDS, ALL} or names.count(name) > 1:
+        if name in {*ROWS, *COARSE_ROWS, *TABLES, *COMMANDS, ALL} or names.count(name) > 1:
             raise ValueError(f"the name {name!r} is taken")
     return found
 
@@ -218,7 +221,7 @@ def measure(asked: argparse.Namespace) -> int:
         record=Record(asked.json, notes),
         files={name: path for name, (_, path) in asked.row.items()},
     )
-    known = ROWS | {name: row for name, (row, _) in asked.row.items()}
+    known = ROWS | COARSE_ROWS | {name: row for name, (row, _) in asked.row.items()}
     rows = [known[name] for name in asked.names if name in known]
     with tempfile.TemporaryDirectory(prefix="gyaku-bench-") as folder:
         if any(name in READERS for name in asked.names) or any(row.mnist for row in rows):

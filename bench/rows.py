@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 from bench.workloads import (
@@ -265,6 +266,25 @@ ROWS = {
 }
 
 
+def coarse(row: Workload) -> Workload:
+    """Return a row with products in bfloat16."""
+    name, title = f"{row.name}_bf16", f"{row.title}; products in bfloat16"
+    return replace(row, name=name, precision="bfloat16", target=None, title=title)
+
+
+COARSE_ROWS = {
+    row.name: row
+    for row in map(
+        coarse,
+        (
+            ROWS[name]
+            for name in ("mlp_big", "autoenc", "lenet", "deepconv", "resnet20", "lstm", "gru")
+        ),
+    )
+}
+"""Rows on request: gyaku in bfloat16, against PyTorch in float32 and with autocast."""
+
+
 def narrow(width: int) -> Workload:
     """Return a 10-w-w-10 network, so small that more threads may slow it down.
 
@@ -299,8 +319,9 @@ def find(name: str) -> Workload:
     start, _, width = name.partition("_")
     if start == "width" and width.isdecimal() and int(width) > 0:
         return narrow(int(width))
-    if name not in ROWS:
+    known = ROWS | COARSE_ROWS
+    if name not in known:
         raise ValueError(
-            f"there is no row {name!r}; known are {', '.join(ROWS)}, width_W and FILE.py"
+            f"there is no row {name!r}; known are {', '.join(known)}, width_W and FILE.py"
         )
-    return ROWS[name]
+    return known[name]

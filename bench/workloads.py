@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 Shape = tuple[int, ...]
 
@@ -255,6 +255,8 @@ class Workload:
         gyaku's target.
     samples
         The number of samples to take from the front of the data; by default all.
+    precision
+        ``"float32"`` or ``"bfloat16"``, of the operands of products.
     title
         The network in a few words.
     """
@@ -269,6 +271,7 @@ class Workload:
     epochs: int
     target: Target | None = None
     samples: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
     title: str = field(default="", compare=False)
 
     @property

@@ -97,6 +97,7 @@ VARIANTS = {
     "convolutions": ["--model", "fast"],
     "residual": ["--model", "resnet", "--loss", "cross_entropy", "--epochs", "1"],
     "float64": ["--dtype", "float64"],
+    "bfloat16": ["--precision", "bfloat16"],
     "reference": ["--backend", "reference"],
     "one thread": ["--threads", "1"],
 }

@@ -74,6 +74,8 @@ USAGE = {
     "train --optimizer adma": "--optimizer: unknown optimizer 'adma', did you mean 'adam'?",
     "train --schedule cosine": "--schedule: unknown schedule 'cosine'",
     "train --dtype float16": "--dtype: unknown dtype 'float16'",
+    "train --precision half": "--precision: unknown precision 'half', known are bfloat16, float32",
+    "train --precision bfloat16 --dtype float64": "--precision bfloat16 goes with --dtype float32",
     "train --backend cuda": "--backend: unknown backend 'cuda', known are native, reference",
     "train --epochs 0": "--epochs: must be a whole number of at least 1, got '0'",
     "train --epochs five": "--epochs: must be a whole number of at least 1, got 'five'",

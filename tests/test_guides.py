@@ -57,6 +57,12 @@ def test_a_model_goes_to_other_programs_and_back(tmp_path: Path) -> None:
         assert "void digits_predict(" in (tmp_path / "digits.c").read_text()
 
 
+def test_products_have_the_precision_of_the_call(tmp_path: Path) -> None:
+    for page in ("docs/precision.md", "docs/ja/precision.md"):
+        more = "print(model.precision, probabilities.shape == (len(x_test), 10))"
+        assert printed(page, tmp_path, more) == "bfloat16 True"
+
+
 def test_what_counts_in_a_training(tmp_path: Path) -> None:
     for page in ("docs/training.md", "docs/ja/training.md"):
         lines = printed(page, tmp_path).splitlines()

@@ -28,7 +28,16 @@ RUNTIME = {
         "parse_cpu_max",
         "num_threads",
     ),
-    *("set_num_threads", "cgroup_quota", "recording", "host", "replay", "philox"),
+    *(
+        "set_num_threads",
+        "cgroup_quota",
+        "precision",
+        "recording",
+        "set_precision",
+        "host",
+        "replay",
+        "philox",
+    ),
     *("operation", "is_native", "set_native"),
     *("measure_flops", "measure_bandwidth", "takes_maxima"),
 }

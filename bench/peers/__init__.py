@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OWN = "gyaku"
 CHANNELS_FIRST, CHANNELS_LAST = "NCHW", "channels-last"
+AUTOCAST = "autocast, "
+"""Beginning of PyTorch's settings with operands of products in bfloat16."""
 LAYOUTS = (CHANNELS_FIRST, CHANNELS_LAST)
 """PyTorch's layouts of images in memory."""
 MOST_UNROLLED = 100
@@ -71,12 +73,15 @@ def options(peer: str, workload: Workload) -> list[str]:
 
     The list is empty if the framework cannot express the workload; "" is a framework's only way.
     """
-    images = workload.has(Conv)
+    images, is_coarse = workload.has(Conv), workload.precision == "bfloat16"
     # Beyond some steps a compiler would take minutes.
     unrolls = workload.has(Recurrent) and workload.inputs[0] <= MOST_UNROLLED
     if peer == "torch":
         ways = ["fused", "foreach", "plain"]
-        return [f"{layout}, {way}" for layout in LAYOUTS for way in ways] if images else ways
+        ways = [f"{layout}, {way}" for layout in LAYOUTS for way in ways] if images else ways
+        return [*ways, *map(AUTOCAST.__add__, ways)] if is_coarse else ways
+    if is_coarse and peer != OWN:
+        return []
     if peer == "jax":
         # In a loop, XLA's convolutions for CPUs may take ten times as long.
         loops = ["scan", "step by step"] if images else ["scan"]

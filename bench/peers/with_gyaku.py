@@ -119,6 +119,7 @@ class Gyaku:
             optimizer=self.optimizer,
             epochs=epochs,
             batch_size=self.workload.batch,
+            precision=self.workload.precision,
             verbose=0,
         )
         return history["loss"][-1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from bench.peers import CHANNELS_FIRST, CHANNELS_LAST
+from bench.peers import AUTOCAST, CHANNELS_FIRST, CHANNELS_LAST
 from bench.workloads import (
     Adam,
     BatchNorm,
@@ -48,7 +49,9 @@ class Torch:
         self, workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, option: str
     ) -> None:
         torch.manual_seed(0)
-        layout, _, implementation = option.rpartition(", ")
+        layout, _, implementation = option.removeprefix(AUTOCAST).rpartition(", ")
+        coarse = partial(torch.autocast, "cpu", torch.bfloat16)
+        self.precision = coarse if option.startswith(AUTOCAST) else nullcontext
         self.x, self.y, self.batch = images(x, layout), torch.from_numpy(y), workload.batch
         self.model = network(workload, weights, layout)
         self.optimizer = optimizer(workload.optimizer, self.model, implementation)
@@ -86,7 +89,8 @@ class Torch:
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Run one step; the loss is computed only on request."""
-        value = self.criterion(self.model(x), y)
+        with self.precision():
+            value = self.criterion(self.model(x), y)
         self.optimizer.zero_grad()
         value.backward()
         self.optimizer.step()

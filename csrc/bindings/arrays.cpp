@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings/gil.h"
+#include "bindings/precision.h"
 #include "bindings/signals.h"
 
 namespace gyaku::bindings {
@@ -277,6 +278,42 @@ py::object Call::result(py::handle out, Shape shape, Scalar scalar) const {
   if (!out.is_none()) return py::reinterpret_borrow<py::object>(out);
   return empty(operation_, shape,
                scalar == Scalar::float32 ? py::dtype::of<float>() : py::dtype::of<double>());
+}
+
+// `args` without pointers; x is read by rows if it is dense.
+void* Call::rounded(const Operand& x, RoundArgs args, std::int64_t rows, Scalar scalar) {
+  const std::array<py::ssize_t, 1> shape{args.size};
+  rounded_.push_back(
+      empty(operation_, shape,
+            scalar == Scalar::float32 ? py::dtype::of<float>() : py::dtype::of<double>()));
+  void* const copy = rounded_.back().mutable_data();
+  args.x = x.memory;
+  args.y = copy;
+  const Operand y{copy, rounded_.back().nbytes(), Access::write, rows * args.columns == args.size};
+  Task task = make_task("round to bfloat16", KernelId::round_rows, scalar, args, rows, 1,
+                        Work{0, 1} * static_cast<double>(args.size), {x, y});
+  run(std::move(task));
+  return copy;
+}
+
+Tensor Call::operand(const Tensor& x) {
+  if (precision() == Precision::float32 || x.size == 0) return x;
+  constexpr std::int64_t piece = 1024;
+  const bool by_sample = x.rows() >= enough_samples;
+  const std::int64_t columns = by_sample ? x.columns() : piece;
+  Tensor copy = x;
+  copy.data = rounded(x.read(by_sample), {nullptr, nullptr, x.size, columns, columns},
+                      ceil_div(x.size, columns), x.scalar());
+  return copy;
+}
+
+Matrix Call::operand(const Matrix& x) {
+  if (precision() == Precision::float32 || x.bytes() == 0) return x;
+  Matrix copy = x;
+  copy.leading = x.columns;
+  copy.data = rounded(x.read(true), {nullptr, nullptr, x.rows * x.columns, x.columns, x.leading},
+                      x.rows, x.scalar());
+  return copy;
 }
 
 py::object Call::number() const {

@@ -13,6 +13,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "kernels/args/precision.h"
 #include "kernels/table.h"
 #include "program/program.h"
 
@@ -96,6 +97,11 @@ public:
   std::span<double> float64_buffer(py::handle array, const char* name, std::int64_t count,
                                    bool writes);
 
+  // An operand of a product: itself, or a copy that is rounded where products are in bfloat16. To
+  // be asked for once all arguments are valid.
+  Tensor operand(const Tensor& x);
+  Matrix operand(const Matrix& x);
+
   // The array of a result: `out`, or a new one for None.
   py::object result(py::handle out, Shape shape, Scalar scalar) const;
   py::object result(Shape shape, Scalar scalar) const { return result(py::none(), shape, scalar); }
@@ -113,10 +119,12 @@ private:
   Tensor tensor(py::handle array, const char* name);
   Matrix matrix(py::handle array, const char* name);
   void hold(py::handle array);
+  void* rounded(const Operand& x, RoundArgs args, std::int64_t rows, Scalar scalar);
 
   const char* operation_;
   bool is_recorded_;
-  std::vector<py::array> arrays_; // while recording; otherwise the caller holds them
+  std::vector<py::array> rounded_; // copies of operands
+  std::vector<py::array> arrays_;  // while recording; otherwise the caller holds them
 };
 
 // Called once, before any array is made.

@@ -315,8 +315,8 @@ py::object convolve(const char* name, bool backward, py::handle x_array, py::han
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
   for (const Tensor& input : {x, w, bias, argmax})
     call.require(!input.read().overlaps(y.write()), "out must not share memory with an input");
-  Convolution convolution{problem, backward,         is_pooled,     x, w, bias, argmax,
-                          y,       activation.alpha, activation.row};
+  Convolution convolution{problem, backward, is_pooled, call.operand(x),  call.operand(w),
+                          bias,    argmax,   y,         activation.alpha, activation.row};
   if (convolution.by_image() && !is_pooled) convolution.problem.join_rows();
   run(call, name, convolution);
   return y_array;
@@ -473,7 +473,7 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
                  "a result must not share memory with an input");
   call.require(!db.read().overlaps(dw.write()), "dw and db must not share memory");
   if (!is_pooled) problem.join_rows();
-  run(call, {problem, dy, x, argmax, dw, db, is_pooled});
+  run(call, {problem, call.operand(dy), call.operand(x), argmax, dw, db, is_pooled});
   return py::make_tuple(dw_array, db_array);
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/args/gemm.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/precision.h"
 #include "bindings/register.h"
 #include "runtime/cpu.h"
 
@@ -250,6 +251,20 @@ void set_result(const Call& call, Product& product, const Matrix& c) {
   args.ldc = c.leading;
 }
 
+// Products in bfloat16 read rounded copies, whose rows are contiguous.
+void set_operands(Call& call, Product& product) {
+  if (precision() == Precision::float32) return;
+  MatmulArgs& args = product.args;
+  product.a = call.operand(product.a);
+  product.b = call.operand(product.b);
+  product.operands[0] = product.a.read();
+  product.operands[1] = product.b.read();
+  args.a = product.a.data;
+  args.b = product.b.data;
+  args.lda = product.a.leading;
+  if (args.n > 1) args.ldb = product.b.leading; // else a vector
+}
+
 Work work_of(const Product& product, const NamedActivation& activation) {
   const MatmulArgs& args = product.args;
   const double elements = static_cast<double>(args.m) * static_cast<double>(args.n),
@@ -270,6 +285,7 @@ py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b
   const std::array<py::ssize_t, 2> shape{product.args.m, product.args.n};
   const py::object c = call.result(out, shape, product.a.scalar());
   set_result(call, product, call.real_matrix_output(c, "out"));
+  set_operands(call, product);
   product.work = work_of(product, chosen.row);
   Tasks tasks(product);
   build(product, tasks, independent_rows);
@@ -279,13 +295,14 @@ py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b
 
 py::object sum_rows(py::handle x_array, py::handle out) {
   Call call("sum_rows");
-  const Tensor x = call.real_input(x_array, "x");
+  Tensor x = call.real_input(x_array, "x");
   call.require(x.shape.size() == 2, "x must be a matrix");
   const py::object y_array = call.result(out, x.shape.subspan(1), x.scalar());
   const Tensor y = call.real_output(y_array, "out");
   call.require(y.shape.size() == 1 && y.size == x.shape[1] && x.same_type(y),
                "out must hold one number for each column of x");
   call.require(!x.read().overlaps(y.write()), "out must not share memory with x");
+  x = call.operand(x);
   SumRowsArgs args{x.data, y.data, nullptr, x.shape[0], x.shape[1]};
   std::vector<Operand> operands{x.read(), y.write()};
   Block scratch;

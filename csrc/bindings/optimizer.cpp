@@ -118,6 +118,8 @@ struct NamedUpdate { // a row of updates.inc, the list of what kernels/optimizer
   Update rule;
   std::size_t states;
   Work work; // per element
+
+  bool has_coarse_state() const { return rule == Update::adam || rule == Update::adamw; }
 };
 
 constexpr std::array updates{
@@ -152,6 +154,7 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
                   .clock = clock.data(),
                   .size = params.size,
                   .unit = 1,
+                  .begin = 0,
                   .weight_decay = weight_decay,
                   .beta1 = beta1,
                   .beta2 = beta2,
@@ -159,12 +162,17 @@ void update(const std::string& name, py::handle params_array, py::handle grads,
                   .extra = extra,
                   .rule = named.rule,
                   .nesterov = nesterov,
-                  .variant = variant};
+                  .variant = variant,
+                  .is_coarse = false};
   call.require(states.size() == named.states, "the states are not those of this update");
   void** const members[] = {&args.first, &args.second, &args.third};
   for (std::size_t i = 0; i < states.size(); i++) {
     const Tensor state = call.output(states[i], "state");
-    call.require(state.like(params), "the state must be like params");
+    const bool is_coarse = state.kind == 'u' && state.item_bytes == 2;
+    if (i == 0) args.is_coarse = is_coarse && named.has_coarse_state();
+    call.require(state.same_shape(params) && (args.is_coarse ? is_coarse && params.item_bytes == 4
+                                                             : state.same_type(params)),
+                 "the state must be like params");
     operands.push_back(state.update(true));
     *members[i] = state.data;
   }

@@ -1,6 +1,7 @@
 // Programs for Python: they own the arrays of their tasks, and call host functions.
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
+#include "bindings/precision.h"
 #include "bindings/register.h"
 #include "bindings/signals.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 struct HostFunction {
   py::object function;
+  Precision precision;                         // of the call that was recorded
   std::optional<py::error_already_set>* error; // a failure, until the replay has ended
 };
 
@@ -30,6 +32,7 @@ bool call_host(void* context) {
     const py::gil_scoped_acquire acquire;
     until_exit([&] { // inside, since the GIL that is lost must not be released
       auto* host = static_cast<HostFunction*>(context);
+      const WithPrecision with_precision(host->precision);
       try {
         host->function();
         succeeded = true;
@@ -53,7 +56,7 @@ public:
   }
   void add_host(const py::object& function, std::vector<Operand> operands, std::string name,
                 double flops) {
-    hosts_.push_back({function, &error});
+    hosts_.push_back({function, precision(), &error});
     Task task;
     task.name = std::move(name);
     task.work = {flops, flops};

@@ -2,6 +2,7 @@
 // where there are too few sequences for a team.
 #include "kernels/args/recurrent.h"
 #include "bindings/arrays.h"
+#include "bindings/precision.h"
 #include "bindings/register.h"
 #include "kernels/args/gemm.h"
 #include "program/team.h"
@@ -53,7 +54,7 @@ public:
   Recurrence(Call& call, const char* name, const std::string& cell, py::handle u_array,
              py::handle peepholes_array, py::handle projection_array, py::handle lengths_array,
              Shape gates, bool reverse, bool backward)
-      : u(call.real_input(u_array, "u")), call_(call), name_(name) {
+      : u(call.operand(call.real_input(u_array, "u"))), call_(call), name_(name) {
     const auto* found =
         std::ranges::find_if(cells, [&](const NamedCell& each) { return each.name == cell; });
     call.require(found != cells.end(), "there is no such cell");
@@ -67,6 +68,7 @@ public:
     shape.outputs = static_cast<std::int32_t>(u.shape[0]);
     shape.cell = named.cell;
     shape.reverse = reverse;
+    shape.rounds = precision() == Precision::bfloat16;
     if (!peepholes_array.is_none()) {
       peepholes = call.real_input(peepholes_array, "peepholes");
       call.require(is_lstm() && peepholes.same_type(u) && peepholes.shape.size() == 2 &&
@@ -78,6 +80,7 @@ public:
       call.require(is_lstm() && projection.same_type(u) && projection.shape.size() == 2 &&
                        projection.shape[0] == shape.units && projection.shape[1] == shape.outputs,
                    "projection must have the shape (units, rows of u)");
+      projection = call.operand(projection);
     }
     call.require(is_projected() || shape.outputs == shape.units, "u must have a row for each unit");
     if (!lengths_array.is_none()) {
@@ -197,15 +200,20 @@ private:
   void choose_slices() {
     const std::int64_t most_rows = kernels().tile[static_cast<int>(u.scalar())].rows;
     const double step = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(u.size);
-    shape.by_units = thread_limit().threads > 1 && shape.rows > 0 && shape.rows <= most_rows &&
-                     !has_second() && shape.units % panel() == 0 && step >= worth_a_barrier;
+    // Members that share the rows would all round their operands.
+    shape.by_units = !shape.rounds && thread_limit().threads > 1 && shape.rows > 0 &&
+                     shape.rows <= most_rows && !has_second() && shape.units % panel() == 0 &&
+                     step >= worth_a_barrier;
   }
 
   void plan(bool backward) {
     const std::int64_t terms = padded(first_gates() * shape.units), outputs = padded(shape.outputs),
                        units = padded(shape.units), item = u.item_bytes;
-    const std::int64_t columns = backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
-                                          : terms + units + std::max(units, outputs);
+    shape.operand =
+        static_cast<std::int32_t>(backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
+                                           : terms + units + std::max(units, outputs));
+    const std::int64_t longest = std::max({backward ? terms : 0, outputs, units}),
+                       columns = shape.operand + (shape.rounds ? longest : 0);
     shape.room = static_cast<std::int32_t>(columns);
     const std::int64_t packed =
         backward ? outputs * first_gates() * shape.units : terms * shape.outputs;

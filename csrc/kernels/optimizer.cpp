@@ -2,6 +2,7 @@
 #include "kernels/args/optimizer.h"
 #include "kernels/entry.h"
 #include "kernels/range.h"
+#include "simd/bfloat16.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -157,13 +158,49 @@ Moments rectified_moments(const UpdateArgs& args) noexcept {
   return numbers;
 }
 
+// The two means in memory: as they are, or in bfloat16. Most steps change a mean by less than half
+// the distance to the next bfloat16, and would be lost if they were rounded to nearest; so they are
+// rounded up with the probability of what is cut off, by bits that depend on step and element.
+template <class T, bool coarse> struct Means {
+  T *first, *second;
+  GYAKU_INLINE explicit Means(const UpdateArgs& args)
+      : first(static_cast<T*>(args.first)), second(static_cast<T*>(args.second)) {}
+  GYAKU_INLINE vec<T> mean(std::int64_t i, int n) const { return load(first + i, n); }
+  GYAKU_INLINE vec<T> square(std::int64_t i, int n) const { return load(second + i, n); }
+  GYAKU_INLINE void keep(std::int64_t i, vec<T> m, vec<T> v, int n) const {
+    store(first + i, m, n);
+    store(second + i, v, n);
+  }
+};
+template <> struct Means<float, true> {
+  std::uint16_t *first, *second;
+  std::uint32_t begin, key;
+  GYAKU_INLINE explicit Means(const UpdateArgs& args)
+      : first(static_cast<std::uint16_t*>(args.first)),
+        second(static_cast<std::uint16_t*>(args.second)),
+        begin(static_cast<std::uint32_t>(args.begin)),
+        key(hashed(static_cast<std::uint32_t>(static_cast<std::uint64_t>(args.clock[step])))) {}
+  GYAKU_INLINE vec<float> mean(std::int64_t i, int n) const { return load_bfloat16(first + i, n); }
+  GYAKU_INLINE vec<float> square(std::int64_t i, int n) const {
+    return load_bfloat16(second + i, n);
+  }
+  GYAKU_INLINE void keep(std::int64_t i, vec<float> m, vec<float> v, int n) const {
+    const vec<std::uint32_t> element =
+        iota<std::uint32_t>() + vec<std::uint32_t>(begin + static_cast<std::uint32_t>(i));
+    const vec<std::uint32_t> drawn = hashed(element ^ vec<std::uint32_t>(key));
+    store_bfloat16(first + i, m, drawn & vec<std::uint32_t>(0xffff), n);
+    store_bfloat16(second + i, v, drawn >> 16, n);
+  }
+};
+
 // Which of these numbers differ from 1 and 0: those of Adam; `kept` too; all; or `kept`, with the
 // largest v so far in place of v (Reddi, Kale & Kumar 2018).
 enum class Form { coupled, decoupled, general, maximal };
 
-template <Form form, class T>
+template <Form form, class T, bool coarse = false>
 void adaptive_moments(const UpdateArgs& args, Slice slice, const Moments& numbers) noexcept {
   Buffers<T> at(args);
+  const Means<T, coarse> means(args);
   at.decay(numbers.decay);
   const vec<T> beta1(static_cast<T>(args.beta1)), rest1(static_cast<T>(1 - args.beta1));
   const vec<T> beta2(static_cast<T>(args.beta2)), rest2(static_cast<T>(1 - args.beta2));
@@ -176,10 +213,9 @@ void adaptive_moments(const UpdateArgs& args, Slice slice, const Moments& number
   for_each_vector<T>(slice.begin * args.unit, slice.end * args.unit, [=](std::int64_t i, int n) {
     const vec<T> p = at.parameter(i, n);
     const vec<T> g = form == Form::decoupled ? load(at.gradients + i, n) : at.gradient(p, i, n);
-    const vec<T> m = fma(beta1, load(at.first + i, n), rest1 * g);
-    vec<T> v = fma(beta2, load(at.second + i, n), rest2 * g * g);
-    store(at.first + i, m, n);
-    store(at.second + i, v, n);
+    const vec<T> m = fma(beta1, means.mean(i, n), rest1 * g);
+    vec<T> v = fma(beta2, means.square(i, n), rest2 * g * g);
+    means.keep(i, m, v, n);
     if constexpr (form == Form::maximal) {
       v = max(load(at.third + i, n), v);
       store(at.third + i, v, n);
@@ -190,14 +226,19 @@ void adaptive_moments(const UpdateArgs& args, Slice slice, const Moments& number
           n);
   });
 }
+template <Form form, class T> void adam(const UpdateArgs& args, Slice slice) noexcept {
+  if constexpr (sizeof(T) == sizeof(float))
+    if (args.is_coarse) return adaptive_moments<form, T, true>(args, slice, moments(args));
+  adaptive_moments<form, T>(args, slice, moments(args));
+}
 template <> struct Rule<Update::adam> : Work<2, 14, 14> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
-    adaptive_moments<Form::coupled, T>(args, slice, moments(args));
+    adam<Form::coupled, T>(args, slice);
   }
 };
 template <> struct Rule<Update::adamw> : Work<2, 14, 14> {
   template <class T> static void run(const UpdateArgs& args, Slice slice) noexcept {
-    adaptive_moments<Form::decoupled, T>(args, slice, moments(args));
+    adam<Form::decoupled, T>(args, slice);
   }
 };
 // The variants of these three have decoupled weight decay.
@@ -390,18 +431,22 @@ template <class T> void update_outer(const OuterUpdateArgs& args, Slice rows) no
   const std::int64_t most = most_outer_columns / columns;
   for (std::int64_t i = rows.begin, end; i < rows.end; i = end) {
     end = least(i + most, rows.end);
-    const auto moved = [&](const void* from) {
-      return from == nullptr ? nullptr : static_cast<T*>(const_cast<void*>(from)) + i * columns;
+    const auto moved = [&](const void* from, std::int64_t bytes) -> void* {
+      return from == nullptr ? nullptr
+                             : static_cast<char*>(const_cast<void*>(from)) + i * columns * bytes;
     };
-    T* const gradient = *args.keeps ? moved(args.update.gradients) : near;
+    constexpr std::int64_t item = sizeof(T);
+    const std::int64_t of_state = args.update.state_bytes(item);
+    T* const gradient = *args.keeps ? static_cast<T*>(moved(args.update.gradients, item)) : near;
     for (std::int64_t r = i; r < end; ++r)
       outer_row(a, b, r, columns, gradient + (r - i) * columns);
     UpdateArgs part = args.update;
-    part.parameters = moved(part.parameters);
+    part.parameters = moved(part.parameters, item);
     part.gradients = gradient;
-    part.first = moved(part.first);
-    part.second = moved(part.second);
-    part.third = moved(part.third);
+    part.first = moved(part.first, of_state);
+    part.second = moved(part.second, of_state);
+    part.third = moved(part.third, of_state);
+    part.begin += i * columns;
     update<T>(part, {0, end - i});
   }
 }

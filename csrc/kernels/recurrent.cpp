@@ -139,15 +139,15 @@ public:
   void run(T* room) const noexcept {
     const std::int64_t units = shape_.units;
     for (int i = 0; i < rows_; ++i) fetch_row(first_ + i);
-    multiply(h_ + first_ * shape_.outputs, shape_.outputs, shape_.outputs, args_.packed,
-             gates_of_h(cell_) * units, gates_of_h(cell_), room);
+    multiply({h_ + first_ * shape_.outputs, shape_.outputs}, shape_.outputs, args_.packed,
+             gates_of_h(cell_) * units, gates_of_h(cell_), room, room);
     const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
     T* const between = room + padded<T>(gates_of_h(cell_) * units);
     T* const second = between + padded<T>(units);
     for (int i = 0; i < rows_; ++i) each(i, room, is_projected ? between : nullptr, between);
     if (is_projected || cell_ == Cell::reset_gru) {
-      multiply(between, shape_.room, units, args_.second_packed,
-               is_projected ? shape_.outputs : units, 1, second);
+      multiply({between, shape_.room}, units, args_.second_packed,
+               is_projected ? shape_.outputs : units, 1, room, second);
       for (int i = 0; i < rows_; ++i) finish(i, second);
     }
   }
@@ -157,9 +157,10 @@ private:
   const T* at(const void* rows) const { return static_cast<const T*>(rows); }
 
   // Columns of `units` for each gate; by rows, all of them at once.
-  void multiply(const T* a, std::int64_t lda, std::int64_t k, const void* packed, std::int64_t n,
-                int gates, T* c) const noexcept {
+  void multiply(const LeftOperand<T>& given, std::int64_t k, const void* packed, std::int64_t n,
+                int gates, T* room, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
+    const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
     PanelProduct product{lda, k, n, shape_.room, 0, ceil_div(n, panel), shape_.in_place ? n : 0};
     if (!shape_.by_units) return multiply_panels(product, rows_, a, at(packed), c);
     for (int gate = 0; gate < gates; ++gate) {

@@ -4,6 +4,7 @@
 #include "kernels/args/recurrent.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/range.h"
+#include "simd/bfloat16.h"
 #include "simd/math.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
@@ -77,6 +78,25 @@ template <class T> GYAKU_INLINE void copy(const T* from, T* to, Range range) {
 template <class T> [[gnu::noinline]] void clear(T* to, Range range) {
   for_each_vector<T>(range.begin, range.end,
                      [=](std::int64_t j, int n) GYAKU_INLINED { store(to + j, zero<T>(), n); });
+}
+
+// The left operand of a product of some sequences: a itself, or rounded to bfloat16 in their rows
+// of the scratch memory.
+template <class T> struct LeftOperand {
+  const T* a;
+  std::int64_t lda;
+};
+template <class T>
+LeftOperand<T> left_operand(const RecurrentShape& shape, const LeftOperand<T>& given,
+                            std::int64_t k, int rows, T* room) {
+  if (!shape.rounds) return given;
+  T* const to = room + shape.operand;
+  for (int i = 0; i < rows; ++i)
+    for_each_vector<T>(0, k, [=, &shape](std::int64_t j, int n) GYAKU_INLINED {
+      store(to + i * std::int64_t{shape.room} + j,
+            rounded_to_bfloat16(load(given.a + i * given.lda + j, n)), n);
+    });
+  return {to, shape.room};
 }
 
 // Into the second-level cache, while a product takes the time for it.

@@ -116,8 +116,9 @@ public:
     T* const sums = room + (shape_.by_units ? 2 : 1) * terms_size();
     for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(first_ + i);
     if (step_ + 1 < shape_.steps) {
-      multiply(terms(room, step_ + 1), shape_.room, gates_of_h(cell_) * std::int64_t{shape_.units},
-               args_.packed, shape_.outputs, outputs(), sums);
+      multiply({terms(room, step_ + 1), shape_.room},
+               gates_of_h(cell_) * std::int64_t{shape_.units}, args_.packed, shape_.outputs,
+               outputs(), room, sums);
       for (int i = 0; i < rows_; ++i)
         add(sums + i * std::int64_t{shape_.room}, dh(first_ + i), outputs());
     } else {
@@ -129,13 +130,13 @@ public:
     T* const second = second_terms + padded<T>(shape_.units);
     const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
     if (is_projected)
-      multiply(dh(first_), shape_.outputs, shape_.outputs, args_.second_packed, shape_.units,
-               units_, second);
+      multiply({dh(first_), shape_.outputs}, shape_.outputs, args_.second_packed, shape_.units,
+               units_, room, second);
     for (int i = 0; i < rows_; ++i)
       each(i, terms(room, step_), is_projected ? second : nullptr, second_terms);
     if (cell_ == Cell::reset_gru) {
-      multiply(second_terms, shape_.room, shape_.units, args_.second_packed, shape_.units, units_,
-               second);
+      multiply({second_terms, shape_.room}, shape_.units, args_.second_packed, shape_.units, units_,
+               room, second);
       for (int i = 0; i < rows_; ++i)
         if (holds(first_ + i))
           unreset(row_at(i, terms(room, step_)), second + i * std::int64_t{shape_.room}, units_);
@@ -162,9 +163,10 @@ private:
     return room + (shape_.by_units && step % 2 != 0 ? terms_size() : 0);
   }
 
-  void multiply(const T* a, std::int64_t lda, std::int64_t k, const void* packed, std::int64_t n,
-                Range columns, T* c) const noexcept {
+  void multiply(const LeftOperand<T>& given, std::int64_t k, const void* packed, std::int64_t n,
+                Range columns, T* room, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
+    const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
     multiply_panels({lda, k, n, shape_.room, columns.begin / panel, ceil_div(columns.end, panel)},
                     rows_, a, at(packed), c);
   }

@@ -1,7 +1,5 @@
-// Batches gathered once, and products that skip zeros.
+// Batches scaled as they are gathered, and products that skip zeros.
 #include "program/rewrite.h"
-
-#include <cstring>
 
 #include "kernels/args/gather.h"
 #include "kernels/args/gemm.h"
@@ -20,7 +18,8 @@ std::optional<Operand> right_of(std::vector<Task>& tasks, Task& product) {
   return std::nullopt;
 }
 
-// Whether a matrix of a product is a batch, or the data themselves, of many samples.
+// Whether a matrix of a product is a batch, or the data themselves, of many samples; rounded ones
+// have the same zeros.
 bool are_data(const std::vector<Task>& tasks, const Operand& matrix, std::int64_t samples,
               std::span<const Temporary> temporaries) {
   constexpr std::int64_t many = 100;
@@ -30,6 +29,8 @@ bool are_data(const std::vector<Task>& tasks, const Operand& matrix, std::int64_
     const std::optional<Operand> batch = written_by(task);
     if (task.is(KernelId::gather) || task.is(KernelId::gather_images) || task.is(KernelId::rescale))
       return batch && batch->memory == matrix.memory;
+    if (task.is(KernelId::round_rows))
+      return are_data(tasks, task.operands.front(), samples, temporaries);
     is_written = true;
   }
   return !is_written && samples >= many;
@@ -57,39 +58,6 @@ bool fuse_rescale(std::vector<Task>& tasks, std::size_t first,
   args.scale = rescale.scale;
   batch.memory = args.out = rescale.y;
   join(tasks, first, *second);
-  return true;
-}
-
-// The same rows gathered twice, as inputs and as targets of an autoencoder  ->  once
-bool share_gathered(std::vector<Task>& tasks, std::size_t first,
-                    std::span<const Temporary> temporaries) {
-  const auto& args = tasks[first].as<GatherArgs>();
-  const auto second = find_after(tasks, first, [&](const Task& task) {
-    if (!task.is(KernelId::gather) || task.scalar != tasks[first].scalar) return false;
-    GatherArgs other = task.as<GatherArgs>();
-    other.out = args.out;
-    return std::memcmp(&other, &args, sizeof other) == 0;
-  });
-  if (!second) return false;
-  const void* const copy = tasks[*second].as<GatherArgs>().out;
-  const std::optional<Operand> kept = written_by(tasks[first]);
-  const std::optional<Operand> gone = written_by(tasks[*second]);
-  if (!kept || !gone || !is_temporary(*kept, temporaries) || !is_temporary(*gone, temporaries) ||
-      kept->overlaps(*gone))
-    return false;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (i == first || i == *second) continue;
-    // Neither is modified afterwards, and every use of the second begins at its first byte.
-    if (tasks[i].is_host() || writes_to(tasks[i], *kept) || writes_to(tasks[i], *gone))
-      return false;
-    for (const Operand& operand : tasks[i].operands)
-      if (operand.overlaps(*gone) && (operand.memory != copy || i < *second)) return false;
-    for (const Operand& read : tasks[*second].operands)
-      if (i > first && i < *second && !read.writes() && writes_to(tasks[i], read)) return false;
-  }
-  for (Task& task : tasks)
-    if (touches(task, *gone) && &task != &tasks[*second]) task.redirect(copy, args.out);
-  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*second));
   return true;
 }
 

@@ -30,18 +30,20 @@ Task part(const Task& update, std::int64_t begin, std::int64_t end, std::int64_t
   Task task = update;
   auto& args = task.as<UpdateArgs>();
   const std::int64_t offset = begin * item_bytes(update),
-                     bytes = (end - begin) * item_bytes(update);
+                     of_state = begin * args.state_bytes(item_bytes(update));
   for (Operand& operand : task.operands)
     if (operand.by_slice) {
-      operand.memory = moved(operand.memory, offset);
-      operand.bytes = bytes;
+      const std::int64_t item = operand.bytes / args.size;
+      operand.memory = moved(operand.memory, begin * item);
+      operand.bytes = (end - begin) * item;
     }
   args.parameters = moved(args.parameters, offset);
   args.gradients = moved(args.gradients, offset);
-  args.first = moved(args.first, offset);
-  args.second = moved(args.second, offset);
-  args.third = moved(args.third, offset);
+  args.first = moved(args.first, of_state);
+  args.second = moved(args.second, of_state);
+  args.third = moved(args.third, of_state);
   task.work = task.work * (static_cast<double>(end - begin) / static_cast<double>(args.size));
+  args.begin += begin;
   args.size = end - begin;
   args.unit = unit;
   task.extent = args.size / unit;

@@ -1,5 +1,4 @@
-// Vectors for pooling: elements narrower than a lane, and pixels of few channels picked out of two
-// vectors.
+// Elements narrower than a lane, and pixels of few channels picked out of two vectors, for pooling.
 #pragma once
 
 #include "simd/vec.h"

@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # the names of `__getattr__`, for type checkers
     from gyaku.model import *
     from gyaku.optim import *
     from gyaku.perceptron import *
+    from gyaku.precision import *
     from gyaku.pretraining import *
     from gyaku.threads import *
     from gyaku.train import *
@@ -80,7 +81,17 @@ _MODULES = (
 )
 # The modules whose names are found here, too, in the order of the search: first what models need.
 _EXPORTED = (
-    *("threads", "backend", "layers", "model", "optim", "callbacks", "train", "history"),
+    *(
+        "threads",
+        "backend",
+        "precision",
+        "layers",
+        "model",
+        "optim",
+        "callbacks",
+        "train",
+        "history",
+    ),
     *("gradients", "perceptron", "pretraining", "computation", "diagnosis"),
     *("learning_rate", "tuning"),
 )

@@ -37,10 +37,14 @@ struct UpdateArgs {
   void *first, *second, *third; // what an update keeps between steps, in the order of its operation
   const double* clock;
   std::int64_t size, unit;
+  std::int64_t begin; // of the elements among all parameters
   double weight_decay;
   double beta1, beta2, epsilon, extra; // each rule states what they are to it
   Update rule;
   bool nesterov, variant;
+  bool is_coarse; // `first` and `second` are bfloat16, rounded stochastically
+
+  std::int64_t state_bytes(std::int64_t item_bytes) const { return is_coarse ? 2 : item_bytes; }
 };
 
 // The update by the gradient from a single sample, the outer product a b of a column and a row, of

@@ -14,11 +14,13 @@ struct RecurrentShape {
   std::int32_t steps, units;
   std::int32_t outputs; // elements of h: units, or columns of the projection
   std::int32_t room;    // elements of a row of the scratch memory
+  std::int32_t operand; // where rounded operands begin in it
   std::int32_t step;    // by_units
   Cell cell;
   bool reverse;  // step s of a sequence is at the time length - 1 - s, else s
   bool by_units; // a slice counts panels of units instead of rows, of one step
   bool in_place; // u is not packed: columns of whole panels, of the only step
+  bool rounds;   // the left operands of products to bfloat16, behind the rest of a row of `room`
 };
 
 // h' = cell(x w + b + h u) step by step. A slice of rows runs through all steps.

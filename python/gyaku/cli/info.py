@@ -113,6 +113,7 @@ def _facts(*, measure: bool) -> dict[str, Any]:
         "isa": _core.isa(),
         "isas": _core.isas(),
         "isa_forced": os.environ.get("GYAKU_ISA") or None,
+        "bfloat16": "emulated",
         "threads": _core.num_threads(),
         "data": os.environ.get("GYAKU_DATA") or None,
         "cache": str(cache_folder("")),
@@ -139,6 +140,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             "instruction set",
             f"{facts['isa']}{forced} (this machine has {', '.join(facts['isas'])})",
         ),
+        ("bfloat16", "emulated: operands are rounded, products are those of float32"),
         ("threads", f"{facts['threads']}, {_origin_of_threads(facts)}"),
         ("caches", caches or "unknown"),
     ]

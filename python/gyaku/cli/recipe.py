@@ -59,6 +59,8 @@ def check_options(arguments: argparse.Namespace) -> None:
     for name in ("hidden", "activation", "dropout"):
         if getattr(arguments, name) is not None and arguments.model != "mlp":
             raise UsageError(f"--{name} goes with --model mlp, not {arguments.model}")
+    if arguments.precision == "bfloat16" and arguments.dtype != "float32":
+        raise UsageError(f"--precision bfloat16 goes with --dtype float32, not {arguments.dtype}")
 
 
 def loss_for(arguments: argparse.Namespace, data: Data) -> losses.Loss:

@@ -31,6 +31,7 @@ from gyaku.cli.report import report
 from gyaku.data import DATASETS, Augment
 from gyaku.files import check_writable
 from gyaku.layers.activation import ACTIVATIONS
+from gyaku.precision import PRECISIONS
 from gyaku.threads import set_num_threads
 
 if TYPE_CHECKING:
@@ -236,6 +237,13 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         help="float32 or float64 (default: float32)",
     )
     how.add_argument(
+        "--precision",
+        type=name_of("precision", PRECISIONS),
+        default="float32",
+        metavar="NAME",
+        help="precision of the operands of products: float32 or bfloat16 (default: float32)",
+    )
+    how.add_argument(
         "--threads",
         type=whole(1, 1024),
         metavar="N",
@@ -353,6 +361,7 @@ def _fit(
         callbacks=keeping(checkpoint),
         resume=arguments.resume,
         distributed=ranks,
+        precision=arguments.precision,
         verbose=0 if arguments.quiet else "auto",
     )
     return targets.restored(model), history

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gyaku.model.checkpoint import Checkpoints
     from gyaku.model.stream import Stream
     from gyaku.optim import Optimizer
+    from gyaku.precision import Precision
     from gyaku.symbolic import Block
     from gyaku.table import Table
     from gyaku.train.evaluate import evaluate as _evaluate
@@ -84,6 +85,8 @@ class Model(Graph):
         Step counter, the key of random layers.
     loss, loss_weights, optimizer, metrics : object
         Those of the last `fit`.
+    precision : str
+        Precision of the products in the last `fit`.
     last_seed : int or None
         Seed of the last `fit`.
     epochs_begun : int
@@ -126,6 +129,7 @@ class Model(Graph):
     loss_weights: tuple[float, ...] | None = None
     optimizer: Optimizer | None = None
     metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]] = ()
+    precision: Precision = "float32"
     last_seed: int | None = None
     epochs_begun: int = 0
     stop_training: bool = False
@@ -613,6 +617,7 @@ class Model(Graph):
                 "metrics": self.metrics,
                 "scales_bytes": self.scales_bytes,
                 "metadata": self.metadata,
+                "precision": self.precision,
                 "last_seed": self.last_seed,
                 "epochs_begun": self.epochs_begun,
                 "optimizer": self.optimizer,
@@ -651,6 +656,7 @@ class Model(Graph):
         self.loss_weights = state["loss_weights"]
         self.scales_bytes = state.get("scales_bytes", True)  # as in format 1
         self.metadata = state.get("metadata", {})
+        self.precision = state.get("precision", "float32")
         self.last_seed = state.get("last_seed")
         self.epochs_begun = state.get("epochs_begun", 0)
         self.optimizer = state.get("optimizer")

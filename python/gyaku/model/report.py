@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gyaku.model.application import Application
     from gyaku.model.plan import Plan
     from gyaku.model.wiring import Wiring
+    from gyaku.precision import Precision
     from gyaku.train.steps import Training
 
     class Summarized(Protocol):
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         buffers: Views
         flat_params: NDArray[Any]
         dtype: np.dtype[Any]
+        precision: Precision
         input_shape: Any
 
         @property
@@ -128,6 +130,8 @@ def summary(model: Summarized) -> Table:
             f"{count:,} parameters{held} in {quantity(model.flat_params.nbytes, 'B')} of"
             f" {model.dtype}, {quantity(flops, 'FLOP')} a sample"
         )
+        if model.precision != "float32":
+            footer += f"; products in {model.precision} in the last fit"
         if kept:
             footer += f"; {kept:,} elements in buffers that are not trained"
     values = [*range(plan.inputs), *(use.output for use in plan.applications)]
@@ -194,6 +198,7 @@ def listing(
     model: Summarized,
     tasks: Sequence[dict[str, Any]],
     *,
+    precision: str = "float32",
     temporary_bytes: int = 0,
     arena_bytes: int = 0,
 ) -> Table:
@@ -205,6 +210,8 @@ def listing(
         The model.
     tasks : sequence of dict
         Its tasks, as `gyaku._core.Program.tasks` returns them.
+    precision : str
+        Precision of the products.
     temporary_bytes, arena_bytes : int
         The sizes of its intermediate results, and of the memory that they share.
 
@@ -229,7 +236,7 @@ def listing(
     ]
     flops, traffic = (sum(task[key] for task in tasks) for key in ("flops", "bytes"))
     return Table(
-        "The program of a training step",
+        f"The program of a training step, products in {precision}",
         ["task", "layer", "work", "traffic", "reads", "writes", "threads"],
         rows,
         f"{len(tasks)} tasks, {quantity(flops, 'FLOP')}, {quantity(traffic, 'B')} a step;"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gyaku import _core
-from gyaku.ops.arrays import FLOAT64, buffer, real_buffer
+from gyaku.ops.arrays import FLOAT32, FLOAT64, buffer, real_buffer
 from gyaku.ops.op import like_first, operation, per_element
 
 if TYPE_CHECKING:
@@ -101,12 +103,21 @@ def _row(*, state: str = "", flops: int, roundings: int) -> dict[str, Any]:
 
 
 def _check_update(
-    op: str, params: NDArray[Any], grads: NDArray[Any], clock: NDArray[Any], **state: NDArray[Any]
+    op: str,
+    params: NDArray[Any],
+    grads: NDArray[Any],
+    clock: NDArray[Any],
+    *,
+    may_be_coarse: bool = False,
+    **state: NDArray[Any],
 ) -> None:
     real_buffer(op, "params", params)
     buffer(op, "grads", grads, params.dtype, params.shape, written=False)
+    dtype = params.dtype
+    if may_be_coarse and dtype == FLOAT32 and all(x.dtype == np.uint16 for x in state.values()):
+        dtype = np.dtype(np.uint16)  # the upper halves of float32
     for name, x in state.items():
-        buffer(op, name, x, params.dtype, params.shape)
+        buffer(op, name, x, dtype, params.shape)
     buffer(op, "clock", clock, FLOAT64, (4,), written=False)
     if not clock.item(0) >= 1:
         raise ValueError(
@@ -262,9 +273,10 @@ def adam(
     grads : ndarray
         Gradients, of the same shape and dtype.
     m : ndarray
-        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+        Running mean of the gradients, of the same shape and dtype, or as bfloat16: uint16, the
+        upper halves of float32. It starts as zeros.
     v : ndarray
-        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+        Running mean of their squares, of the dtype of m; it starts as zeros.
     clock : ndarray
         Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
     beta1 : float, default 0.9
@@ -287,7 +299,9 @@ def adam(
     -----
     m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g², p' = p - η m̂ / (√v̂ + ε) with
     m̂ = m' / (1 - β₁ᵗ), v̂ = v' / (1 - β₂ᵗ); Kingma and Ba, "Adam: a method for stochastic
-    optimization", ICLR 2015, algorithm 1.
+    optimization", ICLR 2015, algorithm 1. Means in bfloat16 are rounded stochastically, up with the
+    probability of what is cut off, by a hash of step and element: most steps change them by less
+    than their last bit.
 
     Examples
     --------
@@ -298,7 +312,7 @@ def adam(
     >>> params.round(4)
     array([0.75])
     """
-    _check_update("adam", params, grads, clock, m=m, v=v)
+    _check_update("adam", params, grads, clock, may_be_coarse=True, m=m, v=v)
 
 
 @operation(
@@ -328,9 +342,10 @@ def adamw(
     grads : ndarray
         Gradients, of the same shape and dtype.
     m : ndarray
-        Running mean of the gradients, of the same shape and dtype; it starts as zeros.
+        Running mean of the gradients, of the same shape and dtype, or as bfloat16: uint16, the
+        upper halves of float32. It starts as zeros.
     v : ndarray
-        Running mean of their squares, of the same shape and dtype; it starts as zeros.
+        Running mean of their squares, of the dtype of m; it starts as zeros.
     clock : ndarray
         Step state of the optimizer, see `optimizer_tick`; with the same beta1 and beta2.
     beta1 : float, default 0.9
@@ -364,7 +379,7 @@ def adamw(
     >>> params.round(4)
     array([0.65])
     """
-    _check_update("adamw", params, grads, clock, m=m, v=v)
+    _check_update("adamw", params, grads, clock, may_be_coarse=True, m=m, v=v)
 
 
 @operation(

@@ -179,7 +179,7 @@ class Optimizer(Component, table=OPTIMIZERS):
         Raises
         ------
         ValueError
-            If a buffer is missing, or has another shape.
+            If a buffer is missing, or has another shape or kind of numbers.
         """
         owner = type(self).__name__
         self._attach(_trained(model))
@@ -190,6 +190,8 @@ class Optimizer(Component, table=OPTIMIZERS):
                 raise ValueError(
                     f"{owner}: {name} has shape {state[name].shape}, not {buffer.shape}"
                 )
+            if state[name].dtype.kind != buffer.dtype.kind:  # the bits of bfloat16, or numbers
+                raise ValueError(f"{owner}: {name} is of {state[name].dtype}, not {buffer.dtype}")
             buffer[...] = state[name]
         if np.shape(clock) != self.clock.shape or not np.isfinite(clock).all():
             raise ValueError(f"{owner}: a step state is four numbers, not {clock!r}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gyaku import ops
+import numpy as np
+
+from gyaku import memory, ops
 from gyaku.checks import number, truth
 from gyaku.optim.base import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Literal
 
     from numpy.typing import NDArray
 
@@ -34,6 +36,9 @@ class Adam(Optimizer):
         The decay λ, which adds λ times the parameters to their gradients.
     amsgrad : bool
         Whether to divide by the largest ``v`` so far.
+    state_dtype : {None, "bfloat16"}
+        The dtype of ``m`` and ``v``: that of the parameters, or bfloat16, half the memory, with
+        stochastic rounding; for parameters in float32, without `amsgrad`.
 
     Notes
     -----
@@ -68,6 +73,7 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
+        state_dtype: Literal["bfloat16"] | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay)
         owner = type(self).__name__
@@ -77,6 +83,25 @@ class Adam(Optimizer):
         self.amsgrad = truth(owner, "amsgrad", amsgrad)
         if self.amsgrad:
             self.state_names = ("m", "v", "v_max")
+        if state_dtype not in (None, "bfloat16"):
+            raise ValueError(
+                f'{owner}: state_dtype must be None or "bfloat16", got {state_dtype!r}'
+            )
+        if state_dtype and self.amsgrad:
+            raise ValueError(f'{owner}: state_dtype="bfloat16" is for Adam without amsgrad')
+        self.state_dtype = state_dtype
+
+    def _initial_state(self) -> dict[str, NDArray[Any]]:
+        if self.state_dtype is None:
+            return super()._initial_state()
+        owner, dtype = type(self).__name__, self.params.dtype
+        if dtype != np.float32:
+            raise ValueError(
+                f'{owner}: state_dtype="bfloat16" is for parameters in float32, these are of'
+                f" {dtype}"
+            )
+        # The bits, which are the upper halves of float32.
+        return {name: memory.zeros(self.params.shape, np.uint16) for name in self.state_names}
 
     def update(self, params: NDArray[Any], grads: NDArray[Any]) -> None:
         """Take one step; see `Optimizer.update`."""
@@ -112,6 +137,8 @@ class AdamW(Adam):
         The decay λ: each step first scales the parameters by ``1 - η λ``.
     amsgrad : bool
         Whether to divide by the largest ``v`` so far, see `Adam`.
+    state_dtype : {None, "bfloat16"}
+        The dtype of ``m`` and ``v``, see `Adam`.
 
     Notes
     -----
@@ -137,6 +164,7 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
         amsgrad: bool = False,
+        state_dtype: Literal["bfloat16"] | None = None,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -145,6 +173,7 @@ class AdamW(Adam):
             epsilon=epsilon,
             weight_decay=weight_decay,
             amsgrad=amsgrad,
+            state_dtype=state_dtype,
         )
 
     decoupled = True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.precision import operand
 from gyaku.reference.activation import activate
 from gyaku.reference.pool import max_pool2d_backward
 from gyaku.reference.windows import each_tap, pad, unpad
@@ -41,7 +42,7 @@ def _gather(
     x: NDArray[Any], w: NDArray[Any], rows: Axis, columns: Axis, groups: int
 ) -> NDArray[Any]:
     """Return y = Σ x w over the kernel elements."""
-    x = pad(x, rows, columns)
+    x, w = pad(operand(x), rows, columns), operand(w)
     pixels, filters = len(x) * rows.windows * columns.windows, w.shape[3]
     y = np.zeros((groups, pixels, filters // groups), np.result_type(x, w))
     for i, j, tap in each_tap(rows, columns):
@@ -53,6 +54,7 @@ def _scatter(
     y: NDArray[Any], w: NDArray[Any], rows: Axis, columns: Axis, groups: int
 ) -> NDArray[Any]:
     """Return x = Σ y wᵀ over the kernel elements."""
+    y, w = operand(y), operand(w)
     channels = w.shape[2] * groups
     x = np.zeros((len(y), rows.span, columns.span, channels), np.result_type(y, w))
     for i, j, tap in each_tap(rows, columns):
@@ -65,13 +67,18 @@ def _outer(
     x: NDArray[Any], y: NDArray[Any], rows: Axis, columns: Axis, groups: int
 ) -> NDArray[Any]:
     """Return w = Σ xᵀ y over the pixels."""
-    x = pad(x, rows, columns)
+    x, y = pad(operand(x), rows, columns), operand(y)
     depth, filters = x.shape[3] // groups, y.shape[3]
     w = np.empty((rows.taps, columns.taps, depth, filters), np.result_type(x, y))
     for i, j, tap in each_tap(rows, columns):
         product = _split(x[tap], groups).swapaxes(1, 2) @ _split(y, groups)
         w[i, j] = _joined(product, depth, filters)
     return w
+
+
+def _bias_gradient(dy: NDArray[Any]) -> NDArray[Any]:
+    """Return Σ dy over the pixels, the product of their gradients with ones."""
+    return np.asarray(operand(dy).sum(axis=(0, 1, 2)))
 
 
 def _unpooled(
@@ -148,7 +155,7 @@ def conv2d_backward_weights(
     where: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     rows, columns = conv_axes(op, x.shape, shape, groups=groups, **where)
     dy = _unpooled(dy, argmax, rows, columns)
-    return _outer(x, dy, rows, columns, groups), dy.sum(axis=(0, 1, 2))
+    return _outer(x, dy, rows, columns, groups), _bias_gradient(dy)
 
 
 def conv2d_backward(
@@ -215,4 +222,4 @@ def conv2d_transpose_backward(
         "conv2d_transpose_backward", x.shape, w.shape, groups=groups, **where
     )
     dx = _gather(dy, w, rows, columns, groups)
-    return dx, _outer(dy, x, rows, columns, groups), dy.sum(axis=(0, 1, 2))
+    return dx, _outer(dy, x, rows, columns, groups), _bias_gradient(dy)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.precision import operand
 from gyaku.reference.activation import activate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def matmul(
     del independent_rows
     # y = f(op(a) op(b) + bias). The gradients are products again: with z the argument of f
     # and nothing transposed, da = dz bᵀ, db = aᵀ dz, and the bias gets the column sums of dz.
+    a, b = operand(a), operand(b)
     z = (a.swapaxes(-1, -2) if transpose_a else a) @ (b.swapaxes(-1, -2) if transpose_b else b)
     if bias is not None:
         z = z + bias
@@ -39,4 +41,4 @@ def matmul(
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
 def sum_rows(x: NDArray[Any]) -> NDArray[Any]:
     """Return y_j = Σ_i x_ij."""
-    return np.asarray(x.sum(axis=0))
+    return np.asarray(operand(x).sum(axis=0))

@@ -83,11 +83,47 @@ def adam(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return p' = p - η m̂ / (√v̂ + ε), with m̂ = m' / (1 - β₁ᵗ) and v̂ = v' / (1 - β₂ᵗ)."""
     # m' = β₁ m + (1 - β₁) g, v' = β₂ v + (1 - β₂) g².
-    _, rate, power1, power2 = (float(number) for number in clock)
+    step, rate, power1, power2 = (float(number) for number in clock)
     grads = _decayed(grads, params, weight_decay)
+    keep = _kept_coarse if m.dtype == np.uint16 else _kept
+    if m.dtype == np.uint16:
+        m, v = _of_bfloat16(m), _of_bfloat16(v)
     m, v = _means(grads, m, v, beta1, beta2)
     m_hat, v_hat = m / (1 - power1), v / (1 - power2)
-    return params - rate * m_hat / (np.sqrt(v_hat) + epsilon), m, v
+    return params - rate * m_hat / (np.sqrt(v_hat) + epsilon), *keep(m, v, step)
+
+
+def _kept(m: NDArray[Any], v: NDArray[Any], step: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    del step
+    return m, v
+
+
+def _of_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
+    """Return the numbers whose upper halves these are."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _kept_coarse(
+    m: NDArray[Any], v: NDArray[Any], step: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the upper halves, rounded up with the probability of the lower ones."""
+    # 16 bits for each are drawn from step and element.
+    drawn = _hashed(np.arange(m.size, dtype=np.uint32).reshape(m.shape) ^ _hashed(np.uint32(step)))
+    return _rounded_up(m, drawn & 0xFFFF), _rounded_up(v, drawn >> 16)
+
+
+@np.errstate(over="ignore")  # products of 32 bits
+def _hashed(x: Any) -> Any:
+    x = x ^ x >> np.uint32(16)
+    x = x * np.uint32(0x7FEB352D)
+    x = x ^ x >> np.uint32(15)
+    x = x * np.uint32(0x846CA68B)
+    return x ^ x >> np.uint32(16)
+
+
+def _rounded_up(x: NDArray[Any], drawn: NDArray[Any]) -> NDArray[Any]:
+    upper = x.astype(np.float32).view(np.uint32) + drawn >> 16
+    return np.where(np.isnan(x), 0x7FC0, upper).astype(np.uint16)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.precision import operand
 from gyaku.reference.activation import BACKWARD, FORWARD, SELU_ALPHA, SELU_SCALE
 
 if TYPE_CHECKING:
@@ -70,7 +71,17 @@ def _slope(dy: NDArray[Any], y: NDArray[Any], name: str, clip: float | None) -> 
 
 def _products(x: NDArray[Any], dz: NDArray[Any]) -> NDArray[Any]:
     """Return Σ xᵀ dz over all samples and times."""
-    return np.tensordot(x, dz, axes=((0, 1), (0, 1)))
+    return np.tensordot(operand(x), operand(dz), axes=((0, 1), (0, 1)))
+
+
+def _sums(dz: NDArray[Any]) -> NDArray[Any]:
+    """Return Σ dz over all samples and times, the product with ones."""
+    return np.asarray(operand(dz).sum(axis=(0, 1)))
+
+
+def _matmul(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    product: NDArray[Any] = operand(a) @ operand(b)
+    return product
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -91,10 +102,10 @@ def simple_rnn(
     h = _initial(h0, (len(x), len(u)), dtype)
     y = np.zeros((*x.shape[:2], len(u)), dtype)
     previous = np.zeros_like(y)
-    sums = _plus(x @ w, b)
+    sums = _plus(_matmul(x, w), b)
     for rows, t in _steps(x, lengths, reverse):
         previous[rows, t] = h[rows]
-        h[rows] = _act(sums[rows, t] + h[rows] @ u, activation, clip)
+        h[rows] = _act(sums[rows, t] + _matmul(h[rows], u), activation, clip)
         y[rows, t] = h[rows]
     return y, h, previous
 
@@ -122,9 +133,9 @@ def simple_rnn_backward(
     for rows, t in reversed([*_steps(x, lengths, reverse)]):
         dh_t = _plus(dh[rows], None if dy is None else dy[rows, t])
         dz[rows, t] = _slope(dh_t, y[rows, t], activation, clip)
-        dh[rows] = dz[rows, t] @ u.T
-    dx = dz[: len(dz) * input_gradient] @ w.T
-    return dx, _products(x, dz), _products(previous, dz), dz.sum(axis=(0, 1)), dh
+        dh[rows] = _matmul(dz[rows, t], u.T)
+    dx = _matmul(dz[: len(dz) * input_gradient], w.T)
+    return dx, _products(x, dz), _products(previous, dz), _sums(dz), dh
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -157,17 +168,17 @@ def lstm(
     gates = np.zeros((*x.shape[:2], 4 * units), dtype)
     cells = np.zeros((*x.shape[:2], units), dtype)
     previous = np.zeros_like(y)
-    sums = _plus(x @ w, b)
+    sums = _plus(_matmul(x, w), b)
     for rows, t in _steps(x, lengths, reverse):
         previous[rows, t] = h[rows]
-        z_i, z_f, z_g, z_o = np.split(sums[rows, t] + h[rows] @ u, 4, axis=1)
+        z_i, z_f, z_g, z_o = np.split(sums[rows, t] + _matmul(h[rows], u), 4, axis=1)
         i = _act(_plus(z_i, _product(p_i, c[rows])), of_gate, clip)
         f = _act(_plus(z_f, _product(p_f, c[rows])), of_gate, clip)
         g = _act(z_g, of_input, clip)
         c[rows] = f * c[rows] + i * g
         o = _act(_plus(z_o, _product(p_o, c[rows])), of_gate, clip)
         m = o * FORWARD[of_cell](c[rows])
-        h[rows] = m if projection is None else m @ projection
+        h[rows] = m if projection is None else _matmul(m, projection)
         y[rows, t] = h[rows]
         gates[rows, t] = np.concatenate([i, f, g, o], axis=1)
         cells[rows, t] = c[rows]
@@ -218,7 +229,7 @@ def lstm_backward(
         out = FORWARD[of_cell](cells[rows, t])
         dm = dh_all[rows, t] = _plus(dh[rows], None if dy is None else dy[rows, t])
         if projection is not None:
-            dm = dm @ projection.T
+            dm = _matmul(dm, projection.T)
         dz_o = _slope(dm * out, o, of_gate, clip)
         dc_t = _plus(dc[rows] + _slope(dm * o, out, of_cell, None), _product(p_o, dz_o))
         dz_i = _slope(dc_t * g, i, of_gate, clip)
@@ -226,9 +237,9 @@ def lstm_backward(
         dz_g = _slope(dc_t * i, g, of_input, clip)
         dc[rows] = _plus(_plus(dc_t * f, _product(p_i, dz_i)), _product(p_f, dz_f))
         dz[rows, t] = np.concatenate([dz_i, dz_f, dz_g, dz_o], axis=1)
-        dh[rows] = dz[rows, t] @ u.T
-    dx = dz[: len(dz) * input_gradient] @ w.T
-    gradients = [dx, _products(x, dz), _products(previous, dz), dz.sum(axis=(0, 1)), dh, dc]
+        dh[rows] = _matmul(dz[rows, t], u.T)
+    dx = _matmul(dz[: len(dz) * input_gradient], w.T)
+    gradients = [dx, _products(x, dz), _products(previous, dz), _sums(dz), dh, dc]
     if peepholes is not None:
         dz_i, dz_f, _, dz_o = np.split(dz, 4, axis=2)
         seen = np.stack([dz_i * before, dz_f * before, dz_o * cells])
@@ -278,17 +289,19 @@ def gru(
     inner, previous = np.zeros_like(y), np.zeros_like(y)
     u_rz, u_n = u[:, : 2 * units], u[:, 2 * units :]
     b_rz, b_n = (None, None) if b_recurrent is None else np.split(b_recurrent, [2 * units])
-    sums = _plus(x @ w, b)
+    sums = _plus(_matmul(x, w), b)
     for rows, t in _steps(x, lengths, reverse):
         before = previous[rows, t] = h[rows]
         sums_rz, sums_n = np.split(sums[rows, t], [2 * units], axis=1)
-        r, z = np.split(_act(_plus(sums_rz + before @ u_rz, b_rz), of_gate, clip), 2, axis=1)
+        r, z = np.split(
+            _act(_plus(sums_rz + _matmul(before, u_rz), b_rz), of_gate, clip), 2, axis=1
+        )
         if reset_after:
-            inner[rows, t] = _plus(before @ u_n, b_n)
+            inner[rows, t] = _plus(_matmul(before, u_n), b_n)
             n = _act(sums_n + r * inner[rows, t], of_state, clip)
         else:
             inner[rows, t] = r * before
-            n = _act(sums_n + inner[rows, t] @ u_n, of_state, clip)
+            n = _act(sums_n + _matmul(inner[rows, t], u_n), of_state, clip)
         h[rows] = y[rows, t] = (1 - z) * n + z * before
         gates[rows, t] = np.concatenate([r, z, n], axis=1)
     return y, h, gates, inner, previous
@@ -327,16 +340,17 @@ def gru_backward(
         dh_t = _plus(dh[rows], None if dy is None else dy[rows, t])
         dz_n = _slope(dh_t * (1 - z), n, of_state, clip)
         dz_z = _slope(dh_t * (before - n), z, of_gate, clip)
-        dinner = dz_n * r if reset_after else dz_n @ u_n.T
+        dinner = dz_n * r if reset_after else _matmul(dz_n, u_n.T)
         dr = dz_n * inner[rows, t] if reset_after else dinner * before
         dz_r = _slope(dr, r, of_gate, clip)
         dz[rows, t] = np.concatenate([dz_r, dz_z, dz_n], axis=1)
         recurrent[rows, t] = np.concatenate([dz_r, dz_z, dinner if reset_after else dz_n], axis=1)
-        through_n = dinner @ u_n.T if reset_after else dinner * r
-        dh[rows] = dh_t * z + np.concatenate([dz_r, dz_z], axis=1) @ u_rz.T + through_n
+        through_n = _matmul(dinner, u_n.T) if reset_after else dinner * r
+        through_rz = _matmul(np.concatenate([dz_r, dz_z], axis=1), u_rz.T)
+        dh[rows] = dh_t * z + through_rz + through_n
     du = _products(previous, recurrent)
     if not reset_after:
         du[:, 2 * units :] = _products(inner, dz[..., 2 * units :])
-    db, db_recurrent = dz.sum(axis=(0, 1)), recurrent.sum(axis=(0, 1))
-    dx = dz[: len(dz) * input_gradient] @ w.T
+    db, db_recurrent = _sums(dz), _sums(recurrent)
+    dx = _matmul(dz[: len(dz) * input_gradient], w.T)
     return dx, _products(x, dz), du, db, db_recurrent, dh

@@ -133,24 +133,28 @@ def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
         _core.replay([(step.program, count) for step, count in plan], times)
 
 
-def description(steps: Sequence[Step]) -> dict[str, Any]:
+def description(steps: Sequence[Step], precision: str) -> dict[str, Any]:
     """Describe the programs of steps.
 
     Parameters
     ----------
     steps : sequence of Step
         The steps, such as the parts of one.
+    precision : str
+        Precision of their products.
 
     Returns
     -------
     dict
-        ``tasks``, a dict for each; ``temporary_bytes``, the size of the intermediate results, and
-        ``arena_bytes``, the memory that they share. Empty if none was captured.
+        ``precision``; ``tasks``, a dict for each; ``temporary_bytes``, the size of the
+        intermediate results, and ``arena_bytes``, the memory that they share. Empty if none was
+        captured.
     """
     programs = [step.program for step in steps if step.program is not None]
     if not programs:
         return {}
     return {
+        "precision": precision,
         "tasks": [task for program in programs for task in program.tasks()],
         "temporary_bytes": sum(program.temporary_bytes for program in programs),
         "arena_bytes": sum(program.arena_bytes for program in programs),

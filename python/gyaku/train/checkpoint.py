@@ -62,6 +62,7 @@ def save(loop: Any, path: str | os.PathLike[str]) -> None:
         "batch_size": training.batch_size,
         "seed": training.seed,
         "shuffle": training.shuffle,
+        "precision": training.precision,
         "first_epoch": training.first_epoch,
         "step": training.step,
         "updates_done": training.updates_done,
@@ -152,7 +153,8 @@ class Resumption:
         self.path = path
         self._model = model
         self._saved = model.checkpoints.read(path)
-        self._place: dict[str, Any] = self._saved.place
+        # Older checkpoints have no precision.
+        self._place: dict[str, Any] = {"precision": "float32"} | self._saved.place
         names = "seed", "first_epoch", "step", "updates_done"
         self.seed, self.first_epoch, self.step, self.updates_done = (
             whole("fit", f"the checkpoint's {name}", self._place[name], least=0) for name in names
@@ -226,6 +228,7 @@ class Resumption:
             "batch_size": size,
             "seed": course.seed,
             "shuffle": course.shuffle,
+            "precision": course.precision,
             "by_length": course.by_length is not None,
             "optimizer": type(optimizer).__name__,
             "steps_per_epoch": data.steps_of(size, course.steps_per_epoch),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gyaku.data.augment import Augment
+    from gyaku.precision import Precision
     from gyaku.train.by_length import ByLength
     from gyaku.train.updates import Updates
 
@@ -43,6 +44,8 @@ class Course(NamedTuple):
         Augmentation of images.
     updates : Updates or None
         Accumulation and limits of gradients, by default none.
+    precision : str
+        Precision of the products in the passes.
     """
 
     batch_size: int
@@ -57,3 +60,4 @@ class Course(NamedTuple):
     by_length: ByLength | None = None
     augment: Augment | None = None
     updates: Updates | None = None
+    precision: Precision = "float32"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.checks import truth, whole
+from gyaku.precision import checked_precision
 from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import Given
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
+    from gyaku.precision import Precision
     from gyaku.train.trainee import Trainee
 
 __all__ = ["evaluate"]
@@ -32,6 +34,7 @@ def evaluate(
     metrics: str | Metric | Iterable[Any] | None = None,
     batch_size: int = 512,
     by_length: bool = False,
+    precision: Precision = "float32",
 ) -> dict[str, float]:
     """Measure loss and metrics.
 
@@ -51,6 +54,8 @@ def evaluate(
     by_length : bool
         Whether to sort sequences by length and to cut each batch behind its longest one, as in
         `fit`.
+    precision : {"float32", "bfloat16"}
+        Precision of the operands of products, as in `fit`.
 
     Returns
     -------
@@ -66,6 +71,7 @@ def evaluate(
     """
     size = whole("evaluate", "batch_size", batch_size)
     by_length = truth("evaluate", "by_length", by_length)
+    precision = checked_precision("evaluate", precision, self.dtype)
     criterion = last_criterion("evaluate", self, loss, self.metrics if metrics is None else metrics)
     data = source_of("evaluate", self, Given(x, y, lengths, sample_weight))
     data.refuse(
@@ -76,5 +82,6 @@ def evaluate(
     passes = data.validate(self, criterion, size)
     advise("evaluate", of_new_inputs(self, passes, data.samples.x))
     evaluation = data.evaluation(size, by_length)
+    evaluation.precision = precision
     self.adopt(passes)
     return evaluation.run()

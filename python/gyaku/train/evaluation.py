@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.precision import use_precision
 from gyaku.train.by_length import batches
 from gyaku.train.capture import MOST, Steps, repeat
 from gyaku.train.meters import Meters, Pace
@@ -19,6 +20,7 @@ from gyaku.train.weights import gather_weights
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gyaku.precision import Precision
     from gyaku.train.by_length import ByLength
     from gyaku.train.criterion import Criterion
     from gyaku.train.ranks import Ranks
@@ -46,9 +48,15 @@ class Evaluation:
         Batches of sequences of similar lengths, if there are to be any.
     ranks : Ranks
         The processes; each measures its part of the samples.
+
+    Attributes
+    ----------
+    precision : str
+        Precision of the products.
     """
 
     ranks = ALONE
+    precision: Precision = "float32"
 
     def __init__(
         self,
@@ -79,7 +87,8 @@ class Evaluation:
         x = gather(samples.x, *place, [steps] * len(samples.x))
         t = gather(samples.y, *place, [steps * each for each in self.timed])
         given = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
-        y = self.model.run_forward(x, lengths=given)
+        with use_precision(self.precision):
+            y = self.model.run_forward(x, lengths=given)
         lengths = self.model.output_lengths
         weights = gather_weights(samples, *place[:3], [steps * each for each in self.timed])
         self.meters.add(self.criterion(y, t, lengths, weights)[0], y, t, lengths, weights)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gyaku.losses import Loss
     from gyaku.metrics import Metric
     from gyaku.optim import Optimizer
+    from gyaku.precision import Precision
     from gyaku.train.checkpoint import Resumption
     from gyaku.train.criterion import Criterion
     from gyaku.train.options import Options
@@ -77,6 +78,7 @@ def fit(
     callbacks: Callback | Callable[..., object] | Iterable[Any] | None = (),
     resume: bool | str | os.PathLike[str] = False,
     distributed: Ranks | None = None,
+    precision: Precision = "float32",
     verbose: int | str = "auto",
 ) -> History:
     """Train the model.
@@ -180,6 +182,10 @@ def fit(
     distributed : gyaku.distributed.MPI, optional
         Processes that train the model together, each of which calls this function alike;
         `batch_size` is that of each of them. The first one runs the callbacks and reports.
+    precision : {"float32", "bfloat16"}
+        Precision of the operands of products: in bfloat16 those of dense layers, convolutions and
+        recurrent layers are rounded to 8 significant bits, in the passes of training and
+        validation. Sums, weights, losses, statistics and the optimizer stay in float32.
     verbose : {0, 1, 2, "auto"}
         Progress bar (1), a line an epoch and one on the number of threads (2), or nothing (0);
         "auto" is a bar in terminals and notebooks, and lines elsewhere.
@@ -237,6 +243,8 @@ def fit(
         shuffle=shuffle,
         by_length=by_length,
         augment=augment,
+        precision=precision,
+        dtype=self.dtype,
     )
     if options.validation_split and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
@@ -278,6 +286,7 @@ def fit(
         by_length=data.by_length() if options.by_length else None,
         augment=options.augment,
         updates=updates,
+        precision=options.precision,
     )
     if resumed:
         resumed.check(data, course, learner, criterion, held_out is not None)
@@ -286,6 +295,7 @@ def fit(
         held_out.ranks = ranks
         batch = options.validation_batch_size or options.batch_size or size
         validation = held_out.evaluation(batch, options.by_length)
+        validation.precision = options.precision
     if ranks.blocks > 1:
         check_together(ranks, data.samples, criterion, learner, course, data.passes)
     # Everything is valid: from here on the model changes.
@@ -297,6 +307,7 @@ def fit(
     course = _begun(self, data.passes, course, resumed, learner)
     ranks.spread([self.flat_params, self.flat_buffers])
     _keep_defaults(self, criterion, learner, measures)
+    self.precision = options.precision
     training = data.training(learner, course)
     if resumed:
         resumed.put_gradients(training)
@@ -314,7 +325,7 @@ def fit(
         )
     finally:
         self.in_training = False
-    self.captured = description(training.parts)
+    self.captured = description(training.parts, options.precision)
     return history
 
 

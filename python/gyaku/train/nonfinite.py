@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.precision import use_precision
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
@@ -271,13 +273,15 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
             raise _Found(f"the gradient of {use.layer}", use.path, "")
 
     try:
-        y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
+        with use_precision(training.precision):
+            y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
         weights = training.weights(size, steps)
         losses, dy = training.criterion(y, t, training.model.output_lengths, weights)
         for loss, value in zip(training.criterion.losses, losses, strict=True):
             if not np.isfinite(value):
                 raise _Found(f"the loss, {loss!r}", None, "")
-        training.model.run_backward(dy, watch_gradient)
+        with use_precision(training.precision):
+            training.model.run_backward(dy, watch_gradient)
     except _Found as found:
         where, layer, advice = found.args
         return where, layer, advice

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gyaku.checks import duration, number, truth, whole
+from gyaku.precision import checked_precision
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
     from gyaku.data.augment import Augment
+    from gyaku.precision import Precision
     from gyaku.train.samples import Samples
 
 __all__ = ["Options", "options_of"]
@@ -36,6 +42,8 @@ class Options(NamedTuple):
         See there.
     augment : Augment or None
         See there.
+    precision : str
+        See there.
     """
 
     epochs: int
@@ -50,6 +58,7 @@ class Options(NamedTuple):
     shuffle: bool
     by_length: bool
     augment: Augment | None
+    precision: Precision
 
     @property
     def passes(self) -> int:
@@ -105,6 +114,8 @@ def options_of(
     shuffle: object,
     by_length: object,
     augment: object,
+    precision: object,
+    dtype: np.dtype[Any],
 ) -> Options:
     """Validate arguments of `fit`.
 
@@ -114,8 +125,10 @@ def options_of(
         See `fit`.
     max_time, batch_size, validation_split, validation_freq, validation_batch_size : object
         See there.
-    shuffle, by_length, augment : object
+    shuffle, by_length, augment, precision : object
         See there.
+    dtype : dtype
+        The model's.
 
     Returns
     -------
@@ -149,6 +162,7 @@ def options_of(
         truth("fit", "shuffle", shuffle),
         truth("fit", "by_length", by_length),
         _augment(augment),
+        checked_precision("fit", precision, dtype),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from gyaku import memory
 from gyaku.backend import _core, active
 from gyaku.checks import truth, whole
+from gyaku.precision import checked_precision, use_precision
 from gyaku.train.advice import advise, of_new_inputs
 from gyaku.train.by_length import ByLength, batches
 from gyaku.train.capture import MOST, Steps, repeat
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gyaku.precision import Precision
     from gyaku.train.read_ahead import ReadAhead
     from gyaku.train.trainee import Passes, Trainee
 
@@ -44,6 +46,7 @@ def predict(
     lengths: object = None,
     batch_size: int = 512,
     by_length: bool = False,
+    precision: Precision = "float32",
 ) -> Any:
     """Return the outputs of any number of samples.
 
@@ -59,6 +62,8 @@ def predict(
     by_length : bool
         Whether to sort sequences by length and to cut each batch behind its longest one, as in
         `fit`; the outputs are in the order of the samples all the same.
+    precision : {"float32", "bfloat16"}
+        Precision of the operands of products, as in `fit`.
 
     Returns
     -------
@@ -81,6 +86,7 @@ def predict(
     """
     size = whole("predict", "batch_size", batch_size)
     by_length = truth("predict", "by_length", by_length)
+    precision = checked_precision("predict", precision, self.dtype)
     source = read_ahead_of("predict", self, Given(x, lengths=lengths))
     if source is not None:
         source.refuse(batch_size=batch_size != 512, by_length=by_length)
@@ -92,10 +98,10 @@ def predict(
     if source is not None:
         self.adopt(passes)
         source.begin(Course(size, 1, seed=0, shuffle=False))
-        found = StreamedPrediction(self, source).run()
+        found = StreamedPrediction(self, source, precision).run()
     else:
         known = checked_lengths("predict", self, passes, lengths, given)
-        found = _in_memory(self, passes, given, known, size, by_length)
+        found = _in_memory(self, passes, given, known, size, by_length, precision)
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -106,6 +112,7 @@ def _in_memory(
     lengths: Lengths,
     size: int,
     by_length: bool,
+    precision: Precision,
 ) -> list[NDArray[Any]]:
     """Predict arrays in memory."""
     sorting = None
@@ -113,20 +120,22 @@ def _in_memory(
         sorting = ByLength("predict", passes, x[0].shape[1], passes.lengths(x, lengths))
     model.adopt(passes)
     if len(x[0]) <= size and sorting is None:
-        return _at_once(model, x, lengths)
-    return Prediction(model, x, size, lengths, sorting).run()
+        return _at_once(model, x, lengths, precision)
+    return Prediction(model, x, size, lengths, sorting, precision).run()
 
 
-def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
+def _at_once(
+    model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths, precision: Precision
+) -> list[NDArray[Any]]:
     """Predict one batch, by the program of its shape if there is one."""
     passes = model.passes(())
     settings = passes.settings
     if lengths or settings is None or not active.native:
-        return [y.copy() for y in _forward(model, x, lengths)]
+        return [y.copy() for y in _forward(model, x, lengths, precision)]
     shapes = _shapes.setdefault(model, {})
-    key = tuple([(each.shape, each.dtype) for each in x])
+    key = (precision, *[(each.shape, each.dtype) for each in x])
     # Out of reach meanwhile: the handler of a signal might fill the same buffers.
-    shape = shapes.pop(key, None) or _Shape()
+    shape = shapes.pop(key, None) or _Shape(precision)
     found = shape.predict(model, x, [passes, model.flat_params, *settings])
     shapes[key] = shape
     if len(shapes) > MOST:
@@ -134,7 +143,9 @@ def _at_once(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> lis
     return found
 
 
-def _forward(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> list[NDArray[Any]]:
+def _forward(
+    model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths, precision: Precision
+) -> list[NDArray[Any]]:
     """Return the outputs of one batch, which layers may keep."""
     dtype = model.dtype
     for each in x:
@@ -142,15 +153,17 @@ def _forward(model: Trainee, x: Sequence[NDArray[Any]], lengths: Lengths) -> lis
             count = len(x[0])
             x = gather(x, np.arange(count), memory.zeros((1,), np.int64), count, dtype)
             break
-    return model.run_forward(x, lengths=lengths)
+    with use_precision(precision):
+        return model.run_forward(x, lengths=lengths)
 
 
 class _Shape:
     """A batch shape: the second prediction captures a program, further ones replay it."""
 
-    __slots__ = ("basis", "inputs", "is_large", "outputs", "programs")
+    __slots__ = ("basis", "inputs", "is_large", "outputs", "precision", "programs")
 
-    def __init__(self) -> None:
+    def __init__(self, precision: Precision) -> None:
+        self.precision = precision
         self.basis: Sequence[object] = ()
         self.programs: list[tuple[Any, int]] = []
         self.inputs: Sequence[NDArray[Any]] = ()
@@ -164,7 +177,7 @@ class _Shape:
         is_known = len(basis) == len(self.basis) and all(map(is_, basis, self.basis))
         if not is_known or self.is_large:
             self.basis, self.programs, self.is_large = basis, [], is_known
-            return [y.copy() for y in _forward(model, x, ())]
+            return [y.copy() for y in _forward(model, x, (), self.precision)]
         if not self.programs:
             return self._capture(model, x)
         for buffer, each in zip(self.inputs, x, strict=True):
@@ -179,7 +192,7 @@ class _Shape:
         program = _core.Program()
 
         def run() -> Sequence[NDArray[Any]]:
-            self.outputs = _forward(model, self.inputs, ())
+            self.outputs = _forward(model, self.inputs, (), self.precision)
             return self.outputs
 
         program.record(run)
@@ -211,6 +224,8 @@ class Prediction:
         Lengths of the inputs that are padded sequences; () if none is.
     by_length : ByLength or None
         Batches of sequences of similar lengths, if there are to be any.
+    precision : str
+        Precision of the products.
     """
 
     def __init__(
@@ -220,8 +235,10 @@ class Prediction:
         batch_size: int,
         lengths: Lengths = (),
         by_length: ByLength | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.model, self.x, self.lengths = model, x, lengths
+        self.precision = precision
         self.count, self.is_sorted = len(x[0]), by_length is not None
         self.order = np.arange(self.count)
         self.batches = batches(self.order, min(batch_size, self.count), by_length)
@@ -234,7 +251,8 @@ class Prediction:
         place = self.order, self.cursor, size, self.model.dtype, ()
         x = gather(self.x, *place, [steps] * len(self.x))
         lengths = gather_lengths(self.lengths, self.order, self.cursor, size)
-        self.outputs[size, steps] = y = self.model.run_forward(x, lengths=lengths)
+        with use_precision(self.precision):
+            self.outputs[size, steps] = y = self.model.run_forward(x, lengths=lengths)
         return y
 
     def run(self) -> list[NDArray[Any]]:
@@ -273,10 +291,12 @@ class StreamedPrediction:
         The model.
     source : ReadAhead
         The data.
+    precision : str
+        Precision of the products.
     """
 
-    def __init__(self, model: Trainee, source: ReadAhead) -> None:
-        self.model = model
+    def __init__(self, model: Trainee, source: ReadAhead, precision: Precision) -> None:
+        self.model, self.precision = model, precision
         self.cursor = memory.zeros((1,), np.int64)
         self.steps = Steps(self._predict)
         self._stream = Stream(source)
@@ -286,7 +306,8 @@ class StreamedPrediction:
         """Predict one batch; replay fills the same outputs again."""
         x = gather(self.samples.x, self.order, self.cursor, size, self.model.dtype)
         lengths = gather_lengths(self.samples.lengths, self.order, self.cursor, size)
-        y = self.model.run_forward(x, lengths=lengths)
+        with use_precision(self.precision):
+            y = self.model.run_forward(x, lengths=lengths)
         self._outputs.pop((size, slab), None)
         self._outputs[size, slab] = y
         return y

@@ -72,7 +72,7 @@ def steps_to_profile(
         Samples(samples.x, samples.y, rows, samples.lengths),
         criterion,
         copy.copy(learner),
-        Course(size, _EPOCHS, seed=0, shuffle=False),
+        Course(size, _EPOCHS, seed=0, shuffle=False, precision=model.precision),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
+from gyaku.precision import use_precision
 from gyaku.threads import explained
 from gyaku.train.augmentation import Augmentation
 from gyaku.train.capture import MOST, Step, Steps, repeat
@@ -88,6 +89,7 @@ class Training:
         self.model, self.samples = model, samples
         self.criterion, self.optimizer = criterion, optimizer
         self.seed, self.first_epoch = course.seed, course.first_epoch
+        self.precision = course.precision
         self.shuffle, self.by_length = course.shuffle, course.by_length
         self.batch_size = min(course.batch_size, samples.count)
         per_epoch = course.steps_per_epoch
@@ -226,10 +228,12 @@ class Training:
 
     def _gradients(self, size: int, steps: int) -> Results:
         x, t = self.batch(size, steps)
-        y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
+        with use_precision(self.precision):
+            y = self.model.run_forward(x, training=True, lengths=self.input_lengths(size))
         lengths, weights = self.model.output_lengths, self.weights(size, steps)
         losses, dy = self.criterion(y, t, lengths, weights)
-        self._run_backward(dy, lengths, weights)
+        with use_precision(self.precision):
+            self._run_backward(dy, lengths, weights)
         return losses, y, t, lengths, weights
 
     def _run_backward(self, dy: Arrays, lengths: Lengths, weights: Weights) -> None:

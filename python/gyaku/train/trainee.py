@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gyaku.metrics import Metric
     from gyaku.optim import Optimizer
     from gyaku.optim.base import Parametric
+    from gyaku.precision import Precision
 
     Shape = tuple[int, ...]
 
@@ -163,6 +164,7 @@ if TYPE_CHECKING:
         last_seed: int | None
         epochs_begun: int
         captured: dict[str, Any]
+        precision: Precision
         loss: Loss | tuple[Loss, ...] | None
         loss_weights: tuple[float, ...] | None
         optimizer: Optimizer | None

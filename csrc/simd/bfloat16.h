@@ -1,0 +1,46 @@
+// bfloat16, the upper half of a float32: its sign, its exponent, and 7 bits of its significand.
+#pragma once
+
+#include "simd/narrow.h"
+#include "simd/vec.h"
+
+namespace gyaku::GYAKU_ISA_NAME {
+namespace {
+
+// Rounded to 8 significant bits, to nearest and to even in a tie; what is beyond the largest number
+// becomes infinite, NaN stays. In float64, which serves checks, with its own exponents.
+template <class T> GYAKU_INLINE vec<T> rounded_to_bfloat16(vec<T> x) {
+  using Bits = vec<integer<T>>;
+  constexpr int dropped = (sizeof(T) == 4 ? 23 : 52) - 7;
+  constexpr auto below_half = static_cast<integer<T>>((std::int64_t{1} << (dropped - 1)) - 1);
+  constexpr auto kept = static_cast<integer<T>>(-(std::int64_t{1} << dropped));
+  const Bits given = bits(x), is_odd = (given >> dropped) & Bits(integer<T>(1));
+  return select(x == x, from_bits<T>((given + Bits(below_half) + is_odd) & Bits(kept)), x);
+}
+
+// A hash of 32 bits without a bias that can be measured (C. Wellons, hash-prospector, 2018).
+template <class Word> GYAKU_INLINE Word hashed(Word x) {
+  x = x ^ (x >> 16);
+  x = x * Word(std::uint32_t{0x7feb352d});
+  x = x ^ (x >> 15);
+  x = x * Word(std::uint32_t{0x846ca68b});
+  return x ^ (x >> 16);
+}
+
+// Numbers in memory, of which the first n are read and written. `drawn`, below 2^16, is added to
+// the bits that are cut off.
+GYAKU_INLINE vec<float> load_bfloat16(const std::uint16_t* p, int n) {
+  return from_bits<float>(load_narrow<float>(p, n) << 16);
+}
+GYAKU_INLINE void store_bfloat16(std::uint16_t* p, vec<float> x, vec<std::uint32_t> drawn, int n) {
+  using Bits = vec<std::uint32_t>;
+  const Bits given = Bits::native(x.v), quiet_nan(std::uint32_t{0x7fc0});
+  const mask<float> is_number = x == x;
+  const Bits upper = (given + drawn) >> 16;
+  const auto kept =
+      (upper.v & Bits::native(is_number.v)) | (quiet_nan.v & ~Bits::native(is_number.v));
+  store_narrow<float>(p, lanes<float>(lanes<float>::native(kept)), n);
+}
+
+} // namespace
+} // namespace gyaku::GYAKU_ISA_NAME
