@@ -77,6 +77,27 @@ class Selection(Layer, abstract=True):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a places(self, given)")
 
+    def positions(self, shape: Shape) -> list[Places]:
+        """Return the positions along each axis, whose product the selection is.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of an input sample.
+
+        Returns
+        -------
+        list of ndarray of int64
+            For each axis of a sample the positions in the input, -1 for the constant.
+        """
+        found = []
+        for axis in range(len(shape)):
+            others = tuple(each for each in range(len(shape)) if each != axis)
+            along = np.broadcast_to(np.expand_dims(np.arange(shape[axis]), others), shape)
+            # A padded axis is -1 beyond its ends wherever the others are inside.
+            found.append(self.places(along).max(axis=others))
+        return found
+
     def build(self, input_shape: Shape) -> Shape:
         """Return the shape of the selected elements; see `Layer.build`."""
         owner = str(self)

@@ -34,6 +34,25 @@ class _AlongAxes(Layer, abstract=True):
     draws = False
     windows: Sequence[Sequence[slice]]
     """The slices of each axis, one for each output."""
+    axes: Sequence[Axis]
+    """The axes of a sliding kernel."""
+
+    def positions(self) -> list[NDArray[np.int64]]:
+        """Return the positions of the elements of each window along each axis.
+
+        Returns
+        -------
+        list of ndarray of int64
+            For each axis of windows an array (elements, outputs). A shorter window repeats its
+            last element, and an empty one is -1.
+        """
+        found = []
+        for windows in self.windows:
+            each = [[*range(one.start, one.stop, one.step or 1)] or [-1] for one in windows]
+            longest = max(map(len, each))
+            padded = [one + one[-1:] * (longest - len(one)) for one in each]
+            found.append(np.array(padded).T)
+        return found
 
     @property
     def flops(self) -> int:
@@ -110,17 +129,6 @@ def _first_largest(x: NDArray[Any], axis: int, window: slice) -> NDArray[np.int6
     return np.asarray(window.start + found * (window.step or 1))
 
 
-def _sliding(axis: Axis) -> list[slice]:
-    """Return the pixels of each window along an axis."""
-    found = []
-    for window in range(axis.windows):
-        start = window * axis.stride - axis.before
-        first = start + -(-max(-start, 0) // axis.dilation) * axis.dilation
-        stop = min(start + axis.extent, axis.size)
-        found.append(slice(first, max(stop, first), axis.dilation))
-    return found
-
-
 def _adaptive(size: int, outputs: int) -> list[slice]:
     """Return windows that cover an axis: from ⌊o n / m⌋ to ⌈(o + 1) n / m⌉."""
     each = range(outputs)
@@ -152,7 +160,7 @@ def _slide(layer: Any, input_shape: Shape) -> tuple[Axis, ...]:
         **layer._where,
         dimensions=layer.dimensions,
     )
-    layer.windows = [_sliding(axis) for axis in axes]
+    layer.axes, layer.windows = axes, [axis.slices() for axis in axes]
     return axes
 
 

@@ -199,6 +199,27 @@ class Axis(NamedTuple):
         inside = max(min(self.size, self.span - self.before), 0)
         return slice(0, inside), slice(self.before, self.before + inside)
 
+    def slices(self) -> list[slice]:
+        """Return the pixels of the image in each window.
+
+        Returns
+        -------
+        list of slice
+            Positions in the image, for each window.
+
+        Examples
+        --------
+        >>> Axis.sliding(5, 3, 2, (1, 1)).slices()
+        [slice(0, 2, 1), slice(1, 4, 1), slice(3, 5, 1)]
+        """
+        found = []
+        for window in range(self.windows):
+            start = window * self.stride - self.before
+            first = start + -(-max(-start, 0) // self.dilation) * self.dilation
+            stop = min(start + self.extent, self.size)
+            found.append(slice(first, max(stop, first), self.dilation))
+        return found
+
     def pixels(self, *, padded: bool) -> NDArray[np.int64]:
         """Count the pixels of each window.
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import layers
+from gyaku.interop.source.axis_steps import AXIS_STEPS, taken
 from gyaku.interop.source.forward_pass import ForwardPass
+from gyaku.interop.source.volume_steps import conv3d, conv3d_transpose
 from gyaku.layers.recurrence import Recurrent
 from gyaku.windows import Axis, pool_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
-
-    from numpy.typing import NDArray
 
     from gyaku.model import Model
 
@@ -133,6 +133,11 @@ def _conv(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     )
 
 
+def _conv3d(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    write = conv3d if isinstance(layer, layers.Conv3D) else conv3d_transpose
+    return _activated(made, layer, write(made, layer, values[0]))
+
+
 def _conv_transpose(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     arrays, channels = dict(layer.params), layer.input_shape[-1]
     settings = {"axes": _two(layer.axes), "channels": channels, "groups": layer.groups}
@@ -243,43 +248,8 @@ def _broadcast(made: ForwardPass, value: int, shape: tuple[int, ...]) -> int:
         value = made.step("reshape", [value], own)
     for axis, (given, wanted) in enumerate(zip(own, shape, strict=True)):
         if given != wanted:
-            value = _taken(made, value, axis, np.zeros(wanted, np.int64))
+            value = taken(made, value, axis, np.zeros(wanted, np.int64))
     return value
-
-
-def _taken(
-    made: ForwardPass, value: int, axis: int, places: NDArray[np.int64], constant: float = 0.0
-) -> int:
-    """Return the elements at places along an axis of a value, a constant for those below zero."""
-    shape = made.values[value].shape
-    if places.tolist() == [*range(shape[axis])]:
-        return value
-    shape = (*shape[:axis], len(places), *shape[axis + 1 :])
-    return made.step("take", [value], shape, places=places, axis=axis, constant=constant)
-
-
-def _selection(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
-    (value,), shape = values, layer.input_shape
-    for axis in range(len(shape)):
-        others = tuple(each for each in range(len(shape)) if each != axis)
-        along = np.broadcast_to(np.expand_dims(np.arange(shape[axis]), others), shape)
-        # A padded axis is -1 beyond its ends wherever the others are inside.
-        places = layer.places(along).max(axis=others)
-        value = _taken(made, value, axis, places, layer.constant)
-    return [value]
-
-
-def _upsample(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
-    (value,) = values
-    for axis, (places, weight, _) in enumerate(layer._taps):
-        if len(places) == 1:  # the nearest element
-            value = _taken(made, value, axis, places[0])
-            continue
-        given = made.values[value].shape
-        shape = (*given[:axis], places.shape[1], *given[axis + 1 :])
-        arrays = {f"weight_{axis}": weight}
-        value = made.step("interpolate", [value], shape, arrays, places=places, axis=axis)
-    return [value]
 
 
 def _permute(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -361,6 +331,7 @@ def _time_distributed(made: ForwardPass, layer: Any, values: list[int]) -> list[
 
 
 _WRITERS: dict[type, Write] = {
+    **AXIS_STEPS,
     layers.Activation: _activation,
     layers.Add: _arithmetic,
     layers.AvgPool2D: _avg_pool,
@@ -369,7 +340,8 @@ _WRITERS: dict[type, Write] = {
     layers.Concatenate: _concatenate,
     layers.Conv2D: _conv,
     layers.Conv2DTranspose: _conv_transpose,
-    layers.Crop: _selection,
+    layers.Conv3D: _conv3d,
+    layers.Conv3DTranspose: _conv3d,
     layers.Dense: _dense,
     layers.Divide: _arithmetic,
     layers.Dropout: _dropout,
@@ -386,14 +358,11 @@ _WRITERS: dict[type, Write] = {
     layers.Multiply: _arithmetic,
     layers.Normalization: _normalization,
     layers.PReLU: _prelu,
-    layers.Pad: _selection,
     layers.Permute: _permute,
     layers.RMSNorm: _rms_norm,
     Recurrent: _recurrent,
     layers.Rescaling: _rescaling,
     layers.Reshape: _reshape,
-    layers.Slice: _selection,
     layers.Subtract: _arithmetic,
     layers.TimeDistributed: _time_distributed,
-    layers.Upsample: _upsample,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -246,7 +247,9 @@ def _prelu(lines: Lines, step: Step, x: str) -> str:
 
 def _take(lines: Lines, step: Step, x: str) -> str:
     places, axis = step.settings["places"].tolist(), step.settings["axis"] + 1
-    return lines.call(numpy_functions.take, x, places, axis, step.settings["constant"])
+    constant = step.settings["constant"]
+    shown = constant if math.isfinite(constant) else f'float("{constant}")'
+    return lines.call(numpy_functions.take, x, places, axis, shown)
 
 
 def _interpolate(lines: Lines, step: Step, x: str) -> str:
