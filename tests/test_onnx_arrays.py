@@ -136,6 +136,29 @@ ARRAY_NODES: dict[str, tuple[list[Any], dict[str, Any]]] = {
         ],
         {"shape": ("n", 2, 3, 4), "rank": 2, "c": np.arange(12, dtype=np.float32)},
     ),
+    "products of an axis and a matrix": (
+        [
+            node("Einsum", ["x", "a"], ["h"], equation="bij,ik->bkj"),
+            node("Einsum", ["h", "b"], ["y"], equation="bij, jk -> bik"),
+        ],
+        {
+            "shape": ("n", 3, 4),
+            "a": np.arange(6, dtype=np.float32).reshape(3, 2),
+            "b": np.arange(12, dtype=np.float32).reshape(4, 3) / 9,
+        },
+    ),
+    "transposed convolutions to a given size": (
+        [
+            node("ConvTranspose", ["x", "w"], ["a"], strides=[2, 2], output_shape=[8, 9]),
+            node("ConvTranspose", ["a", "w"], ["b"], auto_pad="SAME_UPPER", strides=[2, 1]),
+            node("PRelu", ["b", "slope"], ["y"]),
+        ],
+        {
+            "shape": ("n", 2, 4, 5),
+            "w": np.linspace(-1, 1, 36, dtype=np.float32).reshape(2, 2, 3, 3),
+            "slope": np.float32([[[0.3]], [[-2.0]]]),
+        },
+    ),
     "channels first between windows": (
         [
             node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2]),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gyaku.interop.onnx.graph import Graph, Value
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from gyaku.interop.onnx.graph import Graph
     from gyaku.layers import Activation
 
-__all__ = ["ATTRIBUTES", "NODES", "write_activation"]
+__all__ = ["ATTRIBUTES", "NODES", "write_activated", "write_activation"]
 
 NODES = {
     "identity": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "elu": "Elu",
@@ -30,31 +32,68 @@ ATTRIBUTES: dict[str, dict[str, float]] = {
 """Attributes that differ from the operator's defaults."""
 
 
-def write_activation(graph: Graph, x: str, layer: Activation) -> str:
+def write_activation(graph: Graph, layer: Activation, value: Value) -> Value:
     """Append the nodes of an activation.
 
     Parameters
     ----------
     graph : Graph
         The graph.
-    x : str
-        The tensor of its inputs.
     layer : Activation
         The activation.
+    value : Value
+        Its input.
 
     Returns
     -------
-    str
-        The tensor of its outputs.
+    Value
+        Its output.
     """
+    if not layer.elementwise:  # its axis is that of the batch
+        return Value(value.shape, _written(graph, graph.last(value), layer))
+    (x,), _, made = graph.alike(value)
+    return made(value.shape, _written(graph, x, layer))
+
+
+def write_activated(graph: Graph, layer: Any, value: Value) -> list[Value]:
+    """Append the activation within a layer.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    layer : Weighted
+        The layer.
+    value : Value
+        Its sums.
+
+    Returns
+    -------
+    list of Value
+        Its output.
+    """
+    return [write_activation(graph, layer.applied, value) if layer.applied else value]
+
+
+def _written(graph: Graph, x: str, layer: Activation) -> str:
     if layer.op == "softplus" and layer.options:
-        raise ValueError(f"to_onnx: {layer!r}: ONNX has no parameters of Softplus")
+        return _softplus(graph, x, **layer.options)
     if layer.op in NODES:
         attributes = {**ATTRIBUTES.get(layer.op, {}), **layer.options}
         return graph.node(NODES[layer.op], x, **attributes)
     if layer.op not in _COMPOSED:
         raise ValueError(f"to_onnx: {layer} has no counterpart in ONNX")
     return _COMPOSED[layer.op](graph, x)
+
+
+def _softplus(graph: Graph, x: str, beta: float = 1.0, threshold: float = math.inf) -> str:
+    """Append softplus(beta x) / beta, and x beyond the threshold of beta x."""
+    z = x if beta == 1 else graph.node("Mul", x, graph.scalar(beta))
+    y = graph.node("Softplus", z)
+    y = y if beta == 1 else graph.node("Mul", y, graph.scalar(1 / beta))
+    if threshold == math.inf:
+        return y
+    return graph.node("Where", graph.node("Greater", z, graph.scalar(threshold)), x, y)
 
 
 def _step(graph: Graph, x: str) -> str:

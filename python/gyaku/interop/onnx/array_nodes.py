@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.interop.onnx.graph import Graph, Value
+from gyaku.interop.onnx.window_nodes import along
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,12 +118,6 @@ def _expand(graph: Graph, x: str, *, shape: Any) -> str:
     return graph.node("Expand", x, graph.constant("shape", [1, *shape]))
 
 
-def _mix(graph: Graph, x: str, matrix: str, *, axis: int, rank: int) -> str:
-    order = [*(n for n in range(rank) if n != axis), axis]
-    product = graph.node("MatMul", graph.node("Transpose", x, perm=order), matrix)
-    return graph.node("Transpose", product, perm=np.argsort(order).tolist())
-
-
 def _where(graph: Graph, condition: str, a: str, b: str) -> str:
     return graph.node("Where", graph.node("Cast", condition, to=_BOOL), a, b)
 
@@ -152,7 +147,7 @@ _COMPOSED: dict[str, Callable[..., str]] = {
     "clip": _clip,
     "expand": _expand,
     "gelu_tanh": _gelu_tanh,
-    "mix": _mix,
+    "mix": along,
     "modulo": _modulo,
     "pad": _pad,
     "remainder": lambda graph, a, b: graph.node("Mod", a, b, fmod=1),

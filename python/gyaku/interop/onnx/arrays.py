@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gyaku.interop.onnx.reader import Call, Reader
 
-__all__ = ["ELEMENTWISE", "OPERATORS", "combined", "operated", "taken"]
+__all__ = ["ELEMENTWISE", "OPERATORS", "aligned", "combined", "mixed", "operated", "taken"]
 
 
 def operated(reader: Reader, operation: str, value: Value, **options: Any) -> Value:
@@ -68,18 +68,46 @@ def combined(reader: Reader, operation: str, names: Sequence[str]) -> list[Value
     if any(len(each.axes) != len(axes) for each in given):
         raise Unreadable("broadcasts values of different ranks, one along the batch of the other")
     constants = {
-        place: _aligned(reader.constants[name], axes)
+        place: aligned(reader.constants[name], axes)
         for place, (name, value) in enumerate(zip(names, values, strict=True))
         if value is None
     }
+    if not constants and (known := _layer(operation, given)) is not None:
+        return reader.apply(known, *given)
     shapes = [constants[n].shape if n in constants else None for n in range(len(names))]
     layer = layers.ArrayOperation(operation, constants=shapes if constants else None)
     weights = {f"constant_{place}": each for place, each in constants.items()}
     return reader.apply(layer, *given, weights=weights)
 
 
-def _aligned(constant: NDArray[Any], axes: Sequence[int | None]) -> NDArray[Any]:
-    """Return a constant with the axes of the tensors that it is combined with."""
+def _layer(operation: str, given: Sequence[Value]) -> layers.Layer | None:
+    """Return the layer of an operation on values alone, if there is one with a kernel."""
+    if operation == "matmul" and min(len(each.shape) for each in given) < 2:
+        return None
+    return _LAYERS[operation]() if operation in _LAYERS else None
+
+
+_LAYERS: dict[str, type[layers.Layer]] = {
+    "add": layers.Add, "subtract": layers.Subtract, "multiply": layers.Multiply,
+    "divide": layers.Divide, "matmul": layers.MatMul,
+}  # fmt: skip
+
+
+def aligned(constant: NDArray[Any], axes: Sequence[int | None]) -> NDArray[Any]:
+    """Return a constant with the axes of the tensors that it is combined with.
+
+    Parameters
+    ----------
+    constant : ndarray
+        The constant.
+    axes : sequence of int or None
+        The axes of the tensors.
+
+    Returns
+    -------
+    ndarray
+        The constant, an axis of length 1 for the samples.
+    """
     extra = len(axes) - constant.ndim
     if extra < 0 and set(constant.shape[:-extra]) != {1}:
         raise Unreadable(f"takes a constant of shape {constant.shape}, which has too many axes")
@@ -137,8 +165,8 @@ _UNARY = {
 _BINARY = {
     "Add": "add", "And": "logical_and", "Div": "divide", "Equal": "equal", "Greater": "greater",
     "GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal",
-    "Mul": "multiply", "Or": "logical_or", "PRelu": "slope", "Pow": "power", "Sub": "subtract",
-    "Where": "where", "Xor": "logical_xor",
+    "Mul": "multiply", "Or": "logical_or", "Pow": "power", "Sub": "subtract", "Where": "where",
+    "Xor": "logical_xor",
 }  # fmt: skip
 _SEVERAL = {"Max": "maximum", "Mean": "add", "Min": "minimum", "Sum": "add"}
 _REDUCTIONS = {
@@ -362,87 +390,7 @@ def padded(reader: Reader, value: Value, pads: Sequence[int], mode: str, fill: f
     return value
 
 
-def _resize(reader: Reader, call: Call) -> list[Value]:
-    """Resize each axis by the matrix that onnx's own evaluator makes of unit vectors."""
-    value, attributes = reader.value(call.input(0)), dict(call.attributes)
-    if call.text("coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        raise Unreadable("crops a region of its own")
-    if call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Unreadable("keeps the aspect ratio of sizes that do not have it")
-    scales = attributes.pop("scales", None)
-    place = 1 if call.operator == "Upsample" or reader.opset < 11 else 2
-    if call.input(place):
-        scales = reader.constant(call.input(place), "scales").tolist()
-    sizes = reader.constant(call.input(3), "sizes").tolist() if call.input(3) else None
-    axes = attributes.pop("axes", range(len(value.axes)))
-    for n, axis in enumerate(axes):
-        length = value.dimensions[axis]
-        if value.axes[axis] == 0:
-            if (scales or [1.0])[n if scales else 0] != 1:
-                raise Unreadable("resizes the batch")
-            continue
-        new = sizes[n] if sizes else int(np.floor(length * scales[n]))
-        if new == length and (not scales or scales[n] == 1):
-            continue
-        matrix = _resizing(reader, call, attributes, length, None if sizes else scales[n], new)
-        value = mixed(reader, value, axis, matrix)
-    return [value]
-
-
-def _resizing(
-    reader: Reader,
-    call: Call,
-    attributes: dict[str, Any],
-    length: int,
-    scale: float | None,
-    new: int,
-) -> NDArray[Any]:
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
-
-    value = helper.make_tensor_value_info
-    inputs = [value("x", TensorProto.FLOAT, None)]
-    given: dict[str, Any] = {"x": np.eye(length, dtype=np.float32)}
-    if scale is None:
-        inputs.append(value("sizes", TensorProto.INT64, None))
-        given["sizes"] = np.array([length, new])
-        names = ["x", "", "", "sizes"]
-    else:
-        inputs.append(value("scales", TensorProto.FLOAT, None))
-        given["scales"] = np.array([1.0, scale], np.float32)
-        names = ["x", "", "scales"]
-    if call.operator == "Upsample" or reader.opset < 11:
-        attributes = attributes | {"coordinate_transformation_mode": "asymmetric"}
-        if attributes.get("mode", b"nearest") in (b"nearest", "nearest"):
-            attributes["nearest_mode"] = "floor"
-    node = helper.make_node("Resize", names, ["y"], **attributes)
-    graph = helper.make_graph([node], "resize", inputs, [value("y", TensorProto.FLOAT, None)])
-    opset = helper.make_opsetid("", max(reader.opset, 13))
-    model = helper.make_model(graph, opset_imports=[opset])
-    (found,) = ReferenceEvaluator(model).run(None, given)
-    return np.asarray(found)
-
-
-def _depth_to_space(reader: Reader, call: Call) -> list[Value]:
-    value, size = reader.plain(reader.value(call.input(0))), int(call.attributes["blocksize"])
-    channels, height, width = value.shape
-    if call.operator == "SpaceToDepth":
-        split, order = (channels, height // size, size, width // size, size), [0, 3, 5, 1, 2, 4]
-        if call.text("mode", "DCR") == "CRD":
-            order = [0, 1, 3, 5, 2, 4]
-        joined = [channels * size * size, height // size, width // size]
-    elif call.text("mode", "DCR") == "DCR":
-        split, order = (size, size, channels // size**2, height, width), [0, 3, 4, 1, 5, 2]
-        joined = [channels // size**2, height * size, width * size]
-    else:
-        split, order = (channels // size**2, size, size, height, width), [0, 1, 4, 2, 5, 3]
-        joined = [channels // size**2, height * size, width * size]
-    (value,) = reader.apply(layers.Reshape(split), value)
-    value = operated(reader, "transpose", reader.as_plain(value), axes=order)
-    return [reader.as_plain(reader.apply(layers.Reshape(joined), reader.as_plain(value))[0])]
-
-
-ELEMENTWISE = {*_UNARY, *_BINARY, *_SEVERAL, *_WITH_OPTIONS, "Clip", "Mod"}
+ELEMENTWISE = {*_UNARY, *_BINARY, *_SEVERAL, *_WITH_OPTIONS, "Clip", "Mod", "PRelu"}
 """Operators that treat all axes alike."""
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
@@ -450,8 +398,6 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **dict.fromkeys(_BINARY, _binary),
     **dict.fromkeys(_SEVERAL, _several),
     **dict.fromkeys(_WITH_OPTIONS, _with_options),
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _depth_to_space),
-    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Clip": _clip,
     "CumSum": _cumulative,
     "Expand": _expand,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
@@ -198,3 +198,26 @@ class Graph:
             axes = len(value.shape)
             value.first = self.node("Transpose", value.last, perm=[0, axes, *range(1, axes)])
         return value.first
+
+    def alike(
+        self, *values: Value
+    ) -> tuple[list[str], tuple[int, ...], Callable[[tuple[int, ...], str], Value]]:
+        """Return the tensors of values in one layout, without a Transpose node if there is one.
+
+        Parameters
+        ----------
+        *values : Value
+            The values.
+
+        Returns
+        -------
+        tuple of (list of str, tuple of int, callable)
+            The names, the axis of the tensors for each axis of the batch, and the function that
+            makes a value of a shape and a name in this layout.
+        """
+        axes = len(values[0].shape)
+        if any(each.last for each in values) or any(len(each.shape) != axes for each in values):
+            names = [*map(self.last, values)]
+            return names, tuple(range(axes + 1)), lambda shape, name: Value(shape, last=name)
+        names = [*map(self.first, values)]
+        return names, (0, *range(2, axes + 1), 1), lambda shape, name: Value(shape, first=name)

@@ -89,9 +89,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
-    outputs = _outputs(proto.graph)
-    if not outputs:
-        raise FileError(f"from_onnx: {name} has no outputs")
+    outputs = _outputs(name, proto.graph)
     folder = _Folder(proto, constants)
     all_nodes = rewritten([node for node in proto.graph.node if not folder.folds(node)], constants)
     nodes = _needed(all_nodes, outputs)
@@ -104,7 +102,9 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     for number, node in enumerate(nodes):
         if not folder.folds(node):
             _read(name, reader, Call(node), number)
-    model = Model(inputs, [_result(name, reader, each) for each in outputs])
+    # In a file from here no output is transposed but by a layer.
+    is_own = proto.producer_name == "gyaku"
+    model = Model(inputs, [_result(name, reader, each, is_own) for each in outputs])
     model.build([tensor.shape for tensor in inputs] if len(inputs) > 1 else inputs[0].shape)
     if is_free and not model.plan.any_steps:
         raise ValueError(
@@ -120,14 +120,25 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     return model
 
 
-def _outputs(graph: Any) -> list[str]:
+def _outputs(name: str, graph: Any) -> list[str]:
     """Return the outputs of numbers; scikit-learn's classifiers also have one of labels."""
-    of_numbers = [
-        each.name
-        for each in graph.output
-        if each.type.HasField("sequence_type") or each.type.tensor_type.elem_type in _FLOATS
-    ]
-    return of_numbers or [each.name for each in graph.output]
+    if not graph.output:
+        raise FileError(f"from_onnx: {name} has no outputs")
+    for each in graph.output:
+        if not _is_array(each.type):
+            kind = (each.type.WhichOneof("value") or "value_type").removesuffix("_type")
+            raise FileError(
+                f"from_onnx: {name}: the output {each.name!r} must be a tensor, got a {kind}"
+            )
+    kinds = (0, *_FLOATS)  # 0 of maps
+    floats = [each for each in graph.output if each.type.tensor_type.elem_type in kinds]
+    return [each.name for each in floats or graph.output]
+
+
+def _is_array(kind: Any) -> bool:
+    """Return whether an output is a tensor, or the probabilities by class of scikit-learn's."""
+    of_maps = kind.HasField("sequence_type") and kind.sequence_type.elem_type.HasField("map_type")
+    return bool(kind.HasField("tensor_type") or of_maps)
 
 
 def _constants(name: str, proto: Any) -> dict[str, NDArray[Any]]:
@@ -273,6 +284,8 @@ def _inputs(
         axes = _layout(reader, each.name, len(lengths))
         by_axis = {axis: n for axis, n in zip(axes, lengths, strict=True) if axis is not None}
         shape = tuple(by_axis[axis] for axis in range(1, len(by_axis)))
+        if lengths and not shape:  # a sample is a number
+            shape = (1,)
         reader.batch = reader.batch or by_axis.get(0, 0)
         if input_shape is not None:
             _check_shape(name, shape, tuple(input_shape))
@@ -354,10 +367,10 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
     reader.values.update(zip(call.outputs, found, strict=False))
 
 
-def _result(name: str, reader: Reader, output: str) -> Any:
+def _result(name: str, reader: Reader, output: str, is_own: bool) -> Any:
     value = reader.values.get(output)
     if value is None or value.merged or value.pads or value.time:
         raise FileError(f"from_onnx: {name}: the output {output!r} has no counterpart")
-    if value.order is not None:
+    if value.order is not None or is_own:
         value = reader.plain(value)
     return value.tensor if value.tensor.node else Identity()(value.tensor)

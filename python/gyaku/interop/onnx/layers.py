@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop.onnx.activations import write_activation
+from gyaku.interop.onnx.activations import write_activated, write_activation
 from gyaku.interop.onnx.array_nodes import write_array_operation
 from gyaku.interop.onnx.graph import Graph, Value
 from gyaku.interop.onnx.norms import NORMS
 from gyaku.interop.onnx.recurrent import write_bidirectional, write_recurrent
+from gyaku.interop.onnx.window_nodes import WINDOWS
 from gyaku.layers.recurrence import Recurrent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
-    from gyaku.windows import Axis
+    from numpy.typing import NDArray
 
     Write = Callable[[Graph, Any, list[Value]], list[Value]]
 
@@ -53,21 +54,8 @@ def write_layer(graph: Graph, layer: layers.Layer, values: list[Value]) -> list[
     raise ValueError(f"to_onnx: {layer} has no counterpart in ONNX here")
 
 
-def _each(graph: Graph, value: Value, write: Callable[[str], str]) -> Value:
-    """Apply nodes that treat all elements alike, in the layout that there is."""
-    if value.last:
-        return Value(value.shape, last=write(value.last))
-    return Value(value.shape, first=write(value.first))
-
-
 def _activation(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    if layer.elementwise:
-        return [_each(graph, values[0], lambda x: write_activation(graph, x, layer))]
-    return [Value(values[0].shape, write_activation(graph, graph.last(values[0]), layer))]
-
-
-def _activated(graph: Graph, layer: Any, value: Value) -> list[Value]:
-    return _activation(graph, layer.applied, [value]) if layer.applied else [value]
+    return [write_activation(graph, layer, values[0])]
 
 
 def _dense(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
@@ -78,121 +66,104 @@ def _dense(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     else:
         y = graph.node("MatMul", *inputs[:2])
         y = graph.node("Add", y, inputs[2]) if layer.use_bias else y
-    return _activated(graph, layer, Value(layer.output_shape, y))
+    return write_activated(graph, layer, Value(layer.output_shape, y))
 
 
-def _places(axes: Sequence[Axis]) -> dict[str, Any]:
-    """Return the attributes of windows; they end where the last one ends, whatever the mode."""
-    after = [max(axis.span - axis.before - axis.size, 0) for axis in axes]
-    return {
-        "kernel_shape": [axis.taps for axis in axes],
-        "strides": [axis.stride for axis in axes],
-        "pads": [*(axis.before for axis in axes), *after],
-    }
+def _arithmetic(operator: str) -> Write:
+    """Return the function of a layer that combines inputs, which are broadcast."""
+
+    def write(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+        names, _, made = graph.alike(*values)
+        rank = len(layer.output_shape)
+        total, *others = (_of_rank(graph, *each, rank) for each in zip(names, values, strict=True))
+        for each in others:
+            total = graph.node(operator, total, each)
+        return [made(layer.output_shape, total)]
+
+    return write
 
 
-def _dilations(axes: Sequence[Axis]) -> dict[str, Any]:
-    return {"dilations": [axis.dilation for axis in axes]}
+def _of_rank(graph: Graph, x: str, value: Value, rank: int) -> str:
+    """Return a tensor with axes of length 1 behind that of the samples."""
+    missing = rank - len(value.shape)
+    if not missing:
+        return x
+    return graph.node("Unsqueeze", x, graph.constant("axes", [*range(1, missing + 1)]))
 
 
-def _conv(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    x, kernel = graph.first(values[0]), np.moveaxis(layer.params["weight"], (-1, -2), (0, 1))
-    group = values[0].shape[-1] // layer.params["weight"].shape[-2]
-    inputs = [x, graph.constant("weight", kernel), *_bias(graph, layer)]
-    y = graph.node("Conv", *inputs, group=group, **_places(layer.axes), **_dilations(layer.axes))
-    return _activated(graph, layer, Value(layer.output_shape, first=y))
-
-
-def _bias(graph: Graph, layer: Any) -> list[str]:
-    return [graph.constant("bias", layer.params["bias"])] if layer.use_bias else []
-
-
-def _conv_transpose(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    x, kernel = graph.first(values[0]), layer.params["weight"].transpose(3, 2, 0, 1)
-    inputs = [x, graph.constant("weight", kernel), *_bias(graph, layer)]
-    axes = layer.axes
-    # A negative crop at the end is output padding.
-    ends = [axis.span - axis.before - axis.size for axis in axes]
-    y = graph.node(
-        "ConvTranspose",
-        *inputs,
-        group=layer.groups,
-        kernel_shape=[axis.taps for axis in axes],
-        strides=[axis.stride for axis in axes],
-        pads=[*(axis.before for axis in axes), *(max(end, 0) for end in ends)],
-        output_padding=[max(-end, 0) for end in ends],
-        **_dilations(axes),
-    )
-    return _activated(graph, layer, Value(layer.output_shape, first=y))
-
-
-def _max_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    options = {**_places(layer.axes), **_dilations(layer.axes)}
-    y = graph.node("MaxPool", graph.first(values[0]), **options)
-    return [Value(layer.output_shape, first=y)]
-
-
-def _avg_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    if layer.divisor_override or any(axis.dilation > 1 for axis in layer.axes):
-        raise ValueError(f"to_onnx: {layer!r}: opset 17 has no divisor and no dilation of means")
-    x, options = graph.first(values[0]), _places(layer.axes)
-    if layer.count_include_pad and any(axis.before or axis.after for axis in layer.axes):
-        # Counted padding becomes part of the image, since runtimes differ about windows beyond it.
-        before, after = zip(*((axis.before, axis.after) for axis in layer.axes), strict=True)
-        x = graph.node("Pad", x, graph.constant("pads", [0, 0, *before, 0, 0, *after]))
-        ends = [max(axis.span - axis.padded, 0) for axis in layer.axes]
-        options["pads"] = [*(0 for _ in ends), *ends]
-    y = graph.node("AveragePool", x, **options)
-    return [Value(layer.output_shape, first=y)]
-
-
-def _lp_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    x, options, p = graph.first(values[0]), _places(layer.axes), layer.norm_type
-    if p.is_integer():
-        y = graph.node("LpPool", x, p=int(p), **options)
-    else:  # a depthwise convolution with ones is the sum over windows
-        channels = values[0].shape[-1]
-        powers = graph.node("Pow", graph.node("Abs", x), graph.scalar(p))
-        ones = graph.constant("ones", np.ones((channels, 1, *options["kernel_shape"])))
-        sums = graph.node("Conv", powers, ones, group=channels, **options)
-        y = graph.node("Pow", sums, graph.scalar(1 / p))
-    return [Value(layer.output_shape, first=y)]
-
-
-def _global_pool(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    operator = "GlobalMaxPool" if isinstance(layer, layers.GlobalMaxPool2D) else "GlobalAveragePool"
-    y = graph.node("Flatten", graph.node(operator, graph.first(values[0])))
+def _matmul(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    factors, rank = [], len(layer.output_shape)
+    for value, is_transposed in zip(values, (layer.transpose_a, layer.transpose_b), strict=True):
+        x = _of_rank(graph, graph.last(value), value, rank)
+        perm = [*range(rank - 1), rank, rank - 1]
+        factors.append(graph.node("Transpose", x, perm=perm) if is_transposed else x)
+    y = graph.node("MatMul", *factors)
+    y = y if layer.scale == 1 else graph.node("Mul", y, graph.scalar(layer.scale))
     return [Value(layer.output_shape, y)]
 
 
-def _add(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    if len({value.shape for value in values}) > 1:
-        raise ValueError(f"to_onnx: {layer}: inputs of several shapes have no counterpart here")
-    total = graph.last(values[0])
-    for each in values[1:]:
-        total = graph.node("Add", total, graph.last(each))
-    return [Value(layer.output_shape, total)]
+def _selection(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    (value,) = values
+    (x,), axes, made = graph.alike(value)
+    widths = [[0] * len(axes) for _ in range(2)]
+    for axis, places in enumerate(layer.positions(value.shape)):
+        (inside,) = np.nonzero(places >= 0)
+        widths[0][axes[axis + 1]] = int(inside[0])
+        widths[1][axes[axis + 1]] = int(len(places) - 1 - inside[-1])
+        taken = places[inside]
+        if taken.tolist() != [*range(value.shape[axis])]:
+            x = _taken(graph, x, axes[axis + 1], taken)
+    if any(map(any, widths)):
+        pads = graph.constant("pads", widths[0] + widths[1])
+        x = graph.node("Pad", x, pads, graph.scalar(layer.constant))
+    return [made(layer.output_shape, x)]
+
+
+def _taken(graph: Graph, x: str, axis: int, places: NDArray[np.int64]) -> str:
+    """Take elements along an axis, as a slice if their distances are equal."""
+    steps = {*np.diff(places).tolist()} or {1}
+    if len(steps) > 1 or 0 in steps:
+        return graph.node("Gather", x, graph.constant("places", places), axis=axis)
+    (step,) = steps
+    end = int(places[-1]) + (1 if step > 0 else -1)
+    bounds = {"start": places[0], "end": end if end >= 0 else _BEFORE, "axis": axis, "step": step}
+    return graph.node("Slice", x, *(graph.constant(key, [n]) for key, n in bounds.items()))
+
+
+_BEFORE = -(2**31)  # the first element, as the end of a slice backwards
+
+
+def _permute(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    y = graph.node("Transpose", graph.last(values[0]), perm=[0, *layer.axes])
+    return [Value(layer.output_shape, y)]
+
+
+def _prelu(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    (value,), alpha = values, layer.params["alpha"]
+    (x,), _, made = graph.alike(values[0])
+    alpha = alpha if value.last else np.moveaxis(alpha, -1, 0)
+    return [made(value.shape, graph.node("PRelu", x, graph.constant("alpha", alpha)))]
 
 
 def _concatenate(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    y = graph.node("Concat", *map(graph.last, values), axis=layer.axis)
-    return [Value(layer.output_shape, y)]
+    names, axes, made = graph.alike(*values)
+    return [made(layer.output_shape, graph.node("Concat", *names, axis=axes[layer.axis]))]
 
 
 def _dropout(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    (x,), _, made = graph.alike(values[0])
     if layer.scaled == "prediction" and layer.rate:
-        keep = graph.scalar(1 - layer.rate)
-        return [_each(graph, values[0], lambda x: graph.node("Mul", x, keep))]
-    rate = graph.scalar(layer.rate)  # kept as a node, for readers that train
-    return [_each(graph, values[0], lambda x: graph.node("Dropout", x, rate))]
+        y = graph.node("Mul", x, graph.scalar(1 - layer.rate))
+    else:  # kept as a node, for readers that train
+        y = graph.node("Dropout", x, graph.scalar(layer.rate))
+    return [made(layer.output_shape, y)]
 
 
 def _rescaling(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
-    def write(x: str) -> str:
-        x = graph.node("Mul", x, graph.scalar(layer.scale)) if layer.scale != 1 else x
-        return graph.node("Add", x, graph.scalar(layer.offset)) if layer.offset else x
-
-    return [_each(graph, values[0], write)]
+    (x,), _, made = graph.alike(values[0])
+    x = graph.node("Mul", x, graph.scalar(layer.scale)) if layer.scale != 1 else x
+    x = graph.node("Add", x, graph.scalar(layer.offset)) if layer.offset else x
+    return [made(layer.output_shape, x)]
 
 
 def _normalization(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
@@ -234,25 +205,26 @@ def _time_distributed(graph: Graph, layer: Any, values: list[Value]) -> list[Val
 
 _WRITERS: dict[type, Write] = {
     **NORMS,
+    **WINDOWS,
+    **dict.fromkeys((layers.Crop, layers.Pad, layers.Slice), _selection),
     layers.Activation: _activation,
-    layers.Add: _add,
+    layers.Add: _arithmetic("Add"),
     layers.ArrayOperation: write_array_operation,
-    layers.AvgPool2D: _avg_pool,
     layers.Bidirectional: write_bidirectional,
     layers.Concatenate: _concatenate,
-    layers.Conv2D: _conv,
-    layers.Conv2DTranspose: _conv_transpose,
     layers.Dense: _dense,
+    layers.Divide: _arithmetic("Div"),
     layers.Dropout: _dropout,
     layers.Embedding: _embedding,
     layers.Flatten: _flatten,
-    layers.GlobalAvgPool2D: _global_pool,
-    layers.GlobalMaxPool2D: _global_pool,
-    layers.LPPool2D: _lp_pool,
-    layers.MaxPool2D: _max_pool,
+    layers.MatMul: _matmul,
+    layers.Multiply: _arithmetic("Mul"),
     layers.Normalization: _normalization,
+    layers.PReLU: _prelu,
+    layers.Permute: _permute,
     Recurrent: write_recurrent,
     layers.Rescaling: _rescaling,
     layers.Reshape: _reshape,
+    layers.Subtract: _arithmetic("Sub"),
     layers.TimeDistributed: _time_distributed,
 }

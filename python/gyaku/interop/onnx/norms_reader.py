@@ -31,6 +31,21 @@ def _group_norm(reader: Reader, call: Call) -> list[Value]:
     return reader.apply(layer, value, weights=_weights(gamma=scale, beta=shift))
 
 
+def _batch_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.plain(reader.value(call.input(0)))
+    if call.operator != f"BatchNorm{len(value.shape)}":
+        raise Unreadable("normalises over the samples of a batch, and not over all channels alike")
+    scale = _absorbed(reader, call.outputs[0], "Mul", value.shape[-1:])
+    shift = _absorbed(reader, call.outputs[0], "Add", value.shape[-1:])
+    layer = layers.BatchNorm(
+        epsilon=_epsilon(reader, call),
+        scale=bool(scale),
+        shift=bool(shift),
+        track_running_stats=False,
+    )
+    return reader.apply(layer, value, weights=_weights(gamma=scale, beta=shift))
+
+
 def _rms_norm(reader: Reader, call: Call, axes: int) -> list[Value]:
     value = reader.plain(reader.value(call.input(0)))
     if axes > len(value.shape):
@@ -66,6 +81,7 @@ def _absorbed(
 
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
+    **dict.fromkeys((f"BatchNorm{rank}" for rank in range(1, 5)), _batch_norm),
     "GroupNorm": _group_norm,
     "RMSNorm": lambda reader, call: _rms_norm(reader, call, 1),
     "RMSNorm2": lambda reader, call: _rms_norm(reader, call, 2),

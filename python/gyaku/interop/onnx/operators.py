@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop.onnx import arrays, norms_reader, recurrent_reader, shapes, windows
+from gyaku.interop.onnx import (
+    arrays,
+    norms_reader,
+    recurrent_reader,
+    resizing,
+    shapes,
+    windows,
+)
 from gyaku.interop.onnx.reader import Unreadable, Value
 
 if TYPE_CHECKING:
@@ -36,6 +43,18 @@ def _cast(reader: Reader, call: Call) -> list[Value]:
     if kind not in _INTEGERS:
         raise Unreadable("casts to a type that is neither a float nor an integer")
     return [arrays.operated(reader, "truncate", value)]
+
+
+def _cast_like(reader: Reader, call: Call) -> list[Value]:
+    """Pass a value or a constant on, in the type of values here."""
+    name, like = call.inputs
+    given = reader.constants.get(like)
+    if (given.dtype.kind != "f") if given is not None else not reader.value(like).tensor.node:
+        raise Unreadable("casts to a type that may be no float")
+    if name not in reader.constants:
+        return [reader.value(name)]
+    reader.constants[call.outputs[0]] = reader.constants[name].astype(np.float32)
+    return []
 
 
 _FLOATS, _INTEGERS, _BOOL = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13), 9
@@ -163,6 +182,18 @@ def _layer_norm(reader: Reader, call: Call) -> list[Value]:
     return reader.apply(layer, value, weights=weights)
 
 
+def _rms_norm(reader: Reader, call: Call) -> list[Value]:
+    value = reader.value(call.input(0))
+    rank = len(value.axes)
+    axes = rank - call.attributes.get("axis", -1) % rank
+    if axes == rank:
+        raise Unreadable("normalises over the samples of a batch")
+    value = reader.plain(value)
+    gamma = np.broadcast_to(reader.constant(call.input(1), "scale"), value.shape[-axes:])
+    layer = layers.RMSNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
+    return reader.apply(layer, value, weights={"gamma": gamma})
+
+
 def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
     if value.axes[-1] != len(value.shape):
         value = reader.plain(value)
@@ -203,6 +234,30 @@ def _matmul(reader: Reader, call: Call) -> list[Value]:
             bias = found
             reader.aliases[node.output[0]] = name
     return _dense(reader, value, weight, bias)
+
+
+def _prelu(reader: Reader, call: Call) -> list[Value]:
+    """Read a rectifier, whose slopes train if they are constant."""
+    value, name = reader.value(call.input(0)), call.input(1)
+    if name not in reader.constants or value.order is not None or None in value.axes:
+        return arrays.combined(reader, "slope", call.inputs)
+    alpha = arrays.aligned(reader.constants[name], value.axes)[0]
+    shared = [axis for axis, n in enumerate(alpha.shape, 1) if n == 1]
+    return reader.apply(layers.PReLU(shared), value, weights={"alpha": alpha})
+
+
+def _einsum(reader: Reader, call: Call) -> list[Value]:
+    """Read the product of an axis of a value and a constant matrix."""
+    equation = call.text("equation", "").replace(" ", "")
+    given, _, result = equation.partition("->")
+    inner, _, pair = given.partition(",")
+    is_product = len(pair) == 2 and pair[:1] in inner and inner.replace(*pair[:2]) == result
+    if not is_product or pair[1] in inner or call.input(1) not in reader.constants:
+        raise Unreadable(f"computes {equation}, and not the product of an axis and a matrix")
+    value, matrix = reader.value(call.input(0)), reader.constants[call.input(1)]
+    if inner[-1] == pair[0] and value.axes[-1] == len(value.shape):
+        return _dense(reader, value, matrix, None)
+    return [arrays.mixed(reader, value, inner.index(pair[0]), matrix)]
 
 
 def _scaler(reader: Reader, call: Call) -> list[Value]:
@@ -281,6 +336,7 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **arrays.OPERATORS,
     **norms_reader.OPERATORS,
     **recurrent_reader.OPERATORS,
+    **resizing.OPERATORS,
     **shapes.OPERATORS,
     **windows.OPERATORS,
     **windows.PADDING,
@@ -291,12 +347,16 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Dropout": _dropout,
+    "Einsum": _einsum,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
+    "PRelu": _prelu,
+    "RMSNormalization": _rms_norm,
     "Scaler": _scaler,
     "ZipMap": _identity,  # the probabilities, without the names of the classes
 }

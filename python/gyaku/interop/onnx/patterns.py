@@ -44,6 +44,13 @@ _PATTERNS: Sequence[tuple[str, Any]] = [
     *(("GeluTanh", ("Mul", "x", ("Mul", 0.5, phi))) for phi in _TANH_PHI),
     *(("GeluTanh", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _TANH_PHI),
     ("GroupNorm", ("Reshape", _over_root_mean_square(_CENTRED, "1 3"), ("Shape", "x"))),
+    *(
+        (
+            f"BatchNorm{rank}",
+            _over_root_mean_square(("Sub", "x", (f"ReduceMean {axes}", "x")), axes),
+        )
+        for rank, axes in enumerate(("0", "0 1", "0 1 2", "0 1 2 3"), 1)
+    ),
     ("RMSNorm", _over_root_mean_square("x", "-1")),
     ("RMSNorm2", _over_root_mean_square("x", "-2 -1")),
     ("RMSNorm3", _over_root_mean_square("x", "-3 -2 -1")),

@@ -293,6 +293,8 @@ class Reader:
         if value.order is not None:
             options = {"indices": value.order.tolist(), "axis": len(value.shape)}
             (value,) = self.apply(ArrayOperation("take", options), replace(value, order=None))
+        if value.axes == (0,):
+            raise Unreadable("takes a value of one axis, which is that of the samples")
         moved = [axis for axis in value.axes if axis is not None]
         if moved != sorted(moved):
             (made,) = self.apply(ArrayOperation("transpose", {"axes": moved}), value)

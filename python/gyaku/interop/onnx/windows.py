@@ -9,13 +9,13 @@ import numpy as np
 
 from gyaku import layers
 from gyaku.interop.onnx.arrays import padded
-from gyaku.interop.onnx.reader import Unreadable, Value
+from gyaku.interop.onnx.reader import Call, Unreadable, Value
 from gyaku.windows.axis import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gyaku.interop.onnx.reader import Call, Reader
+    from gyaku.interop.onnx.reader import Reader
 
 __all__ = ["OPERATORS", "PADDING"]
 
@@ -24,8 +24,8 @@ def _image(reader: Reader, call: Call) -> tuple[Value, int]:
     """Return the input, which must have channels first, and the number of its axes of windows."""
     value = reader.value(call.input(0))
     rank = len(value.axes) - 1
-    if rank not in (2, 3):
-        raise Unreadable(f"has windows of {rank - 1} axes, and layers have one or two")
+    if rank not in (2, 3, 4):
+        raise Unreadable(f"has windows of {rank - 1} axes, and layers have one to three")
     return reader.channels_last(value), rank - 1
 
 
@@ -73,8 +73,7 @@ def _conv(reader: Reader, call: Call) -> list[Value]:
     value, axes = _image(reader, call)
     weight = reader.constant(call.input(1), "weight")
     kernel, bias = list(weight.shape[2:]), _bias(reader, call)
-    kind = layers.Conv2D if axes == 2 else layers.Conv1D
-    layer = kind(
+    layer = _CONVOLUTIONS[axes - 1](
         weight.shape[0],
         _single(kernel),
         stride=_strides(call, axes),
@@ -91,29 +90,67 @@ def _bias(reader: Reader, call: Call) -> dict[str, Any]:
     return {"bias": reader.constant(call.input(2), "bias")} if call.input(2) else {}
 
 
+_CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+
+
 def _conv_transpose(reader: Reader, call: Call) -> list[Value]:
-    """Read a transposed convolution."""
+    """Read a transposed convolution; that of a sequence is one of an image of one row."""
     value, axes = _image(reader, call)
-    weight = reader.constant(call.input(1), "weight")
-    if (
-        axes != 2
-        or "output_shape" in call.attributes
-        or call.text("auto_pad", "NOTSET") != "NOTSET"
-    ):
-        raise Unreadable("has one axis or a given output shape, and Conv2DTranspose has not")
-    group, bias = call.attributes.get("group", 1), _bias(reader, call)
-    layer = layers.Conv2DTranspose(
+    weight, bias = reader.constant(call.input(1), "weight"), _bias(reader, call)
+    group = call.attributes.get("group", 1)
+    pads, extra = _cropped(call, value, list(weight.shape[2:]))
+    rows: Any = {
+        "stride": call.attributes.get("strides", [1] * axes),
+        "padding": [*zip(pads[:axes], pads[axes:], strict=True)],
+        "output_padding": extra,
+        "dilation": call.attributes.get("dilations", [1] * axes),
+    }
+    kernel, kind = list(weight.shape[2:]), _TRANSPOSED[axes > 2]
+    if axes < 3:
+        fill = {"stride": 1, "padding": (0, 0), "output_padding": 0, "dilation": 1}
+        rows = {name: [fill[name]] * (2 - axes) + [*given] for name, given in rows.items()}
+        kernel = [1] * (2 - axes) + kernel
+    layer = kind(
         weight.shape[1] * group,
-        _single(weight.shape[2:]),
-        stride=_strides(call, axes),
-        padding=_padding(_pads(call, value, list(weight.shape[2:]))),
-        output_padding=_single(call.attributes.get("output_padding", [0, 0])),
-        dilation=_dilations(call, axes),
+        tuple(kernel),
         groups=group,
         use_bias=bool(bias),
+        **{name: tuple(given) for name, given in rows.items()},
     )
-    weights = {"weight": weight.transpose(2, 3, 1, 0), **bias}
-    return reader.apply(layer, value, weights=weights)
+    moved = np.moveaxis(weight, (0, 1), (-1, -2))
+    weights = {"weight": moved if axes > 1 else moved[np.newaxis], **bias}
+    if axes > 1:
+        return reader.apply(layer, value, weights=weights)
+    (row,) = reader.apply(layers.Reshape((1, *value.shape)), value)
+    (row,) = reader.apply(layer, row, weights=weights)
+    (made,) = reader.apply(layers.Reshape(row.shape[1:]), row)
+    return [replace(made, axes=value.axes)]
+
+
+_TRANSPOSED: tuple[Any, Any] = (layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+
+def _cropped(call: Call, value: Value, kernel: list[int]) -> tuple[list[int], list[int]]:
+    """Return the padding of a transposed convolution, and its output padding."""
+    axes, attributes = len(kernel), call.attributes
+    strides, dilations = (attributes.get(name, [1] * axes) for name in ("strides", "dilations"))
+    extra = list(attributes.get("output_padding", [0] * axes))
+    mode = call.text("auto_pad", "NOTSET")
+    sizes = attributes.get("output_shape")
+    if sizes is None and mode.startswith("SAME"):
+        sizes = [n * stride for n, stride in zip(value.shape, strides, strict=False)]
+    if sizes is None:
+        return _pads(call, value, kernel), extra
+    totals = [
+        stride * (n - 1) + more + dilation * (taps - 1) + 1 - size
+        for n, stride, more, dilation, taps, size in zip(
+            value.shape, strides, extra, dilations, kernel, sizes[-axes:], strict=False
+        )
+    ]
+    extra = [more + max(-total, 0) for more, total in zip(extra, totals, strict=True)]
+    less = [max(total, 0) // 2 for total in totals]
+    more = [max(total, 0) - n for total, n in zip(totals, less, strict=True)]
+    return (less + more if mode == "SAME_UPPER" else more + less), extra
 
 
 def _window(call: Call, value: Value, axes: int) -> dict[str, Any]:
@@ -150,18 +187,36 @@ def _rounded_up(
 def _max_pool(reader: Reader, call: Call) -> list[Value]:
     """Read max pooling."""
     value, axes = _image(reader, call)
-    kind = layers.MaxPool2D if axes == 2 else layers.MaxPool1D
     if value.pads and any(value.pads):
         raise Unreadable("takes maxima over zeros of a Pad node, and MaxPool2D pads with -inf")
-    return reader.apply(kind(**_window(call, value, axes), dilation=_dilations(call, axes)), value)
+    options = _window(call, value, axes)
+    return reader.apply(_MAXIMA[axes - 1](**options, dilation=_dilations(call, axes)), value)
+
+
+_MAXIMA = (layers.MaxPool1D, layers.MaxPool2D, layers.MaxPool3D)
+
+
+def _max_unpool(reader: Reader, call: Call) -> list[Value]:
+    """Read the inverse of a max pooling, whose images have its maxima."""
+    maker = reader.makers.get(call.input(1))
+    if maker is None or maker.op_type != "MaxPool" or list(maker.output)[1:] != [call.input(1)]:
+        raise Unreadable("takes the places of maxima from elsewhere than a MaxPool")
+    pooling = Call(maker)
+    images, axes = _image(reader, pooling)
+    if axes != 2 or pooling.attributes.get("storage_order", 0):
+        raise Unreadable("takes places that are not those of rows of images")
+    if call.input(2):
+        channels, *sizes = reader.constant(call.input(2), "output_shape").tolist()[1:]
+        if (*sizes, channels) != images.shape:
+            raise Unreadable("gives another shape than that of the images that were pooled")
+    options = _window(pooling, images, axes)
+    layer = layers.MaxUnpool2D(**options, dilation=_dilations(pooling, axes))
+    return reader.apply(layer, reader.channels_last(reader.value(call.input(0))), images)
 
 
 def _avg_pool(reader: Reader, call: Call) -> list[Value]:
     """Read mean pooling; zeros of a Pad node in front of it count."""
     value, axes = _image(reader, call)
-    kind = layers.AvgPool2D if axes == 2 else layers.AvgPool1D
-    if set(call.attributes.get("dilations", [1])) != {1}:
-        raise Unreadable("has dilation, and AvgPool2D has none")
     options = _window(call, value, axes)
     counts = bool(call.attributes.get("count_include_pad", 0))
     if value.pads and any(value.pads):
@@ -171,15 +226,18 @@ def _avg_pool(reader: Reader, call: Call) -> list[Value]:
         if any(beyond) and not counts:  # the last window reaches beyond the image
             options |= {"padding": _padding(value.pads), "ceil_mode": True}
         counts = True
-    layer = kind(**options, count_include_pad=counts)
+    layer = _MEANS[axes - 1](**options, dilation=_dilations(call, axes), count_include_pad=counts)
     return reader.apply(layer, replace(value, pads=None))
+
+
+_MEANS = (layers.AvgPool1D, layers.AvgPool2D, layers.AvgPool3D)
 
 
 def _lp_pool(reader: Reader, call: Call) -> list[Value]:
     """Read pooling by a norm."""
     value, axes = _image(reader, call)
     if axes != 2:
-        raise Unreadable("has windows of one axis, and LPPool2D has two")
+        raise Unreadable("has windows of another number of axes than two, and LPPool2D has two")
     if set(call.attributes.get("dilations", [1])) != {1}:
         raise Unreadable("has dilation, and LPPool2D has none")
     layer = layers.LPPool2D(call.attributes.get("p", 2), **_window(call, value, axes))
@@ -189,11 +247,15 @@ def _lp_pool(reader: Reader, call: Call) -> list[Value]:
 def _global_pool(reader: Reader, call: Call) -> list[Value]:
     """Read the mean or the maximum of whole images."""
     value, axes = _image(reader, call)
-    if axes != 2:
-        raise Unreadable("pools sequences, and the global poolings take images")
     mean = call.operator == "GlobalAveragePool"
+    if axes != 2:
+        return reader.apply((_ONE_MEAN if mean else _ONE_MAXIMUM)[axes](), value)
     (made,) = reader.apply(layers.GlobalAvgPool2D() if mean else layers.GlobalMaxPool2D(), value)
     return [replace(made, axes=(0, 1, None, None))]
+
+
+_ONE_MEAN = {1: layers.AdaptiveAvgPool1D, 3: layers.AdaptiveAvgPool3D}
+_ONE_MAXIMUM = {1: layers.AdaptiveMaxPool1D, 3: layers.AdaptiveMaxPool3D}
 
 
 _TAKE_ZEROS = {"Conv", "AveragePool"}
@@ -235,6 +297,7 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     "GlobalMaxPool": _global_pool,
     "LpPool": _lp_pool,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
 }
 """The function that reads each operator; their images have channels first."""
 PADDING = {"Pad": _pad}
