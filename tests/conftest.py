@@ -94,6 +94,7 @@ ANY_ISA = {
         "test_keras_files",
         "test_keras_harm",
         "test_keras_weights",
+        "test_torch_layouts",
         "test_torch_modules",
         "test_torch_weights",
         "test_vocabulary",

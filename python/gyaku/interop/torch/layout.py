@@ -14,15 +14,27 @@ import numpy as np
 from gyaku.layers import (
     GRU,
     LSTM,
+    Activation,
+    Add,
+    ArrayOperation,
+    BatchNorm,
     Bidirectional,
     Concatenate,
     Conv1D,
-    Conv2D,
     Dense,
+    Divide,
+    Dropout,
     Embedding,
     Flatten,
+    LayerNorm,
+    Multiply,
+    PReLU,
+    Rescaling,
+    RMSNorm,
     SimpleRNN,
+    Subtract,
 )
+from gyaku.layers.conv import Convolution
 from gyaku.layers.norm import Scaled
 from gyaku.layers.pool import AvgPool1D, MaxPool1D
 from gyaku.layers.recurrence import Recurrent
@@ -36,7 +48,10 @@ if TYPE_CHECKING:
     from gyaku.layers import Layer
     from gyaku.model import Model
 
-__all__ = ["Entry", "entries", "feature_orders", "to_gyaku", "to_torch"]
+__all__ = ["COUNTER", "Entry", "entries", "feature_orders", "to_gyaku", "to_torch", "value_orders"]
+
+COUNTER = "num_batches_tracked"
+"""The tensor that counts the batches of a running mean."""
 
 
 class Entry(NamedTuple):
@@ -52,12 +67,15 @@ class Entry(NamedTuple):
         Axes of a tensor in the order of the parameter; () if they are the same.
     by_feature : bool
         Whether the first axis of the parameter are the features of the inputs.
+    shape : tuple of int
+        Shape of the parameter, if a tensor has the same elements in another.
     """
 
     param: str
     tensors: tuple[str, ...]
     axes: tuple[int, ...] = ()
     by_feature: bool = False
+    shape: tuple[int, ...] = ()
 
 
 def entries(layer: Layer) -> list[Entry] | None:
@@ -85,16 +103,23 @@ def entries(layer: Layer) -> list[Entry] | None:
         return None if layer.go_backwards or not _known(layer) else _recurrent(layer)
     if isinstance(layer, Dense):
         return _present(layer, Entry("weight", ("weight",), (1, 0), True), _plain("bias"))
-    if isinstance(layer, Conv1D):
-        return _present(layer, Entry("weight", ("weight",), (2, 1, 0)), _plain("bias"))
-    if isinstance(layer, Conv2D):  # depthwise and transposed ones as well
-        return _present(layer, Entry("weight", ("weight",), (2, 3, 1, 0)), _plain("bias"))
+    if isinstance(layer, Convolution):  # depthwise and transposed ones as well
+        axes = (*range(2, layer.dimensions + 2), 1, 0)
+        return _present(layer, Entry("weight", ("weight",), axes), _plain("bias"))
     if isinstance(layer, Embedding):
         return [_plain("weight")]
+    if isinstance(layer, PReLU):
+        return [Entry("alpha", ("weight",), (), True, layer.params["alpha"].shape)]
+    if isinstance(layer, ArrayOperation):
+        return [_plain(name) for name in layer.buffers]
     if isinstance(layer, Scaled):
         names = {"gamma": "weight", "beta": "bias"}
         names |= {"mean": "running_mean", "variance": "running_var"}
-        return _present(layer, *(Entry(ours, (it,), (), True) for ours, it in names.items()))
+        rank = len(layer.input_shape)
+        is_image = rank > 2 and getattr(layer, "axes", 1) == rank
+        axes = (*range(1, rank), 0) if is_image else ()
+        found = [Entry(ours, (it,), axes, True) for ours, it in names.items()]
+        return _present(layer, *found, Entry("batches", (COUNTER,), (), False, (1,)))
     return None
 
 
@@ -150,7 +175,7 @@ def to_gyaku(
         array = array.transpose(entry.axes)
     if entry.by_feature and order is not None and len(array) == len(order):
         array = array[order]
-    return array
+    return array.reshape(entry.shape) if entry.shape else array
 
 
 def to_torch(
@@ -172,7 +197,8 @@ def to_torch(
     dict of str to ndarray
         The tensors by name; of two biases that are added, the second is zero.
     """
-    if entry.by_feature and order is not None:
+    array = array.reshape(-1) if entry.shape else array
+    if entry.by_feature and order is not None and len(array) == len(order):
         array = array[np.argsort(order)]
     if entry.axes:
         array = array.transpose(np.argsort(entry.axes))
@@ -193,13 +219,45 @@ def feature_orders(model: Model) -> dict[int, NDArray[np.intp]]:
     dict of int to ndarray of int
         By the id of the layer, PyTorch's index of each of gyaku's features; only where they differ.
     """
-    plan, found = model.plan, {}
-    first = {value: len(shape) == 3 for value, shape in enumerate(plan.input_shapes)}
+    orders, found = value_orders(model), {}
+    for use in model.plan.applications:
+        layer, value = use.layer, use.inputs[0]
+        keeps = use.output in orders or isinstance(layer, _BY_ROWS)
+        if value in orders and keeps and (layer.params or layer.buffers):
+            found[id(layer)] = orders[value]
+    return found
+
+
+_BY_ROWS = (Dense, Recurrent, Bidirectional)
+"""Layers whose weights have the order of their inputs, and whose outputs have their own."""
+_IN_PLACE = (
+    *(Activation, Dropout, Rescaling, PReLU, BatchNorm, LayerNorm, RMSNorm),
+    *(Add, Subtract, Multiply, Divide),
+)
+"""Layers that treat features alike, in whichever order."""
+
+
+def value_orders(model: Model) -> dict[int, NDArray[np.intp]]:
+    """Return the orders of features behind a `Flatten` of images.
+
+    Parameters
+    ----------
+    model : Model
+        The model, built.
+
+    Returns
+    -------
+    dict of int to ndarray of int
+        By the value of the plan, PyTorch's index of each of gyaku's features; only where they
+        differ.
+    """
+    plan = model.plan
+    first = {value: len(shape) > 2 for value, shape in enumerate(plan.input_shapes)}
     orders: dict[int, NDArray[np.intp]] = {}
     for use in plan.applications:
         layer, shape, value = use.layer, plan.shapes[use.inputs[0]], use.inputs[0]
         along = isinstance(layer, (Conv1D, MaxPool1D, AvgPool1D))
-        first_here = len(shape) == 3 or along or first.get(value, False)
+        first_here = len(shape) > 2 or along or first.get(value, False)
         if isinstance(layer, (Dense, Recurrent, Bidirectional, Embedding)):
             first_here = False
         elif isinstance(layer, Flatten):
@@ -210,12 +268,25 @@ def feature_orders(model: Model) -> dict[int, NDArray[np.intp]]:
         elif isinstance(layer, Concatenate):
             order = _joined([plan.shapes[each] for each in use.inputs], orders, use.inputs)
             orders |= {} if order is None else {use.output: order}
-        elif value in orders and plan.shapes[use.output] == shape:
+        elif _keeps(layer, [plan.shapes[each] for each in use.inputs], use.inputs, orders):
             orders[use.output] = orders[value]
         first |= dict.fromkeys(use.outputs, first_here)
-        if value in orders and (layer.params or layer.buffers):
-            found[id(layer)] = orders[value]
-    return found
+    return orders
+
+
+def _keeps(
+    layer: Layer,
+    shapes: list[tuple[int, ...]],
+    values: tuple[int, ...],
+    orders: Mapping[int, NDArray[np.intp]],
+) -> bool:
+    """Return whether a layer leaves features where they are in PyTorch."""
+    if not isinstance(layer, _IN_PLACE) or len({*shapes}) > 1 or len(shapes[0]) != 1:
+        return False
+    first, *others = (orders.get(value) for value in values)
+    return first is not None and all(
+        each is not None and np.array_equal(each, first) for each in others
+    )
 
 
 def _moved(shape: tuple[int, ...]) -> NDArray[np.intp]:

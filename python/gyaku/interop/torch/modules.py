@@ -11,13 +11,22 @@ from gyaku.layers import (
     GRU,
     LSTM,
     SELU,
+    AdaptiveAvgPool1D,
+    AdaptiveAvgPool2D,
+    AdaptiveAvgPool3D,
+    AdaptiveMaxPool1D,
+    AdaptiveMaxPool2D,
+    AdaptiveMaxPool3D,
     AvgPool1D,
     AvgPool2D,
+    AvgPool3D,
     BatchNorm,
     Bidirectional,
     Conv1D,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
     Dense,
     Dropout,
     Embedding,
@@ -34,7 +43,10 @@ from gyaku.layers import (
     LPPool2D,
     MaxPool1D,
     MaxPool2D,
+    MaxPool3D,
     Mish,
+    Pad,
+    PReLU,
     ReLU,
     RMSNorm,
     Sigmoid,
@@ -44,6 +56,7 @@ from gyaku.layers import (
     Softplus,
     Softsign,
     Tanh,
+    Upsample,
 )
 
 if TYPE_CHECKING:
@@ -53,19 +66,26 @@ if TYPE_CHECKING:
     from gyaku.layers import Layer
     from gyaku.layers.activation import Parametric
 
-__all__ = ["ALPHAS", "FEATURES_FIRST", "PLAIN", "check_options", "layer_of", "recurrent_layers"]
+__all__ = ["ALPHAS", "FEATURES_FIRST", "FEATURES_LAST", "PLAIN", "check_options", "layer_of"]
+__all__ += ["recurrent_layers"]
 
-FEATURES_FIRST = (
-    *("Conv1d", "MaxPool1d", "AvgPool1d", "BatchNorm1d", "GroupNorm", "InstanceNorm1d"),
-    "LocalResponseNorm",
+_BY_AXES = (
+    *("Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool"),
+    *("AdaptiveMaxPool", "BatchNorm", "InstanceNorm", "ZeroPad", "ConstantPad", "ReflectionPad"),
+    *("ReplicationPad", "CircularPad"),
 )
-"""Modules that take the features of a sequence along the axis behind the samples."""
+FEATURES_FIRST = {
+    *(f"{kind}{axes}d" for kind in _BY_AXES for axes in (1, 2, 3)),
+    *("GroupNorm", "LocalResponseNorm", "PReLU", "Upsample"),
+}
+"""Modules that take the features along the axis behind the samples."""
+FEATURES_LAST = {"Linear", "LayerNorm", "RMSNorm"}
+"""Modules that take the features along the last axis."""
 
 PLAIN: dict[str, type[Layer]] = {
     "ReLU": ReLU, "Tanh": Tanh, "Sigmoid": Sigmoid, "SELU": SELU, "SiLU": SiLU, "Mish": Mish,
     "Hardsigmoid": HardSigmoid, "Hardswish": HardSwish, "Softsign": Softsign,
-    "Softmax": Softmax, "LogSoftmax": LogSoftmax,
-    "Flatten": Flatten,
+    "Softmax": Softmax, "LogSoftmax": LogSoftmax, "Flatten": Flatten,
 }  # fmt: skip
 """Layers without arguments, by the name of the module."""
 ALPHAS: dict[str, tuple[type[Parametric], str]] = {
@@ -76,7 +96,7 @@ ALPHAS: dict[str, tuple[type[Parametric], str]] = {
 """Layers with a parameter alpha, and its name in the module."""
 # Arguments whose only value with a counterpart is this one.
 _ONLY = {
-    "padding_mode": "zeros", "padding_idx": None,
+    "padding_mode": "zeros", "padding_idx": None, "recompute_scale_factor": None,
     "max_norm": None, "return_indices": False, "start_dim": 1, "end_dim": -1,
     "batch_first": True, "scale_grad_by_freq": False, "sparse": False,
 }  # fmt: skip
@@ -90,33 +110,31 @@ def _named(module: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names}
 
 
+def _bare(value: Any) -> Any:
+    """Return the number of a single axis without its tuple."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
+
 def _conv(cls: Any) -> Callable[[Any, str], Any]:
     def made(module: Any, name: str) -> Any:
-        more = ("output_padding",) if cls is Conv2DTranspose else ()
-        return cls(
-            module.out_channels,
-            module.kernel_size if cls is not Conv1D else module.kernel_size[0],
-            use_bias=module.bias is not None,
-            name=name,
-            **{
-                key: value[0] if cls is Conv1D and isinstance(value, tuple) else value
-                for key, value in _named(
-                    module, "stride", "padding", "dilation", "groups", *more
-                ).items()
-            },
-        )
+        names = ["kernel_size", "stride", "padding", "dilation", "groups"]
+        names += ["output_padding"] * issubclass(cls, (Conv2DTranspose, Conv3DTranspose))
+        options = {key: _bare(value) for key, value in _named(module, *names).items()}
+        return cls(module.out_channels, use_bias=module.bias is not None, name=name, **options)
 
     return made
 
 
 def _pool(cls: Any, *names: str) -> Callable[[Any, str], Any]:
     def made(module: Any, _: str) -> Any:
-        options = _named(module, "kernel_size", "stride", *names)
-        if cls in (MaxPool1D, AvgPool1D):
-            options = {k: v[0] if isinstance(v, tuple) else v for k, v in options.items()}
-        return cls(**options)
+        options = _named(module, "kernel_size", "stride", "padding", "ceil_mode", *names)
+        return cls(**{key: _bare(value) for key, value in options.items()})
 
     return made
+
+
+def _adaptive(cls: Any) -> Callable[[Any, str], Any]:
+    return lambda module, _: cls(_bare(module.output_size))
 
 
 def _lp_pool(module: Any, _: str) -> Layer:
@@ -124,14 +142,38 @@ def _lp_pool(module: Any, _: str) -> Layer:
     return LPPool2D(module.norm_type, **options)
 
 
+def _pad(mode: str) -> Callable[[Any, str], Layer]:
+    def made(module: Any, name: str) -> Layer:
+        pads = tuple(module.padding)
+        if min(pads) < 0:
+            _refuse(name, module, "has negative padding, which Crop takes away")
+        pairs = tuple(zip(pads[::2], pads[1::2], strict=True))[::-1]
+        value = float(getattr(module, "value", 0.0))
+        return Pad(pairs if len(pairs) > 1 else pairs[0], mode, value=value)
+
+    return made
+
+
+_PADS = {
+    "Zero": "constant", "Constant": "constant", "Reflection": "reflect", "Replication": "edge",
+    "Circular": "wrap",
+}  # fmt: skip
+
+
+def _upsample(module: Any, name: str) -> Layer:
+    mode = module.mode.removeprefix("bi").removeprefix("tri")
+    given = {"scale": module.scale_factor, "size": module.size}
+    options = {key: each for key, each in given.items() if each is not None}
+    return Upsample(mode=mode, align_corners=bool(module.align_corners), **options)
+
+
 def _parameters(module: Any) -> dict[str, bool]:
     return {"scale": module.weight is not None, "shift": module.bias is not None}
 
 
 def _layer_norm(module: Any, name: str) -> Layer:
-    if len(module.normalized_shape) != 1:
-        _refuse(name, module, "normalises several axes, gyaku's are in another order")
-    return LayerNorm(module.eps, name=name, **_parameters(module))
+    axes = len(module.normalized_shape)
+    return LayerNorm(module.eps, axes=axes, name=name, **_parameters(module))
 
 
 def _batch_norm(module: Any, name: str) -> Layer:
@@ -147,9 +189,10 @@ def _instance_norm(module: Any, name: str) -> Layer:
 
 
 def _rms_norm(module: Any, name: str) -> Layer:
-    if len(module.normalized_shape) != 1 or module.eps is None:
-        _refuse(name, module, "normalises several axes or has no eps, gyaku's one axis with it")
-    return RMSNorm(module.eps, scale=module.weight is not None, name=name)
+    if module.eps is None:
+        _refuse(name, module, "has no eps, and gyaku's needs one")
+    axes, scale = len(module.normalized_shape), module.weight is not None
+    return RMSNorm(module.eps, axes=axes, scale=scale, name=name)
 
 
 def _softplus(module: Any, _: str) -> Layer:
@@ -161,24 +204,36 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "Linear": lambda m, name: Dense(m.out_features, use_bias=m.bias is not None, name=name),
     "Conv1d": _conv(Conv1D),
     "Conv2d": _conv(Conv2D),
+    "Conv3d": _conv(Conv3D),
     "ConvTranspose2d": _conv(Conv2DTranspose),
-    "MaxPool1d": _pool(MaxPool1D, "padding", "ceil_mode"),
-    "MaxPool2d": _pool(MaxPool2D, "padding", "dilation", "ceil_mode"),
-    "AvgPool1d": _pool(AvgPool1D, "padding", "ceil_mode", "count_include_pad"),
-    "AvgPool2d": _pool(AvgPool2D, "padding", "ceil_mode", "count_include_pad", "divisor_override"),
+    "ConvTranspose3d": _conv(Conv3DTranspose),
+    "MaxPool1d": _pool(MaxPool1D, "dilation"),
+    "MaxPool2d": _pool(MaxPool2D, "dilation"),
+    "MaxPool3d": _pool(MaxPool3D, "dilation"),
+    "AvgPool1d": _pool(AvgPool1D, "count_include_pad"),
+    "AvgPool2d": _pool(AvgPool2D, "count_include_pad", "divisor_override"),
+    "AvgPool3d": _pool(AvgPool3D, "count_include_pad", "divisor_override"),
+    "AdaptiveAvgPool1d": _adaptive(AdaptiveAvgPool1D),
+    "AdaptiveAvgPool2d": _adaptive(AdaptiveAvgPool2D),
+    "AdaptiveAvgPool3d": _adaptive(AdaptiveAvgPool3D),
+    "AdaptiveMaxPool1d": _adaptive(AdaptiveMaxPool1D),
+    "AdaptiveMaxPool2d": _adaptive(AdaptiveMaxPool2D),
+    "AdaptiveMaxPool3d": _adaptive(AdaptiveMaxPool3D),
     "LPPool2d": _lp_pool,
-    "BatchNorm1d": _batch_norm,
-    "BatchNorm2d": _batch_norm,
+    "Upsample": _upsample,
+    **{f"{kind}Pad{axes}d": _pad(mode) for kind, mode in _PADS.items() for axes in (1, 2, 3)},
+    **dict.fromkeys((f"BatchNorm{axes}d" for axes in (1, 2, 3)), _batch_norm),
+    **dict.fromkeys((f"InstanceNorm{axes}d" for axes in (1, 2, 3)), _instance_norm),
     "LayerNorm": _layer_norm,
     "GroupNorm": lambda m, name: GroupNorm(m.num_groups, m.eps, name=name, **_parameters(m)),
-    "InstanceNorm1d": _instance_norm,
-    "InstanceNorm2d": _instance_norm,
     "RMSNorm": _rms_norm,
     "LocalResponseNorm": lambda m, _: LocalResponseNorm(m.size, m.alpha, m.beta, m.k),
+    "PReLU": lambda m, name: PReLU(name=name),
     "Embedding": lambda m, name: Embedding(m.num_embeddings, m.embedding_dim, name=name),
     "Dropout": lambda m, _: Dropout(m.p),
     "GELU": lambda m, _: GELUTanh() if m.approximate == "tanh" else GELU(),
     "Softplus": _softplus,
+    "Block": lambda m, name: type(m.layer)(**m.layer.config()),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gyaku.interop.torch.layout import entries, feature_orders, to_gyaku, to_torch
+from gyaku.interop.torch.layout import COUNTER, entries, feature_orders, to_gyaku, to_torch
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["load_state_dict", "state_dict"]
 
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l(\d+)(_reverse)?")
-_COUNTER = "num_batches_tracked"
 
 
 class Group(NamedTuple):
@@ -94,7 +93,7 @@ class Place(NamedTuple):
         if group is None:
             return "no module"
         wanted = {name for each in self.entries for name in each.tensors}
-        if differing := wanted ^ set(group.tensors):
+        if differing := wanted ^ (group.tensors.keys() - ({COUNTER} - wanted)):
             name = min(differing)
             return f"{name} is missing" if name in wanted else f"{name} has no counterpart"
         converted, arrays = self.convert(group), {**self.layer.params, **self.layer.buffers}
@@ -232,8 +231,9 @@ def state_dict(model: Model, names: Sequence[str] | None = None) -> dict[str, ND
         for each in place.entries:
             for name, tensor in to_torch(each, arrays[each.param], place.order).items():
                 found[f"{prefix}.{_numbered(name)}"] = tensor
-        if place.layer.buffers:
-            found[f"{prefix}.{_COUNTER}"] = np.array(0)
+        if "mean" in arrays:
+            counted = arrays.get("batches", np.zeros(1))
+            found[f"{prefix}.{COUNTER}"] = np.array(int(counted.item()))
     return found
 
 
@@ -273,8 +273,6 @@ def _groups(tensors: Mapping[str, NDArray[Any]]) -> list[Group]:
     found: dict[str, dict[str, NDArray[Any]]] = {}
     for full, tensor in tensors.items():
         module, _, name = full.rpartition(".")
-        if name == _COUNTER:
-            continue
         if recurrent := _RECURRENT.fullmatch(name):
             kind, of, number, reverse = recurrent.groups()
             name = f"{kind}_{of}{reverse or ''}"
