@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -23,7 +24,8 @@ from keras_writer import (
 )
 
 import gyaku as gk
-from gyaku.interop import from_keras, to_keras
+from gyaku.files import FileError
+from gyaku.interop import from_keras, load_weights, to_keras
 
 LAYERS: dict[str, tuple[Any, Arrays, str]] = {
     "lambda": (
@@ -42,10 +44,10 @@ LAYERS: dict[str, tuple[Any, Arrays, str]] = {
         DENSE,
         "'one' (Dense) has the activation f, which has no counterpart",
     ),
-    "channels first": (
-        described("Conv1D", filters=2, kernel_size=[1], data_format="channels_first"),
+    "channels elsewhere": (
+        described("Conv1D", filters=2, kernel_size=[1], data_format="channels_middle"),
         {},
-        "'one' (Conv1D) has data_format='channels_first', the counterpart has 'channels_last'",
+        "'one' (Conv1D) has data_format='channels_middle', the counterpart has 'channels_last'",
     ),
     "shape that lies": (
         described("Dense", units=10**12),
@@ -188,3 +190,72 @@ def test_exports_without_counterpart_are_named(tmp_path: Path) -> None:
         to_keras(model, tmp_path / "model.h5")
     with pytest.raises(ValueError, match="the model is not built"):
         to_keras(gk.Sequential(gk.Dense(2)), tmp_path / "model.keras")
+
+
+def images(data_format: str, axis: int, shape: list[int]) -> dict[str, Any]:
+    where = {"data_format": data_format}
+    return chain(
+        described("Conv2D", "a", filters=3, kernel_size=[2, 2], padding="same", **where),
+        described("BatchNormalization", "b", axis=axis, momentum=0.9, epsilon=1e-3),
+        described("DepthwiseConv2D", "c", kernel_size=[2, 1], padding="valid", **where),
+        described("ZeroPadding2D", "d", padding=[[1, 0], [0, 2]], **where),
+        described("MaxPooling2D", "e", pool_size=[2, 2], strides=[1, 1], **where),
+        described("Flatten", "f", **where),
+        shape=shape,
+    )
+
+
+def test_channels_first_are_those_of_channels_last_moved(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    stored = weights(
+        {
+            "layers/conv2d": [rng.normal(size=(2, 2, 2, 3)), rng.normal(size=3)],
+            "layers/batch_normalization": [*rng.uniform(0.5, 1, (4, 3))],
+            "layers/depthwise_conv2d": [rng.normal(size=(2, 1, 3, 1)), rng.normal(size=3)],
+        }
+    )
+    last = archive(tmp_path / "last.keras", images("channels_last", -1, [4, 5, 2]), stored)
+    first = archive(tmp_path / "first.keras", images("channels_first", 1, [2, 4, 5]), stored)
+    x = rng.normal(size=(3, 4, 5, 2))
+    expected = from_keras(last).forward(x)
+    np.testing.assert_array_equal(from_keras(first).forward(x.transpose(0, 3, 1, 2)), expected)
+
+
+def test_weights_of_several_files_are_those_of_one(tmp_path: Path) -> None:
+    model = gk.Sequential(gk.Dense(3), gk.LSTM(2), dtype="float64")
+    arrays = {
+        "layers/dense": [np.arange(6.0).reshape(2, 3), np.ones(3)],
+        "layers/lstm/cell": [np.ones((3, 8)), np.arange(16.0).reshape(2, 8), np.zeros(8)],
+    }
+    model.build((4, 2))
+    listed = {}
+    for number, (group, each) in enumerate(arrays.items()):
+        name = f"model_{number:05d}.weights.h5"
+        (tmp_path / name).write_bytes(weights({group: each}))
+        listed[f"/{group}/vars"] = name
+    index = tmp_path / "model.weights.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": listed}))
+    load_weights(model, index)
+    np.testing.assert_array_equal(model.params["dense.weight"], arrays["layers/dense"][0])
+    np.testing.assert_array_equal(
+        model.params["lstm.recurrent_weight"].shape, arrays["layers/lstm/cell"][1].shape
+    )
+    (tmp_path / "model_00001.weights.h5").unlink()
+    with pytest.raises(FileError, match=r"lists model_00001\.weights\.h5, which is missing$"):
+        load_weights(model, index)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({}, "is no index of weights: it has no weight_map"),
+        ({"weight_map": {"a": "../b.h5"}}, "'../b.h5', which is no HDF5 file beside it"),
+    ],
+)
+def test_an_index_of_something_else_is_refused(content: Any, reason: str, tmp_path: Path) -> None:
+    model, index = gk.Sequential(gk.Dense(2)), tmp_path / "a.weights.json"
+    model.build((3,))
+    index.write_text(json.dumps(content))
+    with pytest.raises(FileError) as raised:
+        load_weights(model, index)
+    assert str(raised.value).endswith(reason)

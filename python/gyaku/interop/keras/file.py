@@ -1,4 +1,4 @@
-"""Files of Keras: archives ``.keras``, weights ``.weights.h5`` and old models ``.h5``.
+"""Files of Keras: archives ``.keras``, weights ``.weights.h5`` or their index, old models ``.h5``.
 
 Only text and arrays are read: no pickle, no code of a layer, no file that another one refers to.
 """
@@ -113,6 +113,8 @@ def read(path: Path) -> KerasFile:
         return _read_hdf5(content, name)
     if start.startswith(b"PK"):
         return _read_archive(content, name)
+    if path.name.endswith(".weights.json"):
+        return _read_shards(content, path)
     raise FileError(f"{name} is {_kind(start)}, not a file of Keras")
 
 
@@ -159,6 +161,32 @@ def _read_archive(content: bytes, name: str) -> KerasFile:
     found.config = _parsed(config, name)
     found.version = _version(_parsed(metadata, name).get("keras_version"), 3)
     return found
+
+
+def _read_shards(content: bytes, path: Path) -> KerasFile:
+    """Read the weights of several files, which an index lists by the layer."""
+    name = os.fspath(path)
+    listed = _parsed(content, name).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise FileError(f"{name} is no index of weights: it has no weight_map")
+    found: dict[str, Stored] = {}
+    for each in dict.fromkeys(map(str, listed.values())):
+        is_beside = each == os.path.basename(each) and each.endswith(".h5")
+        shard = path.with_name(each) if is_beside else None
+        if shard is None:
+            raise FileError(f"{name} lists {each!r}, which is no HDF5 file beside it")
+        if not shard.is_file():
+            raise FileError(f"{name} lists {each}, which is missing")
+        _merge(found, read(shard).layers)
+    return KerasFile(name, None, 3, found)
+
+
+def _merge(found: dict[str, Stored], more: dict[str, Stored]) -> None:
+    """Add the arrays of further layers, and parts of layers."""
+    for key, stored in more.items():
+        own = found.setdefault(key, Stored())
+        own.name, own.arrays = own.name or stored.name, own.arrays or stored.arrays
+        _merge(own.parts, stored.parts)
 
 
 def _archive_kind(names: set[str]) -> str:

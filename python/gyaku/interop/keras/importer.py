@@ -21,7 +21,7 @@ from gyaku.interop.keras.config import (
 )
 from gyaku.interop.keras.file import KerasFile, Stored, read
 from gyaku.interop.keras.given import Given
-from gyaku.interop.keras.layers import MAKERS
+from gyaku.interop.keras.layers import MAKERS, counterparts
 from gyaku.interop.keras.layout import to_gyaku, variables
 from gyaku.interop.keras.legacy import split
 from gyaku.interop.keras.masks import Value, masked
@@ -390,7 +390,7 @@ class _Translation:
         shape = values[0].shape if values else ()
         given = Given(layer.kind, layer.config, arrays, shape, self.file.version)
         try:
-            made = MAKERS[layer.kind](given)
+            made = counterparts(given)
             self._place(made, given)
         except (Unreadable, ValueError, TypeError) as error:
             raise Unreadable(f"{where!r} ({layer.kind}) {error}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.interop.keras.activations import LAYERS, activation_layers
-from gyaku.interop.keras.given import inner
+from gyaku.interop.keras.given import Given, inner
 from gyaku.interop.keras.recurrent import RECURRENT, bidirectional, recurrent
 from gyaku.interop.keras.windows import conv, depthwise, global_pool, pool, separable, transposed
 from gyaku.layers import (
@@ -46,10 +46,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from gyaku.interop.keras.given import Given
     from gyaku.layers import Layer
 
-__all__ = ["MAKERS"]
+__all__ = ["MAKERS", "counterparts"]
+
+_NORMS = ("BatchNormalization", "GroupNormalization", "LayerNormalization")
+
+
+def counterparts(given: Given) -> list[Layer]:
+    """Return the layers of a layer of Keras.
+
+    Parameters
+    ----------
+    given : Given
+        The layer of Keras.
+
+    Returns
+    -------
+    list of Layer
+        The layers; around one whose channels are the first axis, those that move this axis.
+
+    Raises
+    ------
+    Unreadable
+        If one of its options has no counterpart.
+    """
+    rank, make = len(given.shape), MAKERS[given.kind]
+    first = given.get("data_format") == "channels_first"
+    first |= given.kind in _NORMS and given.get("axis") in (1, [1])
+    if not first or rank < 2:
+        return make(given)
+    moved = Given(given.kind, dict(given.config), given.arrays, given.shape, given.version)
+    moved.config["data_format"], moved.shape = "channels_last", (*given.shape[1:], given.shape[0])
+    moved.config |= {"axis": -1} if given.kind in _NORMS else {}
+    made = make(moved)
+    given.arrays, given.placed, given.dropped = moved.arrays, moved.placed, moved.dropped
+    is_row = given.kind == "Flatten" or ("Global" in given.kind and not given.get("keepdims"))
+    back = [] if is_row else [Permute((rank, *range(1, rank)))]
+    return [Permute((*range(2, rank + 1), 1)), *made, *back]
 
 
 def _dense(given: Given) -> list[Layer]:

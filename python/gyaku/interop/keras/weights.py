@@ -55,7 +55,7 @@ def load_weights(
     model : Model
         The model, built; its layers are those of the model that was saved.
     path : str or path-like
-        The file: ``.weights.h5``, ``.keras``, or an old ``.h5``.
+        The file: ``.weights.h5``, the ``.weights.json`` of several, ``.keras``, or an old ``.h5``.
     names : mapping of str to str, optional
         Names of layers in the file by those in the model, such as ``{"dense": "fc1"}``. By default
         names are matched if they are equal, or else the layers of each class follow in the order of
