@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from test_losses import side_by_side
 
 import gyaku as gk
 from gyaku.losses import LOSSES, NegativeLogLikelihood, SoftmaxCrossEntropy
@@ -105,9 +106,59 @@ def test_pytorch_computes_the_same(name: str, reduction: str) -> None:
     np.testing.assert_allclose(dy, scores.grad.numpy(), rtol=1e-10, atol=1e-14)
 
 
+OF_PARTS: dict[str, tuple[gk.losses.Loss, int, Any]] = {
+    "logarithms of variances": (
+        gk.losses.Gaussian(full=True),
+        2,
+        lambda f, m, v, t: f.gaussian_nll_loss(m, t, v.exp(), full=True, reduction="none").mean(1),
+    ),
+    "variances": (
+        gk.losses.Gaussian(False, epsilon=0.3),
+        2,
+        lambda f, m, v, t: f.gaussian_nll_loss(m, t, v, eps=0.3, reduction="none").mean(1),
+    ),
+    "triplets": (
+        gk.losses.TripletMargin(0.3),
+        3,
+        lambda f, a, p, n, _: f.triplet_margin_loss(a, p, n, 0.3, reduction="none"),
+    ),
+    "triplets by magnitudes": (
+        gk.losses.TripletMargin(0.7, norm_type=1, epsilon=1e-3),
+        3,
+        lambda f, a, p, n, _: f.triplet_margin_loss(a, p, n, 0.7, 1, 1e-3, reduction="none"),
+    ),
+}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", OF_PARTS)
+def test_pytorch_computes_the_same_of_parts(name: str, reduction: str) -> None:
+    torch = pytest.importorskip("torch")
+    loss, count, function = OF_PARTS[name]
+    y = RNG.uniform(0.1, 2, (7, 4 * count))
+    outputs = torch.tensor(y, requires_grad=True)
+    theirs = function(torch.nn.functional, *outputs.chunk(count, 1), torch.tensor(ROWS))
+    total = theirs.mean() if reduction == "mean" else theirs.sum()
+    total.backward()
+    value, dy = reduced(loss, reduction)(y, ROWS)
+    wanted = (theirs if reduction == "none" else total).detach().numpy()
+    np.testing.assert_allclose(value, wanted, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(dy, outputs.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^Gaussian: the last axis of y must be 2 rows, means"):
+        gk.losses.Gaussian()(np.ones((2, 3)), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"^Gaussian: targets must have the shape \(2, 1\)"):
+        gk.losses.Gaussian()(np.ones((2, 2)), np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"^TripletMargin: .* 3 embeddings of equal length"):
+        gk.losses.TripletMargin()(np.ones((2, 4)), np.ones(2))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_losses_of_positions_add_up(name: str) -> None:
     y, t = RNG.dirichlet(np.ones(4), 7).reshape(7, 2, 2), ROWS.reshape(7, 2, 2)
+    y = side_by_side(name, y)
     each, dy = LOSSES[name](reduction="none")(y, t)
     assert each.shape == (7, 2)
     mean, slope = LOSSES[name]()(y, t)

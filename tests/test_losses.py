@@ -39,6 +39,13 @@ EQUATIONS = {
     ),
     "log_cosh": lambda y, t: np.log(np.cosh(y - t)).mean(axis=1),
     "poisson": lambda y, t: (np.exp(y) - t * y).mean(axis=1),
+    "gaussian": lambda y, t: (y[:, 3:] + (y[:, :3] - t) ** 2 / np.exp(y[:, 3:])).mean(axis=1) / 2,
+    "triplet_margin": lambda y, t: np.maximum(
+        1
+        + np.sqrt(((y[:, :3] - y[:, 3:6] + 1e-6) ** 2).sum(axis=1))
+        - np.sqrt(((y[:, :3] - y[:, 6:] + 1e-6) ** 2).sum(axis=1)),
+        0,
+    ),
     "hinge": lambda y, t: np.maximum(1 - y * np.where(t > 0, 1, -1), 0).mean(axis=1),
     "cosine_similarity": lambda y, t: (
         1 - (y * t).sum(axis=1) / np.sqrt((y**2).sum(axis=1) * (t**2).sum(axis=1))
@@ -60,6 +67,15 @@ EQUATIONS = {
 }
 
 
+PARTS = {"gaussian": 2, "triplet_margin": 3}
+"""The number of parts of the outputs of losses whose targets have fewer columns."""
+
+
+def side_by_side(name: str, y: NDArray[Any]) -> NDArray[Any]:
+    """Return outputs of a loss, of which some stand side by side on the last axis."""
+    return np.concatenate([(1 + n) * y - n for n in range(PARTS.get(name, 1))], axis=-1)
+
+
 def test_every_loss_has_an_equation() -> None:
     assert set(EQUATIONS) == set(LOSSES)
 
@@ -69,11 +85,12 @@ def test_every_loss_has_an_equation() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_its_equation(name: str, reduction: str, backend: str) -> None:
     gk.use_backend(backend)
-    value, dy = LOSSES[name](reduction=reduction)(Y, ROWS)
-    samples = EQUATIONS[name](Y, ROWS)
+    y = side_by_side(name, Y)
+    value, dy = LOSSES[name](reduction=reduction)(y, ROWS)
+    samples = EQUATIONS[name](y, ROWS)
     wanted = samples.mean() if reduction == "mean" else samples.sum()
     assert float(value) == pytest.approx(wanted, rel=20 * EPS)
-    assert dy.shape == Y.shape
+    assert dy.shape == y.shape
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
@@ -88,10 +105,11 @@ def test_the_gradient_is_the_numerical_one(
     if target == "labels" and loss.takes != "classes":
         return
     t = ROWS if target == "rows" else LABELS
-    wanted = gk.numerical_gradient(lambda y: loss(y, t)[0], Y)
+    outputs = side_by_side(name, Y)
+    wanted = gk.numerical_gradient(lambda y: loss(y, t)[0], outputs)
     # The third derivative of the logarithm is 2/y³.
     tolerance = EPS ** (2 / 3) * (10 + 2 / Y.min() ** 3)
-    np.testing.assert_allclose(loss(Y, t)[1], wanted, atol=tolerance, rtol=0)
+    np.testing.assert_allclose(loss(outputs, t)[1], wanted, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), SoftmaxCrossEntropy()])

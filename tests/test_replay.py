@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from layer_cases import LAYER_CASES
 from numpy.typing import NDArray
+from test_losses import PARTS
 
 import gyaku as gk
 from gyaku import ops
@@ -168,7 +169,7 @@ def test_replay_of_a_loss_equals_eager(name: str, reduction: str) -> None:
     def build() -> list[gk.Layer]:
         last = {"cross_entropy": gk.Softmax, "binary_cross_entropy": gk.Sigmoid}
         ends = [last[name]()] if name in last else []
-        return [gk.Dense(8, "tanh"), gk.Dense(CLASSES), *ends]
+        return [gk.Dense(8, "tanh"), gk.Dense(CLASSES * PARTS.get(name, 1)), *ends]
 
     loss: Loss = LOSSES[name](reduction=reduction)
     for target in data()[1:] if loss.takes == "classes" else data()[1:2]:

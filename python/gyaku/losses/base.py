@@ -134,7 +134,8 @@ class Loss(Component, table=LOSSES):
         if lengths is not None:
             weights[np.arange(y.shape[1]) >= np.asarray(lengths)[:, np.newaxis]] = 0
         rows = y.reshape(weights.size, -1)
-        targets = t.reshape(rows.shape if t.size == y.size and t.shape == y.shape else len(rows))
+        fits = t.shape == y.shape or (self.takes == "anything" and t.ndim == y.ndim)
+        targets = t.reshape(len(rows), *((-1,) if fits else ()))
         one = copy.copy(self)
         one.reduction = "sum"
         losses = [one.compute(rows[i : i + 1], targets[i : i + 1])[0] for i in range(len(rows))]

@@ -177,3 +177,35 @@ def one_hot(owner: str, t: NDArray[Any], y: NDArray[Any], *, largest: bool = Fal
     rows = np.zeros_like(y)
     np.put_along_axis(rows, target[..., np.newaxis], 1, axis=-1)
     return rows
+
+
+def parts_of(owner: str, y: NDArray[Any], count: int, kind: str) -> list[NDArray[Any]]:
+    """Return the parts of outputs that stand side by side on the last axis.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the loss, for errors.
+    y : ndarray
+        Outputs.
+    count : int
+        Number of parts.
+    kind : str
+        Their name, for errors.
+
+    Returns
+    -------
+    list of ndarray
+        The parts, of equal shape.
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not divisible by their number.
+    """
+    if not y.ndim or y.shape[-1] % count:
+        raise ValueError(
+            f"{owner}: the last axis of y must be {count} {kind} of equal length, got the shape"
+            f" {y.shape}"
+        )
+    return np.split(y, count, axis=-1)

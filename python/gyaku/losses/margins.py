@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.checks import number, truth
-from gyaku.losses.equation import Equation, one_hot
+from gyaku.losses.equation import Equation, one_hot, parts_of
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-__all__ = ["Hinge", "MultiMargin"]
+__all__ = ["Hinge", "MultiMargin", "TripletMargin"]
 
 
 class Hinge(Equation):
@@ -108,3 +108,65 @@ class MultiMargin(Equation):
         slopes -= rows * slopes.sum(axis=-1, keepdims=True)
         classes = y.shape[-1]
         return distances.sum(axis=-1) / classes, slopes / classes
+
+
+class TripletMargin(Equation):
+    """Hinge loss of embeddings: an anchor is to be nearer to its kind than to another.
+
+    Parameters
+    ----------
+    margin : float
+        Distance by which the negative should be farther from the anchor than the positive.
+    norm_type : float
+        Exponent p of the distance, at least 1; 2 is the Euclidean one.
+    epsilon : float
+        Small constant added to each difference.
+    reduction : {"mean", "sum", "none"}
+        Mean or sum of the losses of a batch's samples, or those of all positions.
+
+    Notes
+    -----
+    The outputs are three embeddings side by side, such as those that `Concatenate` makes of one
+    model applied to anchor, positive and negative. ``E = max(0, |a - p + ε|_p - |a - n + ε|_p +
+    m)``: PyTorch's ``TripletMarginLoss``. Targets are not used. It runs in NumPy. V. Balntas and
+    others, Learning local feature descriptors with triplets (2016).
+
+    Examples
+    --------
+    >>> loss, dy = TripletMargin()(np.array([[0.0, 2.0, 1.5]]), np.zeros(1))
+    >>> print(f"{loss:.2f}", dy)
+    1.50 [[ 0.  1. -1.]]
+    """
+
+    native = True
+    takes = "anything"
+    of_positions = True
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        *,
+        norm_type: float = 2.0,
+        epsilon: float = 1e-6,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.margin = number("TripletMargin", "margin", margin, least=0)
+        self.norm_type = number("TripletMargin", "norm_type", norm_type, least=1)
+        self.epsilon = number("TripletMargin", "epsilon", epsilon, least=0)
+
+    def terms(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return losses and slopes; see `Equation.terms`."""
+        anchor, positive, negative = parts_of("TripletMargin", y, 3, "embeddings")
+        near, to_near = self._distance(anchor - positive)
+        far, to_far = self._distance(anchor - negative)
+        losses = near - far + self.margin
+        slopes = np.concatenate([to_near - to_far, -to_near, to_far], axis=-1)
+        return np.maximum(losses, 0), slopes * (losses > 0)[..., np.newaxis]
+
+    def _distance(self, difference: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the norm, and its derivative with respect to the difference."""
+        p, moved = self.norm_type, difference + difference.dtype.type(self.epsilon)
+        length = (np.abs(moved) ** p).sum(axis=-1, keepdims=True) ** (1 / p)
+        unit = np.divide(moved, length, where=length > 0, out=np.zeros_like(moved))
+        return length[..., 0], np.sign(unit) * np.abs(unit) ** (p - 1)

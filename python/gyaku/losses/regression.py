@@ -9,15 +9,15 @@ import numpy as np
 from gyaku import ops
 from gyaku.checks import number, truth
 from gyaku.losses.base import Loss
-from gyaku.losses.equation import Equation
+from gyaku.losses.equation import Equation, parts_of
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
-__all__ = ["CosineSimilarity", "Huber", "LogCosh", "MeanAbsoluteError", "MeanSquaredError"]
-__all__ += ["Poisson", "SmoothL1", "SumSquaredError"]
+__all__ = ["CosineSimilarity", "Gaussian", "Huber", "LogCosh", "MeanAbsoluteError"]
+__all__ += ["MeanSquaredError", "Poisson", "SmoothL1", "SumSquaredError"]
 
 
 class SumSquaredError(Loss):
@@ -285,6 +285,70 @@ class Poisson(Equation):
             stirling = large * np.log(large) - large + np.log(2 * np.pi * large) / 2
             losses = losses + np.where(t > 1, stirling, 0)
         return losses, slopes
+
+
+class Gaussian(Equation):
+    """Mean negative logarithm of a normal density whose variance is an output, too.
+
+    Parameters
+    ----------
+    log_variances : bool
+        Whether the outputs have logarithms of variances, for a last layer without activation;
+        otherwise they have the variances.
+    full : bool
+        Whether to add ``log(2 π) / 2``, which changes no gradient.
+    epsilon : float
+        Least variance; the gradient does not know of it.
+    reduction : {"mean", "sum", "none"}
+        Mean or sum of the losses of a batch's samples, or those of all positions.
+
+    Notes
+    -----
+    The outputs are the means, and behind them on the last axis as many variances; targets have
+    the shape of the means. ``E = 1/K Σ_k (log v_k + (μ_k - t_k)² / v_k) / 2``: PyTorch's
+    ``GaussianNLLLoss``. It runs in NumPy. D. Nix and A. Weigend, Estimating the mean and variance
+    of the target probability distribution (1994).
+
+    Examples
+    --------
+    >>> loss, dy = Gaussian()(np.array([[3.0, 0.0]]), np.array([[1.0]]))
+    >>> print(loss, dy)
+    2.0 [[ 2.  -1.5]]
+    """
+
+    native = True
+    takes = "anything"
+
+    def __init__(
+        self,
+        log_variances: bool = True,
+        *,
+        full: bool = False,
+        epsilon: float = 1e-6,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.log_variances = truth("Gaussian", "log_variances", log_variances)
+        self.full = truth("Gaussian", "full", full)
+        self.epsilon = number("Gaussian", "epsilon", epsilon, above=0)
+
+    def terms(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return losses and slopes; see `Equation.terms`."""
+        mean, given = parts_of("Gaussian", y, 2, "rows, means and variances,")
+        if t.size != mean.size:
+            raise ValueError(
+                f"Gaussian: targets must have the shape {mean.shape} of the means, got {t.shape}"
+            )
+        difference = mean - t.reshape(mean.shape).astype(y.dtype, copy=False)
+        variance = np.maximum(np.exp(given) if self.log_variances else given, self.epsilon)
+        variance = variance.astype(y.dtype, copy=False)
+        scaled = difference / variance
+        losses = (np.log(variance) + difference * scaled) / 2
+        if self.full:
+            losses = losses + y.dtype.type(np.log(2 * np.pi) / 2)
+        slopes = (1 - difference * scaled) / 2
+        slopes = slopes if self.log_variances else slopes / variance
+        return losses, np.concatenate([scaled, slopes], axis=-1)
 
 
 class CosineSimilarity(Equation):
