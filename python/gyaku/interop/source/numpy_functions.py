@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "interpolate"]
-__all__ += ["lp_pool", "max_pool", "take"]
+__all__ += ["lp_pool", "max_pool", "operand", "take"]
 
 Axis = tuple[int, int, int, int, int, int]
 # Windows along an axis: size of the image, taps of a window, stride, dilation, padding before the
@@ -122,6 +122,11 @@ def interpolate(
     """Return sums of weighted elements along an axis: places and weights (taps, outputs)."""
     weight = weight.reshape(*weight.shape, *(1,) * (x.ndim - axis - 1))
     return np.asarray(sum(x.take(at, axis) * w for at, w in zip(places, weight, strict=True)))
+
+
+def operand(x: NDArray[Any]) -> NDArray[Any]:
+    """Return an operand of a product as it is: a file computes in the model's precision."""
+    return x
 
 
 def checked(name: str, x: Any, shape: tuple[int | None, ...], dtype: str) -> NDArray[Any]:
