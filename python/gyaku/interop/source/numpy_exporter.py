@@ -14,7 +14,7 @@ import numpy as np
 
 from gyaku import reference
 from gyaku.files import write_atomically
-from gyaku.interop.source import numpy_functions
+from gyaku.interop.source import _numpy_functions as numpy_functions
 from gyaku.interop.source.layer_steps import forward_pass
 from gyaku.interop.source.numpy_steps import Lines
 from gyaku.interop.source.sample import sample

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gyaku import reference
-from gyaku.interop.source import numpy_functions
+from gyaku.interop.source import _numpy_functions as numpy_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
