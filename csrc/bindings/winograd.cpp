@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <string_view>
 
-
 namespace gyaku::bindings {
 
 namespace {
@@ -73,7 +72,7 @@ WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t u
   constexpr std::int64_t most_tiles = 12;
   const std::int64_t panel = limits().tile[static_cast<int>(Scalar::float32)].panel;
   WinogradRoom room{};
-  room.packed = winograd_places * whole(outputs, panel) * inputs;
+  room.packed = winograd_values(inputs, whole(outputs, panel));
   room.pack_extent = ceil_div(inputs, lanes());
   room.unit_tiles = std::min(most_tiles, ceil_div(unit_rows, winograd_outputs) *
                                              ceil_div(width, winograd_outputs));
@@ -89,7 +88,7 @@ WinogradWeightsArgs winograd_weights_args(const ConvShape& shape, std::int64_t i
   args.images = images;
   args.row = whole(shape.filters, lanes());
   args.tiles = tiles_at_once;
-  const std::int64_t sums = winograd_places * shape.channels * args.row,
+  const std::int64_t sums = winograd_values(shape.channels, args.row),
                      tiles = images * tiles_of(shape, false);
   args.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(
       std::min(memory / sums, tiles / (2 * tiles_at_once)), 1, most_parts));

@@ -26,7 +26,8 @@ constexpr std::int64_t whole_vectors(std::int64_t elements) {
   return ceil_div(elements, vec<float>::width) * vec<float>::width;
 }
 
-// What is read and what is written, and the packed weights: [place][panel][input][panel_width].
+// What is read and what is written, and the packed weights: [place][panel][input][panel_width],
+// with a cache line between places.
 struct WinogradPlan {
   WinogradTiles tiles;
   bool backward;
@@ -37,7 +38,9 @@ struct WinogradPlan {
         inputs(b ? shape.filters : shape.channels), outputs(b ? shape.channels : shape.filters),
         filters(shape.filters) {}
   std::int64_t panels() const { return ceil_div(outputs, panel); }
-  std::int64_t place_size() const { return panels() * inputs * panel; }
+  std::int64_t place_size() const {
+    return winograd_values(inputs, panels() * panel) / winograd_places;
+  }
   // The weights of tap (i, j) of the adjoint are those of the flipped kernel.
   std::int64_t weights_at(std::int64_t i, std::int64_t j) const {
     const std::int64_t row = tiles.rows.tap + i * tiles.rows.tap_skip,
@@ -293,19 +296,19 @@ private:
 };
 
 void conv_winograd(const ConvArgs& args, Slice slice) noexcept {
-  constexpr std::int64_t most_tiles = 24;
+  // Enough to reuse the weights; more values would leave the second-level cache.
+  constexpr std::int64_t most_tiles = ceil_div(24, tile_rows) * tile_rows;
   const WinogradPlan plan(args.shape, args.backward);
-  const std::int64_t unit = ceil_div(args.unit, winograd_outputs) * plan.tiles.across;
   const std::int64_t units = slice.end - slice.begin;
+  const std::int64_t unit = ceil_div(args.unit, winograd_outputs) * plan.tiles.across;
   const std::int64_t room = winograd_values(args.unit_tiles, whole_vectors(plan.inputs)) +
                             winograd_values(args.unit_tiles, winograd_block);
   float* const behind_weights =
       static_cast<float*>(const_cast<void*>(args.packed)) + winograd_places * plan.place_size();
   const Winograd problem(args, plan, behind_weights + slice.begin * room,
                          least(most_tiles, units * args.unit_tiles));
-  for_each_piece(units * unit, problem.at_once, [&](Range some) {
-    problem.block({slice.begin * unit + some.begin, slice.begin * unit + some.end});
-  });
+  for (std::int64_t tile = slice.begin * unit; tile < slice.end * unit; tile += problem.at_once)
+    problem.block({tile, least(tile + problem.at_once, slice.end * unit)});
 }
 
 } // namespace

@@ -76,8 +76,8 @@ struct ConvWeightsArgs {
   std::int64_t images, stride;
 };
 
-// Winograd's gradients, by three tasks with the same scratch memory: the sums at the places for each
-// part of the tiles; dw and db from these; and, if these are not finite, `conv_weights`.
+// Winograd's gradients, by three tasks with the same scratch memory: the sums at the places for
+// each part of the tiles; dw and db from these; and, if these are not finite, `conv_weights`.
 struct WinogradWeightsArgs {
   const void* x;
   const void* dy;
@@ -92,7 +92,7 @@ struct WinogradWeightsArgs {
   // Positions in the scratch memory: sums (part, place, channel, row), biases (part, row), a number
   // for each channel that is 0 if its gradients are finite, the workspace of each part and block.
   constexpr std::int64_t sums(std::int64_t part, std::int64_t place) const {
-    return (part * winograd_places + place) * shape.channels * row;
+    return part * winograd_values(shape.channels, row) + place * (shape.channels * row + 16);
   }
   constexpr std::int64_t biases(std::int64_t part) const { return sums(parts, 0) + part * row; }
   constexpr std::int64_t checks() const { return biases(parts); }
