@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)  # and infinity
 UNIT = 2.0**-24  # of a rounding to float32
-TRANSFORMS = 32  # roundings of a term, in the transforms of pixels, weights and sums
+TRANSFORMS = 40  # roundings of a term, in the transforms of pixels, weights and sums
 
 
 def of_pixels() -> Array:

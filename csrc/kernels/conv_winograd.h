@@ -11,6 +11,9 @@
 #include "kernels/conv.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
+
+Entry conv_weights_kernel() noexcept; // the direct way
+
 namespace {
 
 constexpr int winograd_points = 6, winograd_taps = 3; // of an axis

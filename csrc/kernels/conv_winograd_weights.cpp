@@ -9,9 +9,6 @@
 #include "kernels/gemm_tile.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
-
-Entry conv_weights_kernel() noexcept;
-
 namespace {
 
 constexpr int panel = panel_width<float>;
