@@ -1,5 +1,7 @@
 #include "bindings/winograd.h"
 
+#include "bindings/arrays.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
@@ -7,8 +9,6 @@
 namespace gyaku::bindings {
 
 namespace {
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 const Limits& limits() { return kernels(); }
 std::int64_t lanes() { return limits().lanes[static_cast<int>(Scalar::float32)]; }

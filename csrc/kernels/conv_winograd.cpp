@@ -183,8 +183,9 @@ private:
         for_each_piece(tiles, tile_rows, [&](Range some) {
           const TileShape<float> shape{plan.inputs, whole_inputs, 1, panel, winograd_block,
                                        columns,     {next, part}, {}};
-          multiply_tile(shape, static_cast<int>(some.size()), true, a + some.begin * whole_inputs,
-                        b, c + some.begin * winograd_block, nullptr, false);
+          multiply_tile<float>(shape, static_cast<int>(some.size()), true,
+                               a + some.begin * whole_inputs, b, c + some.begin * winograd_block,
+                               nullptr, false);
           next += plan.inputs * part;
         });
       }
@@ -263,10 +264,10 @@ private:
           const std::int64_t at =
               (tile.image * down.sources + down.origin + row + i) * across.sources + across.origin +
               columns.begin + j;
-          multiply_tile(shape, static_cast<int>(columns.size()), true,
-                        static_cast<const float*>(args.x) + at * plan.inputs + c, packed,
-                        output(tile, row - tile.row, columns.begin - tile.column) + k, nullptr,
-                        true);
+          multiply_tile<float>(shape, static_cast<int>(columns.size()), true,
+                               static_cast<const float*>(args.x) + at * plan.inputs + c, packed,
+                               output(tile, row - tile.row, columns.begin - tile.column) + k,
+                               nullptr, true);
         }
       }
   }

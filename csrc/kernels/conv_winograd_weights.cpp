@@ -99,8 +99,8 @@ private:
         const TileShape<float> shape{count,    1,       winograd_block, panel,
                                      args.row, columns, {b, 0},         {}};
         for_each_piece(channels.size(), tile_rows, [&](Range some) {
-          multiply_tile(shape, static_cast<int>(some.size()), true, a + some.begin, b,
-                        c + some.begin * args.row, nullptr, accumulate);
+          multiply_tile<float>(shape, static_cast<int>(some.size()), true, a + some.begin, b,
+                               c + some.begin * args.row, nullptr, accumulate);
         });
       }
   }
