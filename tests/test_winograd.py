@@ -304,8 +304,8 @@ def test_enough_channels_and_pixels_are_computed_by_the_method(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert differs(monkeypatch, (4, (16, 16), 1, 64, 64)) == [True] * 3
-    assert differs(monkeypatch, (16, (7, 7), 1, 96, 64)) == [True] * 3
-    for problem in ((4, (16, 16), 1, 63, 64), (4, (16, 16), 1, 64, 63), (1, (4, 4), 1, 64, 64)):
+    assert differs(monkeypatch, (32, (7, 7), 1, 96, 64)) == [True] * 3
+    for problem in ((4, (16, 16), 1, 63, 64), (4, (16, 16), 1, 64, 63), (1, (8, 8), 1, 64, 64)):
         assert differs(monkeypatch, problem) == [False] * 3
     assert differs(monkeypatch, (4, (16, 16), 1, 64, 64), np.float64) == [False] * 3
 
