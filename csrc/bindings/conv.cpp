@@ -231,9 +231,10 @@ Packed packed_by_taps(const Convolution& convolution) {
 }
 
 Packed packed_by_places(const Convolution& convolution) {
+  const std::int64_t rows = convolution.by_image() ? convolution.rows() : winograd_outputs;
   const WinogradRoom room =
-      winograd_room(convolution.problem.shape, convolution.backward,
-                    convolution.by_image() ? convolution.rows() : winograd_outputs);
+      winograd_room(convolution.problem.shape, convolution.backward, rows,
+                    convolution.problem.images * ceil_div(convolution.rows(), rows));
   return {room.packed, room.pack_extent, room.workspace, room.unit_tiles};
 }
 

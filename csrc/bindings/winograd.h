@@ -14,12 +14,13 @@ namespace gyaku::bindings {
 bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward);
 bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar);
 
-// Memory of a convolution, in elements: packed weights, and the workspace of each unit of a slice,
-// of so many rows.
+// Memory of a convolution, in elements: packed weights, and the workspace of each unit of a slice.
+// There are `units`, of so many rows.
 struct WinogradRoom {
   std::int64_t packed, pack_extent, unit_tiles, workspace;
 };
-WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t unit_rows);
+WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t unit_rows,
+                           std::int64_t units);
 
 // Parts of the sums of the gradient with respect to the weights, and sizes in elements.
 WinogradWeightsArgs winograd_weights_args(const ConvShape& shape, std::int64_t images);
