@@ -140,6 +140,8 @@ CONVOLUTIONS = (
     Convolution(32, 512, 7, 512, 3, padding=1),
     Convolution(32, 64, 56, 256, 1),
     Convolution(32, 3, 224, 64, 7, padding=3, stride=2),
+    Convolution(128, 64, 8, 64, 3, padding=1),
+    Convolution(128, 128, 16, 128, 3, padding=1),
 )
 POOLINGS = (
     Pooling(100, 24, 20),

@@ -31,6 +31,15 @@ TRAININGS: dict[str, tuple[Callable[[], list[gk.Layer]], Any, dict[str, Any]]] =
         IMAGES,
         {"augment": gk.data.Augment(shift=1)},
     ),
+    "many channels": (
+        lambda: [
+            *(gk.Rescaling(1 / 255), gk.Conv2D(64, 3, padding="same", activation="relu")),
+            *(gk.Conv2D(70, 3), gk.MaxPool2D(2), gk.Conv2D(64, 3), gk.BatchNorm()),
+            *(gk.GlobalAvgPool2D(), gk.Dense(3)),
+        ],
+        IMAGES,
+        {},
+    ),
     "lstm": (
         lambda: [gk.Bidirectional(gk.LSTM(24, return_sequences=True)), gk.LSTM(16), gk.Dense(3)],
         SEQUENCES,

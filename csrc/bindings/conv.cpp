@@ -4,6 +4,7 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "bindings/windows.h"
+#include "bindings/winograd.h"
 
 #include <algorithm>
 #include <array>
@@ -208,9 +209,11 @@ bool has_few_channels(const Convolution& convolution) {
          cost_of_adding_up * use(problem.run()) > use(shape.channels);
 }
 
-// Packed weights: elements, and the slices of the packing.
+// Packed weights: elements, and the slices of the packing; with a workspace behind them for each
+// unit of a slice.
 struct Packed {
   std::int64_t elements, extent;
+  std::int64_t workspace = 0, unit_tiles = 0;
 };
 Packed packed_by_rows(const Convolution& convolution) {
   const Problem& problem = convolution.problem;
@@ -227,17 +230,31 @@ Packed packed_by_taps(const Convolution& convolution) {
   return {extent * inputs * problem.whole_vectors(outputs), extent};
 }
 
+Packed packed_by_places(const Convolution& convolution) {
+  const std::int64_t rows = convolution.by_image() ? convolution.rows() : winograd_outputs;
+  const WinogradRoom room =
+      winograd_room(convolution.problem.shape, convolution.backward, rows,
+                    convolution.problem.images * ceil_div(convolution.rows(), rows));
+  return {room.packed, room.pack_extent, room.workspace, room.unit_tiles};
+}
+
 // Paths through the kernels: the first one that applies is taken.
 struct Path {
   bool (*applies)(const Convolution&);
   KernelId kernel;
   KernelId pack = KernelId::count;
   Packed (*packed)(const Convolution&) = nullptr; // null: weights in place
+  std::int64_t unit_rows = 1;                     // of slices with less than an image
 };
 constexpr std::array paths{
     Path{[](const Convolution& convolution) { return convolution.is_pooled; },
          KernelId::conv_pooled_backward, KernelId::conv_pooled_backward_pack, packed_by_rows},
     Path{is_depthwise, KernelId::depthwise},
+    Path{[](const Convolution& convolution) {
+           const Problem& problem = convolution.problem;
+           return is_winograd(problem.shape, problem.images, problem.scalar, convolution.backward);
+         },
+         KernelId::conv_winograd, KernelId::conv_winograd_pack, packed_by_places, winograd_outputs},
     Path{has_few_channels, KernelId::conv_few_channels, KernelId::conv_few_channels_pack,
          packed_by_rows},
     Path{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
@@ -252,7 +269,6 @@ ConvArgs args_of(const Convolution& convolution) {
   args.y = convolution.y.data;
   args.argmax = const_cast<void*>(convolution.argmax.data);
   args.shape = convolution.problem.shape;
-  args.unit = static_cast<std::int32_t>(convolution.by_image() ? convolution.rows() : 1);
   args.images = convolution.problem.images;
   args.alpha = convolution.alpha;
   args.activation = convolution.activation.function;
@@ -264,26 +280,36 @@ void run(Call& call, const char* name, const Convolution& convolution) {
   const Problem& problem = convolution.problem;
   const Path& path =
       *std::ranges::find_if(paths, [&](const Path& each) { return each.applies(convolution); });
+  const std::int64_t unit = convolution.by_image() ? convolution.rows() : path.unit_rows;
+  const std::int64_t extent = problem.images * ceil_div(convolution.rows(), unit);
   ConvArgs args = args_of(convolution);
-  Operand weights = convolution.w.read();
+  args.unit = static_cast<std::int32_t>(unit);
+  std::vector<Operand> operands{convolution.x.read(convolution.by_image()), convolution.w.read()};
   std::vector<Task> tasks;
   Block scratch;
   std::int64_t scratch_bytes = 0;
   if (path.packed != nullptr) {
-    const auto [elements, extent] = path.packed(convolution);
-    scratch_bytes = elements * problem.item_bytes;
+    const auto [elements, pack_extent, workspace, unit_tiles] = path.packed(convolution);
+    const std::int64_t weight_bytes = elements * problem.item_bytes;
+    scratch_bytes = weight_bytes + extent * workspace * problem.item_bytes;
     scratch = allocate(scratch_bytes);
     args.packed = scratch.get();
+    args.unit_tiles = unit_tiles;
     const ConvPackArgs pack{convolution.w.data, scratch.get(), problem.shape, convolution.backward};
-    tasks.push_back(make_task("pack", path.pack, problem.scalar, pack, extent, 1, {},
-                              {weights, {scratch.get(), scratch_bytes, Access::write}}));
-    weights = {scratch.get(), scratch_bytes, Access::read};
+    tasks.push_back(
+        make_task("pack", path.pack, problem.scalar, pack, pack_extent, 1, {},
+                  {convolution.w.read(),
+                   {scratch.get(), scratch_bytes, Access::write, false, weight_bytes}}));
+    if (workspace > 0) {
+      args.w = convolution.w.data;
+      operands.push_back(convolution.w.read());
+    }
+    operands[1] = {scratch.get(), scratch_bytes, workspace > 0 ? Access::update : Access::read,
+                   false, weight_bytes};
   }
-  std::vector<Operand> operands{convolution.x.read(convolution.by_image()), weights};
   if (convolution.bias.data != nullptr) operands.push_back(convolution.bias.read());
   if (convolution.is_pooled) operands.push_back(convolution.argmax.read(true));
-  operands.push_back(convolution.y.write(true));
-  const std::int64_t extent = problem.images * (convolution.by_image() ? 1 : convolution.rows());
+  operands.push_back(convolution.y.write(convolution.rows() % unit == 0));
   tasks.push_back(make_task(name, path.kernel, problem.scalar, args, extent, 1, convolution.work(),
                             std::move(operands)));
   call.run(tasks, std::move(scratch), scratch_bytes);
@@ -411,8 +437,41 @@ Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t b
                    std::move(operands));
 }
 
+// By Winograd's method: sums, gradients from them, and the direct way if these are not finite.
+void run_winograd(Call& call, const WeightGradients& gradients) {
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  WinogradWeightsArgs args = winograd_weights_args(problem.shape, problem.images);
+  const std::int64_t bytes = winograd_weights_elements(args) * dw.item_bytes;
+  const std::int64_t sum_bytes = args.checks() * dw.item_bytes;
+  Block scratch = allocate(bytes);
+  args.scratch = scratch.get();
+  args.x = x.data;
+  args.dy = dy.data;
+  args.dw = dw.data;
+  args.db = db.data;
+  const auto task = [&](const char* name, KernelId id, std::int64_t extent, Work work,
+                        std::vector<Operand> operands, Access access, std::int64_t touched) {
+    operands.push_back({scratch.get(), bytes, access, false, touched});
+    return make_task(name, id, problem.scalar, args, extent, 1, work, std::move(operands));
+  };
+  Work work = problem.work(dy);
+  work.flops += static_cast<double>(dy.size); // sums for the biases
+  std::array tasks{task("conv2d_backward_weights", KernelId::conv_winograd_weights,
+                        args.parts * args.blocks(), work, {x.read(), dy.read()}, Access::write,
+                        sum_bytes),
+                   task("add_parts", KernelId::conv_winograd_weights_end, problem.shape.channels,
+                        {0, static_cast<double>(args.checks())}, {dw.write(), db.write()},
+                        Access::update, sum_bytes),
+                   task("repair", KernelId::conv_winograd_weights_repair, gradients.rows(), {},
+                        {x.read(), dy.read(), dw.update(), db.update()}, Access::read, 0)};
+  for (Operand& operand : tasks[2].operands) operand.touched = 0; // but in the rare case
+  call.run(tasks, std::move(scratch), bytes);
+}
+
 void run(Call& call, const WeightGradients& gradients) {
   const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  if (!is_pooled && is_winograd_weights(problem.shape, problem.images, problem.scalar))
+    return run_winograd(call, gradients);
   ConvWeightsArgs args{};
   args.x = x.data;
   args.dy = dy.data;

@@ -35,6 +35,15 @@ constexpr std::int64_t max_pooled_bytes = 48 * 1024, max_pooled_windows = 1024;
 // With fewer channels than these, vectors run along the filters, which must fill as many lanes.
 constexpr std::int64_t few_channels = 4, picking_lanes = 8;
 
+// Winograd's F(4 x 4, 3 x 3), see conv_winograd.h: outputs of a tile along an axis, and places,
+// each of which has a product of matrices. Channels of a block whose values stay in the cache.
+constexpr std::int64_t winograd_outputs = 4, winograd_places = 36, winograd_block = 64;
+// Elements of a workspace with `columns` elements for each tile at each place. A cache line more,
+// so that the places of an element fall into different sets of the cache.
+constexpr std::int64_t winograd_values(std::int64_t tiles, std::int64_t columns) {
+  return winograd_places * (tiles * columns + 16);
+}
+
 // y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
@@ -42,11 +51,13 @@ struct ConvArgs {
   const void* bias;   // one for each channel of y, or null
   const void* saved;  // shape of y: the values of the forward pass that `derivative` needs
   void* y;
-  void* argmax; // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
-                // the pooled output; backward, x is the gradient with respect to the pooled output
+  void* argmax;  // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
+                 // the pooled output; backward, x is the gradient with respect to the pooled output
+  const void* w; // Winograd: the weights, for tiles whose values are not finite
   ConvShape shape;
   std::int32_t unit; // rows of y, over all images, in a unit of a slice
   std::int64_t images;
+  std::int64_t unit_tiles; // Winograd: for which each unit has room, behind the packed weights
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
@@ -63,6 +74,35 @@ struct ConvWeightsArgs {
   ConvShape shape;
   std::int32_t parts;
   std::int64_t images, stride;
+};
+
+// Winograd's gradients, by three tasks with the same scratch memory: the sums at the places for
+// each part of the tiles; dw and db from these; and, if these are not finite, `conv_weights`.
+struct WinogradWeightsArgs {
+  const void* x;
+  const void* dy;
+  void* scratch;
+  void* dw;
+  void* db;
+  ConvShape shape;
+  std::int32_t parts;
+  std::int64_t images, tiles; // tiles at a time
+  std::int64_t row;           // filters, up to whole vectors
+
+  // Positions in the scratch memory: sums (part, place, channel, row), biases (part, row), a number
+  // for each channel that is 0 if its gradients are finite, the workspace of each part and block.
+  constexpr std::int64_t sums(std::int64_t part, std::int64_t place) const {
+    return part * winograd_values(shape.channels, row) + place * (shape.channels * row + 16);
+  }
+  constexpr std::int64_t biases(std::int64_t part) const { return sums(parts, 0) + part * row; }
+  constexpr std::int64_t checks() const { return biases(parts); }
+  constexpr std::int64_t workspace(std::int64_t unit) const {
+    return checks() + (shape.channels + 15) / 16 * 16 +
+           unit * 2 * winograd_values(tiles, winograd_block);
+  }
+  constexpr std::int64_t blocks() const {
+    return (shape.channels + winograd_block - 1) / winograd_block;
+  }
 };
 
 // Sums over p of x[p * stride + i], in ascending order of p: the first `size` to y, the remainder
