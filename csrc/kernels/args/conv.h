@@ -35,15 +35,19 @@ constexpr std::int64_t max_pooled_bytes = 48 * 1024, max_pooled_windows = 1024;
 // With fewer channels than these, vectors run along the filters, which must fill as many lanes.
 constexpr std::int64_t few_channels = 4, picking_lanes = 8;
 
-// y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
+// y = activation(conv(x) + bias + addend) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
   const void* packed; // depthwise: the weights themselves
   const void* bias;   // one for each channel of y, or null
   const void* saved;  // shape of y: the values of the forward pass that `derivative` needs
+  const void* addend; // shape of y, or null: for `conv` without pooling
   void* y;
   void* argmax; // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
                 // the pooled output; backward, x is the gradient with respect to the pooled output
+  // For `conv`: memory that another task will touch for the next images, `ahead_bytes` for each
+  // unit of a slice, to prefetch during these; null: none.
+  const void* ahead[3];
   ConvShape shape;
   std::int32_t unit; // rows of y, over all images, in a unit of a slice
   std::int64_t images;
@@ -51,6 +55,7 @@ struct ConvArgs {
   Activation activation;
   Activation derivative; // identity: none
   bool backward;
+  std::int64_t ahead_bytes;
 };
 
 // The chunks of the images are distributed over `parts`, each of which has its own gradients.
