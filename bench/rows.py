@@ -58,11 +58,46 @@ def convolution(filters: int, kernel: int, stride: int = 1) -> tuple[Layer, ...]
     return Conv(filters, kernel, kernel // 2, stride=stride, bias=False), BatchNorm()
 
 
+def separable(before: int, filters: int, stride: int = 1) -> tuple[Layer, ...]:
+    """Return a depthwise convolution and one of 1 × 1, each normalised and with ReLU."""
+    depthwise = Conv(before, 3, 1, stride=stride, bias=False, depthwise=True)
+    return depthwise, BatchNorm("relu"), Conv(filters, 1, bias=False), BatchNorm("relu")
+
+
 def block(filters: int, stride: int = 1) -> Residual:
     """Return a residual block of two convolutions."""
     first, second = convolution(filters, 3, stride), convolution(filters, 3)
     shortcut = convolution(filters, 1, stride) if stride > 1 else ()
     return Residual((first[0], BatchNorm("relu"), *second), shortcut)
+
+
+def resnet(depth: int, width: int = 16) -> tuple[Layer, ...]:
+    """Return the network of He et al. (2016), section 4.2, with shortcuts of 1 × 1 convolutions.
+
+    Its depth is 6 n + 2 with n blocks in each of three stages, of 1, 2 and 4 times the width.
+    """
+    stages = [
+        block(width << stage, 2 if stage and not place else 1)
+        for stage in range(3)
+        for place in range(depth // 6)
+    ]
+    first = Conv(width, 3, 1, bias=False), BatchNorm("relu")
+    return (*first, *stages, GlobalMean(), Dense(10))
+
+
+def images(name: str, layers: tuple[Layer, ...], title: str) -> Workload:
+    """Return a network for 32 × 32 colour images, here random ones."""
+    return Workload(
+        name,
+        inputs=(32, 32, 3),
+        layers=layers,
+        loss=CROSS_ENTROPY,
+        optimizer=Adam(1e-3),
+        batch=128,
+        data="classes",
+        epochs=2,
+        title=title,
+    )
 
 
 def recurrent(kind: str, title: str, target: Target) -> Workload:
@@ -106,18 +141,16 @@ DEEP = (
     Dense(10),
     Dropout(0.5),
 )
-RESNET: tuple[Layer, ...] = (
-    Conv(16, 3, 1, bias=False),
-    BatchNorm("relu"),
-    *(block(16) for _ in range(3)),
-    block(32, 2),
-    *(block(32) for _ in range(2)),
-    block(64, 2),
-    *(block(64) for _ in range(2)),
-    GlobalMean(),
-    Dense(10),
+MOBILENET: tuple[Layer, ...] = (
+    *(Conv(32, 3, 1, bias=False), BatchNorm("relu")),
+    *separable(32, 64),
+    *separable(64, 128, 2),
+    *separable(128, 128),
+    *separable(128, 256, 2),
+    *separable(256, 256),
+    *(GlobalMean(), Dense(10)),
 )
-"""ResNet-20 of He et al. (2016), section 4.2, with convolutions of 1 × 1 as shortcuts."""
+"""The first layers of MobileNet, Howard et al. (2017), for small images."""
 
 ROWS = {
     row.name: row
@@ -236,17 +269,16 @@ ROWS = {
             samples=FEWER,
             title="six convolutions, three pools, 50, 10",
         ),
-        Workload(
-            "resnet20",
-            inputs=(32, 32, 3),
-            layers=RESNET,
-            loss=CROSS_ENTROPY,
-            optimizer=Adam(1e-3),
-            batch=128,
-            data="classes",
-            epochs=2,
-            title="ResNet-20 on 32 × 32 × 3, Adam",
+        images("resnet20", resnet(20), "ResNet-20 on 32 × 32 × 3, Adam"),
+        *(
+            images(
+                f"resnet8_{width}",
+                resnet(8, width),
+                f"ResNet-8 from {width} filters, 32 × 32 × 3, Adam",
+            )
+            for width in (16, 32, 64)
         ),
+        images("separable", MOBILENET, "depthwise-separable network, 32 × 32 × 3, Adam"),
         recurrent("rnn", "28 steps of 28, RNN 128, 10, Adam", Target(each(3, FRAMEWORKS))),
         recurrent("lstm", "28 steps of 28, LSTM 128, 10, Adam", Target(each(1.8, FRAMEWORKS))),
         recurrent("gru", "28 steps of 28, GRU 128, 10, Adam", Target(each(4, FRAMEWORKS))),

@@ -36,7 +36,10 @@ class Dense:
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with padding on all sides and activation."""
+    """A convolution with padding on all sides and activation.
+
+    Depthwise, each channel has a filter of its own: there are as many of these as channels.
+    """
 
     filters: int
     kernel: int
@@ -44,10 +47,11 @@ class Conv:
     activation: str = "identity"
     stride: int = 1
     bias: bool = True
+    depthwise: bool = False
 
     def weight(self, before: Shape) -> Shape:
         """Return the shape of the weights, from that of an image (height, width, channels)."""
-        return self.kernel, self.kernel, before[2], self.filters
+        return self.kernel, self.kernel, 1 if self.depthwise else before[2], self.filters
 
     def behind(self, before: Shape) -> Shape:
         """Return the shape of an image behind the layer."""
@@ -58,7 +62,8 @@ class Conv:
 
     def __str__(self) -> str:
         stride = f" stride {self.stride}" if self.stride > 1 else ""
-        return f"conv{self.filters} {self.kernel}×{self.kernel}{stride}{named(self.activation)}"
+        kind = f"{'depthwise ' if self.depthwise else ''}conv{self.filters}"
+        return f"{kind} {self.kernel}×{self.kernel}{stride}{named(self.activation)}"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from bench.settings import Settings
 from bench.steps import summary, verdict
 from bench.table import number, percent, table
 from bench.worker import peak_memory
-from bench.workloads import Dense, Target
+from bench.workloads import Conv, Dense, Target
 
 ROOT = Path(__file__).parent.parent
 
@@ -155,7 +155,7 @@ def test_the_error_of_a_process_is_found_in_its_traceback() -> None:
 
 def test_every_peer_says_how_it_runs_every_row() -> None:
     trained = {peer: {name for name, row in ROWS.items() if options(peer, row)} for peer in PEERS}
-    images = {"lenet", "simpleconv", "deepconv", "resnet20"}
+    images = {name for name, row in ROWS.items() if row.has(Conv)}
     assert all(trained[peer] == set(ROWS) for peer in ("torch", "jax", "keras", "gyaku"))
     assert trained["numpy"] == set(ROWS) - images - {"rnn", "lstm", "gru", "lstm_long"}
     assert trained["sklearn"] == {"mlp_seed", "mlp_one", "mlp_full", "tabular", "digits"}

@@ -297,6 +297,16 @@ def test_a_residual_network_has_the_layers_of_its_paper() -> None:
     strided = Conv(4, 3, 1, stride=2)
     assert strided.behind((32, 32, 3)) == (16, 16, 4)
     assert len(list(flatten(row.layers, row.inputs))) == 21 + 21 + 2
+    widest = [shape[-1] for shape, _ in ROWS["resnet8_64"].weighted]
+    assert widest == [64, 64, 64, 128, 128, 128, 256, 256, 256, 10]
+
+
+def test_a_depthwise_convolution_has_a_filter_for_each_channel() -> None:
+    row = ROWS["separable"]
+    depthwise, pointwise = (shape for shape, _ in row.weighted[1:3])
+    assert (depthwise, pointwise) == ((3, 3, 1, 32), (1, 1, 32, 64))
+    assert row.products[1] == 2 * 32 * 32 * 9 * 32
+    assert row.shape.startswith("32×32×3-conv32 3×3-norm relu-depthwise conv32 3×3-norm relu-")
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if not row.mnist])

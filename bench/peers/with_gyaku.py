@@ -68,6 +68,7 @@ def activated(layer: Dense | Conv | MaxPool | BatchNorm, before: Shape) -> Itera
             layer.kernel,
             stride=layer.stride,
             padding=layer.padding,
+            groups=before[2] if layer.depthwise else 1,
             activation=activation,
             use_bias=layer.bias,
         )

@@ -209,7 +209,14 @@ def linear(layer: Dense | Conv | MaxPool | BatchNorm, x: Any, at: Pass) -> Any:
         border = [(layer.padding, layer.padding)] * 2
         names = ("NHWC", "HWIO", "NHWC")
         strides = (layer.stride, layer.stride)
-        x = jax.lax.conv_general_dilated(x, weight, strides, border, dimension_numbers=names)
+        x = jax.lax.conv_general_dilated(
+            x,
+            weight,
+            strides,
+            border,
+            dimension_numbers=names,
+            feature_group_count=x.shape[3] if layer.depthwise else 1,
+        )
     return x + bias[0] if bias else x
 
 

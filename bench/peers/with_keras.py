@@ -33,7 +33,11 @@ def network(workload: Workload, weights: Weights, *, unroll: bool = False) -> An
     made: list[Any] = []
     model = keras.Model(inputs, run(workload.layers, inputs, made, unroll=unroll))
     for layer, params in zip(made, weights, strict=True):
-        own = in_order_of_keras(params) if isinstance(layer, keras.layers.GRU) else params
+        own = list(params)
+        if isinstance(layer, keras.layers.GRU):
+            own = in_order_of_keras(params)
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            own[0] = own[0].swapaxes(2, 3)  # (height, width, channels, 1)
         # A normalisation has its running statistics after them.
         layer.set_weights([*own, *layer.get_weights()[len(own) :]])
     return model
@@ -92,15 +96,16 @@ def weighted(layer: Dense | Conv, x: Any, made: list[Any]) -> Any:
     same = layer.stride == 1 and 2 * layer.padding == layer.kernel - 1
     if layer.padding and not same:
         x = keras.layers.ZeroPadding2D(layer.padding)(x)
+    options = {
+        "strides": layer.stride,
+        "padding": "same" if same else "valid",
+        "activation": activation,
+        "use_bias": layer.bias,
+    }
     made.append(
-        keras.layers.Conv2D(
-            layer.filters,
-            layer.kernel,
-            strides=layer.stride,
-            padding="same" if same else "valid",
-            activation=activation,
-            use_bias=layer.bias,
-        )
+        keras.layers.DepthwiseConv2D(layer.kernel, **options)
+        if layer.depthwise
+        else keras.layers.Conv2D(layer.filters, layer.kernel, **options)
     )
     return made[-1](x)
 

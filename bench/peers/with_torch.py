@@ -190,6 +190,7 @@ def weighted(
             layer.kernel,
             stride=layer.stride,
             padding=layer.padding,
+            groups=before[2] if layer.depthwise else 1,
             bias=layer.bias,
         )
         weight = weight.permute(3, 2, 0, 1)

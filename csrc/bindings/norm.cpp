@@ -18,6 +18,9 @@ namespace {
 // two passes.
 constexpr std::int64_t chunk_size = 32768; // elements
 constexpr std::int64_t fewest_rows = 64;
+// The same for parts of samples, which stay in the first-level cache; with fewer rows, their
+// partial sums would be too many.
+constexpr std::int64_t part_size = 4096, fewest_part_rows = 32;
 
 // A result: the array and its properties.
 struct Result {
@@ -38,6 +41,17 @@ public:
     const std::int64_t samples = std::min(args.rows, x.rows());
     cut_ = cut_samples(samples, samples == 0 ? 0 : args.rows / samples);
     args.unit = cut_.unit;
+  }
+
+  // Sums over parts of samples, so that a thread goes on with its own samples, if these have enough
+  // rows and divide into parts.
+  void sum_by_sample() {
+    if (!cut_.by_sample) return;
+    std::int64_t rows = std::min(cut_.unit, std::max(fewest_part_rows, part_size / args.columns));
+    while (cut_.unit % rows != 0) --rows;
+    if (rows < fewest_part_rows) return;
+    args.chunk = rows;
+    args.chunks = cut_.unit / rows;
   }
 
   // The arrays, each for the given member of the arguments.
@@ -73,7 +87,7 @@ public:
     args.partial = reinterpret_cast<double*>(scratch_.get());
     operands.push_back({args.partial, bytes_, Access::write, true});
     finished.push_back({args.partial, bytes_, Access::read});
-    add(id, name, std::move(operands), chunks, work);
+    add(id, name, std::move(operands), args.chunks > 0 ? cut_.extent : chunks, work);
     add_columns(finish, finish_name, std::move(finished));
   }
   void add_columns(KernelId id, const char* name, std::vector<Operand> operands) {
@@ -87,6 +101,10 @@ public:
   // A slice has the rows of one sample.
   Operand own(Operand operand) const {
     operand.by_slice = true;
+    return operand;
+  }
+  Operand summed(Operand operand) const {
+    operand.by_slice = args.chunks > 0;
     return operand;
   }
   void run() { call_.run(tasks_, std::move(scratch_), bytes_); }
@@ -129,10 +147,12 @@ py::tuple batch_norm(py::handle x_array, py::handle gamma_array, py::handle beta
   const auto [inverse_array, inverse] = norm.write(columns, "inverse", &NormArgs::inverse);
   const auto [variance_array, variance] = norm.write(columns, "variance", &NormArgs::variance);
   norm.args.epsilon = epsilon;
+  norm.sum_by_sample();
   Operand large = x.read(); // seldom looked at
   large.touched = 0;
-  norm.add_sums(KernelId::batch_statistics, "batch_statistics", {x.read()}, KernelId::batch_finish,
-                "batch_finish", {mean.write(), inverse.write(), variance.write(), large}, {4, 4});
+  norm.add_sums(KernelId::batch_statistics, "batch_statistics", {norm.summed(x.read())},
+                KernelId::batch_finish, "batch_finish",
+                {mean.write(), inverse.write(), variance.write(), large}, {4, 4});
   norm.add_rows(KernelId::batch_norm,
                 {norm.own(x.read()), gamma.read(), beta.read(), mean.read(), inverse.read(),
                  norm.own(y.write())},
@@ -199,11 +219,13 @@ py::tuple backward(const char* name, bool by_row, py::handle dy_array, py::handl
   const auto [dbeta_array, dbeta] = norm.write(dbeta_out, gamma.shape, "dbeta", &NormArgs::dbeta);
   call.require(dx.like(x) && dgamma.like(gamma) && dbeta.like(gamma),
                "an array of out differs from its argument in shape or dtype");
+  if (!by_row) norm.sum_by_sample();
   require_apart(call, std::array{dy.read(), x.read(), gamma.read(), mean.read(), inverse.read()},
                 std::array{dx.write(), dgamma.write(), dbeta.write()});
   norm.add_sums(KernelId::norm_sums, "norm_sums",
-                {dy.read(), x.read(), mean.read(), inverse.read()}, KernelId::norm_sums_finish,
-                "norm_sums_finish", {inverse.read(), dgamma.write(), dbeta.write()}, {4, 4});
+                {norm.summed(dy.read()), norm.summed(x.read()), mean.read(), inverse.read()},
+                KernelId::norm_sums_finish, "norm_sums_finish",
+                {inverse.read(), dgamma.write(), dbeta.write()}, {4, 4});
   std::vector<Operand> operands{norm.own(dy.read()), norm.own(x.read()), gamma.read(),
                                 norm.own(dx.write())};
   for (const Tensor& statistic : {mean, inverse})

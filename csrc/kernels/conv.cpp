@@ -282,7 +282,7 @@ private:
       loop.last_bias = panel.channels - static_cast<int>(most(0, panel.vectors - 1)) * width;
       loop.last = panel.vectors > 0 && y.has_room ? width : loop.last_bias;
       loop.accumulate = terms.begin > 0;
-      loop.rectifies = args.activation == Activation::relu && terms.end == plan.inputs;
+      loop.rectifies = tiles_rectify() && terms.end == plan.inputs;
       std::int64_t image = range.begin / y.rows, place = range.begin % y.rows - 1;
       for (std::int64_t i = range.begin; i < range.end; ++i) {
         if (++place == y.rows) {
@@ -354,17 +354,27 @@ private:
         activate_row(Activation::relu, T(0), to + i * loop.pixel_y, channels);
   }
 
-  // Activations and derivatives that tiles do not apply (they apply ReLU).
+  bool tiles_rectify() const {
+    return args.activation == Activation::relu && args.addend == nullptr;
+  }
+
+  // The addend, and activations and derivatives that tiles do not apply (they apply ReLU).
   void finish(Range range, T* to) const {
-    const bool activates = !is_rectifier(args.activation);
-    if (!activates && args.derivative == Activation::identity) return;
+    const bool activates = args.activation != Activation::identity && !tiles_rectify();
+    if (args.addend == nullptr && !activates && args.derivative == Activation::identity) return;
     const T alpha = static_cast<T>(args.alpha);
     for (std::int64_t i = range.begin; i < range.end; ++i, to += y.row()) {
+      if (args.addend != nullptr) add_row(static_cast<const T*>(args.addend) + i * y.row(), to);
       if (activates) activate_row(args.activation, alpha, to, y.row());
       if (args.derivative != Activation::identity)
         differentiate_row(args.derivative, alpha, static_cast<const T*>(args.saved) + i * y.row(),
                           to, y.row());
     }
+  }
+  void add_row(const T* from, T* to) const {
+    for_each_vector<T>(0, y.row(), [=](std::int64_t i, int n) {
+      store(to + i, load(to + i, n) + load(from + i, n), n);
+    });
   }
 };
 
@@ -387,8 +397,15 @@ void for_each_stretch(const Conv<T>& conv, Range rows, std::int64_t end, std::in
     const std::int64_t next = least(i + step, rows.end);
     // A row larger than the cache cannot be prefetched into it.
     Ahead ahead;
-    if (pixels <= 2 * budget)
-      ahead = Ahead(x_row(next), x_row(least(next + step, end)), (next - i) * tiles_a_row);
+    const std::int64_t tiles = (next - i) * tiles_a_row;
+    if (const ConvArgs& args = conv.args; args.ahead[0] != nullptr) {
+      const auto behind = [&](std::int64_t row) {
+        return least(row + rows.size(), args.images * y.rows) * args.ahead_bytes / args.unit;
+      };
+      ahead = Ahead(args.ahead, behind(i), behind(next) - behind(i), tiles);
+    } else if (pixels <= 2 * budget) {
+      ahead = Ahead(x_row(next), x_row(least(next + step, end)), tiles);
+    }
     f(Range{i, next}, ahead);
   }
 }

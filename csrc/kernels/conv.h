@@ -163,23 +163,40 @@ template <class T> struct PartGradients {
                : dw + args.stride - std::int64_t{args.shape.groups} * args.shape.filters) {}
 };
 
-// Memory to read later: prefetched in chunks, during the work before.
+// Memory to read later, the same bytes behind each of some pointers: prefetched in chunks, during
+// the work before.
 class Ahead {
 public:
+  static constexpr int most_pointers = 3;
+
   Ahead() = default;
   Ahead(const void* begin, const void* end, std::int64_t chunks)
-      : at_(static_cast<const char*>(begin)), end_(static_cast<const char*>(end)),
-        chunk_(ceil_div(end_ - at_, line * most(1, chunks)) * line) {}
+      : at_{static_cast<const char*>(begin)},
+        left_(static_cast<const char*>(end) - static_cast<const char*>(begin)),
+        chunk_(chunk_of(chunks)) {}
+  Ahead(const void* const (&memory)[most_pointers], std::int64_t offset, std::int64_t bytes,
+        std::int64_t chunks)
+      : left_(bytes), chunk_(chunk_of(chunks)) {
+    for (int i = 0; i < most_pointers; ++i)
+      at_[i] = memory[i] == nullptr ? nullptr : static_cast<const char*>(memory[i]) + offset;
+  }
   GYAKU_INLINE void ask() {
-    for (std::int64_t left = least(chunk_, end_ - at_); left > 0; left -= line, at_ += line)
-      __builtin_prefetch(at_, 0, 2);
+    const std::int64_t now = least(chunk_, left_);
+    left_ -= now;
+    for (const char*& at : at_) {
+      if (at == nullptr) return;
+      for (std::int64_t i = 0; i < now; i += line) __builtin_prefetch(at + i, 0, 2);
+      at += now;
+    }
   }
 
 private:
   static constexpr std::int64_t line = 64;
-  const char* at_ = nullptr;
-  const char* end_ = nullptr;
-  std::int64_t chunk_ = 0;
+  std::int64_t chunk_of(std::int64_t chunks) const {
+    return ceil_div(left_, line * most(1, chunks)) * line;
+  }
+  const char* at_[most_pointers] = {};
+  std::int64_t left_ = 0, chunk_ = 0;
 };
 
 } // namespace

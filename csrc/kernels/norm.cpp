@@ -3,6 +3,7 @@
 // Sums over the batch are taken over chunks of rows, which depend on the problem alone, and
 // combined in float64.
 #include "kernels/args/norm.h"
+#include "kernels/activate.h"
 #include "kernels/entry.h"
 #include "kernels/range.h"
 #include "kernels/rows.h"
@@ -21,6 +22,9 @@ struct Chunk {
   GYAKU_INLINE double rows() const { return static_cast<double>(end - begin); }
 };
 
+// Number of independent sums, as an argument.
+template <int count> struct Turns {};
+
 // Calls f(column, elements in a vector, rows in a vector). Where columns are few, a vector holds
 // the same columns of several consecutive rows.
 template <class T, class F> GYAKU_INLINE void each_block(Index columns, F f) {
@@ -37,6 +41,35 @@ GYAKU_INLINE void each_rows(Chunk chunk, Index columns, int n, Index vector_rows
   Index row = chunk.begin;
   for (; row + vector_rows <= chunk.end; row += vector_rows) f(row, n);
   if (row < chunk.end) f(row, static_cast<int>((chunk.end - row) * columns));
+}
+
+// Sums of the vectors that f(row, elements, sums) adds for the chunk's rows. With several `turns`,
+// consecutive rows have independent sums: no addition waits for the one before.
+template <int turns, int count, class T, class F>
+GYAKU_INLINE void sum_rows(Chunk chunk, Index columns, int n, Index vector_rows,
+                           vec<T> (&sums)[count], F f) {
+  vec<T> each[turns][count] = {};
+  const Index together = (turns - 1) * vector_rows;
+  Index row = chunk.begin;
+  if constexpr (turns > 1)
+    for (; row + together + vector_rows <= chunk.end; row += together + vector_rows)
+#pragma GCC unroll 4
+      for (int turn = 0; turn < turns; ++turn) f(row + turn * vector_rows, n, each[turn]);
+  each_rows(Chunk(row, chunk.end), columns, n, vector_rows,
+            [&](Index last, int numbers) { f(last, numbers, each[0]); });
+  for (int i = 0; i < count; ++i) {
+    sums[i] = each[0][i];
+    if constexpr (turns == 4) sums[i] = (sums[i] + each[1][i]) + (each[2][i] + each[3][i]);
+  }
+}
+// f(turns, chunk) for the chunks of a slice: those of samples are long.
+template <class F> GYAKU_INLINE void each_chunk(const NormArgs& args, Slice slice, F f) {
+  const Index chunks = args.chunks > 0 ? args.chunks : 1;
+  for (Index c = slice.begin * chunks; c < slice.end * chunks; ++c)
+    if (args.chunks > 0)
+      f(Turns<4>(), c);
+    else
+      f(Turns<1>(), c);
 }
 
 // The `columns` elements at p, repeated for the rows of a vector.
@@ -62,40 +95,43 @@ GYAKU_INLINE void fold(vec<T> lanes, int n, Index columns, Index vector_rows, do
 
 // Mean, and sum of squared distances from it, of each column of a chunk. The distances are taken
 // from the rounded mean, and corrected by their sum.
-template <class T> void batch_statistics(const NormArgs& args, Slice slice) noexcept {
+template <int turns, class T> GYAKU_INLINE void chunk_statistics(const NormArgs& args, Index c) {
   const T* x = static_cast<const T*>(args.x);
   const Index columns = args.columns;
-  for (Index c = slice.begin; c < slice.end; ++c) {
-    const Chunk chunk(args, c);
-    double* means = args.partial + 2 * c * columns;
-    double* squares = means + columns;
-    each_block<T>(columns, [&](Index j, int n, Index vector_rows) {
-      const int count = vector_rows == 1 ? n : static_cast<int>(columns);
-      vec<T> sum = zero<T>();
-      each_rows(chunk, columns, n, vector_rows,
-                [&](Index row, int numbers) { sum = sum + load(x + row * columns + j, numbers); });
-      double first[vec<T>::width], second[vec<T>::width];
-      T rounded[vec<T>::width] = {};
-      fold(sum, n, columns, vector_rows, first);
-      for (int k = 0; k < count; ++k) rounded[k] = static_cast<T>(first[k] / chunk.rows());
-      const vec<T> mean = repeated(rounded, n, columns, vector_rows);
-      vec<T> residual = zero<T>(), squared = zero<T>();
-      each_rows(chunk, columns, n, vector_rows, [&](Index row, int numbers) {
-        const vec<T> distance =
-            fill_behind(load(x + row * columns + j, numbers) - mean, numbers, zero<T>());
-        residual = residual + distance;
-        squared = fma(distance, distance, squared);
-      });
-      fold(residual, n, columns, vector_rows, first);
-      fold(squared, n, columns, vector_rows, second);
-      for (int k = 0; k < count; ++k) {
-        // Not finite where the mean is not.
-        const double left = first[k] - first[k] == 0 ? first[k] : 0;
-        means[j + k] = static_cast<double>(rounded[k]) + left / chunk.rows();
-        squares[j + k] = second[k] - left * left / chunk.rows();
-      }
-    });
-  }
+  const Chunk chunk(args, c);
+  double* means = args.partial + 2 * c * columns;
+  double* squares = means + columns;
+  each_block<T>(columns, [&](Index j, int n, Index vector_rows) {
+    const int count = vector_rows == 1 ? n : static_cast<int>(columns);
+    vec<T> sum[1], distances[2]; // sums of distances and of their squares
+    sum_rows<turns>(chunk, columns, n, vector_rows, sum,
+                    [=](Index row, int numbers, vec<T>* to)
+                        GYAKU_INLINED { to[0] = to[0] + load(x + row * columns + j, numbers); });
+    double first[vec<T>::width], second[vec<T>::width];
+    T rounded[vec<T>::width] = {};
+    fold(sum[0], n, columns, vector_rows, first);
+    for (int k = 0; k < count; ++k) rounded[k] = static_cast<T>(first[k] / chunk.rows());
+    const vec<T> mean = repeated(rounded, n, columns, vector_rows);
+    sum_rows<turns>(chunk, columns, n, vector_rows, distances,
+                    [=](Index row, int numbers, vec<T>* to) GYAKU_INLINED {
+                      const vec<T> distance = fill_behind(
+                          load(x + row * columns + j, numbers) - mean, numbers, zero<T>());
+                      to[0] = to[0] + distance;
+                      to[1] = fma(distance, distance, to[1]);
+                    });
+    fold(distances[0], n, columns, vector_rows, first);
+    fold(distances[1], n, columns, vector_rows, second);
+    for (int k = 0; k < count; ++k) {
+      // Not finite where the mean is not.
+      const double left = first[k] - first[k] == 0 ? first[k] : 0;
+      means[j + k] = static_cast<double>(rounded[k]) + left / chunk.rows();
+      squares[j + k] = second[k] - left * left / chunk.rows();
+    }
+  });
+}
+template <class T> void batch_statistics(const NormArgs& args, Slice slice) noexcept {
+  each_chunk(args, slice,
+             [&]<int turns>(Turns<turns>, Index c) { chunk_statistics<turns, T>(args, c); });
 }
 
 // Stores in the scalar type of the kernel.
@@ -167,9 +203,11 @@ template <class T, class F> GYAKU_INLINE void each_tile(const NormArgs& args, Sl
     });
 }
 
-// y = gamma (x - mean) inverse + beta
-template <class T> void batch_norm(const NormArgs& args, Slice slice) noexcept {
+// y = gamma (x - mean) inverse + beta, then an addend and ReLU.
+template <bool adds, bool rectifies, class T>
+void normalise(const NormArgs& args, Slice slice) noexcept {
   const T* x = static_cast<const T*>(args.x);
+  const T* addend = static_cast<const T*>(args.addend);
   T* y = static_cast<T*>(args.y);
   const Index columns = args.columns;
   each_tile<T>(args, slice, [&](Index j, int n, Index vector_rows, Chunk rows) {
@@ -180,9 +218,19 @@ template <class T> void batch_norm(const NormArgs& args, Slice slice) noexcept {
     const vec<T> factor = parameter(args.gamma) * parameter(args.inverse);
     each_rows(rows, columns, n, vector_rows, [=](Index row, int numbers) {
       const Index at = row * columns + j;
-      store(y + at, fma(load(x + at, numbers) - mean, factor, beta), numbers);
+      vec<T> value = fma(load(x + at, numbers) - mean, factor, beta);
+      if constexpr (adds) value = value + load(addend + at, numbers);
+      if constexpr (rectifies) value = activate<Activation::relu>(value, zero<T>());
+      store(y + at, value, numbers);
     });
   });
+}
+template <class T> void batch_norm(const NormArgs& args, Slice slice) noexcept {
+  const bool rectifies = args.activation == Activation::relu;
+  if (args.addend == nullptr)
+    (rectifies ? normalise<false, true, T> : normalise<false, false, T>)(args, slice);
+  else
+    (rectifies ? normalise<true, true, T> : normalise<true, false, T>)(args, slice);
 }
 
 // dx = gamma inverse (dy - dbeta / m - z dgamma / m), z = (x - mean) inverse; without dgamma, the
@@ -216,7 +264,8 @@ template <class T> void batch_norm_backward(const NormArgs& args, Slice slice) n
 }
 
 // Sums over a chunk of dy (x - mean), or dy (x - mean) inverse by row, and of dy.
-template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& args, Index c) {
+template <bool by_row, int turns, class T>
+GYAKU_INLINE void chunk_sums(const NormArgs& args, Index c) {
   const T* x = static_cast<const T*>(args.x);
   const T* dy = static_cast<const T*>(args.dy);
   const T* means = static_cast<const T*>(args.mean);
@@ -227,17 +276,19 @@ template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& arg
   double* sums = products + columns;
   const auto block = [&](Index j, int n, Index vector_rows) {
     const vec<T> mean = by_row ? zero<T>() : repeated(means + j, n, columns, vector_rows);
-    vec<T> product = zero<T>(), sum = zero<T>();
-    each_rows(chunk, columns, n, vector_rows, [&](Index row, int numbers) {
-      const Index at = row * columns + j;
-      const vec<T> g = load(dy + at, numbers), value = load(x + at, numbers);
-      const vec<T> z =
-          by_row ? (value - broadcast(means[row])) * broadcast(inverses[row]) : value - mean;
-      product = fma(g, fill_behind(z, numbers, zero<T>()), product);
-      sum = sum + g;
-    });
-    fold(product, n, columns, vector_rows, products + j);
-    fold(sum, n, columns, vector_rows, sums + j);
+    vec<T> totals[2]; // sums of products, and of dy
+    sum_rows<turns>(chunk, columns, n, vector_rows, totals,
+                    [=](Index row, int numbers, vec<T>* to) GYAKU_INLINED {
+                      const Index at = row * columns + j;
+                      const vec<T> g = load(dy + at, numbers), value = load(x + at, numbers);
+                      const vec<T> z =
+                          by_row ? (value - broadcast(means[row])) * broadcast(inverses[row])
+                                 : value - mean;
+                      to[0] = fma(g, fill_behind(z, numbers, zero<T>()), to[0]);
+                      to[1] = to[1] + g;
+                    });
+    fold(totals[0], n, columns, vector_rows, products + j);
+    fold(totals[1], n, columns, vector_rows, sums + j);
   };
   if constexpr (by_row)
     for_each_vector<T>(0, columns, [&](Index j, int n) { block(j, n, Index(1)); });
@@ -245,11 +296,12 @@ template <bool by_row, class T> GYAKU_INLINE void chunk_sums(const NormArgs& arg
     each_block<T>(columns, block);
 }
 template <class T> void norm_sums(const NormArgs& args, Slice slice) noexcept {
-  for (Index c = slice.begin; c < slice.end; ++c)
-    if (args.by_row)
-      chunk_sums<true, T>(args, c);
-    else
-      chunk_sums<false, T>(args, c);
+  each_chunk(args, slice, [&]<int turns>(Turns<turns>, Index c) {
+    if (!args.by_row)
+      chunk_sums<false, turns, T>(args, c);
+    else if constexpr (turns == 1)
+      chunk_sums<true, turns, T>(args, c);
+  });
 }
 
 template <class T> void norm_sums_finish(const NormArgs& args, Slice slice) noexcept {
@@ -341,7 +393,7 @@ template <class T> void update_running(const RunningArgs& args, Slice slice) noe
 
 } // namespace
 
-// Slices of chunks.
+// Slices of chunks or samples, see NormArgs::chunks.
 Entry batch_statistics_kernel() noexcept {
   return entry<NormArgs, batch_statistics<float>, batch_statistics<double>>;
 }
@@ -357,7 +409,7 @@ Entry batch_norm_kernel() noexcept {
 Entry batch_norm_backward_kernel() noexcept {
   return entry<NormArgs, batch_norm_backward<float>, batch_norm_backward<double>>;
 }
-// Slices of chunks.
+// Slices of chunks or samples, see NormArgs::chunks.
 Entry norm_sums_kernel() noexcept { return entry<NormArgs, norm_sums<float>, norm_sums<double>>; }
 // Slices of columns.
 Entry norm_sums_finish_kernel() noexcept {

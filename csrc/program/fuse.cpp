@@ -6,11 +6,18 @@ namespace gyaku {
 
 namespace {
 
+// A sum with another branch, then an activation or a derivative.
+bool fuse_elementwise(std::vector<Task>& tasks, std::size_t first,
+                      std::span<const Temporary> temporaries) {
+  const bool is_sum = fuse_sum(tasks, first, temporaries);
+  return fuse_activation(tasks, first, temporaries) || fuse_derivative(tasks, first, temporaries) ||
+         is_sum;
+}
+
 // Rewrites of products and convolutions with the tasks behind them.
 bool fuse_followers(std::vector<Task>& tasks, std::size_t first,
                     std::span<const Temporary> temporaries) {
-  const bool is_fused =
-      fuse_activation(tasks, first, temporaries) || fuse_derivative(tasks, first, temporaries);
+  const bool is_fused = fuse_elementwise(tasks, first, temporaries);
   const auto last = tasks[first].is_product() ? fuse_column_sums : fuse_pool;
   return last(tasks, first, temporaries) || is_fused;
 }
@@ -31,6 +38,7 @@ constexpr Rule rules[] = {
     {is_any<KernelId::max_pool_backward>, commute_pool_backward},
     {is_any<KernelId::squared_error>, fuse_loss_derivative},
     {[](const Task& task) { return task.is_product() || task.is_convolution(); }, fuse_followers},
+    {is_any<KernelId::batch_norm>, fuse_elementwise},
     {is_any<KernelId::matmul>, skip_zeros},
 };
 

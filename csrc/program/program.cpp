@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
+#include "kernels/args/conv.h"
 #include "program/communicator.h"
 #include "program/fuse.h"
 #include "program/split.h"
@@ -33,9 +35,21 @@ void run_slice(const T& task, const void* args, Slice slice, Watch* watch, bool 
                    [&](Slice piece) noexcept { task.kernel(args, piece); });
 }
 
-// Several steps over the same rows, a few rows at a time, or one step.
-void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch,
-                  bool asks) noexcept {
+// The steps from `begin` on that go a few rows at a time together, or one step.
+std::span<const ScheduledTask> group_at(std::span<const ScheduledTask> steps, std::size_t begin) {
+  std::size_t last = begin;
+  while (last + 1 < steps.size() && steps[last].rows_with_next > 0) ++last;
+  return steps.subspan(begin, last + 1 - begin);
+}
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// A group of steps over their rows; adds the seconds of each, if they are asked for.
+void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch, bool asks,
+                  double* seconds) noexcept {
   const ScheduledTask& first = steps.front();
   if (steps.size() == 1) return run_slice(first, first.args, slice, watch, asks);
   const std::int64_t rows = slice.end - slice.begin;
@@ -43,9 +57,12 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watc
   const std::int64_t most = first.rows_with_next;
   const std::int64_t pieces = (rows + most - 1) / most;
   for (std::int64_t piece = 0; piece < pieces; ++piece) {
-    for (const ScheduledTask& step : steps)
-      step.kernel(step.args,
-                  {slice.begin + rows * piece / pieces, slice.begin + rows * (piece + 1) / pieces});
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto start = seconds != nullptr ? Clock::now() : Clock::time_point();
+      steps[i].kernel(steps[i].args, {slice.begin + rows * piece / pieces,
+                                      slice.begin + rows * (piece + 1) / pieces});
+      if (seconds != nullptr) seconds[i] += since(start);
+    }
     if (watch == nullptr) continue;
     if (asks) watch->look();
     if (watch->is_stopped()) return;
@@ -53,12 +70,12 @@ void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watc
 }
 
 // All steps on this thread: no rounds, no slots.
-void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator* ranks) noexcept {
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const ScheduledTask& step = steps[i];
-    const std::size_t first = i;
-    while (steps[i].rows_with_next > 0) ++i;
-    run_together(steps.subspan(first, i - first + 1), {0, step.extent}, watch, true);
+void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator* ranks,
+               double* seconds) noexcept {
+  for (std::size_t i = 0; i < steps.size();) {
+    const auto group = group_at(steps, i);
+    run_together(group, {0, group.front().extent}, watch, true, seconds);
+    i += group.size();
     if (ranks != nullptr) ranks->poll();
   }
 }
@@ -66,24 +83,37 @@ void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator*
 // The steps between two barriers are one round. Parallel steps are cut into as many slots as the
 // team has members; serial steps are in the first slot. Sums over `ranks` go on behind each.
 void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = nullptr,
-               Communicator* ranks = nullptr) noexcept {
-  if (me.size() == 1) return run_alone(steps, watch, ranks);
+               Communicator* ranks = nullptr, double* seconds = nullptr) noexcept {
+  if (me.size() == 1) return run_alone(steps, watch, ranks, seconds);
   for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
     bool shared = steps[begin].shared;
     for (end = begin + 1; end < steps.size() && !steps[end].wait_before; ++end)
       shared = shared || steps[end].shared;
     const int slots = shared ? me.size() : 1;
     const auto work = [&](int slot) noexcept {
-      for (std::size_t i = begin, next; i < end; i = next) {
-        for (next = i + 1; next < end && steps[next - 1].rows_with_next > 0;) ++next;
-        const ScheduledTask& step = steps[i];
+      for (std::size_t i = begin; i < end;) {
+        const auto group = group_at(steps, i);
+        const ScheduledTask& step = group.front();
         const Slice slice = step.shared ? slice_of(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
-        run_together(steps.subspan(i, next - i), slice, watch, me.rank() == 0);
+        run_together(group, slice, watch, me.rank() == 0, seconds);
+        i += group.size();
       }
     };
     me.round(slots, work, watch);
     if (ranks != nullptr && me.rank() == 0) ranks->poll();
+  }
+}
+
+// Lets a convolution prefetch the slices of another task, those of one size.
+void set_ahead(ConvArgs& args, const Task& other) {
+  std::size_t count = 0;
+  for (const Operand& operand : other.operands) {
+    const std::int64_t bytes = operand.bytes / other.extent;
+    if (!operand.by_slice || (count > 0 && bytes != args.ahead_bytes)) continue;
+    args.ahead[count++] = operand.memory;
+    args.ahead_bytes = bytes;
+    if (count == std::size(args.ahead)) return;
   }
 }
 
@@ -308,6 +338,7 @@ void Program::end(std::span<const Operand> outputs) {
   if (expected_seconds(tasks_) >= Watch::least_seconds) find_state();
   cut_into_stretches();
   if (optimize && !calls_host_) share_memory();
+  if (optimize) prefetch_ahead();
   const double seconds = expected_seconds(tasks_);
   load_ = {key_of(tasks_), seconds, seconds < short_step};
   is_shared_ = std::any_of(stretches_.begin(), stretches_.end(), std::mem_fn(&Stretch::shared));
@@ -342,6 +373,23 @@ void Program::share_memory() {
   std::erase_if(blocks_, [&](const Block& block) {
     return std::find(plan_.moved.begin(), plan_.moved.end(), block.get()) != plan_.moved.end();
   });
+}
+
+// In a group, convolutions leave the memory idle: meanwhile they prefetch what the first task will
+// touch for the next images.
+void Program::prefetch_ahead() {
+  std::size_t first = 0; // task of the stretch
+  for (const Stretch& stretch : stretches_) {
+    for (std::size_t i = 0; i < stretch.steps.size();) {
+      const auto group = group_at(stretch.steps, i);
+      i += group.size();
+      const Task& head = tasks_[first + group.front().task];
+      for (const ScheduledTask& step : group.subspan(1))
+        if (Task& task = tasks_[first + step.task]; task.is(KernelId::conv))
+          set_ahead(task.as<ConvArgs>(), head);
+    }
+    first += std::max<std::size_t>(stretch.steps.size(), 1);
+  }
 }
 
 bool replay(std::span<const Repeat> schedule, std::int64_t times) {
@@ -397,12 +445,8 @@ std::vector<Program::Placed> Program::order() const {
 }
 
 std::vector<double> Program::profile(int repeats) {
-  using Clock = std::chrono::steady_clock;
   const int fastest = team().threads;
   std::vector<double> seconds(tasks_.size(), 0.0);
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
   for (int repeat = 0; repeat < repeats; ++repeat) {
     keeps_gradients_ = repeat + 1 == repeats;
     std::size_t first = 0;
@@ -418,12 +462,17 @@ std::vector<double> Program::profile(int repeats) {
       std::vector<double> times(steps * static_cast<std::size_t>(threads), 0.0);
       auto body = [&](Member& me) noexcept {
         double* mine = times.data() + static_cast<std::size_t>(me.rank()) * steps;
-        auto start = Clock::now();
-        for (std::size_t i = 0; i < steps; ++i) {
-          run_steps(me, {&stretch.steps[i], 1});
-          const auto now = Clock::now();
-          mine[i] = std::chrono::duration<double>(now - start).count();
-          start = now;
+        for (std::size_t i = 0; i < steps;) {
+          const auto group = group_at(stretch.steps, i);
+          const auto start = Clock::now();
+          run_steps(me, group, nullptr, nullptr, mine + i);
+          // Waits included, in proportion.
+          const std::span<double> each(mine + i, group.size());
+          const double work = std::accumulate(each.begin(), each.end(), 0.0);
+          const double factor = work > 0 ? since(start) / work : 0;
+          for (double& time : each) time *= factor;
+          if (group.size() == 1) each.front() = since(start);
+          i += group.size();
         }
       };
       run_team(threads, body);

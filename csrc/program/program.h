@@ -87,6 +87,7 @@ private:
   void clear();
   void cut_into_stretches();
   void share_memory();
+  void prefetch_ahead();
 
   // A long run that is stopped is undone.
   void find_state();

@@ -1,67 +1,103 @@
-// Products and convolutions that apply elementwise tasks to their results before storing them.
+// Products, convolutions and normalisations that apply elementwise tasks to their results before
+// storing them.
 #include "program/rewrite.h"
 
 #include "kernels/args/activation.h"
 #include "kernels/args/conv.h"
 #include "kernels/args/gemm.h"
+#include "kernels/args/norm.h"
 
 namespace gyaku {
 
 namespace {
 
-// The destination of a product or a convolution, and its epilogue.
+// The destination of a task, and its epilogue; null where there is none.
 struct Ending {
-  void*& result;
-  const void*& saved;
-  Activation& activation;
-  Activation& derivative;
-  double& alpha;
-  bool is_dense; // else the result has a row stride
+  void** result;
+  Activation* activation;
+  const void** addend = nullptr; // before the activation
+  Activation* derivative = nullptr;
+  const void** saved = nullptr; // for the derivative
+  double* alpha = nullptr;      // without it the activation is ReLU
+  bool is_dense = true;         // else the result has a row stride
 
   bool is_free() const {
-    return is_dense && activation == Activation::identity && derivative == Activation::identity;
+    return is_dense && *activation == Activation::identity &&
+           (derivative == nullptr || *derivative == Activation::identity);
   }
 };
-template <class Args> Ending ending(Args& args, void*& result, bool is_dense) {
-  return {result, args.saved, args.activation, args.derivative, args.alpha, is_dense};
-}
 Ending ending_of(Task& task) {
-  if (task.is_convolution()) return ending(task.as<ConvArgs>(), task.as<ConvArgs>().y, true);
+  if (task.is(KernelId::batch_norm)) {
+    auto& args = task.as<NormArgs>();
+    return {&args.y, &args.activation, &args.addend};
+  }
+  if (task.is_convolution()) {
+    auto& args = task.as<ConvArgs>();
+    const void** const addend =
+        task.is(KernelId::conv) && args.argmax == nullptr ? &args.addend : nullptr;
+    return {&args.y, &args.activation, addend, &args.derivative, &args.saved, &args.alpha};
+  }
   auto& args = task.as<MatmulArgs>();
-  return ending(args, args.c, args.ldc == args.n);
+  return {&args.c,     &args.activation, nullptr,           &args.derivative,
+          &args.saved, &args.alpha,      args.ldc == args.n};
 }
 
 // The elementwise task after the one at `first` that reads the whole of its result.
 std::optional<std::size_t> find_elementwise(std::vector<Task>& tasks, std::size_t first,
                                             KernelId id) {
-  const void* const result = ending_of(tasks[first]).result;
+  const void* const result = *ending_of(tasks[first]).result;
   const std::int64_t bytes = operand_of(tasks[first], result).bytes;
   return find_after(tasks, first, [&](const Task& task) {
     return task.is(id) && task.scalar == tasks[first].scalar &&
-           task.as<ElementwiseArgs>().x == result && written_by(task)->bytes == bytes;
+           (task.as<ElementwiseArgs>().x == result ||
+            (id == KernelId::add && task.as<ElementwiseArgs>().saved == result)) &&
+           written_by(task)->bytes == bytes;
   });
 }
 
 // Redirects the result.
 void redirect(Task& task, void* to) {
-  operand_of(task, ending_of(task).result).memory = to;
-  ending_of(task).result = to;
+  void*& result = *ending_of(task).result;
+  operand_of(task, result).memory = to;
+  result = to;
 }
 
 } // namespace
 
-// z = a b + bias; y = f(z)  ->  y = f(a b + bias), and so for a convolution
+// y = conv(x); z = y + b  ->  z = conv(x) + b, and so for a normalisation
+bool fuse_sum(std::vector<Task>& tasks, std::size_t first, std::span<const Temporary> temporaries) {
+  const Ending ending = ending_of(tasks[first]);
+  if (ending.addend == nullptr || *ending.addend != nullptr || !ending.is_free()) return false;
+  const auto second = find_elementwise(tasks, first, KernelId::add);
+  if (!second) return false;
+  const Operand& result = operand_of(tasks[first], *ending.result);
+  if (!can_finish(tasks, first, *second, result, temporaries)) return false;
+  const auto& sum = tasks[*second].as<ElementwiseArgs>();
+  const void* const other = sum.x == *ending.result ? sum.saved : sum.x;
+  const Operand addend{other, result.bytes, Access::read, result.by_slice};
+  if (addend.overlaps(result) || addend.overlaps(*written_by(tasks[*second]))) return false;
+  *ending.addend = other;
+  redirect(tasks[first], sum.y);
+  tasks[first].operands.push_back(addend);
+  join(tasks, first, *second);
+  return true;
+}
+
+// z = a b + bias; y = f(z)  ->  y = f(a b + bias), and so for a convolution or a normalisation
 bool fuse_activation(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries) {
   const Ending ending = ending_of(tasks[first]);
   if (!ending.is_free()) return false;
   const auto second = find_elementwise(tasks, first, KernelId::activation);
   if (!second ||
-      !can_finish(tasks, first, *second, operand_of(tasks[first], ending.result), temporaries))
+      !can_finish(tasks, first, *second, operand_of(tasks[first], *ending.result), temporaries))
     return false;
   const auto& activation = tasks[*second].as<ElementwiseArgs>();
-  ending.activation = activation.activation;
-  ending.alpha = activation.alpha;
+  if (ending.alpha != nullptr)
+    *ending.alpha = activation.alpha;
+  else if (activation.activation != Activation::relu)
+    return false;
+  *ending.activation = activation.activation;
   redirect(tasks[first], activation.y);
   join(tasks, first, *second);
   return true;
@@ -71,18 +107,18 @@ bool fuse_activation(std::vector<Task>& tasks, std::size_t first,
 bool fuse_derivative(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries) {
   const Ending ending = ending_of(tasks[first]);
-  if (!ending.is_free()) return false;
+  if (ending.derivative == nullptr || !ending.is_free()) return false;
   const auto second = find_elementwise(tasks, first, KernelId::activation_backward);
   if (!second) return false;
-  const Operand& result = operand_of(tasks[first], ending.result);
+  const Operand& result = operand_of(tasks[first], *ending.result);
   if (!can_finish(tasks, first, *second, result, temporaries)) return false;
   const auto& derivative = tasks[*second].as<ElementwiseArgs>();
   const Operand saved{derivative.saved, result.bytes, Access::read, result.by_slice};
   // The sums are in the target until they are multiplied.
   if (saved.overlaps(result) || saved.overlaps(*written_by(tasks[*second]))) return false;
-  ending.derivative = derivative.activation;
-  ending.saved = derivative.saved;
-  ending.alpha = derivative.alpha;
+  *ending.derivative = derivative.activation;
+  *ending.saved = derivative.saved;
+  *ending.alpha = derivative.alpha;
   tasks[first].operands.push_back(saved);
   redirect(tasks[first], derivative.y);
   join(tasks, first, *second);

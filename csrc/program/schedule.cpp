@@ -1,10 +1,15 @@
 #include "program/schedule.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <tuple>
 
+#include "kernels/args/activation.h"
+#include "kernels/args/norm.h"
+#include "kernels/args/pool.h"
 #include "program/access_index.h"
 #include "runtime/cpu.h"
 
@@ -98,39 +103,61 @@ bool follows_rows(const Task& earlier, const Task& later) {
   return true;
 }
 
-// The order of replay: by level, and within a level as recorded, but an update comes right after
-// its gradient unless something in between depends on it. `follows(a, b)`: task b may run on the
-// same rows right after task a.
+// Whether the rows of the slices do not depend on one another, and cost the same a few at a time:
+// no weights are packed for each call.
+bool is_by_sample(const Task& task) {
+  const bool is_known = task.is_convolution() || task.takes<ElementwiseArgs>() ||
+                        task.takes<NormArgs>() || task.takes<PoolArgs>();
+  return is_known && task.grain == 1 &&
+         std::any_of(task.operands.begin(), task.operands.end(), std::mem_fn(&Operand::by_slice));
+}
+
+using Group = std::vector<std::size_t>;
+
+// The order of replay: by level, and within a level as recorded, but tasks that `join` one another
+// come together, unless something in between depends on the later one.
 template <class F>
-std::vector<std::size_t> sequence_of(std::span<const Task* const> tasks,
-                                     const std::vector<int>& levels, F follows) {
+std::vector<Group> groups_of(std::span<const Task* const> tasks, const std::vector<int>& levels,
+                             F join) {
   std::vector<std::size_t> sequence(tasks.size());
   std::iota(sequence.begin(), sequence.end(), std::size_t{0});
   std::stable_sort(sequence.begin(), sequence.end(),
                    [&](std::size_t a, std::size_t b) { return levels[a] < levels[b]; });
-  for (auto place = sequence.begin(); place != sequence.end(); ++place)
-    for (auto later = place + 1; later != sequence.end() && levels[*later] == levels[*place];
-         ++later) {
-      if (!follows(*place, *later)) continue;
-      const bool is_free = std::none_of(place + 1, later, [&](std::size_t between) {
+  std::vector<Group> groups;
+  for (auto begin = sequence.begin(), end = begin; begin != sequence.end(); begin = end) {
+    ++end;
+    for (auto later = end; later != sequence.end() && levels[*later] == levels[*begin]; ++later) {
+      if (!join(end[-1], *later)) continue;
+      // A task depends on recent ones, if on any.
+      const auto backward = std::make_reverse_iterator<decltype(later)>;
+      const bool is_free = std::none_of(backward(later), backward(end), [&](std::size_t between) {
         return conflict(*tasks[between], *tasks[*later]);
       });
-      if (!is_free) continue;
-      std::rotate(place + 1, later, later + 1);
-      break;
+      if (is_free) std::rotate(end++, later, later + 1);
     }
-  return sequence;
+    groups.emplace_back(begin, end);
+  }
+  return groups;
 }
 
-std::int64_t rows_in_cache(const Task& a, const Task& b) {
-  const std::int64_t half = usual_caches().l2 / 2;
-  double row_bytes = 0;
-  for (const Task* task : {&a, &b})
-    for (const Operand& operand : task->operands)
-      if (operand.by_slice)
-        row_bytes += static_cast<double>(operand.bytes) / static_cast<double>(task->extent);
-  constexpr std::int64_t fewest = 32;
-  return std::max(static_cast<std::int64_t>(static_cast<double>(half) / row_bytes), fewest);
+// Rows at a time that keep half of the second-level cache: what the tasks of a group pass on to one
+// another stays there. Weights that all rows need are not read for fewer rows than are as large.
+std::int64_t rows_in_cache(std::span<const Task* const> tasks, const Group& group) {
+  std::map<const void*, double> sliced, whole; // bytes of each operand
+  for (const std::size_t i : group)
+    for (const Operand& operand : tasks[i]->operands)
+      (operand.by_slice ? sliced : whole)[operand.memory] = static_cast<double>(operand.bytes);
+  const auto sum = [](const auto& bytes) {
+    return std::accumulate(bytes.begin(), bytes.end(), 0.0,
+                           [](double total, const auto& each) { return total + each.second; });
+  };
+  const Task& first = *tasks[group.front()];
+  const double row_bytes = std::max(sum(sliced) / static_cast<double>(first.extent), 1.0);
+  const auto half = static_cast<double>(usual_caches().l2 / 2);
+  constexpr std::int64_t fewest = 32; // of a product, whose kernel packs for each call
+  if (!is_by_sample(first)) return std::max(static_cast<std::int64_t>(half / row_bytes), fewest);
+  return std::max(static_cast<std::int64_t>(std::max(half, sum(whole)) / row_bytes),
+                  std::int64_t{1});
 }
 
 } // namespace
@@ -139,19 +166,26 @@ std::vector<ScheduledTask> schedule(std::span<const Task* const> tasks) {
   const Dependences dependences = dependences_of(tasks);
   const std::vector<bool> shared = shared_of(tasks, dependences);
   const std::vector<int> levels = levels_of(dependences, shared);
-  const auto follows = [&](std::size_t a, std::size_t b) {
-    return levels[a] == levels[b] && shared[a] && shared[b] && follows_rows(*tasks[a], *tasks[b]);
+  std::vector<bool> by_sample(tasks.size());
+  std::transform(tasks.begin(), tasks.end(), by_sample.begin(),
+                 [](const Task* task) { return is_by_sample(*task); });
+  // Whether the members may take their own rows through both tasks, a few at a time.
+  const auto join = [&](std::size_t a, std::size_t b) {
+    return shared[a] && shared[b] &&
+           ((by_sample[a] && by_sample[b] && same_slices(*tasks[a], *tasks[b])) ||
+            follows_rows(*tasks[a], *tasks[b]));
   };
-  const std::vector<std::size_t> sequence = sequence_of(tasks, levels, follows);
   std::vector<ScheduledTask> steps;
-  steps.reserve(sequence.size());
-  for (std::size_t place = 0; place < sequence.size(); ++place) {
-    const std::size_t i = sequence[place];
-    const bool wait = place > 0 && levels[i] != levels[sequence[place - 1]];
-    steps.push_back({tasks[i]->kernel, tasks[i]->args.data(), tasks[i]->extent, tasks[i]->grain, i,
-                     shared[i], wait});
-    if (place > 0 && follows(sequence[place - 1], i))
-      steps[place - 1].rows_with_next = rows_in_cache(*tasks[sequence[place - 1]], *tasks[i]);
+  steps.reserve(tasks.size());
+  int level = 0;
+  for (const Group& group : groups_of(tasks, levels, join)) {
+    const std::int64_t rows = group.size() > 1 ? rows_in_cache(tasks, group) : 0;
+    for (const std::size_t i : group) {
+      const bool is_last = i == group.back();
+      steps.push_back({tasks[i]->kernel, tasks[i]->args.data(), tasks[i]->extent, tasks[i]->grain,
+                       i, shared[i], levels[i] != level, is_last ? 0 : rows});
+      level = levels[i];
+    }
   }
   return steps;
 }

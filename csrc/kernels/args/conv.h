@@ -44,15 +44,19 @@ constexpr std::int64_t winograd_values(std::int64_t tiles, std::int64_t columns)
   return winograd_places * (tiles * columns + 16);
 }
 
-// y = activation(conv(x) + bias) * derivative'(saved); backward, x is dy and y is dx.
+// y = activation(conv(x) + bias + addend) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
   const void* x;
   const void* packed; // depthwise: the weights themselves
   const void* bias;   // one for each channel of y, or null
   const void* saved;  // shape of y: the values of the forward pass that `derivative` needs
+  const void* addend; // shape of y, or null: for `conv` without pooling
   void* y;
-  void* argmax;  // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
-                 // the pooled output; backward, x is the gradient with respect to the pooled output
+  void* argmax; // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
+                // the pooled output; backward, x is the gradient with respect to the pooled output
+  // For `conv`: memory that another task will touch for the next images, `ahead_bytes` for each
+  // unit of a slice, to prefetch during these; null: none.
+  const void* ahead[3];
   const void* w; // Winograd: the weights, for tiles whose values are not finite
   ConvShape shape;
   std::int32_t unit; // rows of y, over all images, in a unit of a slice
@@ -62,6 +66,7 @@ struct ConvArgs {
   Activation activation;
   Activation derivative; // identity: none
   bool backward;
+  std::int64_t ahead_bytes;
 };
 
 // The chunks of the images are distributed over `parts`, each of which has its own gradients.

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/args/activation.h"
+
 namespace gyaku {
 
 // x is rows x columns. Statistics are by column (batch) or by row (layer).
@@ -11,7 +13,8 @@ struct NormArgs {
   const void* dy;
   const void* gamma;
   const void* beta;
-  void* y; // or dx
+  const void* addend; // shape of x, or null: y = activation(normalised + addend)
+  void* y;            // or dx
   void* mean;
   void* inverse;  // 1 / standard deviation
   void* variance; // batch
@@ -19,10 +22,12 @@ struct NormArgs {
   void* dbeta;
   double* partial; // chunks x 2 x columns; null: the statistics are given
   std::int64_t rows, columns;
-  std::int64_t chunk; // rows
-  std::int64_t unit;  // rows in a unit of a slice
+  std::int64_t chunk;  // rows
+  std::int64_t chunks; // of a sample, if slices of the sums count samples; 0: they count chunks
+  std::int64_t unit;   // rows in a unit of a slice
   double epsilon;
-  bool by_row; // norm_sums: mean and inverse are by row
+  Activation activation; // identity or ReLU
+  bool by_row;           // norm_sums: mean and inverse are by row
 };
 
 struct RunningArgs { // running += momentum (new - running)
