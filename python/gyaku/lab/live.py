@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -99,9 +100,9 @@ class Live(Callback):
             }
         )
         self._looks = Looks(self, self._run)
-        if self.url != lab.url:
-            self.url = lab.url
-            print(f"lab: {lab.url}", flush=True)
+        self.url = lab.url
+        if len(lab.runs.all()) == 1:  # later trainings appear on the page
+            print(f"lab: {lab.url}", file=sys.stderr, flush=True)
             if self.open_browser:
                 lab.open("watch")
 

@@ -88,12 +88,13 @@ class Looks:
         wrong = found.wrong
         shown = wrong[:_SHOWN]
         drawn = pictures(chosen.x[shown])
-        names = self._live.names or range(found.classes)
+        names = [*(self._live.names or ())]
+        names += [str(number) for number in range(len(names), found.classes)]
         items: list[dict[str, Any]] = [
             {
                 "sample": int(chosen.rows[row]),
-                "true": str(names[found.true[row]]),
-                "found": str(names[found.found[row]]),
+                "true": names[found.true[row]],
+                "found": names[found.found[row]],
             }
             for row in shown
         ]

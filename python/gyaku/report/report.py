@@ -8,7 +8,7 @@ from gyaku.checks import whole
 from gyaku.files import write_atomically
 from gyaku.report import page
 from gyaku.report.environment import environment
-from gyaku.report.tested import Tested, test_parts
+from gyaku.report.tested import Tested, tested_parts
 from gyaku.report.training import course_parts, duration, settings_parts
 from gyaku.report.words import WORDS, named
 
@@ -67,7 +67,7 @@ def write(
         *settings_parts(history, lang),
         *course_parts(history, lang),
         *_model_parts(model, lang),
-        *([] if tested is None else test_parts(tested, lang)),
+        *([] if tested is None else tested_parts(tested, lang)),
         *_findings_parts(diagnosis, lang),
         page.section("environment", words["environment"], [page.facts(environment(lang))]),
     ]

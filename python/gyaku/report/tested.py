@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gyaku.report.decisions import Decisions
 
-__all__ = ["Tested", "test_parts"]
+__all__ = ["Tested", "tested_parts"]
 
 _MATRIX = 20  # most classes whose confusions are shown as a table
 _CONFUSED = 15  # most confusions of more classes
@@ -106,7 +106,7 @@ class Tested(NamedTuple):
         return cls(x, np.asarray(y), np.asarray(outputs), measures, found, known, count)
 
 
-def test_parts(tested: Tested, lang: str) -> Iterator[str]:
+def tested_parts(tested: Tested, lang: str) -> Iterator[str]:
     """Yield the section of the test.
 
     Parameters
