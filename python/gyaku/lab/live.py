@@ -6,6 +6,7 @@ import sys
 import warnings
 from time import perf_counter
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from gyaku.callbacks import Callback
 from gyaku.checks import truth
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Live"]
 
 _SECONDS = 0.09  # between two notes of the course
+
+_shown: WeakSet[Any] = WeakSet()  # labs whose page was opened
 
 STOPPED = "stopped in the lab"
 """Reason of a training that the page ended."""
@@ -101,7 +104,8 @@ class Live(Callback):
         )
         self._looks = Looks(self, self._run)
         self.url = lab.url
-        if len(lab.runs.all()) == 1:  # later trainings appear on the page
+        if lab not in _shown:  # later trainings appear on its page
+            _shown.add(lab)
             print(f"lab: {lab.url}", file=sys.stderr, flush=True)
             if self.open_browser:
                 lab.open("watch")

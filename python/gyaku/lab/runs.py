@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["Run", "Runs", "Series"]
+__all__ = ["OF_PROCESS", "Run", "Runs", "Series"]
 
 MOST_POINTS = 2000
 """Points of a series from which on it is thinned to half of them."""
@@ -352,6 +352,10 @@ class Runs:
             "kept": [each.number for each in kept],
             "runs": [each for each in found if each],
         }
+
+
+OF_PROCESS = Runs()
+"""The runs of this process, which stay when a lab is closed and another one opened."""
 
 
 def _finite(value: Any) -> Any:

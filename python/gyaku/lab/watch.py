@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gyaku.lab.messages import refused
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Route
+    from starlette.routing import BaseRoute
 
     from gyaku.lab.runs import Runs
 
@@ -16,7 +21,7 @@ __all__ = ["routes"]
 _LONGEST = 40  # characters of a place in the news
 
 
-def routes(runs: Runs) -> list[Route]:
+def routes(runs: Runs) -> list[BaseRoute]:
     """Return the routes of the page.
 
     Parameters
@@ -26,28 +31,23 @@ def routes(runs: Runs) -> list[Route]:
 
     Returns
     -------
-    list of Route
-        ``GET /api/watch/news?since=PLACE``, and ``POST /api/watch/run/NUMBER/pause``, ``go`` and
-        ``stop``.
+    list of BaseRoute
+        ``GET /api/watch/news?since=PLACE``, and ``POST /api/watch/run/NUMBER/ACTION`` to pause, go
+        on and stop.
     """
-    from starlette.responses import JSONResponse, PlainTextResponse
-    from starlette.routing import Route
 
     async def news(request: Request) -> Response:
-        place = request.query_params.get("since", "")
-        since = _since(place, runs.session)
-        if since is None:
-            return PlainTextResponse("since must be the place of earlier news", 400)
+        since = _since(request.query_params.get("since", ""), runs.session)
         return JSONResponse(runs.news(since))
 
     async def act(request: Request) -> Response:
         run = runs.find(request.path_params["number"])
         if run is None:
-            return PlainTextResponse("there is no such run", 404)
+            raise refused("there is no such training", 404)
         actions = {"pause": run.pause, "go": run.go, "stop": run.stop}
         action = actions.get(request.path_params["action"])
         if action is None:
-            return PlainTextResponse("the action must be pause, go or stop", 404)
+            raise refused("the action must be pause, go or stop", 404)
         action()
         return JSONResponse({"state": run.state})
 
@@ -57,8 +57,8 @@ def routes(runs: Runs) -> list[Route]:
     ]
 
 
-def _since(place: str, session: str) -> int | None:
-    """Return the number of the last change that a page knows, None for an invalid place.
+def _since(place: str, session: str) -> int:
+    """Return the number of the last change that a page knows.
 
     A page of an earlier session, whose numbers mean nothing here, begins anew.
     """
@@ -66,5 +66,5 @@ def _since(place: str, session: str) -> int | None:
         return 0
     known, colon, number = place.partition(":")
     if len(place) > _LONGEST or not colon or not (number.isascii() and number.isdigit()):
-        return None
+        raise refused("since must be the place of earlier news")
     return int(number) if known == session else 0

@@ -6,9 +6,9 @@ import { Chart, short } from "./watch_chart.js";
 const COLORS = ["#2f81d6", "#d9660a", "#1a9660", "#c2589a", "#8f7d12", "#7a7a7a"];
 const SOON = 600, LATER = 2500, HIDDEN = 6000; // milliseconds between two questions
 const STEP = "step/", VAL = "val_";
+const NAMED = new Set(["loss", "accuracy", "learning_rate"]); // that have a word in both languages
 
 const PAGE = `
-<p class="watch-lost" role="alert" hidden data-t="watch_lost"></p>
 <p class="watch-none" hidden data-t="watch_none"></p>
 <div class="watch-all" hidden>
   <section class="card"><h2 data-t="watch_runs"></h2><div class="watch-scroll">
@@ -96,19 +96,21 @@ class Page {
   }
 
   async ask() {
-    const lost = this.find(".watch-lost");
+    let news = null;
     try {
-      const news = await this.lab.get(`/api/watch/news?since=${this.place}`);
-      if (this.ended) return;
-      if (!lost.hidden) this.lab.announce(this.lab.t("watch_back"));
-      lost.hidden = true;
-      this.take(news);
-    } catch {
-      if (this.ended) return;
-      lost.hidden = false;
+      news = await this.lab.get(`/api/watch/news?since=${this.place}`);
+    } catch (error) {
+      if (!this.ended) this.lab.say(error.message);
     }
+    if (this.ended) return;
+    if (news && this.lost) {
+      this.lab.say("");
+      this.lab.announce(this.lab.t("watch_back"));
+    }
+    this.lost = news === null;
+    if (news) this.take(news);
     const busy = [...this.runs.values()].some((run) => run.state.name !== "ended");
-    this.soon(document.hidden ? HIDDEN : busy && lost.hidden ? SOON : LATER);
+    this.soon(document.hidden ? HIDDEN : busy && news ? SOON : LATER);
   }
 
   take(news) {
@@ -168,8 +170,7 @@ class Page {
   }
 
   nameOf(series) {
-    const key = `watch_${series}`, found = this.lab.t(key);
-    return found && found !== key ? found : series;
+    return NAMED.has(series) ? this.lab.t(`watch_${series}`) : series;
   }
 
   redraw(fresh = null) {

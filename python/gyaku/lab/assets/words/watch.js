@@ -50,7 +50,6 @@ export const en = {
   "watch_update": "update / weights",
   "watch_settings": "Settings",
   "watch_parameters": "parameters",
-  "watch_lost": "The lab does not answer: its process may have ended. What is shown here stays.",
   "watch_back": "The lab answers again."
 };
 export const ja = {
@@ -105,6 +104,5 @@ export const ja = {
   "watch_update": "更新量 / 重み",
   "watch_settings": "設定",
   "watch_parameters": "パラメータ数",
-  "watch_lost": "ラボの応答がありません。プロセスが終わったようです。表示中の内容は残ります。",
   "watch_back": "ラボの応答が戻りました。"
 };
