@@ -9,36 +9,36 @@ const STEP = "step/", VAL = "val_";
 const NAMED = new Set(["loss", "accuracy", "learning_rate"]); // that have a word in both languages
 
 const PAGE = `
-<p class="watch-none" hidden data-t="watch_none"></p>
+<p class="watch-none" hidden data-t="watch-none"></p>
 <div class="watch-all" hidden>
-  <section class="card"><h2 data-t="watch_runs"></h2><div class="watch-scroll">
+  <section class="card"><h2 data-t="watch-runs"></h2><div class="watch-scroll">
     <table class="watch-runs"><thead><tr>
-      <th scope="col" data-t="watch_shown"></th><th scope="col" data-t="watch_run"></th>
-      <th scope="col" data-t="watch_state"></th><th scope="col" data-t="watch_epoch"></th>
-      <th scope="col" data-t="watch_last_loss"></th><th scope="col" data-t="watch_last_val"></th>
+      <th scope="col" data-t="watch-shown"></th><th scope="col" data-t="watch-run"></th>
+      <th scope="col" data-t="watch-state"></th><th scope="col" data-t="watch-epoch"></th>
+      <th scope="col" data-t="watch-last-loss"></th><th scope="col" data-t="watch-last-val"></th>
     </tr></thead><tbody></tbody></table></div></section>
   <section class="card watch-one"><h2></h2>
-    <progress max="1" value="0" data-t-label="watch_progress"></progress>
+    <progress max="1" value="0" data-t-label="watch-progress"></progress>
     <dl class="watch-numbers"></dl>
     <p class="watch-act"><button type="button" class="watch-pause"></button>
       <button type="button" class="watch-stop"></button></p></section>
-  <section class="card watch-curves"><h2 data-t="watch_charts"></h2>
-    <p><label><input type="checkbox" class="watch-log"> <span data-t="watch_log"></span></label></p>
-    <p class="watch-quiet" data-t="watch_hint"></p>
+  <section class="card watch-curves"><h2 data-t="watch-charts"></h2>
+    <p><label><input type="checkbox" class="watch-log"> <span data-t="watch-log"></span></label></p>
+    <p class="watch-quiet" data-t="watch-hint"></p>
     <div class="watch-charts"></div>
-    <details class="watch-values"><summary data-t="watch_values"></summary>
-      <div class="watch-scroll" tabindex="0" role="region" data-t-label="watch_values"></div>
+    <details class="watch-values"><summary data-t="watch-values"></summary>
+      <div class="watch-scroll" tabindex="0" role="region" data-t-label="watch-values"></div>
     </details></section>
-  <section class="card"><h2 data-t="watch_findings"></h2><ul class="watch-findings"></ul></section>
-  <section class="card"><h2 data-t="watch_wrong"></h2><p class="watch-wrong-note"></p>
+  <section class="card"><h2 data-t="watch-findings"></h2><ul class="watch-findings"></ul></section>
+  <section class="card"><h2 data-t="watch-wrong"></h2><p class="watch-wrong-note"></p>
     <ul class="watch-wrong"></ul></section>
-  <section class="card"><h2 data-t="watch_layers"></h2>
-    <p class="watch-quiet" data-t="watch_layers_note"></p>
+  <section class="card"><h2 data-t="watch-layers"></h2>
+    <p class="watch-quiet" data-t="watch-layers-note"></p>
     <div class="watch-scroll"><table class="watch-layers"><thead><tr>
-      <th scope="col" data-t="watch_layer"></th><th scope="col" data-t="watch_gradient"></th>
-      <th scope="col" data-t="watch_weights"></th><th scope="col" data-t="watch_update"></th>
+      <th scope="col" data-t="watch-layer"></th><th scope="col" data-t="watch-gradient"></th>
+      <th scope="col" data-t="watch-weights"></th><th scope="col" data-t="watch-update"></th>
     </tr></thead><tbody></tbody></table></div></section>
-  <section class="card"><h2 data-t="watch_settings"></h2><div class="watch-scroll">
+  <section class="card"><h2 data-t="watch-settings"></h2><div class="watch-scroll">
     <table class="watch-settings"><tbody></tbody></table></div></section>
 </div>`;
 
@@ -105,7 +105,7 @@ class Page {
     if (this.ended) return;
     if (news && this.lost) {
       this.lab.say("");
-      this.lab.announce(this.lab.t("watch_back"));
+      this.lab.announce(this.lab.t("watch-back"));
     }
     this.lost = news === null;
     if (news) this.take(news);
@@ -161,7 +161,7 @@ class Page {
 
   stateOf(run) {
     const { name, reason } = run.state;
-    const key = name === "ended" && reason ? "watch_reason" : `watch_${name}`;
+    const key = name === "ended" && reason ? "watch-reason" : `state-${name}`;
     return this.lab.t(key, { reason });
   }
 
@@ -170,7 +170,7 @@ class Page {
   }
 
   nameOf(series) {
-    return NAMED.has(series) ? this.lab.t(`watch_${series}`) : series;
+    return NAMED.has(series) ? this.lab.t(`name-${series}`) : series;
   }
 
   redraw(fresh = null) {
@@ -225,7 +225,7 @@ class Page {
   epochOf(run) {
     if (!run.numbers) return "—";
     const epoch = short(Math.floor(run.numbers.epoch * 10) / 10);
-    return this.lab.t("watch_of", { epoch, epochs: run.numbers.epochs });
+    return this.lab.t("watch-of", { epoch, epochs: run.numbers.epochs });
   }
 
   drawOne() {
@@ -234,18 +234,18 @@ class Page {
     const ended = run.state.name === "ended", n = run.numbers;
     this.find("progress").value = n ? Math.min(1, n.epoch / n.epochs) : 0;
     const numbers = n === null ? [] : [
-      ["watch_epoch", this.epochOf(run)],
-      ["watch_left", ended ? "—" : time(n.left)],
-      ["watch_seconds", time(n.seconds)],
-      ["watch_speed", n.speed === null ? "—" : Math.round(n.speed).toLocaleString(lab.lang)],
-      ["watch_rate", short(n.rate)],
+      ["watch-epoch", this.epochOf(run)],
+      ["watch-left", ended ? "—" : time(n.left)],
+      ["watch-seconds", time(n.seconds)],
+      ["watch-speed", n.speed === null ? "—" : Math.round(n.speed).toLocaleString(lab.lang)],
+      ["watch-rate", short(n.rate)],
     ];
     this.find(".watch-numbers").replaceChildren(...numbers.map(([key, value]) =>
       element("div", "", {}, element("dt", lab.t(key)), element("dd", value))));
     const pause = this.find(".watch-pause"), stop = this.find(".watch-stop");
     pause.disabled = stop.disabled = ended;
-    pause.textContent = lab.t(run.state.name === "paused" ? "watch_go" : "watch_pause");
-    stop.textContent = lab.t(this.asked ? "watch_sure" : "watch_stop");
+    pause.textContent = lab.t(run.state.name === "paused" ? "watch-go" : "watch-pause");
+    stop.textContent = lab.t(this.asked ? "watch-sure" : "watch-stop");
     this.drawFindings(run);
     this.drawWrong(run);
     this.drawLayers(run);
@@ -259,21 +259,21 @@ class Page {
     const items = found.map((finding) => {
       const said = finding[lab.lang] ?? finding.en;
       return element("li", "", {}, element("strong", said.title), element("p", said.sentence),
-        element("p", lab.t("watch_remedy", { remedy: said.remedy })));
+        element("p", lab.t("watch-remedy", { remedy: said.remedy })));
     });
-    const none = lab.t(run.findings ? "watch_nothing" : "watch_waiting");
+    const none = lab.t(run.findings ? "watch-nothing" : "watch-waiting");
     list.replaceChildren(...(items.length ? items : [element("li", none)]));
   }
 
   drawWrong(run) {
     const list = this.find(".watch-wrong"), { lab } = this, { wrong } = run;
     if (same(list, [wrong, lab.lang])) return;
-    const key = wrong ? `watch_wrong_${wrong.of}` : wrong === null ? "watch_no_classes" : "watch_waiting";
+    const key = wrong ? `wrong-${wrong.of}` : wrong === null ? "watch-no-classes" : "watch-waiting";
     this.find(".watch-wrong-note").textContent = lab.t(key, wrong ?? {});
     list.replaceChildren(...(wrong?.items ?? []).map((item) => {
       const label = element("span", `${item.true} → ${item.found}`);
-      if (!item.pixels) return element("li", lab.t("watch_sample", item));
-      const canvas = element("canvas", "", { role: "img", "aria-label": lab.t("watch_sample", item) });
+      if (!item.pixels) return element("li", lab.t("watch-sample", item));
+      const canvas = element("canvas", "", { role: "img", "aria-label": lab.t("watch-sample", item) });
       paint(canvas, item.pixels, wrong.shape);
       return element("li", "", {}, canvas, label);
     }));
@@ -298,7 +298,7 @@ class Page {
   drawSettings(run) {
     const body = this.find(".watch-settings tbody"), { lab } = this;
     if (same(body, [run.facts, lab.lang])) return;
-    const known = { ...run.facts.settings, [lab.t("watch_parameters")]: run.facts.parameters };
+    const known = { ...run.facts.settings, [lab.t("watch-parameters")]: run.facts.parameters };
     const rows = Object.entries(known).filter(([, value]) => value !== null);
     body.replaceChildren(...rows.map(([name, value]) =>
       element("tr", "", {}, element("th", name, { scope: "row" }), element("td", String(value)))));
@@ -342,8 +342,8 @@ class Page {
     const lines = [], several = this.shown.size > 1;
     for (const run of this.runs.values()) {
       if (!this.shown.has(run.number)) continue;
-      const kinds = [[STEP + name, "thin", "watch_within"], [name, "plain", "watch_training"],
-        [VAL + name, "dashed", "watch_validation"]];
+      const kinds = [[STEP + name, "thin", "watch-within"], [name, "plain", "watch-training"],
+        [VAL + name, "dashed", "watch-validation"]];
       for (const [series, kind, key] of kinds) {
         const points = run.series.get(series) ?? [];
         const word = name === "learning_rate" ? this.nameOf(name) : this.lab.t(key);
@@ -368,8 +368,8 @@ class Page {
       }
     }
     const title = (name) => name.startsWith(VAL)
-      ? `${this.lab.t("watch_validation")} ${this.nameOf(name.slice(VAL.length))}` : this.nameOf(name);
-    const head = [this.lab.t("watch_epoch"), ...names.map(title)]
+      ? `${this.lab.t("watch-validation")} ${this.nameOf(name.slice(VAL.length))}` : this.nameOf(name);
+    const head = [this.lab.t("watch-epoch"), ...names.map(title)]
       .map((text) => element("th", text, { scope: "col" }));
     const body = [...rows].sort(([a], [b]) => b - a).slice(0, 200).map(([x, of]) =>
       element("tr", "", {}, element("th", short(x), { scope: "row" }),
@@ -400,7 +400,7 @@ class Page {
       this.act("stop");
     } else {
       this.asked = this.chosen;
-      this.lab.announce(this.lab.t("watch_sure"));
+      this.lab.announce(this.lab.t("watch-sure"));
       this.calm = setTimeout(() => {
         this.asked = null;
         if (!this.ended) this.drawOne();

@@ -144,7 +144,7 @@ export class Chart {
       pen.fillText(short(value), x, bottom + 8);
     }
     pen.stroke();
-    pen.fillText(this.lab.t("watch_epoch"), (MARGIN.left + width - MARGIN.right) / 2, HEIGHT - 18);
+    pen.fillText(this.lab.t("watch-epoch"), (MARGIN.left + width - MARGIN.right) / 2, HEIGHT - 18);
   }
 
   curve(pen, line) {
@@ -222,9 +222,9 @@ export class Chart {
       if (found) values.push(`${line.name} ${short(found[1])}`);
     }
     const places = this.places(), x = this.at ?? places[places.length - 1];
-    const text = this.lab.t("watch_at", { x: short(x), values: values.join(", ") });
+    const text = this.lab.t("watch-at", { x: short(x), values: values.join(", ") });
     this.canvas.setAttribute(
-      "aria-label", this.lab.t("watch_chart", { name: this.name, readout: text }));
+      "aria-label", this.lab.t("watch-chart", { name: this.name, readout: text }));
     const shown = this.at === null ? "" : text;
     if (this.read.textContent !== shown) this.read.textContent = shown;
   }
