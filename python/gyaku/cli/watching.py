@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,12 @@ def stay(arguments: argparse.Namespace, history: History) -> None:
         return
     from gyaku.lab.serve import shared
 
+    lab = shared()
+    sys.stdout.flush()
     print("the lab stays until Ctrl-C", file=sys.stderr, flush=True)
-    shared().wait()
+    with suppress(KeyboardInterrupt):
+        lab.wait()
+    lab.close()
 
 
 def write_report(
