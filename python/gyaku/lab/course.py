@@ -95,7 +95,8 @@ class Course:
         if last_epoch != epoch:
             before, known = 0, {}
         if seen > before:
-            plain = not steps.meters.counts and steps.criterion.reduction == "mean"
+            is_mean = steps.criterion.reduction == "mean"
+            plain = is_mean and steps.is_repeatable and not steps.meters.counts
             for name, mean in so_far.items():
                 found[STEPS + name] = mean
                 if plain and name in steps.meters.totals:
