@@ -17,7 +17,7 @@ import gyaku as gk
 from gyaku.report.chart import Axis, Curve, curves, ticks
 from gyaku.report.decisions import decisions
 from gyaku.report.pictures import pictures, png
-from gyaku.report.tested import Tested, tested_parts
+from gyaku.report.outcome import Outcome, outcome_parts
 from gyaku.report.words import NAMES, WORDS
 
 EVIL = "</td><script>alert(1)</script><img src=x onerror=\"alert(2)\">&'"
@@ -189,7 +189,7 @@ def test_many_classes_have_their_most_frequent_confusions() -> None:
     found = decisions(outputs, y)
     names = [f"class {number}" for number in range(30)]
     for x in (np.zeros((60, 4)), np.zeros((60, 9, 9))):
-        parts = "".join(tested_parts(Tested(x, y, outputs, {}, found, names, 1), "en"))
+        parts = "".join(outcome_parts(Outcome(x, y, outputs, {}, found, names, 1), "en"))
         assert "Most frequent confusions" in parts
         assert ">class 7</th><td>class 8</td><td>2<" in parts
         assert parts.count("class 7 → class 8") == 1

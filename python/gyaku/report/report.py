@@ -8,7 +8,7 @@ from gyaku.checks import whole
 from gyaku.files import write_atomically
 from gyaku.report import page
 from gyaku.report.environment import environment
-from gyaku.report.tested import Tested, tested_parts
+from gyaku.report.outcome import Outcome, outcome_parts
 from gyaku.report.training import course_parts, duration, settings_parts
 from gyaku.report.words import WORDS, named
 
@@ -53,13 +53,13 @@ def write(
         raise ValueError(f"{owner}: data need the model that they test, as in model=model")
     if model is not None and not hasattr(model, "predict"):
         raise TypeError(f"{owner}: model must be a Model, got {type(model).__name__}")
-    tested = None
+    outcome = None
     if data is not None:
-        tested = Tested.of(owner, model, data, names, whole(owner, "count", count, least=0))
+        outcome = Outcome.of(owner, model, data, names, whole(owner, "count", count, least=0))
         if diagnosis is None and model.loss is not None:
             from gyaku.diagnosis import diagnose
 
-            diagnosis = diagnose(model, tested.x, tested.y, history=history, lang=lang)
+            diagnosis = diagnose(model, outcome.x, outcome.y, history=history, lang=lang)
     words = WORDS[lang]
     name = title or (words["untitled"] if model is None else words["title"].format(name=_of(model)))
     body = [
@@ -67,7 +67,7 @@ def write(
         *settings_parts(history, lang),
         *course_parts(history, lang),
         *_model_parts(model, lang),
-        *([] if tested is None else tested_parts(tested, lang)),
+        *([] if outcome is None else outcome_parts(outcome, lang)),
         *_findings_parts(diagnosis, lang),
         page.section("environment", words["environment"], [page.facts(environment(lang))]),
     ]

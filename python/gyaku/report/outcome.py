@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gyaku.report.decisions import Decisions
 
-__all__ = ["Tested", "tested_parts"]
+__all__ = ["Outcome", "outcome_parts"]
 
 _MATRIX = 20  # most classes whose confusions are shown as a table
 _CONFUSED = 15  # most confusions of more classes
@@ -29,7 +29,7 @@ _OUTPUTS = 3  # most outputs with charts of their own
 _BARS = 21
 
 
-class Tested(NamedTuple):
+class Outcome(NamedTuple):
     """A model on test data.
 
     Parameters
@@ -61,7 +61,7 @@ class Tested(NamedTuple):
     @classmethod
     def of(
         cls, owner: str, model: Any, data: Any, names: Sequence[str] | None, count: int
-    ) -> Tested:
+    ) -> Outcome:
         """Test a model.
 
         Parameters
@@ -79,7 +79,7 @@ class Tested(NamedTuple):
 
         Returns
         -------
-        Tested
+        Outcome
             The result.
 
         Raises
@@ -106,12 +106,12 @@ class Tested(NamedTuple):
         return cls(x, np.asarray(y), np.asarray(outputs), measures, found, known, count)
 
 
-def tested_parts(tested: Tested, lang: str) -> Iterator[str]:
+def outcome_parts(outcome: Outcome, lang: str) -> Iterator[str]:
     """Yield the section of the test.
 
     Parameters
     ----------
-    tested : Tested
+    outcome : Outcome
         The result.
     lang : {"en", "ja"}
         The language.
@@ -121,15 +121,15 @@ def tested_parts(tested: Tested, lang: str) -> Iterator[str]:
     str
         HTML.
     """
-    words, found = WORDS[lang], tested.decisions
-    measures = {named(name, lang): value for name, value in tested.measures.items()}
+    words, found = WORDS[lang], outcome.decisions
+    measures = {named(name, lang): value for name, value in outcome.measures.items()}
     if found is not None:
         measures.setdefault(named("accuracy", lang), float(np.mean(found.true == found.found)))
-        more = [*_confusion_parts(found, tested.names, lang), *_wrong_parts(tested, lang)]
+        more = [*_confusion_parts(found, outcome.names, lang), *_wrong_parts(outcome, lang)]
     else:
-        more = [*_number_parts(tested, measures, lang)]
+        more = [*_number_parts(outcome, measures, lang)]
     lines = [(name, f"{value:.4g}") for name, value in measures.items()]
-    count = words["on_samples"].format(count=f"{len(tested.outputs):,}")
+    count = words["on_samples"].format(count=f"{len(outcome.outputs):,}")
     yield page.section("test", words["test"], [page.note(count), page.facts(lines), *more])
 
 
@@ -159,21 +159,21 @@ def _confusion_parts(found: Decisions, names: Sequence[str], lang: str) -> Itera
     yield page.table([words["true"], words["predicted"], words["count"]], rows)
 
 
-def _wrong_parts(tested: Tested, lang: str) -> Iterator[str]:
-    words, found = WORDS[lang], tested.decisions
+def _wrong_parts(outcome: Outcome, lang: str) -> Iterator[str]:
+    words, found = WORDS[lang], outcome.decisions
     assert found is not None
     wrong = found.wrong
-    shown = wrong[: tested.count]
+    shown = wrong[: outcome.count]
     facts = {"wrong": f"{len(wrong):,}", "count": f"{len(found.true):,}"}
     yield page.heading(words["wrong"])
     if not len(wrong):
         yield page.note(words["no_confusions"])
         return
     yield page.note(words["wrong_note"].format(**facts))
-    x = tested.x
+    x = outcome.x
     drawn = pictures(np.asarray(x)[shown]) if hasattr(x, "__array__") or _nested(x) else None
     files: Sequence[bytes | None] = [None] * len(shown) if drawn is None else [*map(png, drawn)]
-    labels = [f"{tested.names[found.true[i]]} → {tested.names[found.found[i]]}" for i in shown]
+    labels = [f"{outcome.names[found.true[i]]} → {outcome.names[found.found[i]]}" for i in shown]
     if drawn is None:
         number = (words["sample"].format(number=f"{i:,}") for i in shown)
         labels = [f"{where}: {label}" for where, label in zip(number, labels, strict=True)]
@@ -185,9 +185,9 @@ def _nested(x: object) -> bool:
     return isinstance(x, list)
 
 
-def _number_parts(tested: Tested, measures: dict[str, float], lang: str) -> Iterator[str]:
+def _number_parts(outcome: Outcome, measures: dict[str, float], lang: str) -> Iterator[str]:
     """Yield charts of outputs that are numbers, and add their measures."""
-    words, outputs, y = WORDS[lang], tested.outputs, tested.y
+    words, outputs, y = WORDS[lang], outcome.outputs, outcome.y
     size = outputs.size // max(1, len(outputs))
     if y.size != outputs.size or size > _OUTPUTS or not y.size:
         yield page.note(words["no_pictures"].format(shape=outputs.shape[1:]))
