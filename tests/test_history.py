@@ -191,7 +191,7 @@ def test_a_history_keeps_the_settings_of_its_training(tmp_path: Path) -> None:
     )  # fmt: skip
     assert datetime.fromisoformat(made.settings["begun"]).tzinfo is not None
     known = {
-        "optimizer": "SGD(0.5)", "loss": "SoftmaxCrossEntropy()", "epochs": 2, "batch_size": 5,
+        "optimizer": "SGD(learning_rate=0.5)", "learning_rate": 0.5, "loss": "SoftmaxCrossEntropy()", "epochs": 2, "batch_size": 5,
         "seed": 3, "shuffle": True, "dtype": "float32", "clip_norm": 2.0, "validation_samples": 4,
     }  # fmt: skip
     assert made.settings.items() >= known.items()

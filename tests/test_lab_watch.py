@@ -13,14 +13,14 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from lab_browser import Page
+from lab_rules import violations
 from selenium.webdriver.common.keys import Keys
 
 import gyaku as gk
 from child import interruptible
 from gyaku.lab.runs import Run, Runs
 from gyaku.lab.server import Lab
-from lab_browser import Page
-from lab_rules import violations
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,8 @@ def test_a_training_is_watched_paused_and_stopped_in_the_page(watched: tuple[Lab
         assert page.run(f"return {label}").startswith("loss over the epochs. epoch ")
         drawn = page.run(
             "const canvas = document.querySelector('.watch-chart canvas');"
-            "const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+            "const {width, height} = canvas;"
+            "const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);"
             "return data.some(each => each > 0)"
         )
         assert drawn
@@ -199,7 +200,9 @@ def filled(lab: Lab) -> tuple[Run, Run]:
         numbers = {"epoch": 12.0, "epochs": 20, "step": 12, "rate": 1e-3, "speed": 1e4}
         run.put("numbers", {**numbers, "seconds": 3.0, "left": 75.0})
         run.put("layers", [{"layer": "dense", "gradient": 0.5, "weights": 2.0, "update": 0.002}])
-        said = {lang: {"title": f"t {lang}", "sentence": "s", "remedy": "r"} for lang in ("en", "ja")}
+        said = {
+            lang: {"title": f"t {lang}", "sentence": "s", "remedy": "r"} for lang in ("en", "ja")
+        }
         run.put("findings", [{"kind": "dead_units", "layer": "dense", **said}])
         item = {"sample": 3, "true": "<i>3</i>", "found": "5", "pixels": pixels}
         wrong = {"of": "validation", "count": 512, "wrong": 1, "shape": [8, 8], "items": [item]}

@@ -16,11 +16,11 @@ from matplotlib.image import imread
 import gyaku as gk
 from gyaku.report.chart import Axis, Curve, curves, ticks
 from gyaku.report.decisions import decisions
-from gyaku.report.pictures import pictures, png
 from gyaku.report.outcome import Outcome, outcome_parts
+from gyaku.report.pictures import pictures, png
 from gyaku.report.words import NAMES, WORDS
 
-EVIL = "</td><script>alert(1)</script><img src=x onerror=\"alert(2)\">&'"
+EVIL = '</td><script>alert(1)</script><img src=x onerror="alert(2)">&\''
 VOID = {"meta", "img", "br"}
 SECTIONS = ["settings", "course", "model", "test", "findings", "environment"]
 
@@ -236,7 +236,9 @@ def test_samples_are_pictures_if_they_can_be() -> None:
         assert pictures(np.zeros(none)) is None
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0], [1e-320, 2e-320], [-1e99, 1e99], [5.0], [3, 3.0001]])
+@pytest.mark.parametrize(
+    "values", [[0.0, 0.0], [1e-320, 2e-320], [-1e99, 1e99], [5.0], [3, 3.0001]]
+)
 def test_an_axis_holds_whatever_values(values: list[float]) -> None:
     axis = Axis.over("", values)
     assert axis.ticks

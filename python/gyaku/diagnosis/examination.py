@@ -145,7 +145,9 @@ class Examination:
         Diagnosis
             The findings but those that follow from others.
         """
-        self.measures = measures = measure(self.model, self.samples, self.criterion, optimizer, self.updates)
+        self.measures = measures = measure(
+            self.model, self.samples, self.criterion, optimizer, self.updates
+        )
         found = [*self.advice, *self.data, *of_pass(measures, self.criterion)]
         if measures.bad is None:
             found += of_training(columns, measures)

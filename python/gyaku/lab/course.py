@@ -1,4 +1,4 @@
-"""The course of a training as the lab notes it: place, speed, time left, loss since the last note."""
+"""The course of a training as the lab notes it: place, speed, time left, present loss."""
 
 from __future__ import annotations
 

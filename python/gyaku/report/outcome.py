@@ -224,9 +224,7 @@ def _charts(
     titles = which + words["scatter"], which + words["residuals"]
     charts = (
         points(titles[0], curve, words["predicted"]),
-        bars(
-            titles[1], edges.tolist(), counts.tolist(), (words["residual"], words["count"])
-        ),
+        bars(titles[1], edges.tolist(), counts.tolist(), (words["residual"], words["count"])),
     )
     figures = "".join(page.figure(*each) for each in zip(titles, charts, strict=True))
     yield f'<div class="charts">{figures}</div>'

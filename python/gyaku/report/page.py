@@ -124,7 +124,9 @@ def section(name: str, title: str, parts: Iterable[str], *, whole: bool = False)
         The section.
     """
     kind = ' class="whole"' if whole else ""
-    return f'<section id="{name}"{kind}><h2>{escape(title)}</h2>\n' + "\n".join(parts) + "</section>"
+    return (
+        f'<section id="{name}"{kind}><h2>{escape(title)}</h2>\n' + "\n".join(parts) + "</section>"
+    )
 
 
 def heading(text: str) -> str:

@@ -57,7 +57,7 @@ def pictures(x: NDArray[Any]) -> NDArray[np.uint8] | None:
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a PNG file of a picture.
+    r"""Return a PNG file of a picture.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     Examples
     --------
     >>> png(np.zeros((8, 8), np.uint8))[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
+    b'\x89PNG\r\n\x1a\n'
     """
     height, width = picture.shape[:2]
     colour = 0 if picture.ndim == 2 else 2

@@ -55,10 +55,11 @@ def settings_of(
     """
     from datetime import datetime
 
-    updates = course.updates
+    updates, rate = course.updates, optimizer.learning_rate
     known = {
         "begun": datetime.now().astimezone().isoformat(timespec="seconds"),
         "optimizer": repr(optimizer),
+        "learning_rate": repr(rate) if callable(rate) else float(rate),
         "loss": ", ".join(map(repr, criterion.losses)),
         "epochs": options.epochs,
         "batch_size": course.batch_size,
