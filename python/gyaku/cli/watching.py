@@ -90,8 +90,8 @@ def stay(arguments: argparse.Namespace, history: History) -> None:
 
     lab = shared()
     sys.stdout.flush()
-    print("the lab stays until Ctrl-C", file=sys.stderr, flush=True)
     with suppress(KeyboardInterrupt):
+        print("the lab stays until Ctrl-C", file=sys.stderr, flush=True)
         lab.wait()
     lab.close()
 
