@@ -218,7 +218,7 @@ def test_runs_are_compared_by_keyboard_alone(watched: tuple[Lab, Page]) -> None:
     page.wait("document.querySelectorAll('.watch-runs tbody tr').length === 2")
     assert page.run("return document.querySelectorAll('b, i').length") == 0
     legend = "document.querySelectorAll('.watch-chart ul')[0].children.length"
-    page.wait(f"{legend} === 6")  # of two runs, each within epochs, training and validation
+    page.wait(f"{legend} === 5")  # of two runs, and lines within epochs, training and validation
     reached: dict[str, Any] = {}
     page.run("document.getElementById('page').focus()")
     for _ in range(14):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "Curve", "bars", "curves", "points", "ticks"]
 
-_WIDTH, _HEIGHT = 640, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 16, 40, 46
+_WIDTH, _HEIGHT = 640, 380
+_LEFT, _RIGHT, _TOP, _BOTTOM = 96, 16, 48, 64
 _MARKED = 20  # most points of a curve with a marker each
 _BEYOND = 1e100  # no chart shows such values
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
@@ -259,9 +259,9 @@ def _dot(x: float, y: float, radius: float, colour: str, opacity: float = 1.0) -
 
 def _key(number: int, name: str, colour: str, style: str) -> str:
     """Return an entry of the legend."""
-    left = _LEFT + 150 * number
+    left = _LEFT + 220 * number
     line = f'<line x1="{left}" y1="18" x2="{left + 28}" y2="18" stroke="{colour}"{style}/>'
-    return f'{line}<text x="{left + 36}" y="22">{escape(name)}</text>'
+    return f'{line}<text x="{left + 38}" y="24">{escape(name)}</text>'
 
 
 def _framed(title: str, x: Axis, y: Axis, body: Sequence[str]) -> str:
@@ -271,16 +271,16 @@ def _framed(title: str, x: Axis, y: Axis, body: Sequence[str]) -> str:
     for value in y.ticks:
         at = _up(y, value)
         parts.append(f'<line x1="{_LEFT}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}" class="grid"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" class="end">{value:g}</text>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{at + 6:.1f}" class="end">{value:g}</text>')
     for value in x.ticks:
         at = _across(x, value)
         parts.append(f'<line x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 20}" class="middle">{value:g}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 26}" class="middle">{value:g}</text>')
     parts.append(f'<line x1="{_LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}" class="axis"/>')
     middle = (_LEFT + right) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" class="middle">{escape(x.label)}</text>')
+    parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" class="middle">{escape(x.label)}</text>')
     if y.label:
-        turned = f'transform="translate(16 {(_TOP + bottom) / 2}) rotate(-90)"'
+        turned = f'transform="translate(20 {(_TOP + bottom) / 2}) rotate(-90)"'
         parts.append(f'<text {turned} class="middle">{escape(y.label)}</text>')
     box = f'viewBox="0 0 {_WIDTH} {_HEIGHT}"'
     return f'<svg {box} role="img" class="chart">{"".join([*parts, *body])}</svg>'

@@ -34,7 +34,7 @@ th { font-weight: 600; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem; }
 figure { margin: 0; }
 figcaption { font-weight: 600; }
-.chart { width: 100%; height: auto; font-size: 13px; }
+.chart { width: 100%; height: auto; font-size: 19px; }
 .chart text { fill: #1a1a1a; }
 .chart line { stroke: #1a1a1a; stroke-width: 1; }
 .chart .grid { stroke: #ddd; }

@@ -11,27 +11,27 @@ const NAMED = new Set(["loss", "accuracy", "learning_rate"]); // that have a wor
 const PAGE = `
 <p class="watch-none" hidden data-t="watch-none"></p>
 <div class="watch-all" hidden>
-  <section class="card"><h2 data-t="watch-runs"></h2><div class="watch-scroll">
+  <section class="card watch-wide"><h2 data-t="watch-runs"></h2><div class="watch-scroll">
     <table class="watch-runs"><thead><tr>
       <th scope="col" data-t="watch-shown"></th><th scope="col" data-t="watch-run"></th>
       <th scope="col" data-t="watch-state"></th><th scope="col" data-t="watch-epoch"></th>
       <th scope="col" data-t="watch-last-loss"></th><th scope="col" data-t="watch-last-val"></th>
     </tr></thead><tbody></tbody></table></div></section>
-  <section class="card watch-one"><h2></h2>
+  <section class="card watch-one watch-wide"><h2></h2>
     <progress max="1" value="0" data-t-label="watch-progress"></progress>
     <dl class="watch-numbers"></dl>
     <p class="watch-act"><button type="button" class="watch-pause"></button>
       <button type="button" class="watch-stop"></button></p></section>
-  <section class="card watch-curves"><h2 data-t="watch-charts"></h2>
+  <section class="card watch-wide"><h2 data-t="watch-charts"></h2>
     <p><label><input type="checkbox" class="watch-log"> <span data-t="watch-log"></span></label></p>
     <p class="watch-quiet" data-t="watch-hint"></p>
     <div class="watch-charts"></div>
     <details class="watch-values"><summary data-t="watch-values"></summary>
       <div class="watch-scroll" tabindex="0" role="region" data-t-label="watch-values"></div>
     </details></section>
-  <section class="card"><h2 data-t="watch-findings"></h2><ul class="watch-findings"></ul></section>
-  <section class="card"><h2 data-t="watch-wrong"></h2><p class="watch-wrong-note"></p>
+  <section class="card watch-wide"><h2 data-t="watch-wrong"></h2><p class="watch-wrong-note"></p>
     <ul class="watch-wrong"></ul></section>
+  <section class="card"><h2 data-t="watch-findings"></h2><ul class="watch-findings"></ul></section>
   <section class="card"><h2 data-t="watch-layers"></h2>
     <p class="watch-quiet" data-t="watch-layers-note"></p>
     <div class="watch-scroll"><table class="watch-layers"><thead><tr>
@@ -165,8 +165,8 @@ class Page {
     return this.lab.t(key, { reason });
   }
 
-  colorOf(run) {
-    return COLORS[(run.number - 1) % COLORS.length];
+  colorOf(run, next = false) {
+    return COLORS[(run.number - (next ? 0 : 1)) % COLORS.length];
   }
 
   nameOf(series) {
@@ -333,26 +333,44 @@ class Page {
         box.append(chart.root);
       }
       const scaled = log && (name === "loss" || name.endsWith("_loss"));
-      this.charts.get(name).show(this.nameOf(name), this.linesOf(name), scaled);
+      this.charts.get(name).show(this.nameOf(name), this.linesOf(name), this.legendOf(name), scaled);
     }
     this.drawValues();
   }
 
+  // The series of a quantity: its name, the kind of its line, and its word.
+  kindsOf(name) {
+    if (name === "learning_rate") return [[name, "plain", this.nameOf(name)]];
+    return [[STEP + name, "thin", this.lab.t("watch-within")],
+      [name, "plain", this.lab.t("watch-training")],
+      [VAL + name, "dashed", this.lab.t("watch-validation")]];
+  }
+
+  runsShown() {
+    return [...this.runs.values()].filter((run) => this.shown.has(run.number));
+  }
+
   linesOf(name) {
-    const lines = [], several = this.shown.size > 1;
-    for (const run of this.runs.values()) {
-      if (!this.shown.has(run.number)) continue;
-      const kinds = [[STEP + name, "thin", "watch-within"], [name, "plain", "watch-training"],
-        [VAL + name, "dashed", "watch-validation"]];
-      for (const [series, kind, key] of kinds) {
-        const points = run.series.get(series) ?? [];
-        const word = name === "learning_rate" ? this.nameOf(name) : this.lab.t(key);
-        const color = several || kind !== "dashed" ? this.colorOf(run) : COLORS[run.number % COLORS.length];
-        const label = several ? `${run.number}. ${run.facts.title}, ${word}` : word;
-        lines.push({ name: label, color, kind, points });
-      }
-    }
-    return lines;
+    const runs = this.runsShown();
+    return runs.flatMap((run) => this.kindsOf(name).map(([series, kind, word]) => ({
+      name: runs.length > 1 ? `${run.number}. ${run.facts.title}, ${word}` : word,
+      color: this.colorOf(run, runs.length === 1 && kind === "dashed"),
+      kind,
+      points: run.series.get(series) ?? [],
+    })));
+  }
+
+  // Of one run, its lines; of several, a colour for each run, and the kinds of lines.
+  legendOf(name) {
+    const runs = this.runsShown(), one = runs.length === 1 ? runs[0] : null;
+    const kinds = this.kindsOf(name).map(([, kind, word]) => ({
+      name: word, kind, color: one ? this.colorOf(one, kind === "dashed") : this.lab.color("--ink"),
+    }));
+    if (one) return kinds;
+    const colors = runs.map((run) => ({
+      name: `${run.number}. ${run.facts.title}`, kind: "plain", color: this.colorOf(run), always: true,
+    }));
+    return kinds.length > 1 ? [...colors, ...kinds] : colors;
   }
 
   // The epochs of the chosen run as a table, when it is open.

@@ -57,13 +57,17 @@ export class Chart {
     this.observer.observe(this.root);
   }
 
-  // lines: [{name, color, kind: "plain" | "thin" | "dashed", points: [[x, y], ...]}]
-  show(name, lines, log) {
+  // lines: [{name, color, kind: "plain" | "thin" | "dashed", points: [[x, y], ...]}]; legend: the
+  // same without points. Thin lines are within epochs: where an epoch has one point, there is none.
+  show(name, lines, legend, log) {
     this.name = name;
-    this.lines = lines.filter((line) => line.points.length);
+    this.lines = lines.filter(({ kind, points }) =>
+      kind === "thin" ? points.some(([x], at) => at && near(points[at - 1][0], x)) : points.length);
     this.log = log && this.lines.every((line) => line.points.every(([, y]) => y > 0));
     this.title.textContent = name;
-    this.legend.replaceChildren(...this.lines.map((line) => this.entry(line)));
+    const kinds = new Set(this.lines.map((line) => line.kind));
+    const shown = legend.filter((entry) => entry.always || kinds.has(entry.kind));
+    this.legend.replaceChildren(...shown.map((entry) => this.entry(entry)));
     this.draw();
   }
 
@@ -153,7 +157,12 @@ export class Chart {
     pen.lineWidth = line.kind === "thin" ? 1.2 : 2.5;
     pen.setLineDash(line.kind === "dashed" ? [8, 5] : []);
     pen.beginPath();
-    for (const [x, y] of line.points) pen.lineTo(this.placeX(x), this.placeY(y));
+    let before = -Infinity;
+    for (const [x, y] of line.points) {
+      const goes = line.kind !== "thin" || near(before, x);
+      pen[goes ? "lineTo" : "moveTo"](this.placeX(x), this.placeY(y));
+      before = x;
+    }
     pen.stroke();
     if (line.kind !== "thin" && line.points.length <= 30) {
       for (const [x, y] of line.points) {
@@ -232,6 +241,11 @@ export class Chart {
   close() {
     this.observer.disconnect();
   }
+}
+
+// Whether two points within epochs belong to one line.
+function near(before, x) {
+  return x - before <= 1;
 }
 
 // The last point that is not behind x.
