@@ -94,6 +94,7 @@ class Live(Callback):
         from gyaku.lab.serve import shared
 
         self._lab = lab = shared()
+        assert lab.runs is not None
         steps, history = self.training.training, self.training.history
         self._run = lab.runs.begin(
             {

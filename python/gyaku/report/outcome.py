@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
         True and predicted classes of a classifier.
     names : sequence of str
         Names of its classes.
-    count : int
+    most : int
         Largest number of wrong samples to show.
     """
 
@@ -56,11 +56,11 @@ class Outcome(NamedTuple):
     measures: dict[str, float]
     decisions: Decisions | None
     names: Sequence[str]
-    count: int
+    most: int
 
     @classmethod
     def of(
-        cls, owner: str, model: Any, data: Any, names: Sequence[str] | None, count: int
+        cls, owner: str, model: Any, data: Any, names: Sequence[str] | None, most: int
     ) -> Outcome:
         """Test a model.
 
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
             Inputs and targets.
         names : sequence of str or None
             Names of the classes.
-        count : int
+        most : int
             Largest number of wrong samples to show.
 
         Returns
@@ -103,7 +103,7 @@ class Outcome(NamedTuple):
         if names is not None and len(names) < classes:
             raise ValueError(f"{owner}: there are {len(names)} names for {classes} classes")
         known = [str(name) for name in (names or range(classes))]
-        return cls(x, np.asarray(y), np.asarray(outputs), measures, found, known, count)
+        return cls(x, np.asarray(y), np.asarray(outputs), measures, found, known, most)
 
 
 def outcome_parts(outcome: Outcome, lang: str) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _wrong_parts(outcome: Outcome, lang: str) -> Iterator[str]:
     words, found = WORDS[lang], outcome.decisions
     assert found is not None
     wrong = found.wrong
-    shown = wrong[: outcome.count]
+    shown = wrong[: outcome.most]
     facts = {"wrong": f"{len(wrong):,}", "count": f"{len(found.true):,}"}
     yield page.heading(words["wrong"])
     if not len(wrong):
