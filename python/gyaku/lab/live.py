@@ -103,7 +103,7 @@ class Live(Callback):
                 "parameters": int(self.model.flat_params.size),
             }
         )
-        self._looks = Looks(self, self._run)
+        self._looks = Looks(self, self._run, self.names)
         self.url = lab.url
         if lab not in _shown:  # later trainings appear on its page
             _shown.add(lab)

@@ -14,12 +14,13 @@ from gyaku.report.pictures import pictures
 from gyaku.train.evaluation import StreamedEvaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from gyaku.callbacks import Callback
     from gyaku.findings import Finding
-    from gyaku.lab.live import Live
     from gyaku.lab.runs import Run
     from gyaku.train.samples import Samples
 
@@ -36,14 +37,16 @@ class Looks:
 
     Parameters
     ----------
-    live : Live
-        The callback in training.
+    callback : Callback
+        A callback in training.
     run : Run
         The run to note them in.
+    names : sequence of str or None
+        Names of the classes.
     """
 
-    def __init__(self, live: Live, run: Run) -> None:
-        self._live, self._run = live, run
+    def __init__(self, callback: Callback, run: Run, names: Sequence[str] | None) -> None:
+        self._callback, self._run, self._names = callback, run, names or ()
         self._due = perf_counter() + _FIRST
         self._examination: Examination | None = None
         self._chosen: _Chosen | None = None
@@ -57,8 +60,8 @@ class Looks:
         """Note findings, sizes of gradients, and wrong samples."""
         began = perf_counter()
         if self._examination is None:
-            self._examination = Examination.during("Live", self._live)
-            self._chosen = _Chosen.of(self._live)
+            self._examination = Examination.during("Live", self._callback)
+            self._chosen = _Chosen.of(self._callback)
         self._diagnose(self._examination)
         if self._chosen is not None:
             self._run.put("wrong", self._wrong(self._chosen))
@@ -66,8 +69,8 @@ class Looks:
         self._due = now + max(_LEAST, _SHARE * (now - began))
 
     def _diagnose(self, examination: Examination) -> None:
-        live = self._live
-        found = examination.look(live.model.optimizer, live.training.history, "en")
+        callback = self._callback
+        found = examination.look(callback.model.optimizer, callback.training.history, "en")
         self._run.put("findings", [_in_both_languages(each) for each in found])
         sizes = [
             {"layer": each.layer, "gradient": each.gradient, "weights": each.size,
@@ -78,7 +81,7 @@ class Looks:
 
     def _wrong(self, chosen: _Chosen) -> dict[str, Any] | None:
         """Return the samples that are wrong; None if outputs and targets are no classes."""
-        model = self._live.model
+        model = self._callback.model
         with model.states_aside():
             outputs = model.predict(chosen.x)
         found = decisions(outputs, chosen.y, model.loss)
@@ -88,7 +91,7 @@ class Looks:
         wrong = found.wrong
         shown = wrong[:_SHOWN]
         drawn = pictures(chosen.x[shown])
-        names = [*(self._live.names or ())]
+        names = [*self._names]
         names += [str(number) for number in range(len(names), found.classes)]
         items: list[dict[str, Any]] = [
             {
@@ -128,10 +131,10 @@ class _Chosen:
         self.x, self.y = samples.x[0][self.rows], samples.y[0][self.rows]
 
     @classmethod
-    def of(cls, live: Live) -> _Chosen | None:
+    def of(cls, callback: Callback) -> _Chosen | None:
         """Return samples of the validation, else of the training; None if there are none."""
-        validation = live.training.validation
-        samples, of_which = live.samples, "training"
+        validation = callback.training.validation
+        samples, of_which = callback.samples, "training"
         if validation is not None and not isinstance(validation, StreamedEvaluation):
             samples, of_which = validation.samples, "validation"
         if samples is None or not samples.count or samples.lengths:
