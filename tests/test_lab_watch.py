@@ -13,14 +13,14 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from lab_browser import Page
-from lab_rules import violations
 from selenium.webdriver.common.keys import Keys
 
 import gyaku as gk
 from child import interruptible
 from gyaku.lab.runs import Run, Runs
 from gyaku.lab.server import Lab
+from lab_browser import Page
+from lab_rules import violations
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ class Live(Callback):
     --------
     >>> import gyaku as gk
     >>> gk.lab.Live("digits, two layers", open_browser=False)
-    Live('digits, two layers', open_browser=False)
+    Live(title='digits, two layers', open_browser=False)
     """
 
     url: str = ""
