@@ -14,6 +14,7 @@ import pytest
 from matplotlib.image import imread
 
 import gyaku as gk
+from gyaku.cli import main
 from gyaku.report.chart import Axis, Curve, curves, ticks
 from gyaku.report.decisions import decisions
 from gyaku.report.outcome import Outcome, outcome_parts
@@ -272,3 +273,18 @@ def test_decisions_are_those_of_a_classifier_alone() -> None:
     for outputs, y in (([[1.0, 2.0]], [2]), ([[1.0, 2.0]], [0.5]), ([[1.0]], [3])):
         assert decisions(outputs, y) is None
     assert decisions(np.zeros((2, 3, 4)), [0, 1]) is None
+
+
+def test_the_command_reports_in_the_units_of_the_targets(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    rows = [f"{a:.4f},{b:.4f},{1e6 + 2e5 * a:.1f}" for a, b in x]
+    (tmp_path / "houses.csv").write_text("\n".join(["size,age,price", *rows]))
+    given = ["--target", "price", "--epochs", "2", "--no-curve", "--quiet"]
+    paths = ["--report", str(tmp_path / "run.html"), "--output", str(tmp_path / "m.safetensors")]
+    assert main(["train", str(tmp_path / "houses.csv"), *given, *paths]) == 0
+    page = Page((tmp_path / "run.html").read_text(encoding="utf-8"))
+    assert page.ids == SECTIONS
+    assert "Residuals" in page.text
+    assert "1,000,000" in page.text  # on the axes
+    assert "targets not scaled" not in page.text  # they are, for the training

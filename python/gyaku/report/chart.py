@@ -252,6 +252,10 @@ def _up(axis: Axis, value: float) -> float:
     return _HEIGHT - _BOTTOM - axis.fraction(value) * (_HEIGHT - _TOP - _BOTTOM)
 
 
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e7 else f"{value:g}"
+
+
 def _dot(x: float, y: float, radius: float, colour: str, opacity: float = 1.0) -> str:
     faint = "" if opacity == 1 else f' fill-opacity="{opacity}"'
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"{faint}/>'
@@ -271,11 +275,11 @@ def _framed(title: str, x: Axis, y: Axis, body: Sequence[str]) -> str:
     for value in y.ticks:
         at = _up(y, value)
         parts.append(f'<line x1="{_LEFT}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}" class="grid"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{at + 6:.1f}" class="end">{value:g}</text>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{at + 6:.1f}" class="end">{_label(value)}</text>')
     for value in x.ticks:
         at = _across(x, value)
         parts.append(f'<line x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 26}" class="middle">{value:g}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 26}" class="middle">{_label(value)}</text>')
     parts.append(f'<line x1="{_LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}" class="axis"/>')
     middle = (_LEFT + right) / 2
     parts.append(f'<text x="{middle}" y="{_HEIGHT - 8}" class="middle">{escape(x.label)}</text>')

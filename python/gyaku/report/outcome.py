@@ -128,7 +128,7 @@ def outcome_parts(outcome: Outcome, lang: str) -> Iterator[str]:
         more = [*_confusion_parts(found, outcome.names, lang), *_wrong_parts(outcome, lang)]
     else:
         more = [*_number_parts(outcome, measures, lang)]
-    lines = [(name, f"{value:.4g}") for name, value in measures.items()]
+    lines = [(name, page.number(value)) for name, value in measures.items()]
     count = words["on_samples"].format(count=f"{len(outcome.outputs):,}")
     yield page.section("test", words["test"], [page.note(count), page.facts(lines), *more])
 

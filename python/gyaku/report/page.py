@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = ["document", "facts", "figure", "header", "heading", "note", "section", "table"]
-__all__ += ["tiles"]
+__all__ += ["number", "tiles"]
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
@@ -159,6 +159,27 @@ def note(text: str) -> str:
         The paragraph.
     """
     return f"<p>{escape(text)}</p>"
+
+
+def number(value: float) -> str:
+    """Return a number as text.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+
+    Returns
+    -------
+    str
+        Four digits, more where they stand before the point.
+
+    Examples
+    --------
+    >>> number(0.123456), number(52123.4), number(1e-7)
+    ('0.1235', '52,123', '1e-07')
+    """
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:

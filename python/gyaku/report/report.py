@@ -89,7 +89,7 @@ def _head(history: History, name: str, lang: str) -> str:
     parts.append(words["took"].format(seconds=duration(sum(history.seconds), lang)))
     lines = [page.note("、".join(parts) if lang == "ja" else ", ".join(parts))]
     if epochs:
-        last = [f"{named(key, lang)} {value:.4g}" for key, value in history.last().items()]
+        last = [f"{named(key, lang)} {page.number(value)}" for key, value in history.last().items()]
         lines.append(page.note(" · ".join(last)))
     if history.stopped:
         lines.append(page.note(words["stopped"].format(reason=history.stopped)))

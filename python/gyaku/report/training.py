@@ -74,7 +74,7 @@ def course_parts(history: History, lang: str) -> Iterator[str]:
     columns = [*(history[name] for name in history), history.seconds]
     first = history.initial_epoch + 1
     rows = [
-        [str(first + epoch), *(f"{column[epoch]:.4g}" for column in columns)]
+        [str(first + epoch), *(page.number(column[epoch]) for column in columns)]
         for epoch in _spread(history.epochs)
     ]
     parts.append(page.table(header, rows, kind="numbers"))
