@@ -34,11 +34,13 @@ const PAGE = `
   <section class="card"><h2 data-t="watch-findings"></h2><ul class="watch-findings"></ul></section>
   <section class="card"><h2 data-t="watch-layers"></h2>
     <p class="watch-quiet" data-t="watch-layers-note"></p>
-    <div class="watch-scroll"><table class="watch-layers"><thead><tr>
+    <div class="watch-scroll" tabindex="0" role="region" data-t-label="watch-layers">
+      <table class="watch-layers"><thead><tr>
       <th scope="col" data-t="watch-layer"></th><th scope="col" data-t="watch-gradient"></th>
       <th scope="col" data-t="watch-weights"></th><th scope="col" data-t="watch-update"></th>
     </tr></thead><tbody></tbody></table></div></section>
-  <section class="card"><h2 data-t="watch-settings"></h2><div class="watch-scroll">
+  <section class="card"><h2 data-t="watch-settings"></h2>
+    <div class="watch-scroll" tabindex="0" role="region" data-t-label="watch-settings">
     <table class="watch-settings"><tbody></tbody></table></div></section>
 </div>`;
 
