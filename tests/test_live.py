@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import warnings
 from collections.abc import Iterator
@@ -220,6 +222,17 @@ def test_a_paused_training_goes_on_when_the_lab_is_closed(lab: Stub) -> None:
     expected = state_of(alone, fitted(alone, epochs=300))
     assert state_of(watched, fitted(watched, gk.lab.Live(), epochs=300)) == expected
     thread.join()
+
+
+def test_ctrl_c_ends_a_training_that_is_paused(lab: Stub) -> None:
+    thread = act(lab, Run.pause, lambda run: (sleep(0.3), os.kill(os.getpid(), signal.SIGINT)))
+    with pytest.warns(UserWarning, match="fit: interrupted"):
+        history = fitted(gk.models.mlp([16]), gk.lab.Live(), epochs=100_000)
+    thread.join()
+    assert history.stopped == "interrupted"
+    news = lab.runs.all()[0].news(0)
+    assert news is not None
+    assert news["state"] == {"name": "ended", "reason": "interrupted"}
 
 
 @pytest.mark.parametrize("fails", ["begin", "add", "put", "wait", "end", "look"])
