@@ -4,7 +4,7 @@ import { Chart, short } from "./watch_chart.js";
 
 // Colours with a contrast of 3:1 and more on light and dark paper; also told apart by line and name.
 const COLORS = ["#2f81d6", "#d9660a", "#1a9660", "#c2589a", "#8f7d12", "#7a7a7a"];
-const SOON = 600, LATER = 2500, HIDDEN = 6000; // milliseconds between two questions
+const SOON = 1000, LATER = 2500, HIDDEN = 6000; // milliseconds between two questions
 const STEP = "step/", VAL = "val_";
 const NAMED = new Set(["loss", "accuracy", "learning_rate"]); // that have a word in both languages
 
