@@ -85,6 +85,7 @@ ANY_ISA = {
     *("test_lab_server", "test_lab_assets", "test_lab_draw", "test_lab_life"),
     *("test_lab_playground", "test_lab_playground_socket", "test_lab_playground_page"),
     "test_lab_player",
+    *("test_lab_watch", "test_live", "test_report"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
     *("test_conllu", "test_safetensors", "test_schedules", "test_data_sequences", "test_series"),

@@ -84,6 +84,10 @@ IMPORTS = {
     ],
     "gradients": ["checks", "layers", "model", "symbolic", "table", "train"],
     "diagnosis": ["callbacks", "findings", "losses", "model", "optim", "symbolic", "train"],
+    "report": [
+        *["_core", "checks", "diagnosis", "files", "history", "losses", "model", "plots"],
+        "threads",
+    ],
     "dlfs": ["backend", "data", "memory", "ops"],
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],

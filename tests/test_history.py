@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,33 @@ def test_a_history_counts_from_its_first_epoch(tmp_path: Path) -> None:
     axes = history.plot()
     assert [*axes.lines[0].get_xdata()] == [4, 5]
     assert axes.get_xlim() == (4, 5)
+
+
+def test_a_history_keeps_the_settings_of_its_training(tmp_path: Path) -> None:
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    options: dict[str, Any] = {
+        "loss": "softmax_cross_entropy", "optimizer": gk.SGD(0.5), "batch_size": 5, "seed": 3,
+        "clip_norm": 2.0, "validation_split": 0.2, "verbose": 0,
+        "callbacks": gk.ModelCheckpoint(tmp_path / "last.safetensors"),
+    }  # fmt: skip
+    made = gk.Sequential(gk.Dense(2)).fit(x, y, epochs=2, **options)
+    assert datetime.fromisoformat(made.settings["begun"]).tzinfo is not None
+    known = {
+        "optimizer": "SGD(learning_rate=0.5)", "learning_rate": 0.5, "epochs": 2, "batch_size": 5,
+        "loss": "SoftmaxCrossEntropy()", "seed": 3, "shuffle": True, "dtype": "float32",
+        "clip_norm": 2.0, "validation_samples": 4,
+    }  # fmt: skip
+    assert made.settings.items() >= known.items()
+    assert "accumulate" not in made.settings
+    assert History.from_json(made.to_json()).settings == made.settings
+    resumed = gk.Sequential(gk.Dense(2)).fit(x, y, epochs=3, resume=True, **options)
+    assert resumed.settings == {**made.settings, "epochs": 3}
+
+
+def test_a_history_of_an_older_file_has_no_settings() -> None:
+    known = json.loads(history().to_json())
+    del known["settings"]
+    assert History.from_json(json.dumps(known)).settings == {}
+    known["settings"] = 3
+    with pytest.raises(ValueError, match="this is no history"):
+        History.from_json(json.dumps(known))

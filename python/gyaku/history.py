@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gyaku.table import Table
 
 if TYPE_CHECKING:
     import os
-    from typing import Any, NoReturn
+    from typing import Any, Literal, NoReturn
 
     from matplotlib.axes import Axes
 
@@ -41,6 +41,10 @@ class History(Mapping[str, list[float]]):
         Index of the first epoch.
     stopped : str or None
         Reason of an end before the last epoch; None without.
+    settings : dict of str to object
+        Settings of the training, texts and numbers by name: ``"optimizer"``, ``"loss"``,
+        ``"epochs"``, ``"batch_size"``, ``"seed"``, the time when it was ``"begun"``, and others
+        that differ from the defaults; empty for a history that no `fit` made.
 
     Notes
     -----
@@ -69,6 +73,7 @@ class History(Mapping[str, list[float]]):
         self.samples, self.initial_epoch = samples, initial_epoch
         self.seconds: list[float] = []
         self.stopped: str | None = None
+        self.settings: dict[str, Any] = {}
 
     def extend(self, columns: Mapping[str, list[float]], seconds: float) -> None:
         """Add epochs.
@@ -134,7 +139,7 @@ class History(Mapping[str, list[float]]):
         Returns
         -------
         dict
-            ``columns``, ``seconds``, ``samples``, ``initial_epoch`` and ``stopped``.
+            ``columns``, ``seconds``, ``samples``, ``initial_epoch``, ``stopped`` and ``settings``.
         """
         return {
             "columns": {name: list(values) for name, values in self._columns.items()},
@@ -142,6 +147,7 @@ class History(Mapping[str, list[float]]):
             "samples": self.samples,
             "initial_epoch": self.initial_epoch,
             "stopped": self.stopped,
+            "settings": dict(self.settings),
         }
 
     @classmethod
@@ -161,6 +167,7 @@ class History(Mapping[str, list[float]]):
         history = cls(given["samples"], given.get("initial_epoch", 0))
         history._columns = {name: list(values) for name, values in given["columns"].items()}
         history.seconds, history.stopped = list(given["seconds"]), given["stopped"]
+        history.settings = dict(given.get("settings", {}))
         return history
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -292,6 +299,78 @@ class History(Mapping[str, list[float]]):
             kind = Path(path).suffix.removeprefix(".") or "png"
             write_atomically(path, lambda stream: save(axes, stream, kind))
         return axes
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        model: Any = None,
+        data: tuple[object, object] | None = None,
+        diagnosis: Any = None,
+        names: Sequence[str] | None = None,
+        title: str | None = None,
+        count: int = 40,
+        lang: Literal["en", "ja"] = "en",
+    ) -> None:
+        """Write a report of the training: one HTML file that needs nothing else.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, such as ``"run.html"``; an old one is replaced whole or not at all.
+        model : Model, optional
+            The model, whose layers are listed.
+        data : tuple of array_like, optional
+            Inputs and targets to test it on, (x, y): for a classifier, the confusion matrix and the
+            samples that are wrong; for numbers, predictions against targets, and residuals.
+        diagnosis : Diagnosis, optional
+            Findings of the doctor; by default those of `gyaku.diagnose` on `data`, with this
+            history.
+        names : sequence of str, optional
+            Names of the classes; by default their numbers.
+        title : str, optional
+            Title of the page; by default the name of the model.
+        count : int
+            Largest number of wrong samples to show.
+        lang : {"en", "ja"}
+            Language of the page.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If data or arguments are invalid.
+        TypeError
+            If one of them is of the wrong kind.
+
+        Notes
+        -----
+        The page holds settings, curves and values of the epochs, layers, results on the data,
+        findings, and versions and processor of this machine. It runs no script, asks for no other
+        file, and prints on A4.
+
+        Examples
+        --------
+        >>> history = History(samples=4)
+        >>> history.extend({"loss": [0.5, 0.25]}, seconds=0.1)
+        >>> history.report("run.html", title="A small training")
+        >>> with open("run.html", encoding="utf-8") as page:
+        ...     page.read().count("<polyline")
+        1
+        """
+        from importlib import import_module  # a report stands on the doctor, and on histories
+
+        import_module("gyaku.report").write(
+            *(self, path),
+            model=model,
+            data=data,
+            diagnosis=diagnosis,
+            names=names,
+            title=title,
+            count=count,
+            lang=lang,
+        )
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

@@ -18,6 +18,7 @@ __all__ = ["lines_on", "paths_of", "write"]
 
 _SUFFIX = ".safetensors"
 _KINDS = {"model": "the model", "history": "its history", "curve": "its learning curve"}
+_KINDS["report"] = "its report"
 _KINDS["checkpoint"] = "its training, which goes on with --resume"
 
 
@@ -27,14 +28,14 @@ def paths_of(arguments: argparse.Namespace, name: str) -> dict[str, Path]:
     Parameters
     ----------
     arguments : argparse.Namespace
-        With ``output``, ``model`` and ``no_curve``.
+        With ``output``, ``model``, ``no_curve`` and ``report``.
     name : str
         Name of the data.
 
     Returns
     -------
     dict of str to Path
-        Those of model, history and curve.
+        Those of model, history, curve and report.
 
     Raises
     ------
@@ -54,6 +55,8 @@ def paths_of(arguments: argparse.Namespace, name: str) -> dict[str, Path]:
     files = {"model": model, "history": model.with_name(f"{stem}-history.csv")}
     if not arguments.no_curve:
         files["curve"] = model.with_name(f"{stem}-curve.png")
+    if arguments.report:
+        files["report"] = Path(arguments.report)
     return files
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["with_settings"]
 
 _SUFFIX = ".toml"
-_PATHS = {"data", "output"}
+_PATHS = {"data", "output", "report"}
 
 
 def with_settings(given: Sequence[str], parser: Parser) -> list[str]:

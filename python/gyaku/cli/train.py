@@ -28,6 +28,7 @@ from gyaku.cli.recipe import (
     parameters_of,
 )
 from gyaku.cli.report import report
+from gyaku.cli.watching import add_watching, live, stay, write_report
 from gyaku.data import DATASETS, Augment
 from gyaku.files import check_writable
 from gyaku.layers.activation import ACTIVATIONS
@@ -260,6 +261,8 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     add_resume(how)
     add_distributed(how)
 
+    add_watching(parser.add_argument_group("how to show it"))
+
     leave = parser.add_argument_group("what to write")
     leave.add_argument(
         "--output",
@@ -315,11 +318,14 @@ def _train(arguments: argparse.Namespace, ranks: MPI | None) -> int:
         print(f"going on from {checkpoint}", file=shown)
     with redirect_stdout(shown), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fit: interrupted")  # said below
-        model, history = _fit(model, arguments, data, loss, checkpoint, ranks)
+        trained, history = model, _fit(model, arguments, data, loss, checkpoint, ranks)
     if not is_first:
         return 0
+    targets = Targets(data, loss, arguments.dtype)
+    model = targets.restored(trained)  # whose outputs are in the units of the targets
     model.metadata = data.metadata
     written = write(model, history, paths, f"{data.name}, {arguments.model}")
+    written |= write_report(arguments, history, (trained, model), data, targets)
     if history.stopped is None:
         checkpoint.unlink(missing_ok=True)
     elif checkpoint.exists():
@@ -332,6 +338,7 @@ def _train(arguments: argparse.Namespace, ranks: MPI | None) -> int:
         print(json.dumps(result | measures))
     else:
         print(_report(arguments, history, text, None if arguments.quiet else written))
+    stay(arguments, history)
     return 130 if history.stopped == "interrupted" else 0
 
 
@@ -342,12 +349,11 @@ def _fit(
     loss: losses.Loss,
     checkpoint: Path,
     ranks: MPI | None,
-) -> tuple[Sequential, History]:
-    """Train; return the model, whose outputs are in the units of the targets, and the history."""
+) -> History:
     targets = Targets(data, loss, arguments.dtype)
     (x, y), (x_test, y_test) = data.train, data.test
     augment = Augment(arguments.shift, flip=arguments.flip) if x.ndim == 4 else None
-    history = model.fit(
+    return model.fit(
         x,
         targets.learnt(y),
         loss=loss,
@@ -358,13 +364,12 @@ def _fit(
         metrics=["r2" if data.classes is None else "accuracy"],
         seed=arguments.seed,
         augment=augment,
-        callbacks=keeping(checkpoint),
+        callbacks=[keeping(checkpoint), *live(arguments, data)],
         resume=arguments.resume,
         distributed=ranks,
         precision=arguments.precision,
         verbose=0 if arguments.quiet else "auto",
     )
-    return targets.restored(model), history
 
 
 def _tested(model: Sequential, data: Data, loss: losses.Loss) -> tuple[dict[str, Any], str]:

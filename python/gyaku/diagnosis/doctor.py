@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gyaku.callbacks import Callback
 from gyaku.diagnosis.examination import Examination, checked_language, consequences
-from gyaku.train.criterion import last_criterion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from gyaku.diagnosis.diagnosis import Diagnosis
 
 __all__ = ["Doctor"]
-
-
-_OF_ALL = "unbalanced_labels"
-"""The finding that the first samples cannot show."""
 
 
 def _level() -> int:
@@ -77,12 +72,7 @@ class Doctor(Callback):
 
     def on_train_begin(self) -> None:
         """Look at data and initial weights; see `Callback`."""
-        criterion = last_criterion("Doctor", self.model, None, ())
-        steps = self.training.training
-        samples = steps.samples if self.samples is None else self.samples
-        self._examination = examination = Examination(self.model, samples, criterion, steps.updates)
-        if self.samples is None:  # files are often sorted by class
-            examination.data = [each for each in examination.data if each.kind != _OF_ALL]
+        self._examination = Examination.during("Doctor", self)
         self._said = {each.kind for each in self._examination.advice}
         self._look()
 

@@ -11,17 +11,23 @@ from gyaku.diagnosis.passes import of_pass
 from gyaku.diagnosis.training import of_training
 from gyaku.symbolic import label
 from gyaku.train.advice import doubts, of_inputs, of_scales, of_targets
+from gyaku.train.criterion import last_criterion
 from gyaku.train.updates import Updates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gyaku.callbacks import Callback
+    from gyaku.diagnosis.measure import Measures
     from gyaku.model import Model
     from gyaku.optim import Optimizer
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
 
 __all__ = ["Examination", "checked_language", "consequences"]
+
+_OF_ALL = "unbalanced_labels"
+"""The finding that the first samples cannot show."""
 
 _UNITS = ("dead_units", "saturated_units")
 _GRADIENTS = ("vanishing_gradients", "exploding_gradients")
@@ -75,7 +81,11 @@ class Examination:
     ----------
     advice, data : list of Finding
         Findings that do not depend on the training: those that `fit` warns of, and others.
+    measures : Measures
+        Those of the last look.
     """
+
+    measures: Measures
 
     def __init__(
         self,
@@ -93,6 +103,31 @@ class Examination:
         advised = {each.kind for each in self.advice}
         found = of_data(model, passes, samples, criterion)
         self.data = [each for each in found if each.kind not in advised]
+
+    @classmethod
+    def during(cls, owner: str, callback: Callback) -> Examination:
+        """Return the examination of the training of a callback.
+
+        Parameters
+        ----------
+        owner : str
+            The callback, for errors.
+        callback : Callback
+            A callback in training.
+
+        Returns
+        -------
+        Examination
+            The examination. Of data that are not in memory, it sees the first samples read, which
+            say nothing on the balance of labels.
+        """
+        criterion = last_criterion(owner, callback.model, None, ())
+        steps = callback.training.training
+        samples = steps.samples if callback.samples is None else callback.samples
+        found = cls(callback.model, samples, criterion, steps.updates)
+        if callback.samples is None:  # files are often sorted by class
+            found.data = [each for each in found.data if each.kind != _OF_ALL]
+        return found
 
     def look(
         self, optimizer: Optimizer | None, columns: Mapping[str, Sequence[float]], lang: str
@@ -113,7 +148,9 @@ class Examination:
         Diagnosis
             The findings but those that follow from others.
         """
-        measures = measure(self.model, self.samples, self.criterion, optimizer, self.updates)
+        self.measures = measures = measure(
+            self.model, self.samples, self.criterion, optimizer, self.updates
+        )
         found = [*self.advice, *self.data, *of_pass(measures, self.criterion)]
         if measures.bad is None:
             found += of_training(columns, measures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gyaku.lab.live import Live
 from gyaku.lab.serve import serve
 
-__all__ = ["serve"]
+__all__ = ["Live", "serve"]

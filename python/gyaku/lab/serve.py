@@ -76,7 +76,7 @@ def serve(
     try:
         from gyaku.lab import draw, playground, watch
         from gyaku.lab.models import Models
-        from gyaku.lab.runs import Runs
+        from gyaku.lab.runs import OF_PROCESS
         from gyaku.lab.server import Lab
     except ImportError as error:
         if (error.name or "").startswith("gyaku"):
@@ -85,7 +85,7 @@ def serve(
             "the lab needs Starlette, uvicorn and websockets: pip install 'gyaku[lab]'"
         ) from None
     shown = Models(models)
-    runs = Runs() if runs is None else runs
+    runs = OF_PROCESS if runs is None else runs
     routes = [*draw.routes(shown), *playground.routes(), *watch.routes(runs)]
     lab = Lab(routes, host=host, port=port, lang=lang, runs=runs)
     _labs.append(lab)

@@ -260,8 +260,9 @@ class Resumption:
         float
             Seconds that the present epoch has taken.
         """
-        place = self._place
+        place, settings = self._place, loop.history.settings
         loop.history = History.from_dict(place["history"])
+        loop.history.settings = {**settings, **loop.history.settings, "epochs": settings["epochs"]}
         loop.history.stopped = None
         epochs = loop.training.initial_epoch + loop.history.epochs
         loop.training.resume(epochs, place["sums"])

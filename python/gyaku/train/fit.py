@@ -21,6 +21,7 @@ from gyaku.train.options import options_of
 from gyaku.train.progress import progress
 from gyaku.train.ranks import ranks_of
 from gyaku.train.recognition import source_of
+from gyaku.train.settings import settings_of
 from gyaku.train.together import check_together, mapped
 from gyaku.train.updates import check_accumulates, updates_of
 
@@ -320,6 +321,7 @@ def fit(
             validation_freq=options.validation_freq,
             callbacks=hooks,
             progress=lambda: show(options.epochs, training.count),
+            settings=settings_of(options, course, criterion, learner, data, held_out, ranks),
             max_time=options.max_time,
             resumption=resumed,
         )

@@ -15,7 +15,7 @@ from gyaku.train.nonfinite import Guard, NonFiniteError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from gyaku.callbacks import Callbacks
@@ -34,6 +34,7 @@ def run(
     validation_freq: int,
     callbacks: Callbacks,
     progress: Callable[[], Progress],
+    settings: Mapping[str, Any],
     max_time: float | None = None,
     resumption: Resumption | None = None,
 ) -> History:
@@ -51,6 +52,8 @@ def run(
         The callbacks.
     progress : callable
         Constructor of the progress display.
+    settings : mapping of str to object
+        Settings that the history keeps.
     max_time : float or None
         Seconds after which the training ends.
     resumption : Resumption or None
@@ -67,6 +70,7 @@ def run(
         If a loss or weight becomes NaN or infinite.
     """
     loop = Loop(training, validation, validation_freq, callbacks, max_time)
+    loop.history.settings = dict(settings)
     with Signals(callbacks.signals) as signals, Interrupt() as interrupt:
         loop.signals, loop.interrupt = signals, interrupt
         interrupt.undoes = not training.optimizer.acts_between and training.ranks.size == 1
@@ -144,6 +148,22 @@ class Loop:
     def epoch_seconds(self) -> float:
         """Time since the end of the last epoch that the history has."""
         return perf_counter() - self._epoch_began
+
+    def rested(self, seconds: float) -> None:
+        """Leave a rest out of the time of the epoch, and of that of the training.
+
+        Parameters
+        ----------
+        seconds : float
+            Time for which a callback made the training wait.
+        """
+        self._epoch_began += seconds
+        self.end += seconds
+
+    @property
+    def is_asked_to_end(self) -> bool:
+        """Whether Ctrl-C or SIGTERM has arrived."""
+        return self.interrupt.requested or self.signals.ended
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, from which `fit` can resume this training.

@@ -1,0 +1,188 @@
+"""Trainings that are watched in the browser."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from time import perf_counter
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from gyaku.callbacks import Callback
+from gyaku.checks import truth
+from gyaku.lab.course import Course
+from gyaku.lab.looks import Looks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from gyaku.lab.runs import Run
+
+__all__ = ["Live"]
+
+_SECONDS = 0.09  # between two notes of the course
+
+_shown: WeakSet[Any] = WeakSet()  # labs whose page was opened
+
+STOPPED = "stopped in the lab"
+"""Reason of a training that the page ended."""
+
+
+class Live(Callback):
+    """Show the training in the lab, where it can be paused and ended.
+
+    Parameters
+    ----------
+    title : str, optional
+        Title of the run; by default the name of the model.
+    names : sequence of str, optional
+        Names of the classes; by default their numbers.
+    open_browser : bool
+        Whether to open the page; it is printed in any case.
+
+    Attributes
+    ----------
+    url : str
+        Address of the page, with its token; "" before the first training.
+
+    Raises
+    ------
+    ImportError
+        At the start of the training, if Starlette or uvicorn are not installed.
+
+    Notes
+    -----
+    The first training starts the lab of this process; later ones, also of other models in other
+    threads, join it, and their curves can be compared. The page shows loss and metrics of each
+    epoch and within it, the sizes of the gradients, the findings of the doctor, and samples of the
+    validation data that are still wrong. It may be closed and opened again.
+
+    The training is the same as without the callback, bit by bit. If the lab fails, it goes on with
+    a warning. A pause is not counted in the times of the history.
+
+    Examples
+    --------
+    >>> import gyaku as gk
+    >>> gk.lab.Live("digits, two layers", open_browser=False)
+    Live(title='digits, two layers', open_browser=False)
+    """
+
+    url: str = ""
+
+    def __init__(
+        self,
+        title: str | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        open_browser: bool = True,
+    ) -> None:
+        self.title = title
+        self.names = None if names is None else [*map(str, names)]
+        self.open_browser = truth("Live", "open_browser", open_browser)
+        self._run: Run | None = None
+        self._looks: Looks | None = None
+
+    def on_train_begin(self) -> None:
+        """Start or join the lab; see `Callback`."""
+        self._run, self._looks, self._error = None, None, ""
+        self._noted, self._epochs = 0.0, 0
+        self._course: Course | None = None
+        self._safely(self._join)
+
+    def _join(self) -> None:
+        from gyaku.lab.serve import shared
+
+        self._lab = lab = shared()
+        assert lab.runs is not None
+        steps, history = self.training.training, self.training.history
+        self._run = lab.runs.begin(
+            {
+                "title": self.title or str(self.model.title),
+                "settings": {**history.settings, "samples": steps.data_count or None},
+                "parameters": int(self.model.flat_params.size),
+            }
+        )
+        self._looks = Looks(self, self._run, self.names)
+        self.url = lab.url
+        if lab not in _shown:  # later trainings appear on its page
+            _shown.add(lab)
+            print(f"lab: {lab.url}", file=sys.stderr, flush=True)
+            if self.open_browser:
+                lab.open("watch")
+
+    def on_steps_end(self, step: int) -> str | None:
+        """Note the course, and do what the page asks for; see `Callback.on_steps_end`."""
+        run = self._run
+        if run is None:
+            return None
+        if run.state == "paused" or perf_counter() - self._noted >= _SECONDS:
+            self._safely(self._note)
+            self._safely(self._rest)
+            self._noted = perf_counter()
+        return STOPPED if run.is_asked_to_stop else None
+
+    def on_exception(self, error: BaseException) -> None:
+        """Note why the training ends; see `Callback.on_exception`."""
+        self._error = f"{type(error).__name__}: {error}".removesuffix(": ")
+
+    def on_train_end(self) -> None:
+        """Note where the training ended; see `Callback`."""
+        run, reason = self._run, self.training.history.stopped or self._error
+        if run is not None:
+            self._safely(self._note)
+            if reason != "interrupted":
+                self._look(Looks.look)
+            self._safely(lambda: run.end(reason))
+        self._run = self._looks = self._course = None
+
+    def _note(self) -> None:
+        """Note what is new."""
+        run, loop = self._run, self.training
+        assert run is not None
+        history, first = loop.history, loop.history.initial_epoch + 1
+        for epoch in range(self._epochs, history.epochs):
+            run.add(first + epoch, {name: history[name][epoch] for name in history})
+        self._epochs = history.epochs
+        if self._course is None:
+            self._course = Course(loop, self.steps_per_epoch)
+        run.add(self._course.place, self._course.since_last())
+        run.put("numbers", self._course.numbers())
+        self._look(Looks.look_if_due)
+
+    def _look(self, look: Callable[[Looks], None]) -> None:
+        looks = self._looks
+        if looks is not None and not self._tried(lambda: look(looks)):
+            self._looks = None
+
+    def _rest(self) -> None:
+        """Wait while the page has paused the training."""
+        run, loop = self._run, self.training
+        if run is not None and (
+            rested := run.wait(lambda: loop.is_asked_to_end or not self._lab.is_open)
+        ):
+            loop.rested(rested)
+            if self._course is not None:
+                self._course.rested(rested)
+
+    def _safely(self, action: Callable[[], object]) -> None:
+        """Run what must not end the training; leave the lab if it fails."""
+        run = self._run
+        if not self._tried(action):
+            self._run = None
+            if run is not None:
+                self._tried(lambda: run.end("left the lab"))
+
+    def _tried(self, action: Callable[[], object]) -> bool:
+        """Return whether an action succeeded; warn if not."""
+        try:
+            action()
+        except ImportError:
+            raise
+        except Exception as error:  # noqa: BLE001, since a training is worth more than its picture
+            warnings.warn(
+                f"Live: the training goes on without the lab, which failed: {error!r}",
+                stacklevel=2,
+            )
+            return False
+        return True
