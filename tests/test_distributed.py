@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from numpy.testing import assert_allclose
 from safetensors.numpy import load_file
 
 import gyaku as gk
+from gyaku import memory
+from gyaku.backend import _core
+from gyaku.distributed.local import shared
 from gyaku.distributed.places import Place, share_of, words_of
+from gyaku.distributed.reductions import Ranges
+from gyaku.train.ranks import Ranks, agree
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 # That of this environment, whose library mpi4py loads.
@@ -87,6 +93,9 @@ def test_in_reproducible_mode_processes_give_the_bits_of_one(
 
 ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "lengths"]
 ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map", "global_statistics"]
+COMMON = ["common_parameters", "common_momentum", "frozen", "stopped_at_the_best"]
+BY_SUMS = ["several_sums", "norm_of_all", "own_update"]
+ALIKE += [*COMMON, *BY_SUMS, "own_files"]
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -100,6 +109,110 @@ def test_processes_train_as_one_with_their_batches_together(
     assert several["columns"].keys() == one["columns"].keys()
     for column, values in one["columns"].items():
         assert_allclose(several["columns"][column], values, rtol=1e-8, err_msg=column)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_of_a_machine_share_out_updates_by_element(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    found = jobs[processes]
+    for name in COMMON:
+        assert found[name]["tasks"].count("meet_ranks") == 2, name
+        assert "all_reduce" not in found[name]["tasks"], name
+    for name in BY_SUMS:
+        assert "meet_ranks" not in found[name]["tasks"], name
+        assert "all_reduce" in found[name]["tasks"], name
+    for name in {*COMMON, *BY_SUMS} - {"frozen"}:
+        assert found[name]["alike"], name
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_with_more_samples_train_as_long(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    found = jobs[processes]["uneven_files"]
+    assert found["alike"]
+    steps = 60 // (24 // processes)
+    assert found["clock"] == processes * 3 * steps
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_ranges_are_updated_as_their_sums_arrive(jobs: dict[int, Answers], processes: int) -> None:
+    tasks = [name for name in jobs[processes]["several_sums"]["tasks"] if name != "split"]
+    waits = [i for i, name in enumerate(tasks) if name == "all_reduce_wait"]
+    updates = [i for i, name in enumerate(tasks) if name == "adam"]
+    assert len(waits) > 4
+    assert waits[0] < updates[0] < waits[1] < waits[-1] < updates[-1]
+
+
+def test_pages_are_common_while_they_are_shared() -> None:
+    file = os.memfd_create("test")
+    try:
+        os.ftruncate(file, 1 << 20)
+        own = memory.zeros((1 << 16,), np.float64)
+        own[:] = np.arange(own.size)
+        common = np.frombuffer(mmap(file, 1 << 20), np.float64)
+        pages: Any = _core.SharedPages(file)
+        pages.place(own[5:], 1 << 19, keeps=True)
+        offset, size = _core.block_of(own[5:])
+        assert (offset, size) == (5 * 8, own.nbytes)
+        assert np.array_equal(common[1 << 16 :], own)
+        common[1 << 16] = -1
+        assert own[0] == -1
+        other = memory.zeros(own.shape, own.dtype)
+        pages.place(other, 1 << 19, keeps=False)
+        assert np.array_equal(other, own)
+        del pages
+        common[1 << 16] = 7
+        assert own[0] == other[0] == -1
+        other[1] = 5
+        assert own[1] == 1
+    finally:
+        os.close(file)
+
+
+def test_ranges_end_with_layers() -> None:
+    # Three layers of 1000, 96 and 32 elements, of which the last one is written first.
+    ranges = Ranges(1128, least=100, gap=16)
+    assert ranges.wrote(1096, 32) == []
+    assert ranges.wrote(1000, 96) == [slice(1000, 1128)]
+    assert ranges.wrote(496, 500) == []  # a bias of four elements is missing
+    large = ranges.wrote(996, 4)
+    assert [large[0].stop, large[-1].start] == [1000, 496]
+    assert all(100 <= each.stop - each.start < 200 for each in large)
+    assert [each.start for each in large[:-1]] == [each.stop for each in large[1:]]
+    rest = ranges.rest()
+    assert (rest[0].stop, rest[-1].start) == (496, 0)
+    assert ranges.rest() == []
+
+
+def test_small_arrays_have_no_pages_of_their_own() -> None:
+    assert _core.block_of(memory.zeros((100,), np.float32)) == (0, 0)
+
+
+class Fake(Ranks):
+    """Two processes, of which the other one says the same as this one, or something else."""
+
+    size = 2
+
+    def __init__(self, other: Callable[[Any], Any]) -> None:
+        self.other = other
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value, self.other(value)]
+
+
+@pytest.mark.parametrize("which", ["another machine", "no file", "small arrays"])
+def test_memory_is_common_on_one_machine_only(which: str) -> None:
+    def other(value: Any) -> Any:
+        if which == "another machine":
+            return ("of another boot", value[1])
+        return value if isinstance(value[0], str) else None
+
+    large = [memory.zeros((1 << 16,), np.float64) for _ in range(2)]
+    small = memory.zeros((8,), np.float64)
+    updated = [small if which == "small arrays" else large[0]]
+    assert shared(Fake(other), large[1], small, updated) is None
 
 
 def test_a_job_of_one_process_is_a_plain_training(jobs: dict[int, Answers]) -> None:
@@ -148,6 +261,10 @@ def test_mistakes_are_answered_by_all_processes(jobs: dict[int, Answers], proces
     )
     assert "the processes differ in batch size" in said["other batch"]
     assert "distributed is not for" in said["generator"]
+    assert "arrays in memory, or memory maps; of many files each process may" in said["generator"]
+    assert "which weights and lengths of samples would change" in said["weights of own"]
+    assert "give all processes the same validation_data" in said["split of own"]
+    assert f"each of the {processes} processes needs a file at least, got 1" in said["few files"]
     assert "distributed must be a gyaku.distributed.MPI() or None, got 'mpi'" in said["kind"]
     assert "not finite" in said["not finite"]
     assert "the processes train together" in said["not finite"]
@@ -264,11 +381,27 @@ def test_the_launcher_of_another_mpi_is_named() -> None:
 
 
 def test_mpi4py_that_is_missing_or_finds_no_library_is_named(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(ImportError, match=r"needs mpi4py and an MPI library.*gyaku\[mpi\]"):
         gk.distributed.MPI()
+    package = tmp_path / "mpi4py"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mpi4py")
+    monkeypatch.delitem(sys.modules, "mpi4py.MPI", raising=False)
+    found = r"mpi4py finds no MPI library \(cannot load MPI library\); load the cluster's module"
+    with pytest.raises(ImportError, match=found):
+        gk.distributed.MPI()
+
+
+def test_processes_of_another_version_are_refused() -> None:
+    others = Fake(lambda facts: facts | {"version": "0.0.1"})
+    with pytest.raises(ValueError, match=r"the processes differ in version: .* 0\.0\.1 on rank 1"):
+        agree("fit", others, version="1.0")
 
 
 PLACES = {

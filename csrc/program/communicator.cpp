@@ -56,8 +56,11 @@ Task Communicator::start(void* memory, std::int64_t count, Scalar scalar) {
 Task Communicator::finish(void* memory, std::int64_t count, Scalar scalar, const Operand& before) {
   Sum& sum = sum_of(memory, count, scalar);
   const std::int64_t bytes = count * (scalar == Scalar::float32 ? 4 : 8);
+  Operand all = before;
+  all.access = Access::update;
+  all.touched = 0;
   return task_of("all_reduce_wait", &run_finish, sum,
-                 {{memory, bytes, Access::update}, {this, 1, Access::update}, before});
+                 {{memory, bytes, Access::update}, {this, 1, Access::update}, all});
 }
 
 void Communicator::run_start(const void* args, Slice) noexcept {

@@ -29,7 +29,7 @@ public:
 
   // Begins the sum of `count` elements in place.
   Task start(void* memory, std::int64_t count, Scalar scalar);
-  // Waits for it. What `before` covers is complete first, so that sums go on meanwhile.
+  // Waits for it. All that used what `before` covers ends first, so that sums go on meanwhile.
   Task finish(void* memory, std::int64_t count, Scalar scalar, const Operand& before);
 
   // Lets the sums under way go on: MPI libraries work only while they are called.

@@ -11,6 +11,7 @@
 
 #include "program/communicator.h"
 #include "program/fuse.h"
+#include "program/local_ranks.h"
 #include "program/split.h"
 #include "program/team.h"
 #include "program/watch.h"
@@ -207,7 +208,7 @@ void Program::clear() {
   plan_ = {};
   load_ = {};
   ranks_ = nullptr;
-  is_shared_ = calls_host_ = forgets_gradients_ = false;
+  is_shared_ = calls_host_ = meets_ranks_ = forgets_gradients_ = false;
 }
 
 // Memory that outlasts a run, and is written by it.
@@ -232,8 +233,8 @@ bool Program::can_be_undone() const {
   double bytes = 0;
   for (const auto& part : state_) bytes += static_cast<double>(part.size());
   // Other ranks wait for the sums of this one.
-  return !calls_host_ && ranks_ == nullptr && bytes < bytes_per_second * load_.seconds &&
-         Watch::is_worth_it(load_.seconds);
+  return !calls_host_ && ranks_ == nullptr && !meets_ranks_ &&
+         bytes < bytes_per_second * load_.seconds && Watch::is_worth_it(load_.seconds);
 }
 
 void Program::keep_state() {
@@ -302,6 +303,7 @@ void Program::end(std::span<const Operand> outputs) {
   }
   for (const Task& task : tasks_)
     if (Communicator* const ranks = communicator_of(task); ranks != nullptr) ranks_ = ranks;
+  meets_ranks_ = std::any_of(tasks_.begin(), tasks_.end(), is_meeting);
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   forgets_gradients_ = optimize && !calls_host_ && merge_outer_products(tasks_, &keeps_gradients_);
