@@ -51,7 +51,9 @@ def with_gyaku(
     import gyaku as gk
     from bench.peers.with_gyaku import Gyaku
 
-    by_sums = {"shared_memory": False, "bucket_bytes": int(joined)} if joined.isdecimal() else {}
+    by_sums: dict[str, Any] = {}
+    if joined.isdecimal():
+        by_sums = {"shared_memory": False, "bucket_bytes": int(joined)}
     ranks = gk.distributed.MPI(COMM_SELF if joined == "apart" else COMM_WORLD, **by_sums)
     own = Gyaku(workload, x, y, weights)
 

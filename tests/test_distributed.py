@@ -172,15 +172,16 @@ def test_pages_are_common_while_they_are_shared() -> None:
 
 
 def test_ranges_end_with_layers() -> None:
-    # Three layers of 1000, 96 and 32 elements, of which the last one is written first.
-    ranges = Ranges(1128, least=100, gap=16)
-    assert ranges.wrote(1096, 32) == []
-    assert ranges.wrote(1000, 96) == [slice(1000, 1128)]
-    assert ranges.wrote(496, 500) == []  # a bias of four elements is missing
-    large = ranges.wrote(996, 4)
-    assert [large[0].stop, large[-1].start] == [1000, 496]
-    assert all(100 <= each.stop - each.start < 200 for each in large)
-    assert [each.start for each in large[:-1]] == [each.stop for each in large[1:]]
+    # Three layers, of which the last one is written first; each array begins on a cache line.
+    ranges = Ranges(1136, least=100, gap=16)
+    assert ranges.wrote(1104, 32) == []
+    assert ranges.wrote(1008, 96) == [slice(1008, 1136)]
+    assert ranges.wrote(496, 496) == []  # the bias of four elements behind it is missing
+    cut = ranges.wrote(992, 4)
+    assert [cut[0].stop, cut[-1].start] == [1008, 496]
+    assert all(100 - 16 < each.stop - each.start < 200 for each in cut)
+    assert [each.start for each in cut[:-1]] == [each.stop for each in cut[1:]]
+    assert all(each.start % 16 == 0 for each in cut)
     rest = ranges.rest()
     assert (rest[0].stop, rest[-1].start) == (496, 0)
     assert ranges.rest() == []

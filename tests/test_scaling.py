@@ -57,7 +57,7 @@ def test_what_moves_the_point() -> None:
     assert larger.together(network, 2)[0] == pytest.approx(6 + 8 + 2 + 0.2)
     table = str(scaling_of(TIMES, network))
     assert "by two processes, more than half of the time is waiting" in table
-    assert "a network four times as fast: 2" in table
+    assert "a network four times as fast: 1,024" in table
 
 
 def scaling_of(times: StepTimes, network: Network) -> object:
@@ -85,8 +85,8 @@ def test_times_of_a_step_are_measured() -> None:
     ready = [when for when, _ in times.buckets]
     assert ready == sorted(ready)
     assert 0 < ready[0] < ready[-1] == times.backward < times.step
-    # 8 KiB of the last layer, begun before the 32 KiB of the first one are there
-    assert [size for _, size in times.buckets][:2] == [4096 + 128, 4096]
+    # 8,320 bytes of the last layer, begun before the 32 KiB of the first one are there.
+    assert [size for _, size in times.buckets][:2] == [4160, 4160]
 
 
 def test_the_benchmark_shows_and_draws_it(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def extent(blocks: Sequence[Block], processes: int) -> int:
     Parameters
     ----------
     blocks : sequence of Block
-        The memory of what is updated, which is common, and of the gradients, which each process has.
+        The memory of what is updated, which is common, and of the gradients of each process.
     processes : int
         Their number.
 

@@ -251,8 +251,9 @@ class MPI(Ranks):
         ValueError
             If there are fewer files than processes.
         """
-        is_folder = isinstance(given, (str, os.PathLike))
-        paths = [*Path(given).iterdir()] if is_folder else [*map(Path, given)]
+        if isinstance(given, (str, os.PathLike)):
+            given = Path(given).iterdir()
+        paths = [*map(Path, given)]
         found = self.of_first(sorted(path for path in paths if not path.name.startswith(".")))
         if len(found) < self.size:
             raise ValueError(

@@ -393,4 +393,4 @@ def own_steps(ranks: Ranks, samples: int, batch_size: int) -> int:
     int
         Whole batches of the one that has the fewest.
     """
-    return min(ranks.gather(max(1, samples // batch_size)))
+    return int(min(ranks.gather(max(1, samples // batch_size))))
