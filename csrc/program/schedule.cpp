@@ -86,11 +86,11 @@ bool conflict(const Task& one, const Task& other) {
   return false;
 }
 
-// Whether the update at `later` reads the rows that the product at `earlier` computes, each member
-// its own rows only.
+// Whether the update at `later` reads the rows that the product or sum at `earlier` computes, each
+// member its own rows only.
 bool follows_rows(const Task& earlier, const Task& later) {
-  if (!earlier.is(KernelId::matmul) || !later.is_update() || !conflict(earlier, later))
-    return false;
+  const bool is_gradient = earlier.is(KernelId::matmul) || earlier.is(KernelId::sum_ranks);
+  if (!is_gradient || !later.is_update() || !conflict(earlier, later)) return false;
   for (const Operand& a : earlier.operands)
     for (const Operand& b : later.operands)
       if ((a.writes() || b.writes()) && a.overlaps(b) && !is_own_slice(earlier, a, later, b))
