@@ -92,6 +92,8 @@ class Shared(Means):
             ranks.gather(None)
         firsts = range(place + of_grads.offset, self._memory.size(), of_grads.size)
         self._all = [np.frombuffer(self._memory, grads.dtype, grads.size, at) for at in firsts]
+        self._sources = [*self._all]
+        self._sources[ranks.rank] = grads  # whose pages are in use already
         line = _LINE // grads.itemsize
         bounds = [grads.size * rank // ranks.size // line * line for rank in range(ranks.size)]
         self._parts = [*map(slice, bounds, [*bounds[1:], grads.size])]
@@ -106,7 +108,7 @@ class Shared(Means):
         """
         part = self._parts[self._ranks.rank]
         self._local.meet([self._grads, self._params])
-        self._local.sum(self._grads[part], [each[part] for each in self._all])
+        self._local.sum(self._grads[part], [each[part] for each in self._sources])
         yield part
 
     def updated(self) -> None:
