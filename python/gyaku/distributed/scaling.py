@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from gyaku.train.trainee import Trainee
 
 __all__ = ["Network", "StepTimes", "scaling", "step_times"]
@@ -253,14 +255,16 @@ def step_times(
 def _times(
     training: Any, seconds: Sequence[float], tasks: Sequence[dict[str, Any]], bucket_bytes: int
 ) -> StepTimes:
-    grads = training.trained.flat_grads
+    params, grads = training.trained.flat_params, training.trained.flat_grads
     first, itemsize = grads.ctypes.data, grads.itemsize
     written: dict[int, tuple[int, float]] = {}  # by first element: number, and when at last
     clock = 0.0
     for task, taken in zip(tasks, seconds, strict=True):
+        if any(_is_in(params, memory) for memory, _ in task["writes"]):
+            continue  # an update, which several processes make behind the backward pass
         clock += taken
         for memory, size in task["writes"]:
-            if first <= memory < first + grads.nbytes:
+            if _is_in(grads, memory):
                 written[(memory - first) // itemsize] = size // itemsize, clock
     backward = max((when for _, when in written.values()), default=clock)
     ranges = ranges_of(grads, bucket_bytes)
@@ -271,7 +275,11 @@ def _times(
     ]
     cuts += [(backward, cut) for cut in ranges.rest()]
     buckets = tuple((when, (cut.stop - cut.start) * itemsize) for when, cut in cuts)
-    return StepTimes(training.batch_size, buckets, backward, clock)
+    return StepTimes(training.batch_size, buckets, backward, sum(seconds))
+
+
+def _is_in(array: NDArray[Any], memory: int) -> bool:
+    return bool(0 <= memory - array.ctypes.data < array.nbytes)
 
 
 def scaling(
