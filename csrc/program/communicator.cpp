@@ -73,6 +73,7 @@ void Communicator::run_start(const void* args, Slice) noexcept {
       sum.scalar == Scalar::float32 ? library.float32 : library.float64, library.sum,
       library.communicator, sum.request.data());
   sum.is_active = code == 0;
+  owner.busy_ += sum.is_active ? 1 : 0;
   if (code != 0) owner.error_ = code;
 }
 
@@ -94,6 +95,7 @@ bool Communicator::advance(Sum& sum) noexcept {
   const int code = reinterpret_cast<Test>(library_.test)(sum.request.data(), &is_done, &status);
   if (code != 0) error_ = code;
   sum.is_active = code == 0 && is_done == 0;
+  busy_ -= sum.is_active ? 0 : 1;
   return !sum.is_active;
 }
 

@@ -34,6 +34,8 @@ public:
 
   // Lets the sums under way go on: MPI libraries work only while they are called.
   void poll() noexcept;
+  // Whether any is under way.
+  bool is_busy() const noexcept { return busy_.load(std::memory_order_relaxed) > 0; }
   // The first error code of the library, 0 without.
   int error() const { return error_.load(); }
 
@@ -56,7 +58,7 @@ private:
   MessageLibrary library_;
   std::deque<Sum> sums_; // at addresses that stay
   std::mutex mutex_;
-  std::atomic<int> error_{0};
+  std::atomic<int> error_{0}, busy_{0};
 };
 
 // The communicator of a task that starts or finishes a sum, otherwise null.

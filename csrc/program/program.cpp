@@ -34,11 +34,28 @@ void run_slice(const T& task, const void* args, Slice slice, Watch* watch, bool 
                    [&](Slice piece) noexcept { task.kernel(args, piece); });
 }
 
+// The same while sums over `ranks` are under way, which go on between pieces of a long task.
+void run_slice(const ScheduledTask& step, Slice slice, Watch* watch, bool asks,
+               Communicator* ranks) noexcept {
+  if (ranks == nullptr || step.pieces == 1 || !ranks->is_busy())
+    return run_slice(step, step.args, slice, watch, asks);
+  const std::int64_t begin = slice.begin / step.grain;
+  const std::int64_t grains = (slice.end - slice.begin + step.grain - 1) / step.grain;
+  const std::int64_t pieces =
+      std::max<std::int64_t>(step.pieces * grains * step.grain / step.extent, 1);
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const std::int64_t from = (begin + grains * piece / pieces) * step.grain;
+    const std::int64_t to = (begin + grains * (piece + 1) / pieces) * step.grain;
+    run_slice(step, step.args, {from, std::min(to, slice.end)}, watch, asks);
+    ranks->poll();
+  }
+}
+
 // Several steps over the same rows, a few rows at a time, or one step.
-void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch,
-                  bool asks) noexcept {
+void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch, bool asks,
+                  Communicator* ranks) noexcept {
   const ScheduledTask& first = steps.front();
-  if (steps.size() == 1) return run_slice(first, first.args, slice, watch, asks);
+  if (steps.size() == 1) return run_slice(first, slice, watch, asks, ranks);
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
   const std::int64_t most = first.rows_with_next;
@@ -59,7 +76,7 @@ void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator*
     const ScheduledTask& step = steps[i];
     const std::size_t first = i;
     while (steps[i].rows_with_next > 0) ++i;
-    run_together(steps.subspan(first, i - first + 1), {0, step.extent}, watch, true);
+    run_together(steps.subspan(first, i - first + 1), {0, step.extent}, watch, true, ranks);
     if (ranks != nullptr) ranks->poll();
   }
 }
@@ -80,7 +97,8 @@ void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = 
         const ScheduledTask& step = steps[i];
         const Slice slice = step.shared ? slice_of(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
-        run_together(steps.subspan(i, next - i), slice, watch, me.rank() == 0);
+        const bool asks = me.rank() == 0;
+        run_together(steps.subspan(i, next - i), slice, watch, asks, asks ? ranks : nullptr);
       }
     };
     me.round(slots, work, watch);

@@ -122,6 +122,14 @@ std::vector<std::size_t> sequence_of(std::span<const Task* const> tasks,
   return sequence;
 }
 
+// Products are not cut: their slices would pack the same panels.
+std::int64_t pieces_of(const Task& task) {
+  constexpr double short_piece = 200e-6;
+  if (task.is_product()) return 1;
+  const auto wanted = static_cast<std::int64_t>(cost(task) / short_piece);
+  return std::max<std::int64_t>(std::min(wanted, task.extent / task.grain), 1);
+}
+
 std::int64_t rows_in_cache(const Task& a, const Task& b) {
   const std::int64_t half = usual_caches().l2 / 2;
   double row_bytes = 0;
@@ -150,6 +158,7 @@ std::vector<ScheduledTask> schedule(std::span<const Task* const> tasks) {
     const bool wait = place > 0 && levels[i] != levels[sequence[place - 1]];
     steps.push_back({tasks[i]->kernel, tasks[i]->args.data(), tasks[i]->extent, tasks[i]->grain, i,
                      shared[i], wait});
+    steps.back().pieces = pieces_of(*tasks[i]);
     if (place > 0 && follows(sequence[place - 1], i))
       steps[place - 1].rows_with_next = rows_in_cache(*tasks[sequence[place - 1]], *tasks[i]);
   }
