@@ -1,7 +1,8 @@
 """The table of many processes: how training by up to 1,024 of them would pay, calculated from one.
 
-`python -m bench many`, with a picture. The times of a step are measured on this machine, on all
-threads that gyaku chooses; the network is calculated (docs/scaling.md).
+`python -m bench many`, with a picture. The times of a step are measured on one thread; each process
+is taken to have a machine of 32 cores that are 32 times as fast, and the network is calculated
+(docs/scaling.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 RATES = ("10G", "25G", "100G")
 PROCESSES = [1 << power for power in range(11)]
+CORES = 32
 MOST = 0.9
 
 
@@ -49,12 +51,20 @@ def measured(settings: Settings) -> dict[str, StepTimes]:
         "ResNet of 20 layers, batch 64": (gk.models.resnet(20), 64),
         "784-4096-4096-10, batch 256": (gk.Sequential(*layers), 256),
     }
-    steps, found = 3 if settings.quick else 20, {}
+    steps, found, threads = 3 if settings.quick else 20, {}, gk.num_threads()
+    gk.set_num_threads(1)
     for name, (model, batch) in models.items():
         say(f"many: {name}")
         model.build((28, 28, 1))
-        found[name] = step_times(model, batch_size=batch, steps=steps)
+        found[name] = on_cores(step_times(model, batch_size=batch, steps=steps))
+    gk.set_num_threads(threads)
     return found
+
+
+def on_cores(times: StepTimes) -> StepTimes:
+    """Return the times of a step on all cores of a machine, from those on one."""
+    buckets = tuple((ready / CORES, size) for ready, size in times.buckets)
+    return times._replace(buckets=buckets, backward=times.backward / CORES, step=times.step / CORES)
 
 
 def variants(times: StepTimes) -> dict[str, tuple[StepTimes, int]]:

@@ -95,7 +95,7 @@ ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "leng
 ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map", "global_statistics"]
 COMMON = ["common_parameters", "common_momentum", "frozen", "stopped_at_the_best"]
 BY_SUMS = ["several_sums", "norm_of_all", "own_update"]
-ALIKE += [*COMMON, *BY_SUMS, "own_files"]
+ALIKE += [*COMMON, *BY_SUMS, "own_files", "sums_within_tasks"]
 
 
 @pytest.mark.parametrize("processes", [2, 4])
