@@ -35,6 +35,7 @@ TABLES = {
     "optimizers": "updates of 10 million parameters: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "ranks": "one and two processes through MPI, against PyTorch's DistributedDataParallel",
+    "many": "training by up to 1,024 processes, calculated from one, with a picture",
     "scaling": "rows and products on 1, 2, 4, ... threads, with a picture",
     "team": "the chosen number of threads against each fixed one, on busy machines",
     "precision": "test accuracy on MNIST over seeds: float32, bfloat16, Adam's state in bfloat16",

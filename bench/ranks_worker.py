@@ -1,9 +1,11 @@
 """A row trained by several processes of one thread: `mpiexec -n N python -m bench.ranks_worker`.
 
 Arguments: a row, gyaku or torch, the folder of MNIST as .npy files, a folder to meet in, seconds,
-and for gyaku the bytes of a range of gradients. The first process prints one line of JSON: `rate`
-(samples a second of all processes together) and `sums` (the seconds of the sums of a step by
-themselves, of gyaku). PyTorch trains by DistributedDataParallel on gloo.
+and for gyaku how the processes are joined: "common" (memory), the bytes of a range of gradients
+that MPI sums, or "apart", which is several trainings that know nothing of each other. The first
+process prints one line of JSON: `rate` (samples a second of all processes together) and `sums` (the
+seconds of the sums of a step by themselves, of gyaku). PyTorch trains by DistributedDataParallel on
+gloo.
 """
 
 from __future__ import annotations
@@ -41,13 +43,18 @@ def place() -> tuple[int, int]:
 
 
 def with_gyaku(
-    workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, bucket_bytes: int
+    workload: Workload, x: NDArray[Any], y: NDArray[Any], weights: Weights, joined: str
 ) -> tuple[Training, Callable[[], float]]:
     """Return the training through `fit`, and the time of the sums."""
+    from mpi4py.MPI import COMM_SELF, COMM_WORLD
+
     import gyaku as gk
     from bench.peers.with_gyaku import Gyaku
 
-    ranks = gk.distributed.MPI(bucket_bytes=bucket_bytes)
+    by_sums: dict[str, Any] = {}
+    if joined.isdecimal():
+        by_sums = {"shared_memory": False, "bucket_bytes": int(joined)}
+    ranks = gk.distributed.MPI(COMM_SELF if joined == "apart" else COMM_WORLD, **by_sums)
     own = Gyaku(workload, x, y, weights)
 
     def train(epochs: int) -> None:
@@ -61,19 +68,24 @@ def with_gyaku(
             distributed=ranks,
         )
 
-    return (train, lambda: ranks.gather(None)), lambda: seconds_of_sums(own.model, ranks)
+    return (train, COMM_WORLD.Barrier), lambda: seconds_of_sums(own, ranks)
 
 
-def seconds_of_sums(model: Any, ranks: Any) -> float:
+def seconds_of_sums(own: Any, ranks: Any) -> float:
     """Return the time of the sums of a step by themselves, with nothing to hide behind."""
-    reduction = ranks.reduction(model.flat_grads, model.flat_buffers)
+    model, optimizer = own.model, own.optimizer
+    updated = [model.flat_params, *optimizer.state.values()]
+    reduction = ranks.reduction(model.flat_grads, model.flat_buffers, updated)
     taken = []
     for _ in range(20):
         ranks.gather(None)
         start = perf_counter()
         reduction.begin()
-        reduction.finish()
+        for _ in reduction.parts():
+            pass
+        reduction.updated()
         taken.append(perf_counter() - start)
+    reduction.close()
     return median(taken)
 
 
@@ -106,7 +118,7 @@ def with_torch(
 
 def main() -> None:
     """Train, and print the rate."""
-    name, peer, data, folder, seconds, bucket_bytes = sys.argv[1:]
+    name, peer, data, folder, seconds, joined = sys.argv[1:]
     from bench.data import initial_weights, load
 
     workload = find(name)
@@ -115,7 +127,7 @@ def main() -> None:
     weights = initial_weights(workload)
     alone: Callable[[], float] = float
     if peer == OWN:
-        (train, barrier), alone = with_gyaku(workload, x, y, weights, int(bucket_bytes))
+        (train, barrier), alone = with_gyaku(workload, x, y, weights, joined)
     else:
         train, barrier = with_torch(workload, x, y, weights, Path(folder))
     train(1)
@@ -128,13 +140,14 @@ def main() -> None:
     epochs = max(1, round(epochs * float(seconds) / (perf_counter() - start)))
     if place()[1] > 1:
         epochs = agreed(epochs, peer)
+    copies = place()[1] if joined == "apart" else 1
     rates = []
     for _ in range(3):
         barrier()
         start = perf_counter()
         train(epochs)
         barrier()
-        rates.append(epochs * len(x) / (perf_counter() - start))
+        rates.append(copies * epochs * len(x) / (perf_counter() - start))
     answer = {"rate": sorted(rates)[1], "sums": alone()}
     if place()[0] == 0:
         print(json.dumps(answer))

@@ -5,62 +5,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from distributed_models import (
+    GLOBAL,
+    TRAININGS,
+    Answer,
+    fitted,
+    images,
+    mlp,
+    network,
+    rows,
+    training,
+)
 
 import gyaku as gk
 from gyaku.distributed import MPI
-
-GLOBAL = 24  # samples in a batch of all processes together
-Answer = dict[str, Any]
-TRAININGS: dict[str, Callable[[Path], Answer]] = {}
-
-
-def training(function: Callable[[Path], Answer]) -> Callable[[Path], Answer]:
-    TRAININGS[function.__name__] = function
-    return function
-
-
-def images(count: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(1)
-    x = generator.integers(0, 256, (count, 12, 12, 1), np.uint8)
-    return x, generator.integers(0, 4, count)
-
-
-def rows(count: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(2)
-    x = generator.normal(size=(count, 6)).astype(np.float32)
-    return x, (x @ np.arange(6, dtype=np.float32))[:, np.newaxis] / 6
-
-
-def network(*layers: gk.Layer) -> gk.Sequential:
-    return gk.Sequential(*layers, dtype="float64")
-
-
-def mlp() -> gk.Sequential:
-    return network(gk.Dense(16, activation="tanh"), gk.Dense(8, activation="relu"), gk.Dense(1))
-
-
-def fitted(model: gk.Sequential, *data: Any, ranks: MPI | None, **named: Any) -> Answer:
-    named = {"batch_size": GLOBAL // ranks.size if ranks else GLOBAL, "verbose": 0} | named
-    history = model.fit(*data, distributed=ranks, **named)
-    bits = model.flat_params.tobytes() + model.flat_buffers.tobytes()
-    return {
-        "hash": hashlib.sha256(bits).hexdigest(),
-        "params": model.flat_params.astype(float).tolist()[:2000],
-        "columns": {name: [*history[name]] for name in history},
-        "stopped": history.stopped,
-        "clock": int(model.clock[0]),
-    }
 
 
 @training
@@ -139,6 +106,88 @@ def shared_layer(folder: Path) -> Answer:
     dense = gk.Dense(6, activation="tanh")
     model = gk.Model(inputs, gk.Dense(1)(dense(dense(inputs))), dtype="float64")
     return fitted(model, *rows(), ranks=MPI(bucket_bytes=1024), loss="mse", epochs=2)
+
+
+def large(**named: Any) -> Answer:
+    """A training of parameters that the processes of a machine have in common."""
+    first = gk.Dense(8, activation="tanh", name="first")
+    model = network(first, gk.Dense(256, activation="relu"), gk.Dense(256, activation="tanh"))
+    model = network(*model.layers, gk.Dense(1))
+    ranks = named.pop("ranks", None) or MPI()
+    given = {"loss": "mse", "epochs": 2, "metrics": "mae", "validation_split": 0.2} | named
+    answer = fitted(model, *rows(), ranks=ranks, **given)
+    every = 97
+    facts = answer["hash"], model.flat_grads[::every].tolist()
+    alike = all(each == facts for each in ranks.gather(facts))
+    names = [task["name"] for task in model.captured["tasks"]]
+    before = float(model.flat_params[0])
+    if not ranks.is_first:
+        model.flat_params[:] = 7.0  # which are its own again
+    ranks.gather(None)
+    assert model.flat_params[0] == (before if ranks.is_first else 7.0)
+    params = model.flat_params[::every].tolist()
+    return answer | {"params": params, "alike": alike, "tasks": names}
+
+
+@training
+def common_parameters(folder: Path) -> Answer:
+    return large(clip_value=0.05)
+
+
+@training
+def common_momentum(folder: Path) -> Answer:
+    return large(optimizer=gk.Momentum(0.01))
+
+
+@training
+def several_sums(folder: Path) -> Answer:
+    return large(ranks=MPI(shared_memory=False, bucket_bytes=1 << 16))
+
+
+@training
+def sums_within_tasks(folder: Path) -> Answer:
+    """Convolutions of a millisecond, in pieces between which the sums of later layers go on."""
+    layers = gk.Conv2D(48, 3, activation="relu"), gk.Conv2D(48, 3, activation="relu")
+    model = network(gk.Rescaling(1 / 255), *layers, gk.Flatten(), gk.Dense(16), gk.Dense(4))
+    ranks = MPI(shared_memory=False, bucket_bytes=1 << 16)
+    data = [each[:72] for each in images()]
+    return fitted(
+        model, *data, ranks=ranks, loss="softmax_cross_entropy", batch_size=72 // ranks.size
+    )
+
+
+@training
+def norm_of_all(folder: Path) -> Answer:
+    return large(clip_norm=0.1)
+
+
+@training
+def own_update(folder: Path) -> Answer:
+    class Own(gk.optim.Optimizer):
+        def update(self, params: np.ndarray, grads: np.ndarray) -> None:
+            params -= 0.01 * grads
+
+    return large(optimizer=Own(0.01))
+
+
+@training
+def frozen(folder: Path) -> Answer:
+    ranks, (x, y) = MPI(), rows()
+    model = network(gk.Dense(256, activation="tanh"), gk.Dense(256, activation="relu"), gk.Dense(1))
+    model.build((6,))
+    model.layers[0].trainable = False
+    before = model.layers[0].params["weight"].copy()
+    answer = fitted(model, x, y, ranks=ranks, loss="mse", epochs=2)
+    assert np.array_equal(model.layers[0].params["weight"], before)
+    names = [task["name"] for task in model.captured["tasks"]]
+    return answer | {"tasks": names, "params": model.flat_params[::97].tolist()}
+
+
+@training
+def stopped_at_the_best(folder: Path) -> Answer:
+    """Weights that a callback of the first process restores, while they are common."""
+    best = gk.EarlyStopping("loss", patience=1, min_delta=10.0, restore_best=True)
+    return large(epochs=6, callbacks=best)
 
 
 @training
@@ -220,6 +269,33 @@ def memory_map(folder: Path) -> Answer:
 
 
 @training
+def own_files(folder: Path) -> Answer:
+    """Files of three samples, of which any number of processes has the first eight in a step."""
+    ranks = MPI(own_data=True)
+    x, y = rows(96)
+    shards = folder / "shards"
+    if ranks.is_first:
+        shards.mkdir(exist_ok=True)
+        for at in range(0, 96, 3):
+            np.save(shards / f"{at:02}.npy", np.concatenate([x, y], axis=1)[at : at + 3])
+    ranks.gather(None)
+    own = np.concatenate([np.load(path) for path in ranks.files(shards)])
+    assert len(own) == 96 // ranks.size
+    given = {"loss": "mse", "metrics": "mae", "epochs": 2, "shuffle": False}
+    return fitted(mlp(), own[:, :6], own[:, 6:], ranks=ranks, validation_data=(x, y), **given)
+
+
+@training
+def uneven_files(folder: Path) -> Answer:
+    """The processes have different numbers of samples, and the same number of steps."""
+    ranks = MPI(own_data=True)
+    x, y = rows(60 + 7 * ranks.rank)
+    answer = fitted(mlp(), x, y, ranks=ranks, loss="mse", epochs=3)
+    hashes = ranks.gather(answer["hash"])
+    return answer | {"alike": len({*hashes}) == 1}
+
+
+@training
 def mistakes(folder: Path) -> Answer:
     """The sentences of errors on which all processes agree."""
     ranks, (x, y), said = MPI(), rows(), {}
@@ -236,7 +312,14 @@ def mistakes(folder: Path) -> Answer:
     said["other data"] = message(x=x[ranks.rank :], y=y[ranks.rank :])
     said["other batch"] = message(batch_size=8 + ranks.rank)
     said["generator"] = message(x=iter([(x, y)]), y=None)
+    own = MPI(own_data=True)
+    said["weights of own"] = message(distributed=own, sample_weight=np.ones(len(x)))
+    said["split of own"] = message(distributed=own, validation_split=0.2)
     said["kind"] = message(distributed="mpi")
+    try:
+        ranks.files(["only.npy"])
+    except ValueError as error:
+        said["few files"] = str(error)
     bad = np.where(np.arange(len(x)) == 99, 1e200, y[:, 0].astype(float))[:, np.newaxis]
     said["not finite"] = message(y=bad, shuffle=False)
     answers = ranks.gather(said)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import data, goals, images, pictures, scaling, widths
+from bench import data, goals, images, pictures, ranks, scaling, widths
 from bench import products as products_table
 from bench.ratios import by_task, together
 from bench.rows import ROWS
@@ -209,6 +209,27 @@ def test_scaling_shows_speed_up_over_one_thread() -> None:
         "| xor            | gyaku     |      100 |  190 (1.90×) | 270 (2.70×) |",
     ]
     assert scaling.speed_up({2: [1.0]}, 2) is None
+
+
+RANKS: ranks.Rounds = {
+    "gyaku 1": [{"rate": 100.0, "sums": 1.0}],
+    "gyaku 2 common": [{"rate": 190.0, "sums": 0.1}],
+    "gyaku 2 apart": [{"rate": 195.0, "sums": 1.0}],
+    **{f"gyaku 2 {size}": [{"rate": 160.0, "sums": 1.0}] for size in ranks.BUCKETS},
+    "torch 1": [{"rate": 60.0, "sums": 0.0}],
+    "torch 2": [{"rate": 80.0, "sums": 0.0}],
+}
+
+
+def test_two_processes_are_compared_with_two_trainings_apart(tmp_path: Path) -> None:
+    # A step is 200 / 160 - 200 / 195 = 0.224 s longer than apart, of a sum of a second.
+    assert ranks.hidden(RANKS, str(ranks.BUCKETS[0]), 100) == pytest.approx(0.776, abs=1e-3)
+    shown = ranks.show("lenet", RANKS)
+    assert "Two processes at least 1.85× one: met (1.90)." in shown
+    assert "2× PyTorch's two: met (2.38)." in shown
+    assert "80 % hidden at best: missed." in shown
+    ranks.draw({"lenet": RANKS}, "a machine", tmp_path / "ranks.png")
+    assert (tmp_path / "ranks.png").stat().st_size > 10_000
 
 
 def test_thread_counts_double_up_to_all() -> None:

@@ -19,7 +19,6 @@ from numpy.testing import assert_allclose
 from safetensors.numpy import load_file
 
 import gyaku as gk
-from gyaku.distributed.places import Place, share_of, words_of
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 # That of this environment, whose library mpi4py loads.
@@ -87,6 +86,9 @@ def test_in_reproducible_mode_processes_give_the_bits_of_one(
 
 ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "lengths"]
 ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map", "global_statistics"]
+COMMON = ["common_parameters", "common_momentum", "frozen", "stopped_at_the_best"]
+BY_SUMS = ["several_sums", "norm_of_all", "own_update"]
+ALIKE += [*COMMON, *BY_SUMS, "own_files", "sums_within_tasks"]
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -102,10 +104,44 @@ def test_processes_train_as_one_with_their_batches_together(
         assert_allclose(several["columns"][column], values, rtol=1e-8, err_msg=column)
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_of_a_machine_share_out_updates_by_element(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    found = jobs[processes]
+    for name in COMMON:
+        assert found[name]["tasks"].count("meet_ranks") == 2, name
+        assert "all_reduce" not in found[name]["tasks"], name
+    for name in BY_SUMS:
+        assert "meet_ranks" not in found[name]["tasks"], name
+        assert "all_reduce" in found[name]["tasks"], name
+    for name in {*COMMON, *BY_SUMS} - {"frozen"}:
+        assert found[name]["alike"], name
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_with_more_samples_train_as_long(
+    jobs: dict[int, Answers], processes: int
+) -> None:
+    found = jobs[processes]["uneven_files"]
+    assert found["alike"]
+    steps = 60 // (24 // processes)
+    assert found["clock"] == processes * 3 * steps
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_ranges_are_updated_as_their_sums_arrive(jobs: dict[int, Answers], processes: int) -> None:
+    tasks = [name for name in jobs[processes]["several_sums"]["tasks"] if name != "split"]
+    waits = [i for i, name in enumerate(tasks) if name == "all_reduce_wait"]
+    updates = [i for i, name in enumerate(tasks) if name == "adam"]
+    assert len(waits) > 4
+    assert waits[0] < updates[0] < waits[1] < waits[-1] < updates[-1]
+
+
 def test_a_job_of_one_process_is_a_plain_training(jobs: dict[int, Answers]) -> None:
     sys.path.insert(0, str(WORKER.parent))
     try:
-        from distributed_worker import fitted, mlp, rows
+        from distributed_models import fitted, mlp, rows
     finally:
         sys.path.pop(0)
     given = {"loss": "mse", "epochs": 3, "metrics": ["mae", "r2"], "validation_split": 0.2}
@@ -148,6 +184,10 @@ def test_mistakes_are_answered_by_all_processes(jobs: dict[int, Answers], proces
     )
     assert "the processes differ in batch size" in said["other batch"]
     assert "distributed is not for" in said["generator"]
+    assert "arrays in memory, or memory maps; of many files each process may" in said["generator"]
+    assert "which weights and lengths of samples would change" in said["weights of own"]
+    assert "give all processes the same validation_data" in said["split of own"]
+    assert f"each of the {processes} processes needs a file at least, got 1" in said["few files"]
     assert "distributed must be a gyaku.distributed.MPI() or None, got 'mpi'" in said["kind"]
     assert "not finite" in said["not finite"]
     assert "the processes train together" in said["not finite"]
@@ -261,34 +301,3 @@ def test_the_launcher_of_another_mpi_is_named() -> None:
     )
     assert "the launcher, of Open MPI, started 4 processes" in ended.stderr
     assert "rank 0 of 1" in ended.stderr
-
-
-def test_mpi4py_that_is_missing_or_finds_no_library_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ImportError, match=r"needs mpi4py and an MPI library.*gyaku\[mpi\]"):
-        gk.distributed.MPI()
-
-
-PLACES = {
-    "free": [Place("a", (0, 1, 2, 3), 4, False)] * 2,
-    "bound": [Place("a", (0, 1), 2, False), Place("a", (2, 3), 2, False)],
-    "single": [Place("a", (0,), 1, False), Place("a", (1,), 1, False)],
-    "crowded": [Place("a", (0, 1), 2, False)] * 4,
-    "machines": [Place("a", (0, 1), 2, False), Place("b", (0, 1), 2, False)],
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "threads"), [("free", 2), ("bound", 2), ("single", 1), ("crowded", 1), ("machines", 2)]
-)
-def test_threads_of_a_process_are_its_share_of_its_cpus(name: str, threads: int) -> None:
-    places = PLACES[name]
-    assert [share_of(places, rank) for rank in range(len(places))] == [threads] * len(places)
-
-
-def test_processes_bound_to_single_cpus_get_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert "--map-by slot:pe=4" in words_of(PLACES["single"])[-1]
-    assert words_of(PLACES["bound"])[-1].startswith("rank 1 of 2")

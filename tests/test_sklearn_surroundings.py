@@ -107,6 +107,24 @@ def test_a_search_finds_the_same_however_it_is_spread(backend: str) -> None:
     np.testing.assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
 
 
+def test_a_search_finds_the_same_on_a_cluster_of_dask() -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    alone = GridSearchCV(NETWORK, GRID, cv=2).fit(X, DIGITS)
+    cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(processes=True, **cluster) as local,
+        distributed.Client(local),
+        joblib.parallel_config("dask"),
+    ):
+        spread = GridSearchCV(NETWORK, GRID, cv=2).fit(X, DIGITS)
+        counts = cross_val_score(NETWORK, X, DIGITS, cv=2, scoring=threads_of_worker)
+    key = "mean_test_score"
+    np.testing.assert_array_equal(spread.cv_results_[key], alone.cv_results_[key])
+    assert spread.best_params_ == alone.best_params_
+    np.testing.assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
+    assert (counts % 1000).tolist() == [1, 1]
+
+
 def test_successive_halving_finds_the_same_in_two_processes() -> None:
     options: dict[str, Any] = {"cv": 2, "random_state": 0, "factor": 2}
     options |= {"resource": "max_iter", "min_resources": 2, "max_resources": 8}

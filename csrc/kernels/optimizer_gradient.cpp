@@ -78,8 +78,28 @@ template <class T> void scale_gradients(const GradientArgs& args, Slice slice) n
   });
 }
 
+// Element by element, so that the sum may be written over one of its terms.
+template <class T> void sum_ranks(const SumRanksArgs& args, Slice slice) noexcept {
+  const auto of = [&](std::int64_t rank) { return static_cast<const T*>(args.all[rank]); };
+  T* const own = static_cast<T*>(args.own);
+  const T *first = of(0), *second = of(args.ranks > 1 ? 1 : 0);
+  if (args.ranks == 2)
+    return for_each_vector<T>(slice.begin, slice.end, [=](std::int64_t i, int n) {
+      store(own + i, load(first + i, n) + load(second + i, n), n);
+    });
+  for_each_vector<T>(slice.begin, slice.end, [&](std::int64_t i, int n) {
+    vec<T> total = load(first + i, n);
+    for (std::int64_t rank = 1; rank < args.ranks; ++rank) total = total + load(of(rank) + i, n);
+    store(own + i, total, n);
+  });
+}
+
 } // namespace
 
+// Slices of elements.
+Entry sum_ranks_kernel() noexcept {
+  return entry<SumRanksArgs, sum_ranks<float>, sum_ranks<double>>;
+}
 // Slices of elements.
 Entry add_gradients_kernel() noexcept {
   return entry<GradientArgs, add_gradients<float>, add_gradients<double>>;

@@ -56,8 +56,11 @@ Task Communicator::start(void* memory, std::int64_t count, Scalar scalar) {
 Task Communicator::finish(void* memory, std::int64_t count, Scalar scalar, const Operand& before) {
   Sum& sum = sum_of(memory, count, scalar);
   const std::int64_t bytes = count * (scalar == Scalar::float32 ? 4 : 8);
+  Operand all = before;
+  all.access = Access::update;
+  all.touched = 0;
   return task_of("all_reduce_wait", &run_finish, sum,
-                 {{memory, bytes, Access::update}, {this, 1, Access::update}, before});
+                 {{memory, bytes, Access::update}, {this, 1, Access::update}, all});
 }
 
 void Communicator::run_start(const void* args, Slice) noexcept {
@@ -70,6 +73,7 @@ void Communicator::run_start(const void* args, Slice) noexcept {
       sum.scalar == Scalar::float32 ? library.float32 : library.float64, library.sum,
       library.communicator, sum.request.data());
   sum.is_active = code == 0;
+  owner.busy_ += sum.is_active ? 1 : 0;
   if (code != 0) owner.error_ = code;
 }
 
@@ -91,6 +95,7 @@ bool Communicator::advance(Sum& sum) noexcept {
   const int code = reinterpret_cast<Test>(library_.test)(sum.request.data(), &is_done, &status);
   if (code != 0) error_ = code;
   sum.is_active = code == 0 && is_done == 0;
+  busy_ -= sum.is_active ? 0 : 1;
   return !sum.is_active;
 }
 

@@ -29,11 +29,13 @@ public:
 
   // Begins the sum of `count` elements in place.
   Task start(void* memory, std::int64_t count, Scalar scalar);
-  // Waits for it. What `before` covers is complete first, so that sums go on meanwhile.
+  // Waits for it. All that used what `before` covers ends first, so that sums go on meanwhile.
   Task finish(void* memory, std::int64_t count, Scalar scalar, const Operand& before);
 
   // Lets the sums under way go on: MPI libraries work only while they are called.
   void poll() noexcept;
+  // Whether any is under way.
+  bool is_busy() const noexcept { return busy_.load(std::memory_order_relaxed) > 0; }
   // The first error code of the library, 0 without.
   int error() const { return error_.load(); }
 
@@ -56,7 +58,7 @@ private:
   MessageLibrary library_;
   std::deque<Sum> sums_; // at addresses that stay
   std::mutex mutex_;
-  std::atomic<int> error_{0};
+  std::atomic<int> error_{0}, busy_{0};
 };
 
 // The communicator of a task that starts or finishes a sum, otherwise null.

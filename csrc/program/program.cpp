@@ -13,6 +13,7 @@
 #include "kernels/args/conv.h"
 #include "program/communicator.h"
 #include "program/fuse.h"
+#include "program/local_ranks.h"
 #include "program/split.h"
 #include "program/team.h"
 #include "program/watch.h"
@@ -47,11 +48,28 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// The same while sums over `ranks` are under way, which go on between pieces of a long task.
+void run_slice(const ScheduledTask& step, Slice slice, Watch* watch, bool asks,
+               Communicator* ranks) noexcept {
+  if (ranks == nullptr || step.pieces == 1 || !ranks->is_busy())
+    return run_slice(step, step.args, slice, watch, asks);
+  const std::int64_t begin = slice.begin / step.grain;
+  const std::int64_t grains = (slice.end - slice.begin + step.grain - 1) / step.grain;
+  const std::int64_t pieces =
+      std::max<std::int64_t>(step.pieces * grains * step.grain / step.extent, 1);
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const std::int64_t from = (begin + grains * piece / pieces) * step.grain;
+    const std::int64_t to = (begin + grains * (piece + 1) / pieces) * step.grain;
+    run_slice(step, step.args, {from, std::min(to, slice.end)}, watch, asks);
+    ranks->poll();
+  }
+}
+
 // A group of steps over their rows; adds the seconds of each, if they are asked for.
 void run_together(std::span<const ScheduledTask> steps, Slice slice, Watch* watch, bool asks,
-                  double* seconds) noexcept {
+                  Communicator* ranks, double* seconds) noexcept {
   const ScheduledTask& first = steps.front();
-  if (steps.size() == 1) return run_slice(first, first.args, slice, watch, asks);
+  if (steps.size() == 1) return run_slice(first, slice, watch, asks, ranks);
   const std::int64_t rows = slice.end - slice.begin;
   if (rows <= 0) return;
   const std::int64_t most = first.rows_with_next;
@@ -74,7 +92,7 @@ void run_alone(std::span<const ScheduledTask> steps, Watch* watch, Communicator*
                double* seconds) noexcept {
   for (std::size_t i = 0; i < steps.size();) {
     const auto group = group_at(steps, i);
-    run_together(group, {0, group.front().extent}, watch, true, seconds);
+    run_together(group, {0, group.front().extent}, watch, true, ranks, seconds);
     i += group.size();
     if (ranks != nullptr) ranks->poll();
   }
@@ -96,7 +114,8 @@ void run_steps(Member& me, std::span<const ScheduledTask> steps, Watch* watch = 
         const ScheduledTask& step = group.front();
         const Slice slice = step.shared ? slice_of(step.extent, step.grain, slot, slots)
                                         : Slice{0, slot == 0 ? step.extent : 0};
-        run_together(group, slice, watch, me.rank() == 0, seconds);
+        const bool asks = me.rank() == 0;
+        run_together(group, slice, watch, asks, asks ? ranks : nullptr, seconds);
         i += group.size();
       }
     };
@@ -237,7 +256,7 @@ void Program::clear() {
   plan_ = {};
   load_ = {};
   ranks_ = nullptr;
-  is_shared_ = calls_host_ = forgets_gradients_ = false;
+  is_shared_ = calls_host_ = meets_ranks_ = forgets_gradients_ = false;
 }
 
 // Memory that outlasts a run, and is written by it.
@@ -262,8 +281,8 @@ bool Program::can_be_undone() const {
   double bytes = 0;
   for (const auto& part : state_) bytes += static_cast<double>(part.size());
   // Other ranks wait for the sums of this one.
-  return !calls_host_ && ranks_ == nullptr && bytes < bytes_per_second * load_.seconds &&
-         Watch::is_worth_it(load_.seconds);
+  return !calls_host_ && ranks_ == nullptr && !meets_ranks_ &&
+         bytes < bytes_per_second * load_.seconds && Watch::is_worth_it(load_.seconds);
 }
 
 void Program::keep_state() {
@@ -332,6 +351,7 @@ void Program::end(std::span<const Operand> outputs) {
   }
   for (const Task& task : tasks_)
     if (Communicator* const ranks = communicator_of(task); ranks != nullptr) ranks_ = ranks;
+  meets_ranks_ = std::any_of(tasks_.begin(), tasks_.end(), is_meeting);
   // Host tasks between the others may read any array.
   calls_host_ = std::any_of(tasks_.begin(), tasks_.end(), std::mem_fn(&Task::is_host));
   forgets_gradients_ = optimize && !calls_host_ && merge_outer_products(tasks_, &keeps_gradients_);

@@ -109,7 +109,7 @@ private:
   std::vector<std::pair<std::byte*, std::vector<std::byte>>> before_;
   Load load_;
   Communicator* ranks_ = nullptr; // whose sums the program has
-  bool is_shared_ = false, calls_host_ = false, forgets_gradients_ = false;
+  bool is_shared_ = false, calls_host_ = false, meets_ranks_ = false, forgets_gradients_ = false;
   // Whether the present run stores gradients that only its own updates read: the last of a series.
   bool keeps_gradients_ = true;
 };

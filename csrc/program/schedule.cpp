@@ -91,11 +91,11 @@ bool conflict(const Task& one, const Task& other) {
   return false;
 }
 
-// Whether the update at `later` reads the rows that the product at `earlier` computes, each member
-// its own rows only.
+// Whether the update at `later` reads the rows that the product or sum at `earlier` computes, each
+// member its own rows only.
 bool follows_rows(const Task& earlier, const Task& later) {
-  if (!earlier.is(KernelId::matmul) || !later.is_update() || !conflict(earlier, later))
-    return false;
+  const bool is_gradient = earlier.is(KernelId::matmul) || earlier.is(KernelId::sum_ranks);
+  if (!is_gradient || !later.is_update() || !conflict(earlier, later)) return false;
   for (const Operand& a : earlier.operands)
     for (const Operand& b : later.operands)
       if ((a.writes() || b.writes()) && a.overlaps(b) && !is_own_slice(earlier, a, later, b))
@@ -138,6 +138,14 @@ std::vector<Group> groups_of(std::span<const Task* const> tasks, const std::vect
     groups.emplace_back(begin, end);
   }
   return groups;
+}
+
+// Products are not cut: their slices would pack the same panels.
+std::int64_t pieces_of(const Task& task) {
+  constexpr double short_piece = 200e-6;
+  if (task.is_product()) return 1;
+  const auto wanted = static_cast<std::int64_t>(cost(task) / short_piece);
+  return std::max<std::int64_t>(std::min(wanted, task.extent / task.grain), 1);
 }
 
 // Rows at a time that keep half of the second-level cache: what the tasks of a group pass on to one
@@ -184,6 +192,7 @@ std::vector<ScheduledTask> schedule(std::span<const Task* const> tasks) {
       const bool is_last = i == group.back();
       steps.push_back({tasks[i]->kernel, tasks[i]->args.data(), tasks[i]->extent, tasks[i]->grain,
                        i, shared[i], levels[i] != level, is_last ? 0 : rows});
+      steps.back().pieces = pieces_of(*tasks[i]);
       level = levels[i];
     }
   }

@@ -21,6 +21,7 @@ struct ScheduledTask {
   // Rows at a time of this step and the next one, while they are in the cache; 0 if the next step
   // runs separately.
   std::int64_t rows_with_next = 0;
+  std::int64_t pieces = 1; // of a long step, between which sums over ranks go on
 };
 
 // The steps of a stretch of kernels, which must outlive them. Their order differs from that of the

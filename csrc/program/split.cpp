@@ -74,6 +74,11 @@ void split(std::vector<Task>& tasks, std::size_t at) {
   for (std::size_t i = 0; i < at; ++i)
     if (const auto begin = gradient_of(update, tasks[i])) {
       const auto& args = tasks[i].as<MatmulArgs>();
+      const Operand gradient = operand_of(tasks[i], args.c);
+      const auto changes = [&](const Task& task) { return writes_to(task, gradient); };
+      if (std::any_of(tasks.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                      tasks.begin() + static_cast<std::ptrdiff_t>(at), changes))
+        continue; // it cannot follow its gradient
       pieces.push_back({*begin, *begin + args.m * args.n, args.n});
     }
   std::sort(pieces.begin(), pieces.end(),

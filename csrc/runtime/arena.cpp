@@ -57,6 +57,15 @@ public:
     return true;
   }
 
+  std::span<std::byte> holding(const void* memory) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [first, size] : lent_) {
+      const std::span block(static_cast<std::byte*>(first), size);
+      if (memory >= block.data() && memory < block.data() + size) return block;
+    }
+    return {};
+  }
+
   void lock() noexcept { mutex_.lock(); }
   void unlock() noexcept { mutex_.unlock(); }
 
@@ -108,5 +117,7 @@ Block allocate(std::int64_t bytes) {
   if (is_large) shelf().enter(memory, size);
   return block;
 }
+
+std::span<std::byte> large_block(const void* memory) noexcept { return shelf().holding(memory); }
 
 } // namespace gyaku

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace gyaku {
 
@@ -24,5 +25,9 @@ using Block = std::unique_ptr<std::byte[], Release>;
 
 // At least one byte, rounded up to whole cache lines. Throws std::bad_alloc.
 Block allocate(std::int64_t bytes);
+
+// The whole pages of the large block, of a quarter of a megabyte at least, that holds this address;
+// empty if it is in none.
+std::span<std::byte> large_block(const void* memory) noexcept;
 
 } // namespace gyaku

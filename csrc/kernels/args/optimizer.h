@@ -29,6 +29,13 @@ struct GradientArgs {
   double value; // weight, divisor, or limit
 };
 
+// The sum of the gradients of several ranks, in their order, over those of one.
+struct SumRanksArgs {
+  void* own;
+  const void* const* all;
+  std::int64_t ranks;
+};
+
 // The flat updates. The step counter `clock` holds [step, learning rate, beta1^step, beta2^step]. A
 // slice [b, e) covers elements [b * unit, e * unit).
 struct UpdateArgs {

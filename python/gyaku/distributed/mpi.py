@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku.checks import number, truth, whole
 from gyaku.distributed.library import communicator, library
+from gyaku.distributed.local import shared
 from gyaku.distributed.places import place, share_threads
 from gyaku.distributed.reductions import Buckets, Tree
 from gyaku.schedules import Constant, Schedule, Warmup
@@ -55,6 +58,16 @@ class MPI(Ranks):
     global_statistics : bool
         Whether `BatchNorm` normalises by the samples of all processes, as one process with the
         whole batch would; each of its layers then waits for all of them, twice a step.
+    shared_memory : bool
+        Whether the processes of a job on a single machine have their parameters and the state of
+        the optimizer in common while they train, each of them updating a part, if both are large
+        and the optimizer changes each parameter by itself. Otherwise the MPI library adds up the
+        gradients, and each process updates all parameters.
+    own_data : bool
+        Whether each process is given samples of its own, such as those of its `files`, and not all
+        of them. Each trains on as many batches as the one with the fewest samples has, all of them
+        full; what an epoch leaves out is part of the next ones. Validation data are the same for
+        all processes.
 
     Attributes
     ----------
@@ -94,11 +107,20 @@ class MPI(Ranks):
         blocks: int = 8,
         bucket_bytes: int = 1 << 20,
         global_statistics: bool = False,
+        shared_memory: bool = True,
+        own_data: bool = False,
     ) -> None:
         self.reproducible = truth("MPI", "reproducible", reproducible)
         blocks = whole("MPI", "blocks", blocks)
         self.bucket_bytes = whole("MPI", "bucket_bytes", bucket_bytes, least=_LEAST)
+        own_data = truth("MPI", "own_data", own_data)
+        if reproducible and own_data:
+            raise ValueError(
+                "MPI: give reproducible or own_data, not both: another number of processes has"
+                " other samples"
+            )
         self.attaches = truth("MPI", "global_statistics", global_statistics)
+        self.shared_memory = truth("MPI", "shared_memory", shared_memory)
         if reproducible and global_statistics:
             raise ValueError(
                 "MPI: give reproducible or global_statistics, not both: each block of a"
@@ -107,6 +129,7 @@ class MPI(Ranks):
         self._mpi = library()
         comm = self._mpi.COMM_WORLD if comm is None else comm
         self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
+        self.own_data = own_data and self.size > 1
         self.blocks = blocks if reproducible else self.size
         if reproducible and (self.size & (self.size - 1) or blocks & (blocks - 1)):
             raise ValueError(
@@ -209,6 +232,35 @@ class MPI(Ranks):
         if not steps or self.size == 1:
             return Constant(scaled)
         return Warmup(scaled, steps, start_factor=1 / self.size)
+
+    def files(self, given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+        """Return this process's part of some files, each of which one process has.
+
+        Parameters
+        ----------
+        given : path-like or iterable of path-like
+            The files, or a folder of files.
+
+        Returns
+        -------
+        list of pathlib.Path
+            Every n-th file in the order of their names, for n processes.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer files than processes.
+        """
+        if isinstance(given, (str, os.PathLike)):
+            given = Path(given).iterdir()
+        paths = [*map(Path, given)]
+        found = self.of_first(sorted(path for path in paths if not path.name.startswith(".")))
+        if len(found) < self.size:
+            raise ValueError(
+                f"MPI.files: each of the {self.size} processes needs a file at least, got"
+                f" {len(found)}"
+            )
+        return list(found[self.rank :: self.size])
 
     def of_first(self, value: Any) -> Any:
         """Return the value of the first process.
@@ -316,7 +368,9 @@ class MPI(Ranks):
                 if hasattr(layer, "across"):
                     layer.across = self.sum
 
-    def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:
+    def reduction(
+        self, grads: NDArray[Any], buffers: NDArray[Any], updated: Sequence[NDArray[Any]] = ()
+    ) -> Reduction:
         """Return the sum of gradients in the steps of a training.
 
         Parameters
@@ -325,6 +379,8 @@ class MPI(Ranks):
             The flat gradients.
         buffers : ndarray
             The flat buffers, such as running statistics, of which the mean is kept.
+        updated : sequence of ndarray
+            What an update changes, the parameters first, if it may do so range by range.
 
         Returns
         -------
@@ -335,6 +391,8 @@ class MPI(Ranks):
             return Tree(self, grads, buffers)
         if self.size == 1:
             return Reduction()
+        if self.shared_memory and updated and (found := shared(self, grads, buffers, updated)):
+            return found
         return Buckets(self, self._sums, grads, buffers, self.bucket_bytes)
 
     def check(self) -> None:

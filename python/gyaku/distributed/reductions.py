@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,20 +11,99 @@ from gyaku import memory
 from gyaku.train.ranks import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.train.ranks import Ranks
 
-__all__ = ["Buckets", "Tree"]
+__all__ = ["Buckets", "Means", "Ranges", "Tree", "ranges_of"]
 
 _LINE = 64
 """Bytes of a cache line, to which each parameter is aligned: the largest gap between two."""
 
 
-class Buckets(Reduction):
+class Ranges:
+    """Ranges of the flat gradients, from the last layer's on, each cut as soon as it is complete.
+
+    A range ends where the gradients of a layer end, so that nothing that is complete waits for an
+    earlier layer, unless it is too small to be sent by itself.
+
+    Parameters
+    ----------
+    size : int
+        Number of elements of the gradients.
+    least : int
+        Number of elements of a range; it has less than twice as many.
+    gap : int
+        Number of elements of a cache line, at which parameters begin: there are fewer between two.
+    """
+
+    def __init__(self, size: int, least: int, gap: int) -> None:
+        self._least, self._gap = least, gap
+        self._lowest = self._cut = size  # what lies above is complete, or in a range
+        self._written: dict[int, int] = {}  # first elements by last, of what lies below
+
+    def wrote(self, start: int, size: int) -> list[slice]:
+        """Return the ranges that are complete with some more elements.
+
+        Parameters
+        ----------
+        start, size : int
+            The first of them, and their number.
+
+        Returns
+        -------
+        list of slice
+            The ranges.
+        """
+        self._written[start + size] = start
+        while below := [stop for stop in self._written if self._lowest - stop < self._gap]:
+            self._lowest = self._written.pop(below[0])
+        is_enough = self._cut - self._lowest >= self._least
+        return self._cut_to(self._lowest) if is_enough else []
+
+    def rest(self) -> list[slice]:
+        """Return what is left.
+
+        Returns
+        -------
+        list of slice
+            Ranges.
+        """
+        return self._cut_to(0)
+
+    def _cut_to(self, lowest: int) -> list[slice]:
+        waiting = self._cut - lowest
+        count = max(1, waiting // self._least) if waiting else 0
+        line = self._gap
+        bounds = [self._cut - waiting * i // count // line * line for i in range(count)] + [lowest]
+        self._cut = lowest
+        return [slice(start, stop) for stop, start in pairwise(bounds)]
+
+
+class Means(Reduction):
+    """Sum of the gradients of one block of each process, of whose buffers the mean is kept.
+
+    Parameters
+    ----------
+    ranks : Ranks
+        The processes.
+    grads, buffers : ndarray
+        The flat gradients, and the flat buffers.
+    """
+
+    def __init__(self, ranks: Ranks, grads: NDArray[Any], buffers: NDArray[Any]) -> None:
+        self._ranks, self._grads, self._buffers = ranks, grads, buffers
+
+    def settle(self) -> None:
+        """Take the mean of the buffers, each of which has followed its own process's samples."""
+        if self._buffers.size:
+            self._buffers[...] = self._ranks.sum(self._buffers) / self._ranks.size
+
+
+class Buckets(Means):
     """Sums of ranges of the gradients, each begun as soon as the backward pass has written it.
 
     Parameters
@@ -46,19 +126,14 @@ class Buckets(Reduction):
         buffers: NDArray[Any],
         size: int,
     ) -> None:
-        self._ranks, self._communicator = ranks, communicator
-        self._grads, self._buffers = grads, buffers
-        step = max(1, size // grads.itemsize)
-        stops = range(grads.size, 0, -step)  # the last layer's gradients come first
-        self._ranges = [grads[max(0, stop - step) : stop] for stop in stops]
-        self._starts = [max(0, stop - step) for stop in stops]
+        super().__init__(ranks, grads, buffers)
+        self._communicator, self._size = communicator, size
         self.begin()
 
     def begin(self) -> None:
         """Prepare for the gradients of the first block."""
-        self._lowest = self._grads.size  # what lies above is complete
-        self._written: dict[int, int] = {}  # first elements by last, of what lies below
-        self._begun = 0
+        self._ranges = ranges_of(self._grads, self._size)
+        self._begun: list[slice] = []
 
     def seen(self, use: object, arrays: Iterable[NDArray[Any]]) -> None:
         """Begin the sums of all ranges that are complete by now.
@@ -73,30 +148,50 @@ class Buckets(Reduction):
         itemsize = self._grads.itemsize
         base = self._grads.ctypes.data
         for array in arrays:
-            offset, rest = divmod(array.ctypes.data - base, itemsize)
-            if rest == 0 and 0 <= offset < self._grads.size:
-                self._written[offset + array.size] = offset
-        gap = _LINE // itemsize
-        while below := [stop for stop in self._written if self._lowest - stop < gap]:
-            self._lowest = self._written.pop(below[0])
-        while self._begun < len(self._ranges) and self._starts[self._begun] >= self._lowest:
-            self._start()
+            offset, remainder = divmod(array.ctypes.data - base, itemsize)
+            if remainder == 0 and 0 <= offset < self._grads.size:
+                self._start(self._ranges.wrote(offset, array.size))
 
-    def _start(self) -> None:
-        self._communicator.start(self._ranges[self._begun])
-        self._begun += 1
+    def _start(self, ranges: list[slice]) -> None:
+        for each in ranges:
+            self._communicator.start(self._grads[each])
+        self._begun += ranges
+
+    def parts(self) -> Iterator[slice]:
+        """Begin what is left, and wait for one range after the other.
+
+        Yields
+        ------
+        slice
+            The range.
+        """
+        self._start(self._ranges.rest())
+        for each in self._begun:
+            self._communicator.finish(self._grads[each], self._grads)
+            yield each
 
     def finish(self) -> None:
         """Begin what is left, and wait for all."""
-        while self._begun < len(self._ranges):
-            self._start()
-        for each in self._ranges:
-            self._communicator.finish(each, self._grads)
+        for _ in self.parts():
+            pass
 
-    def settle(self) -> None:
-        """Take the mean of the buffers, each of which has followed its own process's samples."""
-        if self._buffers.size:
-            self._buffers[...] = self._ranks.sum(self._buffers) / self._ranks.size
+
+def ranges_of(grads: NDArray[Any], size: int) -> Ranges:
+    """Return the ranges of gradients.
+
+    Parameters
+    ----------
+    grads : ndarray
+        The flat gradients.
+    size : int
+        Bytes of a range.
+
+    Returns
+    -------
+    Ranges
+        The ranges.
+    """
+    return Ranges(grads.size, max(1, size // grads.itemsize), _LINE // grads.itemsize)
 
 
 class Tree(Reduction):

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gyaku.checks import number, whole
+from gyaku.distributed.reductions import ranges_of
 from gyaku.table import Table
 from gyaku.train.profile import settle, steps_to_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from gyaku.train.trainee import Trainee
 
@@ -134,18 +137,50 @@ class StepTimes(NamedTuple):
         -------
         seconds : float
             The time of the step: sums go one after the other, each from when its range is
-            complete, and the update waits for the last one.
+            complete, and the update of a range waits for its sum.
         hidden : float
             Share of the communication that takes place behind the computation.
         """
         end = total = 0.0
+        clock, update = self.backward, self.step - self.backward
+        size_of_all = sum(size for _, size in self.buckets)
         for ready, size in self.buckets:
             seconds = network.sum_seconds(size, processes)
             end = max(end, ready) + seconds
+            clock = max(clock, end) + update * size / size_of_all
             total += seconds
-        waiting = max(0.0, end - self.backward)
+        waiting = max(0.0, clock - self.step)
         hidden = 1 - min(waiting, total) / total if total else 1.0
         return self.step + waiting, hidden
+
+    def every(self, network: Network, processes: int, steps: int) -> float:
+        """Return the mean time of a step if the processes add up in every so many steps.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        processes : int
+            Their number.
+        steps : int
+            Number of steps for each sum; the others are local.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
+        return self.step + (self.together(network, processes)[0] - self.step) / steps
+
+    def halved(self) -> StepTimes:
+        """Return the times for gradients that are sent in half the bytes, such as bfloat16.
+
+        Returns
+        -------
+        StepTimes
+            They, without the time of the conversion.
+        """
+        return self._replace(buckets=tuple((ready, size // 2) for ready, size in self.buckets))
 
     def larger(self, factor: int) -> StepTimes:
         """Return the times for a batch that is a whole number of times as large.
@@ -220,24 +255,31 @@ def step_times(
 def _times(
     training: Any, seconds: Sequence[float], tasks: Sequence[dict[str, Any]], bucket_bytes: int
 ) -> StepTimes:
-    grads = training.trained.flat_grads
-    first, last = grads.ctypes.data, grads.ctypes.data + grads.nbytes
-    stops = range(last, first, -bucket_bytes)
-    ready = [0.0] * len(stops)
-    clock = backward = 0.0
+    params, grads = training.trained.flat_params, training.trained.flat_grads
+    first, itemsize = grads.ctypes.data, grads.itemsize
+    written: dict[int, tuple[int, float]] = {}  # by first element: number, and when at last
+    clock = 0.0
     for task, taken in zip(tasks, seconds, strict=True):
+        if any(_is_in(params, memory) for memory, _ in task["writes"]):
+            continue  # an update, which several processes make behind the backward pass
         clock += taken
         for memory, size in task["writes"]:
-            if memory + size <= first or memory >= last:
-                continue
-            backward = clock
-            for index, stop in enumerate(stops):
-                if memory < stop and memory + size > stop - bucket_bytes:
-                    ready[index] = clock
-    sizes = [min(bucket_bytes, stop - first) for stop in stops]
-    return StepTimes(
-        training.batch_size, tuple(zip(ready, sizes, strict=True)), backward or clock, clock
-    )
+            if _is_in(grads, memory):
+                written[(memory - first) // itemsize] = size // itemsize, clock
+    backward = max((when for _, when in written.values()), default=clock)
+    ranges = ranges_of(grads, bucket_bytes)
+    cuts = [
+        (when, cut)
+        for start, (size, when) in sorted(written.items(), key=lambda each: each[1][1])
+        for cut in ranges.wrote(start, size)
+    ]
+    cuts += [(backward, cut) for cut in ranges.rest()]
+    buckets = tuple((when, (cut.stop - cut.start) * itemsize) for when, cut in cuts)
+    return StepTimes(training.batch_size, buckets, backward, sum(seconds))
+
+
+def _is_in(array: NDArray[Any], memory: int) -> bool:
+    return bool(0 <= memory - array.ctypes.data < array.nbytes)
 
 
 def scaling(
@@ -296,20 +338,19 @@ def scaling(
 def _advice(times: StepTimes, network: Network) -> str:
     """Return from which number of processes on half of the work is waiting, and what moves it."""
 
-    def limit(given: StepTimes, by: Network = network) -> int:
+    def limit(given: StepTimes, by: Network = network, steps: int = 1) -> int:
         counts = [1 << power for power in range(MOST.bit_length())]
-        return max(n for n in counts if 2 * given.step >= given.together(by, n)[0])
+        return max(n for n in counts if 2 * given.step >= given.every(by, n, steps))
 
     own = limit(times)
     if own == MOST:
         return f"more than half of each process works for up to {MOST:,} processes"
-    halved = times._replace(buckets=tuple((ready, size // 2) for ready, size in times.buckets))
+    faster = network._replace(bandwidth=4 * network.bandwidth)
     moved = {
         "a batch four times as large": limit(times.larger(4)),
-        "gradients in half the bytes": limit(halved),
-        "a network four times as fast": limit(
-            times, network._replace(bandwidth=4 * network.bandwidth)
-        ),
+        "gradients in half the bytes": limit(times.halved()),
+        "sums in every fourth step": limit(times, steps=4),
+        "a network four times as fast": limit(times, faster),
     }
     better = [f"{what}: {count:,}" for what, count in moved.items() if count > own]
     more = f"; with {', '.join(better)}" if better else ""

@@ -6,7 +6,7 @@ gradients, and keeps its own state in buffers of the same length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gyaku.components import Component, Table
 from gyaku.schedules import Constant, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from numpy.typing import NDArray
@@ -81,6 +81,8 @@ class Optimizer(Component, table=OPTIMIZERS):
     """
 
     passes = frozenset({"step", "update"})
+    elementwise: ClassVar[bool] = False
+    """Whether `update` changes each parameter by its own gradient and state alone."""
     state_names: tuple[str, ...] = ()
     """The buffers that `state` holds, zero before the first step."""
     # Used by Adam's family; here so that all optimizers have the same step state.
@@ -305,13 +307,16 @@ class Optimizer(Component, table=OPTIMIZERS):
             )
         return steps
 
-    def step(self, model: Parametric) -> None:
+    def step(self, model: Parametric, parts: Iterable[slice] | None = None) -> None:
         """Change the parameters by the gradients of the last backward pass.
 
         Parameters
         ----------
         model : Sequential or anything with flat_params and flat_grads
             The model; its frozen layers stay unchanged.
+        parts : iterable of slice, optional
+            Ranges of the parameters if it `takes_parts`, each of which is changed before the next
+            one is asked for; by default all at once.
         """
         trained = _trained(model)
         params, grads = trained.flat_params, trained.flat_grads
@@ -322,11 +327,22 @@ class Optimizer(Component, table=OPTIMIZERS):
         self.prepare(1)
         betas = {"beta1": self.beta1, "beta2": self.beta2, "warmup": self.warmup}
         ops.optimizer_tick(self.clock, self._rates, **betas)
-        if self.native:
+        if parts is not None:
+            for part in parts:
+                self._update_part(params, grads, part)
+        elif self.native:
             self.update(params, grads)
         else:
             changed = [params, *self.state.values()]
             memory.host(lambda: self.update(params, grads), [grads, self.clock], changed)
+
+    def _update_part(self, params: NDArray[Any], grads: NDArray[Any], part: slice) -> None:
+        state = self.state
+        self.state = {name: array[part] for name, array in state.items()}
+        try:
+            self.update(params[part], grads[part])
+        finally:
+            self.state = state
 
     def run_step(self, gradients: Callable[[], float], update: Callable[[], None]) -> None:
         """Run the two halves of a step of `fit`; override it to act between them.
@@ -357,6 +373,11 @@ class Optimizer(Component, table=OPTIMIZERS):
         """
         gradients()
         update()
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether a step may change ranges of the parameters one by one."""
+        return self.native and self.elementwise and not self.acts_between
 
     @property
     def acts_between(self) -> bool:

@@ -43,7 +43,7 @@ class SGD(Optimizer):
     array([0.5, 2.5])
     """
 
-    native = True
+    native = elementwise = True
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Momentum(Optimizer):
     array([-0.45,  3.45])
     """
 
-    native = True
+    native = elementwise = True
     state_names = ("velocity",)
     nesterov: ClassVar[bool] = False
 
@@ -212,7 +212,7 @@ class AdaGrad(Optimizer):
     array([0.1, 2.1])
     """
 
-    native = True
+    native = elementwise = True
     state_names = ("h",)
 
     def __init__(
@@ -280,7 +280,7 @@ class RMSProp(Optimizer):
     array([0., 3.])
     """
 
-    native = True
+    native = elementwise = True
     state_names: tuple[str, ...] = ("h",)
 
     def __init__(
@@ -345,7 +345,7 @@ class AdaDelta(Optimizer):
     array([-0.6641,  3.6641])
     """
 
-    native = True
+    native = elementwise = True
     state_names = ("h", "e")
 
     def __init__(
@@ -408,7 +408,7 @@ class Rprop(Optimizer):
     array([-0.1,  3.1])
     """
 
-    native = True
+    native = elementwise = True
     state_names = ("previous", "size")
 
     def __init__(

@@ -59,7 +59,7 @@ class Adam(Optimizer):
     array([0., 3.])
     """
 
-    native = True
+    native = elementwise = True
     state_names: tuple[str, ...] = ("m", "v")
     amsgrad = False
     decoupled = False  # weight decay

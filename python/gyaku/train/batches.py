@@ -110,7 +110,8 @@ class Batches(ReadAhead):
         "validation_split": "give validation_data",
         "sample_weight": "its batches hold their own, (x, y, sample_weight)",
         "class_weight": "its batches hold their own weights, (x, y, sample_weight)",
-        "distributed": "give arrays in memory, or memory maps",
+        "distributed": "give arrays in memory, or memory maps; of many files each process may have"
+        " its own, with MPI(own_data=True)",
         "overfit_batches": "give some batches as a list of arrays, or a function that yields them",
     }
 

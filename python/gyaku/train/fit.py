@@ -22,7 +22,7 @@ from gyaku.train.progress import progress
 from gyaku.train.ranks import ranks_of
 from gyaku.train.recognition import source_of
 from gyaku.train.settings import settings_of
-from gyaku.train.together import check_together, mapped
+from gyaku.train.together import check_together, mapped, own_steps
 from gyaku.train.updates import check_accumulates, updates_of
 
 if TYPE_CHECKING:
@@ -250,6 +250,8 @@ def fit(
     if options.validation_split and validation_data is not None:
         raise ValueError("fit: give validation_data or validation_split, not both")
     ranks = ranks_of("fit", distributed)
+    if ranks.own_data and options.validation_split:
+        raise ValueError("fit: with own_data, give all processes the same validation_data")
     hooks = Callbacks(callbacks if ranks.is_first else (), self)
     hooks.share(ranks.of_first)
     show = progress(verbose if ranks.is_first else 0)
@@ -262,7 +264,8 @@ def fit(
     if ranks.blocks > 1:
         given = mapped(given)
     data = _data(self, given, criterion, options, class_weight, ranks)
-    size = data.size(options.batch_size and options.batch_size * ranks.size)
+    batches = 1 if ranks.own_data else ranks.size
+    size = data.size(options.batch_size and options.batch_size * batches)
     held_out = _validation_data(data, validation_data)
     if held_out is not None:
         held_out.check_passes(options.validations)
@@ -274,7 +277,10 @@ def fit(
     if options.overfit_batches:
         data = data.chosen(options.overfit_batches * size, seed if options.shuffle else None)
     count = data.count or data.samples.count
-    _check_batches(data.passes, count, min(size, count), options.steps_per_epoch)
+    steps_per_epoch = options.steps_per_epoch
+    if ranks.own_data and steps_per_epoch is None:
+        steps_per_epoch = own_steps(ranks, count, size)
+    _check_batches(data.passes, count, min(size, count), steps_per_epoch)
     _check_trains(self, data.passes)
     check_accumulates("fit", self.output_names, data.passes, data.samples, updates)
     course = Course(
@@ -283,7 +289,7 @@ def fit(
         seed,
         options.shuffle,
         initial_epoch=options.initial_epoch,
-        steps_per_epoch=options.steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         by_length=data.by_length() if options.by_length else None,
         augment=options.augment,
         updates=updates,

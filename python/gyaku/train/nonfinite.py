@@ -121,7 +121,8 @@ class Guard:
         """Take a snapshot of the weights."""
         start = perf_counter()
         schedule = self.training.optimizer.schedule_state
-        if not self._weights_are_finite():
+        # Of memory that processes share, all must have seen the weights before any restores them.
+        if self.training.ranks.any(not self._weights_are_finite()):
             self.stop()
         self._snapshot.save()
         self._schedule = schedule

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -44,8 +44,25 @@ class Reduction:
     def finish(self) -> None:
         """Write the sum over all blocks in place of the gradients."""
 
+    def parts(self) -> Iterator[slice]:
+        """Write the sum over all blocks, range by range.
+
+        Yields
+        ------
+        slice
+            A range of the gradients that holds the sum, for this process to update.
+        """
+        self.finish()
+        yield slice(None)
+
+    def updated(self) -> None:
+        """Wait for the updates of all processes."""
+
     def settle(self) -> None:
         """Take the mean of the buffers, between steps."""
+
+    def close(self) -> None:
+        """Leave this process what it would have by itself."""
 
 
 class Ranks:
@@ -67,6 +84,8 @@ class Ranks:
     blocks = 1
     attaches = False
     """Whether layers take the statistics of all processes."""
+    own_data = False
+    """Whether each process has samples of its own, of which all take the same number in a step."""
 
     @property
     def is_first(self) -> bool:
@@ -87,6 +106,8 @@ class Ranks:
             Index, first sample and number of samples of each block. Blocks differ by a sample at
             most.
         """
+        if self.own_data:
+            return [(self.rank, 0, samples)]
         own = self.blocks // self.size
         blocks = range(self.rank * own, self.rank * own + own)
         bounds = [samples * block // self.blocks for block in (*blocks, blocks.stop)]
@@ -94,6 +115,21 @@ class Ranks:
             (block, start, stop - start)
             for block, start, stop in zip(blocks, bounds, bounds[1:], strict=False)
         ]
+
+    def of_all(self, samples: int) -> int:
+        """Return the number of samples of all processes together.
+
+        Parameters
+        ----------
+        samples : int
+            Number of samples in the data of this process.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        return samples * self.size if self.own_data else samples
 
     def of_first(self, value: Any) -> Any:
         """Return the value of the first process.
@@ -184,7 +220,9 @@ class Ranks:
             Layers, of which some have an attribute ``across``.
         """
 
-    def reduction(self, grads: NDArray[Any], buffers: NDArray[Any]) -> Reduction:
+    def reduction(
+        self, grads: NDArray[Any], buffers: NDArray[Any], updated: Sequence[NDArray[Any]] = ()
+    ) -> Reduction:
         """Return the sum of gradients in the steps of a training.
 
         Parameters
@@ -193,6 +231,8 @@ class Ranks:
             The flat gradients.
         buffers : ndarray
             The flat buffers, such as running statistics, of which the mean is kept.
+        updated : sequence of ndarray
+            What an update changes, the parameters first, if it may do so range by range.
 
         Returns
         -------

@@ -15,7 +15,7 @@ from gyaku.train.ranks import agree
 from gyaku.train.steps import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gyaku.train.steps import Results
     from gyaku.train.trainee import Passes, Trainee
 
-__all__ = ["TrainingTogether", "check_together", "mapped"]
+__all__ = ["TrainingTogether", "check_together", "mapped", "own_steps"]
 
 
 class TrainingTogether(Training):
@@ -58,7 +58,11 @@ class TrainingTogether(Training):
     ) -> None:
         super().__init__(model, samples, criterion, optimizer, course)
         self.ranks = ranks
-        self.reduction = ranks.reduction(self.trained.flat_grads, self.model.flat_buffers)
+        # The norm of the gradients needs all of them before any update.
+        self._by_parts = optimizer.takes_parts and self.updates.clip_norm is None
+        updated = [self.trained.flat_params, *optimizer.state.values()] if self._by_parts else []
+        grads, buffers = self.trained.flat_grads, self.model.flat_buffers
+        self.reduction = ranks.reduction(grads, buffers, updated)
         ranks.attach(self._instances)
         self._place_clock()
         self._share = 1.0  # of the block in the samples of the batch
@@ -78,6 +82,7 @@ class TrainingTogether(Training):
         """Leave the model as one process would."""
         for layer in self._instances:
             vars(layer).pop("across", None)
+        self.reduction.close()
         self.model.clock[0] -= self.ranks.shares(self.batch_size)[0][0]
 
     once = "the processes train together"
@@ -90,9 +95,19 @@ class TrainingTogether(Training):
     def _train(self, size: int, steps: int) -> None:
         for results in self._blocks(size, steps):
             self.meters.add(*results)
-        self.reduction.finish()
-        self._update(size)
+        if self._by_parts:
+            self.optimizer.step(self.trained, self._parts(size))
+            self.reduction.updated()
+        else:
+            self.reduction.finish()
+            self._update(size)
         self._go_on(size)
+
+    def _parts(self, samples: int) -> Iterator[slice]:
+        """Yield the ranges of the parameters, each as soon as the sum of its gradients is there."""
+        for part in self.reduction.parts():
+            self.updates.finish(self.trained.flat_grads[part], self._weight(samples))
+            yield part
 
     def _blocks(self, size: int, steps: int) -> list[Results]:
         """Run all blocks of this process; return the results of each."""
@@ -100,7 +115,7 @@ class TrainingTogether(Training):
         self._counts = self._counted(size, steps)
         self.reduction.begin()
         for block, self.offset, count in shares:
-            self._share = count / size
+            self._share = count / self.ranks.of_all(size)
             if count:
                 found.append(self._gradients(count, steps))
             else:  # the batch has fewer samples than blocks
@@ -179,7 +194,8 @@ class TrainingTogether(Training):
         total: float = 0.0
         for count, (losses, *_) in zip(shares, self._of_blocks[shape], strict=True):
             value = sum(float(loss) * w for loss, w in zip(losses, weights, strict=True))
-            total += value * (count / shape[0] if self.criterion.reduction == "mean" else 1)
+            samples = self.ranks.of_all(shape[0])
+            total += value * (count / samples if self.criterion.reduction == "mean" else 1)
         return float(self.ranks.sum(np.array([total]))[0])
 
     def advance(self, steps: int) -> None:
@@ -209,7 +225,7 @@ class TrainingTogether(Training):
         """
         self.reduction.settle()
         slots = slice(epochs.start - self.first, epochs.stop - self.first)
-        return self.meters.values(slots, self.count, ranks=self.ranks)
+        return self.meters.values(slots, self.ranks.of_all(self.count), ranks=self.ranks)
 
     def so_far(self) -> dict[str, float]:
         """Return loss and metrics of the present epoch over the samples of this process.
@@ -336,13 +352,45 @@ def check_together(
             f"fit: {passes.stateful} carries states from batch to batch, of which each process has"
             " another part with distributed; set stateful=False"
         )
+    if ranks.own_data:
+        _check_own_data(samples, passes)
     agree(
         "fit",
         ranks,
         version=_core.__version__,
-        number_of_samples=samples.count,
+        number_of_samples=None if ranks.own_data else samples.count,
+        steps_of_an_epoch=course.steps_per_epoch,
         shapes_of_samples=shapes_of(samples.x),
-        batch_size=course.batch_size,
+        batch_size=min(course.batch_size, samples.count),
         columns_of_the_history=criterion.columns,
         optimizer=type(optimizer).__name__,
     )
+
+
+def _check_own_data(samples: Samples, passes: Passes) -> None:
+    """Raise if the means of the processes have not the same weight."""
+    lengths = [each if each is None else each[:1] for each in samples.lengths]
+    found = passes.lengths([each[:1] for each in samples.x], lengths)
+    if any(each is not None for each in samples.weights) or found:
+        raise ValueError(
+            "fit: with own_data each process has the same weight in a step, which weights and"
+            " lengths of samples would change; give all processes all data"
+        )
+
+
+def own_steps(ranks: Ranks, samples: int, batch_size: int) -> int:
+    """Return the number of steps in an epoch of processes that have samples of their own.
+
+    Parameters
+    ----------
+    ranks : Ranks
+        The processes.
+    samples, batch_size : int
+        Number of samples of this process, and in its batches.
+
+    Returns
+    -------
+    int
+        Whole batches of the one that has the fewest.
+    """
+    return int(min(ranks.gather(max(1, samples // batch_size))))
