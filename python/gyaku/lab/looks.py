@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Looks"]
 
 _SHARE = 100  # a look follows when 100 times as long as the last one took has passed
-_FIRST, _LEAST = 0.5, 1.0  # seconds before the first look, and between two
+_FIRST, _LEAST = 2.0, 1.0  # seconds before the first look, and between two
 _SAMPLES = 512  # among which wrong ones are searched
 _SHOWN = 24
 
