@@ -188,10 +188,10 @@ def conv2d(
     gradients, are computed with a quarter of the multiplications, if images are large or many
     enough to gain by it: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
     2016. The rounding error is about twice that of the sum above on random numbers. An output is
-    off by at most 63 (c + 40) u · 9 c max|x| max|w|, with u = 2⁻²⁴ and the maxima over the 6 × 6
-    pixels of its tile and over the weights of its filter; a gradient with respect to a weight, with
-    t tiles of 4 × 4 pixels, by 51 (t + 40) u · 16 t max|x| max|dy|. The environment variable
-    ``GYAKU_WINOGRAD=0`` switches this off.
+    off by at most ``63 (c + 40) u · 9 c max|x| max|w|``, with u = 2⁻²⁴ and the maxima over the
+    6 × 6 pixels of its tile and over the weights of its filter; a gradient with respect to a
+    weight, with t tiles of 4 × 4 pixels, by ``51 (t + 40) u · 16 t max|x| max|dy|``. The environment
+    variable ``GYAKU_WINOGRAD=0`` switches this off.
 
     Examples
     --------

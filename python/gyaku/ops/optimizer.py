@@ -655,7 +655,8 @@ def adamax(
 
     Notes
     -----
-    m' = β₁ m + (1 - β₁) g, u' = max(β₂ u, |g| + ε), p' = p - η m' / ((1 - β₁ᵗ) u'); Kingma and Ba,
+    ``m' = β₁ m + (1 - β₁) g``, ``u' = max(β₂ u, |g| + ε)``,
+    ``p' = p - η m' / ((1 - β₁ᵗ) u')``; Kingma and Ba,
     "Adam: a method for stochastic optimization", ICLR 2015, algorithm 2, with PyTorch's ε.
 
     Examples
