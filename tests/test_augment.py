@@ -224,7 +224,7 @@ def test_only_training_moves_images() -> None:
 
 
 def test_an_autoencoder_is_to_return_the_image_as_it_was_moved() -> None:
-    x = X.astype(np.float32)
+    x = X.astype(np.float32) / 256
     model = gk.Sequential(gk.Flatten(), gk.Dense(60), gk.Reshape((6, 5, 2)))
     model.build(x.shape[1:])
     next(iter(model.params.values()))[...] = np.eye(60)

@@ -94,7 +94,7 @@ def test_the_layer_of_the_first_nan_is_named(place: str, message: str) -> None:
         def backward(self, dy):
             return self.spoil("backward", dy)
 
-    model = gk.Sequential(gk.Dense(4), Poison(), gk.Dense(3), gk.ReLU())
+    model = gk.Sequential(gk.Dense(4), Poison(), gk.ReLU(), gk.Dense(3))
     with pytest.raises(gk.NonFiniteError, match=message) as caught:
         model.fit(X, LABELS, loss=ENTROPY, epochs=50, verbose=0)
     assert caught.value.layer == "poison"

@@ -99,7 +99,7 @@ class Examination:
         passes = model.passes(())
         self.advice = [*doubts(passes, criterion, shuffle=False), *of_inputs(passes, samples.x)]
         self.advice += of_targets(passes, samples.x, samples.y)
-        self.advice += of_scales(model.input_names, passes, samples.x)
+        self.advice += of_scales(model.input_names, passes, samples)
         advised = {each.kind for each in self.advice}
         found = of_data(model, passes, samples, criterion)
         self.data = [each for each in found if each.kind not in advised]

@@ -190,8 +190,8 @@ def conv2d(
     2016. The rounding error is about twice that of the sum above on random numbers. An output is
     off by at most ``63 (c + 40) u · 9 c max|x| max|w|``, with u = 2⁻²⁴ and the maxima over the
     6 × 6 pixels of its tile and over the weights of its filter; a gradient with respect to a
-    weight, with t tiles of 4 × 4 pixels, by ``51 (t + 40) u · 16 t max|x| max|dy|``. The environment
-    variable ``GYAKU_WINOGRAD=0`` switches this off.
+    weight, with t tiles of 4 × 4 pixels, by ``51 (t + 40) u · 16 t max|x| max|dy|``. The
+    environment variable ``GYAKU_WINOGRAD=0`` switches this off.
 
     Examples
     --------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gyaku.losses import Loss
     from gyaku.train.criterion import Criterion
+    from gyaku.train.samples import Samples
     from gyaku.train.trainee import Passes, Trainee
 
     Arrays = Sequence[NDArray[Any]]
@@ -102,7 +103,7 @@ def of_inputs(passes: Passes, x: Arrays) -> Iterator[Finding]:
             yield Finding("byte_inputs", value=largest)
 
 
-def of_new_scales(model: Trainee, passes: Passes, x: Arrays) -> list[Finding]:
+def of_new_scales(model: Trainee, passes: Passes, samples: Samples) -> list[Finding]:
     """Return a finding of `of_scales`, once a model.
 
     Parameters
@@ -111,21 +112,21 @@ def of_new_scales(model: Trainee, passes: Passes, x: Arrays) -> list[Finding]:
         The model.
     passes : Passes
         The passes of the model.
-    x : sequence of ndarray
-        Validated inputs.
+    samples : Samples
+        The data set.
 
     Returns
     -------
     list of Finding
         At most one.
     """
-    found = [] if model in _advised else [*of_scales(model.input_names, passes, x)][:1]
+    found = [] if model in _advised else [*of_scales(model.input_names, passes, samples)][:1]
     if found:
         _advised.add(model)
     return found
 
 
-def of_scales(names: Sequence[str], passes: Passes, x: Arrays) -> Iterator[Finding]:
+def of_scales(names: Sequence[str], passes: Passes, samples: Samples) -> Iterator[Finding]:
     """Yield a finding for numbers far above 1 that are multiplied by weights.
 
     Parameters
@@ -134,16 +135,17 @@ def of_scales(names: Sequence[str], passes: Passes, x: Arrays) -> Iterator[Findi
         Names of the inputs.
     passes : Passes
         The passes of the model.
-    x : sequence of ndarray
-        Validated inputs.
+    samples : Samples
+        The data set. What is behind the ends of sequences may hold anything, and is not looked at.
 
     Yields
     ------
     Finding
         The findings.
     """
-    for place, each in enumerate(x):
-        if type(each) is not np.ndarray or each.dtype.kind != "f":
+    x, lengths = samples.x, samples.lengths or [None] * len(samples.x)
+    for place, (each, padded) in enumerate(zip(x, lengths, strict=True)):
+        if type(each) is not np.ndarray or each.dtype.kind != "f" or padded is not None:
             continue
         largest = root_mean_square(each[sample_rows(len(each))])
         if largest > _FAR and passes.meets_weights(place):

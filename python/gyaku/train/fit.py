@@ -309,7 +309,7 @@ def fit(
     if ranks.is_first:
         advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
         advise("fit", of_new_inputs(self, data.passes, data.samples.x))
-        advise("fit", of_new_scales(self, data.passes, data.samples.x))
+        advise("fit", of_new_scales(self, data.passes, data.samples))
         advise("fit", [*of_targets(data.passes, data.samples.x, data.samples.y)])
     course = _begun(self, data.passes, course, resumed, learner)
     ranks.spread([self.flat_params, self.flat_buffers])
