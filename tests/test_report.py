@@ -20,6 +20,7 @@ from gyaku.report.decisions import decisions
 from gyaku.report.outcome import Outcome, outcome_parts
 from gyaku.report.pictures import pictures, png
 from gyaku.report.words import NAMES, WORDS
+from lab_browser import chromium
 
 EVIL = '</td><script>alert(1)</script><img src=x onerror="alert(2)">&\''
 VOID = {"meta", "img", "br"}
@@ -211,6 +212,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(trained: Any, tmp_path
         history.report(path, model=model, data=test[0])
     with pytest.raises(ValueError, match="there are 2 names for 10 classes"):
         history.report(path, model=model, data=test, names=["a", "b"])
+    with pytest.raises(TypeError, match="diagnosis must be one of gyaku.diagnose, got str"):
+        history.report(path, diagnosis="healthy")
     with pytest.raises(ValueError, match="count"):
         history.report(path, model=model, data=test, count=-1)
     assert path.read_text() == "before"
@@ -251,6 +254,37 @@ def test_a_logarithmic_axis_has_powers_of_ten() -> None:
     assert ticks(0.2, 0.9, log=True) == [0.2, 0.5]
     axis = Axis.over("", [5e-324, 1.0], log=True)
     assert axis.fraction(1.0) > 0.9
+
+
+@pytest.mark.parametrize(("epochs", "labels"), [(1, {1}), (3, {1, 2, 3}), (30, {0, 10, 20, 30})])
+def test_epochs_have_whole_numbers(epochs: int, labels: set[int]) -> None:
+    chart = curves("loss", [Curve("", range(1, epochs + 1), [0.25] * epochs)], "epoch")
+    numbers = re.findall(r'y="342" class="middle">([^<]+)<', chart)
+    assert set(map(float, numbers)) == labels
+
+
+def test_names_of_classes_are_read_in_the_browser(trained: Any, tmp_path: Path) -> None:
+    history, model, test = trained
+    names = [f"a rather long name of class {number}" for number in range(10)]
+    history.report(tmp_path / "run.html", model=model, data=test, names=names)
+    with chromium() as browser:
+        browser.get((tmp_path / "run.html").as_uri())
+        colours = browser.execute_script(
+            "return ['polyline', 'line[y1=\"18\"]'].map((which) =>"
+            " [...document.querySelector('svg').querySelectorAll(which)]"
+            ".map((each) => getComputedStyle(each).stroke))"
+        )
+        grid = browser.execute_script(
+            "return getComputedStyle(document.querySelector('.grid')).stroke"
+        )
+        sizes = browser.execute_script(
+            "const box = document.querySelector('.matrix').getBoundingClientRect();"
+            "return [box.height, box.width, document.querySelector('.chart').clientWidth]"
+        )
+    assert colours[0] == colours[1]  # of the curves and of their names
+    assert len(set(colours[0])) == 2
+    assert grid == "rgb(221, 221, 221)"
+    assert max(sizes) <= 640
 
 
 def test_a_curve_leaves_out_what_no_chart_can_show() -> None:

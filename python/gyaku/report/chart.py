@@ -53,12 +53,15 @@ class Axis(NamedTuple):
         The values at its ends.
     log : bool
         Whether its scale is logarithmic.
+    whole : bool
+        Whether whole numbers alone have a label, as those of epochs.
     """
 
     label: str
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
     @classmethod
     def over(cls, label: str, values: Sequence[float], *, log: bool = False) -> Axis:
@@ -108,7 +111,8 @@ class Axis(NamedTuple):
     @property
     def ticks(self) -> list[float]:
         """The values that have a label."""
-        return ticks(self.low, self.high, log=self.log)
+        found = ticks(self.low, self.high, log=self.log)
+        return [value for value in found if value == round(value)] if self.whole else found
 
 
 def ticks(low: float, high: float, *, log: bool = False) -> list[float]:
@@ -176,7 +180,8 @@ def curves(title: str, given: Sequence[Curve], xlabel: str, *, log: bool = False
     """
     known = [(curve.name, curve.known) for curve in given]
     every = [point for _, each in known for point in each]
-    x = Axis.over(xlabel, [a for a, _ in every])
+    across = [a for a, _ in every]
+    x = Axis.over(xlabel, across)._replace(whole=all(a == round(a) for a in across))
     y = Axis.over("", [b for _, b in every], log=log)
     body = []
     for number, (name, each) in enumerate(known):

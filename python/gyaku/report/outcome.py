@@ -25,6 +25,7 @@ __all__ = ["Outcome", "outcome_parts"]
 _MATRIX = 20  # most classes whose confusions are shown as a table
 _CONFUSED = 15  # most confusions of more classes
 _POINTS = 1000  # most points of a chart
+_LONG, _LONGEST = 4, 24  # characters of a name in the matrix before it is turned, and cut
 _OUTPUTS = 3  # most outputs with charts of their own
 _BARS = 21
 
@@ -139,14 +140,16 @@ def _confusion_parts(found: Decisions, names: Sequence[str], lang: str) -> Itera
     np.add.at(counts, (found.true, found.found), 1)
     if classes <= _MATRIX:
         fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        short = [_short(name) for name in names]
         rows = [
             [name, *(str(count or "") for count in row)]
-            for name, row in zip(names, counts, strict=False)
+            for name, row in zip(short, counts, strict=False)
         ]
+        kind = "matrix long" if max(map(len, short[:classes])) > _LONG else "matrix"
         yield page.heading(words["confusions"])
         yield page.note(words["confusions_note"])
-        header = ["", *names[:classes]]
-        yield page.table(header, rows, kind="matrix", shades=fractions.tolist())
+        header = ["", *short[:classes]]
+        yield page.table(header, rows, kind=kind, shades=fractions.tolist())
         return
     np.fill_diagonal(counts, 0)
     order = [place for place in np.argsort(-counts, axis=None, kind="stable") if counts.flat[place]]
@@ -157,6 +160,12 @@ def _confusion_parts(found: Decisions, names: Sequence[str], lang: str) -> Itera
         return
     rows = [[names[true], names[taken], f"{counts[true, taken]:,}"] for true, taken in pairs]
     yield page.table([words["true"], words["predicted"], words["count"]], rows)
+
+
+def _short(name: str) -> str:
+    """Return a name without its middle if it is long."""
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _wrong_parts(outcome: Outcome, lang: str) -> Iterator[str]:

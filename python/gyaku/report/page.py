@@ -29,14 +29,16 @@ th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ccc; text-align: left
 th { font-weight: 600; }
 .numbers td, .numbers thead th { text-align: right; }
 .numbers thead th:first-child { text-align: left; }
-.matrix td { min-width: 1.8rem; border: 1px solid #fff; text-align: center; }
-.matrix th { border: 0; }
+.matrix td { min-width: 2.1em; padding: 0.2em; border: 1px solid #fff; text-align: center; }
+.matrix th { border: 0; padding: 0.2em 0.4em; text-align: center; white-space: nowrap; }
+.matrix tbody th { text-align: right; }
+.long thead th { padding: 0.4em 0; writing-mode: vertical-rl; text-align: right; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem; }
-figure { margin: 0; }
+figure { margin: 0; max-width: 40rem; }
 figcaption { font-weight: 600; }
 .chart { width: 100%; height: auto; font-size: 19px; }
 .chart text { fill: #1a1a1a; }
-.chart line { stroke: #1a1a1a; stroke-width: 1; }
+.chart line:where(:not([stroke])) { stroke: #1a1a1a; stroke-width: 1; }
 .chart .grid { stroke: #ddd; }
 .chart polyline, .chart line[stroke] { stroke-width: 2; }
 .chart .middle { text-anchor: middle; }
@@ -217,8 +219,8 @@ def table(
         Names of the columns.
     rows : iterable of sequence of str
         The rows.
-    kind : {"", "numbers", "matrix"}
-        What it holds.
+    kind : {"", "numbers", "matrix", "matrix long"}
+        What it holds; the names above the columns of a long matrix are turned.
     shades : sequence of sequence of float, optional
         A fraction for each cell but those of the first column, by which it is coloured.
 

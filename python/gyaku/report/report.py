@@ -53,6 +53,8 @@ def write(
         raise ValueError(f"{owner}: data need the model that they test, as in model=model")
     if model is not None and not hasattr(model, "predict"):
         raise TypeError(f"{owner}: model must be a Model, got {type(model).__name__}")
+    if diagnosis is not None:
+        _validate(owner, diagnosis)
     outcome = None
     if data is not None:
         outcome = Outcome.of(owner, model, data, names, whole(owner, "count", count, least=0))
@@ -61,7 +63,8 @@ def write(
 
             diagnosis = diagnose(model, outcome.x, outcome.y, history=history, lang=lang)
     words = WORDS[lang]
-    name = title or (words["untitled"] if model is None else words["title"].format(name=_of(model)))
+    of_model = words["untitled"] if model is None else words["title"].format(name=_of(model))
+    name = str(title or of_model)
     body = [
         _head(history, name, lang),
         *settings_parts(history, lang),
@@ -73,6 +76,15 @@ def write(
     ]
     text = page.document(lang, name, body)
     write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def _validate(owner: str, diagnosis: object) -> None:
+    """Raise TypeError if it is no diagnosis."""
+    from gyaku.diagnosis import Diagnosis
+
+    if not isinstance(diagnosis, Diagnosis):
+        kind = type(diagnosis).__name__
+        raise TypeError(f"{owner}: diagnosis must be one of gyaku.diagnose, got {kind}")
 
 
 def _of(model: Any) -> str:
