@@ -99,6 +99,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     ("call", "sentence"),
     [
         (lambda: gk.lab.serve(port=70000), "port must be at most 65535, got 70000"),
+        (lambda: gk.lab.serve(host=""), "host must be an address, such as '127.0.0.1', got ''"),
         (lambda: gk.lab.serve(port=0), "port must be at least 1, got 0"),
         (lambda: gk.lab.serve(lang="fr"), "lang must be 'en' or 'ja', got 'fr'"),
     ],

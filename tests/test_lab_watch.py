@@ -164,6 +164,10 @@ def test_a_training_is_watched_paused_and_stopped_in_the_page(watched: tuple[Lab
             "return data.some(each => each > 0)"
         )
         assert drawn
+        for language, name in (("ja", "バッチサイズ"), ("en", "batch size")):
+            page.find("#language").click()
+            page.wait(f"document.documentElement.lang === '{language}'")
+            assert name in text_of(page, ".watch-settings")
         page.find(".watch-pause").click()
         page.wait("document.querySelector('.watch-pause').textContent === 'Go on'")
         assert run.state == "paused"

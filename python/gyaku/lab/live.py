@@ -12,6 +12,7 @@ from gyaku.callbacks import Callback
 from gyaku.checks import truth
 from gyaku.lab.course import Course
 from gyaku.lab.looks import Looks
+from gyaku.report.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,10 +97,12 @@ class Live(Callback):
         self._lab = lab = shared()
         assert lab.runs is not None
         steps, history = self.training.training, self.training.history
+        settings = {**history.settings, "samples": steps.data_count or None}
         self._run = lab.runs.begin(
             {
                 "title": self.title or str(self.model.title),
-                "settings": {**history.settings, "samples": steps.data_count or None},
+                "settings": settings,
+                "names": {lang: {n: named(n, lang) for n in settings} for lang in ("en", "ja")},
                 "parameters": int(self.model.flat_params.size),
             }
         )

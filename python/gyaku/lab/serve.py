@@ -60,7 +60,7 @@ def serve(
     OSError
         If the port is in use, or there is no such address.
     ValueError
-        If a model takes no pictures of digits, or the language is unknown.
+        If a model takes no pictures of digits, the language is unknown, or the host is empty.
 
     Examples
     --------
@@ -71,6 +71,8 @@ def serve(
     """
     if lang not in (None, "en", "ja"):
         raise ValueError(f"serve: lang must be 'en' or 'ja', got {lang!r}")
+    if not host:  # which would be every address of this machine
+        raise ValueError("serve: host must be an address, such as '127.0.0.1', got ''")
     if port is not None and whole("serve", "port", port) > _LAST_PORT:
         raise ValueError(f"serve: port must be at most {_LAST_PORT}, got {port}")
     try:

@@ -301,9 +301,11 @@ class Page {
     const body = this.find(".watch-settings tbody"), { lab } = this;
     if (same(body, [run.facts, lab.lang])) return;
     const known = { ...run.facts.settings, [lab.t("watch-parameters")]: run.facts.parameters };
+    const names = run.facts.names?.[lab.lang] ?? {};
     const rows = Object.entries(known).filter(([, value]) => value !== null);
     body.replaceChildren(...rows.map(([name, value]) =>
-      element("tr", "", {}, element("th", name, { scope: "row" }), element("td", String(value)))));
+      element("tr", "", {}, element("th", names[name] ?? name, { scope: "row" }),
+        element("td", String(value)))));
   }
 
   // Names of what the shown runs have curves of: the loss, metrics, the learning rate.
