@@ -188,6 +188,9 @@ def test_a_training_is_watched_paused_and_stopped_in_the_page(watched: tuple[Lab
         page.find(".watch-stop").click()
         page.wait("document.querySelector('.watch-one h2').textContent.includes('ended: stopped')")
         assert page.run("return document.querySelector('.watch-stop').disabled")
+        page.find("#language").click()
+        page.wait("document.querySelector('.watch-one h2').textContent.includes('ラボで停止')")
+        page.find("#language").click()
 
     assert train(lab, work).stopped == "stopped in the lab"
 

@@ -131,6 +131,13 @@ def test_a_page_shows_settings_results_and_environment(trained: Any, tmp_path: P
     assert all(path in page.text for path in model.plan.paths.values())
 
 
+def test_the_end_is_said_in_the_language_of_the_page(tmp_path: Path) -> None:
+    history = gk.History(samples=4)
+    history.stopped = "stopped in the lab"
+    assert "ended early: stopped in the lab" in page_of(history, tmp_path / "run.html").text
+    assert "途中で終了：ラボで停止" in page_of(history, tmp_path / "run.html", lang="ja").text
+
+
 def test_texts_of_others_stay_texts(trained: Any, tmp_path: Path) -> None:
     history, model, test = trained
     known = gk.History.from_json(history.to_json())

@@ -28,6 +28,8 @@ _shown: WeakSet[Any] = WeakSet()  # labs whose page was opened
 
 STOPPED = "stopped in the lab"
 """Reason of a training that the page ended."""
+LEFT = "left the lab"
+"""Reason of a run whose training goes on without the lab, which failed."""
 
 
 class Live(Callback):
@@ -97,12 +99,16 @@ class Live(Callback):
         self._lab = lab = shared()
         assert lab.runs is not None
         steps, history = self.training.training, self.training.history
+        ends = ("interrupted", STOPPED, LEFT)
         settings = {**history.settings, "samples": steps.data_count or None}
         self._run = lab.runs.begin(
             {
                 "title": self.title or str(self.model.title),
                 "settings": settings,
-                "names": {lang: {n: named(n, lang) for n in settings} for lang in ("en", "ja")},
+                "names": {
+                    lang: {name: named(name, lang) for name in (*settings, *ends)}
+                    for lang in ("en", "ja")
+                },
                 "parameters": int(self.model.flat_params.size),
             }
         )
@@ -174,7 +180,7 @@ class Live(Callback):
         if not self._tried(action):
             self._run = None
             if run is not None:
-                self._tried(lambda: run.end("left the lab"))
+                self._tried(lambda: run.end(LEFT))
 
     def _tried(self, action: Callable[[], object]) -> bool:
         """Return whether an action succeeded; warn if not."""

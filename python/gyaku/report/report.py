@@ -104,7 +104,7 @@ def _head(history: History, name: str, lang: str) -> str:
         last = [f"{named(key, lang)} {page.number(value)}" for key, value in history.last().items()]
         lines.append(page.note(" · ".join(last)))
     if history.stopped:
-        lines.append(page.note(words["stopped"].format(reason=history.stopped)))
+        lines.append(page.note(words["stopped"].format(reason=named(history.stopped, lang))))
     return page.header(name, lines)
 
 

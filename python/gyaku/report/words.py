@@ -149,12 +149,15 @@ NAMES: dict[str, tuple[str, str]] = {
     "processor": ("processor", "CPU"),
     "isa": ("instruction set", "命令セット"),
     "written": ("report written", "記録の作成"),
+    "interrupted": ("interrupted", "中断"),
+    "stopped in the lab": ("stopped in the lab", "ラボで停止"),
+    "left the lab": ("left the lab", "ラボから離脱"),
 }
-"""Names of settings, metrics and columns; others stay as they are."""
+"""Names of settings, metrics, columns and ends; others stay as they are."""
 
 
 def named(name: str, lang: str) -> str:
-    """Return the name of a setting, metric or column in a language.
+    """Return the name of a setting, metric, column or end in a language.
 
     Parameters
     ----------

@@ -164,7 +164,8 @@ class Page {
   stateOf(run) {
     const { name, reason } = run.state;
     const key = name === "ended" && reason ? "watch-reason" : `state-${name}`;
-    return this.lab.t(key, { reason });
+    const names = run.facts.names?.[this.lab.lang] ?? {};
+    return this.lab.t(key, { reason: names[reason] ?? reason });
   }
 
   colorOf(run, next = false) {
