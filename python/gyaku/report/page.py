@@ -56,6 +56,8 @@ figcaption { font-weight: 600; }
   figure, tr, .tiles li { break-inside: avoid; }
   section.whole { break-inside: avoid; }
   .scroll { overflow: visible; }
+  .matrix { font-size: 8pt; }
+  .long { font-size: 7pt; }
   .matrix td, .tiles img, .chart { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
