@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gyaku.lab.guard import LARGEST_MESSAGE, Guard
@@ -28,7 +29,7 @@ from gyaku.lab.messages import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
+    from typing import Any, Self
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -43,6 +44,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 _FIRST_PORT, _PORTS = 8765, 100  # that are tried
 _PATIENCE = 0.5  # seconds for requests to end before they are cut off
+_SILENCE = 2.0  # seconds from a connection to its request
 _MOST_CONNECTIONS = 200
 
 
@@ -114,7 +116,7 @@ class Lab:
         config = uvicorn.Config(
             application,
             loop="asyncio",
-            http="h11",
+            http=_Prompt,
             ws=WebSocketsSansIOProtocol,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
@@ -178,6 +180,17 @@ class Lab:
         self._server.force_exit = True
         self._thread.join()
         self._socket.close()
+
+
+class _Prompt(H11Protocol):
+    """A connection that ends when nothing is asked, so that idle ones do not use them all up."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        # The timer that uvicorn starts behind a response, and stops where data come.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            _SILENCE, self.timeout_keep_alive_handler
+        )
 
 
 def _is_loopback(host: str) -> bool:
