@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -95,6 +96,12 @@ def test_an_address_that_is_not_this_machines_is_a_sentence() -> None:
         pytest.raises(OSError, match=r"^the lab cannot listen at 192\.0\.2\.7, port 8765: "),
     ):
         Lab([], host="192.0.2.7")
+
+
+@pytest.mark.parametrize("names", ["abc", 5])
+def test_names_of_classes_are_a_list(names: Any) -> None:
+    with pytest.raises(TypeError, match=f"^Live: names must be a list of texts, got {names!r}"):
+        gk.lab.Live(names=names)
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:

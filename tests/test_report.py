@@ -221,6 +221,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(trained: Any, tmp_path
         history.report(path, model=model, data=test, names=["a", "b"])
     with pytest.raises(TypeError, match="diagnosis must be one of gyaku.diagnose, got str"):
         history.report(path, diagnosis="healthy")
+    with pytest.raises(TypeError, match="names must be a list of texts, got 'abcdefghij'"):
+        history.report(path, model=model, data=test, names="abcdefghij")
     with pytest.raises(ValueError, match="count"):
         history.report(path, model=model, data=test, count=-1)
     assert path.read_text() == "before"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ __all__ = [
     "is_masked",
     "no_class",
 ]
-__all__ += ["number", "whole"]
+__all__ += ["number", "texts", "whole"]
 
 
 _CPU = 1  # the numbers of DLPack
@@ -269,6 +270,31 @@ def truth(owner: str, name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{owner}: {name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def texts(owner: str, name: str, value: Iterable[object]) -> list[str]:
+    """Return the texts of an argument.
+
+    Parameters
+    ----------
+    owner, name : str
+        Function and argument, for errors.
+    value : iterable of object
+        The argument: texts, or what has one, and no single text.
+
+    Returns
+    -------
+    list of str
+        The texts.
+
+    Raises
+    ------
+    TypeError
+        If it is a single text, or no iterable.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{owner}: {name} must be a list of texts, got {value!r}")
+    return [str(each) for each in value]
 
 
 def number(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from gyaku.callbacks import Callback
-from gyaku.checks import truth
+from gyaku.checks import texts, truth
 from gyaku.lab.course import Course
 from gyaku.lab.looks import Looks
 from gyaku.report.words import named
@@ -51,6 +51,8 @@ class Live(Callback):
 
     Raises
     ------
+    TypeError
+        If the names are no list.
     ImportError
         At the start of the training, if Starlette or uvicorn are not installed.
 
@@ -81,7 +83,7 @@ class Live(Callback):
         open_browser: bool = True,
     ) -> None:
         self.title = title
-        self.names = None if names is None else [*map(str, names)]
+        self.names = None if names is None else texts("Live", "names", names)
         self.open_browser = truth("Live", "open_browser", open_browser)
         self._run: Run | None = None
         self._looks: Looks | None = None

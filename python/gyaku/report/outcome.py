@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gyaku.checks import texts
 from gyaku.report import page
 from gyaku.report.chart import Curve, bars, points
 from gyaku.report.decisions import decisions
@@ -86,7 +87,7 @@ class Outcome(NamedTuple):
         Raises
         ------
         TypeError
-            If data are no pair, or the model has several outputs.
+            If data are no pair, the names no list, or the model has several outputs.
         ValueError
             If the names are too few.
         """
@@ -101,9 +102,9 @@ class Outcome(NamedTuple):
         measures = {} if model.loss is None else dict(model.evaluate(x, y))
         found = decisions(outputs, y, model.loss)
         classes = 0 if found is None else found.classes
-        if names is not None and len(names) < classes:
-            raise ValueError(f"{owner}: there are {len(names)} names for {classes} classes")
-        known = [str(name) for name in (names or range(classes))]
+        known = texts(owner, "names", range(classes) if names is None else names)
+        if len(known) < classes:
+            raise ValueError(f"{owner}: there are {len(known)} names for {classes} classes")
         return cls(x, np.asarray(y), np.asarray(outputs), measures, found, known, most)
 
 
