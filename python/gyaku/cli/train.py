@@ -405,10 +405,7 @@ def _result(
 
 
 def _report(
-    arguments: argparse.Namespace,
-    history: History,
-    text: str,
-    written: dict[str, Path] | None,
+    arguments: argparse.Namespace, history: History, text: str, written: dict[str, Path] | None
 ) -> str:
     """Return the result as text, with suggested commands."""
     ended = "interrupted after" if history.stopped == "interrupted" else "after"
