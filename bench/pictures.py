@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PALETTE = (
     *("#e69f00", "#d62728", "#1f4fd8", "#2ca02c", "#7b2d8b", "#17becf", "#8c564b", "#f781bf"),
     *("#7f7f7f", "#808000", "#00e0a0", "#000000", "#b0b0ff", "#ff7f50", "#c8e64c", "#5a0000"),
+    *("#ff00dd", "#8800ff", "#000066", "#00ff00"),
 )
 """Colours that are easily told apart on white, the first of them best."""
 MARKERS = "osD^v<>Pp*hX"

@@ -34,5 +34,6 @@ def test_inputs_that_are_far_too_large_are_warned_of_once() -> None:
     with pytest.warns(UserWarning, match="fit: x is not scaled: the root mean square of a feature"):
         model.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
     model.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
-    normalised = gk.Sequential(gk.BatchNorm(), gk.Dense(3))
-    normalised.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)
+    for first in (gk.BatchNorm(), gk.Rescaling(1e-3), gk.Normalization(0, 1000)):
+        scaled = gk.Sequential(first, gk.Dense(3))
+        scaled.fit(1000 * X, LABELS, loss="softmax_cross_entropy", verbose=0)

@@ -121,7 +121,7 @@ def test_a_pass_is_judged_against_the_better_layout(
 
 def test_the_work_of_layers_is_counted() -> None:
     assert CONVOLUTIONS[0].work == 2 * 100 * 24 * 24 * 5 * 5 * 20
-    assert CONVOLUTIONS[-1].windows == 112
+    assert {each.windows for each in CONVOLUTIONS} >= {24, 112}
     assert POOLINGS[0].work == 4 * 100 * 20 * (24 * 24 + 12 * 12)
     assert all(find_layer(str(layer)) == layer for layer in (*CONVOLUTIONS, *POOLINGS))
 

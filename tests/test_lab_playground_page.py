@@ -249,7 +249,7 @@ def test_a_page_that_is_left_ends_its_training(page: Page) -> None:
     assert trainings() >= 1
     page.find("nav a[href='#watch']").click()
     assert until_trainings(0) < 1
-    page.complaints()  # of the other page, which this server does not have
     page.find("nav a[href='#playground']").click()
     page.wait("document.querySelector('#page').dataset.pictures > 0")
+    page.complaints()  # of the other page, which this server does not have
     assert page.find("#toy-rate").get_attribute("value") == "0.3"  # settings are kept

@@ -242,6 +242,7 @@ def test_batches_by_length_are_those_in_memory(
     assert one.evaluate(steps, y, **known) == other.evaluate(on_disk(steps), y, **known)
 
 
+@pytest.mark.filterwarnings("ignore:fit. x is not scaled")
 def test_loss_that_overflows_is_traced_to_its_step(on_disk: Callable[..., Any]) -> None:
     large = np.where(np.arange(COUNT)[:, np.newaxis] == 150, 1e30, X).astype(np.float32)
     errors = []

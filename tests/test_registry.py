@@ -17,6 +17,7 @@ from gyaku.ops.activation import ACTIVATIONS
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
     *(
+        "block_of",
         "empty",
         "zeros",
         "is_finite",

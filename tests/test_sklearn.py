@@ -214,6 +214,7 @@ def test_names_of_columns_are_known() -> None:
         network.predict(frame[["c", "b", "a"]])
 
 
+@pytest.mark.filterwarnings("ignore:fit. x is not scaled")
 def test_huge_inputs_are_refused_in_a_sentence() -> None:
     network = MLPRegressor(solver="sgd", activation="identity", random_state=0)
     with pytest.raises(ValueError, match="non-finite parameter weights"):

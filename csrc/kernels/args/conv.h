@@ -40,7 +40,8 @@ constexpr std::int64_t few_channels = 4, picking_lanes = 8;
 constexpr std::int64_t winograd_outputs = 4, winograd_places = 36, winograd_block = 64;
 // Elements of a workspace with `columns` elements for each tile at each place. A cache line more,
 // so that the places of an element fall into different sets of the cache.
-constexpr std::int64_t winograd_values(std::int64_t tiles, std::int64_t columns) {
+[[gnu::always_inline]] constexpr std::int64_t winograd_values(std::int64_t tiles,
+                                                              std::int64_t columns) {
   return winograd_places * (tiles * columns + 16);
 }
 
@@ -96,16 +97,18 @@ struct WinogradWeightsArgs {
 
   // Positions in the scratch memory: sums (part, place, channel, row), biases (part, row), a number
   // for each channel that is 0 if its gradients are finite, the workspace of each part and block.
-  constexpr std::int64_t sums(std::int64_t part, std::int64_t place) const {
+  [[gnu::always_inline]] constexpr std::int64_t sums(std::int64_t part, std::int64_t place) const {
     return part * winograd_values(shape.channels, row) + place * (shape.channels * row + 16);
   }
-  constexpr std::int64_t biases(std::int64_t part) const { return sums(parts, 0) + part * row; }
-  constexpr std::int64_t checks() const { return biases(parts); }
-  constexpr std::int64_t workspace(std::int64_t unit) const {
+  [[gnu::always_inline]] constexpr std::int64_t biases(std::int64_t part) const {
+    return sums(parts, 0) + part * row;
+  }
+  [[gnu::always_inline]] constexpr std::int64_t checks() const { return biases(parts); }
+  [[gnu::always_inline]] constexpr std::int64_t workspace(std::int64_t unit) const {
     return checks() + (shape.channels + 15) / 16 * 16 +
            unit * 2 * winograd_values(tiles, winograd_block);
   }
-  constexpr std::int64_t blocks() const {
+  [[gnu::always_inline]] constexpr std::int64_t blocks() const {
     return (shape.channels + winograd_block - 1) / winograd_block;
   }
 };

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gyaku import memory, ops
 from gyaku.findings import Finding
 from gyaku.layers.base import Layer
-from gyaku.layers.rescaling import Rescaling
+from gyaku.layers.rescaling import Normalization, Rescaling
 from gyaku.layers.weighted import Weighted
 from gyaku.model.application import build
 from gyaku.model.pairs import paired
@@ -174,7 +174,7 @@ class Plan:
             is_reached = not reached.isdisjoint(use.inputs)
             if is_reached and isinstance(use.layer, Weighted):
                 return True
-            rescales = use.instance.params or isinstance(use.layer, Rescaling)
+            rescales = use.instance.params or isinstance(use.layer, Rescaling | Normalization)
             if is_reached and use.layer.native and not rescales:
                 reached.add(use.output)
         return False
