@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import secrets
@@ -127,7 +128,7 @@ class Lab:
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = Thread(
             target=self._server.run, args=([self._socket],), name="gyaku lab", daemon=True
         )
@@ -180,6 +181,19 @@ class Lab:
         self._server.force_exit = True
         self._thread.join()
         self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that ends without a word of what was about to begin."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        asyncio.get_running_loop().set_exception_handler(self._report)
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # A connection that is accepted when its socket has just been closed.
+        if not (self.should_exit and isinstance(context.get("exception"), OSError)):
+            loop.default_exception_handler(context)
 
 
 class _Prompt(H11Protocol):
