@@ -36,7 +36,7 @@ def run(settings: Settings) -> dict[str, Any]:
     print(settings.machine.title("Many processes, calculated", []))
     print(show(times, networks))
     path = settings.picture("many")
-    draw(times, networks, settings.machine.name, path, settings.machine.disquiet)
+    draw(times, networks, settings.machine.peaks[0]["cpu"], path, settings.machine.disquiet)
     return {"times": {name: each._asdict() for name, each in times.items()}, "picture": str(path)}
 
 
@@ -110,7 +110,8 @@ def draw(
     disquiet: str = "",
 ) -> None:
     """Draw the efficiency over the processes: the networks above, what moves it below."""
-    figure, panels = panes(2, len(times), size=(4 * len(times) + 1, 7.5), title=machine)
+    title = f"Processes of {CORES} cores each, calculated from one core of {machine}"
+    figure, panels = panes(2, len(times), size=(4 * len(times) + 1, 7.5), title=title)
     middle = RATES[1]
     for column, (name, each) in enumerate(times.items()):
         upper = {f"{rate}bit/s": (each, network, 1) for rate, network in networks.items()}
