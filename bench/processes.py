@@ -79,10 +79,13 @@ def environment(threads: int) -> dict[str, str]:
     return free | QUIET | dict.fromkeys(VARIABLES, str(threads))
 
 
-def call(module: str, *arguments: str, threads: int, confine: bool = False) -> dict[str, Any]:
+def call(
+    module: str, *arguments: str, threads: int, confine: bool = False, limit: float = TIMEOUT
+) -> dict[str, Any]:
     """Run ``python -m module arguments`` and return the JSON of its last line.
 
-    With `confine` the process gets as many CPUs as threads, for frameworks without a setting.
+    With `confine` the process gets as many CPUs as threads, for frameworks without a setting; it is
+    stopped after `limit` seconds.
     """
     before = None
     if confine and hasattr(os, "sched_setaffinity"):
@@ -97,11 +100,11 @@ def call(module: str, *arguments: str, threads: int, confine: bool = False) -> d
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise WorkerError(f"no answer within {TIMEOUT} s") from None
+        raise WorkerError(f"no answer within {limit:.0f} s") from None
     finally:
         if before is not None:
             os.sched_setaffinity(0, before)

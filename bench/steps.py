@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from statistics import median
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.machine import PEAK
 from bench.peers import OWN, PEERS, options
-from bench.processes import WorkerError, alternate, call, required, say
+from bench.processes import TIMEOUT, WorkerError, alternate, call, required, say
 from bench.ratios import best, limit_share, median_ratio, together
 from bench.table import counted, factor, judged, number, page, percent, table, times
 
 if TYPE_CHECKING:
     from bench.settings import Settings
     from bench.workloads import Workload
+
+
+PATIENCE = 4
+"""Largest length of a trial, in that of the shortest one with the same framework."""
 
 
 class Setting:
@@ -26,7 +31,14 @@ class Setting:
         threads = counted(self.threads, "thread")
         return f"{self.option}, {threads}" if self.option else threads
 
-    def run(self, workload: Workload, settings: Settings, *, trial: bool = False) -> dict[str, Any]:
+    def run(
+        self,
+        workload: Workload,
+        settings: Settings,
+        *,
+        trial: bool = False,
+        limit: float = TIMEOUT,
+    ) -> dict[str, Any]:
         """Measure in a process of its own; a trial is shorter and without loss."""
         arguments = [settings.source(workload), self.peer, "--option", self.option]
         if settings.data:
@@ -40,6 +52,7 @@ class Setting:
             *arguments,
             threads=self.threads,
             confine=PEERS[self.peer].confine and self.threads < settings.threads,
+            limit=limit,
         )
         say(f"{workload.name}: {PEERS[self.peer].title} ({self}) {number(answer['us'])} µs")
         return answer
@@ -69,21 +82,25 @@ def choose(
 ) -> tuple[Setting, dict[str, float | str]]:
     """Return the fastest setting of a framework, and all trials.
 
-    Every option is tried on all threads, the best of them on one thread as well; gyaku runs with
-    its defaults.
+    Every option is tried on all threads, the best of them on one thread as well; a trial that takes
+    several times as long as another one is stopped. gyaku runs with its defaults.
     """
     listed = [Setting(peer, settings.threads, option) for option in options(peer, workload)]
     tried: dict[str, float | str] = {}
     if peer == OWN or settings.quick:
         return listed[0], tried
     found: list[tuple[float, Setting]] = []
+    shortest = TIMEOUT / PATIENCE
 
     def attempt(setting: Setting) -> None:
+        nonlocal shortest
+        limit, start = PATIENCE * shortest, perf_counter()
         try:
-            took = setting.run(workload, settings, trial=True)["us"]
+            took = setting.run(workload, settings, trial=True, limit=limit)["us"]
         except WorkerError as error:
             tried[str(setting)] = str(error)
         else:
+            shortest = min(shortest, perf_counter() - start)
             tried[str(setting)] = took
             found.append((took, setting))
 

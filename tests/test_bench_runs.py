@@ -7,18 +7,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import compare, predict, readme
+from bench import compare, predict, readme, steps
 from bench.__main__ import read
 from bench.blas import described
 from bench.data import initial_weights, load
 from bench.peers import PEERS
 from bench.predict import PREDICTIONS, Prediction
-from bench.processes import environment, held_back
+from bench.processes import TIMEOUT, WorkerError, environment, held_back
 from bench.record import Record
 from bench.rows import ROWS, find
 from bench.workloads import BatchNorm, Conv, flatten
@@ -53,6 +54,31 @@ def test_nothing_holds_a_peer_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert free["GYAKU_ISA"] == "avx2"
     assert {"OPENBLAS_CORETYPE", "OMP_PLACES"} <= set(held_back())
     assert "OMP_NUM_THREADS" not in held_back()
+
+
+def test_a_trial_far_longer_than_another_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of the options does not matter: only what is found so far limits the next ones."""
+    now, limits = 0.0, []
+    lengths = iter([10.0, 100.0, 8.0, 9.0, 9.0, 9.0, 7.0])
+
+    def run(
+        self: steps.Setting, *_arguments: Any, limit: float, **_keywords: Any
+    ) -> dict[str, float]:
+        nonlocal now
+        length = next(lengths)
+        now += min(length, limit)
+        limits.append(limit)
+        if length > limit:
+            raise WorkerError(f"no answer within {limit:.0f} s")
+        return {"us": length}
+
+    monkeypatch.setattr(steps.Setting, "run", run)
+    monkeypatch.setattr(steps, "perf_counter", lambda: now)
+    settings: Any = SimpleNamespace(threads=2, quick=False)
+    setting, tried = steps.choose("torch", ROWS["lenet"], settings)
+    assert limits == [TIMEOUT, 40.0, 40.0, 32.0, 32.0, 32.0, 32.0]
+    assert list(tried.values()) == [10.0, "no answer within 40 s", 8.0, 9.0, 9.0, 9.0, 7.0]
+    assert (setting.option, setting.threads) == ("NCHW, plain", 1)
 
 
 def test_the_blas_is_named_with_its_kernels() -> None:
