@@ -32,6 +32,7 @@ TABLES = {
     "tagger": "an LSTM in both directions on sentences of mixed lengths: trained words a second",
     "stream": "one step of an LSTM with one sample: microseconds",
     "dlfs": "the textbook's networks against the same in plain NumPy",
+    "lbfgs": "L-BFGS on all images against SciPy's L-BFGS-B and scikit-learn: seconds to a loss",
     "optimizers": "updates of 10 million parameters: GB/s",
     "widths": "10-w-w-10 networks: whether more threads are ever slower than one",
     "ranks": "one and two processes through MPI, against PyTorch's DistributedDataParallel",
@@ -42,7 +43,7 @@ TABLES = {
     "accuracy": "from a cold process to an accuracy, or to a loss, on MNIST",
 }
 ALL = "all"
-READERS = ("ranks", "scaling", "team", "accuracy", "precision", "predict", "dlfs")
+READERS = ("ranks", "scaling", "team", "accuracy", "precision", "predict", "dlfs", "lbfgs")
 """Tables that need MNIST."""
 COMMANDS = {
     "compare": "compare the results of two runs: python -m bench compare a.json b.json",

@@ -369,7 +369,7 @@ def test_a_training_and_its_memory_are_gone_at_once(monkeypatch: pytest.MonkeyPa
             super().__init__(*arguments, **options)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr("gyaku.train.arrays.Training", Watched)
+    monkeypatch.setattr("gyaku.train.slices.Training", Watched)
     gc.disable()
     try:
         net().fit(X, LABELS, loss=ENTROPY, validation_split=0.1, epochs=3, verbose=0)

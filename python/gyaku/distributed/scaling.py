@@ -239,6 +239,7 @@ def step_times(
         optimizer="adam",
         batch_size=size,
         steps=steps,
+        in_slices=False,
     )
     before = [array.copy() for array in training.state]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from math import prod
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -321,6 +322,22 @@ class Plan:
             self._settings = [_reader(part) for part in parts] if known else []
         found = [read(values) for read, values in self._settings]
         return [*chain.from_iterable(found)] if found else None
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether samples of a batch are known not to depend on one another in training.
+
+        They may do in layers of users, in normalisations over a batch, and in layers that carry
+        something from one pass to the next.
+        """
+        parts = [part for layer in self.layers for part in _parts(layer)]
+        is_known = all(part._builtin and not part.buffers for part in parts)
+        return is_known and self.stateful is None and self.least_batch[0] == 1
+
+    @property
+    def values(self) -> int:
+        """Number of elements of a sample's inputs, outputs and values between layers."""
+        return sum(map(prod, self.shapes.values()))
 
     @property
     def least_batch(self) -> tuple[int, Layer]:

@@ -11,7 +11,7 @@ from gyaku.train.nonfinite import Snapshot
 from gyaku.train.profile import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
     import numpy as np
@@ -224,7 +224,7 @@ def listing(
     owners = _Owners(model)
     rows = [
         [
-            f"{index:3} {task['name']}",
+            f"{index:3} {_named(task)}",
             owners.of(task),
             quantity(task["flops"], "FLOP"),
             quantity(task["bytes"], "B"),
@@ -234,7 +234,7 @@ def listing(
         ]
         for index, task in enumerate(tasks)
     ]
-    flops, traffic = (sum(task[key] for task in tasks) for key in ("flops", "bytes"))
+    flops, traffic = (sum(task[key] * task["runs"] for task in tasks) for key in ("flops", "bytes"))
     return Table(
         f"The program of a training step, products in {precision}",
         ["task", "layer", "work", "traffic", "reads", "writes", "threads"],
@@ -243,6 +243,11 @@ def listing(
         f" intermediate results of {quantity(temporary_bytes, 'B')} share"
         f" {quantity(arena_bytes, 'B')}",
     )
+
+
+def _named(task: Mapping[str, Any]) -> str:
+    """Return the name of a task, with the number of its runs in a step."""
+    return f"{task['name']} ({task['runs']} ×)" if task["runs"] > 1 else task["name"]
 
 
 def profile(model: Summarized, training: Training, steps: int) -> Table:
@@ -273,12 +278,14 @@ def profile(model: Summarized, training: Training, steps: int) -> Table:
     try:
         settle(training)
         before.restore()
-        programs = [part.program for part in training.parts if part.program is not None]
+        each = zip(training.parts, training.runs, strict=True)
+        programs = [(part.program, runs) for part, runs in each if part.program is not None]
         training.optimizer.prepare(steps)
-        seconds = [taken for program in programs for taken in program.profile(steps)]
+        seconds = [taken for program, _ in programs for taken in program.profile(steps)]
     finally:
         before.restore()
-    tasks = [task for program in programs for task in program.tasks()]
+    tasks = [{**task, "runs": runs} for program, runs in programs for task in program.tasks()]
+    whole = sum(taken * task["runs"] for task, taken in zip(tasks, seconds, strict=True))
     # One thread may be faster than all of them: in small tasks, or on a busy machine.
     counts = {1, _core.num_threads()}
     peak = max(_core.measure_flops(str(training.model.dtype), count) for count in counts)
@@ -293,10 +300,10 @@ def profile(model: Summarized, training: Training, steps: int) -> Table:
         least = max(task["flops"] / peak, task["bytes"] / bandwidths[size])
         rows.append(
             [
-                f"{index:3} {task['name']}",
+                f"{index:3} {_named(task)}",
                 owners.of(task),
                 f"{1e6 * taken:.2f} µs",
-                f"{100 * taken / max(sum(seconds), 1e-12):.1f} %",
+                f"{100 * taken * task['runs'] / max(whole, 1e-12):.1f} %",
                 f"{task['flops'] / max(taken, 1e-12) / 1e9:.1f}",
                 f"{task['bytes'] / max(taken, 1e-12) / 1e9:.1f}",
                 "" if task["host"] else f"{100 * least / max(taken, 1e-12):.0f} %",
@@ -307,7 +314,7 @@ def profile(model: Summarized, training: Training, steps: int) -> Table:
         f"A training step of {training.batch_size} samples, task by task",
         ["task", "layer", "time", "share", "GFLOP/s", "GB/s", "of the roofline"],
         rows,
-        f"{1e6 * sum(seconds):.1f} µs a step, task by task; the machine reaches"
+        f"{1e6 * whole:.1f} µs a step, task by task; the machine reaches"
         f" {peak / 1e9:.0f} GFLOP/s"
         + ("; skipped work counts as done" if skipping else "")
         + f"\n{training.threads}",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gyaku.train.by_length import ByLength
 from gyaku.train.evaluation import Evaluation
+from gyaku.train.slices import training_of
 from gyaku.train.source import Source
-from gyaku.train.steps import Training
 from gyaku.train.together import TrainingTogether
 from gyaku.train.weights import by_class
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gyaku.train.course import Course
     from gyaku.train.dataset import Given
     from gyaku.train.samples import Samples
+    from gyaku.train.steps import Training
 
 __all__ = ["Arrays"]
 
@@ -79,7 +80,9 @@ class Arrays(Source):
         """Return the steps of a training; see `Source`."""
         assert self.criterion is not None
         given = self.model, self.samples, self.criterion, optimizer, course
-        return TrainingTogether(*given, self.ranks) if self.ranks.blocks > 1 else Training(*given)
+        if self.ranks.blocks > 1:
+            return TrainingTogether(*given, self.ranks)
+        return training_of(*given)
 
     def evaluation(self, size: int, by_length: bool = False) -> Evaluation:
         """Return the steps of an evaluation; see `Source`."""

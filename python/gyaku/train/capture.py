@@ -133,29 +133,32 @@ def repeat(plan: Sequence[tuple[Step, int]], times: int = 1) -> None:
         _core.replay([(step.program, count) for step, count in plan], times)
 
 
-def description(steps: Sequence[Step], precision: str) -> dict[str, Any]:
+def description(steps: Sequence[Step], runs: Sequence[int], precision: str) -> dict[str, Any]:
     """Describe the programs of steps.
 
     Parameters
     ----------
     steps : sequence of Step
         The steps, such as the parts of one.
+    runs : sequence of int
+        Number of runs of each of them.
     precision : str
         Precision of their products.
 
     Returns
     -------
     dict
-        ``precision``; ``tasks``, a dict for each; ``temporary_bytes``, the size of the
-        intermediate results, and ``arena_bytes``, the memory that they share. Empty if none was
-        captured.
+        ``precision``; ``tasks``, a dict for each with its ``runs`` in a step;
+        ``temporary_bytes``, the size of the intermediate results, and ``arena_bytes``, the memory
+        that they share. Empty if none was captured.
     """
-    programs = [step.program for step in steps if step.program is not None]
-    if not programs:
+    each = [(step.program, n) for step, n in zip(steps, runs, strict=True) if step.program]
+    if not each:
         return {}
+    programs = [program for program, _ in each]
     return {
         "precision": precision,
-        "tasks": [task for program in programs for task in program.tasks()],
+        "tasks": [{**task, "runs": n} for program, n in each for task in program.tasks()],
         "temporary_bytes": sum(program.temporary_bytes for program in programs),
         "arena_bytes": sum(program.arena_bytes for program in programs),
     }

@@ -10,6 +10,7 @@ from gyaku import memory
 from gyaku.checks import each_of, number
 from gyaku.losses import LOSSES
 from gyaku.losses import loss as as_loss
+from gyaku.metrics import Overall
 from gyaku.metrics import metric as as_metric
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class Criterion:
         self.metrics = metrics
         self.names = names
         self.reduction = losses[0].reduction
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether losses and metrics are known to be means or sums over the samples of a batch."""
+        metrics = [each for _, _, each in self.metrics]
+        is_overall = any(isinstance(each, Overall) for each in metrics)
+        return not is_overall and all(each._builtin for each in (*self.losses, *metrics))
 
     @property
     def columns(self) -> str:

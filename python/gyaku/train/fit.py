@@ -222,6 +222,11 @@ def fit(
     by such a thread too, in the order of the same data in memory: with the same results, and the
     memory of a few batches.
 
+    Batches of 2,048 samples and more may go through the model in slices, whose values stay in a
+    cache; the gradient, the loss and the metrics of a batch are those of the sum over its slices.
+    They do if no layer, loss or metric may compare the samples of a batch, as `BatchNorm` or
+    functions of one's own.
+
     With `by_length`, the shuffled samples are sorted by length within windows of 64 batches, and
     the batches of a window shuffled. Each batch is cut behind its longest sequence, to 4, 6, 8, 12,
     16, 24 ... steps. Loss, metrics and gradients are those of the same batches with all steps, but
@@ -333,7 +338,7 @@ def fit(
         )
     finally:
         self.in_training = False
-    self.captured = description(training.parts, options.precision)
+    self.captured = description(training.parts, training.runs, options.precision)
     return history
 
 

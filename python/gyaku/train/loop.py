@@ -74,6 +74,7 @@ def run(
     with Signals(callbacks.signals) as signals, Interrupt() as interrupt:
         loop.signals, loop.interrupt = signals, interrupt
         interrupt.undoes = not training.optimizer.acts_between and training.ranks.size == 1
+        training.pause = interrupt.check if interrupt.undoes else None
         loop.progress = progress()
         try:
             with training.ranks.ending():

@@ -133,6 +133,20 @@ class Meters:
         for kept in self._stores.values():
             kept.clear()
 
+    def absorb(self, batch: Meters) -> None:
+        """Add the sums of a batch, whose metrics are all means.
+
+        Parameters
+        ----------
+        batch : Meters
+            Meters of one epoch.
+        """
+        for name, sums in batch.totals.items():
+            self.totals[name][self.slot] += sums[0]
+        for output, count in batch.counts.items():
+            self._steps_of(output)[self.slot] += count[0]
+        self._positions |= batch._positions
+
     @property
     def keeps(self) -> bool:
         """Whether outputs are kept, which `take` must take out."""

@@ -263,7 +263,6 @@ class _Found(Exception):
 def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
     """Run one step in Python and return the origin of the first value that is not finite."""
     size, steps = training.seek()
-    (x, t), lengths = training.batch(size, steps), training.input_lengths(size)
 
     def watch_output(use: Use, y: NDArray[Any]) -> None:
         if not np.isfinite(y).all():
@@ -274,15 +273,18 @@ def _first_non_finite(training: Training) -> tuple[str, str | None, str]:
             raise _Found(f"the gradient of {use.layer}", use.path, "")
 
     try:
-        with use_precision(training.precision):
-            y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
-        weights = training.weights(size, steps)
-        losses, dy = training.criterion(y, t, training.model.output_lengths, weights)
-        for loss, value in zip(training.criterion.losses, losses, strict=True):
-            if not np.isfinite(value):
-                raise _Found(f"the loss, {loss!r}", None, "")
-        with use_precision(training.precision):
-            training.model.run_backward(dy, watch_gradient)
+        for part in training.pieces(size):
+            (x, t), lengths = training.batch(part, steps), training.input_lengths(part)
+            with use_precision(training.precision):
+                y = training.model.run_forward(x, training=True, seen=watch_output, lengths=lengths)
+            weights = training.weights(part, steps)
+            losses, dy = training.criterion(y, t, training.model.output_lengths, weights)
+            for loss, value in zip(training.criterion.losses, losses, strict=True):
+                if not np.isfinite(value):
+                    raise _Found(f"the loss, {loss!r}", None, "")
+            with use_precision(training.precision):
+                training.model.run_backward(dy, watch_gradient)
+            training.cursor += part
     except _Found as found:
         where, layer, advice = found.args
         return where, layer, advice

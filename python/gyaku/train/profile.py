@@ -15,6 +15,7 @@ from gyaku.train.criterion import last_criterion
 from gyaku.train.dataset import checked_inputs, checked_lengths, checked_samples
 from gyaku.train.meters import Pace
 from gyaku.train.samples import Samples
+from gyaku.train.slices import training_of
 from gyaku.train.steps import Training
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def steps_to_profile(
     optimizer: str | Optimizer | None,
     batch_size: int,
     steps: int,
+    in_slices: bool = True,
 ) -> Training:
     """Prepare steps to profile.
 
@@ -50,6 +52,8 @@ def steps_to_profile(
         The model.
     x, y, lengths, loss, optimizer, batch_size, steps : object
         See `Model.profile`.
+    in_slices : bool
+        Whether large batches go in slices, as in a training by one process.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def steps_to_profile(
     model.adopt(passes)
     size = min(size, samples.count)
     rows = np.arange((steps + 1) * size) % samples.count
-    return Training(
+    return (training_of if in_slices else Training)(
         model,
         Samples(samples.x, samples.y, rows, samples.lengths),
         criterion,

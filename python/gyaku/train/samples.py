@@ -167,6 +167,31 @@ class Samples:
             own = own[order]
         return self.of(np.sort(own[:count]))
 
+    def write_order(self, order: NDArray[np.int64], start: int, seed: int | None) -> None:
+        """Write the indices of samples in the order of passes over the data.
+
+        Parameters
+        ----------
+        order : ndarray of int64
+            Array for the indices.
+        start : int
+            Number of samples of all passes before them.
+        seed : int or None
+            Seed of the order of each pass, None for that of the data.
+        """
+        first, skipped = divmod(start, self.count)
+        passes = -(-(skipped + len(order)) // self.count)
+        are_whole = passes * self.count == len(order)
+        whole = order if are_whole else memory.empty((passes * self.count,), np.int64)
+        if seed is None:
+            whole.reshape(passes, self.count)[:] = np.arange(self.count)
+        else:
+            ops.permutation(whole, self.count, seed=seed, first_epoch=first)
+        if not are_whole:
+            order[:] = whole[skipped : skipped + len(order)]
+        if self.rows is not None:
+            order[:] = self.rows[order]
+
     def of(self, rows: NDArray[np.int64]) -> Samples:
         """Return some of the samples, without a copy.
 

@@ -19,13 +19,12 @@ from gyaku.train.updates import Updates
 from gyaku.train.weights import gather_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from gyaku.optim import Optimizer
-    from gyaku.train.by_length import ByLength
     from gyaku.train.course import Course
     from gyaku.train.criterion import Criterion
     from gyaku.train.samples import Samples
@@ -77,6 +76,8 @@ class Training:
     offset = 0
     """First sample of a block in its batch."""
     ranks = ALONE
+    pause: Callable[[], None] | None = None
+    """Function to call in the middle of a long step, which is undone if it raises."""
 
     def __init__(
         self,
@@ -216,15 +217,19 @@ class Training:
         """Run one step on a batch of `size` samples: the whole of training, in Python."""
         results = self._gradients(size, steps)
         if self.updates.batches > 1:
-            _, y, _, lengths, weights = results
-            count = None
-            if self.updates.has_counts:
-                # Of any output: see `check_accumulates`.
-                count = count_of(y[0], next(iter(lengths), None), next(iter(weights), None))
-            self.updates.add(self.trained.flat_grads, self._weight(size), count)
+            self._add(self.updates, size, results)
         else:
             self._update(size)
         self._measure(*results)
+
+    def _add(self, sums: Updates, size: int, results: Results) -> None:
+        """Add the gradients of some samples."""
+        _, y, _, lengths, weights = results
+        count = None
+        if sums.has_counts:
+            # Of any output: see `check_accumulates`.
+            count = count_of(y[0], next(iter(lengths), None), next(iter(weights), None))
+        sums.add(self.trained.flat_grads, self._weight(size), count)
 
     def _gradients(self, size: int, steps: int) -> Results:
         x, t = self.batch(size, steps)
@@ -352,30 +357,15 @@ class Training:
         return size, int(self.batch_steps[self.meters.slot[0], position])
 
     def _fill_order(self) -> None:
-        count, start = self.samples.count, (self.first_epoch + self.first) * self.count
-        first, skipped = divmod(start, count)  # passes over the data
-        passes = -(-(skipped + len(self.order)) // count)
         # An epoch is a pass, or else a piece of the sequence of all passes.
-        whole = self.order
-        if self.count != count:
-            whole = memory.empty((passes * count,), np.int64)
-        if self.shuffle and not self.is_whole:
-            ops.permutation(whole, count, seed=self.seed, first_epoch=first)
-        else:
-            whole.reshape(passes, count)[:] = np.arange(count)
-        if self.count != count:
-            self.order[:] = whole[skipped : skipped + len(self.order)]
-        if self.samples.rows is not None:
-            self.order[:] = self.samples.rows[self.order]
-        if self.by_length is not None:
-            self._sort(self.by_length)
-
-    def _sort(self, by_length: ByLength) -> None:
-        """Sort the order of each epoch into batches of similar lengths."""
-        first = self.first_epoch + self.first
+        start = (self.first_epoch + self.first) * self.count
+        is_shuffled = self.shuffle and not self.is_whole
+        self.samples.write_order(self.order, start, self.seed if is_shuffled else None)
+        if self.by_length is None:
+            return
         for slot, order in enumerate(self.order.reshape(self.block, -1)):
-            key = (self.seed, first + slot) if self.shuffle else None
-            self.batch_steps[slot] = by_length.arrange(order, self.batch_size, key)
+            key = (self.seed, self.first_epoch + self.first + slot) if self.shuffle else None
+            self.batch_steps[slot] = self.by_length.arrange(order, self.batch_size, key)
 
     @property
     def room(self) -> int:
@@ -469,6 +459,26 @@ class Training:
     def parts(self) -> list[Step]:
         """The step on a whole batch, in parts if the optimizer acts between them."""
         return self._parts_of(self.batch_size, int(self.batch_steps[0, 0]))
+
+    def pieces(self, batch: int) -> list[int]:
+        """Return the numbers of samples that pass through the model together.
+
+        Parameters
+        ----------
+        batch : int
+            Number of samples of a batch.
+
+        Returns
+        -------
+        list of int
+            The numbers, whose sum is that of the batch.
+        """
+        return [batch]
+
+    @property
+    def runs(self) -> list[int]:
+        """Number of runs of each of the parts in a step."""
+        return [1] * len(self.parts)
 
     def _parts_of(self, *shape: int) -> list[Step]:
         if self.optimizer.acts_between:

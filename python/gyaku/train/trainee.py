@@ -133,6 +133,14 @@ if TYPE_CHECKING:
             """Whether training passes of the same inputs and parameters are the same."""
 
         @property
+        def by_sample(self) -> bool:
+            """Whether samples of a batch are known not to depend on one another in training."""
+
+        @property
+        def values(self) -> int:
+            """Number of elements of a sample's inputs, outputs and values between layers."""
+
+        @property
         def least_batch(self) -> tuple[int, object]:
             """The smallest batch of a training step, and the layer that needs it."""
 
