@@ -22,9 +22,9 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gyaku.lab.connection import MOST_CONNECTIONS, Connection
 from gyaku.lab.guard import LARGEST_MESSAGE, Guard
 from gyaku.lab.messages import HANDLERS
 
@@ -45,8 +45,6 @@ ASSETS = Path(__file__).parent / "assets"
 
 _FIRST_PORT, _PORTS = 8765, 100  # that are tried
 _PATIENCE = 0.5  # seconds for requests to end before they are cut off
-_SILENCE = 2.0  # seconds from a connection to its request
-_MOST_CONNECTIONS = 200
 
 
 class Lab:
@@ -117,7 +115,7 @@ class Lab:
         config = uvicorn.Config(
             application,
             loop="asyncio",
-            http=_Prompt,
+            http=Connection,
             ws=WebSocketsSansIOProtocol,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
@@ -126,7 +124,7 @@ class Lab:
             log_level="error",
             access_log=False,
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=MOST_CONNECTIONS + 1,  # if none of them waits
         )
         self._server = _Server(config)
         self._thread = Thread(
@@ -194,17 +192,6 @@ class _Server(uvicorn.Server):
         # A connection that is accepted when its socket has just been closed.
         if not (self.should_exit and isinstance(context.get("exception"), OSError)):
             loop.default_exception_handler(context)
-
-
-class _Prompt(H11Protocol):
-    """A connection that ends when nothing is asked, so that idle ones do not use them all up."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        # The timer that uvicorn starts behind a response, and stops where data come.
-        self.timeout_keep_alive_task = self.loop.call_later(
-            _SILENCE, self.timeout_keep_alive_handler
-        )
 
 
 def _is_loopback(host: str) -> bool:
