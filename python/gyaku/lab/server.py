@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import secrets
 import socket
-import sys
 import warnings
-import webbrowser
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
@@ -24,9 +21,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gyaku.lab.browser import open_page
 from gyaku.lab.connection import MOST_CONNECTIONS, Connection
 from gyaku.lab.guard import LARGEST_MESSAGE, Guard
 from gyaku.lab.messages import HANDLERS
+from gyaku.lab.registry import Entry, Registration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +60,7 @@ class Lab:
     lang : str, optional
         Language of the pages; by default that of the browser.
     runs : Runs, optional
-        Trainings that its routes show.
+        Trainings that its routes show, which those of other processes of this user may join.
 
     Attributes
     ----------
@@ -133,6 +132,11 @@ class Lab:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             sleep(0.005)
+        self._registration = None if runs is None else self._registered(host)
+
+    def _registered(self, host: str) -> Registration:
+        every = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+        return Registration(Entry(every.get(host, host), self.port, self.token))
 
     def __repr__(self) -> str:
         return f"<lab at {self.url}>"
@@ -161,11 +165,7 @@ class Lab:
         bool
             Whether there is a screen.
         """
-        screens = ("DISPLAY", "WAYLAND_DISPLAY")
-        if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
-            return False  # a browser in the terminal would take it over
-        Thread(target=webbrowser.open, args=(f"{self.url}#{page}",), daemon=True).start()
-        return True
+        return open_page(self.url, page)
 
     def wait(self) -> None:
         """Return when the server has ended; Ctrl-C raises KeyboardInterrupt meanwhile."""
@@ -174,6 +174,8 @@ class Lab:
 
     def close(self) -> None:
         """End the server within a second, whatever is open, and free the port."""
+        if self._registration is not None:
+            self._registration.leave()
         self._server.should_exit = True
         self._thread.join(_PATIENCE)
         self._server.force_exit = True
