@@ -266,7 +266,7 @@ export class Chart {
       if (found) values.push(`${line.name} ${short(found[1])}`);
     }
     const places = this.places(), x = this.at ?? places[places.length - 1];
-    const text = this.lab.t("watch-at", { x: short(x), values: values.join(", ") });
+    const text = this.lab.t("watch-at", { x: short(x), values: values.join("; ") });
     this.canvas.setAttribute(
       "aria-label", this.lab.t("watch-chart", { name: this.name, readout: text }));
     const shown = this.at === null ? "" : text;
