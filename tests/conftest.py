@@ -85,7 +85,7 @@ ANY_ISA = {
     "test_sklearn_surroundings",
     *("test_lab_server", "test_lab_assets", "test_lab_draw", "test_lab_life"),
     *("test_lab_playground", "test_lab_playground_socket", "test_lab_playground_page"),
-    "test_lab_player",
+    *("test_lab_player", "test_lab_connection", "test_lab_joined", "test_lab_chart"),
     *("test_lab_watch", "test_live", "test_report"),
     *("test_reference_conv", "test_reference_norm", "test_reference_pool"),
     *("test_perceptron", "test_reference_recurrent", "test_registry"),
@@ -189,6 +189,14 @@ def guarded_copy(x: NDArray[Any]) -> NDArray[Any]:
     copy = guarded_empty(x.shape, x.dtype)
     copy[...] = x
     return copy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _labs_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the labs of the tests from those of the user, who may be watching a training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
 
 
 @pytest.fixture(scope="session")

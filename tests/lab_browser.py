@@ -27,6 +27,14 @@ THREE: list[Point] = [
     *((0.55, 0.81), (0.43, 0.81), (0.33, 0.76)),
 ]
 
+# A function that returns what is drawn on a canvas, by a copy that is made to be read.
+PIXELS = """(canvas) => {
+    const {width, height} = canvas;
+    const copy = new OffscreenCanvas(width, height).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    return copy.getImageData(0, 0, width, height).data;
+}"""
+
 
 @contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:

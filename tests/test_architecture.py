@@ -114,8 +114,8 @@ IMPORTS = {
 # What stands on everything, and what it may import of its kind.
 ROOFS = {"__init__": {"cli", "lab"}, "__main__": {"cli"}, "cli": {"lab"}, "lab": set[str]()}
 THIRD_PARTIES = {"tqdm", "matplotlib", "safetensors", "pooch", "sklearn", "optuna", "tensorboardX"}
-THIRD_PARTIES |= {"torch", "onnx", "mpi4py", "h5py", "starlette", "uvicorn", "websockets"}
-SERVING = {"server", "guard", "messages", "draw", "playground", "watch"}  # of the lab
+THIRD_PARTIES |= {"torch", "onnx", "mpi4py", "h5py", "starlette", "uvicorn", "h11", "websockets"}
+SERVING = {"server", "connection", "guard", "messages", "draw", "playground", "watch"}  # of the lab
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "yaml.load", "torch.load"}
 
 

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +52,6 @@ def test_it_ends_within_a_second_whatever_is_open(capfd: pytest.CaptureFixture[s
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", lab.port))
     assert capfd.readouterr().err == ""
-
-
-def test_connections_that_ask_nothing_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gyaku.lab.server._SILENCE", 0.2)
-    with Lab(ROUTES) as lab, ExitStack() as idle:
-        for _ in range(250):
-            idle.enter_context(socket.create_connection(("127.0.0.1", lab.port)))
-        assert ask(lab, "/")[0] == 503
-        end = time.monotonic() + 10
-        while ask(lab, "/api/test/count", "", method="POST")[0] == 503:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        with talk(lab) as talking:
-            time.sleep(0.4)
-            talking.send("still here")
-            assert talking.recv(timeout=5) == "still here"
 
 
 def _ask_in_vain(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import gyaku as gk
 from child import interruptible
 from gyaku.lab.runs import Run, Runs
 from gyaku.lab.server import Lab
-from lab_browser import Page
+from lab_browser import PIXELS, Page
 from lab_rules import violations
 
 
@@ -157,13 +158,8 @@ def test_a_training_is_watched_paused_and_stopped_in_the_page(watched: tuple[Lab
         assert text_of(page, ".watch-findings li")
         label = "document.querySelector('.watch-chart canvas').getAttribute('aria-label')"
         assert page.run(f"return {label}").startswith("loss over the epochs. epoch ")
-        drawn = page.run(
-            "const canvas = document.querySelector('.watch-chart canvas');"
-            "const {width, height} = canvas;"
-            "const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);"
-            "return data.some(each => each > 0)"
-        )
-        assert drawn
+        page.run("document.querySelector('.watch-chart').scrollIntoView()")
+        page.wait(f"({PIXELS})(document.querySelector('.watch-chart canvas')).some(Boolean)")
         for language, name in (("ja", "バッチサイズ"), ("en", "batch size")):
             page.find("#language").click()
             page.wait(f"document.documentElement.lang === '{language}'")
@@ -277,7 +273,34 @@ def test_the_page_follows_the_rules_of_accessibility(
     page.run("localStorage.setItem('theme', 'light')")
 
 
-def test_the_command_shows_its_training_until_ctrl_c(tmp_path: Path) -> None:
+def test_ctrl_c_closes_the_lab_before_files_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # where there is no other lab to join
+    command = [sys.executable, "-m", "gyaku", "train", "--lab", "--no-browser"]
+    with interruptible([*command, "--epochs", "100000"], cwd=tmp_path, stderr=-1) as process:
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        url = next(line for line in lines if "lab: http://127.0.0.1:" in line)
+        port = int(url.split(":")[-1].split("/")[0])
+        process.send_signal(signal.SIGINT)
+        began = monotonic()
+        while is_open(port):
+            assert monotonic() - began < 1
+            sleep(0.01)
+        assert process.wait(30) == 130
+    assert (tmp_path / "gyaku-digits-mlp.safetensors").exists()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_command_shows_its_training_until_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # where there is no other lab to join
     command = [sys.executable, "-m", "gyaku", "train", "--lab", "--no-browser", "--epochs", "1"]
     more = ["--no-curve", "--report", "run.html", "--lang", "ja"]
     with interruptible([*command, *more], cwd=tmp_path, stderr=-1) as process:

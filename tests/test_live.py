@@ -35,7 +35,7 @@ class Stub:
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Stub:
     stub = Stub()
-    monkeypatch.setattr(import_module("gyaku.lab.serve"), "shared", lambda: stub)
+    monkeypatch.setattr(import_module("gyaku.lab.serve"), "opened", lambda: stub)
     return stub
 
 
@@ -253,11 +253,54 @@ def test_a_lab_that_fails_leaves_the_training_alone(
     assert state_of(watched, found) == expected
 
 
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Return the runs of a process in which no lab is open yet."""
+    runs = Runs()
+    monkeypatch.setattr(live, "OF_PROCESS", runs)
+    monkeypatch.setattr(import_module("gyaku.lab.serve"), "opened", lambda: None)
+    return runs
+
+
+def test_the_training_does_not_wait_until_the_lab_has_started(
+    starting: Runs, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    stub, end = Stub(), monotonic() + 20
+
+    def slow() -> Stub:
+        while not (starting.all() and "numbers" in (starting.all()[0].news(0) or {})):
+            assert monotonic() < end
+            sleep(0.01)
+        return stub
+
+    monkeypatch.setattr(import_module("gyaku.lab.serve"), "shared", slow)
+    shown = gk.lab.Live()
+    fitted(gk.models.mlp([16]), shown, epochs=60)
+    assert shown.url == stub.url
+    assert stub.opened == ["watch"]
+    assert capsys.readouterr().err == f"lab: {stub.url}\n"
+
+
+def test_a_lab_that_cannot_start_leaves_the_training_alone(
+    starting: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("no port")
+
+    monkeypatch.setattr(import_module("gyaku.lab.serve"), "shared", fail)
+    alone, watched = gk.models.mlp([16]), gk.models.mlp([16])
+    expected = state_of(alone, fitted(alone))
+    with pytest.warns(UserWarning, match=r"without the lab, which failed: OSError\('no port"):
+        found = fitted(watched, gk.lab.Live())
+    assert state_of(watched, found) == expected
+    assert starting.all()[0].state == "ended"
+
+
 def test_without_the_packages_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise ImportError("the lab needs Starlette: pip install 'gyaku[lab]'")
 
-    monkeypatch.setattr(import_module("gyaku.lab.serve"), "shared", missing)
+    monkeypatch.setattr(import_module("gyaku.lab.serve"), "opened", missing)
     with pytest.raises(ImportError, match=r"gyaku\[lab\]"):
         fitted(gk.models.mlp([16]), gk.lab.Live())
 

@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gyaku.callbacks import Callback
 from gyaku.cli.parser import name_of
 
 if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    from gyaku.callbacks import Callback
     from gyaku.cli.dataset import Data
     from gyaku.cli.recipe import Targets
     from gyaku.history import History
@@ -33,8 +33,8 @@ def add_watching(group: Any) -> None:
     group.add_argument(
         "--lab",
         action="store_true",
-        help="show the training in the browser, where it can be paused and stopped; Ctrl-C ends"
-        " the page behind it",
+        help="show the training in the browser, where it can be paused and stopped: in a lab of"
+        " yours that runs already, else in one that stays until Ctrl-C",
     )
     group.add_argument("--no-browser", action="store_true", help="with --lab: print its URL alone")
     group.add_argument(
@@ -64,18 +64,31 @@ def live(arguments: argparse.Namespace, data: Data) -> list[Callback]:
     Returns
     -------
     list of Callback
-        The callback; none without ``--lab``.
+        The callback, and one that closes the lab behind Ctrl-C; none without ``--lab``.
     """
     if not arguments.lab:
         return []
     from gyaku.lab import Live
 
     title = f"{data.name}, {arguments.model}"
-    return [Live(title, names=data.classes, open_browser=not arguments.no_browser)]
+    return [Live(title, names=data.classes, open_browser=not arguments.no_browser), _Leaves()]
+
+
+class _Leaves(Callback):
+    """Close the lab at once if Ctrl-C ends the training, before files are written."""
+
+    def on_train_end(self) -> None:
+        """Close it; see `Callback`."""
+        from gyaku.lab.serve import opened
+
+        if self.training.history.stopped == "interrupted" and (lab := opened()) is not None:
+            lab.close()
 
 
 def stay(arguments: argparse.Namespace, history: History) -> None:
     """Keep the page until Ctrl-C, unless that has ended the training already.
+
+    That of another process stays without this one.
 
     Parameters
     ----------
@@ -86,10 +99,13 @@ def stay(arguments: argparse.Namespace, history: History) -> None:
     """
     if not arguments.lab or history.stopped == "interrupted":
         return
+    from gyaku.lab.joined import Joined
     from gyaku.lab.serve import shared
 
     lab = shared()
     sys.stdout.flush()
+    if isinstance(lab, Joined):
+        return
     with suppress(KeyboardInterrupt):
         print("the lab stays until Ctrl-C", file=sys.stderr, flush=True)
         lab.wait()

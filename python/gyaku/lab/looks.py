@@ -29,6 +29,7 @@ __all__ = ["Looks"]
 _SHARE = 100  # a look follows when 100 times as long as the last one took has passed
 _FIRST, _LEAST = 2.0, 1.0  # seconds before the first look, and between two
 _SAMPLES = 512  # among which wrong ones are searched
+_AT_ONCE = 32  # samples, whose outputs stay in the cache
 _SHOWN = 24
 
 
@@ -83,7 +84,7 @@ class Looks:
         """Return the samples that are wrong; None if outputs and targets are no classes."""
         model = self._callback.model
         with model.states_aside():
-            outputs = model.predict(chosen.x)
+            outputs = model.predict(chosen.x, batch_size=_AT_ONCE)
         found = decisions(outputs, chosen.y, model.loss)
         if found is None:
             self._chosen = None

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 __all__ = ["OF_PROCESS", "Run", "Runs", "Series"]
@@ -28,6 +28,11 @@ MOST_RUNS = 40
 
 class Series:
     """Points of a curve, thinned where there are very many.
+
+    Parameters
+    ----------
+    begun : int
+        Number of the change by which it replaces another one, 0 if it does not.
 
     Attributes
     ----------
@@ -47,10 +52,10 @@ class Series:
     (True, True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: int = 0) -> None:
         self.points: list[tuple[float, float]] = []
         self._changes: list[int] = []
-        self._thinned = 0  # number of the change that thinned it
+        self._thinned = begun  # number of the change that thinned or replaced it
 
     def add(self, x: float, y: float, change: int) -> None:
         """Add a point; one that is not finite is left out.
@@ -161,6 +166,25 @@ class Run:
             change = self._count()
             for name, value in values.items():
                 self._series.setdefault(name, Series()).add(x, float(value), change)
+
+    def extend(self, name: str, points: Sequence[tuple[float, float]], replace: bool) -> None:
+        """Add points to a series.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        points : sequence of (float, float)
+            The points.
+        replace : bool
+            Whether they replace those that it has.
+        """
+        with self._lock:
+            change = self._count()
+            if replace or name not in self._series:
+                self._series[name] = Series(change)
+            for x, y in points:
+                self._series[name].add(x, y, change)
 
     def news(self, since: int, until: float = math.inf) -> dict[str, Any] | None:
         """Return what has changed.
@@ -278,13 +302,15 @@ class Runs:
             self._change += 1
             return self._change
 
-    def begin(self, facts: Mapping[str, Any]) -> Run:
+    def begin(self, facts: Mapping[str, Any], kind: type[Run] = Run) -> Run:
         """Begin a run.
 
         Parameters
         ----------
         facts : mapping of str to object
             Its title, and settings.
+        kind : type
+            Class of the run.
 
         Returns
         -------
@@ -294,7 +320,7 @@ class Runs:
         with self._lock:
             self._begun += 1
             number = self._begun
-        run = Run(number, facts, self._count)
+        run = kind(number, facts, self._count)
         with self._lock:
             self._runs.append(run)
             ended = [each for each in self._runs if each.state == "ended"]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from gyaku.checks import whole
+from gyaku.lab.runs import OF_PROCESS
 
 if TYPE_CHECKING:
     from typing import Literal
 
+    from gyaku.lab.joined import Joined
     from gyaku.lab.runs import Runs
     from gyaku.lab.server import Lab
     from gyaku.model import Model
 
-__all__ = ["serve", "shared"]
+__all__ = ["opened", "serve", "shared"]
 
 _LAST_PORT = 65535
-_labs: list[Lab] = []  # of this process
+_NEEDED = ("starlette", "uvicorn", "websockets")
+_MISSING = "the lab needs Starlette, uvicorn and websockets: pip install 'gyaku[lab]'"
+_labs: list[Lab | Joined] = []  # of this process, or joined by it
 _lock = Lock()
 
 
@@ -78,14 +83,11 @@ def serve(
     try:
         from gyaku.lab import draw, playground, watch
         from gyaku.lab.models import Models
-        from gyaku.lab.runs import OF_PROCESS
         from gyaku.lab.server import Lab
     except ImportError as error:
         if (error.name or "").startswith("gyaku"):
             raise
-        raise ImportError(
-            "the lab needs Starlette, uvicorn and websockets: pip install 'gyaku[lab]'"
-        ) from None
+        raise ImportError(_MISSING) from None
     shown = Models(models)
     runs = OF_PROCESS if runs is None else runs
     routes = [*draw.routes(shown), *playground.routes(), *watch.routes(runs)]
@@ -96,13 +98,33 @@ def serve(
     return lab
 
 
-def shared() -> Lab:
-    """Return the lab of this process, which is started if none runs.
+def opened() -> Lab | Joined | None:
+    """Return the lab that trainings of this process are shown in.
 
     Returns
     -------
-    Lab
-        The lab that was started last.
+    Lab or Joined or None
+        The one that was started last; None if none is open.
+
+    Raises
+    ------
+    ImportError
+        Without Starlette, uvicorn and websockets.
+    """
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            raise ImportError(_MISSING)
+    _labs[:] = [lab for lab in _labs if lab.is_open]
+    return _labs[-1] if _labs else None
+
+
+def shared() -> Lab | Joined:
+    """Return the lab that trainings of this process are shown in.
+
+    Returns
+    -------
+    Lab or Joined
+        That of `opened`, else one of this user in another process, else a new one.
 
     Raises
     ------
@@ -111,6 +133,10 @@ def shared() -> Lab:
     OSError
         If no port is free.
     """
+    from gyaku.lab.joined import join
+
     with _lock:
-        _labs[:] = [lab for lab in _labs if lab.is_open]
-        return _labs[-1] if _labs else serve(open_browser=False)
+        lab = opened()
+        if lab is None and (lab := join(OF_PROCESS)) is not None:
+            _labs.append(lab)
+        return lab or serve(open_browser=False)

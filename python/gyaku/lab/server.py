@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import secrets
 import socket
-import sys
 import warnings
-import webbrowser
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
@@ -22,11 +19,13 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gyaku.lab.browser import open_page
+from gyaku.lab.connection import MOST_CONNECTIONS, Connection
 from gyaku.lab.guard import LARGEST_MESSAGE, Guard
 from gyaku.lab.messages import HANDLERS
+from gyaku.lab.registry import Entry, Registration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +44,6 @@ ASSETS = Path(__file__).parent / "assets"
 
 _FIRST_PORT, _PORTS = 8765, 100  # that are tried
 _PATIENCE = 0.5  # seconds for requests to end before they are cut off
-_SILENCE = 2.0  # seconds from a connection to its request
-_MOST_CONNECTIONS = 200
 
 
 class Lab:
@@ -63,7 +60,7 @@ class Lab:
     lang : str, optional
         Language of the pages; by default that of the browser.
     runs : Runs, optional
-        Trainings that its routes show.
+        Trainings that its routes show, which those of other processes of this user may join.
 
     Attributes
     ----------
@@ -117,7 +114,7 @@ class Lab:
         config = uvicorn.Config(
             application,
             loop="asyncio",
-            http=_Prompt,
+            http=Connection,
             ws=WebSocketsSansIOProtocol,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
@@ -126,7 +123,7 @@ class Lab:
             log_level="error",
             access_log=False,
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=MOST_CONNECTIONS + 1,  # if none of them waits
         )
         self._server = _Server(config)
         self._thread = Thread(
@@ -135,6 +132,11 @@ class Lab:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             sleep(0.005)
+        self._registration = None if runs is None else self._registered(host)
+
+    def _registered(self, host: str) -> Registration:
+        every = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+        return Registration(Entry(every.get(host, host), self.port, self.token))
 
     def __repr__(self) -> str:
         return f"<lab at {self.url}>"
@@ -163,11 +165,7 @@ class Lab:
         bool
             Whether there is a screen.
         """
-        screens = ("DISPLAY", "WAYLAND_DISPLAY")
-        if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
-            return False  # a browser in the terminal would take it over
-        Thread(target=webbrowser.open, args=(f"{self.url}#{page}",), daemon=True).start()
-        return True
+        return open_page(self.url, page)
 
     def wait(self) -> None:
         """Return when the server has ended; Ctrl-C raises KeyboardInterrupt meanwhile."""
@@ -176,6 +174,8 @@ class Lab:
 
     def close(self) -> None:
         """End the server within a second, whatever is open, and free the port."""
+        if self._registration is not None:
+            self._registration.leave()
         self._server.should_exit = True
         self._thread.join(_PATIENCE)
         self._server.force_exit = True
@@ -194,17 +194,6 @@ class _Server(uvicorn.Server):
         # A connection that is accepted when its socket has just been closed.
         if not (self.should_exit and isinstance(context.get("exception"), OSError)):
             loop.default_exception_handler(context)
-
-
-class _Prompt(H11Protocol):
-    """A connection that ends when nothing is asked, so that idle ones do not use them all up."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        # The timer that uvicorn starts behind a response, and stops where data come.
-        self.timeout_keep_alive_task = self.loop.call_later(
-            _SILENCE, self.timeout_keep_alive_handler
-        )
 
 
 def _is_loopback(host: str) -> bool:

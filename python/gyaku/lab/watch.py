@@ -1,4 +1,4 @@
-"""Routes of the page on trainings: what is new of all runs; pause, go on and stop."""
+"""Routes of the page on trainings: news of all runs, of other processes too; pause, go on, stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gyaku.lab.messages import refused
+from gyaku.lab.guests import Guests
+from gyaku.lab.messages import fields_of, json_of, refused
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 _LONGEST = 40  # characters of a place in the news
+_NEWS = {"session": str, "since": int, "change": int, "kept": list, "runs": list}
 
 
 def routes(runs: Runs) -> list[BaseRoute]:
@@ -32,11 +34,13 @@ def routes(runs: Runs) -> list[BaseRoute]:
     Returns
     -------
     list of BaseRoute
-        ``GET /api/watch/news?since=PLACE``, and ``POST /api/watch/run/NUMBER/ACTION`` to pause, go
-        on and stop.
+        ``GET /api/watch/news?since=PLACE``, ``POST /api/watch/run/NUMBER/ACTION`` to pause, go on
+        and stop, and ``POST /api/watch/join`` for news of other processes.
     """
+    guests = Guests(runs)
 
     async def news(request: Request) -> Response:
+        guests.note_page()
         since = _since(request.query_params.get("since", ""), runs.session)
         return JSONResponse(runs.news(since))
 
@@ -51,9 +55,20 @@ def routes(runs: Runs) -> list[BaseRoute]:
         action()
         return JSONResponse({"state": run.state})
 
+    async def join(request: Request) -> Response:
+        sent = fields_of(await json_of(request), _NEWS)
+        session = sent["session"][:_LONGEST]
+        try:
+            return JSONResponse(guests.take(session, sent["since"], sent["change"], sent["runs"]))
+        except OverflowError as error:
+            raise refused(str(error), 429) from None
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise refused("the news are not those of trainings") from None
+
     return [
         Route("/api/watch/news", news),
         Route("/api/watch/run/{number:int}/{action:str}", act, methods=["POST"]),
+        Route("/api/watch/join", join, methods=["POST"]),
     ]
 
 

@@ -152,6 +152,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "interrupted": ("interrupted", "中断"),
     "stopped in the lab": ("stopped in the lab", "ラボで停止"),
     "left the lab": ("left the lab", "ラボから離脱"),
+    "its process does not answer": ("its process does not answer", "プロセスの応答なし"),
 }
 """Names of settings, metrics, columns and ends; others stay as they are."""
 

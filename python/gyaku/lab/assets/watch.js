@@ -4,7 +4,8 @@ import { Chart, short } from "./watch_chart.js";
 
 // Colours with a contrast of 3:1 and more on light and dark paper; also told apart by line and name.
 const COLORS = ["#2f81d6", "#d9660a", "#1a9660", "#c2589a", "#8f7d12", "#7a7a7a"];
-const SOON = 1000, LATER = 2500, HIDDEN = 6000; // milliseconds between two questions
+const SOON = 1000, SLOW = 4000, LATER = 2500, HIDDEN = 6000; // milliseconds between two questions
+const SHARE = 0.02; // of the time, which belongs to the training, that the page takes
 const STEP = "step/", VAL = "val_";
 const NAMED = new Set(["loss", "accuracy", "learning_rate"]); // that have a word in both languages
 
@@ -79,7 +80,11 @@ class Page {
     this.find(".watch-values").addEventListener("toggle", () => this.drawValues());
     this.lab.onlanguage(() => this.redraw());
     this.lab.ontheme(() => this.draw());
-    this.seen = () => document.hidden || this.soon(0);
+    this.seen = () => {
+      if (document.hidden) return;
+      this.draw();
+      this.soon(0);
+    };
     document.addEventListener("visibilitychange", this.seen);
     this.lab.fill(this.root);
     this.ask();
@@ -110,9 +115,12 @@ class Page {
       this.lab.announce(this.lab.t("watch-back"));
     }
     this.lost = news === null;
+    const began = performance.now();
     if (news) this.take(news);
+    await painted();
+    const wait = Math.min(SLOW, Math.max(SOON, (performance.now() - began) / SHARE));
     const busy = [...this.runs.values()].some((run) => run.state.name !== "ended");
-    this.soon(document.hidden ? HIDDEN : busy && news ? SOON : LATER);
+    this.soon(document.hidden ? HIDDEN : busy && news ? wait : LATER);
   }
 
   take(news) {
@@ -236,15 +244,13 @@ class Page {
     this.find(".watch-one h2").textContent = this.titled(run, this.stateOf(run));
     const ended = run.state.name === "ended", n = run.numbers;
     this.find("progress").value = n ? Math.min(1, n.epoch / n.epochs) : 0;
-    const numbers = n === null ? [] : [
+    showNumbers(this.find(".watch-numbers"), n === null ? [] : [
       ["watch-epoch", this.epochOf(run)],
       ["watch-left", ended ? "—" : time(n.left)],
       ["watch-seconds", time(n.seconds)],
       ["watch-speed", n.speed === null ? "—" : Math.round(n.speed).toLocaleString(lab.lang)],
       ["watch-rate", short(n.rate)],
-    ];
-    this.find(".watch-numbers").replaceChildren(...numbers.map(([key, value]) =>
-      element("div", "", {}, element("dt", lab.t(key)), element("dd", value))));
+    ].map(([key, value]) => [lab.t(key), value]));
     const pause = this.find(".watch-pause"), stop = this.find(".watch-stop");
     pause.disabled = stop.disabled = ended;
     pause.textContent = lab.t(run.state.name === "paused" ? "watch-go" : "watch-pause");
@@ -284,7 +290,7 @@ class Page {
 
   drawLayers(run) {
     const body = this.find(".watch-layers tbody"), layers = run.layers ?? [];
-    if (same(body, layers)) return;
+    if (same(body, [run.layers])) return;
     const norms = layers.map((each) => each.gradient).filter((norm) => norm > 0);
     const high = Math.max(...norms), low = Math.min(...norms, high / 1000);
     body.replaceChildren(...layers.map((each) => {
@@ -338,7 +344,9 @@ class Page {
         box.append(chart.root);
       }
       const scaled = log && (name === "loss" || name.endsWith("_loss"));
-      this.charts.get(name).show(this.nameOf(name), this.linesOf(name), this.legendOf(name), scaled);
+      const epochs = Math.max(...this.runsShown().map((run) => run.numbers?.epochs ?? Infinity));
+      const chart = this.charts.get(name);
+      chart.show(this.nameOf(name), this.linesOf(name), this.legendOf(name), scaled, epochs);
     }
     this.drawValues();
   }
@@ -383,6 +391,9 @@ class Page {
     const details = this.find(".watch-values"), run = this.runs.get(this.chosen);
     if (!details.open || !run) return;
     const names = [...run.series.keys()].filter((name) => !name.startsWith(STEP) && name !== "learning_rate");
+    const all = names.map((name) => run.series.get(name));
+    const known = [run, this.lab.lang, ...all, ...all.map((points) => points.length)];
+    if (same(details, known)) return;
     const rows = new Map();
     for (const name of names) {
       for (const [x, y] of run.series.get(name)) {
@@ -433,12 +444,30 @@ class Page {
   }
 }
 
-// Whether an element shows this value already; if not, it will.
-function same(shown, value) {
-  const text = JSON.stringify(value) ?? "";
-  if (shown.watched === text) return true;
-  shown.watched = text;
-  return false;
+// Whether an element shows these values already; if not, it will.
+function same(shown, values) {
+  const { watched } = shown;
+  shown.watched = values;
+  return watched !== undefined && values.every((value, at) => value === watched[at]);
+}
+
+// Names and values, of which few change.
+function showNumbers(list, numbers) {
+  const items = list.children;
+  if (items.length !== numbers.length) {
+    list.replaceChildren(...numbers.map(() =>
+      element("div", "", {}, element("dt"), element("dd"))));
+  }
+  numbers.forEach((texts, at) => texts.forEach((text, part) => {
+    const shown = items[at].children[part];
+    if (shown.textContent !== text) shown.textContent = text;
+  }));
+}
+
+// Resolves when the page has been painted.
+function painted() {
+  if (document.hidden) return Promise.resolve();
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 }
 
 function last(run, name) {

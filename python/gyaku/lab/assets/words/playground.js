@@ -99,7 +99,7 @@ export const ja = {
   "settings-training": "学習の設定",
   "activation": "活性化関数",
   "optimizer": "最適化手法",
-  "rate": "学習率",
+  "rate": "学習係数",
   "batch": "バッチサイズ",
   "batch-one": "1 (オンライン)",
   "batch-all": "全部 (バッチ)",
@@ -161,7 +161,7 @@ export const ja = {
   "error-axis": "誤り率",
   "steps-axis": "ステップ",
   "curve-alt": "曲線。{step} ステップ後の損失は、訓練 {loss0}、テスト {loss1}。",
-  "stopped-diverged": "学習はステップ {step} で発散しました。有限でない値が現れました。学習率を小さくして「最初から」を押してください。",
+  "stopped-diverged": "学習はステップ {step} で発散しました。有限でない値が現れました。学習係数を小さくして「最初から」を押してください。",
   "stopped-converged": "最適化手法が収束しました。損失はこれ以上小さくなりません。",
   "stopped-empty": "訓練する点がありません。正方形をクリックして点を置いてください。",
   "full": "プレイグラウンドはもう {most} 個開いています。一つ閉じて、このページを再読み込みしてください。"
