@@ -176,3 +176,25 @@ def test_states_of_a_layer_with_two_uses_stay_apart() -> None:
     model = gk.Model([one, other], gk.Dense(1)(gk.Concatenate()(states)), dtype="float64")
     inputs = [sequences(2, 4, 2, seed).astype(np.float64) for seed in (0, 1)]
     assert_gradients_are_numerical(model, inputs)
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        gk.Bidirectional(gk.LSTM(2, return_sequences=True), "mul"),
+        gk.TimeDistributed(gk.Dense(3, "tanh")),
+        gk.TimeDistributed(gk.Bidirectional(gk.GRU(2))),
+    ],
+    ids=repr,
+)
+def test_uses_of_a_layer_around_others_stay_apart(shared: gk.Layer, tmp_path: Path) -> None:
+    steps = (3, 4, 2) if "GRU" in repr(shared) else (4, 2)
+    inputs = [gk.Input(steps), gk.Input(steps)]
+    model = gk.Model(inputs, gk.Subtract()([shared(each) for each in inputs]), dtype="float64")
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal((2, *steps)) for _ in inputs]
+    assert_gradients_are_numerical(model, x)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(
+        gk.load(tmp_path / "model.safetensors").predict(x), model.predict(x)
+    )

@@ -344,12 +344,13 @@ class Recurrent(Layer, abstract=True):
             raise ValueError(f"{self}: goes backwards, it needs the end of a sequence first")
         if not self.params:
             raise ValueError(f"{self}: is not built yet; call build((time, features)) first")
-        step = np.asarray(x)
-        if step.ndim != 2:
-            features = self.input_shape[-1] if self.input_shape else "features"
+        step, features = np.asarray(x), len(self.params["weight"])
+        if step.ndim != 2 or step.shape[1] != features:
             raise ValueError(
                 f"{self}: a step must have shape (samples, {features}), got {step.shape}"
             )
+        if step.dtype.kind in "biuf":
+            step = step.astype(self.dtype, copy=False)
         given: object = state
         if given is not None and not (isinstance(given, tuple) and len(given) == self.states):
             raise TypeError(
