@@ -67,23 +67,22 @@ void multiply(const PanelProduct& shape, int rows, const T* a, const T* b, T* c)
   const bool packed = shape.ldb == 0;
   const Strides strides = packed ? Strides{panel, panel * shape.k} : Strides{shape.ldb, panel};
   if (rows == 1 && !packed) return multiply_row_in_place(shape, a, b, c);
-  std::int64_t p = shape.first;
-  b += p * strides.panel;
   TileShape<T> tile{shape.k, shape.lda, 1, strides.row, shape.ldc, 0, {}, {}};
-  while (p < shape.last) {
+  const std::int64_t panels = shape.last - shape.first;
+  for (std::int64_t done = 0; done < panels;) {
+    const int count = rows == 1 && panels - done >= panels_at_once ? panels_at_once : 1;
+    const std::int64_t p = shape.backwards ? shape.last - done - count : shape.first + done;
+    const T* const from = b + p * strides.panel;
     const auto columns = static_cast<int>(shape.n - p * panel);
-    if (rows == 1 && p + panels_at_once <= shape.last) {
-      multiply_row(shape, a, b, c + p * panel, columns);
-      p += panels_at_once;
-      b += panels_at_once * strides.panel;
+    done += count;
+    if (count > 1) {
+      multiply_row(shape, a, from, c + p * panel, columns);
       continue;
     }
     tile.columns = static_cast<int>(least(panel, columns));
-    const T* next = b + strides.panel;
-    tile.ahead = {p + 1 < shape.last ? next : b, strides.row};
-    multiply_tile<T>(tile, rows, true, a, b, c + p * panel, nullptr, false);
-    b = next;
-    ++p;
+    const std::int64_t next = done == panels ? 0 : shape.backwards ? -1 : 1;
+    tile.ahead = {from + next * strides.panel, strides.row};
+    multiply_tile<T>(tile, rows, true, a, from, c + p * panel, nullptr, false);
   }
 }
 
