@@ -207,10 +207,11 @@ class Recurrent(Layer, abstract=True):
         ndarray or tuple of ndarray or None
             Gradient with respect to the sequences, and to the initial states if they were given.
         """
+        of_output, *of_last = dy if self.return_state else (dy, *(None,) * self.states)
         saved = self.saved
         if saved is None:
-            _, _, saved = self.run(self.x, self.before, self.lengths)
-        of_output, *of_last = dy if self.return_state else (dy, *(None,) * self.states)
+            with memory.behind(next(each for each in (of_output, *of_last) if each is not None)):
+                _, _, saved = self.run(self.x, self.before, self.lengths)
         of_steps = of_output if self.return_sequences else None
         if not self.return_sequences:
             of_last[0] = _total(of_output, of_last[0])
