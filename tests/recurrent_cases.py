@@ -25,6 +25,8 @@ OPTIONS: dict[str, list[Options]] = {
     "gru": [{}, {"reverse": True}, {"reset_after": False}],
 }
 SMALL = (3, 5, 4, 7)
+# Few sequences and many units, whole panels of them: a step is shared by all threads.
+SHARED = (3, 4, 5, 192)
 # Arrays that a small layer has beside x, w and u, "lengths" among them.
 PARTS: dict[str, list[tuple[str, ...]]] = {
     "simple_rnn": [(), ("b",), ("h0",), ("b", "h0", "lengths")],
@@ -130,11 +132,12 @@ def recurrent_cases() -> Iterator[Case]:
                 yield Case(name, label, make, sparse=sparse, **options)
                 make = backward(name, size, both, options, dhn=gates > 1)
                 yield Case(f"{name}_backward", label, make, sparse=sparse, **options)
-        for parts in PARTS[name]:
-            label = "-".join(("with", *parts))
+        shared = (*both, *(("peepholes",) if name == "lstm" else ()), "lengths")
+        for size, parts in (*((SMALL, parts) for parts in PARTS[name]), (SHARED, shared)):
+            label = "-".join(("with", *parts, *(("shared",) if size == SHARED else ())))
             for options in OPTIONS[name]:
                 left = {"b_recurrent"} if not options.get("reset_after", True) else set()
                 own = [part for part in parts if part not in left]
-                yield Case(name, label, forward(name, SMALL, own, 3), sparse=True, **options)
-                make = backward(name, SMALL, own, options, dhn="lengths" in parts)
+                yield Case(name, label, forward(name, size, own, 3), sparse=True, **options)
+                make = backward(name, size, own, options, dhn="lengths" in parts)
                 yield Case(f"{name}_backward", label, make, sparse=True, **options)

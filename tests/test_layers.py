@@ -79,6 +79,25 @@ def test_backward_is_the_numerical_gradient(name: str, backend: str) -> None:
         np.testing.assert_allclose(model.grads[key], wanted, atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize("activation", [gk.Tanh(), gk.GELU(), gk.Softmax()], ids=repr)
+def test_layers_may_be_given_one_activation(activation: gk.layers.Activation) -> None:
+    model = gk.Sequential(
+        *(gk.Dense(3, activation), gk.Dense(3, activation), gk.TimeDistributed(activation)),
+        dtype="float64",
+    )
+    model.build((2, 3))
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=(2, 4, 2, 3))
+    model.forward(x, training=True)
+    found = model.backward(dy, input_gradient=True)
+
+    def function(_: object) -> float:
+        return float((dy * model.forward(x, training=True)).sum())
+
+    wanted = gk.numerical_gradient(function, x)
+    np.testing.assert_allclose(found, wanted, atol=100 * EPS ** (2 / 3), rtol=0)
+
+
 def test_a_layer_in_ten_lines_trains() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     model = gk.Sequential(Scale())

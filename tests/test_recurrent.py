@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch_recurrent
 from numpy.typing import NDArray
-from recurrent_cases import GATES, drawn
+from recurrent_cases import GATES, SHARED, drawn
 
 import gyaku as gk
 from gyaku import ops
@@ -53,13 +53,17 @@ def same(actual: Any, expected: Any) -> None:
     assert np.ascontiguousarray(actual).tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-# Sizes with remainders of vectors and tiles.
+# Sizes with remainders of vectors and tiles, and one whose steps are shared by all threads.
 @both_directions
-@pytest.mark.parametrize("size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33)], ids=str)
+@pytest.mark.parametrize("size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33), SHARED], ids=str)
 @each_op
 def test_a_row_does_not_depend_on_its_neighbours(
-    name: str, size: tuple[int, int, int, int], reverse: bool
+    name: str,
+    size: tuple[int, int, int, int],
+    reverse: bool,
+    set_threads: Callable[[int], None],
 ) -> None:
+    set_threads(2)
     parts = {"simple_rnn": ("b", "h0"), "lstm": ("b", "h0", "c0"), "gru": ("b", "h0")}[name]
     arrays = drawn(name, np.random.default_rng(0), F32, size, (*parts, "lengths"))
     operation = getattr(ops, name)
@@ -73,6 +77,9 @@ def test_a_row_does_not_depend_on_its_neighbours(
     changed["x"][1:], changed["lengths"][1:] = 100, size[1]
     for each, other in zip(whole, operation(**arrays | changed, reverse=reverse), strict=True):
         same(each[:1], other[:1])
+    alone = {key: arrays[key][:1] for key in by_row}
+    for each, other in zip(whole, operation(**arrays | alone, reverse=reverse), strict=True):
+        same(each[:1], other)
 
 
 @pytest.mark.parametrize("size", [(7, 6, 3, 4), (33, 4, 28, 20), (1, 8, 9, 33)], ids=str)
@@ -95,7 +102,7 @@ def test_one_step_at_a_time_gives_the_same_bits(make: Callable[..., Any]) -> Non
     layer, x = built(make(5, return_sequences=True), 6, 4), sequences(2, 6, 4)
     whole, state = layer.forward(x), None
     for t in range(6):
-        y, state = layer.step(x[:, t], state)
+        y, state = layer.step(x[:, t].tolist() if t % 2 else x[:, t], state)
         same(y, whole[:, t])
 
 
@@ -299,6 +306,11 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         ValueError,
         "GRU 'gru': a step must have shape (samples, 2), got (5, 4, 2)",
         lambda: built(gk.GRU(3), 4, 2).step(np.zeros((5, 4, 2))),
+    ),
+    (
+        ValueError,
+        "GRU 'gru': a step must have shape (samples, 2), got (5, 3)",
+        lambda: built(gk.GRU(3), 4, 2).step(np.zeros((5, 3))),
     ),
     (
         TypeError,

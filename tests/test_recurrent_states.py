@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,42 @@ def test_states_of_a_layer_with_two_uses_stay_apart() -> None:
     model = gk.Model([one, other], gk.Dense(1)(gk.Concatenate()(states)), dtype="float64")
     inputs = [sequences(2, 4, 2, seed).astype(np.float64) for seed in (0, 1)]
     assert_gradients_are_numerical(model, inputs)
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        gk.Bidirectional(gk.LSTM(2, return_sequences=True), "mul"),
+        gk.TimeDistributed(gk.Dense(3, "tanh")),
+        gk.TimeDistributed(gk.Bidirectional(gk.GRU(2))),
+    ],
+    ids=repr,
+)
+def test_uses_of_a_layer_around_others_stay_apart(shared: gk.Layer, tmp_path: Path) -> None:
+    steps = (3, 4, 2) if "GRU" in repr(shared) else (4, 2)
+    inputs = [gk.Input(steps), gk.Input(steps)]
+    model = gk.Model(inputs, gk.Subtract()([shared(each) for each in inputs]), dtype="float64")
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal((2, *steps)) for _ in inputs]
+    assert_gradients_are_numerical(model, x)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(
+        gk.load(tmp_path / "model.safetensors").predict(x), model.predict(x)
+    )
+
+
+@pytest.mark.parametrize("make", [gk.SimpleRNN, gk.LSTM, gk.GRU])
+def test_a_training_that_computes_forward_passes_again_takes_less_memory(make: Any) -> None:
+    x = sequences(8, 20, 16)
+    memory, weights = [], []
+    for recompute in (False, True):
+        layers = [make(32, return_sequences=True, recompute=recompute) for _ in range(4)]
+        model = gk.Sequential(*layers, seed=0)
+        model.fit(x, x[..., :1].repeat(32, axis=2), loss="mse", batch_size=4, epochs=1, verbose=0)
+        found = re.search(r"share (\S+ \S+)", str(model.program()))
+        assert found
+        number, unit = found[1].split()
+        memory.append(float(number) * {"kB": 1e3, "MB": 1e6}[unit])
+        weights.append(model.flat_params)
+    assert memory[1] < (0.9 if make is gk.SimpleRNN else 0.65) * memory[0]
+    same(*weights)

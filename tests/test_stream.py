@@ -27,6 +27,10 @@ MODELS: dict[str, Callable[[], list[gk.Layer]]] = {
         *(gk.BatchNorm(), gk.TimeDistributed(gk.LayerNorm()), gk.Dense(3), gk.Softmax()),
     ],
     "time distributed": lambda: [gk.TimeDistributed(gk.Dense(7)), gk.TimeDistributed(gk.Dense(1))],
+    "normalised": lambda: [
+        *(gk.Normalization([0.5, -1, 0.25], [2, 1, 0.5]), gk.GRU(5, return_sequences=True)),
+        *(gk.PReLU(), gk.RMSNorm(), gk.LocalResponseNorm(3)),
+    ],
     "projection": lambda: [gk.LSTM(16, projection=5, return_sequences=True), gk.Dense(1)],
 }
 
@@ -94,6 +98,47 @@ def test_a_stream_of_ids() -> None:
     ):
         stream(0.5)
     assert stream([0.0][0]).shape == (2,)
+
+
+def test_an_id_that_is_padding_behind_a_sequence_is_a_word_in_a_stream() -> None:
+    ids = np.array([[0, 3, 0, 0, 5, 2]])
+    model = gk.Sequential(
+        *(gk.Embedding(7, 4, mask_zero=True), gk.LSTM(5, return_sequences=True), gk.Dense(2))
+    )
+    model.build(ids.shape[1:])
+    stream, whole = model.stream(), model.forward(ids)
+    assert_same_bits([stream(each) for each in ids[0]], whole[0])
+
+
+def test_branches_meet_in_each_step() -> None:
+    source = gk.Input((STEPS, FEATURES))
+    gate, memory = gk.Dense(4, "sigmoid")(source), gk.GRU(4, return_sequences=True)(source)
+    apart = gk.Divide()(gk.Subtract()(memory, gk.Multiply()(gate, memory)), gate)
+    model, x = gk.Model(source, gk.Concatenate()(apart, source)), signals(1)
+    model.build()
+    stream, whole = model.stream(), model.forward(x)
+    assert_same_bits([stream(x[0, t]) for t in range(STEPS)], whole[0])
+
+
+def test_a_sequence_of_any_number_of_steps_meets_none_of_a_fixed_number() -> None:
+    source = gk.Input((STEPS, 4))
+    last = gk.Reshape((STEPS, 4))(gk.Dense(STEPS * 4)(gk.GRU(4)(source)))
+    model = gk.Model(source, gk.Add(name="sum")(source, last))
+    model.build()
+    with pytest.raises(ValueError, match="^stream: Add 'sum' needs several steps of a sequence"):
+        model.stream()
+
+
+class Before(gk.Layer):
+    """The step before, for any number of steps."""
+
+    any_steps = True
+
+    def forward(self, x, training=False):
+        return np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
+
+    def backward(self, dy):
+        return np.concatenate([dy[:, 1:], np.zeros_like(dy[:, :1])], axis=1)
 
 
 def test_states_are_outputs_too() -> None:
@@ -184,6 +229,10 @@ MISTAKES: list[tuple[str, Callable[[], Any]]] = [
     (
         "stream: Conv1D 'conv1d' needs several steps of a sequence at once",
         lambda: built([gk.Conv1D(3, 2), gk.GRU(2)]).stream(),
+    ),
+    (
+        "stream: Before 'before' needs several steps of a sequence at once",
+        lambda: built([Before(), gk.GRU(2)]).stream(),
     ),
     (
         "stream: Sequential takes samples of shape (4,), which have no axis of time",

@@ -248,6 +248,14 @@ void register_program(py::module_& module) {
       .def_property_readonly("temporary_bytes", &PyProgram::temporary_bytes)
       .def_property_readonly("arena_bytes", &PyProgram::arena_bytes);
   module.def("recording", [] { return Program::recording() != nullptr; });
+  module.def(
+      "begin_behind",
+      [](const std::optional<py::array>& array) {
+        if (Program* program = Program::recording(); program != nullptr)
+          program->begin_behind(array ? Operand{array->data(), array->nbytes(), Access::read}
+                                      : Operand{});
+      },
+      py::arg("array"));
   module.def("host", &host, py::arg("function"), py::arg("reads"), py::arg("writes"),
              py::arg("name") = "host", py::arg("flops") = 0.0);
   module.def("replay", &replay_all, py::arg("schedule"), py::arg("times") = 1);

@@ -161,10 +161,14 @@ private:
                 int gates, T* room, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
     const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
-    PanelProduct product{lda, k, n, shape_.room, 0, ceil_div(n, panel), shape_.in_place ? n : 0};
+    // Every other step begins with the panels that the one before has left in the cache.
+    const bool backwards = step_ % 2 != 0;
+    PanelProduct product{
+        lda, k, n, shape_.room, 0, ceil_div(n, panel), shape_.in_place ? n : 0, backwards};
     if (!shape_.by_units) return multiply_panels(product, rows_, a, at(packed), c);
-    for (int gate = 0; gate < gates; ++gate) {
-      const std::int64_t before = gate * std::int64_t{shape_.units};
+    for (int i = 0; i < gates; ++i) {
+      const std::int64_t gate = backwards ? gates - 1 - i : i,
+                         before = gate * std::int64_t{shape_.units};
       product.first = (before + units_.begin) / panel;
       product.last = (before + units_.end) / panel;
       multiply_panels(product, rows_, a, at(packed), c);

@@ -15,6 +15,7 @@ struct PanelProduct {
   std::int64_t lda, k, n, ldc;
   std::int64_t first, last; // panels
   std::int64_t ldb = 0;     // 0: packed
+  bool backwards = false;   // from the last panel to the first
 };
 void multiply_panels(const PanelProduct& shape, int rows, const float* a, const float* b,
                      float* c) noexcept;

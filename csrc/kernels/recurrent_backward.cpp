@@ -167,7 +167,9 @@ private:
                 Range columns, T* room, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
     const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
-    multiply_panels({lda, k, n, shape_.room, columns.begin / panel, ceil_div(columns.end, panel)},
+    // Every other step begins with the panels that the one before has left in the cache.
+    multiply_panels({lda, k, n, shape_.room, columns.begin / panel, ceil_div(columns.end, panel), 0,
+                     step_ % 2 != 0},
                     rows_, a, at(packed), c);
   }
   GYAKU_INLINE static void add(const T* from, T* to, Range range) {

@@ -237,6 +237,7 @@ bool Program::is_recording() const { return recording_here == this; }
 void Program::begin() {
   clear();
   recording_here = this;
+  behind_ = {};
   remembers_ = Watch::is_worth_it(Watch::least_seconds);
   kept_bytes_ = 0;
 }
@@ -322,7 +323,11 @@ void Program::forget() {
   before_ = {};
 }
 
-void Program::append(Task task) { tasks_.push_back(std::move(task)); }
+void Program::append(Task task) {
+  if (behind_.memory != nullptr)
+    task.operands.push_back({behind_.memory, behind_.bytes, Access::read, false, 0});
+  tasks_.push_back(std::move(task));
+}
 
 void Program::keep(Block block, std::int64_t bytes) {
   add_temporary(block.get(), bytes);

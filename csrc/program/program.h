@@ -33,6 +33,9 @@ public:
   static Program* recording(); // on this thread, or null
 
   void append(Task task);
+  // Tasks that are appended from now on begin behind those that write this memory, so that nothing
+  // of theirs is kept until then; no longer, if it is null.
+  void begin_behind(const Operand& memory) { behind_ = memory; }
   // Scratch memory that the recorded tasks point to.
   void keep(Block block, std::int64_t bytes);
   // While it records: keeps what tasks are about to overwrite, unless that is too much, and puts it
@@ -108,6 +111,7 @@ private:
   std::unordered_set<const void*> known_; // temporaries, and what is kept
   std::vector<std::pair<std::byte*, std::vector<std::byte>>> before_;
   Load load_;
+  Operand behind_{};
   Communicator* ranks_ = nullptr; // whose sums the program has
   bool is_shared_ = false, calls_host_ = false, meets_ranks_ = false, forgets_gradients_ = false;
   // Whether the present run stores gradients that only its own updates read: the last of a series.

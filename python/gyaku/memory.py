@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +10,33 @@ import numpy as np
 from gyaku.backend import _core, active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["copy", "empty", "host", "zeros"]
+__all__ = ["behind", "copy", "empty", "host", "zeros"]
+
+
+@contextmanager
+def behind(array: NDArray[Any]) -> Iterator[None]:
+    """Run operations that a replay begins behind those that write an array.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array, which the operations do not read. Their results take no memory until then.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    _core.begin_behind(array)
+    try:
+        yield
+    finally:
+        _core.begin_behind(None)
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, ClassVar
 
@@ -401,7 +402,7 @@ def activation(given: str | Activation) -> Activation:
     Returns
     -------
     Activation
-        The activation.
+        The activation; of an instance a copy, since it keeps the values of its last pass.
 
     Raises
     ------
@@ -415,4 +416,4 @@ def activation(given: str | Activation) -> Activation:
     no_class("an activation", given)
     if not isinstance(given, Activation):
         raise TypeError(f"an activation must be a name or an activation layer, got {given!r}")
-    return given
+    return copy.copy(given)

@@ -207,10 +207,11 @@ class Recurrent(Layer, abstract=True):
         ndarray or tuple of ndarray or None
             Gradient with respect to the sequences, and to the initial states if they were given.
         """
+        of_output, *of_last = dy if self.return_state else (dy, *(None,) * self.states)
         saved = self.saved
         if saved is None:
-            _, _, saved = self.run(self.x, self.before, self.lengths)
-        of_output, *of_last = dy if self.return_state else (dy, *(None,) * self.states)
+            with memory.behind(next(each for each in (of_output, *of_last) if each is not None)):
+                _, _, saved = self.run(self.x, self.before, self.lengths)
         of_steps = of_output if self.return_sequences else None
         if not self.return_sequences:
             of_last[0] = _total(of_output, of_last[0])
@@ -344,12 +345,13 @@ class Recurrent(Layer, abstract=True):
             raise ValueError(f"{self}: goes backwards, it needs the end of a sequence first")
         if not self.params:
             raise ValueError(f"{self}: is not built yet; call build((time, features)) first")
-        step = np.asarray(x)
-        if step.ndim != 2:
-            features = self.input_shape[-1] if self.input_shape else "features"
+        step, features = np.asarray(x), len(self.params["weight"])
+        if step.ndim != 2 or step.shape[1] != features:
             raise ValueError(
                 f"{self}: a step must have shape (samples, {features}), got {step.shape}"
             )
+        if step.dtype.kind in "biuf":
+            step = step.astype(self.dtype, copy=False)
         given: object = state
         if given is not None and not (isinstance(given, tuple) and len(given) == self.states):
             raise TypeError(

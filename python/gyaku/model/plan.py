@@ -620,8 +620,8 @@ def clone(layer: Layer) -> Layer:
     """
     copy: Layer = object.__new__(type(layer))
     vars(copy).update(vars(layer))
-    for name, value in vars(layer).items():
-        if isinstance(value, Layer):  # its activation
+    for name, value in [*vars(layer).items()]:
+        if isinstance(value, Layer):  # its activation or parts
             setattr(copy, name, clone(value))
     copy.stored = {**layer.params, **layer.buffers}
     return copy

@@ -9,16 +9,8 @@ import numpy as np
 from gyaku import _core, memory
 from gyaku.backend import active
 from gyaku.checks import whole
-from gyaku.layers.activation import Activation
-from gyaku.layers.channel_norm import LocalResponseNorm, RMSNorm
-from gyaku.layers.dense import Dense
-from gyaku.layers.dropout import Dropout
-from gyaku.layers.embedding import Embedding
-from gyaku.layers.merge import Add, Concatenate
-from gyaku.layers.norm import BatchNorm, LayerNorm
 from gyaku.layers.recurrence import Recurrent
-from gyaku.layers.rescaling import Rescaling
-from gyaku.layers.wrapper import TimeDistributed
+from gyaku.layers.wrapper import Bidirectional
 from gyaku.symbolic import label
 from gyaku.train.capture import Step
 from gyaku.train.conversion import indices, real, to_dtype
@@ -28,16 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from gyaku.layers.base import Layer
     from gyaku.model.graph import Graph
     from gyaku.model.plan import Plan
 
 __all__ = ["Stream"]
-
-# Layers whose output for a time step needs that step and a state alone.
-_BY_STEP = (
-    *(Activation, Add, BatchNorm, Concatenate, Dense, Dropout, Embedding, LayerNorm, Recurrent),
-    *(LocalResponseNorm, Rescaling, RMSNorm, TimeDistributed),
-)
 
 
 class Stream:
@@ -58,7 +45,8 @@ class Stream:
     Notes
     -----
     The outputs have the same bits as those of `Model.forward` for the sequence so far, whose steps
-    are not computed again. See `Model.stream`.
+    are not computed again. No step is padding: an id 0 is a word, as within a sequence. See
+    `Model.stream`.
     """
 
     def __init__(self, model: Graph, samples: int | None = None) -> None:
@@ -182,8 +170,7 @@ def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
         layer = use.layer
         if isinstance(layer, Recurrent) and len(use.inputs) > 1:
             raise ValueError(f"stream: {layer} begins with a given state, not with that before")
-        by_step = isinstance(layer, _BY_STEP) and use.instance.any_steps
-        if not by_step or getattr(layer, "go_backwards", False):
+        if not _goes_by_step(use.instance) or not timed.issuperset(use.inputs):
             raise ValueError(f"stream: {layer} needs several steps of a sequence at once")
         if getattr(layer, "return_sequences", True):
             timed.add(use.output)
@@ -191,6 +178,16 @@ def _plan_of_a_step(model: Graph) -> tuple[Plan, set[int]]:
     plan.build([(1, *model.plan.input_shapes[0][1:])], clones_only=True)
     plan.share_parameters()
     for use in plan.applications:
+        use.instance.finds_lengths = False  # no step of a stream is padding
         if isinstance(use.instance, Recurrent):
             use.instance.stateful = True
     return plan, timed
+
+
+def _goes_by_step(layer: Layer) -> bool:
+    """Return whether an output of a layer needs one step, and at most a state, of a sequence.
+
+    A user's layer may look at other steps though it treats all alike.
+    """
+    backwards = isinstance(layer, Bidirectional) or getattr(layer, "go_backwards", False)
+    return layer.any_steps and layer._builtin and not backwards
