@@ -74,17 +74,21 @@ WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t u
   const std::int64_t inputs = backward ? shape.filters : shape.channels,
                      outputs = backward ? shape.channels : shape.filters,
                      width = backward ? shape.columns.size : shape.columns.windows;
-  // A slice of several units has room for several times as many tiles: for 24 if there are 16
-  // slices, and for some in any case.
-  const std::int64_t tiles = std::clamp<std::int64_t>(ceil_div(24 * 16, units), 6, 24);
   const std::int64_t panel = limits().tile[static_cast<int>(Scalar::float32)].panel;
   WinogradRoom room{};
   room.packed = winograd_values(inputs, whole(outputs, panel));
   room.pack_extent = ceil_div(inputs, lanes());
+  const auto workspace = [&](std::int64_t tiles) {
+    return winograd_workspace(tiles, whole(inputs, lanes()), whole(outputs, lanes()));
+  };
+  constexpr std::int64_t enough_tiles = 12;
+  if (workspace(enough_tiles) <= winograd_stack) return room;
+  // A slice of several units has room for several times as many tiles: for 24 if there are 16
+  // slices, and for some in any case.
+  const std::int64_t tiles = std::clamp<std::int64_t>(ceil_div(24 * 16, units), 6, 24);
   room.unit_tiles =
       std::min(tiles, ceil_div(unit_rows, winograd_outputs) * ceil_div(width, winograd_outputs));
-  room.workspace = winograd_values(room.unit_tiles, whole(inputs, lanes())) +
-                   winograd_values(room.unit_tiles, winograd_block);
+  room.workspace = workspace(room.unit_tiles);
   return room;
 }
 
@@ -95,6 +99,9 @@ WinogradWeightsArgs winograd_weights_args(const ConvShape& shape, std::int64_t i
   args.images = images;
   args.row = whole(shape.filters, lanes());
   args.tiles = tiles_at_once;
+  const std::int64_t panel = limits().tile[static_cast<int>(Scalar::float32)].panel;
+  args.channel_block = std::min(winograd_block, whole(shape.channels, lanes()));
+  args.filter_block = std::min(winograd_block, whole(shape.filters, panel));
   const std::int64_t sums = winograd_values(shape.channels, args.row),
                      tiles = images * tiles_of(shape, false);
   args.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(
