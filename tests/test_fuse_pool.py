@@ -16,8 +16,9 @@ POOLED = "conv2d + max_pool2d"
 
 @pytest.fixture(autouse=True)
 def optimized(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Optimize programs, even where the whole suite runs without."""
+    """Optimize programs, even where the whole suite runs without, and convolve directly."""
     monkeypatch.setenv("GYAKU_OPTIMIZE", "1")
+    monkeypatch.setenv("GYAKU_WINOGRAD", "0")
 
 
 def images(*shape: int) -> Array:

@@ -90,13 +90,15 @@ def test_a_sum_that_replaces_the_branch_is_right() -> None:
     same_as_eager(step, x)
 
 
+@pytest.mark.parametrize("winograd", "01")
 @pytest.mark.parametrize("images", [3, 40])
 @pytest.mark.parametrize(
     "weights", [(3, 3, 16, 16), (3, 3, 4, 20), (1, 1, 8, 8), (5, 5, 2, 1)], ids=str
 )
 def test_a_convolution_adds_a_branch_before_its_epilogue(
-    weights: tuple[int, ...], images: int
+    weights: tuple[int, ...], images: int, winograd: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GYAKU_WINOGRAD", winograd)
     *kernel, channels, filters = weights
     x, w = numbers(images, 9, 8, channels), numbers(*weights, seed=1)
     padding = (kernel[0] - 1) // 2

@@ -300,7 +300,7 @@ void run(Call& call, const char* name, const Convolution& convolution) {
         make_task("pack", path.pack, problem.scalar, pack, pack_extent, 1, {},
                   {convolution.w.read(),
                    {scratch.get(), scratch_bytes, Access::write, false, weight_bytes}}));
-    if (workspace > 0) {
+    if (path.kernel == KernelId::conv_winograd) {
       args.w = convolution.w.data;
       operands.push_back(convolution.w.read());
     }

@@ -40,23 +40,27 @@ bool can_be_winograd(const ConvShape& shape, Scalar scalar) {
   return shape.groups == 1 && scalar == Scalar::float32;
 }
 
-// Whether the direct way has 1.75 times the multiplications, those of the padding left out;
-// transforms of the weights or their gradients count as some more tiles. A multiplication costs 1.5
-// times as much by this method, transforms and memory included: with AVX2 (Zen 3), 64 to 256
-// channels and images of 8 x 8 to 32 x 32 pixels, it is 1.7 to 2.7 times as fast as the direct way,
-// and 1.5 to 2.1 times for the weights. With fewer channels the transforms weigh more, and results
-// keep their bits.
+// Whether it is faster than the direct way, in multiplications of that way, those in the padding
+// left out: in a product each costs `product`, and the transforms of a tile `transform` for each
+// channel and filter, up to whole vectors; those of the weights or their gradients count as some
+// more tiles. With AVX2 (Zen 3), images of 8 x 8 to 32 x 32 pixels and as many filters as channels,
+// it is 0.8 times as fast as the direct way with 8 channels, 1.3 to 1.5 times with 16, 1.5 with 24,
+// 1.8 with 32 and 2.2 with 48 and 64; for the weights 1.1, 1.2 to 1.7, 1.7, 1.8 and 2.2 times.
 bool decide(const ConvShape& shape, std::int64_t images, Scalar scalar, std::int64_t tiles,
             std::int64_t more_tiles) {
   if (!can_be_winograd(shape, scalar) || images == 0) return false;
   const char* const wish = std::getenv("GYAKU_WINOGRAD");
   const std::string_view wished = wish == nullptr ? "" : wish;
   if (wished == "0" || wished == "1") return wished == "1";
-  constexpr std::int64_t enough_channels = 64;
-  if (std::min(shape.channels, shape.filters) < enough_channels) return false;
-  const double direct = static_cast<double>(images * pairs(shape.rows) * pairs(shape.columns));
-  const double ours = static_cast<double>(winograd_places * (images * tiles + more_tiles));
-  return direct >= 1.75 * ours;
+  constexpr double product = 1.3, transform = 380;
+  const auto channels = static_cast<double>(whole(shape.channels, lanes())),
+             filters = static_cast<double>(whole(shape.filters, lanes()));
+  const double ours = winograd_places * product * channels * filters *
+                          static_cast<double>(images * tiles + more_tiles) +
+                      transform * (channels + filters) * static_cast<double>(images * tiles);
+  const double direct = static_cast<double>(images * pairs(shape.rows) * pairs(shape.columns)) *
+                        shape.channels * shape.filters;
+  return direct >= ours;
 }
 
 } // namespace
@@ -74,17 +78,21 @@ WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t u
   const std::int64_t inputs = backward ? shape.filters : shape.channels,
                      outputs = backward ? shape.channels : shape.filters,
                      width = backward ? shape.columns.size : shape.columns.windows;
-  // A slice of several units has room for several times as many tiles: for 24 if there are 16
-  // slices, and for some in any case.
-  const std::int64_t tiles = std::clamp<std::int64_t>(ceil_div(24 * 16, units), 6, 24);
   const std::int64_t panel = limits().tile[static_cast<int>(Scalar::float32)].panel;
   WinogradRoom room{};
   room.packed = winograd_values(inputs, whole(outputs, panel));
   room.pack_extent = ceil_div(inputs, lanes());
+  const auto workspace = [&](std::int64_t tiles) {
+    return winograd_workspace(tiles, whole(inputs, lanes()), whole(outputs, lanes()));
+  };
+  constexpr std::int64_t enough_tiles = 12;
+  if (workspace(enough_tiles) <= winograd_stack) return room;
+  // A slice of several units has room for several times as many tiles: for 24 if there are 16
+  // slices, and for some in any case.
+  const std::int64_t tiles = std::clamp<std::int64_t>(ceil_div(24 * 16, units), 6, 24);
   room.unit_tiles =
       std::min(tiles, ceil_div(unit_rows, winograd_outputs) * ceil_div(width, winograd_outputs));
-  room.workspace = winograd_values(room.unit_tiles, whole(inputs, lanes())) +
-                   winograd_values(room.unit_tiles, winograd_block);
+  room.workspace = workspace(room.unit_tiles);
   return room;
 }
 
@@ -95,6 +103,9 @@ WinogradWeightsArgs winograd_weights_args(const ConvShape& shape, std::int64_t i
   args.images = images;
   args.row = whole(shape.filters, lanes());
   args.tiles = tiles_at_once;
+  const std::int64_t panel = limits().tile[static_cast<int>(Scalar::float32)].panel;
+  args.channel_block = std::min(winograd_block, whole(shape.channels, lanes()));
+  args.filter_block = std::min(winograd_block, whole(shape.filters, panel));
   const std::int64_t sums = winograd_values(shape.channels, args.row),
                      tiles = images * tiles_of(shape, false);
   args.parts = static_cast<std::int32_t>(std::clamp<std::int64_t>(

@@ -14,8 +14,8 @@ namespace gyaku::bindings {
 bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward);
 bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar);
 
-// Memory of a convolution, in elements: packed weights, and the workspace of each unit of a slice.
-// There are `units`, of so many rows.
+// Memory of a convolution, in elements: packed weights, and the workspace of each unit of a slice,
+// unless it is on the stack. There are `units`, of so many rows.
 struct WinogradRoom {
   std::int64_t packed, pack_extent, unit_tiles, workspace;
 };

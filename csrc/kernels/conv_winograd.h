@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/gemm_tile.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 
@@ -17,6 +18,7 @@ Entry conv_weights_kernel() noexcept; // the direct way
 namespace {
 
 constexpr int winograd_points = 6, winograd_taps = 3; // of an axis
+constexpr std::int64_t most_in_strip = 8;             // tiles
 
 // The points, their squares, and the reciprocals of the products of their differences.
 constexpr float point_a = 0.625F, point_b = 1.5F;
@@ -123,59 +125,109 @@ struct WinogradTile {
       : image(number / tiles.of_image),
         row(number % tiles.of_image / tiles.across * winograd_outputs),
         column(number % tiles.across * winograd_outputs) {}
-};
-
-alignas(64) constexpr float zero_pixel[vec<float>::width] = {};
-
-// `size` x `size` pixels of an image from (top, left) on; those outside of it are zero.
-template <int size> struct Patch {
-  const float* row[size];  // or zeros,
-  std::int64_t mask[size]; // whatever the offset
-  Range columns;           // inside the image
-  std::int64_t channels;
-
-  // `image` points to its first pixel.
-  Patch(const float* image, std::int64_t height, std::int64_t width, std::int64_t c,
-        std::int64_t top, std::int64_t left)
-      : columns(both({0, size}, {-left, width - left})), channels(c) {
-    for (std::int64_t i = 0; i < size; ++i) {
-      const bool is_inside = top + i >= 0 && top + i < height;
-      row[i] = is_inside ? image + ((top + i) * width + left) * channels : zero_pixel;
-      mask[i] = is_inside ? -1 : 0;
-    }
-  }
-  GYAKU_INLINE Floats at(int i, int j, std::int64_t channel, int n) const {
-    if (j < columns.begin || j >= columns.end) return zero<float>();
-    return load(row[i] + ((j * channels + channel) & mask[i]), n);
+  void advance(const WinogradTiles& tiles) { // to the next one
+    column += winograd_outputs;
+    if (column < tiles.columns.count) return;
+    column = 0;
+    row += winograd_outputs;
+    if (row < tiles.rows.count) return;
+    row = 0;
+    ++image;
   }
 };
 
-// The transform of a patch: the value of channel c at place p goes to to(c)[p * step], whole
-// vectors with zero in unused lanes. seen(c, sum, n) gets the sum of the pixels.
+// f(numbers) for the strips of some tiles: neighbours in a row of tiles.
+template <class F>
+GYAKU_INLINE void for_each_strip(const WinogradTiles& tiles, Range numbers, F f) {
+  for (std::int64_t number = numbers.begin; number < numbers.end;) {
+    const std::int64_t left = tiles.across - number % tiles.across;
+    const std::int64_t end = least(numbers.end, number + least(left, most_in_strip));
+    f(Range{number, end});
+    number = end;
+  }
+}
+
+// The pixels of neighbouring tiles, `size` rows from (top, left) on; those outside of the image are
+// zero. `image` points to its first pixel.
+template <int size> struct Strip {
+  const float* origin; // the first row, in column 0 of the image
+  std::int64_t row, channels;
+  std::int64_t left;
+  Range rows, columns; // inside the image: of the strip, and of the image
+
+  Strip(const float* image, std::int64_t height, std::int64_t width, std::int64_t c,
+        std::int64_t top, std::int64_t first)
+      : origin(image + top * width * c), row(width * c), channels(c), left(first),
+        rows(both({0, size}, {-top, height - top})), columns{0, width} {}
+};
+
+// The transform of the patches of `tiles` tiles: the value of channel c of tile t at place p goes
+// to to(t, c)[p * step], whole vectors with zero in unused lanes. seen(c, sum, n) gets the sum of
+// all pixels. Columns are transformed once for both tiles that they belong to.
 template <class Axis, class To, class Seen>
-GYAKU_INLINE void transform_patch(const Patch<Axis::from>& patch, Range channels, std::int64_t step,
-                                  To to, Seen seen) {
+GYAKU_INLINE void transform_strip(const Strip<Axis::from>& pixels, std::int64_t tiles,
+                                  Range channels, std::int64_t place_step, To to, Seen seen) {
+  constexpr int size = Axis::from;
+  constexpr std::int64_t most_columns = (most_in_strip - 1) * winograd_outputs + size;
+  Floats half[winograd_points][most_columns];
   for_each_vector<float>(channels.begin, channels.end, [&](std::int64_t c, int n) {
+    // Copies, which no vector may alias.
+    const Strip<size> strip = pixels;
+    const std::int64_t count = tiles, step = place_step;
+    const std::int64_t columns = (count - 1) * winograd_outputs + size;
+    const Range inside =
+        both({0, columns}, {strip.columns.begin - strip.left, strip.columns.end - strip.left});
     Floats sum = zero<float>();
-    transform<Axis>(
-        [&](int i, int j) GYAKU_INLINED {
-          const Floats x = patch.at(i, j, c, n);
-          sum = sum + x;
-          return x;
-        },
-        [&](int i, const Floats(&row)[winograd_points]) GYAKU_INLINED {
-          // Or stores to so many places would wait for their cache lines, a third of the time.
-          constexpr std::int64_t soon = 128;
-          float* const place = to(c) + i * winograd_points * step;
+    for (std::int64_t j = 0; j < columns; ++j) {
+      Floats column[size], result[winograd_points];
+      if (j < inside.begin || j >= inside.end) {
 #pragma GCC unroll 6
-          for (int j = 0; j < winograd_points; ++j) {
-            __builtin_prefetch(place + j * step + soon, 1);
-            store(place + j * step, row[j]);
-          }
-        });
+        for (int i = 0; i < winograd_points; ++i) half[i][j] = zero<float>();
+        continue;
+      }
+      const float* const from = strip.origin + (strip.left + j) * strip.channels + c;
+#pragma GCC unroll 6
+      for (int i = 0; i < size; ++i) {
+        const bool is_inside = i >= strip.rows.begin && i < strip.rows.end;
+        column[i] = is_inside ? load(from + i * strip.row, n) : zero<float>();
+        sum = sum + column[i];
+      }
+      Axis::apply(column, result);
+#pragma GCC unroll 6
+      for (int i = 0; i < winograd_points; ++i) half[i][j] = result[i];
+    }
+    for (std::int64_t t = 0; t < count; ++t) {
+      float* place = to(t, c);
+#pragma GCC unroll 1
+      for (int i = 0; i < winograd_points; ++i, place += winograd_points * step) {
+        const Floats* const from = half[i] + t * winograd_outputs;
+        Floats row[size], result[winograd_points];
+#pragma GCC unroll 6
+        for (int j = 0; j < size; ++j) row[j] = from[j];
+        Axis::apply(row, result);
+#pragma GCC unroll 6
+        for (int j = 0; j < winograd_points; ++j) store(place + j * step, result[j]);
+      }
+    }
     seen(c, sum, n);
   });
 }
+
+// The rows of a product, at most a block of channels, in pieces for tiles of registers: the same at
+// all places.
+class Heights {
+public:
+  explicit Heights(std::int64_t rows) {
+    for_each_piece(rows, tile_rows, [this](Range some) { pieces_[count_++] = some; });
+  }
+  const Range* begin() const { return pieces_; }
+  const Range* end() const { return pieces_ + count_; }
+  std::int64_t size() const { return count_; }
+
+private:
+  Range pieces_[ceil_div(winograd_block, tile_rows)];
+  std::int64_t count_ = 0;
+};
 
 } // namespace
 } // namespace gyaku::GYAKU_ISA_NAME

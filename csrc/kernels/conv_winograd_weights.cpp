@@ -6,7 +6,6 @@
 // the nine kernel elements at the end. Each part of the tiles has its own sums.
 #include "kernels/conv_winograd.h"
 #include "kernels/entry.h"
-#include "kernels/gemm_tile.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 namespace {
@@ -27,37 +26,61 @@ struct WeightSums {
       : args(a), tiles(forward_axis(a.shape.rows), forward_axis(a.shape.columns)), part(p),
         channels{block * winograd_block, least((block + 1) * winograd_block, a.shape.channels)},
         scratch(static_cast<float*>(a.scratch)), sources(scratch + a.workspace(unit)),
-        gradients(sources + winograd_values(a.tiles, winograd_block)) {}
+        gradients(sources + winograd_values(a.tiles, a.channel_block)) {}
 
   void add_all() const {
     const std::int64_t all = args.images * tiles.of_image;
     const Range own{all * part / args.parts, all * (part + 1) / args.parts};
     for_each_piece(own.size(), args.tiles, [&](Range some) {
-      add({own.begin + some.begin, own.begin + some.end}, some.begin == 0);
+      const Range numbers{own.begin + some.begin, own.begin + some.end};
+      add(numbers, {numbers.end, least(numbers.end + some.size(), own.end)}, some.begin == 0);
     });
   }
 
 private:
-  std::int64_t step() const {
-    return winograd_values(args.tiles, winograd_block) / winograd_places;
+  // From one place to the next.
+  std::int64_t source_step() const {
+    return winograd_values(args.tiles, args.channel_block) / winograd_places;
+  }
+  std::int64_t gradient_step() const {
+    return winograd_values(args.tiles, args.filter_block) / winograd_places;
   }
 
-  void add(Range numbers, bool is_first) const {
-    for (std::int64_t t = 0; t < numbers.size(); ++t)
-      transform_patch<OfSource>(
-          pixels_of(WinogradTile(tiles, numbers.begin + t)), channels, step(),
-          [&](std::int64_t c)
-              GYAKU_INLINED { return sources + t * winograd_block + c - channels.begin; },
+  // Tiles, counted over all images; meanwhile prefetches the pixels of the next ones.
+  void add(Range numbers, Range next, bool is_first) const {
+    const auto row = [&](const void* images, std::int64_t number, std::int64_t rows,
+                         std::int64_t width) {
+      const WinogradTile tile(tiles, number);
+      return static_cast<const float*>(images) + (tile.image * rows + tile.row) * width;
+    };
+    const auto& [rows, columns, across, of_image] = tiles;
+    const std::int64_t products = winograd_places * ceil_div(args.shape.filters, panel) *
+                                  ceil_div(channels.size(), tile_rows);
+    const std::int64_t x_width = columns.sources * args.shape.channels,
+                       dy_width = columns.count * args.shape.filters;
+    Ahead x_ahead(row(args.x, next.begin, rows.sources, x_width),
+                  row(args.x, next.end, rows.sources, x_width), products);
+    Ahead dy_ahead(row(args.dy, next.begin, rows.count, dy_width),
+                   row(args.dy, next.end, rows.count, dy_width), products);
+    for_each_strip(tiles, numbers, [&](Range some) {
+      float* const to = sources + (some.begin - numbers.begin) * args.channel_block;
+      transform_strip<OfSource>(
+          pixels_at(WinogradTile(tiles, some.begin)), some.size(), channels, source_step(),
+          [&](std::int64_t t, std::int64_t c)
+              GYAKU_INLINED { return to + t * args.channel_block + c - channels.begin; },
           [](std::int64_t, Floats, int) GYAKU_INLINED {});
+    });
     for (std::int64_t k = 0; k < args.shape.filters; k += winograd_block) {
       const Range filters{k, least(k + winograd_block, args.shape.filters)};
-      for (std::int64_t t = 0; t < numbers.size(); ++t)
-        transform_gradients(WinogradTile(tiles, numbers.begin + t), t, filters, is_first && t == 0);
-      multiply(numbers.size(), filters, !is_first);
+      for_each_strip(tiles, numbers, [&](Range some) {
+        const std::int64_t first = some.begin - numbers.begin;
+        transform_gradients(some, first, filters, is_first && first == 0);
+      });
+      multiply(numbers.size(), filters, !is_first, x_ahead, dy_ahead);
     }
   }
 
-  Patch<winograd_points> pixels_of(const WinogradTile& tile) const {
+  Strip<winograd_points> pixels_at(const WinogradTile& tile) const {
     const auto& [rows, columns, across, of_image] = tiles;
     const std::int64_t image = rows.sources * columns.sources * args.shape.channels;
     return {static_cast<const float*>(args.x) + tile.image * image,
@@ -68,40 +91,45 @@ private:
             columns.origin + tile.column};
   }
 
-  // The first block of channels adds the biases as well.
-  void transform_gradients(const WinogradTile& tile, std::int64_t t, Range filters,
-                           bool is_first) const {
+  // Of a strip, whose first tile is the one at `first`. The first block of channels adds the biases
+  // as well.
+  void transform_gradients(Range numbers, std::int64_t first, Range filters, bool is_first) const {
+    const WinogradTile tile(tiles, numbers.begin);
     const auto& [rows, columns, across, of_image] = tiles;
     const std::int64_t image = rows.count * columns.count * args.shape.filters;
-    const Patch<winograd_outputs> patch(static_cast<const float*>(args.dy) + tile.image * image,
+    const Strip<winograd_outputs> strip(static_cast<const float*>(args.dy) + tile.image * image,
                                         rows.count, columns.count, args.shape.filters, tile.row,
                                         tile.column);
     float* const biases = scratch + args.biases(part);
-    transform_patch<OfKernel<winograd_outputs>>(
-        patch, filters, step(),
-        [&](std::int64_t k) GYAKU_INLINED {
+    transform_strip<OfKernel<winograd_outputs>>(
+        strip, numbers.size(), filters, gradient_step(),
+        [&](std::int64_t t, std::int64_t k) GYAKU_INLINED {
           const std::int64_t place = k - filters.begin;
-          return gradients + (place / panel * args.tiles + t) * panel + place % panel;
+          return gradients + (place / panel * args.tiles + first + t) * panel + place % panel;
         },
         [&](std::int64_t k, Floats sum, int) GYAKU_INLINED {
           if (channels.begin == 0) store(biases + k, is_first ? sum : load(biases + k) + sum);
         });
   }
 
-  void multiply(std::int64_t count, Range filters, bool accumulate) const {
+  void multiply(std::int64_t count, Range filters, bool accumulate, Ahead& x_ahead,
+                Ahead& dy_ahead) const {
+    const Heights heights(channels.size());
     for (int place = 0; place < winograd_places; ++place)
       for (std::int64_t k = filters.begin; k < filters.end; k += panel) {
-        const float* const a = sources + place * step();
+        const float* const a = sources + place * source_step();
         const float* const b =
-            gradients + place * step() + (k - filters.begin) / panel * args.tiles * panel;
+            gradients + place * gradient_step() + (k - filters.begin) / panel * args.tiles * panel;
         float* const c = scratch + args.sums(part, place) + channels.begin * args.row + k;
         const auto columns = static_cast<int>(least(panel, args.row - k));
-        const TileShape<float> shape{count,    1,       winograd_block, panel,
-                                     args.row, columns, {b, 0},         {}};
-        for_each_piece(channels.size(), tile_rows, [&](Range some) {
+        const TileShape<float> shape{count,  1, args.channel_block, panel, args.row, columns,
+                                     {b, 0}, {}};
+        for (const Range& some : heights) {
+          x_ahead.ask();
+          dy_ahead.ask();
           multiply_tile<float>(shape, static_cast<int>(some.size()), true, a + some.begin, b,
                                c + some.begin * args.row, nullptr, accumulate);
-        });
+        }
       }
   }
 };

@@ -410,7 +410,7 @@ void Program::prefetch_ahead() {
       i += group.size();
       const Task& head = tasks_[first + group.front().task];
       for (const ScheduledTask& step : group.subspan(1))
-        if (Task& task = tasks_[first + step.task]; task.is(KernelId::conv))
+        if (Task& task = tasks_[first + step.task]; task.is_convolution())
           set_ahead(task.as<ConvArgs>(), head);
     }
     first += std::max<std::size_t>(stretch.steps.size(), 1);

@@ -33,8 +33,9 @@ Ending ending_of(Task& task) {
   }
   if (task.is_convolution()) {
     auto& args = task.as<ConvArgs>();
-    const void** const addend =
-        task.is(KernelId::conv) && args.argmax == nullptr ? &args.addend : nullptr;
+    const bool can_add =
+        task.is(KernelId::conv_winograd) || (task.is(KernelId::conv) && args.argmax == nullptr);
+    const void** const addend = can_add ? &args.addend : nullptr;
     return {&args.y, &args.activation, addend, &args.derivative, &args.saved, &args.alpha};
   }
   auto& args = task.as<MatmulArgs>();

@@ -154,7 +154,8 @@ std::int64_t rows_in_cache(std::span<const Task* const> tasks, const Group& grou
   std::map<const void*, double> sliced, whole; // bytes of each operand
   for (const std::size_t i : group)
     for (const Operand& operand : tasks[i]->operands)
-      (operand.by_slice ? sliced : whole)[operand.memory] = static_cast<double>(operand.bytes);
+      (operand.by_slice ? sliced : whole)[operand.memory] =
+          static_cast<double>(std::min(operand.bytes, operand.touched));
   const auto sum = [](const auto& bytes) {
     return std::accumulate(bytes.begin(), bytes.end(), 0.0,
                            [](double total, const auto& each) { return total + each.second; });

@@ -44,6 +44,15 @@ constexpr std::int64_t winograd_outputs = 4, winograd_places = 36, winograd_bloc
                                                               std::int64_t columns) {
   return winograd_places * (tiles * columns + 16);
 }
+// Elements of the workspace for so many tiles: `inputs`, and `outputs` of a block at most, both up
+// to whole vectors. Where it fits, it is on the stack, and stays in the cache from call to call.
+[[gnu::always_inline]] constexpr std::int64_t
+winograd_workspace(std::int64_t tiles, std::int64_t inputs, std::int64_t outputs) {
+  return winograd_values(tiles, inputs) +
+         winograd_values(tiles, outputs < winograd_block ? outputs : winograd_block);
+}
+constexpr std::int64_t winograd_stack =
+    winograd_workspace(12, winograd_block, winograd_block); // 221 KB
 
 // y = activation(conv(x) + bias + addend) * derivative'(saved); backward, x is dy and y is dx.
 struct ConvArgs {
@@ -51,18 +60,19 @@ struct ConvArgs {
   const void* packed; // depthwise: the weights themselves
   const void* bias;   // one for each channel of y, or null
   const void* saved;  // shape of y: the values of the forward pass that `derivative` needs
-  const void* addend; // shape of y, or null: for `conv` without pooling
+  const void* addend; // shape of y, or null: for `conv` without pooling, and Winograd
   void* y;
   void* argmax; // position of the maximum in each 2 x 2 max-pooling window, or null: forward, y is
                 // the pooled output; backward, x is the gradient with respect to the pooled output
-  // For `conv`: memory that another task will touch for the next images, `ahead_bytes` for each
-  // unit of a slice, to prefetch during these; null: none.
+  // For `conv` and Winograd: memory that another task will touch for the next images, `ahead_bytes`
+  // for each unit of a slice, to prefetch during these; null: none.
   const void* ahead[3];
   const void* w; // Winograd: the weights, for tiles whose values are not finite
   ConvShape shape;
   std::int32_t unit; // rows of y, over all images, in a unit of a slice
   std::int64_t images;
-  std::int64_t unit_tiles; // Winograd: for which each unit has room, behind the packed weights
+  // Winograd: tiles for which each unit has room, behind the packed weights; 0: on the stack
+  std::int64_t unit_tiles;
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
@@ -92,8 +102,9 @@ struct WinogradWeightsArgs {
   void* db;
   ConvShape shape;
   std::int32_t parts;
-  std::int64_t images, tiles; // tiles at a time
-  std::int64_t row;           // filters, up to whole vectors
+  std::int64_t images, tiles;               // tiles at a time
+  std::int64_t row;                         // filters, up to whole vectors
+  std::int64_t channel_block, filter_block; // at a time, up to whole vectors and panels
 
   // Positions in the scratch memory: sums (part, place, channel, row), biases (part, row), a number
   // for each channel that is 0 if its gradients are finite, the workspace of each part and block.
@@ -106,7 +117,7 @@ struct WinogradWeightsArgs {
   [[gnu::always_inline]] constexpr std::int64_t checks() const { return biases(parts); }
   [[gnu::always_inline]] constexpr std::int64_t workspace(std::int64_t unit) const {
     return checks() + (shape.channels + 15) / 16 * 16 +
-           unit * 2 * winograd_values(tiles, winograd_block);
+           unit * (winograd_values(tiles, channel_block) + winograd_values(tiles, filter_block));
   }
   [[gnu::always_inline]] constexpr std::int64_t blocks() const {
     return (shape.channels + winograd_block - 1) / winograd_block;

@@ -184,8 +184,8 @@ def conv2d(
     a cross-correlation. LeCun et al., "Gradient-based learning applied to document recognition",
     Proceedings of the IEEE 86 (1998).
 
-    In float32, kernels of 3 × 3 with stride 1 between 64 or more channels and filters, and their
-    gradients, are computed with a quarter of the multiplications, if images are large or many
+    In float32, kernels of 3 × 3 with stride 1 are computed with a quarter of the multiplications,
+    and so are their gradients, if channels and filters (about 16 of both), pixels and images are
     enough to gain by it: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
     2016. The rounding error is about twice that of the sum above on random numbers. An output is
     off by at most ``63 (c + 40) u · 9 c max|x| max|w|``, with u = 2⁻²⁴ and the maxima over the
