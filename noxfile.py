@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -17,6 +21,13 @@ nox.options.default_venv_backend = "uv|virtualenv"
 PROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 INSTRUCTION_SETS = ["scalar", "x86-64-v2", "avx2", "avx512"]
+# Where one set is enough; each is compiled from the same sources.
+ONE_SET = "neon" if platform.machine() in {"aarch64", "arm64"} else "avx2"
+
+
+def install_with(session: nox.Session, *settings: str, **keywords: Any) -> None:
+    """Install the package, built with these settings of scikit-build."""
+    session.install(".", *(word for each in settings for word in ("-C", each)), **keywords)
 
 
 @nox.session
@@ -111,18 +122,25 @@ def large(session: nox.Session) -> None:
 @nox.session(default=False)
 def nightly(session: nox.Session) -> None:
     """Run all that takes hours; docs/reliability.md has the last results."""
-    for name in ("fuzz", "leaks", "large", "kills", "mutants", "sanitize", "coverage"):
+    for name in ("fuzz", "leaks", "large", "kills", "mutants", "coverage"):
         session.notify(name)
+    for checked in SANITIZED:
+        session.notify(f"sanitize({checked})")
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Measure which lines of Python and C++ the tests reach."""
     flags = "--coverage -fprofile-update=atomic"
-    options = ["build-dir=build/coverage", f"cmake.define.CMAKE_CXX_FLAGS={flags}"]
     groups = ("test", "coverage")
     session.install(*nox.project.dependency_groups(PROJECT, *groups))
-    session.install(".", *(word for option in options for word in ("-C", option)))
+    install_with(
+        session,
+        "build-dir=build/coverage",
+        f"cmake.define.CMAKE_CXX_FLAGS={flags}",
+        f"cmake.define.GYAKU_ISAS={ONE_SET}",
+        "cmake.define.GYAKU_TESTING=ON",
+    )
     session.run(
         *["python", "-m", "coverage", "run", "--source=gyaku", "-m", "pytest"],
         *session.posargs,
@@ -150,11 +168,25 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(python=VERSIONS, default=False)
 def installed(session: nox.Session) -> None:
-    """Install the wheel of `dist` into a clean environment, and run the tests on it."""
+    """Install the wheel of `dist` where no compiler is, and run the tests on it."""
     session.install(*nox.project.dependency_groups(PROJECT, "test"))
     session.install(*PROJECT["project"]["dependencies"])
     session.install("--no-index", "--no-deps", "--find-links", "dist", "gyaku")
-    session.run("python", "-m", "pytest", *session.posargs)
+    path = without_compilers(Path(session.create_tmp()) / "path", session.bin)
+    session.run("python", "-m", "pytest", *session.posargs, env={"PATH": path})
+
+
+def without_compilers(folder: Path, first: str) -> str:
+    """Return a PATH with the programs of the machine but its compilers, behind a folder."""
+    compiler = re.compile(r"(.*-)?(cc|c\+\+|[gc]\+\+|gcc|clang|clang\+\+|c[89]9)(-[\d.]+)?")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for place in os.environ["PATH"].split(os.pathsep):
+        for program in Path(place).glob("*"):
+            link = folder / program.name
+            if not compiler.fullmatch(program.name) and not link.is_symlink():
+                link.symlink_to(program)
+    return os.pathsep.join([first, str(folder)])
 
 
 @nox.session(default=False)
@@ -174,27 +206,64 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "--keep-going", "_site", "docs/_build/html")
 
 
+# The tests that touch memory, and those whose threads share it.
+SANITIZED = {
+    "address": ("address;undefined", ["test_ops", "test_lanes", "test_replay", "test_winograd"]),
+    "thread": ("thread", ["test_replay", "test_same_bits", "test_predict", "test_product_bits"]),
+}
+# Without the C++ library behind it, a sanitizer meets the first exception unprepared.
+PRELOADED = {
+    "address": ["libasan.so", "libubsan.so", "libstdc++.so"],
+    "thread": ["libtsan.so", "libstdc++.so"],
+}
+
+
 @nox.session(default=False)
-def sanitize(session: nox.Session) -> None:
-    """Run what touches memory under the compiler's address and undefined-behaviour sanitizers."""
-    options = ["build-dir=build/sanitize", "cmake.build-type=RelWithDebInfo"]
-    options += ["cmake.define.GYAKU_SANITIZE=address;undefined"]
+@nox.parametrize("checked", [nox.param(name, id=name) for name in SANITIZED])
+def sanitize(session: nox.Session, checked: str) -> None:
+    """Run tests under gcc's sanitizers of addresses and undefined behaviour, or of threads."""
+    sanitizers, files = SANITIZED[checked]
     session.install(*nox.project.dependency_groups(PROJECT, "test"))
-    session.install(".", *(word for option in options for word in ("-C", option)))
-    # Without the C++ library behind it, the sanitizer meets the first exception unprepared.
+    install_with(
+        session,
+        f"build-dir={session.create_tmp()}/build",
+        f"cmake.define.GYAKU_SANITIZE={sanitizers}",
+        f"cmake.define.GYAKU_ISAS={ONE_SET}",
+    )
     libraries = [
         str(session.run("gcc", f"-print-file-name={name}", external=True, silent=True)).strip()
-        for name in ("libasan.so", "libstdc++.so")
+        for name in PRELOADED[checked]
     ]
     session.run(
         *["python", "-m", "pytest", "-s", "-p", "no:cacheprovider"],
-        *(session.posargs or ["tests/test_ops.py", "tests/test_lanes.py", "tests/test_replay.py"]),
+        *(session.posargs or [f"tests/{name}.py" for name in files]),
         env={
             "LD_PRELOAD": " ".join(libraries),
             "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:halt_on_error=1",
+            "TSAN_OPTIONS": "halt_on_error=1",
             "PYTHONMALLOC": "malloc",
         },
     )
+
+
+@nox.session(default=False)
+def clang(session: nox.Session) -> None:
+    """Build with clang, or $CXX, warnings as errors, and run a cross-section of the tests."""
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    install_with(
+        session,
+        f"build-dir={session.create_tmp()}/build",
+        "cmake.define.GYAKU_WERROR=ON",
+        env={"CC": os.environ.get("CC", "clang"), "CXX": os.environ.get("CXX", "clang++")},
+    )
+    session.run("python", "-m", "pytest", *(session.posargs or ["-m", "quick"]))
+
+
+@nox.session(default=False)
+def arm64(session: nox.Session) -> None:
+    """Cross-compile for arm64, and run tests of the kernels in an emulator."""
+    session.install(*nox.project.dependency_groups(PROJECT, "build"))
+    session.run("python", "tests/arm64.py", *session.posargs)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ ANY_ISA = {
         "test_stopped_work",
     ),
     *("test_build_again", "test_callbacks_ready", "test_continuation", "test_damaged_files"),
-    *("test_fuzz_readers", "test_leaks"),
+    *("test_fuzz_readers", "test_leaks", "test_long_sums", "test_mutants"),
     *("test_metrics", "test_frames", "test_fit_options", "test_scorers", "test_bench_contest"),
     *("test_tuning", "test_tensorboard", "test_learning_rate", "test_resume"),
     *("test_batches", "test_on_disk", "test_resume_batches", "test_distributed", "test_ranks"),

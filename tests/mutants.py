@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pybind11
-
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 600  # seconds; a mistake may be a loop without end
 
@@ -78,6 +76,8 @@ def mutants() -> list[Mutant]:
 
 def build(tree: Path, folder: Path, isa: str) -> None:
     """Make all mistakes in the tree, and compile it for one instruction set."""
+    import pybind11  # only a build needs it
+
     for number, mutant in enumerate(mutants(), 1):
         mutant.make(number, tree)
     header = tree / "mutant.h"

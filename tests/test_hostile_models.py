@@ -106,7 +106,9 @@ def test_an_outer_product_of_constants_is_not_computed(tmp_path: Path) -> None:
         from_onnx(saved(tmp_path / "x.onnx", nodes, ("row", row), ("column", column)))
 
 
-def test_a_loop_of_constants_is_not_run(tmp_path: Path) -> None:
+def test_a_loop_of_constants_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whatever onnx finds out about the size of its result.
+    monkeypatch.setattr("gyaku.interop.onnx.importer._bytes_of_outputs", lambda model: 0)
     body = helper.make_graph(
         [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Identity", ["v"], ["u"])],
         "body",

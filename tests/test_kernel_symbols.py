@@ -7,6 +7,7 @@ copy it meets first: an AVX-512 copy of it would kill the program on a machine w
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -43,15 +44,20 @@ def objects_below(folder: Path) -> dict[str, list[Path]]:
 
 
 @pytest.fixture(scope="module")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """Return the objects that the last build left, or those of a build made for this."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the last build, or that of a build made for this."""
     folder = Path(os.environ.get("GYAKU_BUILD_DIR", ROOT / "build"))
-    if objects := objects_below(folder):
-        return objects
+    if objects_below(folder):
+        return folder
     folder = tmp_path_factory.mktemp("build")
     options = ["--no-deps", "--quiet", "-C", f"build-dir={folder}/tree", "-w", f"{folder}/wheel"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", str(ROOT), *options], check=True)
-    return objects_below(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kernels(built: Path) -> dict[str, list[Path]]:
+    return objects_below(built)
 
 
 def test_each_isa_compiles_every_kernel(kernels: dict[str, list[Path]]) -> None:
@@ -98,6 +104,34 @@ def test_no_kernel_runs_before_main(kernels: dict[str, list[Path]]) -> None:
             sections = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             assert ".init_array" not in sections
             assert ".ctors" not in sections
+
+
+# Of AVX, BMI or MOVBE, all of them beyond x86-64-v2. Not `tzcnt`, which is `bsf` to an older CPU.
+NEWER = r"\t(v\w+|kmov\w|andn|bextr|bls\w+|bzhi|mulx|pdep|pext|rorx|sarx|sh[lr]x|lzcnt|movbe)\s"
+
+
+def newer_instructions(paths: list[Path]) -> set[str]:
+    """Return the kinds of instructions in objects that a CPU with x86-64-v2 does not know."""
+    command = f"objdump -d --no-show-raw-insn -- \"$@\" | grep -oP '{NEWER}' | sort -u"
+    arguments = ["bash", "-c", command, "objdump", *map(str, paths)]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert not found.stderr
+    return set(found.stdout.split())
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX is that of x86-64")
+def test_nothing_outside_its_sets_is_compiled_for_avx(built: Path) -> None:
+    avx = {"kernels_avx2.dir", "kernels_avx512.dir"}
+    outside, softmax = [], []
+    for path in built.rglob("*.dir/**/*.o"):
+        if avx.isdisjoint(path.parts):
+            outside.append(path)
+        elif path.stem == "softmax.cpp":
+            softmax.append(path)
+    assert outside
+    assert newer_instructions(outside) == set()
+    if softmax:
+        assert {"vmovups", "vmulps"} <= newer_instructions(softmax)
 
 
 def test_the_library_exports_only_its_door() -> None:

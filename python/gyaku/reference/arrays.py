@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gyaku.reference.activation import softplus
 from gyaku.reference.gaussian import normal_cdf, normal_pdf
+from gyaku.reference.sums import sum_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +44,7 @@ def _unbroadcast(dy: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Return the sum of a gradient over all copies of an element."""
     extra = dy.ndim - len(shape)
     axes = (*range(extra), *(extra + n for n, length in enumerate(shape) if length == 1))
-    return np.asarray(dy.sum(axis=axes, keepdims=True)).reshape(shape) if axes else dy
+    return sum_over(dy, axes).reshape(shape) if axes else dy
 
 
 def _unary(f: Callable[..., Any], slope: Callable[..., Any]) -> ArrayFunction:
@@ -101,8 +103,13 @@ def _extreme(x: Any, y: Any, count: int, axes: tuple[int, ...]) -> Any:
 
 def _log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
     largest = x.max(axis=axis, keepdims=True)
-    y = np.log(np.exp(x - largest).sum(axis=axis, keepdims=True)) + largest
+    y = np.log(sum_over(np.exp(x - largest), axis)) + largest
     return y if keepdims else y.squeeze(axis)
+
+
+def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+    count = math.prod(x.shape[each] for each in axis)
+    return sum_over(x, axis, keepdims) / count
 
 
 def _product_slope(x: Any, y: Any, count: int, axes: tuple[int, ...]) -> Any:
@@ -263,20 +270,20 @@ ARRAY_OPERATIONS: dict[str, ArrayFunction] = {
     "logical_xor": _comparison(np.logical_xor),
     "where": ArrayFunction(_where, _where_backward),
     # Axes.
-    "l1": _reduction(lambda x, **kw: np.abs(x).sum(**kw), lambda x, y, n, axes: np.sign(x)),
+    "l1": _reduction(lambda x, **kw: sum_over(np.abs(x), **kw), lambda x, y, n, axes: np.sign(x)),
     "l2": _reduction(
-        lambda x, **kw: np.sqrt((x * x).sum(**kw)), lambda x, y, n, axes: x / np.where(y, y, 1)
+        lambda x, **kw: np.sqrt(sum_over(x * x, **kw)), lambda x, y, n, axes: x / np.where(y, y, 1)
     ),
     "log_sum": _reduction(
-        lambda x, **kw: np.log(x.sum(**kw)), lambda x, y, n, axes: np.exp(-y) + 0 * x
+        lambda x, **kw: np.log(sum_over(x, **kw)), lambda x, y, n, axes: np.exp(-y) + 0 * x
     ),
     "log_sum_exp": _reduction(_log_sum_exp, lambda x, y, n, axes: np.exp(x - y)),
     "max": _reduction(np.max, _extreme),
-    "mean": _reduction(np.mean, lambda x, y, n, axes: np.ones_like(x) / n),
+    "mean": _reduction(_mean, lambda x, y, n, axes: np.ones_like(x) / n),
     "min": _reduction(np.min, _extreme),
     "prod": _reduction(np.prod, _product_slope),
-    "sum": _reduction(np.sum, lambda x, y, n, axes: np.ones_like(x)),
-    "sum_square": _reduction(lambda x, **kw: (x * x).sum(**kw), lambda x, y, n, axes: 2 * x),
+    "sum": _reduction(sum_over, lambda x, y, n, axes: np.ones_like(x)),
+    "sum_square": _reduction(lambda x, **kw: sum_over(x * x, **kw), lambda x, y, n, axes: 2 * x),
     "matmul": ArrayFunction(np.matmul, _matmul_backward),
     "mix": ArrayFunction(_mix, _mix_backward),
     "pad": ArrayFunction(_pad, _pad_backward),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.reference.sums import sum_over
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,4 +28,4 @@ def sum_to(x: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
     repeated = [
         missing + axis for axis, length in enumerate(shape) if length != x.shape[missing + axis]
     ]
-    return np.asarray(x.sum(axis=(*range(missing), *repeated))).reshape(shape)
+    return sum_over(x, (*range(missing), *repeated)).reshape(shape)

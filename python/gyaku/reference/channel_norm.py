@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.reference.sums import sum_positions
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,9 +42,9 @@ def group_norm(
     """Return y = γ (x - μ) r + β, with r = 1 / √(σ² + ε) of each sample and group, μ and r."""
     flat, channels = _positions(x), x.shape[-1]
     count = flat.shape[1] * channels // groups
-    mean = _of_groups(flat.sum(axis=1), groups) / count
+    mean = _of_groups(sum_positions(flat), groups) / count
     y = flat - _of_channels(mean, channels)
-    variance = _of_groups(np.einsum("npc,npc->nc", y, y), groups) / count
+    variance = _of_groups(sum_positions(y, y), groups) / count
     inverse = 1 / np.sqrt(variance + epsilon)
     y *= _of_channels(inverse, channels) * gamma
     y += beta
@@ -64,14 +66,19 @@ def group_norm_backward(
     count = flat.shape[1] * channels // groups
     r = _of_channels(inverse, channels)
     z = (flat - _of_channels(mean, channels)) * r
-    sums, products = slopes.sum(axis=1), np.einsum("npc,npc->nc", slopes, z)
+    sums, products = sum_positions(slopes), sum_positions(slopes, z)
     first = _of_channels(_of_groups(sums * gamma, groups) / count, channels)
     second = _of_channels(_of_groups(products * gamma, groups) / count, channels)
-    dgamma, dbeta = products.sum(axis=0), sums.sum(axis=0)
+    dgamma, dbeta = (sum_positions(each[np.newaxis])[0] for each in (products, sums))
     z *= second
     z += first
     dx = (slopes * gamma - z) * r
     return dx.reshape(x.shape), dgamma, dbeta
+
+
+def _of_rows(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Return Σ x y of each row."""
+    return sum_positions(x[..., np.newaxis], y[..., np.newaxis])[:, 0]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # infinities are values here
@@ -80,7 +87,7 @@ def rms_norm(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return y = γ x r and r = 1 / √(mean(x²) + ε) of each sample."""
     flat = x.reshape(-1, gamma.size)
-    mean = np.einsum("nf,nf->n", flat, flat) / max(gamma.size, 1)
+    mean = _of_rows(flat, flat) / max(gamma.size, 1)
     inverse = 1 / np.sqrt(mean + epsilon)
     y = flat * inverse[:, np.newaxis] * gamma.ravel()
     return y.reshape(x.shape), inverse.reshape(x.shape[: x.ndim - gamma.ndim])
@@ -94,8 +101,8 @@ def rms_norm_backward(
     r = inverse.reshape(-1, 1)
     z, slopes = x.reshape(-1, gamma.size) * r, dy.reshape(-1, gamma.size)
     g = slopes * gamma.ravel()
-    mean = np.einsum("nf,nf->n", g, z)[:, np.newaxis] / max(gamma.size, 1)
-    dgamma = np.einsum("nf,nf->f", slopes, z).reshape(gamma.shape)
+    mean = _of_rows(g, z)[:, np.newaxis] / max(gamma.size, 1)
+    dgamma = sum_positions(slopes[np.newaxis], z[np.newaxis]).reshape(gamma.shape)
     return (r * (g - z * mean)).reshape(x.shape), dgamma
 
 

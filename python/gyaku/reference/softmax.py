@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gyaku.reference.sums import sum_over
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,21 +23,21 @@ def _shifted(x: NDArray[Any], axis: int) -> NDArray[Any]:
 def softmax(x: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return y_i = exp(x_i) / Σ_j exp(x_j)."""
     e = np.exp(_shifted(x, axis))
-    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+    return np.asarray(e / sum_over(e, axis))
 
 
 def softmax_backward(dy: NDArray[Any], y: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return dx_i = y_i (dy_i - Σ_j dy_j y_j)."""
-    return np.asarray(y * (dy - (dy * y).sum(axis=axis, keepdims=True)))
+    return np.asarray(y * (dy - sum_over(dy * y, axis)))
 
 
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # the same, and an empty sum
 def log_softmax(x: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return y_i = x_i - log Σ_j exp(x_j)."""
     shifted = _shifted(x, axis)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
+    return np.asarray(shifted - np.log(sum_over(np.exp(shifted), axis)))
 
 
 def log_softmax_backward(dy: NDArray[Any], y: NDArray[Any], *, axis: int = -1) -> NDArray[Any]:
     """Return dx_i = dy_i - exp(y_i) Σ_j dy_j."""
-    return np.asarray(dy - np.exp(y) * dy.sum(axis=axis, keepdims=True))
+    return np.asarray(dy - np.exp(y) * sum_over(dy, axis))
