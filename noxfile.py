@@ -106,6 +106,13 @@ def onnx_nodes(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def torch_samples(session: nox.Session) -> None:
+    """Take the samples of PyTorch's own tests, and count those that are computed alike."""
+    session.install(".", *nox.project.dependency_groups(PROJECT, "test"), "torch", "expecttest")
+    session.run("python", "tests/torch_samples.py", *session.posargs)
+
+
+@nox.session(default=False)
 def leaks(session: nox.Session) -> None:
     """Make 1,000 models, 1,000 batch shapes and 100,000 steps, and compare the memory."""
     session.install(".")

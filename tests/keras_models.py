@@ -118,8 +118,41 @@ def plain() -> Any:
     )
 
 
+def masked() -> Any:
+    from keras import Input, Sequential
+    from keras import layers as of
+
+    frames = Sequential([of.Input((3,)), of.Dense(4), of.ReLU(max_value=1.0), of.Dense(3)])
+    both = of.Bidirectional(of.GRU(2, return_sequences=True), merge_mode="ave")
+    return Sequential(
+        [
+            *(Input((6, 3)), of.Masking(-1.0), both, of.Dense(3), of.LSTM(2)),
+            *(of.RepeatVector(3), of.RMSNormalization(), of.EinsumDense("nti,io->nto", (3, 3))),
+            of.TimeDistributed(frames),
+        ],
+        name="masked",
+    )
+
+
+def volumes() -> Any:
+    from keras import Input, Model
+    from keras import layers as of
+
+    x = Input((4, 5, 4, 2))
+    y = of.Conv3D(3, 2, activation="relu")(of.ZeroPadding3D(1)(x))
+    y = of.Conv3DTranspose(2, 2, strides=2, padding="same")(of.Cropping3D(1)(y))
+    row = of.GlobalAveragePooling3D()(y)
+    steps = of.Reshape((8, -1))(of.UpSampling3D(2)(of.Cropping3D((2, 3, 2))(y)))
+    steps = of.Conv1DTranspose(3, 3, strides=2)(of.LayerNormalization(axis=[1, 2])(steps))
+    pooled = of.AdaptiveMaxPooling1D(4)(steps)
+    product = of.Dot((2, 2))([pooled, of.Softmax(axis=1)(pooled)])
+    merged = of.Average()([product, of.Maximum()([product, of.Permute((2, 1))(product)])])
+    return Model(x, [row, merged], name="volumes")
+
+
 MODELS: dict[str, Callable[[], Any]] = {
-    each.__name__: each for each in (images, sequences, words, graph, states, plain)
+    each.__name__: each
+    for each in (images, sequences, words, graph, states, plain, masked, volumes)
 }
 
 
@@ -143,6 +176,8 @@ def inputs_of(model: Any) -> list[Any]:
             found.append(ids)
         else:
             found.append(RANDOM.normal(size=shape).round(3))
+    for value in (each.mask_value for each in model.layers if type(each).__name__ == "Masking"):
+        found[0][0, 4:] = found[0][1, 1:] = value
     return found
 
 

@@ -67,6 +67,8 @@ LAYER_CASES: dict[str, LayerCase] = {
     "Embedding with padding": LayerCase(
         lambda: gk.Embedding(4, 2, mask_zero=True, weight_init="he"), (3, 2), vocabulary=4
     ),
+    "Masking": LayerCase(gk.Masking, (4, 3), flops=12),
+    "Masking by a value": LayerCase(lambda: gk.Masking(-1.0), (3, 2, 2)),
     "Dropout": LayerCase(lambda: gk.Dropout(0.4), (50,)),
     "Dropout of the paper": LayerCase(lambda: gk.Dropout(0.4, scaled="prediction"), (50,)),
     **{

@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[Any, Arrays, str]] = {
         {},
         "'one' (Lambda) is code of Python, which is never run",
     ),
-    "no counterpart": (described("Attention"), {}, "'one' (Attention) has no counterpart"),
+    "no counterpart": (described("ConvLSTM2D"), {}, "'one' (ConvLSTM2D) has no counterpart"),
     "of one's own": (
         described("Dense", units=2) | {"module": "mine", "registered_name": "mine>Dense"},
         {},
@@ -120,9 +120,9 @@ def test_a_layer_without_counterpart_is_named(name: str, path: Path) -> None:
 
 
 def test_the_place_within_models_is_named(path: Path) -> None:
-    inner = chain(described("Attention", "look"))
+    inner = chain(described("ConvLSTM2D", "look"))
     archive(path, chain(inner | {"config": inner["config"] | {"name": "base"}}), weights({}))
-    assert refusal(path) == "'base/look' (Attention) has no counterpart"
+    assert refusal(path) == "'base/look' (ConvLSTM2D) has no counterpart"
 
 
 @pytest.mark.parametrize("name", FILES)

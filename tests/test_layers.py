@@ -338,7 +338,7 @@ def test_repr_is_how_it_was_made(layer: gk.Layer, text: str) -> None:
 
 
 IN_NUMPY = {"Layer", "AvgPool3D", "MaxPool3D", "Crop", "Pad", "Permute", "Slice", "Upsample"}
-IN_NUMPY |= {"ArrayOperation", "PReLU"}
+IN_NUMPY |= {"ArrayOperation", "Masking", "PReLU"}
 IN_NUMPY |= {f"Adaptive{kind}Pool{axes}D" for kind in ("Avg", "Max") for axes in (1, 2, 3)}
 
 

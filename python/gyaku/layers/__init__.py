@@ -13,6 +13,7 @@ from gyaku.layers.conv_transpose import *
 from gyaku.layers.dense import *
 from gyaku.layers.dropout import *
 from gyaku.layers.embedding import *
+from gyaku.layers.masking import *
 from gyaku.layers.merge import *
 from gyaku.layers.norm import *
 from gyaku.layers.pool import *

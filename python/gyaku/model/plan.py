@@ -121,13 +121,16 @@ class Plan:
         Raises
         ------
         ValueError
-            If a layer behind an input of indices does not take indices, or one that does is not
-            behind an input.
+            If a layer behind an input of indices does not take indices, or one that does, or that
+            finds the lengths of sequences, is not behind an input.
         """
         for use in self.applications:
-            if use.layer.takes_indices and max(use.inputs) >= self.inputs:
+            if max(use.inputs) >= self.inputs and (
+                use.layer.takes_indices or use.layer.finds_lengths
+            ):
+                takes = "takes indices" if use.layer.takes_indices else "finds lengths in the data"
                 raise ValueError(
-                    f"{use.layer}: takes indices, so it must come first, not behind another layer"
+                    f"{use.layer}: {takes}, so it must come first, not behind another layer"
                 )
         found = []
         for value, dtype in enumerate(declared):

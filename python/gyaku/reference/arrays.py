@@ -72,6 +72,23 @@ def _binary(f: Callable[..., Any], slopes: Callable[..., tuple[Any, Any]]) -> Ar
     return ArrayFunction(forward, backward, by_element=True)
 
 
+def _extremum(f: Callable[..., Any]) -> ArrayFunction:
+    """Return the largest or smallest of several arrays, whose gradient equal ones share."""
+
+    def forward(*x: NDArray[Any]) -> NDArray[Any]:
+        y = x[0]
+        for each in x[1:]:
+            y = f(y, each)
+        return np.asarray(y, x[0].dtype)
+
+    def backward(dy: Any, y: Any, *x: Any) -> Arrays:
+        equal = [each == y for each in x]
+        each = dy / np.maximum(sum(equal[1:], start=equal[0].astype(dy.dtype)), 1)
+        return [_unbroadcast(each * one, a.shape) for one, a in zip(equal, x, strict=True)]
+
+    return ArrayFunction(forward, backward, by_element=True)
+
+
 def _flat(f: Callable[..., Any]) -> ArrayFunction:
     """Return an operation whose derivative is zero."""
     return _unary(f, lambda x, y: np.zeros_like(x))
@@ -247,12 +264,8 @@ ARRAY_OPERATIONS: dict[str, ArrayFunction] = {
     "subtract": _binary(np.subtract, lambda a, b, y: (np.ones_like(y), -np.ones_like(y))),
     "multiply": _binary(np.multiply, lambda a, b, y: (b, a)),
     "divide": _binary(np.divide, lambda a, b, y: (1 / b, -y / b)),
-    "maximum": _binary(
-        np.maximum, lambda a, b, y: ((a > b) + (a == b) / 2, (b > a) + (a == b) / 2)
-    ),
-    "minimum": _binary(
-        np.minimum, lambda a, b, y: ((a < b) + (a == b) / 2, (b < a) + (a == b) / 2)
-    ),
+    "maximum": _extremum(np.maximum),
+    "minimum": _extremum(np.minimum),
     "modulo": _binary(np.mod, lambda a, b, y: (np.ones_like(y), -np.floor(a / b))),
     "remainder": _binary(np.fmod, lambda a, b, y: (np.ones_like(y), -np.trunc(a / b))),
     "power": _binary(np.power, _power_slopes),

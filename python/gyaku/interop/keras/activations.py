@@ -171,9 +171,11 @@ def _relu(config: dict[str, Any]) -> list[Layer]:
 
 
 def _softmax(config: dict[str, Any]) -> list[Layer]:
-    if config.get("axis", -1) not in (-1, [-1]):
-        raise Unreadable(f"has axis={config['axis']}, here it is the last one")
-    return [Softmax()]
+    axis = config.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if not isinstance(axis, int):
+        raise Unreadable(f"has axis={axis}, and a softmax is along one axis")
+    return [Softmax(axis)]
 
 
 def _slope(cls: Any, *names: str, default: float) -> Callable[[dict[str, Any]], list[Layer]]:

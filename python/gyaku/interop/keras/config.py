@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["MASKS", "MODELS", "Call", "Described", "Graph", "Reference", "calls_of", "described"]
-__all__ += ["inputs_and_outputs", "keras_name", "layers_of"]
+__all__ += ["declared_shape", "holds_chain", "inputs_and_outputs", "keras_name", "layers_of"]
 
 MODELS = ("Sequential", "Functional", "Model")
 """The classes of models."""
 MASKS = ("NotEqual", "LogicalAnd", "LogicalOr", "Any", "All")
 """Operations that compute masks in a graph; the layers they are for find them by themselves."""
+_GIVEN = ("initial_state", "key", "mask", "training", "value")  # arguments of calls
 _OWN = ("keras", "tf_keras", "tensorflow", "builtins")  # packages of Keras's layers
 
 
@@ -239,9 +240,10 @@ def _call(node: Any) -> Call:
     for name, value in options.items():
         if name == "training" and value is True:
             raise Unreadable("is called with training=True, in prediction as well")
-        if name not in ("initial_state", "mask", "training") and value not in (None, []):
+        if name not in _GIVEN and value not in (None, [], False):
             raise Unreadable(f"is called with {name}, which has no counterpart")
-    inputs += _references(options.get("initial_state"))
+    for name in ("value", "key", "initial_state"):
+        inputs += _references(options.get(name))
     if constants:
         raise Unreadable(f"is called with the constant {constants[0]!r}")
     return Call(inputs, [*_references(options.get("mask"))])
@@ -257,6 +259,42 @@ def _leaves(given: Any) -> Iterator[Any]:
             yield from _leaves(each)
     else:
         yield given
+
+
+def holds_chain(layer: Described) -> bool:
+    """Return whether a layer is around a Sequential.
+
+    Parameters
+    ----------
+    layer : Described
+        The layer.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    inside = layer.config.get("layer")
+    return isinstance(inside, dict) and inside.get("class_name") == "Sequential"
+
+
+def declared_shape(layer: Described) -> Any:
+    """Return the shape of a batch that a first layer declares.
+
+    Parameters
+    ----------
+    layer : Described
+        The layer.
+
+    Returns
+    -------
+    list or None
+        The shape, None without.
+    """
+    config = layer.config
+    if config.get("sparse") is True or config.get("ragged") is True:
+        raise Unreadable(f"{layer.name!r} takes sparse or ragged inputs, which have no counterpart")
+    return config.get("batch_shape") or config.get("batch_input_shape")
 
 
 class Graph:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gyaku.files import write_atomically
 from gyaku.interop.keras.config import keras_name
-from gyaku.interop.keras.describe import chain_of, kind_of
+from gyaku.interop.keras.describe import chain_of
+from gyaku.interop.keras.kinds import kind_of
 from gyaku.interop.keras.layout import to_keras as arrays_of
 from gyaku.interop.keras.layout import variables
 from gyaku.interop.keras.order import Node, keras_order

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["KerasFile", "Stored", "read"]
+__all__ = ["KerasFile", "Stored", "content_of", "read"]
 
 _LONGEST_CONFIG = 10_000_000  # JSON becomes up to 27 times as many bytes of objects
 _DEEPEST = 64  # groups within groups
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-_PARTS = ("cell", "layer", "forward_layer", "backward_layer")  # of layers
+_PARTS = (  # of layers
+    *("cell", "layer", "forward_layer", "backward_layer"),
+    *("query_dense", "key_dense", "value_dense", "output_dense"),
+)
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the latter by Keras 2.13
 
 
@@ -116,6 +119,42 @@ def read(path: Path) -> KerasFile:
     if path.name.endswith(".weights.json"):
         return _read_shards(content, path)
     raise FileError(f"{name} is {_kind(start)}, not a file of Keras")
+
+
+def content_of(source: Any) -> KerasFile:
+    """Return the content of a file, or of a model by way of one.
+
+    Parameters
+    ----------
+    source : str or path-like or keras.Model
+        The file or the model.
+
+    Returns
+    -------
+    KerasFile
+        The content.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    from pathlib import Path
+
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        return read(Path(source))
+    if not (hasattr(source, "get_config") and hasattr(source, "save")):
+        raise TypeError(
+            f"from_keras: source must be a path or a model of Keras, got {type(source).__name__}"
+        )
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        source.save(path)
+        found = read(path)
+    found.name = str(getattr(source, "name", "the model"))
+    return found
 
 
 def _kind(start: bytes) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.interop.keras.activations import Unreadable, activation_layers
+from gyaku.interop.keras.layout import variables
 from gyaku.layers.activation import Activation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any, NoReturn
 
     from numpy.typing import NDArray
@@ -28,8 +30,8 @@ class Given:
         Its configuration.
     arrays : list of ndarray
         Its arrays.
-    shape : tuple of int
-        Shape of an input sample.
+    shapes : sequence of tuple of int
+        Shapes of the input samples.
     version : int
         Major version of Keras.
 
@@ -46,11 +48,11 @@ class Given:
         kind: str,
         config: dict[str, Any],
         arrays: list[NDArray[Any]],
-        shape: tuple[int, ...],
+        shapes: Sequence[tuple[int, ...]],
         version: int,
     ) -> None:
         self.kind, self.config, self.arrays = kind, config, arrays
-        self.shape, self.version = shape, version
+        self.shapes, self.version = shapes, version
         self.placed: list[tuple[Layer, list[NDArray[Any]]]] = []
         self.dropped: list[str] = []
 
@@ -75,6 +77,29 @@ class Given:
             The value.
         """
         return self.config.get(option, default)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a sample of the first input, () without inputs."""
+        return self.shapes[0] if self.shapes else ()
+
+    def arrays_of(self, made: Iterable[Layer]) -> dict[int, list[NDArray[Any]]]:
+        """Return the arrays of each layer that has some, by its id.
+
+        Parameters
+        ----------
+        made : iterable of Layer
+            The layers of this layer of Keras.
+
+        Returns
+        -------
+        dict of int to list of ndarray
+            The arrays.
+        """
+        owners = [each for each in made if variables(each)]
+        if self.placed or not owners:
+            return {id(layer): arrays for layer, arrays in self.placed}
+        return {id(owners[-1]): self.arrays}
 
     @property
     def name(self) -> str:
@@ -150,7 +175,7 @@ class Given:
         return None, made
 
 
-def inner(given: Given, option: str) -> Given:
+def inner(given: Given, option: str, shape: tuple[int, ...] | None = None) -> Given:
     """Return the layer within a layer.
 
     Parameters
@@ -159,6 +184,8 @@ def inner(given: Given, option: str) -> Given:
         The layer.
     option : str
         Its option that is a layer.
+    shape : tuple of int, optional
+        Shape of its input samples, by default that of the layer around it.
 
     Returns
     -------
@@ -169,4 +196,4 @@ def inner(given: Given, option: str) -> Given:
     kind, config = described.get("class_name"), described.get("config")
     if not isinstance(config, dict):
         given.refuse(f"has a {option} that is none")
-    return Given(str(kind), config, [], given.shape, given.version)
+    return Given(str(kind), dict(config), [], [shape or given.shape], given.version)

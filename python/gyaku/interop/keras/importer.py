@@ -14,18 +14,20 @@ from gyaku.interop.keras.config import (
     MODELS,
     Described,
     Graph,
+    declared_shape,
     described,
+    holds_chain,
     inputs_and_outputs,
     keras_name,
     layers_of,
 )
-from gyaku.interop.keras.file import KerasFile, Stored, read
+from gyaku.interop.keras.file import KerasFile, Stored, content_of
 from gyaku.interop.keras.given import Given
 from gyaku.interop.keras.layers import MAKERS, counterparts
 from gyaku.interop.keras.layout import to_gyaku, variables
 from gyaku.interop.keras.legacy import split
 from gyaku.interop.keras.masks import Value, masked
-from gyaku.layers import Identity
+from gyaku.layers import Identity, TimeDistributed
 from gyaku.model import Model, Sequential
 from gyaku.model.plan import clone
 from gyaku.model.restore import MOST_APPLICATIONS
@@ -105,7 +107,7 @@ def from_keras(
     >>> [type(layer).__name__ for layer in again.layers]
     ['Dense', 'Dense']
     """
-    file = _content(source)
+    file = content_of(source)
     if file.config is None:
         raise FileError(
             f"from_keras: {file.name} holds weights alone, without the layers; make a model of the"
@@ -128,26 +130,6 @@ def from_keras(
     return model
 
 
-def _content(source: Any) -> KerasFile:
-    """Return the content of a file, or of a model by way of one."""
-    from pathlib import Path
-
-    if isinstance(source, str) or hasattr(source, "__fspath__"):
-        return read(Path(source))
-    if not (hasattr(source, "get_config") and hasattr(source, "save")):
-        raise TypeError(
-            f"from_keras: source must be a path or a model of Keras, got {type(source).__name__}"
-        )
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model.keras")
-        source.save(path)
-        found = read(path)
-    found.name = str(getattr(source, "name", "the model"))
-    return found
-
-
 class _Translation:
     """Translation of a model, layer by layer.
 
@@ -165,6 +147,7 @@ class _Translation:
         self.applications = 0
         self.sizes: dict[int, int] = {}  # applications in each model
         self.nested: dict[int, tuple[list[Value], list[Value]]] = {}  # inputs and outputs
+        self.chains: list[Model] = []  # whose layers are parts of others
         self.dtype = "float64" if _is_wide(file.layers) else "float32"
 
     def whole(self, model: Described, input_shape: Sequence[int] | None) -> tuple[Model, Any]:
@@ -261,7 +244,9 @@ class _Translation:
         place: str,
     ) -> tuple[Model, list[Value], list[Value]]:
         first, *more = layers or [model]
-        declared = _declared(first) or model.config.get("build_input_shape") or model.build_shape
+        declared = (
+            declared_shape(first) or model.config.get("build_input_shape") or model.build_shape
+        )
         start = self._input(declared, given[0] if given else None, place or model.name)
         values, parts = [start], []
         for each in more if first.kind == "InputLayer" else layers:
@@ -301,7 +286,7 @@ class _Translation:
                     f"{place or model.name} begins at {each.name!r}, which is no input"
                 )
             known = given[number] if given and number < len(given) else None
-            value = self._input(_declared(layer), known, f"{place}{each.name}")
+            value = self._input(declared_shape(layer), known, f"{place}{each.name}")
             value = value._replace(tensor=Input(value.shape, name=_name(each.name)))
             inputs.append(value)
             results[each.name, 0] = [value]
@@ -386,27 +371,46 @@ class _Translation:
             part, _, outputs = self._model(layer, inner, values, f"{where}/")
             self.nested[id(part)] = values, [each._replace(tensor=None) for each in outputs]
             return [part]
+        if layer.kind == "TimeDistributed" and holds_chain(layer):
+            return self._chain_of_steps(layer, stored or Stored(), values, where)
         arrays = list(stored.all_arrays) if stored else []
-        shape = values[0].shape if values else ()
-        given = Given(layer.kind, layer.config, arrays, shape, self.file.version)
+        shapes = [each.shape for each in values]
+        given = Given(layer.kind, layer.config, arrays, shapes, self.file.version)
         try:
             made = counterparts(given)
             self._place(made, given)
         except (Unreadable, ValueError, TypeError) as error:
             raise Unreadable(f"{where!r} ({layer.kind}) {error}") from None
         if layer.config.get("trainable") is False:
-            for each in made:
+            for each in _layers_in(made):
                 each.trainable = False
         given.leave_out(*(o for o in layer.config if o.endswith(("_regularizer", "_constraint"))))
         self.dropped += [f"{option} of {where}" for option in given.dropped]
         return [*made]
 
-    def _place(self, made: Sequence[Layer], given: Given) -> None:
+    def _chain_of_steps(
+        self, layer: Described, stored: Stored, values: list[Value], where: str
+    ) -> list[Block]:
+        """Return the layers of a Sequential that is applied to each step, each in its own."""
+        inside = stored.parts.get("layer") or Stored(arrays=stored.arrays)
+        steps = [Value(values[0].shape[1:])]
+        chain, *_ = self._model(described(layer.config["layer"]), inside, steps, f"{where}/")
+        self.chains.append(chain)  # so that no other object has its id
+        parts: list[Block] = []
+        for each in chain.layers:
+            if isinstance(each, Model):
+                raise Unreadable(f"{where!r} ({layer.kind}) holds a model within a model")
+            part = TimeDistributed(each, name=f"{_name(layer.name)}_{each.name}")
+            params = self.params.pop(id(each), {})
+            self.params[id(part)] = {f"layer.{name}": array for name, array in params.items()}
+            parts.append(part)
+        return parts
+
+    def _place(self, made: Sequence[Block], given: Given) -> None:
         """Keep the parameters of the layers that have some."""
-        placed = {id(layer): arrays for layer, arrays in given.placed}
-        owners = [(each, found) for each in made if (found := variables(each))]
-        if owners and not placed:
-            placed = {id(owners[-1][0]): given.arrays}
+        layers = _layers_in(made)
+        placed = given.arrays_of(layers)
+        owners = [(each, found) for each in layers if (found := variables(each))]
         if not owners and given.arrays:
             raise Unreadable(f"has {len(given.arrays)} arrays in the file, it needs none")
         for layer, found in owners:
@@ -431,13 +435,16 @@ class _Translation:
 
     def _through_layer(self, layer: Any, values: list[Value]) -> list[Value]:
         shapes = tuple(each.shape for each in values)
+        if isinstance(layer, Model):
+            found = layer.passes([*shapes]).output_shapes
+            return self._connected(layer, values, [Value(each) for each in found])
         probe = clone(layer)
         for name in ("params", "grads", "buffers"):
             vars(probe).pop(name, None)
         stored = self.params.get(id(layer), {})
         vars(probe).update(stored=stored, input_shape=shapes[0], input_shapes=shapes)
-        found: Any = probe.build(*shapes)
-        outputs = [found] if layer.arity[1] == 1 else list(found)
+        made: Any = probe.build(*shapes)
+        outputs = [made] if layer.arity[1] == 1 else list(made)
         return self._connected(layer, values, [Value(tuple(each)) for each in outputs])
 
     def _through_model(self, model: Any, values: list[Value]) -> list[Value]:
@@ -472,6 +479,15 @@ class _Translation:
         return count
 
 
+def _layers_in(parts: Sequence[Any]) -> list[Layer]:
+    """Return layers, and those of models among them."""
+    return [
+        layer
+        for part in parts
+        for layer in (_layers_in(part.layers) if isinstance(part, Model) else [part])
+    ]
+
+
 def _is_wide(layers: Mapping[str, Stored]) -> bool:
     return any(
         any(array.dtype == np.float64 for array in each.arrays) or _is_wide(each.parts)
@@ -481,11 +497,3 @@ def _is_wide(layers: Mapping[str, Stored]) -> bool:
 
 def _name(name: str) -> str:
     return name.replace("/", "_").replace(".", "_")
-
-
-def _declared(layer: Described) -> Any:
-    """Return the shape of a batch that a first layer declares, None without."""
-    config = layer.config
-    if config.get("sparse") is True or config.get("ragged") is True:
-        raise Unreadable(f"{layer.name!r} takes sparse or ragged inputs, which have no counterpart")
-    return config.get("batch_shape") or config.get("batch_input_shape")

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gyaku.interop.keras.activations import LAYERS, activation_layers
+from gyaku.interop.keras.composed import attention, multi_head_attention, unit_normalization
 from gyaku.interop.keras.given import Given, inner
-from gyaku.interop.keras.recurrent import RECURRENT, bidirectional, recurrent
-from gyaku.interop.keras.windows import conv, depthwise, global_pool, pool, separable, transposed
+from gyaku.interop.keras.recurrent import RECURRENT, bidirectional, recurrent, rnn
+from gyaku.interop.keras.windows import (
+    adaptive_pool,
+    conv,
+    depthwise,
+    global_pool,
+    pool,
+    separable,
+    transposed,
+)
 from gyaku.layers import (
     Add,
-    AvgPool1D,
-    AvgPool2D,
+    ArrayOperation,
     BatchNorm,
     Concatenate,
-    Conv1D,
-    Conv2D,
     Crop,
     Dense,
     Dropout,
     Embedding,
     Flatten,
-    GlobalAvgPool2D,
-    GlobalMaxPool2D,
     GroupNorm,
     Identity,
     LayerNorm,
-    MaxPool1D,
-    MaxPool2D,
+    Masking,
+    MatMul,
     Multiply,
     Normalization,
     Pad,
@@ -37,6 +42,7 @@ from gyaku.layers import (
     PReLU,
     Rescaling,
     Reshape,
+    RMSNorm,
     Subtract,
     TimeDistributed,
     Upsample,
@@ -53,7 +59,7 @@ __all__ = ["MAKERS", "counterparts"]
 _NORMS = ("BatchNormalization", "GroupNormalization", "LayerNormalization")
 
 
-def counterparts(given: Given) -> list[Layer]:
+def counterparts(given: Given) -> list[Any]:
     """Return the layers of a layer of Keras.
 
     Parameters
@@ -63,7 +69,7 @@ def counterparts(given: Given) -> list[Layer]:
 
     Returns
     -------
-    list of Layer
+    list of Layer or Model
         The layers; around one whose channels are the first axis, those that move this axis.
 
     Raises
@@ -76,9 +82,10 @@ def counterparts(given: Given) -> list[Layer]:
     first |= given.kind in _NORMS and given.get("axis") in (1, [1])
     if not first or rank < 2:
         return make(given)
-    moved = Given(given.kind, dict(given.config), given.arrays, given.shape, given.version)
-    moved.config["data_format"], moved.shape = "channels_last", (*given.shape[1:], given.shape[0])
-    moved.config |= {"axis": -1} if given.kind in _NORMS else {}
+    shape = (*given.shape[1:], given.shape[0])
+    config: dict[str, Any] = {"data_format": "channels_last"}
+    config |= {"axis": -1} if given.kind in _NORMS else {}
+    moved = Given(given.kind, given.config | config, given.arrays, [shape], given.version)
     made = make(moved)
     given.arrays, given.placed, given.dropped = moved.arrays, moved.placed, moved.dropped
     is_row = given.kind == "Flatten" or ("Global" in given.kind and not given.get("keepdims"))
@@ -100,10 +107,21 @@ def _batch_norm(given: Given) -> list[Layer]:
 
 
 def _layer_norm(given: Given) -> list[Layer]:
-    if not given.is_last(given.get("axis", -1)):
-        given.refuse(f"has axis={given['axis']}, here it is the last one")
     given.only(rms_scaling=False)
-    return [LayerNorm(**_scaled(given))]
+    return [LayerNorm(axes=_last_axes(given), **_scaled(given))]
+
+
+def _rms_norm(given: Given) -> list[Layer]:
+    return [RMSNorm(given["epsilon"], axes=_last_axes(given), name=given.name)]
+
+
+def _last_axes(given: Given) -> int:
+    """Return the number of axes of a normalisation, which are the last ones."""
+    axis, rank = given.get("axis", -1), len(given.shape)
+    axes = sorted(n % (rank + 1) for n in (axis if isinstance(axis, list) else [axis]))
+    if axes != [*range(rank + 1 - len(axes), rank + 1)] or len(axes) > rank:
+        given.refuse(f"has axis={axis}, here it is the last one, or several last ones")
+    return len(axes)
 
 
 def _group_norm(given: Given) -> list[Layer]:
@@ -124,19 +142,27 @@ def _embedding(given: Given) -> list[Layer]:
     return [Embedding(given["input_dim"], given["output_dim"], **options)]
 
 
+def _masking(given: Given) -> list[Layer]:
+    if len(given.shape) != 2:
+        given.refuse(f"takes steps of features, got samples of shape {given.shape}")
+    return [Masking(given["mask_value"], name=given.name)]
+
+
 def _time_distributed(given: Given) -> list[Layer]:
-    part = inner(given, "layer")
+    part = inner(given, "layer", given.shape[1:])
     if part.kind not in MAKERS:
         given.refuse(f"holds a {part.kind}, which has no counterpart")
-    part.shape, part.arrays = given.shape[1:], given.arrays
-    made = MAKERS[part.kind](part)
-    if len(made) != 1:
-        given.refuse(f"holds a {part.kind} that takes several layers here")
-    arrays = part.placed[0][1] if part.placed else part.arrays
-    layer = TimeDistributed(made[0], name=given.name)
-    given.placed.append((layer, arrays))
+    part.arrays = given.arrays
+    made = counterparts(part)
+    arrays = part.arrays_of(made)
+    layers: list[Layer] = []
+    for each in made:
+        layers.append(TimeDistributed(each))
+        if id(each) in arrays:
+            given.placed.append((layers[-1], arrays[id(each)]))
+    layers[-1].name = given.name
     given.dropped += part.dropped
-    return [layer]
+    return layers
 
 
 def _rescaling(given: Given) -> list[Layer]:
@@ -188,6 +214,68 @@ def _upsample(given: Given) -> list[Layer]:
     return [Upsample(given["size"], mode=mode, name=given.name)]
 
 
+def _repeated(given: Given) -> list[Layer]:
+    return [Reshape((1, -1)), Upsample(given["n"], name=given.name)]
+
+
+def _resizing(given: Given) -> list[Layer]:
+    given.only(data_format="channels_last", crop_to_aspect_ratio=False, pad_to_aspect_ratio=False)
+    given.only(antialias=False)
+    mode = {"bilinear": "linear", "nearest": "nearest-exact"}.get(given["interpolation"])
+    if mode is None:
+        given.refuse(f"has interpolation={given['interpolation']!r}, which has no counterpart")
+    return [Upsample(size=[given["height"], given["width"]], mode=mode, name=given.name)]
+
+
+def _centre(given: Given) -> list[Layer]:
+    given.only(data_format="channels_last")
+    more = [n - given[side] for n, side in zip(given.shape, ("height", "width"), strict=False)]
+    if min(more) < 0:
+        given.refuse("enlarges images smaller than its output, which has no counterpart")
+    return [Crop([(n // 2, n - n // 2) for n in more], name=given.name)]
+
+
+def _average(given: Given) -> list[Layer]:
+    return [Add(), Rescaling(1 / len(given.shapes), name=given.name)]
+
+
+def _extreme(given: Given) -> list[Layer]:
+    return [ArrayOperation(given.kind.lower(), name=given.name)]
+
+
+def _dot(given: Given) -> list[Layer]:
+    given.only(normalize=False)
+    ranks = [len(each) for each in given.shapes]
+    axes = given["axes"] if isinstance(given["axes"], list) else [given["axes"]] * 2
+    a, b = (axis % (rank + 1) for axis, rank in zip(axes, ranks, strict=True))
+    if ranks == [1, 1]:
+        return [Multiply(), ArrayOperation("sum", {"axes": [1], "keepdims": True}, name=given.name)]
+    if ranks != [2, 2]:
+        given.refuse(f"multiplies samples of shapes {given.shapes[0]} and {given.shapes[1]}")
+    return [MatMul(transpose_a=a == 1, transpose_b=b == 2, name=given.name)]
+
+
+def _einsum_dense(given: Given) -> list[Layer]:
+    """Return a dense layer on the last axis, and the axes of its units."""
+    equation = given["equation"].replace(" ", "")
+    left, _, result = equation.partition("->")
+    x, _, kernel = left.partition(",")
+    units, before = kernel[1:], x[:-1]
+    bias = given.get("bias_axes")
+    plain = kernel[:1] == x[-1:] and result == before + units and bias in (None, units)
+    if not (plain and before and units):
+        given.refuse(f"computes {equation}, and not the product of the last axis and a matrix")
+    if not given.arrays or given.arrays[0].ndim != len(kernel):
+        given.refuse(f"lacks a kernel of {len(kernel)} axes")
+    matrix, *rows = given.arrays
+    activation, behind = given.inline()
+    size = math.prod(matrix.shape[1:])
+    layer = Dense(size, activation, use_bias=bias is not None, name=given.name)
+    given.placed.append((layer, [matrix.reshape(-1, size), *(each.reshape(-1) for each in rows)]))
+    split = [Reshape((*given.shape[:-1], *matrix.shape[1:]))] if len(units) > 1 else []
+    return [layer, *split, *behind]
+
+
 def _prelu(given: Given) -> list[Layer]:
     shared = given.get("shared_axes") or ()
     return [PReLU(shared, name=given.name)]
@@ -226,28 +314,45 @@ def _code(given: Given) -> list[Layer]:
     given.refuse("is code of Python, which is never run")
 
 
-MAKERS: dict[str, Callable[[Given], list[Layer]]] = {
+def _of_each_rank(
+    kind: str, make: Callable[[Given], list[Layer]]
+) -> dict[str, Callable[[Given], list[Layer]]]:
+    return {f"{kind}{axes}D": make for axes in (1, 2, 3)}
+
+
+_IN_TRAINING = (
+    *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "AlphaDropout"),
+    *("GaussianDropout", "ActivityRegularization", "AugMix", "CutMix", "MixUp", "RandAugment"),
+    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
+    *("RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
+    *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+    *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
+    "RandomZoom",
+)
+MAKERS: dict[str, Callable[[Given], list[Any]]] = {
     "Dense": _dense,
-    "Conv1D": conv(Conv1D),
-    "Conv2D": conv(Conv2D),
-    "Conv2DTranspose": transposed,
-    "DepthwiseConv1D": depthwise,
-    "DepthwiseConv2D": depthwise,
-    "SeparableConv1D": separable,
-    "SeparableConv2D": separable,
-    "MaxPooling1D": pool(MaxPool1D),
-    "MaxPooling2D": pool(MaxPool2D),
-    "AveragePooling1D": pool(AvgPool1D),
-    "AveragePooling2D": pool(AvgPool2D),
-    "GlobalAveragePooling1D": global_pool(GlobalAvgPool2D),
-    "GlobalAveragePooling2D": global_pool(GlobalAvgPool2D),
-    "GlobalMaxPooling1D": global_pool(GlobalMaxPool2D),
-    "GlobalMaxPooling2D": global_pool(GlobalMaxPool2D),
+    "EinsumDense": _einsum_dense,
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), conv),
+    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), transposed),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), depthwise),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), separable),
+    **_of_each_rank("MaxPooling", pool),
+    **_of_each_rank("AveragePooling", pool),
+    **_of_each_rank("AdaptiveMaxPooling", adaptive_pool),
+    **_of_each_rank("AdaptiveAveragePooling", adaptive_pool),
+    **_of_each_rank("GlobalMaxPooling", global_pool),
+    **_of_each_rank("GlobalAveragePooling", global_pool),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     "GroupNormalization": _group_norm,
+    "RMSNormalization": _rms_norm,
     "Embedding": _embedding,
+    "Masking": _masking,
     **dict.fromkeys(RECURRENT, recurrent),
+    "Attention": attention,
+    "MultiHeadAttention": multi_head_attention,
+    "UnitNormalization": unit_normalization,
+    "RNN": rnn,
     "Bidirectional": bidirectional,
     "TimeDistributed": _time_distributed,
     "Rescaling": _rescaling,
@@ -261,20 +366,19 @@ MAKERS: dict[str, Callable[[Given], list[Layer]]] = {
     "Add": lambda given: [Add(name=given.name)],
     "Subtract": lambda given: [Subtract(name=given.name)],
     "Multiply": lambda given: [Multiply(name=given.name)],
-    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _pad),
-    **dict.fromkeys(("Cropping1D", "Cropping2D"), _crop),
-    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
+    "Average": _average,
+    **dict.fromkeys(("Maximum", "Minimum"), _extreme),
+    "Dot": _dot,
+    **_of_each_rank("ZeroPadding", _pad),
+    **_of_each_rank("Cropping", _crop),
+    **_of_each_rank("UpSampling", _upsample),
+    "RepeatVector": _repeated,
+    "Resizing": _resizing,
+    "CenterCrop": _centre,
     "Permute": lambda given: [Permute(given["dims"], name=given.name)],
     "PReLU": _prelu,
     "Concatenate": lambda given: [Concatenate(given.get("axis", -1), name=given.name)],
-    **dict.fromkeys(
-        (
-            *("SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
-            *("AlphaDropout", "ActivityRegularization", "RandomFlip", "RandomRotation"),
-            *("RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
-        ),
-        _in_training,
-    ),
+    **dict.fromkeys(_IN_TRAINING, _in_training),
     "Lambda": _code,
 }
-"""Functions from a layer of Keras to layers, by its class."""
+"""Functions from a layer of Keras to layers, or a model of several, by its class."""

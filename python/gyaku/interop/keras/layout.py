@@ -15,15 +15,16 @@ from gyaku.layers import (
     LSTM,
     BatchNorm,
     Bidirectional,
-    Conv2D,
     Dense,
     DepthwiseConv2D,
     Embedding,
     GroupNorm,
     LayerNorm,
     PReLU,
+    RMSNorm,
     TimeDistributed,
 )
+from gyaku.layers.conv import Convolution
 from gyaku.layers.recurrence import Recurrent
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def variables(layer: Layer) -> list[Variable] | None:
     if isinstance(layer, DepthwiseConv2D):
         kernel = Variable("kernel", ("weight",), multiplier=layer.multiplier)
         return [kernel, *_plain(bias="bias")][: 1 + layer.use_bias]
-    if isinstance(layer, (Dense, Conv2D)):  # convolutions of one axis, and transposed ones, too
+    if isinstance(layer, (Dense, Convolution)):
         return _plain(kernel="weight", bias="bias")[: 1 + layer.use_bias]
     if isinstance(layer, Embedding):
         return _plain(embeddings="weight")
@@ -130,6 +131,8 @@ def variables(layer: Layer) -> list[Variable] | None:
         return [*_scaled(layer), *_plain(moving_mean="mean", moving_variance="variance")]
     if isinstance(layer, PReLU):
         return _plain(alpha="alpha")
+    if isinstance(layer, RMSNorm):
+        return _plain(scale="gamma") if layer.scale else []
     if isinstance(layer, (LayerNorm, GroupNorm)):
         return _scaled(layer)
     return None if layer.params or layer.buffers else []

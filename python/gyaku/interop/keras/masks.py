@@ -15,11 +15,11 @@ __all__ = ["Value", "mask_lost", "masked"]
 
 # Layers that hand on the mask of their input, as those here hand on lengths.
 _MASKED = {"Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "LayerNormalization"}
-_MASKED |= {"PReLU", "Multiply", "Subtract"}
+_MASKED |= {"PReLU", "Multiply", "Subtract", "Average", "Maximum", "Minimum", "Masking"}
 _MASKED |= {"BatchNormalization", "Identity", "Add", "Concatenate", "Rescaling", "Normalization"}
 _MASKED |= {"TimeDistributed", "Bidirectional", "SpatialDropout1D", "GaussianNoise"}
 _MASKED |= {"GaussianDropout", "AlphaDropout", "ActivityRegularization", *RECURRENT}
-_STEPWISE = {"Bidirectional", *RECURRENT}
+_STEPWISE = {"Bidirectional", "RNN", *RECURRENT}
 _READ_MASKS = {"GlobalAveragePooling1D", "Softmax", "Concatenate"}
 
 
@@ -96,8 +96,8 @@ def masked(layer: Described, values: list[Value], results: list[Value]) -> list[
         If padded steps would be mixed with others otherwise than in Keras.
     """
     kind, config = layer.kind, layer.config
-    if kind == "Embedding":
-        mask = "same" if config.get("mask_zero") else ""
+    if kind == "Masking" or kind == "Embedding":
+        mask = "same" if kind == "Masking" or config.get("mask_zero") else ""
         return [each._replace(mask=mask) for each in results]
     masks = {each.mask for each in (values[:1] if kind in _STEPWISE else values)}
     if masks == {""}:
@@ -115,4 +115,4 @@ def masked(layer: Described, values: list[Value], results: list[Value]) -> list[
         raise Unreadable("mixes the steps of padded sequences, which has no counterpart")
     else:
         mask = ""
-    return [results[0]._replace(mask=mask), *results[1:]]
+    return [each._replace(mask=mask if each.shape == first else "") for each in results]

@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gyaku.interop.keras.activations import recurrent_name
-from gyaku.interop.keras.given import inner
-from gyaku.layers import GRU, LSTM, Bidirectional, SimpleRNN, Slice
+from gyaku.interop.keras.given import Given, inner
+from gyaku.interop.keras.layout import variables
+from gyaku.layers import (
+    GRU,
+    LSTM,
+    Add,
+    Bidirectional,
+    Concatenate,
+    Multiply,
+    Rescaling,
+    SimpleRNN,
+    Slice,
+)
+from gyaku.symbolic import Input
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from gyaku.interop.keras.given import Given
     from gyaku.layers import Layer
+    from gyaku.model import Model
 
-__all__ = ["RECURRENT", "bidirectional", "recurrent"]
+__all__ = ["RECURRENT", "bidirectional", "recurrent", "rnn"]
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 """Recurrent layers, which keep their arrays in a cell."""
@@ -53,8 +65,8 @@ def recurrent(given: Given) -> list[Layer]:
     return [GRU(given["units"], **options), *behind]
 
 
-def bidirectional(given: Given) -> list[Layer]:
-    """Return the layers of a recurrent layer in both directions.
+def rnn(given: Given) -> list[Layer]:
+    """Return the layers of an `RNN` around a cell.
 
     Parameters
     ----------
@@ -66,21 +78,72 @@ def bidirectional(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    forward = inner(given, "layer")
+    cell = inner(given, "cell")
+    kind = cell.kind.removesuffix("Cell")
+    if kind not in RECURRENT or kind == cell.kind:
+        given.refuse(f"has the cell {cell.kind}, which has no counterpart")
+    return recurrent(
+        Given(kind, cell.config | given.config, given.arrays, given.shapes, given.version)
+    )
+
+
+def bidirectional(given: Given) -> list[Layer | Model]:
+    """Return the layers of a recurrent layer in both directions.
+
+    Parameters
+    ----------
+    given : Given
+        The layer of Keras.
+
+    Returns
+    -------
+    list of Layer or Model
+        The layer, or a model of two layers that `Bidirectional` does not join.
+    """
+    forward, merge = inner(given, "layer"), given.get("merge_mode", "concat")
     if forward.kind not in RECURRENT or forward.get("go_backwards"):
         given.refuse(f"goes forward by {forward.kind}, which has no counterpart")
+    parts = [forward, forward]
     if given.get("backward_layer") is not None:
-        backward = inner(given, "backward_layer")
-        apart = ("go_backwards", "name", "trainable", "zero_output_for_mask", "dtype", "seed")
-        options = set(forward.config) - set(apart)
-        options -= {o for o in options if o.endswith(("initializer", "regularizer", "constraint"))}
-        if forward.kind != backward.kind or any(
-            forward.get(each) != backward.get(each) for each in options
-        ):
-            given.refuse("has a backward_layer unlike the forward one, which has no counterpart")
-    (layer,) = recurrent(forward)
+        parts[1] = inner(given, "backward_layer")
+    if parts[1].kind not in RECURRENT:
+        given.refuse(f"goes backwards by {parts[1].kind}, which has no counterpart")
+    layers: list[Any] = []
+    for part in parts:
+        part.config["go_backwards"] = False  # the steps keep their times here
+        layers += recurrent(part)
     given.dropped += forward.dropped
-    merge = given.get("merge_mode", "concat")
-    if merge is None:
-        given.refuse("has merge_mode=None, two outputs that have no counterpart")
-    return [Bidirectional(layer, merge, name=given.name)]  # type: ignore[arg-type]
+    if merge is not None and _alike(*parts) and not forward.get("return_state"):
+        return [Bidirectional(layers[0], merge, name=given.name)]
+    layers[1].go_backwards = True
+    layers[1].name = f"{layers[0].name}_backward"
+    half = len(variables(layers[0]) or [])
+    given.placed = [(layers[0], given.arrays[:half]), (layers[1], given.arrays[half:])]
+    return [_both(given.shape, layers, merge)]
+
+
+def _alike(a: Given, b: Given) -> bool:
+    """Return whether two recurrent layers differ in their direction and weights alone."""
+    apart = ("name", "trainable", "zero_output_for_mask", "dtype", "seed")
+    options = {each for each in a.config if each not in apart}
+    options = {o for o in options if not o.endswith(("initializer", "regularizer", "constraint"))}
+    return a.kind == b.kind and all(a.get(each) == b.get(each) for each in options)
+
+
+def _both(shape: tuple[int, ...], layers: list[Any], merge: str | None) -> Model:
+    """Return the model of a layer for each direction."""
+    from gyaku.model import Model
+
+    x = Input(shape)
+    (first, *one), (second, *other) = (
+        found if isinstance(found := layer(x), tuple) else (found,) for layer in layers
+    )
+    merged: list[Any] = [first, second]
+    if merge is not None:
+        merged = [_MERGES[merge]()(first, second)]
+    if merge == "ave":
+        merged = [Rescaling(0.5)(*merged)]
+    return Model(x, [*merged, *one, *other])
+
+
+_MERGES: dict[str, Any] = {"concat": Concatenate, "sum": Add, "mul": Multiply, "ave": Add}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gyaku.interop.keras.config import keras_name
-from gyaku.interop.keras.describe import kind_of
 from gyaku.interop.keras.file import read
+from gyaku.interop.keras.kinds import kind_of
 from gyaku.interop.keras.layout import misfit, to_gyaku, variables
 from gyaku.interop.keras.order import Node, keras_order
 from gyaku.model import Model, Sequential

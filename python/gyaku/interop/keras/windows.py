@@ -6,17 +6,31 @@ from typing import TYPE_CHECKING
 
 from gyaku.interop.keras.activations import Unreadable
 from gyaku.layers import (
+    AdaptiveAvgPool1D,
+    AdaptiveAvgPool2D,
+    AdaptiveAvgPool3D,
+    AdaptiveMaxPool1D,
+    AdaptiveMaxPool2D,
+    AdaptiveMaxPool3D,
     AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
     Conv1D,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
     DepthwiseConv2D,
+    Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
     Reshape,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -24,57 +38,73 @@ if TYPE_CHECKING:
     from gyaku.interop.keras.given import Given
     from gyaku.layers import Layer
 
-__all__ = ["conv", "depthwise", "global_pool", "pool", "separable", "transposed"]
+__all__ = ["adaptive_pool", "conv", "depthwise", "global_pool", "pool", "separable", "transposed"]
+
+# By the number of axes of windows, which the class of Keras states.
+_CONVOLUTIONS: tuple[Any, ...] = (Conv1D, Conv2D, Conv3D)
+_POOLS: dict[str, tuple[Any, ...]] = {
+    "Max": (MaxPool1D, MaxPool2D, MaxPool3D),
+    "Average": (AvgPool1D, AvgPool2D, AvgPool3D),
+    "AdaptiveMax": (AdaptiveMaxPool1D, AdaptiveMaxPool2D, AdaptiveMaxPool3D),
+    "AdaptiveAverage": (AdaptiveAvgPool1D, AdaptiveAvgPool2D, AdaptiveAvgPool3D),
+}
+_GLOBAL: dict[str, Any] = {"GlobalMax": GlobalMaxPool2D, "GlobalAverage": GlobalAvgPool2D}
 
 
-def _one(given: Any) -> Any:
-    """Return the element of a list of one."""
-    return given[0] if isinstance(given, (list, tuple)) and len(given) == 1 else given
+def _axes(given: Given) -> int:
+    """Return the number of axes of windows."""
+    return next(int(each) for each in given.kind if each.isdigit())
 
 
-def _place(given: Given, one: bool) -> dict[str, Any]:
+def _sides(given: Given, option: str, default: Any = None) -> Any:
+    """Return an option of each axis; of one axis it is a number, not a list."""
+    found = given.get(option, default)
+    single = _axes(given) == 1 and isinstance(found, (list, tuple)) and len(found) == 1
+    return found[0] if single else found
+
+
+def _place(given: Given) -> dict[str, Any]:
     """Return stride, padding and dilation of a convolution."""
     given.only(data_format="channels_last")
-    of: Callable[[Any], Any] = _one if one else lambda value: value
     found = {
-        "stride": of(given.get("strides", 1)),
+        "stride": _sides(given, "strides", 1),
         "padding": given.get("padding", "valid"),
-        "dilation": of(given.get("dilation_rate", 1)),
+        "dilation": _sides(given, "dilation_rate", 1),
     }
-    if found["padding"] == "causal" and one:
-        found["padding"] = (found["dilation"] * (of(given["kernel_size"]) - 1), 0)
+    if found["padding"] == "causal" and _axes(given) == 1:
+        found["padding"] = (found["dilation"] * (_sides(given, "kernel_size") - 1), 0)
     return found
 
 
-def conv(layer_type: Any) -> Callable[[Given], list[Layer]]:
-    """Return the function for a convolution.
+def _kernel(given: Given) -> Any:
+    given["kernel_size"]  # raises without
+    return _sides(given, "kernel_size")
+
+
+def conv(given: Given) -> list[Layer]:
+    """Return the layers of a convolution.
 
     Parameters
     ----------
-    layer_type : type
-        Its counterpart.
+    given : Given
+        The layer of Keras.
 
     Returns
     -------
-    callable
-        A function from the layer of Keras to the layers.
+    list of Layer
+        The layers.
     """
-    one = layer_type is Conv1D
-
-    def made(given: Given) -> list[Layer]:
-        activation, behind = given.inline()
-        layer = layer_type(
-            given["filters"],
-            _one(given["kernel_size"]) if one else given["kernel_size"],
-            **_place(given, one),
-            groups=given.get("groups", 1),
-            activation=activation,
-            use_bias=given.get("use_bias", True),
-            name=given.name,
-        )
-        return [layer, *behind]
-
-    return made
+    activation, behind = given.inline()
+    layer = _CONVOLUTIONS[_axes(given) - 1](
+        given["filters"],
+        _kernel(given),
+        **_place(given),
+        groups=given.get("groups", 1),
+        activation=activation,
+        use_bias=given.get("use_bias", True),
+        name=given.name,
+    )
+    return [layer, *behind]
 
 
 def depthwise(given: Given) -> list[Layer]:
@@ -101,15 +131,14 @@ def depthwise(given: Given) -> list[Layer]:
 
 def _by_channel(given: Given, arrays: list[NDArray[Any]], **options: Any) -> Layer:
     """Return the convolution of each channel by itself, and place its arrays."""
-    one, multiplier = "1D" in given.kind, given.get("depth_multiplier", 1)
-    place = _place(given, one)
-    if not one:
+    multiplier, place = given.get("depth_multiplier", 1), _place(given)
+    if _axes(given) == 2:
         layer: Layer = DepthwiseConv2D(given["kernel_size"], multiplier, **place, **options)
         given.placed.append((layer, arrays))
         return layer
     channels = given.shape[-1]
-    size = _one(given["kernel_size"])
-    layer = Conv1D(channels * multiplier, size, **place, groups=channels, **options)
+    size = channels * multiplier
+    layer = Conv1D(size, _kernel(given), **place, groups=channels, **options)
     kernels = [each.reshape(len(each), 1, -1) for each in arrays[:1] if each.ndim == 3]
     given.placed.append((layer, [*kernels, *arrays[1:]]))
     return layer
@@ -130,8 +159,7 @@ def separable(given: Given) -> list[Layer]:
     """
     activation, behind = given.inline()
     first = _by_channel(given, given.arrays[:1], use_bias=False, name=f"{given.name}_depthwise")
-    layer_type: Any = Conv1D if "1D" in given.kind else Conv2D
-    second = layer_type(
+    second = _CONVOLUTIONS[_axes(given) - 1](
         given["filters"],
         1,
         activation=activation,
@@ -143,7 +171,7 @@ def separable(given: Given) -> list[Layer]:
 
 
 def transposed(given: Given) -> list[Layer]:
-    """Return the layers of a transposed convolution.
+    """Return the layers of a transposed convolution; that of a sequence is one of an image.
 
     Parameters
     ----------
@@ -156,97 +184,117 @@ def transposed(given: Given) -> list[Layer]:
         The layers.
     """
     activation, behind = given.inline()
-    place = _place(given, False)
-    extra: Any = 0
-    cuts = [_cut(given, axis) for axis in range(2)]
+    axes = _axes(given)
+    options: dict[str, Any] = {"padding": [[0, 0]] * axes, "output_padding": [0] * axes}
+    options |= {ours: _lengths(given, theirs) for ours, theirs in _OPTIONS.items()}
+    cuts = [_cut(given, axis) for axis in range(axes)]
     if any(map(any, cuts)):
-        place["padding"] = [[cut // 2, cut - cut // 2] for cut, _ in cuts]
-        extra = [more for _, more in cuts]
-    else:
-        place["padding"] = 0
-    layer = Conv2DTranspose(
+        options["padding"] = [[cut // 2, cut - cut // 2] for cut, _ in cuts]
+        options["output_padding"] = [more for _, more in cuts]
+    given.only(data_format="channels_last")
+    if axes == 1:
+        fill = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": [0, 0]}
+        options = {name: [fill.get(name, 0), *each] for name, each in options.items()}
+    layer_type: Any = Conv3DTranspose if axes == 3 else Conv2DTranspose
+    layer = layer_type(
         given["filters"],
-        given["kernel_size"],
-        **place,
-        output_padding=extra,
+        **options,
         activation=activation,
         use_bias=given.get("use_bias", True),
         name=given.name,
     )
-    return [layer, *behind]
+    if axes > 1:
+        return [layer, *behind]
+    given.placed.append((layer, [*(each[None] for each in given.arrays[:1]), *given.arrays[1:]]))
+    return [Reshape((1, *given.shape)), layer, Reshape((-1, layer.filters)), *behind]
+
+
+_OPTIONS = {"kernel_size": "kernel_size", "stride": "strides", "dilation": "dilation_rate"}
 
 
 def _cut(given: Given, axis: int) -> tuple[int, int]:
     """Return how much is cut off the output of a transposed convolution, and added to its end."""
-    size, stride, dilation = (
-        _pair(given[option])[axis] for option in ("kernel_size", "strides", "dilation_rate")
-    )
+    size, stride, dilation = (_lengths(given, option)[axis] for option in _OPTIONS.values())
     reach = (size - 1) * dilation + 1
-    more = given.get("output_padding")
-    if more is None:
+    if given.get("output_padding") is None:
         cut = reach - stride if given["padding"] == "same" else min(0, reach - stride)
     else:
         half = 2 * (reach // 2) if given["padding"] == "same" else 0
-        cut = half - _pair(more)[axis]
+        cut = half - _lengths(given, "output_padding")[axis]
     return max(cut, 0), max(-cut, 0)
 
 
-def _pair(given: Any) -> tuple[int, int]:
-    sides = list(given) if isinstance(given, (list, tuple)) else [given, given]
-    if len(sides) != 2 or not all(isinstance(each, int) for each in sides):
-        raise Unreadable(f"has {given!r} where a pair of integers belongs")
-    return sides[0], sides[1]
+def _lengths(given: Given, option: str) -> list[int]:
+    """Return an option that is an integer, or one for each axis."""
+    found, axes = given[option], _axes(given)
+    sides = list(found) if isinstance(found, (list, tuple)) else [found] * axes
+    if len(sides) != axes or not all(isinstance(each, int) for each in sides):
+        raise Unreadable(f"has {option}={found!r}, and {given.kind} has an integer for each axis")
+    return sides
 
 
-def pool(layer_type: Any) -> Callable[[Given], list[Layer]]:
-    """Return the function for a pooling.
-
-    Parameters
-    ----------
-    layer_type : type
-        Its counterpart.
-
-    Returns
-    -------
-    callable
-        A function from the layer of Keras to the layers.
-    """
-    of: Callable[[Any], Any] = _one if layer_type in (MaxPool1D, AvgPool1D) else lambda value: value
-
-    def made(given: Given) -> list[Layer]:
-        given.only(data_format="channels_last")
-        padding = given.get("padding", "valid")
-        size, stride = of(given["pool_size"]), of(given.get("strides"))
-        return [layer_type(size, stride, padding=padding, name=given.name)]
-
-    return made
-
-
-def global_pool(layer_type: Any) -> Callable[[Given], list[Layer]]:
-    """Return the function for a pooling of whole images or sequences.
+def pool(given: Given) -> list[Layer]:
+    """Return the layers of a pooling.
 
     Parameters
     ----------
-    layer_type : type
-        Its counterpart.
+    given : Given
+        The layer of Keras.
 
     Returns
     -------
-    callable
-        A function from the layer of Keras to the layers.
+    list of Layer
+        The layers.
     """
+    given.only(data_format="channels_last")
+    given["pool_size"]  # raises without
+    size, stride = _sides(given, "pool_size"), _sides(given, "strides")
+    options = {"padding": given.get("padding", "valid"), "name": given.name}
+    return [_pool_type(given)(size, stride, **options)]
 
-    def made(given: Given) -> list[Layer]:
-        given.only(data_format="channels_last")
-        made: list[Layer] = []
-        if given.kind.endswith("1D"):
-            if len(given.shape) != 2:
-                given.refuse(f"takes sequences, got samples of shape {given.shape}")
-            steps, features = given.shape
-            made.append(Reshape((steps, 1, features)))
-        made.append(layer_type(name=given.name))
-        if given.get("keepdims"):
-            made.append(Reshape((1,) * (len(given.shape) - 1) + (-1,)))
-        return made
 
-    return made
+def _pool_type(given: Given) -> Any:
+    return _POOLS[given.kind.partition("Pooling")[0]][_axes(given) - 1]
+
+
+def adaptive_pool(given: Given) -> list[Layer]:
+    """Return the layers of a pooling to a given size.
+
+    Parameters
+    ----------
+    given : Given
+        The layer of Keras.
+
+    Returns
+    -------
+    list of Layer
+        The layers.
+    """
+    given.only(data_format="channels_last")
+    given["output_size"]  # raises without
+    return [_pool_type(given)(_sides(given, "output_size"), name=given.name)]
+
+
+def global_pool(given: Given) -> list[Layer]:
+    """Return the layers of a pooling of whole images, sequences or volumes.
+
+    Parameters
+    ----------
+    given : Given
+        The layer of Keras.
+
+    Returns
+    -------
+    list of Layer
+        The layers.
+    """
+    given.only(data_format="channels_last")
+    axes, kind = _axes(given), given.kind.partition("Pooling")[0]
+    if len(given.shape) != axes + 1:
+        given.refuse(f"pools {axes} axes, got samples of shape {given.shape}")
+    if axes == 3:
+        pooled = _POOLS[kind.replace("Global", "Adaptive")][2](1, name=given.name)
+        return [pooled] if given.get("keepdims") else [pooled, Flatten()]
+    image = [Reshape((given.shape[0], 1, given.shape[1]))] if axes == 1 else []
+    kept = [Reshape((*[1] * axes, -1))] if given.get("keepdims") else []
+    return [*image, _GLOBAL[kind](name=given.name), *kept]

@@ -258,6 +258,18 @@ def reduced(reader: Reader, call: Call, axes: Sequence[int]) -> list[Value]:
     return [reader.as_plain(operated(reader, operation, value, axes=places, keepdims=keep))]
 
 
+def _unit(reader: Reader, call: Call) -> list[Value]:
+    """Divide vectors by their norm; one of zeros stays."""
+    axis, order = call.attributes.get("axis", -1), call.attributes.get("p", 2)
+    value = reader.plain(reader.value(call.input(0)))
+    axis %= len(value.axes)
+    if axis == 0 or order not in (1, 2):
+        raise Unreadable("normalises over the samples of a batch, or by another norm")
+    norm = operated(reader, f"l{order}", value, axes=[axis], keepdims=True)
+    (norm,) = reader.apply(layers.Add(), norm, operated(reader, "invert", norm))
+    return reader.apply(layers.Divide(), value, norm)
+
+
 def _slice(reader: Reader, call: Call) -> list[Value]:
     value, attributes = reader.value(call.input(0)), call.attributes
     found: dict[str, Any] = {name: attributes.get(name) for name in ("starts", "ends", "axes")}
@@ -401,6 +413,7 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     "Clip": _clip,
     "CumSum": _cumulative,
     "Expand": _expand,
+    "LpNormalization": _unit,
     "Mod": _modulo,
     "Slice": _slice,
     "Split": _split,

@@ -146,7 +146,7 @@ def _written(graph: Graph, model: Model) -> tuple[list[Any], list[Value]]:
         layer = use.instance
         values.update(zip(use.outputs, write_layer(graph, layer, given), strict=True))
         if layer.finds_lengths and use.source in range(plan.inputs):
-            lengths[use.output] = _lengths(graph, given[0])
+            lengths[use.output] = _lengths(graph, given[0], getattr(layer, "value", None))
         elif padded is not None and _same_steps(layer.output_shape, plan.shapes[padded]):
             lengths[use.output] = lengths[padded]
     graph.scope = ""
@@ -157,15 +157,18 @@ def _same_steps(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return len(a) > 1 and a[0] == b[0]
 
 
-def _lengths(graph: Graph, ids: Value) -> str:
-    """Return the int32 tensor of the lengths of sequences: 1 + their last id that is not 0."""
-    zero, axes = graph.constant("zero", np.int64(0)), list(range(2, len(ids.shape) + 1))
-    real = graph.node("Cast", graph.node("Not", graph.node("Equal", ids.last, zero)), to=1)
+def _lengths(graph: Graph, x: Value, padding: float | None) -> str:
+    """Return the int32 tensor of the lengths of sequences: 1 + their last step without padding."""
+    zero, axes = graph.constant("zero", np.int64(0)), list(range(2, len(x.shape) + 1))
+    equal = graph.node("Equal", x.last, zero if padding is None else graph.scalar(padding))
+    real = graph.node("Cast", graph.node("Not", equal), to=1)
     if axes:
         real = graph.node("ReduceMax", real, axes=axes, keepdims=0)
     ones = graph.node("Add", graph.node("Mul", real, graph.scalar(0.0)), graph.scalar(1.0))
     steps = graph.node("CumSum", ones, graph.constant("time", np.int64(1)))
     last = graph.node("ReduceMax", graph.node("Mul", real, steps), axes=[1], keepdims=0)
+    if padding is not None:  # one step at least
+        last = graph.node("Max", last, graph.scalar(1.0))
     return graph.node("Cast", last, to=6)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gyaku.files import FileError, largest_content
 from gyaku.interop.onnx import file as onnx_file
+from gyaku.interop.onnx import integers
 from gyaku.interop.onnx.operators import CHANNELS_FIRST, ELEMENTWISE, OPERATORS
 from gyaku.interop.onnx.patterns import rewritten
 from gyaku.interop.onnx.reader import Call, Reader, Unreadable, Value
@@ -29,7 +30,7 @@ _RECURRENT = {"LSTM", "GRU", "RNN"}
 _UNROLLED = {"Slice", "Split", "SequenceAt", "SplitToSequence", "Gather"}
 _SLOW = {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", *_RECURRENT}
 """Operators that onnx evaluates by loops in Python."""
-_OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Mul", "Add", "CumSum"}
+_OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Max", "Mul", "Add", "CumSum"}
 
 
 def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Model:
@@ -98,7 +99,8 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     folder.constants = reader.constants  # which shapes join on the way
     given = [each for each in proto.graph.input if each.name not in constants]
     _find_lengths(reader, all_nodes, {each.name for each in given})
-    inputs, is_free = _inputs(name, reader, given, input_shape)
+    numbers = {each.name for each in given if integers.are_numbers(each.name, all_nodes)}
+    inputs, is_free = _inputs(name, reader, given, input_shape, numbers)
     for number, node in enumerate(nodes):
         if not folder.folds(node):
             _read(name, reader, Call(node), number)
@@ -272,7 +274,11 @@ def _find_lengths(reader: Reader, nodes: Sequence[Any], inputs: set[str]) -> Non
 
 
 def _inputs(
-    name: str, reader: Reader, given: Sequence[Any], input_shape: Sequence[int] | None
+    name: str,
+    reader: Reader,
+    given: Sequence[Any],
+    input_shape: Sequence[int] | None,
+    numbers: set[str],
 ) -> tuple[list[Any], bool]:
     """Make the inputs of the model; return whether an axis besides the batch is free."""
     if input_shape is not None and len(given) > 1:
@@ -296,10 +302,12 @@ def _inputs(
                 f"from_onnx: {name} leaves the shape of {each.name!r} free, it is {lengths} with 0"
                 " for each free axis: give input_shape"
             )
-        _check_type(name, reader, each.name, kind.elem_type)
-        dtype = {6: "int32", 7: "int64"}.get(kind.elem_type)
+        is_number = each.name in numbers and kind.elem_type in integers.INTEGERS
+        if not is_number:
+            _check_type(name, reader, each.name, kind.elem_type)
+        dtype = None if is_number else {6: "int32", 7: "int64"}.get(kind.elem_type)
         tensor = Input(tuple(n or 1 for n in shape), dtype, name=each.name)
-        reader.values[each.name] = Value(tensor, tensor.shape, axes)
+        reader.values[each.name] = Value(tensor, tensor.shape, axes, integer=is_number)
         tensors.append(tensor)
     return tensors, free
 
@@ -351,7 +359,8 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
         if call.operator not in OPERATORS:
             raise Unreadable("has no counterpart")
         reader.sources = tuple(each for each in call.inputs if each in reader.constants)
-        found = OPERATORS[call.operator](reader, call)
+        integers.check(reader, call)
+        found = integers.marked(reader, call, OPERATORS[call.operator](reader, call))
     except (Unreadable, ValueError, TypeError, IndexError, KeyError) as error:
         label = f" {call.name!r}" if call.name else ""
         hint = ""

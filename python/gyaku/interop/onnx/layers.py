@@ -91,6 +91,13 @@ def _of_rank(graph: Graph, x: str, value: Value, rank: int) -> str:
     return graph.node("Unsqueeze", x, graph.constant("axes", [*range(1, missing + 1)]))
 
 
+def _masking(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
+    x, axes = graph.last(values[0]), [*range(2, len(layer.input_shape) + 1)]
+    real = graph.node("Not", graph.node("Equal", x, graph.scalar(layer.value)))
+    real = graph.node("ReduceMax", graph.node("Cast", real, to=1), axes=axes, keepdims=1)
+    return [Value(layer.output_shape, graph.node("Mul", x, real))]
+
+
 def _matmul(graph: Graph, layer: Any, values: list[Value]) -> list[Value]:
     factors, rank = [], len(layer.output_shape)
     for value, is_transposed in zip(values, (layer.transpose_a, layer.transpose_b), strict=True):
@@ -217,6 +224,7 @@ _WRITERS: dict[type, Write] = {
     layers.Dropout: _dropout,
     layers.Embedding: _embedding,
     layers.Flatten: _flatten,
+    layers.Masking: _masking,
     layers.MatMul: _matmul,
     layers.Multiply: _arithmetic("Mul"),
     layers.Normalization: _normalization,

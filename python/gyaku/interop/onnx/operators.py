@@ -11,12 +11,14 @@ import numpy as np
 from gyaku import layers
 from gyaku.interop.onnx import (
     arrays,
+    normalizations,
     norms_reader,
     recurrent_reader,
     resizing,
     shapes,
     windows,
 )
+from gyaku.interop.onnx.normalizations import placed
 from gyaku.interop.onnx.reader import Unreadable, Value
 
 if TYPE_CHECKING:
@@ -138,66 +140,15 @@ def _dropout(reader: Reader, call: Call) -> list[Value]:
     rate = call.attributes.get("ratio", 0.5)
     if call.input(1):
         rate = reader.constant(call.input(1), "ratio").item()
+    if rate and call.input(2) and reader.constant(call.input(2), "training_mode").item():
+        raise Unreadable("drops elements in prediction as well")
     return reader.apply(layers.Dropout(rate), reader.value(call.input(0)))
-
-
-def _batch_norm(reader: Reader, call: Call) -> list[Value]:
-    value = reader.value(call.input(0))
-    if value.axes[1] != len(value.shape):
-        value = reader.channels_last(value)
-    attributes = call.attributes
-    momentum = 1 - attributes.get("momentum", 0.9)
-    layer = layers.BatchNorm(min(max(momentum, 0.0), 1.0), attributes.get("epsilon", 1e-5))
-    names = ("gamma", "beta", "mean", "variance")
-    found = [reader.constant(call.input(n + 1), name) for n, name in enumerate(names)]
-    weights = {name: _placed(each, value) for name, each in zip(names, found, strict=True)}
-    return reader.apply(layer, value, weights=weights)
-
-
-def _placed(array: NDArray[Any], value: Value) -> NDArray[Any]:
-    """Return rows for the features of a value in the order of the tensor."""
-    if value.order is None:
-        return array
-    placed = np.empty_like(array)
-    placed[value.order] = array
-    return placed
-
-
-def _layer_norm(reader: Reader, call: Call) -> list[Value]:
-    value = reader.value(call.input(0))
-    rank = len(value.axes)
-    axes = rank - call.attributes.get("axis", -1) % rank
-    if axes == rank:
-        raise Unreadable("normalises over the samples of a batch")
-    if axes > 1 or value.axes[-1] != len(value.shape):
-        value = reader.plain(value)
-    gamma = reader.constant(call.input(1), "scale")
-    beta = reader.constant(call.input(2), "shift") if call.input(2) else np.zeros_like(gamma)
-    shape = value.shape[-axes:]
-    weights = {
-        name: _placed(np.broadcast_to(each, shape), value)
-        for name, each in (("gamma", gamma), ("beta", beta))
-    }
-    layer = layers.LayerNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
-    return reader.apply(layer, value, weights=weights)
-
-
-def _rms_norm(reader: Reader, call: Call) -> list[Value]:
-    value = reader.value(call.input(0))
-    rank = len(value.axes)
-    axes = rank - call.attributes.get("axis", -1) % rank
-    if axes == rank:
-        raise Unreadable("normalises over the samples of a batch")
-    value = reader.plain(value)
-    gamma = np.broadcast_to(reader.constant(call.input(1), "scale"), value.shape[-axes:])
-    layer = layers.RMSNorm(call.attributes.get("epsilon", 1e-5), axes=axes)
-    return reader.apply(layer, value, weights={"gamma": gamma})
 
 
 def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> list[Value]:
     if value.axes[-1] != len(value.shape):
         value = reader.plain(value)
-    weights = {"weight": _placed(weight, value)}
+    weights = {"weight": placed(weight, value)}
     if bias is not None:
         weights["bias"] = np.broadcast_to(bias.reshape(-1), weight.shape[1:])
     layer = layers.Dense(weight.shape[1], use_bias=bias is not None)
@@ -234,6 +185,11 @@ def _matmul(reader: Reader, call: Call) -> list[Value]:
             bias = found
             reader.aliases[node.output[0]] = name
     return _dense(reader, value, weight, bias)
+
+
+def _masking(reader: Reader, call: Call) -> list[Value]:
+    padding = reader.constants[call.inputs[1]].item()
+    return reader.apply(layers.Masking(padding), reader.plain(reader.value(call.inputs[0])))
 
 
 def _prelu(reader: Reader, call: Call) -> list[Value]:
@@ -286,7 +242,8 @@ def _arithmetic(reader: Reader, call: Call) -> list[Value]:
     if found.size != 1 or found.ndim > len(reader.value(call.inputs[1 - place]).axes):
         return _by_channel(reader, call, place, found)
     number = float(found.item())
-    if place == 0 and call.operator == "Div":
+    is_integer = reader.value(call.inputs[1 - place]).integer  # whose quotients are exact
+    if call.operator == "Div" and (place == 0 or is_integer):
         return arrays.OPERATORS["Div"](reader, call)
     scale, offset = {
         "Add": (1.0, number),
@@ -306,7 +263,8 @@ def _by_channel(reader: Reader, call: Call, place: int, constant: NDArray[Any]) 
     if len(long) != 1 or value.axes[long[0]] != len(value.shape) or value.order is not None:
         return arrays.OPERATORS[call.operator](reader, call)
     array = constant.ravel().astype(np.float64)
-    if is_first or (call.operator in ("Mul", "Div") and (array <= 0).any()):
+    rounds = call.operator == "Div" and value.integer
+    if is_first or rounds or (call.operator in ("Mul", "Div") and (array <= 0).any()):
         return arrays.OPERATORS[call.operator](reader, call)
     zeros, ones = np.zeros_like(array), np.ones_like(array)
     mean, std = {
@@ -334,6 +292,7 @@ def _order(value: Value) -> list[int]:
 
 OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **arrays.OPERATORS,
+    **normalizations.OPERATORS,
     **norms_reader.OPERATORS,
     **recurrent_reader.OPERATORS,
     **resizing.OPERATORS,
@@ -345,7 +304,6 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **dict.fromkeys(_FIXED, _fixed),
     **dict.fromkeys(("Add", "Sum", "Sub", "Mul", "Div"), _arithmetic),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
-    "BatchNormalization": _batch_norm,
     "Cast": _cast,
     "CastLike": _cast_like,
     "Dropout": _dropout,
@@ -353,16 +311,15 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     "Gelu": _gelu,
     "Gemm": _gemm,
     "Identity": _identity,
-    "LayerNormalization": _layer_norm,
+    "Masking": _masking,
     "MatMul": _matmul,
     "PRelu": _prelu,
-    "RMSNormalization": _rms_norm,
     "Scaler": _scaler,
     "ZipMap": _identity,  # the probabilities, without the names of the classes
 }
 """The function that reads each operator."""
 
-CHANNELS_FIRST = {*windows.OPERATORS, "BatchNormalization"}
+CHANNELS_FIRST = {*windows.OPERATORS, *normalizations.CHANNELS_FIRST}
 """Operators whose images have channels first."""
 
 ELEMENTWISE = {

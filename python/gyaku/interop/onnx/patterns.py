@@ -24,6 +24,7 @@ _TANH_PHI: Sequence[Any] = [
     ("Add", 1.0, ("Tanh", ("Mul", math.sqrt(2 / math.pi), ("Add", "x", ("Mul", 0.044715, cube)))))
     for cube in (("Mul", "x", ("Mul", "x", "x")), ("Pow", "x", 3.0))
 ]
+_REAL = ("Cast", ("Not", ("Equal", "x", "padding")))
 _GROUPED = ("Reshape", "x", "groups")
 _CENTRED = ("Sub", _GROUPED, ("ReduceMean 1 3", _GROUPED))
 
@@ -37,6 +38,7 @@ def _over_root_mean_square(x: Any, axes: str) -> Any:
 _PATTERNS: Sequence[tuple[str, Any]] = [
     ("Swish", ("Mul", "x", ("Sigmoid", "x"))),
     ("Mish", ("Mul", "x", ("Tanh", ("Softplus", "x")))),
+    *(("Masking", ("Mul", "x", (f"ReduceMax {axes}", _REAL))) for axes in ("2", "2 3", "2 3 4")),
     ("Step", ("Cast", ("Greater", "x", 0.0))),
     *(("Gelu", ("Mul", ("Mul", "x", phi), 0.5)) for phi in _PHI),
     *(("Gelu", ("Mul", ("Mul", "x", 0.5), phi)) for phi in _PHI),

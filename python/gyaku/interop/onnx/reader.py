@@ -52,6 +52,8 @@ class Value:
         The last step of a sequence.
     merged : callable, optional
         Makes the value of both directions, from the name of a merge.
+    integer : bool
+        Whether its elements are integers, which the tensor holds as floats.
     """
 
     tensor: Tensor
@@ -62,6 +64,7 @@ class Value:
     pads: list[int] | None = None
     final: Value | None = None
     merged: Callable[[str], Value] | None = None
+    integer: bool = False
 
     @property
     def dimensions(self) -> tuple[int, ...]:
@@ -142,11 +145,8 @@ class Reader:
 
     Attributes
     ----------
-    opset : int
-        Its version of the operators.
     batch : int
         Number of samples in a file that fixes it, else 0.
-    ----------
     values : dict of str to Value
         The values read so far.
     weights : list of (Layer, dict of str to ndarray)
@@ -358,26 +358,6 @@ class Reader:
         name = f" {len(self.values)}"  # no name of a file begins with a space and a number
         self.values[name] = value
         return name
-
-    @staticmethod
-    def moved(value: Value, axes: tuple[int | None, ...], **changes: Any) -> Value:
-        """Return a value with other axes.
-
-        Parameters
-        ----------
-        value : Value
-            The value.
-        axes : tuple of int or None
-            Its axes.
-        **changes : object
-            Other changes.
-
-        Returns
-        -------
-        Value
-            The value.
-        """
-        return replace(value, axes=axes, **changes)
 
 
 def _output_shapes(layer: Layer, shapes: list[tuple[int, ...]]) -> Any:

@@ -27,7 +27,7 @@ def _transpose(reader: Reader, call: Call) -> list[Value]:
     """Permute the axes of a value, without a layer."""
     value = reader.value(call.input(0))
     perm = call.attributes.get("perm", range(len(value.axes))[::-1])
-    return [reader.moved(value, tuple(value.axes[axis] for axis in perm))]
+    return [replace(value, axes=tuple(value.axes[axis] for axis in perm))]
 
 
 def _shape(reader: Reader, call: Call) -> list[Value]:
@@ -47,7 +47,7 @@ def _squeeze(reader: Reader, call: Call) -> list[Value]:
         places = {axis % rank for axis in listed}
         left = iter(value.axes)
         return [
-            reader.moved(value, tuple(None if n in places else next(left) for n in range(rank)))
+            replace(value, axes=tuple(None if n in places else next(left) for n in range(rank)))
         ]
     rank = len(value.axes)
     listed = listed or [n for n, length in enumerate(value.dimensions) if length == 1]
@@ -62,7 +62,7 @@ def _dropped(reader: Reader, value: Value, places: set[int]) -> Value:
         raise Unreadable(f"drops the axes {sorted(places)}, which are longer than 1")
     left = [axis for place, axis in enumerate(value.axes) if place not in places]
     if not own:
-        return reader.moved(value, tuple(left))
+        return replace(value, axes=tuple(left))
     kept = [axis for axis in range(1, len(value.shape) + 1) if axis not in own]
     if not kept or value.order is not None:
         raise Unreadable("leaves no axis of a sample")
@@ -117,7 +117,7 @@ def _reshape(reader: Reader, call: Call) -> list[Value]:
         left = iter(axis for axis, size in zip(value.axes, old, strict=True) if size != 1)
         kept = [None if length == 1 else next(left) for length in target]
         if {axis for axis in kept if axis is not None} == set(range(len(value.shape) + 1)):
-            return [reader.moved(value, tuple(kept))]
+            return [replace(value, axes=tuple(kept))]
     if value.axes[0] == 0 and target[0] in (0, -1, 1):
         size = math.prod(value.shape)
         if len(target) == 2 and target[1] in (-1, size):

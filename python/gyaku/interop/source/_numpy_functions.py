@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["arrays", "avg_pool", "checked", "conv", "conv_transpose", "interpolate"]
-__all__ += ["lp_pool", "max_pool", "operand", "take"]
+__all__ += ["lp_pool", "max_pool", "max_unpool", "operand", "take"]
 
 Axis = tuple[int, int, int, int, int, int]
 # Windows along an axis: size of the image, taps of a window, stride, dilation, padding before the
@@ -93,6 +93,19 @@ def max_pool(x: NDArray[Any], rows: Axis, columns: Axis) -> NDArray[Any]:
     """Return the maximum of each window."""
     padded = pad(x, rows, columns, -np.inf)
     return np.asarray(np.max([padded[tap] for _, _, tap in taps(rows, columns)], axis=0))
+
+
+def max_unpool(x: NDArray[Any], images: NDArray[Any], rows: Axis, columns: Axis) -> NDArray[Any]:
+    """Return the values at the places of the maxima of images, zero elsewhere."""
+    padded = pad(images, rows, columns, -np.inf)
+    best = np.array([padded[tap] for _, _, tap in taps(rows, columns)]).argmax(axis=0)
+    i, j = np.divmod(best, columns[1])
+    row = np.arange(rows[5])[:, None, None] * rows[2] - rows[4] + i * rows[3]
+    column = np.arange(columns[5])[:, None] * columns[2] - columns[4] + j * columns[3]
+    places, pixels = row * columns[0] + column, (len(x), -1, x.shape[3])
+    y = np.zeros_like(images).reshape(pixels)
+    np.put_along_axis(y, places.reshape(pixels), x.reshape(pixels), axis=1)
+    return y.reshape(images.shape)
 
 
 def avg_pool(x: NDArray[Any], rows: Axis, columns: Axis, counts: list[list[int]]) -> NDArray[Any]:

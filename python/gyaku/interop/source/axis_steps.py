@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gyaku.interop.source.forward_pass import ForwardPass
 
-__all__ = ["AXIS_STEPS", "taken"]
+__all__ = ["AXIS_STEPS", "broadcast", "mixed", "taken"]
 
 
 def taken(
@@ -49,6 +49,55 @@ def taken(
         return value
     shape = (*shape[:axis], len(places), *shape[axis + 1 :])
     return made.step("take", [value], shape, places=places, axis=axis, constant=constant)
+
+
+def broadcast(made: ForwardPass, value: int, shape: tuple[int, ...]) -> int:
+    """Return a value with axes of length 1, or missing, repeated.
+
+    Parameters
+    ----------
+    made : ForwardPass
+        The forward pass.
+    value : int
+        Index of the value.
+    shape : tuple of int
+        The shape of a sample of the result.
+
+    Returns
+    -------
+    int
+        Index of the result.
+    """
+    own = made.values[value].shape
+    if len(own) < len(shape):
+        own = ((1,) * (len(shape) - len(own))) + own
+        value = made.step("reshape", [value], own)
+    for axis, (given, wanted) in enumerate(zip(own, shape, strict=True)):
+        if given != wanted:
+            value = taken(made, value, axis, np.zeros(wanted, np.int64))
+    return value
+
+
+def mixed(made: ForwardPass, value: int, axis: int, matrix: NDArray[Any]) -> int:
+    """Return the product of an axis of a value and a constant matrix.
+
+    Parameters
+    ----------
+    made : ForwardPass
+        The forward pass.
+    value : int
+        Index of the value.
+    axis : int
+        Axis of a sample.
+    matrix : ndarray
+        The matrix, of shape (old length, new length).
+
+    Returns
+    -------
+    int
+        Index of the product.
+    """
+    return _interpolated(made, value, axis, *_taps_of(matrix))
 
 
 def _selection(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -106,7 +155,7 @@ def _pooled(made: ForwardPass, value: int, shape: tuple[int, ...], kernel: tuple
 def _separable_mean(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     (value,) = values
     for axis, matrix in enumerate(matrices(layer)):
-        value = _interpolated(made, value, axis, *_taps_of(matrix))
+        value = mixed(made, value, axis, matrix)
     return [value]
 
 

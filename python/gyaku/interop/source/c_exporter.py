@@ -32,6 +32,10 @@ _KEYWORDS = (
     " inline int long main register restrict return short signed sizeof static struct switch"
     " typedef union unsigned void volatile while"
 )
+_MATH = (
+    "acos|acosh|asin|asinh|atan|atanh|ceil|cos|cosh|erf|erfc|exp|expm1|fabs|floor|fmax|fmin|fmod"
+    "|log|log1p|pow|rint|sin|sinh|sqrt|tan|tanh|trunc"
+)
 _TOLERANCE = {"float": "1e-5", "double": "1e-12"}
 
 
@@ -169,7 +173,7 @@ def _of_dtype(source: str, real: str) -> str:
     if real == "float":
         return source
     source = re.sub(r"\bfloat\b", "double", source)
-    source = re.sub(r"\b(exp|expm1|log|log1p|tanh|erfc|sqrt|pow|fabs)f\b", r"\1", source)
+    source = re.sub(rf"\b({_MATH})f\b", r"\1", source)
     return re.sub(r"\b(\d+\.\d+)f\b", r"\1", source)
 
 

@@ -161,6 +161,29 @@ static void max_pool(const float* restrict x, float* restrict y, axis rows, axis
     }
 }
 
+/* Values at the places of the maxima of images, zero elsewhere. */
+static void max_unpool(const float* x, const float* images, float* y, axis rows, axis columns,
+                       int channels) {
+  fill(y, rows.size * columns.size, channels, 0);
+  for (int o = 0; o < rows.windows; o++)
+    for (int p = 0; p < columns.windows; p++, x += channels)
+      for (int c = 0; c < channels; c++) {
+        float largest = -INFINITY;
+        int place = -1;
+        for (int i = 0; i < rows.taps; i++)
+          for (int j = 0; j < columns.taps; j++) {
+            const int h = o * rows.stride - rows.before + i * rows.dilation;
+            const int w = p * columns.stride - columns.before + j * columns.dilation;
+            if (h < 0 || h >= rows.size || w < 0 || w >= columns.size) continue;
+            const int here = (h * columns.size + w) * channels + c;
+            if (place >= 0 && !(images[here] > largest)) continue;
+            place = here;
+            largest = images[here];
+          }
+        if (place >= 0) y[place] = x[c];
+      }
+}
+
 /* Mean of each window, over its pixels and as much padding as is counted on each side, or over a
    divisor other than 0. */
 static void avg_pool(const float* restrict x, float* restrict y, axis rows, axis columns,
@@ -307,6 +330,43 @@ static void prelu(const float* x, float* y, int rows, int columns, const float* 
     for (int k = 0; k < columns; k++) y[k] = x[k] > 0.0f ? x[k] : alpha[k] * x[k];
 }
 
+static void row_sum(const float* x, float* y, int rows, int columns) {
+  for (int r = 0; r < rows; r++, x += columns) {
+    y[r] = 0.0f;
+    for (int k = 0; k < columns; k++) y[r] += x[k];
+  }
+}
+
+static void row_prod(const float* x, float* y, int rows, int columns) {
+  for (int r = 0; r < rows; r++, x += columns) {
+    y[r] = 1.0f;
+    for (int k = 0; k < columns; k++) y[r] *= x[k];
+  }
+}
+
+static void row_max(const float* x, float* y, int rows, int columns) {
+  for (int r = 0; r < rows; r++, x += columns) {
+    y[r] = x[0];
+    for (int k = 1; k < columns; k++) y[r] = x[k] > y[r] || x[k] != x[k] ? x[k] : y[r];
+  }
+}
+
+static void row_min(const float* x, float* y, int rows, int columns) {
+  for (int r = 0; r < rows; r++, x += columns) {
+    y[r] = x[0];
+    for (int k = 1; k < columns; k++) y[r] = x[k] < y[r] || x[k] != x[k] ? x[k] : y[r];
+  }
+}
+
+static void row_log_sum_exp(const float* x, float* y, int rows, int columns) {
+  for (int r = 0; r < rows; r++, x += columns) {
+    float largest = x[0], total = 0.0f;
+    for (int k = 1; k < columns; k++) largest = x[k] > largest ? x[k] : largest;
+    for (int k = 0; k < columns; k++) total += expf(x[k] - largest);
+    y[r] = logf(total) + largest;
+  }
+}
+
 /* Products of matrices. */
 static void matmul(const float* a, const float* b, float* y, int n, int rows, int inner,
                    int columns) {
@@ -379,6 +439,22 @@ static int sequence_length(const int* ids, int time, int inner) {
   int n = time * inner;
   while (n > 0 && ids[n - 1] == 0) n--;
   return (n + inner - 1) / inner;
+}
+
+/* 1 + the last step with a feature other than the padding, or 1 */
+static int masked_length(const float* x, int time, int features, float padding) {
+  int n = time * features;
+  while (n > 0 && x[n - 1] == padding) n--;
+  return n > 0 ? (n + features - 1) / features : 1;
+}
+
+/* Steps of which each feature is the padding, zero. */
+static void masking(const float* x, float* y, int time, int features, float padding) {
+  for (int t = 0; t < time; t++, x += features, y += features) {
+    int real = 0;
+    for (int k = 0; k < features; k++) real |= x[k] != padding;
+    for (int k = 0; k < features; k++) y[k] = real ? x[k] : 0.0f;
+  }
 }
 
 static float clipped(float x, float limit) { return x > limit ? limit : x < -limit ? -limit : x; }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.interop.source.c_body import Body, literal
+from gyaku.interop.source.element_expressions import EXPRESSIONS
 from gyaku.reference.activation import SELU_ALPHA, SELU_SCALE
 
 if TYPE_CHECKING:
@@ -111,6 +112,46 @@ def _around(body: Body, value: int, axis: int) -> tuple[int, int, int]:
     shape = body.made.values[value].shape
     inner = math.prod(shape[axis + 1 :])
     return body.elements(value) // (shape[axis] * inner), shape[axis], inner
+
+
+def _elements(body: Body, step: Step) -> list[str]:
+    (y,), dtype = step.outputs, body.made.dtype
+    limits = {"least": -math.inf, "most": math.inf}
+    options = {
+        name: literal(limits[name] if each is None else each, dtype)
+        for name, each in step.settings.items()
+        if name != "operation"
+    }
+    arrays = [f"{body.whole(x)}[i]" for x in step.inputs]
+    computed = EXPRESSIONS[step.settings["operation"]].of_c(arrays, options)
+    return [f"for (int i = 0; i < {body.elements(y)}; i++)", f"  {body.whole(y)}[i] = {computed};"]
+
+
+def _reduce(body: Body, step: Step) -> list[str]:
+    (x,), (y,) = step.inputs, step.outputs
+    rows, columns = body.rows(x)
+    function = f"row_{step.settings['operation']}"
+    return [f"{function}({body.whole(x)}, {body.whole(y)}, {rows}, {columns});"]
+
+
+def _constant(body: Body, step: Step) -> list[str]:
+    (y,), (role,) = step.outputs, step.arrays
+    size = math.prod(body.made.values[y].shape)
+    return body.repeated(y, [f"copy({body.array(step, role)}, {body.at(y)}, {size});"])
+
+
+def _masking(body: Body, step: Step) -> list[str]:
+    (x,), (y,) = step.inputs, step.outputs
+    time = body.made.values[x].shape[0]
+    value, features = literal(step.settings["value"], body.made.dtype), body.elements(x) // time
+    return [f"masking({body.whole(x)}, {body.whole(y)}, {time}, {features}, {value});"]
+
+
+def _max_unpool(body: Body, step: Step) -> list[str]:
+    (x, images), (y,) = step.inputs, step.outputs
+    places, channels = ", ".join(map(_axis, step.settings["axes"])), body.rows(x)[1]
+    pointers = ", ".join(map(body.at, (x, images, y)))
+    return body.repeated(x, [f"max_unpool({pointers}, {places}, {channels});"])
 
 
 def _take(body: Body, step: Step) -> list[str]:
@@ -300,10 +341,13 @@ _ROLES = {
 
 
 def _length(body: Body, step: Step, time: int) -> str:
-    ids = step.settings["length"]
-    if ids is None:
+    found = step.settings["length"]
+    if found is None:
         return str(time)
-    return f"sequence_length({body.whole(ids)}, {time}, {body.elements(ids) // time})"
+    x, features = body.whole(found.value), body.elements(found.value) // time
+    if found.padding is None:
+        return f"sequence_length({x}, {time}, {features})"
+    return f"masked_length({x}, {time}, {features}, {literal(found.padding, body.made.dtype)})"
 
 
 def _of_one(body: Body, name: str) -> str:
@@ -327,17 +371,22 @@ _KINDS: dict[str, Callable[[Body, Step], list[str]]] = {
     **dict.fromkeys(_COLUMNS, _recurrent),
     "affine": _affine,
     "concatenate": _concatenate,
+    "constant": _constant,
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "dense": _dense,
+    "elements": _elements,
     "embedding": _embedding,
     "group_norm": _group_norm,
     "interpolate": _interpolate,
     "local_response_norm": _local_response_norm,
     "map": _map,
+    "masking": _masking,
     "matmul": _matmul,
+    "max_unpool": _max_unpool,
     "permute": _permute,
     "prelu": _prelu,
+    "reduce": _reduce,
     "rescale": _rescale,
     "take": _take,
 }

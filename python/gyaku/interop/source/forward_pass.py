@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ForwardPass", "Step", "Value"]
+__all__ = ["ForwardPass", "Lengths", "Step", "Value"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,22 @@ class Step:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of padded sequences.
+
+    Parameters
+    ----------
+    value : int
+        Index of the value in which they are found.
+    padding : float or None
+        Value of all features of a padded step, None for sequences of ids, which 0 pads.
+    """
+
+    value: int
+    padding: float | None
+
+
 class ForwardPass:
     """Forward pass under construction.
 
@@ -85,8 +101,8 @@ class ForwardPass:
         Path of the layer being written, the beginning of names.
     repeat : int
         Number of samples of that layer in one sample of the model.
-    length : int or None
-        The value of ids whose padding gives the lengths of the sequences, if there is one.
+    length : Lengths or None
+        The lengths of the sequences, if they are padded.
     """
 
     def __init__(self, owner: str, dtype: np.dtype[Any]) -> None:
@@ -101,7 +117,7 @@ class ForwardPass:
         self.vocabulary: dict[int, int] = {}
         self.scope = ""
         self.repeat = 1
-        self.length: int | None = None
+        self.length: Lengths | None = None
 
     def value(self, name: str, shape: tuple[int, ...]) -> int:
         """Append a value.

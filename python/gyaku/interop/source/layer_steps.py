@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop.source.axis_steps import AXIS_STEPS, taken
-from gyaku.interop.source.forward_pass import ForwardPass
+from gyaku.interop.source.array_steps import ARRAY_STEPS
+from gyaku.interop.source.axis_steps import AXIS_STEPS, broadcast
+from gyaku.interop.source.forward_pass import ForwardPass, Lengths
 from gyaku.interop.source.volume_steps import conv3d, conv3d_transpose
 from gyaku.layers.recurrence import Recurrent
 from gyaku.windows import Axis, pool_axes
@@ -59,14 +60,14 @@ def forward_pass(owner: str, model: Model) -> ForwardPass:
         if dtype:
             made.indices.add(made.inputs[-1])
     values = dict(enumerate(made.inputs))  # of the plan
-    lengths: dict[int, int] = {}
+    lengths: dict[int, Lengths] = {}
     for use in plan.applications:
         made.scope = use.path
         made.length = next((lengths[each] for each in use.inputs if each in lengths), None)
         found = _written(made, use.instance, [values[each] for each in use.inputs])
         values.update(zip(use.outputs, found, strict=True))
         if use.layer.finds_lengths and use.source in range(plan.inputs):
-            lengths[use.output] = values[use.source]
+            lengths[use.output] = Lengths(values[use.source], getattr(use.layer, "value", None))
         elif made.length is not None:
             padded = next(each for each in use.inputs if each in lengths)
             if _same_steps(use.output_shape, plan.shapes[padded]):
@@ -147,6 +148,10 @@ def _conv_transpose(made: ForwardPass, layer: Any, values: list[int]) -> list[in
 
 def _max_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     return [made.step("max_pool", values, layer.output_shape, axes=_two(layer.axes))]
+
+
+def _max_unpool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    return [made.step("max_unpool", values, layer.output_shape, axes=layer.axes)]
 
 
 def _avg_pool(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -237,19 +242,7 @@ def _reshape(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
 
 def _arithmetic(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     shape, kind = layer.output_shape, type(layer).__name__.lower()
-    return [made.step(kind, [_broadcast(made, each, shape) for each in values], shape)]
-
-
-def _broadcast(made: ForwardPass, value: int, shape: tuple[int, ...]) -> int:
-    """Return a value with axes of length 1, or missing, repeated."""
-    own = made.values[value].shape
-    if len(own) < len(shape):
-        own = ((1,) * (len(shape) - len(own))) + own
-        value = made.step("reshape", [value], own)
-    for axis, (given, wanted) in enumerate(zip(own, shape, strict=True)):
-        if given != wanted:
-            value = taken(made, value, axis, np.zeros(wanted, np.int64))
-    return value
+    return [made.step(kind, [broadcast(made, each, shape) for each in values], shape)]
 
 
 def _permute(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -265,7 +258,7 @@ def _matmul(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
             axes = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
             shape = tuple(shape[axis] for axis in axes)
             value = made.step("permute", [value], shape, axes=axes)
-        factors.append(_broadcast(made, value, (*before, *shape[-2:])))
+        factors.append(broadcast(made, value, (*before, *shape[-2:])))
     y = made.step("matmul", factors, layer.output_shape)
     return [y] if layer.scale == 1 else _rescaled(made, [y], layer.scale, 0.0)
 
@@ -276,6 +269,10 @@ def _prelu(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
         alpha = alpha[0]
     arrays = {"alpha": np.broadcast_to(alpha, shape[-alpha.ndim :])}
     return [made.step("prelu", values, shape, arrays)]
+
+
+def _masking(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
+    return [made.step("masking", values, layer.output_shape, value=layer.value)]
 
 
 def _concatenate(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
@@ -331,6 +328,7 @@ def _time_distributed(made: ForwardPass, layer: Any, values: list[int]) -> list[
 
 
 _WRITERS: dict[type, Write] = {
+    **ARRAY_STEPS,
     **AXIS_STEPS,
     layers.Activation: _activation,
     layers.Add: _arithmetic,
@@ -353,7 +351,9 @@ _WRITERS: dict[type, Write] = {
     layers.LPPool2D: _lp_pool,
     layers.LayerNorm: _layer_norm,
     layers.LocalResponseNorm: _local_response_norm,
+    layers.Masking: _masking,
     layers.MaxPool2D: _max_pool,
+    layers.MaxUnpool2D: _max_unpool,
     layers.MatMul: _matmul,
     layers.Multiply: _arithmetic,
     layers.Normalization: _normalization,

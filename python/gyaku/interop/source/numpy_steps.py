@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from gyaku import reference
 from gyaku.interop.source import _numpy_functions as numpy_functions
+from gyaku.interop.source.element_expressions import EXPRESSIONS
+from gyaku.reference.gaussian import normal_cdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from gyaku.interop.source.forward_pass import ForwardPass, Step
+    from gyaku.interop.source.forward_pass import ForwardPass, Lengths, Step
     from gyaku.windows import Axis
 
 __all__ = ["Lines"]
@@ -212,6 +214,10 @@ def _conv(lines: Lines, step: Step, x: str) -> str:
     return _windows(lines, step, x, *arrays, groups=step.settings["groups"])
 
 
+def _max_unpool(lines: Lines, step: Step, x: str) -> str:
+    return _windows(lines, step, *lines.names(step.inputs))
+
+
 def _avg_pool(lines: Lines, step: Step, x: str) -> str:
     padded = step.settings["padded"]
     counts = [axis.pixels(padded=padded).tolist() for axis in step.settings["axes"]]
@@ -247,9 +253,8 @@ def _prelu(lines: Lines, step: Step, x: str) -> str:
 
 def _take(lines: Lines, step: Step, x: str) -> str:
     places, axis = step.settings["places"].tolist(), step.settings["axis"] + 1
-    constant = step.settings["constant"]
-    shown = constant if math.isfinite(constant) else f'float("{constant}")'
-    return lines.call(numpy_functions.take, x, places, axis, shown)
+    constant = _number(step.settings["constant"])
+    return lines.call(numpy_functions.take, x, places, axis, constant)
 
 
 def _interpolate(lines: Lines, step: Step, x: str) -> str:
@@ -276,6 +281,48 @@ def _join_steps(lines: Lines, step: Step, y: str) -> str:
     return f"{y}.reshape(*{before}.shape[:2], *{y}.shape[1:])"
 
 
+def _lengths(lines: Lines, given: Lengths) -> str:
+    (x,) = lines.names([given.value])
+    if given.padding is None:
+        return lines.call(reference.sequence_lengths, x)
+    found = lines.call(reference.sequence_lengths, f"{x} != {given.padding}")
+    return f"np.maximum({found}, 1)"
+
+
+def _masking(lines: Lines, step: Step, x: str) -> str:
+    axes = tuple(range(2, 1 + len(lines.made.values[step.inputs[0]].shape)))
+    real = f"({x} != {step.settings['value']}).any(axis={axes}, keepdims=True)"
+    return f"np.where({real}, {x}, 0).astype({x}.dtype)"
+
+
+def _elements(lines: Lines, step: Step, x: str) -> str:
+    limits = {"least": -math.inf, "most": math.inf}
+    options = {
+        name: _number(limits[name] if each is None else each)
+        for name, each in step.settings.items()
+        if name != "operation"
+    }
+    if step.settings["operation"] == "erf":
+        lines.functions.append(normal_cdf)
+    expression = EXPRESSIONS[step.settings["operation"]]
+    computed = expression.of_numpy(lines.names(step.inputs), options)
+    return f"np.asarray({computed}, {x}.dtype)"
+
+
+def _number(value: float) -> str:
+    return str(value) if math.isfinite(value) else f'float("{value}")'
+
+
+def _reduce(lines: Lines, step: Step, x: str) -> str:
+    if step.settings["operation"] == "log_sum_exp":
+        return f"np.logaddexp.reduce({x}, axis=-1)"
+    return f"{x}.{step.settings['operation']}(axis=-1)"
+
+
+def _constant(lines: Lines, step: Step, x: str) -> str:
+    return lines.array(step, *step.arrays)
+
+
 def _recurrent(lines: Lines, step: Step) -> list[str]:
     results, settings = lines.names(step.outputs), dict(step.settings)
     x, *given = lines.names(step.inputs)
@@ -283,7 +330,7 @@ def _recurrent(lines: Lines, step: Step) -> list[str]:
     arrays = [lines.array(step, role) for role in ("weight", "recurrent_weight", "bias")]
     more: dict[str, object] = {"clip": settings["clip"], "reverse": settings["reverse"]}
     if settings["length"] is not None:
-        more["lengths"] = lines.call(reference.sequence_lengths, *lines.names([settings["length"]]))
+        more["lengths"] = _lengths(lines, settings["length"])
     activations = settings["activations"]
     lines.activations += activations
     if step.kind == "simple_rnn":
@@ -309,16 +356,21 @@ _KINDS: dict[str, Callable[[Lines, Step], list[str]]] = {
     "affine": _single(_affine),
     "avg_pool": _single(_avg_pool),
     "concatenate": _single(_concatenate),
+    "constant": _single(_constant),
     "dense": _single(_dense),
+    "elements": _single(_elements),
     "embedding": _single(_embedding),
     "join_steps": _single(_join_steps),
     "interpolate": _single(_interpolate),
     "local_response_norm": _single(_local_response_norm),
     "lp_pool": _single(_lp_pool),
     "map": _single(_map),
+    "masking": _single(_masking),
     "max_pool": _single(_windows),
+    "max_unpool": _single(_max_unpool),
     "permute": _single(_permute),
     "prelu": _single(_prelu),
+    "reduce": _single(_reduce),
     "rescale": _single(_rescale),
     "reshape": _single(_reshape),
     "split_steps": _single(_split_steps),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["array_operation"]
+__all__ = ["REDUCTIONS", "SAME", "array_operation"]
 
-_SAME = {
+SAME = {
     name: name
     for name in (
         *("abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh"),
-        *("divide", "erf", "exp", "floor", "log", "matmul", "maximum", "minimum", "multiply"),
+        *("divide", "erf", "exp", "floor", "log", "matmul", "multiply"),
         *("negative", "reciprocal", "round", "sign", "sin", "sinh", "sqrt", "subtract", "tan"),
     )
 } | {"modulo": "remainder", "power": "pow", "remainder": "fmod", "truncate": "trunc"}
-"""The function of torch that computes each operation."""
+"""The function of torch that computes each operation on elements."""
 _TRUTHS = {
     "equal": "eq", "greater": "gt", "greater_equal": "ge", "is_inf": "isinf", "is_nan": "isnan",
     "less": "lt", "less_equal": "le", "invert": "logical_not", "logical_and": "logical_and",
@@ -37,6 +38,13 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": lambda x, **kw: x.sum(**kw),
     "sum_square": lambda x, **kw: (x * x).sum(**kw),
 }
+
+
+REDUCTIONS = {
+    "amax": "max", "amin": "min", "logsumexp": "log_sum_exp", "mean": "mean", "prod": "prod",
+    "sum": "sum",
+}  # fmt: skip
+"""The operation of each reduction of torch."""
 
 
 def array_operation(layer: Any, *x: Any, **constants: Any) -> Any:
@@ -63,8 +71,10 @@ def array_operation(layer: Any, *x: Any, **constants: Any) -> Any:
         next(given) if shape is None else constants[f"constant_{place}"]
         for place, shape in enumerate(layer.constants or (None,) * len(x))
     ]
-    if name in _SAME:
-        return getattr(torch, _SAME[name])(*arguments, **options)
+    if name in ("maximum", "minimum"):  # of any number
+        return functools.reduce(getattr(torch, name), arguments)
+    if name in SAME:
+        return getattr(torch, SAME[name])(*arguments, **options)
     if name in _TRUTHS:
         return getattr(torch, _TRUTHS[name])(*arguments).to(x[0].dtype)
     if name in _REDUCTIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gyaku.interop.torch.array_functions import REDUCTIONS, SAME
 from gyaku.interop.torch.translation import Translation, takes_last
 from gyaku.layers import (
     Add,
@@ -39,8 +40,12 @@ _FUNCTIONS = {
     "adaptive_avg_pool1d": "AdaptiveAvgPool1d", "adaptive_max_pool1d": "AdaptiveMaxPool1d",
     "adaptive_avg_pool2d": "AdaptiveAvgPool2d", "adaptive_max_pool2d": "AdaptiveMaxPool2d",
     "adaptive_avg_pool3d": "AdaptiveAvgPool3d", "adaptive_max_pool3d": "AdaptiveMaxPool3d",
-    "interpolate": "Upsample",
+    "interpolate": "Upsample", "relu6": "ReLU6", "hardtanh": "Hardtanh", "logsigmoid": "LogSigmoid",
+    "softmin": "Softmin", "softshrink": "Softshrink", "hardshrink": "Hardshrink",
 }  # fmt: skip
+# What a torch function does to the elements of tensors.
+_OPERATIONS = {theirs: ours for ours, theirs in SAME.items()}
+_OPERATIONS |= {"maximum": "maximum", "minimum": "minimum", "neg": "negative"}
 
 
 class Functions(Translation):
@@ -59,6 +64,10 @@ class Functions(Translation):
             method(node)
         elif name in _FUNCTIONS:
             self._function(node, _FUNCTIONS[name])
+        elif name in _OPERATIONS:
+            self._elements(node, _OPERATIONS[name])
+        elif name in REDUCTIONS:
+            self._reduction(node, REDUCTIONS[name])
         else:
             self._refuse(node)
 
@@ -83,6 +92,38 @@ class Functions(Translation):
             self._apply(node, [], node.args[0])
             return
         self._module(node, cls(**(ordered | more)), f"{node.name}")
+
+    def _elements(self, node: Any, operation: str) -> None:
+        """Translate an operation on the elements of one tensor, or of two of one layout."""
+        if node.kwargs or not all(isinstance(each, type(node)) for each in node.args):
+            self._refuse(node, "takes something other than tensors")
+        self._check_alike(node, *node.args)
+        self._apply(node, [ArrayOperation(operation)], *node.args)
+
+    def _of_clamp(self, node: Any) -> None:
+        source, *more = node.args
+        given = dict(zip(("min", "max"), more, strict=False)) | node.kwargs
+        if not all(each is None or _is_number(each) for each in given.values()):
+            self._refuse(node, "limits elements by something other than numbers")
+        limits = {ours: given.get(theirs) for ours, theirs in (("least", "min"), ("most", "max"))}
+        self._apply(node, [ArrayOperation("clip", limits)], source)
+
+    def _reduction(self, node: Any, operation: str) -> None:
+        """Translate a reduction over axes of the samples."""
+        source, *more = node.args
+        given = dict(zip(("dim", "keepdim"), more, strict=False)) | node.kwargs
+        dims, rank = given.pop("dim", None), self._rank(source)
+        keeps = bool(given.pop("keepdim", False))
+        listed = [dims] if isinstance(dims, int) else list(dims or ())
+        axes = sorted(self._axis(source, dim) for dim in listed)
+        if not axes or 0 in axes or given:
+            self._refuse(node, "reduces the samples as well, or in another dtype")
+        options = {"axes": axes, "keepdims": keeps}
+        self._apply(node, [ArrayOperation(operation, options)], source)
+        left = rank if keeps else rank - len(axes)
+        is_first = self._is_first(source) and (keeps or 1 not in {dim % rank for dim in listed})
+        turned = self.turned.add if left > 2 and is_first == (left == 3) else self.turned.discard
+        turned(node)
 
     def _of_getitem(self, node: Any) -> None:
         source, index = node.args
@@ -169,6 +210,8 @@ class Functions(Translation):
         self, node: Any, kind: Callable[[], Layer], scaled: Callable[[float], Layer]
     ) -> None:
         """Combine two tensors of one layout, or a tensor and a number."""
+        if len(node.args) != 2 or any(each not in (None, 1) for each in node.kwargs.values()):
+            self._refuse(node, "has options, such as alpha or rounding_mode")
         first, second = node.args
         if _is_number(second):
             self._apply(node, [scaled(float(second))], first)
@@ -227,8 +270,9 @@ class Functions(Translation):
     def _of_mean(self, node: Any) -> None:
         axes = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         is_image = self._rank(node.args[0]) == 4 and self._is_first(node.args[0])
-        if not is_image or {a % 4 for a in axes or ()} != {2, 3}:
-            self._refuse(node, "is not the mean over height and width")
+        if not is_image or isinstance(axes, int) or {a % 4 for a in axes or ()} != {2, 3}:
+            self._reduction(node, "mean")
+            return
         keeps = node.kwargs.get("keepdim", False)
         layers: list[Layer] = [GlobalAvgPool2D(), *([Reshape((1, 1, -1))] if keeps else [])]
         self._apply(node, layers, node.args[0])

@@ -90,8 +90,9 @@ def _traced(module: Any) -> Any:
         module = torch.nn.Sequential(module)
     try:
         return torch.fx.GraphModule(module, Tracer().trace(module))
-    except (torch.fx.proxy.TraceError, TypeError) as error:
-        raise ValueError(f"from_torch: the module cannot be traced, {error}") from None
+    except (torch.fx.proxy.TraceError, RuntimeError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"from_torch: the module cannot be traced, {reason}") from None
 
 
 def _keep_shapes(graph: Any, x: Sequence[Any]) -> None:

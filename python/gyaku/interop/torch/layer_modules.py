@@ -42,6 +42,7 @@ from gyaku.layers import (
     LocalResponseNorm,
     LogSoftmax,
     LPPool2D,
+    Masking,
     MaxPool1D,
     MaxPool2D,
     MaxPool3D,
@@ -342,6 +343,10 @@ def _embedding(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
     return nn.Embedding(layer.vocabulary_size, layer.units)
 
 
+def _masking(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
+    _refuse(layer, "PyTorch's layers hand on no lengths, which Masking finds")
+
+
 def _dropout(nn: Any, layer: Any, _: tuple[int, ...]) -> Any:
     if layer.scaled != "training":
         _refuse(layer, f"PyTorch's scales in training, not in {layer.scaled}")
@@ -383,6 +388,7 @@ _MADE: dict[type[Layer], Callable[[Any, Any, Any], Any]] = {
     RMSNorm: _rms_norm,
     LocalResponseNorm: _local_response_norm,
     Embedding: _embedding,
+    Masking: _masking,
     Dropout: _dropout,
     Recurrent: _recurrent,
     Bidirectional: _recurrent,

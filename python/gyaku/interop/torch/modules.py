@@ -17,6 +17,7 @@ from gyaku.layers import (
     AdaptiveMaxPool1D,
     AdaptiveMaxPool2D,
     AdaptiveMaxPool3D,
+    ArrayOperation,
     AvgPool1D,
     AvgPool2D,
     AvgPool3D,
@@ -48,6 +49,7 @@ from gyaku.layers import (
     Pad,
     PReLU,
     ReLU,
+    Rescaling,
     RMSNorm,
     Sigmoid,
     SiLU,
@@ -66,7 +68,15 @@ if TYPE_CHECKING:
     from gyaku.layers import Layer
     from gyaku.layers.activation import Parametric
 
-__all__ = ["ALPHAS", "FEATURES_FIRST", "FEATURES_LAST", "PLAIN", "check_options", "layer_of"]
+__all__ = [
+    "ALPHAS",
+    "CHAINS",
+    "FEATURES_FIRST",
+    "FEATURES_LAST",
+    "PLAIN",
+    "check_options",
+    "layer_of",
+]
 __all__ += ["recurrent_layers"]
 
 _BY_AXES = (
@@ -137,7 +147,9 @@ def _adaptive(cls: Any) -> Callable[[Any, str], Any]:
     return lambda module, _: cls(_bare(module.output_size))
 
 
-def _lp_pool(module: Any, _: str) -> Layer:
+def _lp_pool(module: Any, name: str) -> Layer:
+    if module.norm_type % 2:
+        _refuse(name, module, "sums powers of negative elements, LPPool2D those of magnitudes")
     options = _named(module, "kernel_size", "stride", "ceil_mode")
     return LPPool2D(module.norm_type, **options)
 
@@ -200,6 +212,14 @@ def _softplus(module: Any, _: str) -> Layer:
     return Softplus(*given) if given != (1, 20) else Softplus()
 
 
+def _clip(least: float, most: float) -> Layer:
+    return ArrayOperation("clip", {"least": float(least), "most": float(most)})
+
+
+def _shrink(bias: float, limit: float) -> Layer:
+    return ArrayOperation("shrink", {"bias": float(bias), "limit": float(limit)})
+
+
 _MADE: dict[str, Callable[[Any, str], Any]] = {
     "Linear": lambda m, name: Dense(m.out_features, use_bias=m.bias is not None, name=name),
     "Conv1d": _conv(Conv1D),
@@ -231,10 +251,20 @@ _MADE: dict[str, Callable[[Any, str], Any]] = {
     "PReLU": lambda m, name: PReLU(name=name),
     "Embedding": lambda m, name: Embedding(m.num_embeddings, m.embedding_dim, name=name),
     "Dropout": lambda m, _: Dropout(m.p),
+    "ReLU6": lambda m, _: _clip(0.0, 6.0),
+    "Hardtanh": lambda m, _: _clip(m.min_val, m.max_val),
+    "Softshrink": lambda m, _: _shrink(m.lambd, m.lambd),
+    "Hardshrink": lambda m, _: _shrink(0.0, m.lambd),
     "GELU": lambda m, _: GELUTanh() if m.approximate == "tanh" else GELU(),
     "Softplus": _softplus,
     "Block": lambda m, name: type(m.layer)(**m.layer.config()),
 }
+
+
+CHAINS: dict[str, Callable[[], list[Layer]]] = {
+    "LogSigmoid": lambda: [Rescaling(-1.0), Softplus(), Rescaling(-1.0)],
+}
+"""Modules that are several layers."""
 
 
 def layer_of(module: Any, name: str) -> Layer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.interop.torch.modules import (
     ALPHAS,
+    CHAINS,
     FEATURES_FIRST,
     FEATURES_LAST,
     PLAIN,
@@ -26,7 +27,9 @@ from gyaku.layers import (
     MaxPool1D,
     Permute,
     PReLU,
+    Rescaling,
     Reshape,
+    Softmax,
 )
 from gyaku.layers.recurrence import Recurrent
 from gyaku.model import Model, Sequential
@@ -254,6 +257,8 @@ class Translation:
             self._recurrent(node, module, target)
             return
         sources = [each for each in node.args if isinstance(each, type(node))]
+        if self._rank(source) not in _ranks(kind, self._rank(source)):
+            self._refuse(node, "takes the input for a single sample, which has an axis less")
         if self._rank(source) > 2:
             is_single = kind == "PReLU" and module.num_parameters == 1
             wrong = kind in FEATURES_FIRST and not (self._is_first(source) or is_single)
@@ -290,9 +295,12 @@ class Translation:
         if kind in ("AdaptiveAvgPool2d", "AdaptiveMaxPool2d") and module.output_size in (1, (1, 1)):
             cls = GlobalAvgPool2D if "Avg" in kind else GlobalMaxPool2D
             return [cls(), Reshape((1, 1, -1))]
-        if kind in ("Softmax", "LogSoftmax"):
-            made: Any = PLAIN[kind]
-            return [made(**self._along(node, module.dim))]
+        if kind in CHAINS:
+            return CHAINS[kind]()
+        if kind in ("Softmax", "LogSoftmax", "Softmin"):
+            made: Any = PLAIN.get(kind, Softmax)
+            negative = [Rescaling(-1.0)] if kind == "Softmin" else []
+            return [*negative, made(**self._along(node, module.dim))]
         if kind == "PReLU" and module.num_parameters == 1:
             layer: Layer = PReLU(range(1, self._rank(source)), name=target.replace(".", "_"))
             layer.trainable = module.weight.requires_grad
@@ -387,6 +395,14 @@ class Translation:
         elif not set(indices.values()) <= {-1, module.num_layers - 1}:
             self._refuse(states, "takes other states than those of the last layer")
         self.states |= set(indices)
+
+
+def _ranks(kind: str, rank: int) -> tuple[int, ...]:
+    """Return the numbers of axes of a batch, which the name of a module states."""
+    digit = kind.removesuffix("d")[-1:]
+    if kind not in FEATURES_FIRST or not digit.isdigit():
+        return (rank,)
+    return (2, 3) if kind == "BatchNorm1d" else (int(digit) + 2,)
 
 
 def takes_last(node: Any) -> bool:
