@@ -198,6 +198,7 @@ class Loop:
                 self._resume(resumption)
             self.is_between_steps = True
             self._epochs()
+            self._heed_signals()  # of the last moment
             stopped = self.callbacks.stopped or self.overtime
             self.history.stopped = self.ranks.of_first("SIGTERM" if self.signals.ended else stopped)
         except KeyboardInterrupt as error:
@@ -291,16 +292,21 @@ class Loop:
 
     def _pause(self) -> None:
         """Let the callbacks act on signals and on what the steps have come to."""
+        self._heed_signals()
+        if self.callbacks.steps:
+            self.training.merge(self.training.initial_epoch + self.history.epochs)
+            self._call("on_steps_end", self.training.step)
+
+    def _heed_signals(self) -> None:
+        """Let the callbacks act on signals, whichever process they arrived at."""
         names = self.signals.take()
         if self.callbacks.signals:  # which arrive here sooner than there
             names = list(dict.fromkeys(chain(*self.ranks.gather(names))))
             self.signals.ended = self.signals.ended or "SIGTERM" in names
-        if names or self.callbacks.steps:
+        if names:
             self.training.merge(self.training.initial_epoch + self.history.epochs)
         for name in names:
             self._call("on_signal", name)
-        if self.callbacks.steps:
-            self._call("on_steps_end", self.training.step)
 
     def _native_steps(self, epoch: int, position: int) -> int:
         """Return the number of steps without Python: part of an epoch, or several whole ones."""
