@@ -53,3 +53,24 @@ def fitted(model: gk.Sequential, *data: Any, ranks: MPI | None, **named: Any) ->
         "stopped": history.stopped,
         "clock": int(model.clock[0]),
     }
+
+
+def large(**named: Any) -> Answer:
+    """A training of parameters that the processes of a machine have in common."""
+    first = gk.Dense(8, activation="tanh", name="first")
+    model = network(first, gk.Dense(256, activation="relu"), gk.Dense(256, activation="tanh"))
+    model = network(*model.layers, gk.Dense(1))
+    ranks = named.pop("ranks", None) or MPI()
+    given = {"loss": "mse", "epochs": 2, "metrics": "mae", "validation_split": 0.2} | named
+    answer = fitted(model, *rows(), ranks=ranks, **given)
+    every = 97
+    facts = answer["hash"], model.flat_grads[::every].tolist()
+    alike = all(each == facts for each in ranks.gather(facts))
+    names = [task["name"] for task in model.captured["tasks"]]
+    before = float(model.flat_params[0])
+    if not ranks.is_first:
+        model.flat_params[:] = 7.0  # which are its own again
+    ranks.gather(None)
+    assert model.flat_params[0] == (before if ranks.is_first else 7.0)
+    params = model.flat_params[::every].tolist()
+    return answer | {"params": params, "alike": alike, "tasks": names}

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from distributed_models import (
@@ -20,6 +21,7 @@ from distributed_models import (
     Answer,
     fitted,
     images,
+    large,
     mlp,
     network,
     rows,
@@ -28,6 +30,16 @@ from distributed_models import (
 
 import gyaku as gk
 from gyaku.distributed import MPI
+
+
+class End(gk.Callback):
+    """End a training behind some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.every_steps = steps
+
+    def on_steps_end(self, step: int) -> str | None:
+        return "enough" if step >= self.every_steps else None
 
 
 @training
@@ -59,6 +71,15 @@ def alike(folder: Path) -> Answer:
 def fewer_samples_than_processes(folder: Path) -> Answer:
     data = rows(2 * GLOBAL + 1)
     return fitted(mlp(), *data, ranks=MPI(), loss="mse", epochs=2)
+
+
+@training
+def fewer_samples_than_processes_in_all(folder: Path) -> Answer:
+    """Also in validation, where a process without samples counts no weights."""
+    weights = np.arange(1.0, 4.0)
+    given = {"loss": "mse", "metrics": ["mae", "r2"], "sample_weight": weights, "epochs": 2}
+    one = [each[:1] for each in rows(4)]
+    return fitted(mlp(), *rows(3), ranks=MPI(), validation_data=(*one, weights[:1]), **given)
 
 
 @training
@@ -108,27 +129,6 @@ def shared_layer(folder: Path) -> Answer:
     return fitted(model, *rows(), ranks=MPI(bucket_bytes=1024), loss="mse", epochs=2)
 
 
-def large(**named: Any) -> Answer:
-    """A training of parameters that the processes of a machine have in common."""
-    first = gk.Dense(8, activation="tanh", name="first")
-    model = network(first, gk.Dense(256, activation="relu"), gk.Dense(256, activation="tanh"))
-    model = network(*model.layers, gk.Dense(1))
-    ranks = named.pop("ranks", None) or MPI()
-    given = {"loss": "mse", "epochs": 2, "metrics": "mae", "validation_split": 0.2} | named
-    answer = fitted(model, *rows(), ranks=ranks, **given)
-    every = 97
-    facts = answer["hash"], model.flat_grads[::every].tolist()
-    alike = all(each == facts for each in ranks.gather(facts))
-    names = [task["name"] for task in model.captured["tasks"]]
-    before = float(model.flat_params[0])
-    if not ranks.is_first:
-        model.flat_params[:] = 7.0  # which are its own again
-    ranks.gather(None)
-    assert model.flat_params[0] == (before if ranks.is_first else 7.0)
-    params = model.flat_params[::every].tolist()
-    return answer | {"params": params, "alike": alike, "tasks": names}
-
-
 @training
 def common_parameters(folder: Path) -> Answer:
     return large(clip_value=0.05)
@@ -154,6 +154,16 @@ def sums_within_tasks(folder: Path) -> Answer:
     return fitted(
         model, *data, ranks=ranks, loss="softmax_cross_entropy", batch_size=72 // ranks.size
     )
+
+
+@training
+def two_machines(folder: Path) -> Answer:
+    """Half of the processes are taken to be on another machine."""
+    ranks = MPI(bucket_bytes=1 << 16)
+    half = f"machine {2 * ranks.rank // ranks.size}"
+    with mock.patch("gyaku.distributed.local._machine", return_value=half):
+        large(ranks=ranks)
+        return large(ranks=ranks)  # with the groups of the earlier training
 
 
 @training
@@ -215,6 +225,8 @@ def callbacks(folder: Path) -> Answer:
     model = mlp()
     given = [note, stopping, plateau]
     answer = fitted(model, *rows(), ranks=ranks, loss="mse", epochs=9, callbacks=given)
+    late = mlp().fit(*rows(), loss="mse", epochs=10**7, max_time=0.1, verbose=0, distributed=ranks)
+    assert late.stopped == "max_time of 0.1 s is over", late.stopped
     rates = ranks.gather(float(model.optimizer.rate))
     everywhere = ranks.gather((answer["hash"], answer["columns"], answer["stopped"]))
     return answer | {"seen": ranks.gather(seen), "rates": rates, "everywhere": everywhere}
@@ -226,15 +238,8 @@ def checkpointed(folder: Path) -> Answer:
     ranks = MPI(reproducible=True)
     path = folder / f"from-{ranks.size}.safetensors"
     kept = gk.ModelCheckpoint(path, steps=7, keep="last")
-
-    class End(gk.Callback):
-        every_steps = 7
-
-        def on_steps_end(self, step: int) -> str | None:
-            return "enough" if step >= 7 else None
-
     given = {"loss": "mse", "epochs": 3, "metrics": "mae"}
-    answer = fitted(mlp(), *rows(), ranks=ranks, callbacks=[kept, End()], **given)
+    answer = fitted(mlp(), *rows(), ranks=ranks, callbacks=[kept, End(7)], **given)
     return answer | {"path": str(path)}
 
 
@@ -265,7 +270,37 @@ def memory_map(folder: Path) -> Answer:
         np.save(path, x)
     ranks.gather(None)
     x = np.load(path, mmap_mode="r")
-    return fitted(mlp(), x, y, ranks=ranks, loss="mse", epochs=2)
+    return fitted(mlp(), x, y, ranks=ranks, validation_data=(x, y), loss="mse", epochs=2)
+
+
+@training
+def own_batches(folder: Path) -> Answer:
+    """Iterables, of which the first process's ends first, and a training that is resumed."""
+    ranks = MPI(own_data=True)
+    own = GLOBAL // ranks.size
+    path = folder / f"batches-{ranks.size}.safetensors"
+    x, y = rows(5 * GLOBAL)
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(ranks.rank * own, 4 * GLOBAL + min(ranks.rank, 1), GLOBAL):
+            yield x[start : start + own], y[start : start + own]
+
+    given: dict[str, Any] = {
+        "ranks": ranks,
+        "loss": "mse",
+        "metrics": "mae",
+        "epochs": 3,
+        "batch_size": 32,
+    }
+    given["callbacks"] = gk.ModelCheckpoint(path, steps=6, keep="last")
+    end = End(6)
+    fitted(mlp(), batches, **given | {"callbacks": [given["callbacks"], end]})
+    resumed = fitted(mlp(), batches, resume=path, **given)
+    answer = fitted(mlp(), batches, **given)
+    assert resumed["hash"] == answer["hash"]
+    for name, column in answer["columns"].items():
+        np.testing.assert_allclose(resumed["columns"][name], column, rtol=1e-12)
+    return answer
 
 
 @training
@@ -301,9 +336,10 @@ def mistakes(folder: Path) -> Answer:
     ranks, (x, y), said = MPI(), rows(), {}
 
     def message(**named: Any) -> str:
-        given = {"loss": "mse", "verbose": 0, "distributed": ranks} | named
+        given: dict[str, Any] = {"loss": "mse", "verbose": 0, "distributed": ranks} | named
         try:
-            mlp().fit(given.pop("x", x), given.pop("y", y), **given)
+            model = given.pop("model", None) or mlp()
+            model.fit(given.pop("x", x), given.pop("y", y), **given)
         except (ValueError, TypeError, FloatingPointError) as error:
             return str(error)
         return ""
@@ -311,7 +347,21 @@ def mistakes(folder: Path) -> Answer:
     said["accumulate"] = message(accumulate=2)
     said["other data"] = message(x=x[ranks.rank :], y=y[ranks.rank :])
     said["other batch"] = message(batch_size=8 + ranks.rank)
+    said["other samples"] = message(x=x + ranks.rank)
+    said["other epochs"] = message(epochs=2 + ranks.rank)
+    said["other optimizer"] = message(optimizer=gk.SGD(0.5 + ranks.rank))
+    said["other validation"] = message(validation_data=(x[ranks.rank :], y[ranks.rank :]))
+    said["other layer"] = message(model=network(gk.Dense(4), gk.Dense(1, use_bias=not ranks.rank)))
     said["generator"] = message(x=iter([(x, y)]), y=None)
+    path = folder / "early.safetensors"  # which the first one alone finds
+    kept = [gk.ModelCheckpoint(path, steps=2, keep="last"), End(2)]
+    message(callbacks=kept, batch_size=GLOBAL // ranks.size)
+    resume = ranks.is_first and path
+    said["other place"] = message(callbacks=kept, resume=resume, batch_size=GLOBAL // ranks.size)
+    try:
+        MPI(shared_memory=ranks.is_first)
+    except ValueError as error:
+        said["other processes"] = str(error)
     own = MPI(own_data=True)
     said["weights of own"] = message(distributed=own, sample_weight=np.ones(len(x)))
     said["split of own"] = message(distributed=own, validation_split=0.2)
@@ -347,39 +397,9 @@ def overlap() -> Answer:
     return {"tasks": [task["name"] for task in model.captured["tasks"]]}
 
 
-def fails(folder: Path) -> None:
-    ranks = MPI()
-
-    class Fails(gk.Layer):
-        def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-            return input_shape
-
-        def forward(self, x: Any, training: bool = False) -> Any:
-            if ranks.rank == 1 and model.clock[0] > 20:
-                raise OSError("the disk of rank 1 is gone")
-            return x
-
-        def backward(self, dy: Any) -> Any:
-            return dy
-
-    model = gk.Sequential(gk.Dense(8), Fails(), gk.Dense(1))
-    kept = gk.ModelCheckpoint(folder / "last.safetensors", steps=2, keep="last")
-    model.fit(*rows(), loss="mse", epochs=1000, verbose=0, callbacks=kept, distributed=ranks)
-
-
-def waits(folder: Path) -> None:
-    ranks = MPI()
-    kept = gk.ModelCheckpoint(folder / "last.safetensors", steps=2, keep="last")
-    (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
-    mlp().fit(*rows(), loss="mse", epochs=10**7, verbose=0, callbacks=kept, distributed=ranks)
-
-
 def main() -> None:
     folder, names = Path(sys.argv[1]), sys.argv[2:]
     warnings.simplefilter("ignore")
-    if names and names[0] in ("fails", "waits"):
-        globals()[names[0]](folder)
-        return
     if names == ["resumed"]:
         answers: dict[str, Any] = resumed(folder)
     else:

@@ -26,6 +26,7 @@ MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent))
 if MPIEXEC is None:
     pytest.skip("there is no mpiexec beside Python", allow_module_level=True)
 WORKER = Path(__file__).parent / "distributed_worker.py"
+FAILURES = WORKER.with_name("distributed_failures.py")
 SECONDS = 120.0
 
 Answers = dict[str, Any]
@@ -84,8 +85,9 @@ def test_in_reproducible_mode_processes_give_the_bits_of_one(
         assert_allclose(several["columns"][name], values, rtol=1e-6, err_msg=name)
 
 
-ALIKE = ["alike", "fewer_samples_than_processes", "full_batch", "weights", "lengths"]
-ALIKE += ["sum_of_squares", "quasi_newton", "shared_layer", "memory_map", "global_statistics"]
+ALIKE = ["alike", "fewer_samples_than_processes", "fewer_samples_than_processes_in_all"]
+ALIKE += ["full_batch", "weights", "lengths", "sum_of_squares", "quasi_newton", "shared_layer"]
+ALIKE += ["memory_map", "global_statistics", "own_batches", "two_machines"]
 COMMON = ["common_parameters", "common_momentum", "frozen", "stopped_at_the_best"]
 BY_SUMS = ["several_sums", "norm_of_all", "own_update"]
 ALIKE += [*COMMON, *BY_SUMS, "own_files", "sums_within_tasks"]
@@ -115,8 +117,18 @@ def test_processes_of_a_machine_share_out_updates_by_element(
     for name in BY_SUMS:
         assert "meet_ranks" not in found[name]["tasks"], name
         assert "all_reduce" in found[name]["tasks"], name
-    for name in {*COMMON, *BY_SUMS} - {"frozen"}:
+    for name in {*COMMON, *BY_SUMS, "two_machines"} - {"frozen"}:
         assert found[name]["alike"], name
+
+
+def test_processes_of_a_machine_meet_before_they_send(jobs: dict[int, Answers]) -> None:
+    tasks = jobs[4]["two_machines"]["tasks"]
+    last_product = max(i for i, name in enumerate(tasks) if "matmul" in name)
+    sums = [i for i, name in enumerate(tasks) if name == "sum_ranks"]
+    assert tasks.count("all_reduce") == len(sums) > 2
+    assert tasks.count("meet_ranks") == len(sums) + 1
+    assert sums[0] < last_product < tasks.index("all_reduce_wait")
+    assert "meet_ranks" not in jobs[2]["two_machines"]["tasks"]  # one of each machine
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -183,8 +195,15 @@ def test_mistakes_are_answered_by_all_processes(jobs: dict[int, Answers], proces
         in said["other data"]
     )
     assert "the processes differ in batch size" in said["other batch"]
+    assert "rank 1 has other samples than rank 0" in said["other samples"]
+    assert "differ in epochs: 2 on rank 0, 3 on rank 1" in said["other epochs"]
+    assert "differ in optimizer: SGD(learning_rate=0.5) on rank 0, SGD(" in said["other optimizer"]
+    assert "differ in validation samples: 100 on rank 0, 99" in said["other validation"]
+    assert "differ in layer 1: Dense(1, name='dense_2') on rank 0," in said["other layer"]
+    assert "differ in step of the checkpoint: 2 on rank 0, None" in said["other place"]
+    assert "differ in shared memory: True on rank 0, False" in said["other processes"]
     assert "distributed is not for" in said["generator"]
-    assert "arrays in memory, or memory maps; of many files each process may" in said["generator"]
+    assert "arrays in memory, or memory maps; or each process an iterable" in said["generator"]
     assert "which weights and lengths of samples would change" in said["weights of own"]
     assert "give all processes the same validation_data" in said["split of own"]
     assert f"each of the {processes} processes needs a file at least, got 1" in said["few files"]
@@ -217,12 +236,32 @@ def test_sums_begin_before_the_backward_pass_ends(jobs: dict[int, Answers], proc
 
 def test_a_process_that_fails_ends_the_job_with_its_error(tmp_path: Path) -> None:
     start = time.monotonic()
-    ended = run(2, WORKER, tmp_path, "fails")
+    ended = run(2, FAILURES, tmp_path, "fails")
     assert ended.returncode != 0
     assert "the disk of rank 1 is gone" in ended.stderr
     assert "rank 1 of 2" in ended.stderr
     assert time.monotonic() - start < SECONDS / 2
     assert load_file(tmp_path / "last.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fails_in_a_callback", "the callback of rank 0 divides by zero"),
+        ("fails_before", "in red: the data of rank 1 are gone"),
+        ("leaves", "rank 1 of 2 has ended, and the others wait for it"),
+    ],
+)
+def test_an_error_ends_the_job_wherever_it_is_handled(tmp_path: Path, name: str, said: str) -> None:
+    ended = run(2, FAILURES, tmp_path, name)
+    assert ended.returncode != 0
+    assert said in ended.stderr
+
+
+def test_a_signal_for_one_process_is_one_for_all(tmp_path: Path) -> None:
+    ended = run(2, FAILURES, tmp_path, "told_to_end")
+    assert ended.returncode != 0
+    assert gk.load(tmp_path / "told.safetensors").epochs_begun >= 3
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -234,7 +273,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_a_job_of_which_a_process_is_killed_ends_within_five_seconds(tmp_path: Path) -> None:
     started = subprocess.Popen(
-        job(2, WORKER, tmp_path, "waits"),
+        job(2, FAILURES, tmp_path, "waits"),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

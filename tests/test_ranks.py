@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from mmap import mmap
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 import gyaku as gk
 from gyaku import memory
 from gyaku.backend import _core
-from gyaku.distributed.local import shared
+from gyaku.distributed.local import Block, Layout, shared
 from gyaku.distributed.places import Place, share_of, words_of
 from gyaku.distributed.reductions import Ranges
 from gyaku.train.ranks import Ranks, agree
@@ -45,6 +45,20 @@ def test_pages_are_common_while_they_are_shared() -> None:
         assert own[1] == 1
     finally:
         os.close(file)
+
+
+def test_what_fits_huge_pages_begins_on_one() -> None:
+    huge, small = 2 << 20, 300 * 4096
+    blocks = [Block(0, 4 * huge), Block(64, small), Block(0, 3 * huge)]
+    layout = Layout(blocks, processes=100)
+    begins = [*layout.common, *layout.grads]
+    sizes = [4 * huge, small, *[3 * huge] * 100]
+    assert begins[0] == huge  # behind the counters
+    assert begins[1] % 4096 == 0
+    assert {begin % huge for begin in begins[2:]} == {0}
+    ends = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+    assert all(end <= begin for end, begin in zip(ends, begins[1:], strict=False))
+    assert layout.size == ends[-1]
 
 
 def test_ranges_end_with_layers() -> None:
@@ -79,6 +93,10 @@ class Fake(Ranks):
         return [value, self.other(value)]
 
 
+def groups(machines: Sequence[str]) -> tuple[Ranks, Any]:
+    raise AssertionError(f"there are no groups of {machines}")
+
+
 @pytest.mark.parametrize("which", ["another machine", "no file", "small arrays"])
 def test_memory_is_common_on_one_machine_only(which: str) -> None:
     def other(value: Any) -> Any:
@@ -89,7 +107,7 @@ def test_memory_is_common_on_one_machine_only(which: str) -> None:
     large = [memory.zeros((1 << 16,), np.float64) for _ in range(2)]
     small = memory.zeros((8,), np.float64)
     updated = [small if which == "small arrays" else large[0]]
-    assert shared(Fake(other), large[1], small, updated) is None
+    assert shared(Fake(other), large[1], small, updated, groups, 1 << 20) is None
 
 
 def test_mpi4py_that_is_missing_or_finds_no_library_is_named(

@@ -13,6 +13,7 @@ namespace gyaku {
 namespace {
 
 constexpr int protection = PROT_READ | PROT_WRITE;
+constexpr int collapse = 25; // MADV_COLLAPSE, which the headers of older systems lack
 
 [[noreturn]] void fail() {
   throw std::system_error(errno, std::generic_category(), "shared memory");
@@ -31,6 +32,8 @@ bool replace(std::span<std::byte> block, int flags, int file, std::size_t offset
     return false;
   }
   madvise(block.data(), block.size(), MADV_HUGEPAGE); // of no consequence to small ones
+  // Most systems give a file in memory small pages, and join them when asked (Linux 6.1).
+  if (file >= 0) madvise(block.data(), block.size(), collapse);
   return true;
 }
 

@@ -80,8 +80,7 @@ def processes(arguments: argparse.Namespace) -> Iterator[MPI | None]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if ranks.size > 1:
-                ranks.fail(error, _say)
+            ranks.fail(error)
             raise
 
 

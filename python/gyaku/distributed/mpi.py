@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.backend import _core
 from gyaku.checks import number, truth, whole
+from gyaku.distributed.departures import departures
 from gyaku.distributed.library import communicator, library
 from gyaku.distributed.local import shared
 from gyaku.distributed.places import place, share_threads
 from gyaku.distributed.reductions import Buckets, Tree
 from gyaku.schedules import Constant, Schedule, Warmup
-from gyaku.train.ranks import Ranks, Reduction
+from gyaku.train.ranks import Ranks, Reduction, agree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -59,15 +61,15 @@ class MPI(Ranks):
         Whether `BatchNorm` normalises by the samples of all processes, as one process with the
         whole batch would; each of its layers then waits for all of them, twice a step.
     shared_memory : bool
-        Whether the processes of a job on a single machine have their parameters and the state of
-        the optimizer in common while they train, each of them updating a part, if both are large
-        and the optimizer changes each parameter by itself. Otherwise the MPI library adds up the
-        gradients, and each process updates all parameters.
+        Whether the processes of a machine have their parameters and the state of the optimizer in
+        common while they train, each of them updating a part, if both are large, the optimizer
+        changes each parameter by itself, and all machines have as many processes. Otherwise the MPI
+        library adds up the gradients, and each process updates all parameters.
     own_data : bool
         Whether each process is given samples of its own, such as those of its `files`, and not all
         of them. Each trains on as many batches as the one with the fewest samples has, all of them
-        full; what an epoch leaves out is part of the next ones. Validation data are the same for
-        all processes.
+        full; what an epoch leaves out is part of the next ones. Iterables of batches are own data;
+        an epoch ends with the one that ends first. Validation data are the same for all processes.
 
     Attributes
     ----------
@@ -143,9 +145,26 @@ class MPI(Ranks):
             )
         self.say: Callable[[BaseException], None] | None = None
         self._comm = comm.Dup()
+        is_whole = 1 < self.size == self._mpi.COMM_WORLD.Get_size()
+        self._departures = departures(self._mpi) if is_whole else None
+        agree(
+            "MPI",
+            self,
+            version=_core.__version__,
+            reproducible=reproducible,
+            blocks=blocks,
+            bucket_bytes=bucket_bytes,
+            global_statistics=global_statistics,
+            shared_memory=shared_memory,
+            own_data=own_data,
+        )
         self._sums = communicator(self._mpi, comm.Dup())
+        self._groups: dict[int, Any] = {}  # parts of the processes
+        self._across: Any = None
         share_threads(self._comm.allgather(place()), self.rank)
-        if self.size > 1:
+        # Python's own, or that of a program.
+        self._excepthook = getattr(sys.excepthook, "before", sys.excepthook)
+        if self.size > 1 and not hasattr(sys.excepthook, "before"):
             self._end_all_with_this_one()
 
     def __repr__(self) -> str:
@@ -153,60 +172,41 @@ class MPI(Ranks):
 
     def _end_all_with_this_one(self) -> None:
         """Let an error that nobody handles end the whole job, instead of leaving others waiting."""
-        if sys.excepthook is not sys.__excepthook__:
-            return  # it is done already, or a program handles errors in a way of its own
 
         def report(
             kind: type[BaseException], error: BaseException, traceback: TracebackType | None
         ) -> None:
             self.fail(error)
 
+        report.before = sys.excepthook  # type: ignore[attr-defined]
         sys.excepthook = report
 
-    def fail(
-        self, error: BaseException, say: Callable[[BaseException], None] | None = None
-    ) -> None:
-        """Report an error of this process, and end all of them.
+    def fail(self, error: BaseException) -> None:
+        """Report an error of this process, and end all of them, if there are several.
 
         Parameters
         ----------
         error : BaseException
             The error.
-        say : callable, optional
-            Function that reports it, by default as Python does.
         """
+        if self.size == 1:
+            return
         if self.rank:  # the first one may have the same error, and report it
             time.sleep(_PATIENCE)
-        if say is not None:
-            say(error)
-        else:
-            print(f"rank {self.rank} of {self.size}:", file=sys.stderr)
-            sys.__excepthook__(type(error), error, error.__traceback__)
-        self.abort()
+        try:
+            if self.say is not None:
+                self.say(error)
+            else:
+                print(f"rank {self.rank} of {self.size}:", file=sys.stderr)
+                self._excepthook(type(error), error, error.__traceback__)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """End all processes at once, as failed."""
         sys.stderr.flush()
         sys.stdout.flush()
         self._comm.Abort(1)
-
-    @contextmanager
-    def ending(self) -> Iterator[None]:
-        """Return a context in which an error of this process alone ends all of them.
-
-        Yields
-        ------
-        None
-            Errors on which all processes agree, and Ctrl-C, pass.
-        """
-        try:
-            yield
-        except (FloatingPointError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            if self.size > 1:
-                self.fail(error, self.say)
-            raise
 
     def scaled_rate(self, rate: float, *, warmup: int = 0) -> Schedule:
         """Return a learning rate for all processes from one for a single one.
@@ -262,6 +262,11 @@ class MPI(Ranks):
             )
         return list(found[self.rank :: self.size])
 
+    def _meet(self) -> None:
+        """Wait for all processes, unless one of them has ended."""
+        if self._departures is not None:
+            self._departures.wait(self._comm.Ibarrier())
+
     def of_first(self, value: Any) -> Any:
         """Return the value of the first process.
 
@@ -275,6 +280,7 @@ class MPI(Ranks):
         object
             The value.
         """
+        self._meet()
         return self._comm.bcast(value, root=0)
 
     def any(self, flag: bool) -> bool:
@@ -290,6 +296,7 @@ class MPI(Ranks):
         bool
             Whether it is.
         """
+        self._meet()
         return bool(self._comm.allreduce(bool(flag), op=self._mpi.LOR))
 
     def gather(self, value: Any) -> list[Any]:
@@ -305,6 +312,7 @@ class MPI(Ranks):
         list
             The values, by rank.
         """
+        self._meet()
         return list(self._comm.allgather(value))
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -334,6 +342,7 @@ class MPI(Ranks):
         arrays : sequence of ndarray
             C-contiguous arrays, which have the same shapes everywhere.
         """
+        self._meet()
         for array in arrays:
             data = array.reshape(-1).view(np.uint8)
             most = 1 << 30  # elements of a message are counted in 31 bits
@@ -391,9 +400,41 @@ class MPI(Ranks):
             return Tree(self, grads, buffers)
         if self.size == 1:
             return Reduction()
-        if self.shared_memory and updated and (found := shared(self, grads, buffers, updated)):
-            return found
+        if self.shared_memory and updated:
+            size = self.bucket_bytes
+            found = shared(self, grads, buffers, updated, self.groups, size)
+            if found is not None:
+                return found
         return Buckets(self, self._sums, grads, buffers, self.bucket_bytes)
+
+    def groups(self, machines: Sequence[str]) -> tuple[MPI, Any]:
+        """Return the processes of this machine, and the sums between machines.
+
+        Parameters
+        ----------
+        machines : sequence of str
+            The machine of each process.
+
+        Returns
+        -------
+        near : MPI
+            The processes of this machine.
+        across : gyaku._core.Communicator
+            The sums over those that have the same place as this one on each machine, as tasks.
+        """
+        near, own = copy(self), machines[self.rank]
+        near._comm = self._group(machines.index(own))
+        near.size, near.rank = near._comm.Get_size(), near._comm.Get_rank()
+        place = machines[: self.rank].count(own)
+        if self._across is None:
+            self._across = communicator(self._mpi, self._group(self.size + place))
+        return near, self._across
+
+    def _group(self, number: int) -> Any:
+        """Return the communicator of all processes that give the same number."""
+        if number not in self._groups:
+            self._groups[number] = self._comm.Split(number, self.rank)
+        return self._groups[number]
 
     def check(self) -> None:
         """Raise if a sum has failed.
@@ -403,6 +444,9 @@ class MPI(Ranks):
         RuntimeError
             If one has, in the words of the MPI library.
         """
-        if code := self._sums.error:
-            words = self._mpi.Get_error_string(code)
-            raise RuntimeError(f"fit: the sum of the gradients over the processes failed: {words}")
+        for sums in filter(None, (self._sums, self._across)):
+            if sums.error:
+                words = self._mpi.Get_error_string(sums.error)
+                raise RuntimeError(
+                    f"fit: the sum of the gradients over the processes failed: {words}"
+                )

@@ -110,8 +110,8 @@ class Batches(ReadAhead):
         "validation_split": "give validation_data",
         "sample_weight": "its batches hold their own, (x, y, sample_weight)",
         "class_weight": "its batches hold their own weights, (x, y, sample_weight)",
-        "distributed": "give arrays in memory, or memory maps; of many files each process may have"
-        " its own, with MPI(own_data=True)",
+        "distributed": "give arrays in memory, or memory maps; or each process an iterable of its"
+        " own, with MPI(own_data=True)",
         "overfit_batches": "give some batches as a list of arrays, or a function that yields them",
     }
 
@@ -186,6 +186,11 @@ class Batches(ReadAhead):
         if self._iterator is None:
             self._iterator = self._pass()
         return self._run(index, position)
+
+    def leave(self) -> None:
+        """Leave the rest of a pass out; see `ReadAhead`."""
+        if self.steps is None:
+            self._iterator = None
 
     @property
     def _knows_epochs(self) -> bool:

@@ -283,7 +283,7 @@ def fit(
         data = data.chosen(options.overfit_batches * size, seed if options.shuffle else None)
     count = data.count or data.samples.count
     steps_per_epoch = options.steps_per_epoch
-    if ranks.own_data and steps_per_epoch is None:
+    if ranks.own_data and steps_per_epoch is None and data.count:
         steps_per_epoch = own_steps(ranks, count, size)
     _check_batches(data.passes, count, min(size, count), steps_per_epoch)
     _check_trains(self, data.passes)
@@ -309,7 +309,13 @@ def fit(
         validation = held_out.evaluation(batch, options.by_length)
         validation.precision = options.precision
     if ranks.blocks > 1:
-        check_together(ranks, data.samples, criterion, learner, course, data.passes)
+        check_together(
+            *(ranks, data.samples, criterion, learner, course, data.passes),
+            **options._asdict() | {"batch_size": min(size, count)},
+            validation_samples=held_out and held_out.count,
+            step_of_the_checkpoint=resumed and resumed.step,
+            epochs_before=self.epochs_begun,
+        )
     # Everything is valid: from here on the model changes.
     if ranks.is_first:
         advise("fit", [*doubts(data.passes, criterion, options.shuffle)])
@@ -361,7 +367,7 @@ def _data(
         sample_weight=given.weights is not None,
         class_weight=class_weight is not None,
         overfit_batches=options.overfit_batches is not None,
-        distributed=ranks.blocks > 1,
+        distributed=ranks.blocks > 1 and (data.is_repeatable or not ranks.own_data),
     )
     data.check_passes(options.passes)
     data.validate(model, criterion, options.batch_size or 1)
@@ -433,8 +439,10 @@ def _validation_data(data: Source, given: Any) -> Source | None:
     x, y, *more = given
     has_lengths = bool(data.samples.lengths) or len(more) == 2
     lengths, weights = ([*more, None, None] if has_lengths else [None, *more, None])[:2]
-    part = "validation_data's "
-    found = source_of("fit", data.model, Given(x, y, lengths, weights), part=part)
+    part, each = "validation_data's ", Given(x, y, lengths, weights)
+    if data.ranks.blocks > 1:
+        each = mapped(each)
+    found = source_of("fit", data.model, each, part=part)
     found.refuse(sample_weight=weights is not None)
     found.validate(data.model, data.criterion, passes=data.passes)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,12 @@ def run(
         training.pause = interrupt.check if interrupt.undoes else None
         loop.progress = progress()
         try:
-            with training.ranks.ending():
-                loop.run(resumption)
+            loop.run(resumption)
             loop.progress.note(training.threads)
+        except BaseException as error:
+            if not loop.ends_together:
+                training.ranks.fail(error)
+            raise
         finally:
             loop.progress.close()
     if loop.history.stopped == "interrupted" and training.ranks.is_first:
@@ -111,6 +115,8 @@ class Loop:
     ----------
     is_between_steps : bool
         Whether the training has begun and all steps so far are whole, so that it could go on.
+    ends_together : bool
+        Whether all processes know of the error or of the Ctrl-C that ends the training.
     """
 
     interrupt: Interrupt
@@ -137,7 +143,8 @@ class Loop:
         self.pace = Pace()
         self.guard = Guard(training)
         self.is_between_steps = False
-        self._fails_alone = False  # by an error of which the other processes do not know
+        self.ends_together = False
+        self._fails = False
         self._epoch_began = perf_counter()
 
     @property
@@ -192,20 +199,23 @@ class Loop:
                 self._resume(resumption)
             self.is_between_steps = True
             self._epochs()
+            self._heed_signals()  # of the last moment
             stopped = self.callbacks.stopped or self.overtime
             self.history.stopped = self.ranks.of_first("SIGTERM" if self.signals.ended else stopped)
         except KeyboardInterrupt as error:
             self.history.stopped = "interrupted"
+            self._fails = True
             call("on_exception", error)
-            if self.interrupt.insisted:
+            if self.interrupt.insisted or self._is_alone:
                 raise
         except NonFiniteError as error:
             error.history = self.history
             self.history.stopped = str(error)
+            self._fails = self.ends_together = True
             call("on_exception", error)
             raise
         except BaseException as error:
-            self._fails_alone = True
+            self._fails = True
             call("on_exception", error)
             raise
         finally:
@@ -213,9 +223,14 @@ class Loop:
             call("on_train_end")
             self.callbacks.release()
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether the other processes, if there are any, do not know what ends this one."""
+        return self.ranks.size > 1 and self._fails and not self.ends_together
+
     def _call(self, name: str, *arguments: Any) -> None:
         """Call the callbacks, which only the first process has; the others follow it."""
-        if self.ranks.size == 1 or self._fails_alone:
+        if self.ranks.size == 1 or self._is_alone:
             self.callbacks.call(name, *arguments)
             return
         optimizer, model = self.training.optimizer, self.training.model
@@ -251,7 +266,7 @@ class Loop:
             if is_ready := training.ready():
                 self._steps(self.ranks.of_first(self._native_steps(epoch, position)))
             else:
-                self.guard.check(weights=training.is_done)
+                self._check(weights=training.is_done)
             finished = range(epoch, training.epoch)
             if finished:
                 self._finish(finished)
@@ -259,13 +274,16 @@ class Loop:
             if is_ready or finished:
                 shown = training.epoch + (training.position > 0)
                 self.progress.update(training.samples_seen, shown, training.so_far())
-            self.interrupt.requested = self.ranks.any(self.interrupt.requested)
+            self.ends_together = self.ranks.any(self.interrupt.requested)
+            self.interrupt.requested = self.ends_together
             self.interrupt.check()
             self._watch_time()
 
     def _watch_time(self) -> None:
         """Stop the training if its time is over."""
-        if perf_counter() >= self.end and not self.training.is_done:
+        if self.max_time is None or self.training.is_done:
+            return
+        if self.ranks.of_first(perf_counter() >= self.end):
             self.overtime = f"max_time of {self.max_time:g} s is over"
 
     @property
@@ -275,11 +293,21 @@ class Loop:
 
     def _pause(self) -> None:
         """Let the callbacks act on signals and on what the steps have come to."""
-        for name in self.signals.take():
-            self.callbacks.call("on_signal", name)
+        self._heed_signals()
         if self.callbacks.steps:
             self.training.merge(self.training.initial_epoch + self.history.epochs)
             self._call("on_steps_end", self.training.step)
+
+    def _heed_signals(self) -> None:
+        """Let the callbacks act on signals, whichever process they arrived at."""
+        names = self.signals.take()
+        if self.callbacks.signals:  # which arrive here sooner than there
+            names = list(dict.fromkeys(chain(*self.ranks.gather(names))))
+            self.signals.ended = self.signals.ended or "SIGTERM" in names
+        if names:
+            self.training.merge(self.training.initial_epoch + self.history.epochs)
+        for name in names:
+            self._call("on_signal", name)
 
     def _native_steps(self, epoch: int, position: int) -> int:
         """Return the number of steps without Python: part of an epoch, or several whole ones."""

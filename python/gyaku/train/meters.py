@@ -252,10 +252,7 @@ class Meters:
             Their sums.
         """
         merged = {
-            kind: [
-                {name: sum(found[name] for found in slot) for name in slot[0]}
-                for slot in zip(*(one[kind] for one in each), strict=True)
-            ]
+            kind: [_added(slot) for slot in zip(*(one[kind] for one in each), strict=True)]
             for kind in ("totals", "steps")
         }
         slots = zip(*(one["summaries"] for one in each), strict=True)
@@ -430,22 +427,23 @@ class Meters:
             with reduction "sum".
         """
         found = {}
-        totals = _sums(self.totals, slots, ranks)
-        counts = _sums(self.counts, slots, ranks)
+        own = [{n: each[slots] for n, each in sums.items()} for sums in (self.totals, self.counts)]
+        of_all = ranks.gather((*own, self._positions))  # a process may have had no batch
+        totals, counts = (_added([sums[kind] for sums in of_all]) for kind in (0, 1))
         for name, total in totals.items():
             steps = counts.get(self._outputs[name])
             count = samples if steps is None else np.maximum(steps, _TINY)
-            found[name] = total / (count * self._positions[name])
+            found[name] = total / (count * max(positions[name] for *_, positions in of_all))
         for name, _, overall in self._overall:
             kept = [self._kept(name, slot, ranks) for slot in range(slots.start, slots.stop)]
-            if not finished and not isinstance(kept[-1][0], np.ndarray):
+            if not finished and not (kept[-1] and isinstance(kept[-1][0], np.ndarray)):
                 continue
             found[name] = np.array([overall.of(summaries) for summaries in kept])
         weights, names = self.criterion.weights, self.criterion.names
         if self.criterion.reduction == "sum":
             for name in ("loss", *names):
                 found[name] = totals[name].copy()
-        elif self.counts and names:  # outputs with counts of their own
+        elif counts and names:  # outputs with counts of their own
             each = zip(weights, names, strict=True)
             found["loss"] = np.sum([weight * found[name] for weight, name in each], axis=0)
         return found
@@ -513,12 +511,11 @@ def count_of(
     return None if lengths is None else ops.count_steps(lengths, steps=steps)
 
 
-def _sums(sums: Mapping[Any, NDArray[Any]], slots: slice, ranks: Ranks) -> dict[Any, NDArray[Any]]:
-    """Return sums of some epochs over all processes."""
-    if not sums:
-        return {}
-    total = ranks.sum(np.stack([each[slots] for each in sums.values()]))
-    return dict(zip(sums, total, strict=True))
+def _added(each: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
+    """Return the sums of several processes, in their order, of which some may lack one."""
+    names = dict.fromkeys(name for sums in each for name in sums)
+    # -0.0 + x is x, whatever its sign.
+    return {name: sum((sums[name] for sums in each if name in sums), -0.0) for name in names}
 
 
 def _counted(lengths: NDArray[Any] | None, weights: NDArray[Any] | None) -> int:

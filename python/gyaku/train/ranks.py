@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
     from typing import Any
 
     from numpy.typing import NDArray
 
 __all__ = ["ALONE", "Ranks", "Reduction", "agree", "ranks_of"]
+
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
+"""That of an object, which its text names if its class has none of its own."""
 
 
 class Reduction:
@@ -244,15 +246,14 @@ class Ranks:
     def check(self) -> None:
         """Raise if a sum has failed."""
 
-    def ending(self) -> AbstractContextManager[None]:
-        """Return a context in which an error of this process ends all of them.
+    def fail(self, error: BaseException) -> None:
+        """Report an error of this process of which the others do not know, and end all of them.
 
-        Returns
-        -------
-        context manager
-            The context.
+        Parameters
+        ----------
+        error : BaseException
+            The error; one process by itself may go on to raise it.
         """
-        return nullcontext()
 
 
 ALONE = Ranks()
@@ -305,11 +306,12 @@ def agree(owner: str, ranks: Ranks, **facts: Any) -> None:
     ValueError
         If they do not.
     """
-    each = ranks.gather(facts)
+    each = ranks.gather({name: _ADDRESS.sub("", str(value)) for name, value in facts.items()})
     for rank, found in enumerate(each):
-        for name, value in found.items():
-            if value != each[0][name]:
+        for name in dict.fromkeys([*each[0], *found]):
+            first, other = each[0].get(name), found.get(name)
+            if first != other:
                 raise ValueError(
-                    f"{owner}: the processes differ in {name.replace('_', ' ')}: {each[0][name]} on"
-                    f" rank 0, {value} on rank {rank}; give all of them the same data and arguments"
+                    f"{owner}: the processes differ in {name.replace('_', ' ')}: {first} on rank 0,"
+                    f" {other} on rank {rank}; give all of them the same data and arguments"
                 )

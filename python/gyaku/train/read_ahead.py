@@ -10,6 +10,7 @@ from gyaku.train.dataset import validated
 from gyaku.train.evaluation import StreamedEvaluation
 from gyaku.train.source import Source
 from gyaku.train.streamed import StreamedTraining
+from gyaku.train.streamed_together import StreamedTogether
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,9 @@ class ReadAhead(Source):
         """
         raise NotImplementedError
 
+    def leave(self) -> None:
+        """Leave the rest of a pass out: the next epoch begins a new one."""
+
     def check_schedule(self, optimizer: Optimizer) -> None:
         """Raise if a schedule spans a training of unknown length; see `Source`."""
         given = optimizer.learning_rate
@@ -119,7 +123,10 @@ class ReadAhead(Source):
         """Return the steps of a training; see `Source`."""
         assert self.criterion is not None
         self.begin(course)
-        return StreamedTraining(self.model, self, self.criterion, optimizer, course)
+        given = self.model, self, self.criterion, optimizer, course
+        if self.ranks.blocks > 1:
+            return StreamedTogether(*given, self.ranks)
+        return StreamedTraining(*given)
 
     def evaluation(self, size: int, by_length: bool = False) -> StreamedEvaluation:
         """Return the steps of an evaluation; see `Source`."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         def epoch(self, index: int, position: int = 0) -> Iterator[Chunk]:
             """Return the chunks of an epoch, from a batch on."""
 
+        def leave(self) -> None:
+            """Leave the rest of a pass out."""
+
 
 __all__ = ["Stream"]
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from gyaku.train.stream import Chunks
     from gyaku.train.trainee import Trainee
 
-__all__ = ["StreamedTraining"]
+__all__ = ["PLACE", "StreamedTraining"]
 
 _UNKNOWN = sys.maxsize
-_PLACE = "count", "_epoch", "_start", "_seen_of", "_seen", "_seen_before", "_since"
+PLACE = "count", "_epoch", "_start", "_seen_of", "_seen", "_seen_before", "_since"
 """Where a training stands in data that do not tell their number of batches."""
 
 
@@ -319,7 +319,7 @@ class StreamedTraining(Training):
         begun = self._epoch + (self.position > 0)
         found = self.meters.kept(slice(0, int(begun > epoch)))
         if not self.is_repeatable:  # so that the step does not tell the place
-            found["place"] = [getattr(self, name) for name in _PLACE]
+            found["place"] = [getattr(self, name) for name in PLACE]
         return found
 
     def resume(self, epoch: int, sums: dict[str, list[Any]]) -> None:
@@ -332,7 +332,7 @@ class StreamedTraining(Training):
         """
         self._at = self.step
         if "place" in sums:
-            for name, value in zip(_PLACE, sums["place"], strict=True):
+            for name, value in zip(PLACE, sums["place"], strict=True):
                 setattr(self, name, value)
         elif self.step > epoch * self.per_epoch:
             self._seen_of = self._epoch if self.position else self._epoch - 1

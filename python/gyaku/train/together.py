@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import memory, ops
-from gyaku.backend import _core
 from gyaku.train.checkpoint import shapes_of
 from gyaku.train.meters import count_of
 from gyaku.train.ranks import agree
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from gyaku.train.trainee import Passes, Trainee
 
 __all__ = ["TrainingTogether", "check_together", "mapped", "own_steps"]
+
+_COMPARED = 1000  # elements of a sample
 
 
 class TrainingTogether(Training):
@@ -82,6 +83,7 @@ class TrainingTogether(Training):
         """Leave the model as one process would."""
         for layer in self._instances:
             vars(layer).pop("across", None)
+        super().close()
         self.reduction.close()
         self.model.clock[0] -= self.ranks.shares(self.batch_size)[0][0]
 
@@ -314,6 +316,7 @@ def check_together(
     optimizer: Optimizer,
     course: Course,
     passes: Passes,
+    **facts: object,
 ) -> None:
     """Raise if the processes cannot train together, or differ.
 
@@ -323,6 +326,8 @@ def check_together(
         The processes.
     samples, criterion, optimizer, course, passes : object
         What `Training` takes.
+    **facts : object
+        What else they must agree on.
 
     Raises
     ------
@@ -354,17 +359,36 @@ def check_together(
         )
     if ranks.own_data:
         _check_own_data(samples, passes)
+    own = {} if ranks.own_data else {"number_of_samples": samples.count}
     agree(
         "fit",
         ranks,
-        version=_core.__version__,
-        number_of_samples=None if ranks.own_data else samples.count,
+        **own,
         steps_of_an_epoch=course.steps_per_epoch,
-        shapes_of_samples=shapes_of(samples.x),
-        batch_size=min(course.batch_size, samples.count),
+        shapes_of_samples=[shapes_of(samples.x), shapes_of(samples.y)],
         columns_of_the_history=criterion.columns,
-        optimizer=type(optimizer).__name__,
+        loss=[*zip(criterion.losses, criterion.weights, strict=True)],
+        optimizer=repr(optimizer),
+        updates_before=int(optimizer.clock[0]) if optimizer.params.size else 0,
+        limit_of_gradients=course.updates and (course.updates.clip_norm, course.updates.clip_value),
+        **{f"layer_{place}": repr(layer) for place, layer in enumerate(passes.instances)},
+        **facts,
     )
+    if not ranks.own_data:
+        _check_alike(ranks, samples)
+
+
+def _check_alike(ranks: Ranks, samples: Samples) -> None:
+    """Raise if the first or the last samples differ, as of processes that deal out data of one."""
+    rows = [each[at].reshape(-1)[:_COMPARED] for each in samples.arrays for at in (0, -1)]
+    values = np.concatenate(rows).astype(np.float64)
+    first, *others = ranks.gather(values)
+    for rank, found in enumerate(others, 1):
+        if found.shape != first.shape or not np.allclose(found, first, rtol=1e-3, equal_nan=True):
+            raise ValueError(
+                f"fit: rank {rank} has other samples than rank 0; give all processes the same data,"
+                " or each its own, with MPI(own_data=True)"
+            )
 
 
 def _check_own_data(samples: Samples, passes: Passes) -> None:
