@@ -67,6 +67,16 @@ def forced(session: nox.Session, isa: str) -> None:
 
 
 @nox.session(default=False)
+def emulated(session: nox.Session) -> None:
+    """Run the tests that depend on the instruction set under AVX-512, emulated by AVX2."""
+    options = ["build-dir=build/emulated", "cmake.define.GYAKU_EMULATE=ON"]
+    options += ["cmake.define.GYAKU_TESTING=ON", "cmake.define.GYAKU_ISAS=avx512;avx512-bf16"]
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    session.install(".", *(word for option in options for word in ("-C", option)))
+    session.run("python", "-m", "pytest", "-m", "isa", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Make mistakes in a copy of the sources, one at a time, and see that the tests find them."""
     groups = ("test", "build")

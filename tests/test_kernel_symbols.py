@@ -20,7 +20,11 @@ from gyaku import _core
 ROOT = Path(__file__).parent.parent
 SOURCES = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cpp")} - {"table.cpp"}
 TESTED = {"elementary.cpp"}  # compiled with GYAKU_TESTING alone
-OVERLAYS = {"overlay": ("scalar", {"isa.cpp", "softmax.cpp"})}  # its base, and what it compiles
+PRODUCTS = {"activation.cpp", "precision.cpp", "precision_matmul.cpp"}
+OVERLAYS = {  # its base, and what it compiles
+    "overlay": ("scalar", {"isa.cpp", "softmax.cpp"}),
+    "avx512_bf16": ("avx512", {"isa.cpp", *PRODUCTS}),
+}
 SHARED_KINDS = {"W", "w", "V", "v", "u"}  # weak, weak object, unique global
 
 

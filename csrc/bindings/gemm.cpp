@@ -4,6 +4,7 @@
 #include "bindings/arrays.h"
 #include "bindings/precision.h"
 #include "bindings/register.h"
+#include "kernels/args/precision.h"
 #include "runtime/cpu.h"
 
 #include <algorithm>
@@ -76,6 +77,13 @@ struct Product {
     return args.transpose_b && (args.n * item_bytes() >= 1024 || is_quick);
   }
   bool goes_by_columns() const { return is_short() && is_wide(); }
+  // In bfloat16, by instructions for it where there are some, if they fill tiles.
+  bool goes_in_pairs() const {
+    constexpr std::int64_t least_k = 16;
+    return precision() == Precision::bfloat16 && args.m >= tile().rows &&
+           args.n >= tile().panel / 2 && args.k >= least_k &&
+           kernel(KernelId::matmul_pairs, c.scalar()) != nullptr;
+  }
   bool always() const { return true; }
 
 private:
@@ -265,6 +273,44 @@ void set_operands(Call& call, Product& product) {
   if (args.n > 1) args.ldb = product.b.leading; // else a vector
 }
 
+// Copies of both operands in pairs of bfloat16, and their product.
+void multiply_in_pairs(Call& call, Product& product) {
+  constexpr std::int64_t line = 64;
+  MatmulArgs& args = product.args;
+  const std::int64_t panel = product.tile().panel;
+  const PairsOfA of_a(args.m, product.tile().rows);
+  const auto bytes_of = [&](std::int64_t columns) {
+    const std::int64_t pairs = columns * ceil_div(args.k, 2);
+    return ceil_div(pairs * static_cast<std::int64_t>(sizeof(std::uint32_t)), line) * line;
+  };
+  const std::int64_t a_bytes = bytes_of(of_a.tiles * of_a.height),
+                     b_bytes = bytes_of(product.panels() * panel);
+  Block scratch = allocate(a_bytes + b_bytes);
+  const Operand a{scratch.get(), a_bytes, Access::write},
+      b{scratch.get() + a_bytes, b_bytes, Access::write};
+  std::vector<Task> tasks;
+  const auto pack = [&](const Matrix& x, std::int64_t columns, bool is_along_k, const Operand& to,
+                        std::int64_t panels, std::int64_t width) {
+    const PairArgs packing{x.data,  const_cast<void*>(to.memory), args.k,
+                           columns, is_along_k ? 1 : x.leading,   is_along_k ? x.leading : 1,
+                           width};
+    tasks.push_back(make_task("pack in bfloat16", KernelId::pack_pairs, Scalar::float32, packing,
+                              panels, 1, Work{0, 1} * static_cast<double>(args.k * columns),
+                              {x.read(), to}));
+  };
+  pack(product.a, args.m, !args.transpose_a, a, of_a.tiles, of_a.height);
+  pack(product.b, args.n, args.transpose_b, b, product.panels(), panel);
+  args.a = a.memory;
+  args.b = b.memory;
+  std::vector<Operand> operands = std::move(product.operands);
+  operands[0] = {a.memory, a_bytes, Access::read};
+  operands[1] = {b.memory, b_bytes, Access::read};
+  operands.push_back(product.c.write());
+  tasks.push_back(make_task("matmul in bfloat16", KernelId::matmul_pairs, Scalar::float32, args,
+                            of_a.tiles * product.panels(), 1, product.work, std::move(operands)));
+  call.run(tasks, std::move(scratch), a_bytes + b_bytes);
+}
+
 Work work_of(const Product& product, const NamedActivation& activation) {
   const MatmulArgs& args = product.args;
   const double elements = static_cast<double>(args.m) * static_cast<double>(args.n),
@@ -285,8 +331,12 @@ py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b
   const std::array<py::ssize_t, 2> shape{product.args.m, product.args.n};
   const py::object c = call.result(out, shape, product.a.scalar());
   set_result(call, product, call.real_matrix_output(c, "out"));
-  set_operands(call, product);
   product.work = work_of(product, chosen.row);
+  if (!independent_rows && product.goes_in_pairs()) {
+    multiply_in_pairs(call, product);
+    return c;
+  }
+  set_operands(call, product);
   Tasks tasks(product);
   build(product, tasks, independent_rows);
   tasks.run(call);

@@ -1,5 +1,6 @@
 #include "bindings/precision.h"
 #include "bindings/register.h"
+#include "kernels/table.h"
 
 #include <algorithm>
 #include <array>
@@ -29,6 +30,8 @@ WithPrecision::~WithPrecision() { of_thread = before_; }
 
 void register_precision(pybind11::module_& module) {
   module.def("precision", [] { return precisions[static_cast<std::size_t>(of_thread)]; });
+  module.def("multiplies_bfloat16",
+             [] { return kernel(KernelId::matmul_pairs, Scalar::float32) != nullptr; });
   module.def("set_precision", &set_precision, pybind11::arg("name"));
 }
 

@@ -18,6 +18,21 @@ template <class T> GYAKU_INLINE vec<T> rounded_to_bfloat16(vec<T> x) {
   return select(x == x, from_bits<T>((given + Bits(below_half) + is_odd) & Bits(kept)), x);
 }
 
+// The bits of numbers of bfloat16, in the upper halves of the lanes; NaN stays NaN.
+using Pairs = vec<std::uint32_t>; // two numbers in each lane
+GYAKU_INLINE Pairs upper_halves(vec<float> x) {
+  const Pairs given = Pairs::native(x.v), quiet(std::uint32_t{0x400000});
+  const Pairs is_nan = Pairs::native((!mask<float>(x == x)).v);
+  return (given | (quiet & is_nan)) & Pairs(std::uint32_t{0xffff0000});
+}
+
+#if !defined(GYAKU_SCALAR) && defined(__AVX512BF16__)
+// sum + a b of the upper halves + a b of the lower ones, rounded twice.
+GYAKU_INLINE vec<float> add_products(Pairs a, Pairs b, vec<float> sum) {
+  return vec<float>::native(_mm512_dpbf16_ps(sum.v, __m512bh(a.v), __m512bh(b.v)));
+}
+#endif
+
 // A hash of 32 bits without a bias that can be measured (C. Wellons, hash-prospector, 2018).
 template <class Word> GYAKU_INLINE Word hashed(Word x) {
   x = x ^ (x >> 16);

@@ -13,4 +13,22 @@ struct RoundArgs {
   std::int64_t size, columns, stride;
 };
 
+// A matrix of k rows and n columns, rounded to bfloat16: panels of `width` columns, in which each
+// word holds rows 2 p and 2 p + 1 of a column, the even one in its lower half; zeros behind k and
+// n. Element (p, j) is x[p * step + j * stride]; one of the two is 1.
+struct PairArgs {
+  const void* x;
+  void* packed;
+  std::int64_t k, n, step, stride, width;
+};
+
+// The panels of the transposed A in a product: tiles of equal height, at most `most`.
+struct PairsOfA {
+  std::int64_t tiles, height;
+  constexpr PairsOfA(std::int64_t rows, std::int64_t most)
+      : tiles((rows + most - 1) / most), height((rows + tiles - 1) / tiles) {
+    tiles = (rows + height - 1) / height;
+  }
+};
+
 } // namespace gyaku

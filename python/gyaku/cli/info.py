@@ -32,6 +32,10 @@ environment variables:
   GYAKU_CACHE=FOLDER       folder of downloaded data sets, instead of the user's cache
 """
 
+_BFLOAT16 = {
+    "emulated": "emulated: operands are rounded, products are those of float32",
+    "matrix products": "matrix products by instructions for it, others emulated",
+}
 _MEMORY = 64 * 2**20  # bytes per array, larger than the second-level caches
 
 
@@ -113,7 +117,7 @@ def _facts(*, measure: bool) -> dict[str, Any]:
         "isa": _core.isa(),
         "isas": _core.isas(),
         "isa_forced": os.environ.get("GYAKU_ISA") or None,
-        "bfloat16": "emulated",
+        "bfloat16": "matrix products" if _core.multiplies_bfloat16() else "emulated",
         "threads": _core.num_threads(),
         "data": os.environ.get("GYAKU_DATA") or None,
         "cache": str(cache_folder("")),
@@ -140,7 +144,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             "instruction set",
             f"{facts['isa']}{forced} (this machine has {', '.join(facts['isas'])})",
         ),
-        ("bfloat16", "emulated: operands are rounded, products are those of float32"),
+        ("bfloat16", _BFLOAT16[facts["bfloat16"]]),
         ("threads", f"{facts['threads']}, {_origin_of_threads(facts)}"),
         ("caches", caches or "unknown"),
     ]
