@@ -178,8 +178,10 @@ public:
     const std::int64_t panels = shape.units / panel();
     for (std::int32_t i = 0; i < shape.steps + (backward ? 1 : 0); ++i) {
       args.shape.step = backward ? shape.steps - 1 - i : i;
-      tasks_.push_back(
-          make_task(name_, id, u.scalar(), args, panels, 1, step * (1.0 / shape.steps), all));
+      // Backward, the first task has no product, and the last one nothing else: counted once.
+      Work work = step * (1.0 / shape.steps);
+      if (i == shape.steps) work.flops = 0;
+      tasks_.push_back(make_task(name_, id, u.scalar(), args, panels, 1, work, all));
     }
   }
   void add(Task task) { tasks_.push_back(std::move(task)); }
