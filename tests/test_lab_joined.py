@@ -172,13 +172,14 @@ def test_a_training_of_another_process_is_paused_and_stopped(lab: Lab) -> None:
 
 
 def test_a_training_goes_on_when_its_lab_ends(lab: Lab) -> None:
-    with other("theirs", 400) as process:
+    epochs = 3000  # more than pass until it is paused
+    with other("theirs", epochs) as process:
         run = until(lambda: runs_of(lab))[0]
         run.pause()
         until(lambda: run.state == "paused")
         lab.close()
         assert process.stdout
-        assert process.stdout.read().startswith("None 400 ")
+        assert process.stdout.read().startswith(f"None {epochs} ")
 
 
 def test_a_process_that_is_killed_is_noticed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

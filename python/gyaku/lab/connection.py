@@ -21,26 +21,50 @@ _SECONDS: dict[Any, float] = {h11.IDLE: 2.0, h11.SEND_BODY: 60.0}
 
 
 class Connection(H11Protocol):
-    """A connection whose requests must be whole in time, however slowly their bytes come."""
+    """A connection whose requests must be whole in time, however slowly their bytes come.
+
+    Parameters
+    ----------
+    config, server_state, app_state, _loop : object
+        Those of uvicorn's protocol.
+    """
 
     _timer: TimerHandle | None = None
     _awaits: Any = None  # the part of a request that the timer is for
     _since = 0.0
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for a request; see `asyncio.Protocol`."""
+        """Begin to wait for a request.
+
+        Parameters
+        ----------
+        transport : asyncio.Transport
+            The connection's bytes.
+        """
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             self._displace()
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a request; see `asyncio.Protocol`."""
+        """Take a piece of a request.
+
+        Parameters
+        ----------
+        data : bytes
+            The piece.
+        """
         super().data_received(data)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop to wait; see `asyncio.Protocol`."""
+        """Stop waiting.
+
+        Parameters
+        ----------
+        exc : Exception or None
+            The reason of the end.
+        """
         self._stop()
         super().connection_lost(exc)
 

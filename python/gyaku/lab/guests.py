@@ -26,7 +26,13 @@ LOST = "its process does not answer"
 
 
 class Guest(Run):
-    """A run of another process, which is asked in the answer to its next news."""
+    """A run of another process, which is asked in the answer to its next news.
+
+    Parameters
+    ----------
+    number, facts, count : object
+        Those of `Run`.
+    """
 
     def __init__(self, number: int, facts: Mapping[str, Any], count: Callable[[], int]) -> None:
         self.asked: deque[str] = deque(maxlen=8)

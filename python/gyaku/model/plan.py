@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import chain
-from math import prod
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -336,11 +335,6 @@ class Plan:
         parts = [part for layer in self.layers for part in _parts(layer)]
         is_known = all(part._builtin and not part.buffers for part in parts)
         return is_known and self.stateful is None and self.least_batch[0] == 1
-
-    @property
-    def values(self) -> int:
-        """Number of elements of a sample's inputs, outputs and values between layers."""
-        return sum(map(prod, self.shapes.values()))
 
     @property
     def least_batch(self) -> tuple[int, Layer]:

@@ -24,7 +24,18 @@ def _added(*arrays: NDArray[Any]) -> NDArray[Any]:
 
 
 def sum_positions(*arrays: NDArray[Any]) -> NDArray[Any]:
-    """Return Σ_p x of an array of shape (n, p, c), or Σ_p x y of two."""
+    """Return Σ_p x of an array of shape (n, p, c), or Σ_p x y of two.
+
+    Parameters
+    ----------
+    *arrays : ndarray
+        The array, or both.
+
+    Returns
+    -------
+    ndarray
+        Sums of shape (n, c).
+    """
     n, positions, channels = arrays[0].shape
     whole = positions - positions % BLOCK
     if whole <= BLOCK or arrays[0].dtype.kind not in "fc":
@@ -35,7 +46,22 @@ def sum_positions(*arrays: NDArray[Any]) -> NDArray[Any]:
 
 
 def sum_over(x: NDArray[Any], axis: int | Sequence[int], keepdims: bool = True) -> NDArray[Any]:
-    """Return Σ x over axes, each run of neighbouring ones at once."""
+    """Return Σ x over axes, each run of neighbouring ones at once.
+
+    Parameters
+    ----------
+    x : ndarray
+        The terms.
+    axis : int or sequence of int
+        The axes.
+    keepdims : bool, default True
+        Whether they stay, with a length of 1.
+
+    Returns
+    -------
+    ndarray
+        The sums.
+    """
     axes = sorted(each % x.ndim for each in ([axis] if isinstance(axis, int) else axis))
     total, shape = x if axes else x.copy(), x.shape
     for _, run in groupby(enumerate(axes), key=lambda each: each[1] - each[0]):

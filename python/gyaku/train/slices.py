@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,8 @@ def training_of(
     batch = min(course.batch_size, samples.count)
     is_single = course.updates is None or course.updates.batches == 1
     is_plain = is_single and course.by_length is None and len(passes.outputs) == 1
-    most = max(_LEAST, _BYTES // (2 * model.dtype.itemsize * passes.values))
+    values = sum(map(prod, passes.shapes.values()))  # of a sample, between layers
+    most = max(_LEAST, _BYTES // (2 * model.dtype.itemsize * values))
     if batch < 2 * most or not (is_plain and passes.by_sample and criterion.by_sample):
         return Training(*given)
     return SlicedTraining(*given, most)

@@ -31,10 +31,12 @@ class StreamedTogether(TrainingTogether, StreamedTraining):
 
     Parameters
     ----------
-    model, criterion, optimizer, course : object
-        Those of `StreamedTraining`.
+    model : Trainee
+        The model.
     source : Chunks
         The data of this process.
+    criterion, optimizer, course : object
+        Those of `StreamedTraining`.
     ranks : Ranks
         The processes.
     """
