@@ -17,11 +17,13 @@ from gyaku.ops.activation import ACTIVATIONS
 # What the extension offers beside kernels: memory, programs, facts about the machine.
 RUNTIME = {
     *(
+        "begin_behind",
         "block_of",
         "empty",
         "zeros",
         "is_finite",
         "fits_float32",
+        "multiplies_bfloat16",
         "stop_work",
         "isa",
         "isas",

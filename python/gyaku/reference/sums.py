@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,15 +62,13 @@ def sum_over(x: NDArray[Any], axis: int | Sequence[int], keepdims: bool = True) 
         The sums.
     """
     axes = sorted(each % x.ndim for each in ([axis] if isinstance(axis, int) else axis))
-    total, shape = x if axes else x.copy(), x.shape
-    for _, run in groupby(enumerate(axes), key=lambda each: each[1] - each[0]):
-        places = [place for _, place in run]
-        before, summed, behind = (
-            shape[: places[0]],
-            shape[places[0] : places[-1] + 1],
-            shape[places[-1] + 1 :],
-        )
-        total = sum_positions(total.reshape([math.prod(part) for part in (before, summed, behind)]))
-        shape = (*before, *[1] * len(places), *behind)
-        total = total.reshape(shape)
-    return total if keepdims else total.squeeze(tuple(axes))
+    total, kept, shape = x if axes else x.copy(), tuple(axes), x.shape
+    while axes:
+        start = stop = axes[0]
+        while stop in axes:
+            stop += 1
+        axes = [each for each in axes if each > stop]
+        parts = shape[:start], shape[start:stop], shape[stop:]
+        shape = (*parts[0], *[1] * (stop - start), *parts[2])
+        total = sum_positions(total.reshape([math.prod(part) for part in parts])).reshape(shape)
+    return total if keepdims else total.squeeze(kept)

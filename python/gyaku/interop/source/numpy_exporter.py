@@ -147,7 +147,7 @@ def _sources(functions: Iterable[Callable[..., Any]], activations: Iterable[str]
             used = numpy_functions.operand if name == "operand" else around.get(name)
             if inspect.isfunction(used) and used.__module__.startswith("gyaku."):
                 waiting.append(used)
-            elif isinstance(used, (float, tuple, GenericAlias)):
+            elif isinstance(used, (int, float, tuple, GenericAlias)):
                 constants[name] = f"{name} = {used!r}"
             elif name == "FORWARD":
                 constants[name] = ""
