@@ -137,8 +137,8 @@ if TYPE_CHECKING:
             """Whether samples of a batch are known not to depend on one another in training."""
 
         @property
-        def values(self) -> int:
-            """Number of elements of a sample's inputs, outputs and values between layers."""
+        def shapes(self) -> Mapping[int, Shape]:
+            """The shapes of a sample's inputs, outputs and values between layers, by index."""
 
         @property
         def least_batch(self) -> tuple[int, object]:
