@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import distributed
 import joblib
 import narwhals as nw
 import numpy as np
@@ -108,7 +109,6 @@ def test_a_search_finds_the_same_however_it_is_spread(backend: str) -> None:
 
 
 def test_a_search_finds_the_same_on_a_cluster_of_dask() -> None:
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
     alone = GridSearchCV(NETWORK, GRID, cv=2).fit(X, DIGITS)
     cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with (
