@@ -94,9 +94,12 @@ def rows_of_a_table(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def classes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return ten batches of noisy samples, whose ten classes have a mean each."""
+    """Return ten batches of noisy samples, whose ten classes have a mean each.
+
+    At least 100 samples, so that the beginning of an epoch does not count for its steps.
+    """
     random = np.random.default_rng(0)
-    y = random.integers(0, 10, 10 * workload.batch)
+    y = random.integers(0, 10, max(10 * workload.batch, 100))
     means = random.standard_normal((10, *workload.inputs), np.float32)
     noisy = random.standard_normal((len(y), *workload.inputs), np.float32)
     return np.float32(0.5) * means[y] + noisy, y
