@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import distributed
 import joblib
@@ -22,6 +23,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 import gyaku as gk
+from gyaku import _core
 from gyaku.sklearn import MLPClassifier, MLPRegressor, SequenceClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -108,7 +110,10 @@ def test_a_search_finds_the_same_however_it_is_spread(backend: str) -> None:
     np.testing.assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
 
 
+# A cluster of Dask leaves OMP_NUM_THREADS=1 in the environment.
+@mock.patch.dict(os.environ)
 def test_a_search_finds_the_same_on_a_cluster_of_dask() -> None:
+    threads = _core.num_threads()
     alone = GridSearchCV(NETWORK, GRID, cv=2).fit(X, DIGITS)
     cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with (
@@ -123,6 +128,10 @@ def test_a_search_finds_the_same_on_a_cluster_of_dask() -> None:
     assert spread.best_params_ == alone.best_params_
     np.testing.assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
     assert (counts % 1000).tolist() == [1, 1]
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert _core.num_threads() == threads, (
+        "what a cluster sets for its workers is not for gyaku here"
+    )
 
 
 def test_successive_halving_finds_the_same_in_two_processes() -> None:

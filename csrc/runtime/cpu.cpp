@@ -39,15 +39,24 @@ std::optional<int> quota_to_cores(long long quota, long long period) {
   return static_cast<int>(std::min<long long>(cores, INT_MAX));
 }
 
-std::optional<int> threads_from(const char* variable) {
-  const char* text = std::getenv(variable);
-  if (text == nullptr) return std::nullopt;
-  // OMP_NUM_THREADS may list a number for each nesting level: the first one counts.
-  const std::string_view all(text);
-  const auto value = to_number(all.substr(0, all.find(',')));
-  if (!value || *value < 1) return std::nullopt;
-  return static_cast<int>(std::min<long long>(*value, max_threads));
+struct RequestedThreads {
+  const char* variable = "";
+  std::optional<int> threads;
+};
+RequestedThreads requested_by_environment() {
+  for (const char* variable : {"GYAKU_NUM_THREADS", "OMP_NUM_THREADS"}) {
+    const char* text = std::getenv(variable);
+    if (text == nullptr) continue;
+    // OMP_NUM_THREADS may list a number for each nesting level: the first one counts.
+    const std::string_view all(text);
+    const auto value = to_number(all.substr(0, all.find(',')));
+    if (value && *value >= 1)
+      return {variable, static_cast<int>(std::min<long long>(*value, max_threads))};
+  }
+  return {};
 }
+// Read once: what a library sets later is meant for its child processes, as Dask's clusters do.
+const RequestedThreads requested_at_load = requested_by_environment();
 
 } // namespace
 
@@ -170,13 +179,11 @@ GrantedCores granted_cores(const cpu_set_t& cpus, int physical) {
     granted.threads = granted.most;
     granted.source = "cgroup quota";
   }
-  for (const char* variable : {"GYAKU_NUM_THREADS", "OMP_NUM_THREADS"})
-    if (const auto wanted = threads_from(variable)) {
-      granted.requested = wanted;
-      granted.threads = std::min(*wanted, granted.most);
-      granted.source = variable;
-      break;
-    }
+  if (const auto wanted = requested_at_load.threads) {
+    granted.requested = wanted;
+    granted.threads = std::min(*wanted, granted.most);
+    granted.source = requested_at_load.variable;
+  }
   return granted;
 }
 
