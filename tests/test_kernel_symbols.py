@@ -55,6 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return folder
     folder = tmp_path_factory.mktemp("build")
     options = ["--no-deps", "--quiet", "-C", f"build-dir={folder}/tree", "-w", f"{folder}/wheel"]
+    options += ["-C", "cmake.define.GYAKU_TESTING=ON"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", str(ROOT), *options], check=True)
     return folder
 
