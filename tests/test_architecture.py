@@ -70,7 +70,7 @@ IMPORTS = {
     "table": ["terminal"],
     "callbacks": ["checks", "components", "files", "metrics", "names"],
     "safetensors": ["files"],
-    "data": ["checks", "files"],
+    "data": ["checks", "files", "names"],
     "plots": ["checks", "diagram", "layers", "losses", "names"],
     "train": [
         *["backend", "callbacks", "calls", "checks", "components", "data", "findings", "history"],
@@ -91,7 +91,7 @@ IMPORTS = {
     "dlfs": ["backend", "data", "memory", "ops"],
     "perceptron": ["checks", "components", "history"],
     "pretraining": ["layers", "losses", "model", "optim", "history", "symbolic", "train"],
-    "models": ["checks", "layers", "model", "optim", "schedules", "symbolic"],
+    "models": ["checks", "layers", "model", "names", "optim", "schedules", "symbolic"],
     "learning_rate": ["callbacks", "checks", "optim", "plots", "train"],
     "tuning": ["callbacks", "checks", "history", "train"],
     "distributed": ["backend", "checks", "memory", "schedules", "table", "threads", "train"],

@@ -258,6 +258,21 @@ def test_a_curve_is_smoothed_and_keeps_its_length() -> None:
     np.testing.assert_allclose(dlfs.smooth_curve(np.ones(20)), np.ones(20), atol=1e-12)
 
 
+def test_apples_and_oranges_with_tax() -> None:
+    apples, oranges, fruit, tax = dlfs.MulLayer(), dlfs.MulLayer(), dlfs.AddLayer(), dlfs.MulLayer()
+    price = tax.forward(fruit.forward(apples.forward(100, 2), oranges.forward(150, 3)), 1.1)
+    assert price == pytest.approx(715)
+    of_fruit, of_tax = tax.backward(1)
+    of_apples, of_oranges = map(float, fruit.backward(of_fruit))
+    found = [*apples.backward(of_apples), *oranges.backward(of_oranges), of_tax]
+    assert found == pytest.approx([2.2, 110, 3.3, 165, 650])
+
+
+def test_a_list_as_a_parameter_is_one_sentence() -> None:
+    with pytest.raises(TypeError, match=r"Affine: parameters must be arrays, .*np.array\(\[0\.0"):
+        dlfs.Affine(np.ones((2, 1)), [0.0])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

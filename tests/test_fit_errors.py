@@ -50,8 +50,16 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"x": X + 1j}, TypeError, "fit: x must hold real numbers, got dtype complex64"),
     ({"x": [[1, 2], [3]]}, ValueError, "fit: x cannot be made an array: "),
     ({"x": np.ma.masked_less(X, 0)}, TypeError, "fit: x must not be a masked array, fill or drop"),
-    ({"x": spoilt(X, 4, np.nan)}, ValueError, "fit: x must be finite, but row 4 holds nan"),
-    ({"x": spoilt(X, 0, -np.inf)}, ValueError, "fit: x must be finite, but row 0 holds -inf"),
+    (
+        {"x": spoilt(X, 4, np.nan)},
+        ValueError,
+        "fit: x must be finite, but column 3 holds nan in row 4; fill or drop what is missing",
+    ),
+    (
+        {"x": spoilt(X, 0, -np.inf)},
+        ValueError,
+        "fit: x must be finite, but column 3 holds -inf in row 0",
+    ),
     ({"x": X[:5]}, ValueError, "fit: there are 5 samples but 6 targets in y"),
     ({"augment": 2}, TypeError, "fit: augment must be a gyaku.data.Augment or None, got int"),
     (
@@ -97,7 +105,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "fit: y has targets of shape (), the model's outputs have (3,)",
     ),
-    ({"y": spoilt(ROWS, 3, np.nan)}, ValueError, "fit: y must be finite, but row 3 holds nan"),
+    (
+        {"y": spoilt(ROWS, 3, np.nan)},
+        ValueError,
+        "fit: y must be finite, but column 2 holds nan in row 3; fill",
+    ),
     (
         {"y": list("abcabc")},
         TypeError,
@@ -318,7 +330,7 @@ def test_a_refused_fit_leaves_the_model_as_it_was() -> None:
     model = gk.Sequential(gk.Dense(3))
     model.fit(X, LABELS, loss="softmax_cross_entropy", verbose=0)
     weights, optimizer = model.flat_params.copy(), model.optimizer
-    for change, _, _ in BAD[:-1]:
+    for change in (each for each, _, _ in BAD[:-1] if each != {"loss": None}):
         arguments = {"x": X, "y": LABELS, "loss": "softmax_cross_entropy", "verbose": 0, **change}
         with pytest.raises((ValueError, TypeError)):
             model.fit(**arguments)

@@ -120,7 +120,7 @@ BAD: list[tuple[Any, Any, str]] = [
     (
         lambda: pl.DataFrame({"a": [1.0, None], "b": [1, 2]}),
         ValueError,
-        "fit: x must be finite, but row 1 holds nan",
+        "fit: x must be finite, but column 'a' holds nan in row 1; fill or drop what is missing",
     ),
     (
         lambda: pd.DataFrame({"day": pd.to_datetime(["2026-01-01", "2026-01-02"])}),

@@ -132,6 +132,11 @@ def test_the_likely_cause_is_named(expected: str) -> None:
     assert causes(gk.check_gradients(Affine(SPOILT[expected]), X)) == [expected]
 
 
+def test_an_error_without_a_usual_cause_points_at_the_derivative() -> None:
+    check = gk.check_gradients(Affine(SPOILT["weight: unknown"]), X)
+    assert "no factor, sign, mask or transposed product, so check the derivative" in check.advice
+
+
 def test_a_product_with_the_weights_instead_of_their_transpose_is_named() -> None:
     class Swapped(Affine):
         def backward(self, dy: NDArray[Any]) -> NDArray[Any]:

@@ -38,6 +38,16 @@ class Sparse:
     shape = (30, 5)
 
 
+class Pairs:
+    """A data set of PyTorch: samples by their number, each with its target."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        return X[number], Y[number]
+
+
 FRAME = pd.DataFrame({"height": [1.5, 2.5] * 15, "town": ["Kyoto", "Nara"] * 15})
 
 RUN: Any = {"columns": {"loss": [0.5]}, "seconds": [1.0], "samples": 9, "stopped": None}
@@ -72,6 +82,25 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "to_categorical": lambda: gk.to_categorical,
     "compile": lambda: net().compile,
     "get_weights": lambda: net().get_weights,
+    "one_hot": lambda: gk.one_hot(Y, 3),
+    "more data sets": lambda: gk.data.load_iris(),
+    "a plot": lambda: gk.plots.learning_curves({}),
+    "a model by name": lambda: gk.models.resnett(),
+    "mse as a class": lambda: gk.losses.MSE(),
+    "init": lambda: gk.Dense(8, init="he"),
+    "W": lambda: fit(net()).layers[0].W,
+    "db": lambda: fit(net()).layers[0].db,
+    "pop": lambda: net().pop(),
+    "export": lambda: net().export("net.onnx"),
+    "predict up to a layer": lambda: fit(net()).predict(X, layer="dense"),
+    "a layer of another model": lambda: [fit(gk.Sequential(each.layers[1])) for each in [fit()]],
+    "Input(5)": lambda: gk.Input(5),
+    "a function of one argument": lambda: fit(callbacks=lambda epoch: None),
+    "a list as history": lambda: gk.plots.learning_curve([0.9, 0.4]),  # type: ignore[arg-type]
+    "a series": lambda: fit(x=FRAME["height"]),
+    "a gap in a frame": lambda: fit(x=FRAME[["height"]].replace(2.5, np.nan)),
+    "texts in an array": lambda: fit(x=[["a", "b"]] * 30),
+    "a data set of PyTorch": lambda: net().fit(Pairs(), loss=ENTROPY),
     "misspelt": lambda: net().evaluat,
     "layer's": lambda: gk.Dense(3).unit,
     "load": lambda: net().load("a.safetensors"),
@@ -127,6 +156,25 @@ SENTENCES = {
     "to_categorical": "; numpy.eye(classes)[y] makes rows of class",
     "compile": "Sequential has no attribute 'compile'; fit takes loss,",
     "get_weights": "; params has the parameters by name",
+    "one_hot": "; numpy.eye(classes)[y] makes rows of class",
+    "more data sets": "; scikit-learn and torchvision have more data sets",
+    "a plot": "no attribute 'learning_curves', did you mean 'learning_curve'?",
+    "a model by name": "no attribute 'resnett', did you mean 'resnet'?",
+    "mse as a class": "no attribute 'MSE', did you mean 'MeanSquaredError'?",
+    "init": "Dense has no argument 'init', did you mean 'weight_init'?",
+    "W": "Dense has no attribute 'W'; it is params['weight']",
+    "db": "Dense has no attribute 'db'; it is grads['bias']",
+    "pop": "; layers that predict by themselves are a model of their own within the model",
+    "export": "; gyaku.interop.to_onnx(model, path) writes ONNX",
+    "predict up to a layer": "unknown argument 'layer'; layers that predict by themselves are",
+    "a layer of another model": "already, make a new layer; to predict with some of a model's",
+    "Input(5)": "Input: shape must be a tuple, such as (784,) or (28, 28, 1), got 5, write (5,)",
+    "a function of one argument": "is called as <lambda>(epoch, logs) behind each epoch",
+    "a list as history": "history must be a History, or a dict of lists such as {'loss': [0.9",
+    "a series": "write x.to_frame() for one feature",
+    "a gap in a frame": "but column 'height' holds nan in row 1; fill or drop what is missing",
+    "texts in an array": "got dtype <U1; pandas.get_dummies makes numbers of a column of names",
+    "a data set of PyTorch": "a sample of Pairs is a tuple; fit takes batches, as DataLoader(x)",
     "misspelt": "has no attribute 'evaluat', did you mean 'evaluate'?",
     "layer's": "Dense has no attribute 'unit', did you mean 'units'?",
     "load": "load: gyaku.load('a.safetensors') reads a model",
@@ -190,7 +238,8 @@ def test_numbers_and_booleans_in_one_frame_are_numbers() -> None:
 
 def test_commas_and_a_column_of_labels_at_the_command_line(tmp_path: Path, here: Command) -> None:
     assert "got '9,5'" in (said := here("train", "--hidden", "9,5").stderr)
-    assert "must be a whole number of at least 1, and further ones behind spaces" in said
+    assert "of at least 1, and further ones behind spaces, as in 9 5, got '9,5'" in said
+    (tmp_path / "folder").mkdir()
     model = gk.models.linear()
     model.build((8, 8, 1))
     model.save(tmp_path / "m.safetensors")
@@ -198,6 +247,8 @@ def test_commas_and_a_column_of_labels_at_the_command_line(tmp_path: Path, here:
     said = here("predict", "m.safetensors", "head.csv").stderr
     assert "head.csv holds 3 x 65 values, the model takes samples of 8 x 8 x 1" in said
     assert "; leave out the column of labels" in said
+    said = here("predict", "m.safetensors", "folder").stderr
+    assert "folder is a folder; name the files in it, as in folder/*.png" in said
 
 
 def test_a_picture_of_the_curve_shows_itself_and_names_a_logarithmic_axis() -> None:
@@ -215,3 +266,36 @@ def test_printing_a_model_shows_its_layers() -> None:
     lines = str(fit()).splitlines()
     assert lines[0].startswith("Sequential 'sequential', inputs (5,), 39 parameters")
     assert [line.split()[0] for line in lines[1:]] == ["dense", "dense_2"]
+
+
+def test_a_training_that_goes_on_keeps_its_loss(tmp_path: Path) -> None:
+    model = fit(net(1), y=X[:, 0], loss=gk.losses.Huber(0.5))
+    model.save(tmp_path / "m.safetensors")
+    again = gk.load(tmp_path / "m.safetensors")
+    for each in (model, again):
+        each.optimizer = None
+        each.fit(X, X[:, 0], verbose=0)
+        assert repr(each.loss) == "Huber(delta=0.5)"
+    np.testing.assert_array_equal(model.flat_params, again.flat_params)
+
+
+def test_a_curve_is_drawn_in_the_language_asked_for(tmp_path: Path) -> None:
+    history = net(1).fit(X, X[:, :1], loss="mse", epochs=2, verbose=0)
+    axes = history.plot(tmp_path / "curve.png", title="XOR")
+    assert axes.figure.get_suptitle() == "XOR"
+    with pytest.raises(ValueError, match="lang must be"):
+        history.plot(lang="fr")
+
+
+def test_a_curve_below_zero_is_within_its_axes() -> None:
+    axes = gk.plots.learning_curve({"loss": [-1.0, -5.0]})
+    low, high = axes.get_ylim()
+    assert low < -5.0
+    assert high >= 0.0
+
+
+def test_a_table_shortens_a_loss_that_is_huge() -> None:
+    history = History(samples=9)
+    history.extend({"loss": [7.5192e20, 1234567.0]}, seconds=1)
+    assert "7.519e+20" in str(history)
+    assert "1,234,567" in str(history)

@@ -281,7 +281,12 @@ def broken(row: int, value: float) -> NDArray[Any]:
 @pytest.mark.parametrize(
     ("x", "y", "options", "sentence"),
     [
-        (broken(70, np.nan), LABELS, {}, "fit: batch 3: x must be finite, but row 6 holds nan"),
+        (
+            broken(70, np.nan),
+            LABELS,
+            {},
+            "fit: batch 3: x must be finite, but column 0 holds nan in row 6",
+        ),
         (X, np.where(LABELS == 1, 7, 0), {}, "fit: the label 7 in row"),
         (X, LABELS[1:], {}, "fit: x has 203 samples, but another array 202"),
         (X[:0], LABELS[:0], {}, "fit: x is empty, its shape is (0, 4)"),

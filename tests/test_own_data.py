@@ -164,6 +164,13 @@ def test_a_table_that_does_not_fit_is_one_sentence(
     assert done.stdout == ""
 
 
+def test_a_table_without_a_header_is_noticed(tmp_path: Path, here: Command) -> None:
+    (tmp_path / "bare.csv").write_text("5.1,3.5,setosa\n" * 20)
+    for options in ([], ["--target", "species"]):
+        said = here("train", "bare.csv", *options).stderr
+        assert "; its first line must name the columns, but holds 5.1 (see" in said
+
+
 TRAINING = {
     "train houses.csv": "--target is needed, a column of houses.csv: area, colour, garden, price",
     "train houses.csv --target prise": "unknown column 'prise', did you mean 'price'?",

@@ -125,6 +125,10 @@ class Table(dict[str, type[T]]):
         self.key = key
 
 
+# Letters of lecture notes, and Keras's name, for the parameters of a layer.
+_LETTERS = {"W": "weight", "b": "bias", "kernel": "weight", "w": "weight"}
+
+
 class _MissingAttributeError(AttributeError):
     """Error of an attribute that is asked for, whose hint is found when it is shown."""
 
@@ -133,8 +137,15 @@ class _MissingAttributeError(AttributeError):
 
     def __str__(self) -> str:
         name, known = str(self.name), [each for each in dir(self.obj) if each[0] != "_"]
-        close = "" if name.startswith("_") else hint(name, known)
+        close = "" if name.startswith("_") else self._array(name) or hint(name, known)
         return f"{type(self.obj).__name__} has no attribute {name!r}{close}"
+
+    def _array(self, name: str) -> str:
+        """Return where a layer has the parameter, or its gradient, that a name stands for."""
+        kind = "grads" if name[:1] == "d" and name[1:] in _LETTERS else "params"
+        wanted = _LETTERS.get(name[kind == "grads" :], name)
+        held = getattr(self.obj, "params", ())
+        return f"; it is {kind}[{wanted!r}]" if wanted in held else ""
 
 
 _MissingAttributeError.__module__ = "builtins"  # as a traceback shows it

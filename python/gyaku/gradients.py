@@ -29,6 +29,7 @@ __all__ = ["GradientCheck", "GradientRow", "check_gradients", "numerical_gradien
 
 _EPS = float(np.finfo(np.float64).eps)
 _STEP = _EPS ** (1 / 3)  # balances the rounding ε/h of a difference and its truncation h²
+_UNKNOWN = "unknown"
 _NOISE = 100 * _EPS ** (2 / 3)  # error of a difference of a function about 1
 
 
@@ -461,7 +462,7 @@ class _Comparison:
             return "a mask is missing"
         if not wrong.all() and not written[wrong].any():
             return "a mask too many"
-        return "unknown"
+        return _UNKNOWN
 
     def _transposed(self, x: Array, gradient: Array) -> list[Array]:
         """Return the gradients that a product with the transpose would have given."""
@@ -492,6 +493,8 @@ class _Comparison:
 
 def _culprit(layer: Layer, rows: Sequence[GradientRow]) -> str:
     name, cause = next((row.name, row.cause) for row in rows if row.cause)
+    if cause == _UNKNOWN:
+        cause = "the error is no factor, sign, mask or transposed product, so check the derivative"
     return f"look at backward of {layer}, gradient of {name}: {cause}"
 
 

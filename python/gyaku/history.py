@@ -268,13 +268,15 @@ class History(Mapping[str, list[float]]):
         epochs = pd.RangeIndex(self._numbers.start, self._numbers.stop, name="epoch")
         return pd.DataFrame({**self._columns, "seconds": self.seconds}, index=epochs)
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Axes:
-        """Draw the learning curve; `gyaku.plots.learning_curve` has more options.
+    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Axes:
+        """Draw the learning curve.
 
         Parameters
         ----------
         path : str or path-like, optional
             File of the picture, in the format of its suffix, by default PNG.
+        **options : object
+            Further arguments of `gyaku.plots.learning_curve`, such as ``lang="ja"``.
 
         Returns
         -------
@@ -294,7 +296,7 @@ class History(Mapping[str, list[float]]):
         from gyaku.plots import learning_curve
         from gyaku.plots.canvas import save
 
-        axes = learning_curve(self)
+        axes = learning_curve(self, **options)
         if path is not None:
             kind = Path(path).suffix.removeprefix(".") or "png"
             write_atomically(path, lambda stream: save(axes, stream, kind))
@@ -536,10 +538,10 @@ def _best_epoch(history: History, loss: str) -> int:
 
 
 def _short(value: float) -> str:
-    """Return a number with four digits, whole ones with all."""
+    """Return a number with four digits, those of up to ten digits as whole ones."""
     if math.isnan(value):
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e10 else f"{value:.4g}"
 
 
 def _to_json(value: float) -> float | str | None:

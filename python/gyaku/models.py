@@ -21,6 +21,7 @@ from gyaku.layers import (
     Rescaling,
 )
 from gyaku.model import Residual, Sequential
+from gyaku.names import missing_from
 from gyaku.optim import Adam
 from gyaku.schedules import OneCycle
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "Recipe", "deep_convnet", "fast", "lenet", "linear", "mlp", "resnet"]
 __all__ += ["simple_convnet"]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 
 def linear(*, classes: int = 10) -> Sequential:

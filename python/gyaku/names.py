@@ -164,6 +164,8 @@ FOREIGN = {
     "save_top_k": "keep",
     "validation": "validation_data",
     "weights": "sample_weight",
+    "init": "weight_init",
+    "initializer": "weight_init",
     "kernel_initializer": "weight_init",
     "max_grad_norm": "clip_norm",
     "merge_mode": "merge",
@@ -198,6 +200,18 @@ ADVICE = {
 _OF_OPTIMIZER = "it belongs to the optimizer, as in optimizer=gyaku.Adam(0.001)"
 _INFERRED = "the number of inputs is inferred when the model is built"
 _PARAMS = "params has the parameters by name, and takes new ones: params['dense.weight'] = array"
+_PART = (
+    "layers that predict by themselves are a model of their own within the model:"
+    " encoder = gyaku.Sequential(...), gyaku.Sequential(encoder, ...), encoder.predict(x)"
+)
+_SETS = (
+    "scikit-learn and torchvision have more data sets, such as"
+    " sklearn.datasets.load_iris(return_X_y=True)"
+)
+_ROWS = (
+    "numpy.eye(classes)[y] makes rows of class numbers, and softmax_cross_entropy takes class"
+    " numbers themselves"
+)
 _OUTPUTS = (
     "predict gives the outputs, which are probabilities behind Softmax; classes are"
     " predict(x).argmax(axis=1)"
@@ -223,6 +237,7 @@ _OTHER_WAYS = {
     "lr": _OF_OPTIMIZER,
     "momentum": "it belongs to the optimizer, as in optimizer=gyaku.Momentum(0.01, momentum=0.9)",
     "nesterov": "the optimizer gyaku.Nesterov has Nesterov's momentum",
+    "layer": _PART,
     "n_jobs": _ON_CPU,
     "learningratescheduler": "a schedule is a learning rate, as in"
     " gyaku.SGD(gyaku.schedules.Cosine(0.1)), or a function of the number of steps",
@@ -230,18 +245,21 @@ _OTHER_WAYS = {
     "save_best_only": "keep='best' keeps the best",
     "weight_decay": _OF_OPTIMIZER,
     "workers": _ON_CPU,
-    # Methods of models.
+    # Attributes of models and layers.
     "add": "the constructor takes all layers",
+    "append": "the constructor takes all layers",
     "compile": "fit takes loss, optimizer and metrics",
     "cpu": _ON_CPU,
     "cuda": _ON_CPU,
     "eval": "only fit trains; predict and evaluate leave out dropout by themselves",
+    "export": "gyaku.interop.to_onnx(model, path) writes ONNX, to_c and to_numpy one file of code",
     "fit_generator": "fit takes all kinds of data",
     "get_weights": _PARAMS,
     "history": "fit returns a history, a mapping, as in history['loss']",
     "load_state_dict": _PARAMS,
     "load_weights": "gyaku.load(path) returns a model from a file",
     "parameters": _PARAMS,
+    "pop": _PART,
     "predict_classes": _OUTPUTS,
     "predict_proba": _OUTPUTS,
     "save_weights": "save(path) writes a model to a file",
@@ -249,17 +267,24 @@ _OTHER_WAYS = {
     "set_weights": _PARAMS,
     "state_dict": _PARAMS,
     "to": _ON_CPU,
+    "to_onnx": "gyaku.interop.to_onnx(model, path) writes ONNX",
     "train": "fit(x, y, loss=...) trains a model",
     "train_on_batch": "fit(x, y, batch_size=None) does one step an epoch",
     "transform": _OUTPUTS,
     "weights": _PARAMS,
     "zero_grad": "backward writes new gradients by itself",
     # Names of modules.
+    "cifar10": _SETS,
+    "fashion_mnist": _SETS,
+    "iris": _SETS,
+    "load_iris": _SETS,
+    "make_moons": _SETS,
+    "moons": _SETS,
     "nn": "layers are names of gyaku itself, such as gyaku.Dense",
     "no_grad": "forward computes no gradients, backward does",
     "tensor": "arrays are those of NumPy",
-    "to_categorical": "numpy.eye(classes)[y] makes rows of class numbers, and"
-    " softmax_cross_entropy takes class numbers themselves",
+    "one_hot": _ROWS,
+    "to_categorical": _ROWS,
     "train_test_split": "fit takes validation_split=0.2, and validation_data=(x, y)",
 }
 """What gyaku has in place of names that are found in other libraries."""
@@ -367,8 +392,9 @@ def equivalent(given: str, names: Iterable[str]) -> str:
     ('RMSProp', 'Dense')
     """
     folded = {name.lower(): name for name in names}
-    for name in (given, FOREIGN.get(given, ""), ALIASES.get(given, ""), KEYWORDS.get(given, "")):
-        if name.lower() in folded:
+    alias = ALIASES.get(given.lower(), "")
+    for name in (given, FOREIGN.get(given, ""), alias, alias.replace("_", ""), KEYWORDS.get(given)):
+        if name and name.lower() in folded:
             return folded[name.lower()]
     return ""
 
@@ -503,7 +529,7 @@ def missing_from(module: str) -> Callable[[str], NoReturn]:
         close = ""
         if not name.startswith("_"):
             names, stem = sys.modules[module].__all__, module.rpartition(".")[2]
-            close = suggestion(name, [*names, *(f"{stem}.{each}" for each in names)])
+            close = hint(name, [*names, *(f"{stem}.{each}" for each in names)])
         raise AttributeError(f"module {module!r} has no attribute {name!r}{close}")
 
     return missing

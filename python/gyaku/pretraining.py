@@ -76,10 +76,9 @@ def pretrain(
     -----
     Each dense layer but the last is, with its activation and all layers before the next dense
     one, the encoder of an autoencoder: a second dense layer, the decoder, learns to restore its
-    inputs, which are the outputs of the encoders below, and is then thrown away; a frozen one stays
-    as it is. The decoder ends
-    with a sigmoid where all inputs lie between 0 and 1, and is linear otherwise. Y. Bengio and
-    others, Greedy layer-wise training of deep networks (2007).
+    inputs, which are the outputs of the encoders below, and is then discarded; a frozen encoder
+    stays as it is. The decoder ends with a sigmoid where all inputs lie between 0 and 1, and is
+    linear otherwise. Y. Bengio and others, Greedy layer-wise training of deep networks (2007).
 
     Examples
     --------

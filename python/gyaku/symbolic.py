@@ -241,7 +241,8 @@ def shape_of(owner: str, name: str, given: object) -> tuple[int, ...]:
         If a length is below 1.
     """
     if not isinstance(given, (tuple, list)):
+        write = f", write ({given},)" if isinstance(given, int) else ""
         raise TypeError(
-            f"{owner}: {name} must be a tuple, such as (784,) or (28, 28, 1), got {given!r}"
+            f"{owner}: {name} must be a tuple, such as (784,) or (28, 28, 1), got {given!r}{write}"
         )
     return tuple(whole(owner, f"a length in {name}", length) for length in given)

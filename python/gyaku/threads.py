@@ -135,7 +135,7 @@ def explained(team: Mapping[str, Any]) -> str:
         f"{_duration(each)} on {other}" for other, each in sorted(seconds.items()) if other != count
     ]
     if not others or count not in seconds:
-        return f"{used}, compared with no other number yet"
+        return f"{used}; other numbers were not tried yet"
     return f"{used}, {_duration(seconds[count])} a step; in trials {' and '.join(others)}"
 
 

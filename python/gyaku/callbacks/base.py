@@ -189,7 +189,19 @@ class _Function(Callback):
     """A function of epoch and logs."""
 
     def __init__(self, function: Callable[[int, Mapping[str, float]], object]) -> None:
+        import inspect  # deferred, since it takes 5 ms
+
         self.function = function
+        try:
+            inspect.signature(function).bind(0, {})
+        except ValueError:  # no signature is known
+            return
+        except TypeError:
+            name = getattr(function, "__name__", repr(function))
+            raise TypeError(
+                f"fit: a function among the callbacks is called as {name}(epoch, logs) behind each"
+                " epoch, and must take both"
+            ) from None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> object:
         return self.function(epoch, logs)

@@ -126,12 +126,14 @@ def _split(path: Path, x: NDArray[Any], y: NDArray[Any], arguments: argparse.Nam
 
 def _of_table(path: Path, arguments: argparse.Namespace) -> Data:
     table = read_table(path)
+    headless = table.header_hint()
     if not arguments.target:
-        raise UsageError(f"--target is needed, a column of {path}: {listed([*table.cells])}")
+        names = listed([*table.cells])
+        raise UsageError(f"--target is needed, a column of {path}: {names}{headless}")
     ignored = arguments.ignore or []
     for name in (arguments.target, *ignored):
         if name not in table.cells:
-            raise UsageError(f"{path}: {unknown('column', name, table.cells)}")
+            raise UsageError(f"{path}: {unknown('column', name, table.cells)}{headless}")
     if arguments.target in ignored:
         raise UsageError(f"--ignore must not name the target, {arguments.target!r}")
     used = [name for name in table.cells if name not in ignored]

@@ -135,7 +135,8 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         if value < least or (most is not None and value > most):
             limits = f"of at least {least}" if most is None else f"from {least} to {most}"
             if "," in text:
-                limits += ", and further ones behind spaces"
+                apart = " ".join(text.split(","))
+                limits += f", and further ones behind spaces, as in {apart}"
             raise argparse.ArgumentTypeError(f"must be a whole number {limits}, got {text!r}")
         return value
 

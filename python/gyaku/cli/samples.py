@@ -82,6 +82,8 @@ def read_samples(path: Path, shape: tuple[int, ...], *, digits: bool = True) -> 
         values = _numpy_file(path)
     elif "ubyte" in path.name or "idx" in path.name:
         values = read_idx(path)
+    elif path.is_dir():
+        raise FileError(f"{path} is a folder; name the files in it, as in {path / '*.png'}")
     else:
         raise FileError(
             f"{path} has an unknown suffix: it must be a picture (.png, .jpg, ...), .npy, .npz,"

@@ -49,6 +49,17 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def header_hint(self) -> str:
+        """Return the end of a sentence if the first line holds a number, in place of a header.
+
+        Returns
+        -------
+        str
+            The end, or "".
+        """
+        odd = [name for name in self.cells if as_number(name, comma=self.comma) is not None]
+        return f"; its first line must name the columns, but holds {odd[0]}" if odd else ""
+
     def column(self, name: str) -> list[str]:
         """Return a column.
 

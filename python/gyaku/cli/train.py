@@ -128,7 +128,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
         "--test-size",
         type=fraction,
         default=0.2,
-        metavar="SHARE",
+        metavar="FRACTION",
         help="the fraction of samples to test on (default: 0.2)",
     )
     own.add_argument("--drop-missing", action="store_true", help="leave out rows that lack a value")
@@ -172,7 +172,7 @@ def add(commands: argparse._SubParsersAction[Parser]) -> None:
     what.add_argument(
         "--dropout",
         type=fraction,
-        metavar="SHARE",
+        metavar="FRACTION",
         help="the fraction of hidden outputs dropped in training (default: 0)",
     )
 

@@ -18,6 +18,7 @@ from gyaku.data.sequences import batches_by_length, pad
 from gyaku.data.series import Series, windows
 from gyaku.data.treebank import treebank
 from gyaku.data.vocabulary import Vocabulary
+from gyaku.names import missing_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,9 @@ __all__ = [
     "windows",
     "word_features",
 ]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)
 
 DATASETS: dict[str, Callable[[], Split]] = {"digits": digits, "mnist": mnist}
 """Data sets by name, for the command line."""

@@ -56,7 +56,7 @@ def windows(
     Parameters
     ----------
     time : array_like of datetime64 or number
-        Times of the samples, (samples,).
+        Times of the samples, (samples,); ``np.arange(samples)`` for a series without times.
     values : array_like
         The series, (samples,) or (samples, features).
     length : int

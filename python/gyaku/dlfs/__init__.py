@@ -17,6 +17,7 @@ array([[1., 2.]])
 from gyaku.dlfs import (
     functions,
     gradient,
+    layer_naive,
     layers,
     mnist,
     networks,
@@ -27,6 +28,7 @@ from gyaku.dlfs import (
 )
 from gyaku.dlfs.functions import *
 from gyaku.dlfs.gradient import *
+from gyaku.dlfs.layer_naive import *
 from gyaku.dlfs.layers import *
 from gyaku.dlfs.mnist import *
 from gyaku.dlfs.networks import *
@@ -35,6 +37,12 @@ from gyaku.dlfs.time_layers import *
 from gyaku.dlfs.trainer import *
 from gyaku.dlfs.util import *
 
-__all__ = [*functions.__all__, *gradient.__all__, *layers.__all__, *mnist.__all__]
+__all__ = [
+    *functions.__all__,
+    *gradient.__all__,
+    *layer_naive.__all__,
+    *layers.__all__,
+    *mnist.__all__,
+]
 __all__ += [*networks.__all__, *optimizer.__all__, *time_layers.__all__, *trainer.__all__]
 __all__ += util.__all__

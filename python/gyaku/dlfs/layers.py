@@ -38,9 +38,20 @@ class Layer:
         The parameters.
     grads : list of ndarray
         Their gradients, written in place by `backward`.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no array.
     """
 
     def __init__(self, *params: Array) -> None:
+        for each in params:
+            if not isinstance(each, np.ndarray):
+                raise TypeError(
+                    f"{type(self).__name__}: parameters must be arrays, which are changed in place,"
+                    f" write np.array({each!r})"
+                )
         self.params = list(params)
         self.grads = [np.zeros_like(param) for param in params]
 

@@ -317,7 +317,11 @@ class Graph(Strict, Block):
             if owner is self:
                 continue
             if owner is not None and id(owner) not in owners:
-                raise ValueError(f"{layer} belongs to another model already, make a new layer")
+                raise ValueError(
+                    f"{layer} belongs to another model already, make a new layer; to predict with"
+                    " some of a model's layers, make them a part: part = gyaku.Sequential(...),"
+                    " gyaku.Sequential(part, ...), part.predict(x)"
+                )
             if id(layer) in nested_layers and layer.stored is None:
                 layer.stored = {**layer.params, **layer.buffers}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gyaku.names import missing_from
 from gyaku.plots.activation_histograms import activation_histograms
 from gyaku.plots.activations import activations
 from gyaku.plots.anomalies import anomalies
@@ -41,3 +44,6 @@ __all__ += [
     "reconstructions",
     "sliding_filter",
 ]
+
+if not TYPE_CHECKING:  # to those that read, any other name is a mistake
+    __getattr__ = missing_from(__name__)

@@ -71,8 +71,10 @@ def learning_curve(
 
     Raises
     ------
+    TypeError
+        If the history is no mapping.
     ValueError
-        If the history is empty or the language unknown.
+        If it is empty or the language unknown.
 
     Notes
     -----
@@ -84,6 +86,11 @@ def learning_curve(
     >>> axes.get_xlabel(), len(axes.lines)
     ('Epoch', 2)
     """
+    if not hasattr(history, "keys"):
+        raise TypeError(
+            "learning_curve: history must be a History, or a dict of lists such as"
+            f" {{'loss': [0.9, 0.4]}}, got {type(history).__name__}"
+        )
     words, font = wording("learning_curve", _WORDS, lang)
     quantities = _quantities(history)
     if not quantities:
@@ -152,7 +159,8 @@ def _scale(panel: Axes, quantity: str, values: list[float]) -> None:
         panel.yaxis.set_minor_locator(NullLocator())
         panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     else:
-        panel.set_ylim(min(0.0, *values), 1.05 * max(values) or 1)
+        low, high = min(0.0, *values), max(0.0, *values)
+        panel.set_ylim(1.05 * low, 1.05 * high if low or high else 1)
 
 
 def _decorate(panel: Axes, epochs: int, begun: int) -> None:

@@ -60,12 +60,13 @@ def real(
         array = np.asarray(given)
     except ValueError as error:
         raise ValueError(
-            f"{owner}: {name} cannot be made an array: {_ragged(given) or error}"
+            f"{owner}: {name} cannot be made an array: {_ragged(name, given) or error}"
         ) from None
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind != "O":
-        hint = names if array.dtype.kind in "UST" else ""
+        text = names or "; pandas.get_dummies makes numbers of a column of names"
+        hint = text if array.dtype.kind in "UST" else ""
         if isinstance(given, str):
             hint = f", {given!r}; numpy.load, numpy.loadtxt and pandas.read_csv read files"
         raise TypeError(f"{wanted}, got dtype {array.dtype}{hint}")
@@ -74,9 +75,12 @@ def real(
     return _of_objects(wanted, array, getattr(given, "columns", None), names)
 
 
-def _ragged(given: Any) -> str:
-    """Describe the first sample whose shape differs from that of sample 0."""
+def _ragged(name: str, given: Any) -> str:
+    """Describe why data are no array: tuples, or a sample whose shape differs from the first."""
     try:
+        if not isinstance(given, (list, tuple)) and isinstance(given[0], tuple):
+            kind = type(given).__name__
+            return f"a sample of {kind} is a tuple; fit takes batches, as DataLoader({name}) has"
         shapes = [np.shape(sample) for sample in given]
     except (TypeError, ValueError):
         return ""

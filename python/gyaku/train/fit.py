@@ -112,8 +112,8 @@ def fit(
         weight 1. A dict by output for several outputs.
     loss : str or Loss or callable
         Loss to minimise: name, instance, or function of outputs and targets that returns the mean
-        loss and its gradient with respect to the outputs. Required. A tuple or a dict for several
-        outputs.
+        loss and its gradient with respect to the outputs. A tuple or a dict for several outputs.
+        Required for the first training; by default that of the last one, which model files hold.
     loss_weights : sequence or mapping of float, optional
         Factors of the losses of several outputs in their sum, by default 1.
     optimizer : str or Optimizer
@@ -264,6 +264,8 @@ def fit(
     seed = ranks.of_first(resumed.seed if resumed and seed is None else _seed(seed))
     learner, measures = _learner(self, optimizer, seed), metrics_of(metrics)
     updates = updates_of("fit", learner, clip_norm, clip_value, accumulate)
+    if loss is None and self.loss is not None:
+        loss, loss_weights = self.loss, loss_weights or self.loss_weights
     criterion = criterion_of("fit", self.output_names, loss, loss_weights, measures)
     given = Given(x, y, lengths, sample_weight)
     if ranks.blocks > 1:

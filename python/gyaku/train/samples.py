@@ -12,7 +12,7 @@ from gyaku.checks import first_element
 from gyaku.train.conversion import beyond, floating, indices, real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -339,7 +339,9 @@ def inputs(
     array = real(owner, name, x, whole=bool(kind))
     if array.ndim < 2:
         hint = "" if shape is None else misfit(name, array.shape, shape)
-        hint = hint or (f": write {name}[:, None] for one feature" if array.ndim else "")
+        column = "to_frame()" if hasattr(x, "to_frame") else "[:, None]"  # of pandas and polars
+        dot = "." * (column[0] != "[")
+        hint = hint or (f": write {name}{dot}{column} for one feature" if array.ndim else "")
         raise ValueError(
             f"{owner}: {name} must have a sample axis and at least one feature axis,"
             f" got shape {array.shape}{hint}"
@@ -353,17 +355,23 @@ def inputs(
         )
     if kind:
         return indices(owner, name, array, kind)
-    return _at_value(owner, name, array, dtype)
+    return _at_value(owner, name, array, dtype, getattr(x, "columns", ()))
 
 
-def _at_value(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _at_value(
+    owner: str,
+    name: str,
+    array: NDArray[Any],
+    dtype: np.dtype[Any],
+    columns: Iterable[object] = (),
+) -> NDArray[Any]:
     """Return an array in the form of `gather`: bytes unchanged, everything else as floats."""
     given = array
     if array.dtype != np.uint8:
         array = floating(array, dtype)
     if not array.flags.carray:  # a cheaper test than `require`
         array = np.require(array, requirements=["C", "A"])
-    check_finite(owner, name, array, given, dtype)
+    check_finite(owner, name, array, given, dtype, columns)
     return array
 
 
@@ -525,9 +533,14 @@ def _is_by_step(targets: NDArray[Any], x: NDArray[Any]) -> bool:
 
 
 def check_finite(
-    owner: str, name: str, array: NDArray[Any], given: NDArray[Any], dtype: np.dtype[Any]
+    owner: str,
+    name: str,
+    array: NDArray[Any],
+    given: NDArray[Any],
+    dtype: np.dtype[Any],
+    columns: Iterable[object] = (),
 ) -> None:
-    """Raise if a value is NaN, infinite or beyond the model's dtype, with the row of the first.
+    """Raise if a value is NaN, infinite or beyond the model's dtype, with the place of the first.
 
     Parameters
     ----------
@@ -539,6 +552,8 @@ def check_finite(
         The same data before they were converted.
     dtype : numpy.dtype
         The model's dtype.
+    columns : iterable of object
+        Names of the columns of a table, for the error; by default their numbers.
 
     Raises
     ------
@@ -553,12 +568,17 @@ def check_finite(
         with np.errstate(over="ignore"):
             bad = np.flatnonzero(~np.isfinite(flat[start : start + _CHUNK].astype(dtype)))
         if len(bad):
-            position = start + int(bad[0])
-            row = position // (array.size // len(array))
-            value = given[np.unravel_index(position, given.shape)]
+            place = np.unravel_index(start + int(bad[0]), given.shape)
+            value, where = given[place], f"row {place[0]}"
             if np.isfinite(value):
-                raise ValueError(f"{owner}: {name}{beyond(value, dtype, f' in row {row}')}")
-            raise ValueError(f"{owner}: {name} must be finite, but row {row} holds {value}")
+                raise ValueError(f"{owner}: {name}{beyond(value, dtype, f' in {where}')}")
+            found = f"{where} holds {value}"
+            if len(place) == 2:
+                names = [*columns]  # categories make more columns than a table has names
+                column = repr(names[place[1]]) if len(names) == given.shape[1] else place[1]
+                found = f"column {column} holds {value} in {where}"
+            missing = "; fill or drop what is missing" if np.isnan(value) else ""
+            raise ValueError(f"{owner}: {name} must be finite, but {found}{missing}")
 
 
 def _labels(
