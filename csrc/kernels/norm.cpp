@@ -107,7 +107,7 @@ template <int turns, class T> GYAKU_INLINE void chunk_statistics(const NormArgs&
     sum_rows<turns>(chunk, columns, n, vector_rows, sum,
                     [=](Index row, int numbers, vec<T>* to)
                         GYAKU_INLINED { to[0] = to[0] + load(x + row * columns + j, numbers); });
-    double first[vec<T>::width], second[vec<T>::width];
+    double first[vec<T>::width] = {}, second[vec<T>::width] = {};
     T rounded[vec<T>::width] = {};
     fold(sum[0], n, columns, vector_rows, first);
     for (int k = 0; k < count; ++k) rounded[k] = static_cast<T>(first[k] / chunk.rows());

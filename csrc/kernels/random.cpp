@@ -44,7 +44,7 @@ template <class T> struct Group {
 
   // Lanes half as wide: the words of an even and of the next odd block share a lane of 64 bits.
   GYAKU_INLINE void by_pairs(std::uint64_t group, const T* x, T* y) const {
-    using Draws = vec<std::int32_t>;
+    using Draws = vec<integer<T>>;
     const Words lower_half(0xffffffff);
     for (unsigned lane = 0; lane < 16; lane += Draws::width) {
       const Words block = (iota<std::uint64_t>() << 1) + Words(16 * group + lane);
@@ -52,7 +52,7 @@ template <class T> struct Group {
       const PhiloxBlocks odd = philox(block + Words(1), stream, step, key);
       for (unsigned w = 0; w < 4; ++w) {
         const Words both = (even.word[w] & lower_half) | (odd.word[w] << 32);
-        const Draws word = Draws::native(both.v), low = word & Draws(0xffff);
+        const Draws word = typename Draws::native(both.v), low = word & Draws(0xffff);
         const Draws high = (word >> 16) & Draws(0xffff);
         keep(low >= Draws(threshold), x + 32 * w + lane, y + 32 * w + lane);
         keep(high >= Draws(threshold), x + 32 * w + 16 + lane, y + 32 * w + 16 + lane);

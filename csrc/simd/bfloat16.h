@@ -29,6 +29,10 @@ GYAKU_INLINE Pairs upper_halves(vec<float> x) {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512BF16__)
 // sum + a b of the upper halves + a b of the lower ones, rounded twice.
 GYAKU_INLINE vec<float> add_products(Pairs a, Pairs b, vec<float> sum) {
+#if defined(__clang__) && !defined(GYAKU_EMULATED)
+  // Clang 16 never ends where it knows from which operations an operand comes.
+  asm("" : "+v"(a.v), "+v"(b.v));
+#endif
   return vec<float>::native(_mm512_dpbf16_ps(sum.v, __m512bh(a.v), __m512bh(b.v)));
 }
 #endif
