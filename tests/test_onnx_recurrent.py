@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_recurrent
+import onnxruntime
 import pytest
+from test_onnx_import import graph_file, node
 
+import gyaku as gk
 from gyaku import ops, reference
 
 RECORDED = onnx_recurrent.load()
@@ -36,3 +40,34 @@ def test_outputs_are_those_of_the_node(case: str, library: Any) -> None:
         expected |= {name: outputs[name][direction] for name in outputs if name != "Y"}
         for (name, each), found in zip(expected.items(), results, strict=False):
             np.testing.assert_allclose(found, each, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("gates", [1, 3, 4], ids=["RNN", "GRU", "LSTM"])
+def test_a_layer_that_gives_its_last_state_alone_is_read(gates: int, tmp_path: Path) -> None:
+    # As converters write a Keras layer with return_sequences=False: Y is left out, Y_h squeezed.
+    op, units, features = {1: "RNN", 3: "GRU", 4: "LSTM"}[gates], 3, 2
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.standard_normal((1, gates * units, features)),
+        "r": rng.standard_normal((1, gates * units, units)),
+        "b": rng.standard_normal((1, 2 * gates * units)),
+        "dense": rng.standard_normal((units, 5)),
+    }
+    options = {"linear_before_reset": 1} if op == "GRU" else {}
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        node(op, ["t", "w", "r", "b"], ["", "h"], hidden_size=units, **options),
+        node("Squeeze", ["h", "axes"], ["last"]),
+        node("MatMul", ["last", "dense"], ["y"]),
+    ]
+    constants = {name: each.astype(np.float32) for name, each in weights.items()}
+    path = graph_file(
+        *(tmp_path / "a.onnx", *nodes),
+        **{"shape": ("n", 7, features), "rank": 2, "axes": np.array([0]), **constants},
+    )
+    x = rng.standard_normal((4, 7, features)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"x": x})
+    model = gk.interop.from_onnx(path)
+    assert not any(getattr(layer, "return_sequences", False) for layer in model.layers)
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-5, atol=1e-6)

@@ -55,7 +55,9 @@ def same(actual: Any, expected: Any) -> None:
 
 # Sizes with remainders of vectors and tiles, and one whose steps are shared by all threads.
 @both_directions
-@pytest.mark.parametrize("size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33), SHARED], ids=str)
+@pytest.mark.parametrize(
+    "size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33), (150, 6, 3, 4), SHARED], ids=str
+)
 @each_op
 def test_a_row_does_not_depend_on_its_neighbours(
     name: str,

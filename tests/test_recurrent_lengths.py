@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recurrent_cases import GATES, RESULTS, SAVED, SHARED, drawn
 
 import gyaku as gk
 from gyaku import ops
@@ -113,3 +114,36 @@ def test_a_tagger_learns_what_comes_before_and_behind() -> None:
     options: dict[str, Any] = {"optimizer": gk.Adam(0.03), "epochs": 15, "batch_size": 30}
     model.fit(ids, tags, loss="softmax_cross_entropy", seed=0, verbose=0, **options)
     assert (model.predict(ids).argmax(axis=-1) == tags).mean() > 0.97
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("size", [(150, 6, 3, 4), SHARED], ids=str)
+@pytest.mark.parametrize("name", GATES)
+def test_the_gradient_of_a_state_does_not_depend_on_other_lengths(
+    name: str,
+    size: tuple[int, int, int, int],
+    reverse: bool,
+    set_threads: Callable[[int], None],
+) -> None:
+    set_threads(2)
+    rng = np.random.default_rng(0)
+    parts = ("h0", "projection") if name == "lstm" and size != SHARED else ("h0",)
+    arrays = drawn(name, rng, np.dtype(np.float32), size, (*parts, "lengths"))
+    dhn = rng.standard_normal(arrays["h0"].shape).astype(np.float32)
+
+    def gradient(rows: Any) -> Any:
+        given = arrays | {key: arrays[key][rows] for key in ("x", "h0", "lengths")}
+        found = getattr(ops, name)(**given, reverse=reverse)
+        results = dict(zip(RESULTS[name], found, strict=True))
+        saved = [given["x"], given["w"], given["u"], *(results[key] for key in SAVED[name])]
+        more = {key: given[key] for key in ("lengths", "projection") if key in given}
+        backward = getattr(ops, f"{name}_backward")
+        return backward(None, *saved, dhn=dhn[rows], **more, reverse=reverse)[
+            5 if name == "gru" else 4
+        ]
+
+    whole = gradient(slice(None))
+    order = rng.permutation(size[0])
+    assert whole[order].tobytes() == gradient(order).tobytes()
+    for row in range(0, size[0], 7):
+        assert whole[row].tobytes() == gradient(slice(row, row + 1)).tobytes()

@@ -215,7 +215,9 @@ private:
         static_cast<std::int32_t>(backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
                                            : terms + units + std::max(units, outputs));
     const std::int64_t longest = std::max({backward ? terms : 0, outputs, units}),
-                       columns = shape.operand + (shape.rounds ? longest : 0);
+                       state = shape.operand + (shape.rounds ? longest : 0),
+                       columns = state + (shape.by_units ? 0 : outputs);
+    shape.state = static_cast<std::int32_t>(state);
     shape.room = static_cast<std::int32_t>(columns);
     const std::int64_t packed =
         backward ? outputs * first_gates() * shape.units : terms * shape.outputs;

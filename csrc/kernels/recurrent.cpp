@@ -121,33 +121,39 @@ template <class T> [[gnu::noinline]] void mix(const Row<T>& row, const T* sums, 
   });
 }
 
-// Some sequences at one step.
+// Some sequences at one step: `rows`, the first of the group. `room`: their rows of the scratch
+// memory.
 template <class T> class Step {
 public:
-  Step(const RecurrentArgs& args, std::int64_t first, int rows, std::int64_t step, Range units)
-      : args_(args), shape_(args.shape), cell_(shape_.cell), first_(first), rows_(rows),
-        step_(step), units_(units) {
-    const bool from_other = shape_.by_units && (shape_.steps - step) % 2 != 0;
-    T* const h = at(args.h);
-    T* const other = shape_.by_units ? at(args.other_h) : h;
-    h_ = step == 0 ? at(args.h0) : from_other ? other : h;
-    next_h_ = from_other ? h : other;
+  Step(const RecurrentArgs& args, const Group& group, int rows, std::int64_t step, Range units,
+       T* room)
+      : args_(args), shape_(args.shape), cell_(shape_.cell), group_(group), rows_(rows),
+        step_(step), units_(units), room_(room) {
+    if (shape_.by_units) {
+      const bool from_other = (shape_.steps - step) % 2 != 0;
+      const std::int64_t first = group.rows[0] * shape_.outputs;
+      h_ = first + (step == 0 ? at(args.h0) : from_other ? at(args.other_h) : at(args.h));
+      next_h_ = first + (from_other ? at(args.h) : at(args.other_h));
+      between_states_ = shape_.outputs;
+    } else {
+      h_ = next_h_ = room + shape_.state;
+      between_states_ = shape_.room;
+    }
     if (cell_ == Cell::lstm) c_ = step == 0 ? at(args.c0) : at(args.c);
   }
 
-  // `room`: for the product, of rows `shape.room` apart.
-  void run(T* room) const noexcept {
+  void run() const noexcept {
     const std::int64_t units = shape_.units;
-    for (int i = 0; i < rows_; ++i) fetch_row(first_ + i);
-    multiply({h_ + first_ * shape_.outputs, shape_.outputs}, shape_.outputs, args_.packed,
-             gates_of_h(cell_) * units, gates_of_h(cell_), room, room);
+    for (int i = 0; i < rows_; ++i) fetch_row(i);
+    multiply({h_, between_states_}, shape_.outputs, args_.packed, gates_of_h(cell_) * units,
+             gates_of_h(cell_), room_);
     const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
-    T* const between = room + padded<T>(gates_of_h(cell_) * units);
+    T* const between = room_ + padded<T>(gates_of_h(cell_) * units);
     T* const second = between + padded<T>(units);
-    for (int i = 0; i < rows_; ++i) each(i, room, is_projected ? between : nullptr, between);
+    for (int i = 0; i < rows_; ++i) each(i, is_projected ? between : nullptr, between);
     if (is_projected || cell_ == Cell::reset_gru) {
       multiply({between, shape_.room}, units, args_.second_packed,
-               is_projected ? shape_.outputs : units, 1, room, second);
+               is_projected ? shape_.outputs : units, 1, second);
       for (int i = 0; i < rows_; ++i) finish(i, second);
     }
   }
@@ -158,9 +164,9 @@ private:
 
   // Columns of `units` for each gate; by rows, all of them at once.
   void multiply(const LeftOperand<T>& given, std::int64_t k, const void* packed, std::int64_t n,
-                int gates, T* room, T* c) const noexcept {
+                int gates, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
-    const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
+    const auto [a, lda] = left_operand(shape_, given, k, rows_, room_);
     // Every other step begins with the panels that the one before has left in the cache.
     const bool backwards = step_ % 2 != 0;
     PanelProduct product{
@@ -176,31 +182,31 @@ private:
   }
 
   Range outputs() const { return shape_.by_units ? units_ : Range{0, shape_.outputs}; }
-  std::int64_t position(std::int64_t row) const {
-    return row * shape_.steps + sequence(shape_, args_.lengths, row).time(step_);
+  std::int64_t position(int i) const {
+    return group_.rows[i] * shape_.steps + group_.sequences[i].time(step_);
   }
-  bool holds(std::int64_t row) const { return sequence(shape_, args_.lengths, row).holds(step_); }
-  Row<T> row_at(std::int64_t row) const {
-    const std::int64_t units = shape_.units, position = this->position(row),
-                       h = row * shape_.outputs;
+  bool holds(int i) const { return group_.sequences[i].holds(step_); }
+  Row<T> row_at(int i) const {
+    const std::int64_t units = shape_.units, position = this->position(i), h = i * between_states_,
+                       c = group_.rows[i] * units;
     const bool has_c = cell_ == Cell::lstm, has_inner = gates_of(cell_) == 3;
     // Each field by name: all zeros at first would take as long as a short row.
     return {.units = units,
             .bias = at(args_.bias),
             .peepholes = at(args_.peepholes),
             .h = h_ + h,
-            .c = has_c ? c_ + row * units : nullptr,
+            .c = has_c ? c_ + c : nullptr,
             .gates = at(args_.gates) + position * gates_of(cell_) * units,
             .cells = has_c ? at(args_.cells) + position * units : nullptr,
             .inner = has_inner ? at(args_.inner) + position * units : nullptr,
             .previous = at(args_.previous) + position * shape_.outputs,
             .y = at(args_.y) + position * shape_.outputs,
             .next_h = next_h_ + h,
-            .next_c = has_c ? at(args_.c) + row * units : nullptr};
+            .next_c = has_c ? at(args_.c) + c : nullptr};
   }
 
-  void fetch_row(std::int64_t row) const noexcept {
-    const std::int64_t position = this->position(row), units = shape_.units;
+  void fetch_row(int i) const noexcept {
+    const std::int64_t position = this->position(i), units = shape_.units;
     const T* gates = at(args_.gates) + position * gates_of(cell_) * units;
     for (int gate = 0; gate < gates_of(cell_); ++gate, gates += units) fetch(gates, units_);
     fetch(at(args_.y) + position * shape_.outputs, outputs());
@@ -210,17 +216,12 @@ private:
   }
 
   // The cell after the product with u. `hidden`: where a projection reads.
-  void each(int i, const T* room, T* hidden, T* between) const noexcept {
-    const std::int64_t row = first_ + i, offset = i * std::int64_t{shape_.room};
-    Row<T> found = row_at(row);
-    if (!holds(row)) {
-      pad(found);
-      if (hidden != nullptr) clear(hidden + offset, units_);
-      if (cell_ == Cell::reset_gru) clear(between + offset, units_);
-      return;
-    }
+  void each(int i, T* hidden, T* between) const noexcept {
+    const std::int64_t offset = i * std::int64_t{shape_.room};
+    Row<T> found = row_at(i);
+    if (!holds(i)) return pad(found);
     copy(found.h, found.previous, outputs());
-    found.sums = room + offset;
+    found.sums = room_ + offset;
     if (hidden != nullptr) found.y = found.next_h = hidden + offset;
     switch (cell_) {
     case Cell::tanh:
@@ -236,13 +237,13 @@ private:
     }
   }
 
-  // A step behind the end: states remain, all else is zero.
+  // A step behind the end, by units: states remain, all else is zero.
   [[gnu::noinline]] void pad(const Row<T>& row) const noexcept {
     for (int gate = 0; gate < gates_of(cell_); ++gate)
       clear(row.gates + gate * shape_.units, units_);
     clear(row.y, outputs());
     clear(row.previous, outputs());
-    if (row.h != row.next_h) copy(row.h, row.next_h, outputs());
+    copy(row.h, row.next_h, outputs());
     if (cell_ == Cell::lstm) {
       clear(row.cells, units_);
       if (row.c != row.next_c) copy(row.c, row.next_c, units_);
@@ -252,9 +253,7 @@ private:
 
   // The cell after the second product.
   void finish(int i, const T* second) const noexcept {
-    const std::int64_t row = first_ + i;
-    if (!holds(row)) return;
-    const Row<T> found = row_at(row);
+    const Row<T> found = row_at(i);
     const T* const sums = second + i * std::int64_t{shape_.room};
     if (cell_ == Cell::reset_gru) {
       mix(found, sums, units_);
@@ -267,28 +266,56 @@ private:
   const RecurrentArgs& args_;
   const RecurrentShape& shape_;
   Cell cell_;
-  std::int64_t first_;
+  const Group& group_;
   int rows_;
   std::int64_t step_;
   Range units_;
-  const T* h_; // the states of all sequences before the step
+  T* room_;
+  const T* h_; // the states before the step, and the distance from one sequence to the next
   const T* c_ = nullptr;
   T* next_h_;
+  std::int64_t between_states_;
 };
+
+// All steps of a group, whose states are in the scratch memory meanwhile.
+template <class T> void run_group(const RecurrentArgs& args, const Group& group, T* room) noexcept {
+  const RecurrentShape& shape = args.shape;
+  const std::int64_t units = shape.units, outputs = shape.outputs;
+  const Range all{0, outputs};
+  for (int i = 0; i < group.count; ++i) {
+    const std::int64_t row = group.rows[i];
+    copy(static_cast<const T*>(args.h0) + row * outputs,
+         room + shape.state + i * std::int64_t{shape.room}, all);
+    if (shape.cell == Cell::lstm && !group.sequences[i].holds(0))
+      copy(static_cast<const T*>(args.c0) + row * units, static_cast<T*>(args.c) + row * units,
+           {0, units});
+  }
+  for (std::int64_t step = 0; group.sequences[0].holds(step); ++step)
+    Step<T>(args, group, group.holding(step), step, {0, units}, room).run();
+  for (int i = 0; i < group.count; ++i)
+    copy(room + shape.state + i * std::int64_t{shape.room},
+         static_cast<T*>(args.h) + group.rows[i] * outputs, all);
+  if (args.lengths == nullptr) return;
+  clear_padding<T>(shape, group, args.gates, gates_of(shape.cell) * units);
+  clear_padding<T>(shape, group, args.y, outputs);
+  clear_padding<T>(shape, group, args.previous, outputs);
+  if (shape.cell == Cell::lstm) clear_padding<T>(shape, group, args.cells, units);
+  if (gates_of(shape.cell) == 3) clear_padding<T>(shape, group, args.inner, units);
+}
 
 template <class T> void recurrent(const RecurrentArgs& args, Slice slice) noexcept {
   const RecurrentShape& shape = args.shape;
   T* const room = static_cast<T*>(args.room);
   if (shape.by_units) {
     const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
-    for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
-      Step<T>(args, first, rows, shape.step, units).run(room + first * shape.room);
+    for_each_group(shape, args.lengths, {0, shape.rows}, [&](const Group& group) {
+      T* const own = room + group.rows[0] * shape.room;
+      Step<T>(args, group, group.count, shape.step, units, own).run();
     });
     return;
   }
-  for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
-    for (std::int64_t step = 0; step < shape.steps; ++step)
-      Step<T>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+  for_each_group(shape, args.lengths, {slice.begin, slice.end}, [&](const Group& group) {
+    run_group(args, group, room + slice.begin * shape.room);
   });
 }
 

@@ -106,13 +106,61 @@ template <class T> GYAKU_INLINE void fetch(const T* from, Range range) {
     __builtin_prefetch(from + j, 1, 2);
 }
 
-// Calls body(first row, rows) for groups of nearly equal size.
-template <class Body> GYAKU_INLINE void for_each_group(Range rows, Body body) {
-  const std::int64_t groups = ceil_div(rows.size(), tile_rows);
-  for (std::int64_t i = 0; i < groups; ++i) {
-    const std::int64_t first = rows.begin + rows.size() * i / groups,
-                       last = rows.begin + rows.size() * (i + 1) / groups;
-    body(first, static_cast<int>(last - first));
+// Calls body(part) for parts of nearly equal size, at most `most` rows each.
+template <class Body> GYAKU_INLINE void for_each_equal(Range rows, std::int64_t most, Body body) {
+  const std::int64_t parts = ceil_div(rows.size(), most);
+  for (std::int64_t i = 0; i < parts; ++i)
+    body(Range{rows.begin + rows.size() * i / parts, rows.begin + rows.size() * (i + 1) / parts});
+}
+
+// Sequences that take the steps together. By rows the longest come first, so that the products of
+// a step leave out those that have ended.
+struct Group {
+  const std::int64_t* rows;
+  const Sequence* sequences;
+  int count;
+
+  // Those that hold a step.
+  int holding(std::int64_t step) const {
+    int found = count;
+    while (found > 0 && !sequences[found - 1].holds(step)) --found;
+    return found;
+  }
+};
+
+// Rows of a slice that are sorted together.
+constexpr int sorted_rows = 64;
+
+// Calls body(group) for the sequences of some rows.
+template <class Body>
+GYAKU_INLINE void for_each_group(const RecurrentShape& shape, const std::int64_t* lengths,
+                                 Range all, Body body) {
+  for_each_equal(all, sorted_rows, [&](Range part) {
+    std::int64_t rows[sorted_rows];
+    Sequence sequences[sorted_rows];
+    for (std::int64_t row = part.begin; row < part.end; ++row) {
+      const Sequence found = sequence(shape, lengths, row);
+      std::int64_t i = row - part.begin;
+      for (; !shape.by_units && i > 0 && sequences[i - 1].length < found.length; --i) {
+        rows[i] = rows[i - 1];
+        sequences[i] = sequences[i - 1];
+      }
+      rows[i] = row;
+      sequences[i] = found;
+    }
+    for_each_equal({0, part.size()}, tile_rows, [&](Range each) {
+      body(Group{rows + each.begin, sequences + each.begin, static_cast<int>(each.size())});
+    });
+  });
+}
+
+// Zeros for the steps behind the end of a sequence.
+template <class T>
+GYAKU_INLINE void clear_padding(const RecurrentShape& shape, const Group& group, void* tensor,
+                                std::int64_t columns) {
+  for (int i = 0; i < group.count; ++i) {
+    T* const of_row = static_cast<T*>(tensor) + group.rows[i] * shape.steps * columns;
+    clear(of_row, {group.sequences[i].length * columns, shape.steps * columns});
   }
 }
 

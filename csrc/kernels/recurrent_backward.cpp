@@ -104,42 +104,41 @@ template <class T>
   });
 }
 
-// Some sequences at one step; `step` -1 only adds the last product.
+// Some sequences at one step: `rows`, the first of the group; `step` -1 only adds the last product.
+// `room`: their rows of the scratch memory.
 template <class T> class Step {
 public:
-  Step(const RecurrentBackwardArgs& args, std::int64_t first, int rows, std::int64_t step,
-       Range units)
-      : args_(args), shape_(args.shape), cell_(shape_.cell), first_(first), rows_(rows),
-        step_(step), units_(units) {}
+  Step(const RecurrentBackwardArgs& args, const Group& group, int rows, std::int64_t step,
+       Range units, T* room)
+      : args_(args), shape_(args.shape), cell_(shape_.cell), group_(group), rows_(rows),
+        step_(step), units_(units), room_(room) {}
 
-  void run(T* room) const noexcept {
-    T* const sums = room + (shape_.by_units ? 2 : 1) * terms_size();
-    for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(first_ + i);
-    if (step_ + 1 < shape_.steps) {
-      multiply({terms(room, step_ + 1), shape_.room},
+  void run() const noexcept {
+    T* const sums = room_ + (shape_.by_units ? 2 : 1) * terms_size();
+    for (int i = 0; i < rows_ && step_ >= 0; ++i) fetch_row(i);
+    const int running =
+        shape_.by_units ? (step_ + 1 < shape_.steps ? rows_ : 0) : group_.holding(step_ + 1);
+    if (running > 0) {
+      multiply({terms(step_ + 1), shape_.room}, running,
                gates_of_h(cell_) * std::int64_t{shape_.units}, args_.packed, shape_.outputs,
-               outputs(), room, sums);
-      for (int i = 0; i < rows_; ++i)
-        add(sums + i * std::int64_t{shape_.room}, dh(first_ + i), outputs());
-    } else {
-      begin();
+               outputs(), sums);
+      for (int i = 0; i < running; ++i) add(sums + i * std::int64_t{shape_.room}, dh(i), outputs());
     }
+    for (int i = running; i < rows_; ++i) begin(i);
     if (step_ < 0) return;
     add_dy();
     T* const second_terms = sums + padded<T>(shape_.outputs);
     T* const second = second_terms + padded<T>(shape_.units);
     const bool is_projected = cell_ == Cell::lstm && args_.second_packed != nullptr;
     if (is_projected)
-      multiply({dh(first_), shape_.outputs}, shape_.outputs, args_.second_packed, shape_.units,
-               units_, room, second);
-    for (int i = 0; i < rows_; ++i)
-      each(i, terms(room, step_), is_projected ? second : nullptr, second_terms);
+      multiply({dh(0), shape_.room}, rows_, shape_.outputs, args_.second_packed, shape_.units,
+               units_, second);
+    for (int i = 0; i < rows_; ++i) each(i, is_projected ? second : nullptr, second_terms);
     if (cell_ == Cell::reset_gru) {
-      multiply({second_terms, shape_.room}, shape_.units, args_.second_packed, shape_.units, units_,
-               room, second);
+      multiply({second_terms, shape_.room}, rows_, shape_.units, args_.second_packed, shape_.units,
+               units_, second);
       for (int i = 0; i < rows_; ++i)
-        if (holds(first_ + i))
-          unreset(row_at(i, terms(room, step_)), second + i * std::int64_t{shape_.room}, units_);
+        unreset(row_at(i), second + i * std::int64_t{shape_.room}, units_);
     }
   }
 
@@ -147,30 +146,32 @@ private:
   T* at(void* rows) const { return static_cast<T*>(rows); }
   const T* at(const void* rows) const { return static_cast<const T*>(rows); }
 
-  T* dh(std::int64_t row) const { return at(args_.dh) + row * shape_.outputs; }
-  T* dc(std::int64_t row) const { return at(args_.dc) + row * shape_.units; }
+  T* dh(int i) const {
+    return shape_.by_units ? at(args_.dh) + group_.rows[i] * shape_.outputs
+                           : room_ + shape_.state + i * std::int64_t{shape_.room};
+  }
+  T* dc(int i) const { return at(args_.dc) + group_.rows[i] * shape_.units; }
   Range outputs() const { return shape_.by_units ? units_ : Range{0, shape_.outputs}; }
-  Sequence steps_of(std::int64_t row) const { return sequence(shape_, args_.lengths, row); }
-  bool holds(std::int64_t row) const { return steps_of(row).holds(step_); }
-  std::int64_t position(std::int64_t row, std::int64_t step) const {
-    return row * shape_.steps + steps_of(row).time(step);
+  bool holds(int i) const { return group_.sequences[i].holds(step_); }
+  std::int64_t position(int i, std::int64_t step) const {
+    return group_.rows[i] * shape_.steps + group_.sequences[i].time(step);
   }
   std::int64_t terms_size() const {
     return padded<T>(gates_of_h(cell_) * std::int64_t{shape_.units});
   }
   // Those of the step before are read meanwhile by other members.
-  T* terms(T* room, std::int64_t step) const {
-    return room + (shape_.by_units && step % 2 != 0 ? terms_size() : 0);
+  T* terms(std::int64_t step) const {
+    return room_ + (shape_.by_units && step % 2 != 0 ? terms_size() : 0);
   }
 
-  void multiply(const LeftOperand<T>& given, std::int64_t k, const void* packed, std::int64_t n,
-                Range columns, T* room, T* c) const noexcept {
+  void multiply(const LeftOperand<T>& given, int rows, std::int64_t k, const void* packed,
+                std::int64_t n, Range columns, T* c) const noexcept {
     constexpr std::int64_t panel = panel_width<T>;
-    const auto [a, lda] = left_operand(shape_, given, k, rows_, room);
+    const auto [a, lda] = left_operand(shape_, given, k, rows, room_);
     // Every other step begins with the panels that the one before has left in the cache.
     multiply_panels({lda, k, n, shape_.room, columns.begin / panel, ceil_div(columns.end, panel), 0,
                      step_ % 2 != 0},
-                    rows_, a, at(packed), c);
+                    rows, a, at(packed), c);
   }
   GYAKU_INLINE static void add(const T* from, T* to, Range range) {
     for_each_vector<T>(range.begin, range.end, [=](std::int64_t j, int n) GYAKU_INLINED {
@@ -178,25 +179,24 @@ private:
     });
   }
 
-  void begin() const noexcept {
-    for (std::int64_t row = first_; row < first_ + rows_; ++row) {
-      copy(at(args_.dhn) + row * shape_.outputs, dh(row), outputs());
-      if (cell_ == Cell::lstm) copy(at(args_.dcn) + row * shape_.units, dc(row), units_);
-    }
+  // The last step of a sequence.
+  void begin(int i) const noexcept {
+    const std::int64_t row = group_.rows[i];
+    copy(at(args_.dhn) + row * shape_.outputs, dh(i), outputs());
+    if (cell_ == Cell::lstm) copy(at(args_.dcn) + row * shape_.units, dc(i), units_);
   }
   void add_dy() const noexcept {
     if (args_.dy == nullptr) return;
-    for (std::int64_t row = first_; row < first_ + rows_; ++row)
-      if (holds(row)) add(at(args_.dy) + position(row, step_) * shape_.outputs, dh(row), outputs());
+    for (int i = 0; i < rows_; ++i)
+      if (holds(i)) add(at(args_.dy) + position(i, step_) * shape_.outputs, dh(i), outputs());
   }
 
-  const T* c_before(std::int64_t row) const {
-    return step_ == 0 ? at(args_.c0) + row * shape_.units
-                      : at(args_.cells) + position(row, step_ - 1) * shape_.units;
+  const T* c_before(int i) const {
+    return step_ == 0 ? at(args_.c0) + group_.rows[i] * shape_.units
+                      : at(args_.cells) + position(i, step_ - 1) * shape_.units;
   }
-  Row<T> row_at(int i, T* terms) const {
-    const std::int64_t row = first_ + i, units = shape_.units,
-                       position = this->position(row, step_),
+  Row<T> row_at(int i) const {
+    const std::int64_t units = shape_.units, position = this->position(i, step_),
                        gates = position * gates_of(cell_) * units;
     const bool has_c = cell_ == Cell::lstm, has_inner = cell_ == Cell::gru;
     // Each field by name: all zeros at first would take as long as a short row.
@@ -204,26 +204,26 @@ private:
             .gates = at(args_.gates) + gates,
             .peepholes = at(args_.peepholes),
             .cells = has_c ? at(args_.cells) + position * units : nullptr,
-            .c = has_c ? c_before(row) : nullptr,
+            .c = has_c ? c_before(i) : nullptr,
             .inner = has_inner ? at(args_.inner) + position * units : nullptr,
             .previous = gates_of(cell_) == 3 ? at(args_.previous) + position * units : nullptr,
-            .dhidden = dh(row),
-            .dh = dh(row),
-            .dc = has_c ? dc(row) : nullptr,
+            .dhidden = dh(i),
+            .dh = dh(i),
+            .dc = has_c ? dc(i) : nullptr,
             .dgates = at(args_.dgates) + gates,
-            .terms = terms + i * std::int64_t{shape_.room},
+            .terms = terms(step_) + i * std::int64_t{shape_.room},
             .dinner = has_inner ? at(args_.dinner) + position * units : nullptr};
   }
 
-  void fetch_row(std::int64_t row) const noexcept {
-    const std::int64_t units = shape_.units, position = this->position(row, step_),
+  void fetch_row(int i) const noexcept {
+    const std::int64_t units = shape_.units, position = this->position(i, step_),
                        at_gates = position * gates_of(cell_) * units, at_units = position * units;
     for (int gate = 0; gate < gates_of(cell_); ++gate) {
       fetch(at(args_.gates) + at_gates + gate * units, units_);
       fetch(at(args_.dgates) + at_gates + gate * units, units_);
     }
     if (args_.dy != nullptr) fetch(at(args_.dy) + position * shape_.outputs, outputs());
-    if (cell_ == Cell::lstm) fetch(c_before(row), units_);
+    if (cell_ == Cell::lstm) fetch(c_before(i), units_);
     if (gates_of(cell_) == 3) fetch(at(args_.previous) + at_units, units_);
     if (cell_ == Cell::gru) {
       fetch(at(args_.inner) + at_units, units_);
@@ -231,13 +231,13 @@ private:
     }
   }
 
-  void each(int i, T* terms, const T* projected, T* second_terms) const noexcept {
-    const std::int64_t row = first_ + i, offset = i * std::int64_t{shape_.room};
-    Row<T> found = row_at(i, terms);
-    if (!holds(row)) return pad(found, row, second_terms + offset);
+  void each(int i, const T* projected, T* second_terms) const noexcept {
+    const std::int64_t offset = i * std::int64_t{shape_.room};
+    Row<T> found = row_at(i);
+    if (!holds(i)) return pad(found);
     if (projected != nullptr) {
       found.dhidden = projected + offset;
-      pass_projection(found, row);
+      pass_projection(found, i);
     }
     switch (cell_) {
     case Cell::tanh:
@@ -255,8 +255,8 @@ private:
   }
 
   // The operands of the gradient with respect to the projection.
-  [[gnu::noinline]] void pass_projection(Row<T>& row, std::int64_t index) const noexcept {
-    const std::int64_t position = this->position(index, step_), units = shape_.units;
+  [[gnu::noinline]] void pass_projection(const Row<T>& row, int i) const noexcept {
+    const std::int64_t position = this->position(i, step_), units = shape_.units;
     copy(row.dh, at(args_.dhidden) + position * shape_.outputs, outputs());
     T* const hidden = at(args_.hidden) + position * units;
     const Row<T> read = row;
@@ -265,43 +265,56 @@ private:
     });
   }
 
-  // A step behind the end: the gradients of the states remain, all others are zero.
-  [[gnu::noinline]] void pad(const Row<T>& row, std::int64_t index,
-                             T* second_terms) const noexcept {
-    const std::int64_t position = this->position(index, step_);
+  // A step behind the end, by units: the gradients of the states remain, all others are zero.
+  [[gnu::noinline]] void pad(const Row<T>& row) const noexcept {
     for (int gate = 0; gate < gates_of(cell_); ++gate) clear(row.dgates + gate * row.units, units_);
     for (int gate = 0; gate < gates_of_h(cell_); ++gate)
       clear(row.terms + gate * row.units, units_);
     if (cell_ == Cell::gru) clear(row.dinner, units_);
-    if (cell_ == Cell::reset_gru) clear(second_terms, units_);
-    if (cell_ == Cell::lstm && args_.second_packed != nullptr) {
-      clear(at(args_.dhidden) + position * shape_.outputs, outputs());
-      clear(at(args_.hidden) + position * row.units, units_);
-    }
   }
 
   const RecurrentBackwardArgs& args_;
   const RecurrentShape& shape_;
   Cell cell_;
-  std::int64_t first_;
+  const Group& group_;
   int rows_;
   std::int64_t step_;
   Range units_;
+  T* room_;
 };
+
+// All steps of a group, whose gradients with respect to h are in the scratch memory meanwhile.
+template <class T>
+void run_group(const RecurrentBackwardArgs& args, const Group& group, T* room) noexcept {
+  const RecurrentShape& shape = args.shape;
+  const std::int64_t units = shape.units, outputs = shape.outputs;
+  for (std::int64_t step = group.sequences[0].length - 1; step >= -1; --step)
+    Step<T>(args, group, group.holding(step), step, {0, units}, room).run();
+  for (int i = 0; i < group.count; ++i)
+    copy(room + shape.state + i * std::int64_t{shape.room},
+         static_cast<T*>(args.dh) + group.rows[i] * outputs, {0, outputs});
+  if (args.lengths == nullptr) return;
+  clear_padding<T>(shape, group, args.dgates, gates_of(shape.cell) * units);
+  if (shape.cell == Cell::gru) clear_padding<T>(shape, group, args.dinner, units);
+  if (shape.cell == Cell::lstm && args.second_packed != nullptr) {
+    clear_padding<T>(shape, group, args.dhidden, outputs);
+    clear_padding<T>(shape, group, args.hidden, units);
+  }
+}
 
 template <class T> void backward(const RecurrentBackwardArgs& args, Slice slice) noexcept {
   const RecurrentShape& shape = args.shape;
   T* const room = static_cast<T*>(args.room);
   if (shape.by_units) {
     const Range units{slice.begin * panel_width<T>, slice.end * panel_width<T>};
-    for_each_group({0, shape.rows}, [&](std::int64_t first, int rows) {
-      Step<T>(args, first, rows, shape.step, units).run(room + first * shape.room);
+    for_each_group(shape, args.lengths, {0, shape.rows}, [&](const Group& group) {
+      T* const own = room + group.rows[0] * shape.room;
+      Step<T>(args, group, group.count, shape.step, units, own).run();
     });
     return;
   }
-  for_each_group({slice.begin, slice.end}, [&](std::int64_t first, int rows) {
-    for (std::int64_t step = shape.steps - 1; step >= -1; --step)
-      Step<T>(args, first, rows, step, {0, shape.units}).run(room + slice.begin * shape.room);
+  for_each_group(shape, args.lengths, {slice.begin, slice.end}, [&](const Group& group) {
+    run_group(args, group, room + slice.begin * shape.room);
   });
 }
 

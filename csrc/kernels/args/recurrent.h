@@ -15,6 +15,7 @@ struct RecurrentShape {
   std::int32_t outputs; // elements of h: units, or columns of the projection
   std::int32_t room;    // elements of a row of the scratch memory
   std::int32_t operand; // where rounded operands begin in it
+  std::int32_t state;   // where the state of a sequence begins in it, by rows
   std::int32_t step;    // by_units
   Cell cell;
   bool reverse;  // step s of a sequence is at the time length - 1 - s, else s

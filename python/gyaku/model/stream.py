@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku import _core, memory
-from gyaku.backend import active
 from gyaku.checks import whole
 from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.wrapper import Bidirectional
@@ -63,6 +62,8 @@ class Stream:
         dtype = self._indices.replace("integer", "int64") or model.dtype
         self._x = memory.zeros((samples or 1, 1, *features), dtype)
         self._given = self._x.reshape((*rows, *features))
+        # Attributes of arrays that each step asks for take a part of its time.
+        self._shape, self._dtype = self._given.shape, self._x.dtype
         self._shapes = [
             (*rows, *(shape[1:] if value in timed else shape))
             for value, shape in zip(self._plan.outputs, self._plan.output_shapes, strict=True)
@@ -93,12 +94,12 @@ class Stream:
         ValueError
             If x has another shape, or an index is out of range.
         """
-        given = self._given
         step = x if type(x) is np.ndarray else real("stream", "x", x, whole=bool(self._indices))
-        if step.shape != given.shape:
-            raise ValueError(f"stream: a step must have shape {given.shape}, got {step.shape}")
-        given[...] = step if step.dtype is self._x.dtype and not self._indices else self._read(step)
-        if active.native and self._flat is self._model.flat_params:
+        if step.shape != self._shape:
+            raise ValueError(f"stream: a step must have shape {self._shape}, got {step.shape}")
+        known = step.dtype is self._dtype and not self._indices
+        self._given[...] = step if known else self._read(step)
+        if _core.is_native() and self._flat is self._model.flat_params:
             _core.replay(self._captured)
         else:
             self._capture()
