@@ -2,6 +2,7 @@
 #include "kernels/args/conv.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/precision.h"
 #include "bindings/register.h"
 #include "bindings/windows.h"
 #include "bindings/winograd.h"
@@ -171,6 +172,7 @@ struct Convolution {
   Tensor x, w, bias, argmax, y;
   double alpha;
   const NamedActivation& activation;
+  bool is_paired = false; // x and w are words of two numbers in bfloat16
 
   // One slice for each image, so that a thread keeps its images from task to task; with few images,
   // rows.
@@ -184,6 +186,7 @@ struct Convolution {
   Work work() const {
     Work work = problem.work(backward ? x : y);
     const double ending = (bias.data == nullptr ? 0 : 1) + activation.flops; // of an element
+    if (is_paired) work = work * 2;
     work.flops += ending * static_cast<double>(y.size);
     return work;
   }
@@ -247,6 +250,8 @@ struct Path {
   std::int64_t unit_rows = 1;                     // of slices with less than an image
 };
 constexpr std::array paths{
+    Path{[](const Convolution& convolution) { return convolution.is_paired; }, KernelId::conv_pairs,
+         KernelId::conv_pack, packed_by_taps},
     Path{[](const Convolution& convolution) { return convolution.is_pooled; },
          KernelId::conv_pooled_backward, KernelId::conv_pooled_backward_pack, packed_by_rows},
     Path{is_depthwise, KernelId::depthwise},
@@ -260,6 +265,38 @@ constexpr std::array paths{
     Path{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
          packed_by_taps},
 };
+
+// In bfloat16, by instructions for it where there are some: their words are two neighbouring
+// channels of what is read.
+bool goes_in_pairs(const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const ConvShape& shape = problem.shape;
+  const std::int64_t inputs = convolution.backward ? shape.filters : shape.channels;
+  constexpr double cost = 0.5;
+  return precision() == Precision::bfloat16 && shape.groups == 1 && inputs % 2 == 0 &&
+         convolution.x.size > 0 && !convolution.is_pooled && !has_few_channels(convolution) &&
+         kernel(KernelId::conv_pairs, problem.scalar) != nullptr &&
+         !is_winograd(shape, problem.images, problem.scalar, convolution.backward, cost);
+}
+
+void set_operands(Call& call, Convolution& convolution) {
+  Tensor &x = convolution.x, &w = convolution.w;
+  ConvShape& shape = convolution.problem.shape;
+  convolution.is_paired = goes_in_pairs(convolution);
+  if (!convolution.is_paired) {
+    x = call.operand(x);
+    w = call.operand(w);
+    return;
+  }
+  x = call.pairs_of_elements(x, convolution.by_image());
+  if (convolution.backward) {
+    w = call.pairs_of_elements(w, false);
+    shape.filters /= 2;
+  } else {
+    w = call.pairs_of_rows(w, w.size / shape.filters);
+    shape.channels /= 2;
+  }
+}
 
 ConvArgs args_of(const Convolution& convolution) {
   ConvArgs args{};
@@ -341,8 +378,9 @@ py::object convolve(const char* name, bool backward, py::handle x_array, py::han
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
   for (const Tensor& input : {x, w, bias, argmax})
     call.require(!input.read().overlaps(y.write()), "out must not share memory with an input");
-  Convolution convolution{problem, backward, is_pooled, call.operand(x),  call.operand(w),
+  Convolution convolution{problem, backward, is_pooled, x,                w,
                           bias,    argmax,   y,         activation.alpha, activation.row};
+  set_operands(call, convolution);
   if (convolution.by_image() && !is_pooled) convolution.problem.join_rows();
   run(call, name, convolution);
   return y_array;
@@ -391,6 +429,7 @@ struct WeightGradients {
   Problem problem;
   Tensor dy, x, argmax, dw, db;
   bool is_pooled;
+  bool is_paired = false; // x and dy are words of an element of two images
 
   std::int64_t parts() const { return parts_of(problem, dw.bytes()); }
   std::int64_t stride() const { return dw.size + db.size; } // elements of a part
@@ -409,6 +448,8 @@ struct WeightsPath {
   std::int64_t (*extent_of_part)(const WeightGradients&);
 };
 constexpr std::array weights_paths{
+    WeightsPath{[](const WeightGradients& g) { return g.is_paired; }, KernelId::conv_weights_pairs,
+                [](const WeightGradients& g) { return g.rows(); }},
     WeightsPath{[](const WeightGradients& g) { return g.is_pooled; },
                 KernelId::conv_pooled_backward_weights,
                 [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
@@ -421,7 +462,7 @@ constexpr std::array weights_paths{
 
 // The task that adds the parts.
 Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t bytes) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
   const std::int64_t parts = gradients.parts(), stride = gradients.stride();
   const Work work{0, static_cast<double>(parts * stride)};
   std::vector<Operand> operands{{parts_memory, bytes, Access::read}, dw.write(), db.write()};
@@ -439,7 +480,7 @@ Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t b
 
 // By Winograd's method: sums, gradients from them, and the direct way if these are not finite.
 void run_winograd(Call& call, const WeightGradients& gradients) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
   WinogradWeightsArgs args = winograd_weights_args(problem.shape, problem.images);
   const std::int64_t bytes = winograd_weights_elements(args) * dw.item_bytes;
   const std::int64_t sum_bytes = args.checks() * dw.item_bytes;
@@ -468,9 +509,31 @@ void run_winograd(Call& call, const WeightGradients& gradients) {
   call.run(tasks, std::move(scratch), bytes);
 }
 
+bool goes_in_pairs(const WeightGradients& gradients) {
+  const Problem& problem = gradients.problem;
+  constexpr double cost = 0.5;
+  return precision() == Precision::bfloat16 && !gradients.is_pooled && problem.images > 1 &&
+         !problem.is_depthwise() &&
+         kernel(KernelId::conv_weights_pairs, problem.scalar) != nullptr &&
+         !is_winograd_weights(problem.shape, problem.images, problem.scalar, cost);
+}
+
+void set_operands(Call& call, WeightGradients& gradients) {
+  auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
+  is_paired = goes_in_pairs(gradients);
+  if (!is_paired) {
+    dy = call.operand(dy);
+    x = call.operand(x);
+    return;
+  }
+  dy = call.pairs_of_rows(dy, problem.images);
+  x = call.pairs_of_rows(x, problem.images);
+  problem.images = ceil_div(problem.images, std::int64_t{2});
+}
+
 void run(Call& call, const WeightGradients& gradients) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
-  if (!is_pooled && is_winograd_weights(problem.shape, problem.images, problem.scalar))
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
+  if (!is_pooled && !is_paired && is_winograd_weights(problem.shape, problem.images, problem.scalar))
     return run_winograd(call, gradients);
   ConvWeightsArgs args{};
   args.x = x.data;
@@ -499,6 +562,7 @@ void run(Call& call, const WeightGradients& gradients) {
       weights_paths, [&](const WeightsPath& each) { return each.applies(gradients); });
   Work work = problem.work(dy);
   work.flops += static_cast<double>(dy.size); // sums for the biases
+  if (is_paired) work = work * 2;
   std::vector<Task> tasks;
   tasks.push_back(make_task("conv2d_backward_weights", path.kernel, problem.scalar, args,
                             args.parts * path.extent_of_part(gradients), 1, work,
@@ -532,7 +596,9 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
                  "a result must not share memory with an input");
   call.require(!db.read().overlaps(dw.write()), "dw and db must not share memory");
   if (!is_pooled) problem.join_rows();
-  run(call, {problem, call.operand(dy), call.operand(x), argmax, dw, db, is_pooled});
+  WeightGradients gradients{problem, dy, x, argmax, dw, db, is_pooled};
+  set_operands(call, gradients);
+  run(call, gradients);
   return py::make_tuple(dw_array, db_array);
 }
 
