@@ -1,5 +1,5 @@
-// The loops of a convolution around its register tiles, see conv.cpp: the partition of the channels,
-// rows of windows, and those that are pooled at once.
+// The loops of a convolution around its register tiles, see conv.cpp: the partition of the
+// channels, rows of windows, and those that are pooled at once.
 #pragma once
 
 #include "kernels/activation_rows.h"

@@ -136,7 +136,8 @@ void plain_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* 
           for (int i = 0; i < pixels; ++i) {
             const T* p = opaque(a + i * step);
 #pragma GCC unroll 2
-            for (int u = 0; u < unroll; ++u) sum[i][0] = add_product(broadcast(p[u]), row[u], sum[i][0]);
+            for (int u = 0; u < unroll; ++u)
+              sum[i][0] = add_product(broadcast(p[u]), row[u], sum[i][0]);
           }
         }
       for (; c + depth <= terms; c += depth, a += depth, b += panel) {

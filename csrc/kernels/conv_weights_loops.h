@@ -43,7 +43,8 @@ void add_pixels(const ImageView<T>& dy, const PixelBox& box, std::int64_t filter
           for (int turn = 0; turn < turns; ++turn, from += dy.column)
             sum[turn] = add_element(sum[turn], load(from, n));
         }
-        for (; c < box.columns.size(); ++c, from += dy.column) sum[0] = add_element(sum[0], load(from, n));
+        for (; c < box.columns.size(); ++c, from += dy.column)
+          sum[0] = add_element(sum[0], load(from, n));
       }
     store(db + k, load(db + k, n) + ((sum[0] + sum[1]) + (sum[2] + sum[3])), n);
   });

@@ -22,7 +22,8 @@ template <class T> struct PixelLoop {
 
 // The outer product of one pixel.
 template <class T, int height, int vectors>
-GYAKU_INLINE void add_outer_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
+GYAKU_INLINE void add_outer_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy,
+                                    int last) {
   constexpr int width = vec<T>::width;
   vec<T> row[vectors];
 #pragma GCC unroll 2

@@ -1,5 +1,5 @@
-// Convolutions, and their gradients with respect to the images, of bfloat16 in pairs, where there is an
-// instruction for them: the loops of conv.cpp over words.
+// Convolutions of bfloat16 in pairs, and their gradients with respect to the images, where there is
+// an instruction for them: the loops of conv.cpp over words.
 #define GYAKU_IN_PAIRS
 #include "kernels/args/conv.h"
 #include "kernels/entry.h"

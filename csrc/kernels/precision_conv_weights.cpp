@@ -1,5 +1,5 @@
-// Gradients of convolutions with respect to weights and biases of bfloat16 in pairs, where there is an
-// instruction for them: the loops of conv_weights.cpp over words.
+// Gradients of convolutions of bfloat16 in pairs with respect to weights and biases, where there is
+// an instruction for them: the loops of conv_weights.cpp over words.
 #define GYAKU_IN_PAIRS
 #include "kernels/args/conv.h"
 #include "kernels/entry.h"
