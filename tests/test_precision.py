@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from conftest import guarded_copy, guarded_empty
 from op_case import FLOAT32, FLOAT64, Array, Case, DType
 from op_cases import BY_OP
 from recorded import names, record
@@ -132,54 +131,6 @@ def test_an_operand_of_several_products_is_rounded_once(monkeypatch: pytest.Monk
     assert [y.tobytes() for y in outputs] == [y.tobytes() for y in eager]
     assert names(program).count("round to bfloat16") == 3
     assert "matmul + sum_rows" in names(program)
-
-
-# Rows, k and columns around the size of a tile, of a panel and of a pair.
-PAIRED = [(14, 16, 16), (15, 17, 31), (28, 33, 32), (43, 64, 49), (130, 100, 70)]
-
-
-@pytest.mark.skipif(not _core.multiplies_bfloat16(), reason="needs AVX-512 BF16")
-@pytest.mark.parametrize("shape", PAIRED, ids=str)
-@pytest.mark.parametrize("transpose_a", [False, True])
-@pytest.mark.parametrize("transpose_b", [False, True])
-def test_products_by_instructions_read_pairs(
-    shape: tuple[int, int, int], transpose_a: bool, transpose_b: bool
-) -> None:
-    m, k, n = shape
-    a, b = guarded_copy(data((m, k))), guarded_copy(data((k, n)))
-    if transpose_a:
-        a = guarded_copy(a.T)
-    if transpose_b:
-        b = guarded_copy(b.T)
-    bias, c = guarded_copy(data((n,))), guarded_empty((m, n), np.float32)
-
-    def product() -> Array:
-        options = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-        return ops.matmul(a, b, bias=bias, activation="relu", out=c, **options)
-
-    with use_precision("bfloat16"):
-        program, [paired] = record(lambda: [product()])
-        assert "matmul in bfloat16" in names(program)
-    left, right = (rounded(x).astype(np.float64) for x in (a, b))
-    left, right = left.T if transpose_a else left, right.T if transpose_b else right
-    wanted = np.maximum(left @ right + bias, 0)
-    bound = (k + 2) * 2.0**-24 * (abs(left) @ abs(right) + abs(bias)) * 1.01
-    assert (abs(paired - wanted) <= bound).all()
-
-
-@pytest.mark.skipif(not _core.multiplies_bfloat16(), reason="needs AVX-512 BF16")
-def test_products_by_instructions_treat_infinities_and_nan_as_others() -> None:
-    a, b = data((16, 18)), np.abs(data((18, 20)))
-    a[:4, 5] = [np.inf, -np.inf, np.nan, 3.4e38]
-    a.view(np.uint32)[4, 5] = 0x7F800001  # NaN, in the bits that are cut off
-    a[5, 6], a[5, 7] = np.inf, -np.inf
-    with use_precision("bfloat16"):
-        found = ops.matmul(a, b)
-    np.testing.assert_array_equal(found[0], np.inf)
-    np.testing.assert_array_equal(found[1], -np.inf)
-    np.testing.assert_array_equal(found[3], np.inf)
-    assert np.isnan(found[[2, 4, 5]]).all()
-    assert np.isfinite(found[6:]).all()
 
 
 def dense() -> tuple[gk.Sequential, Array]:
@@ -319,7 +270,7 @@ def test_a_model_tells_its_precision(capsys: pytest.CaptureFixture[str]) -> None
 def test_info_tells_how_bfloat16_is_computed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "--no-measure"]) == 0
     rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
-    way = "matrix products by " if _core.multiplies_bfloat16() else "emulated: "
+    way = "matrix products and convolutions by " if _core.multiplies_bfloat16() else "emulated: "
     assert rows["bfloat16"].strip().startswith(way)
 
 

@@ -296,6 +296,34 @@ void* Call::rounded(const Operand& x, RoundArgs args, std::int64_t rows, Scalar 
   return copy;
 }
 
+// Words of two numbers of bfloat16; the shape is that of x.
+Tensor Call::pairs_of_elements(const Tensor& x, bool by_sample) {
+  constexpr std::int64_t piece = 1024;
+  const std::int64_t columns = by_sample ? x.columns() : piece;
+  Tensor words = room_for_words(x, x.size / 2);
+  const PairElementsArgs args{x.data, words.data, x.size, columns};
+  run(make_task("pair in bfloat16", KernelId::pair_elements, Scalar::float32, args,
+                ceil_div(x.size, columns), 1, Work{0, 1} * static_cast<double>(x.size),
+                {x.read(by_sample), words.write(by_sample)}));
+  return words;
+}
+Tensor Call::pairs_of_rows(const Tensor& x, std::int64_t rows) {
+  const std::int64_t columns = x.size / rows, pairs = ceil_div(rows, std::int64_t{2});
+  Tensor words = room_for_words(x, pairs * columns);
+  const PairRowsArgs args{x.data, words.data, rows, columns};
+  run(make_task("pair in bfloat16", KernelId::pair_rows, Scalar::float32, args, pairs, 1,
+                Work{0, 1} * static_cast<double>(x.size), {x.read(), words.write()}));
+  return words;
+}
+Tensor Call::room_for_words(const Tensor& x, std::int64_t words) {
+  const std::array<py::ssize_t, 1> shape{words};
+  rounded_.push_back(empty(operation_, shape, py::dtype::of<float>()));
+  Tensor found = x;
+  found.data = rounded_.back().mutable_data();
+  found.size = words;
+  return found;
+}
+
 Tensor Call::operand(const Tensor& x) {
   if (precision() == Precision::float32 || x.size == 0) return x;
   constexpr std::int64_t piece = 1024;

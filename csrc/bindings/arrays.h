@@ -101,6 +101,10 @@ public:
   // be asked for once all arguments are valid.
   Tensor operand(const Tensor& x);
   Matrix operand(const Matrix& x);
+  // An operand as words of two numbers in bfloat16: neighbours, or an element of two rows. Their
+  // `size` counts words.
+  Tensor pairs_of_elements(const Tensor& x, bool by_sample);
+  Tensor pairs_of_rows(const Tensor& x, std::int64_t rows);
 
   // The array of a result: `out`, or a new one for None.
   py::object result(py::handle out, Shape shape, Scalar scalar) const;
@@ -120,6 +124,8 @@ private:
   Matrix matrix(py::handle array, const char* name);
   void hold(py::handle array);
   void* rounded(const Operand& x, RoundArgs args, std::int64_t rows, Scalar scalar);
+
+  Tensor room_for_words(const Tensor& x, std::int64_t words);
 
   const char* operation_;
   bool is_recorded_;

@@ -2,6 +2,8 @@
 #include "kernels/args/conv.h"
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/conv_problem.h"
+#include "bindings/precision.h"
 #include "bindings/register.h"
 #include "bindings/windows.h"
 #include "bindings/winograd.h"
@@ -16,125 +18,6 @@
 namespace gyaku::bindings {
 
 namespace {
-
-using Shape4 = std::array<py::ssize_t, 4>;
-
-struct Windows {
-  Axis rows, columns;
-  std::int64_t groups;
-};
-
-// A kernel reads nothing outside the image for any windows; its indices have 32 bits.
-ConvAxis axis_of(const Call& call, const Axis& axis) {
-  const auto [size, taps, stride, dilation, before, after, windows] = axis;
-  constexpr std::int64_t most = INT32_MAX / 4;
-  for (const std::int64_t number : {size, taps, stride, dilation, windows})
-    call.require(1 <= number && number <= most, "an image or a window is empty or too large");
-  call.require(0 <= before && before <= most, "padding is out of range");
-  call.require((windows - 1) * stride <= most && (taps - 1) * dilation <= most,
-               "the windows reach too far");
-  const auto narrow = [](std::int64_t number) { return static_cast<std::int32_t>(number); };
-  return {narrow(size),   narrow(windows),  narrow(taps),
-          narrow(stride), narrow(dilation), narrow(before)};
-}
-
-// The shape of a convolution, for all three of its products.
-struct Problem {
-  ConvShape shape;
-  std::int64_t images;
-  Scalar scalar;
-  std::int64_t item_bytes;
-
-  // Channels are those of a group, filters those of all groups.
-  Problem(const Call& call, const Windows& windows, std::int64_t count, std::int64_t channels,
-          std::int64_t filters, const Tensor& like)
-      : images(count), scalar(like.scalar()), item_bytes(like.item_bytes) {
-    const std::int64_t groups = windows.groups;
-    call.require(groups >= 1 && filters >= 1 && filters % groups == 0,
-                 "filters do not divide into groups");
-    call.require(filters <= INT32_MAX && 1 <= channels && channels <= INT32_MAX / groups,
-                 "there are no channels or too many");
-    shape.rows = axis_of(call, windows.rows);
-    shape.columns = axis_of(call, windows.columns);
-    shape.groups = static_cast<std::int32_t>(groups);
-    shape.channels = static_cast<std::int32_t>(channels);
-    shape.filters = static_cast<std::int32_t>(filters / groups);
-  }
-
-  Shape4 image_shape() const {
-    return {images, shape.rows.size, shape.columns.size,
-            std::int64_t{shape.groups} * shape.channels};
-  }
-  Shape4 window_shape() const { // of what has a pixel for each window
-    return {images, shape.rows.windows, shape.columns.windows,
-            std::int64_t{shape.groups} * shape.filters};
-  }
-  Shape4 weight_shape() const {
-    return {shape.rows.taps, shape.columns.taps, shape.channels,
-            std::int64_t{shape.groups} * shape.filters};
-  }
-  std::int64_t taps() const { return std::int64_t{shape.rows.taps} * shape.columns.taps; }
-  std::int64_t windows() const { return std::int64_t{shape.rows.windows} * shape.columns.windows; }
-  bool is_depthwise() const {
-    return shape.groups > 1 && shape.channels == 1 && shape.filters == 1;
-  }
-  // Of multiplications and additions, if `given` has an element for each window; pooled windows
-  // have fewer.
-  Work work(const Tensor& given) const {
-    const double weight = 2.0 * static_cast<double>(images) * static_cast<double>(windows()) *
-                          static_cast<double>(taps()) * shape.groups * shape.channels *
-                          shape.filters;
-    return {2.0 * static_cast<double>(given.size) * static_cast<double>(taps()) * shape.channels,
-            weight};
-  }
-  std::int64_t lanes() const { return kernels().lanes[static_cast<int>(scalar)]; }
-  std::int64_t whole_vectors(std::int64_t elements) const {
-    return ceil_div(elements, lanes()) * lanes();
-  }
-
-  // Shape of an array with an element for each 2 x 2 windows.
-  Shape4 pooled_shape() const {
-    return {images, shape.rows.windows / 2, shape.columns.windows / 2,
-            std::int64_t{shape.groups} * shape.filters};
-  }
-  // Contiguous elements of a kernel row in the image.
-  std::int64_t run() const { return std::int64_t{shape.columns.taps} * shape.channels; }
-  // Whether the backward pass through a 2 x 2 max pooling behind the convolution uses the gradients
-  // of the maxima directly: the image rows of a row of windows must fit, and vectors must be
-  // filled.
-  bool is_pooled_backward() const {
-    const ConvAxis &rows = shape.rows, &columns = shape.columns;
-    for (const ConvAxis& axis : {rows, columns})
-      if (axis.stride > 1 || axis.dilation > 1 || axis.windows < 2) return false;
-    if (scalar != Scalar::float32 || shape.groups > 1) return false;
-    const bool is_few = shape.channels < few_channels;
-    const std::int64_t copies = is_few ? 4 : 1;
-    const std::int64_t seen = (columns.windows / 2 * 2 + columns.taps - 1) *
-                              std::int64_t{shape.channels} * (rows.taps + 1);
-    if (copies * seen > max_pooled_bytes / item_bytes - lanes()) return false;
-    if (columns.windows / 2 > max_pooled_windows || columns.padding > columns.windows / 2 * 2)
-      return false;
-    if (!is_few) return 2 * run() >= whole_vectors(run());
-    const auto is_padded = [](const ConvAxis& axis) {
-      return axis.padding > 0 || axis.windows + axis.taps - 1 > axis.size;
-    };
-    return lanes() >= picking_lanes && !is_padded(rows) && !is_padded(columns);
-  }
-
-  // A 1 x 1 kernel treats neighbouring rows as one, as long as fits, so that tiles have equal
-  // sizes.
-  void join_rows() {
-    ConvAxis &rows = shape.rows, &columns = shape.columns;
-    constexpr std::int32_t long_enough = 112;
-    if (taps() > 1 || rows.stride > 1 || columns.stride > 1) return;
-    if (rows.padding > 0 || columns.padding > 0) return;
-    if (rows.size != rows.windows || columns.size != columns.windows) return;
-    std::int32_t joined = std::max(long_enough / columns.size, 1);
-    while (rows.size % joined != 0) --joined;
-    rows.size = rows.windows = rows.size / joined;
-    columns.size = columns.windows = columns.size * joined;
-  }
-};
 
 // A four-dimensional array, of the shape of a problem.
 void require_fit(const Call& call, const Tensor& tensor, const Shape4& shape, const Tensor& like,
@@ -171,6 +54,7 @@ struct Convolution {
   Tensor x, w, bias, argmax, y;
   double alpha;
   const NamedActivation& activation;
+  bool is_paired = false; // x and w are words of two numbers in bfloat16
 
   // One slice for each image, so that a thread keeps its images from task to task; with few images,
   // rows.
@@ -184,6 +68,7 @@ struct Convolution {
   Work work() const {
     Work work = problem.work(backward ? x : y);
     const double ending = (bias.data == nullptr ? 0 : 1) + activation.flops; // of an element
+    if (is_paired) work = work * 2;
     work.flops += ending * static_cast<double>(y.size);
     return work;
   }
@@ -247,6 +132,8 @@ struct Path {
   std::int64_t unit_rows = 1;                     // of slices with less than an image
 };
 constexpr std::array paths{
+    Path{[](const Convolution& convolution) { return convolution.is_paired; }, KernelId::conv_pairs,
+         KernelId::conv_pack, packed_by_taps},
     Path{[](const Convolution& convolution) { return convolution.is_pooled; },
          KernelId::conv_pooled_backward, KernelId::conv_pooled_backward_pack, packed_by_rows},
     Path{is_depthwise, KernelId::depthwise},
@@ -260,6 +147,38 @@ constexpr std::array paths{
     Path{[](const Convolution&) { return true; }, KernelId::conv, KernelId::conv_pack,
          packed_by_taps},
 };
+
+// In bfloat16, by instructions for it where there are some: their words are two neighbouring
+// channels of what is read.
+bool goes_in_pairs(const Convolution& convolution) {
+  const Problem& problem = convolution.problem;
+  const ConvShape& shape = problem.shape;
+  const std::int64_t inputs = convolution.backward ? shape.filters : shape.channels;
+  constexpr double cost = 0.5;
+  return precision() == Precision::bfloat16 && shape.groups == 1 && inputs % 2 == 0 &&
+         convolution.x.size > 0 && !convolution.is_pooled && !has_few_channels(convolution) &&
+         kernel(KernelId::conv_pairs, problem.scalar) != nullptr &&
+         !is_winograd(shape, problem.images, problem.scalar, convolution.backward, cost);
+}
+
+void set_operands(Call& call, Convolution& convolution) {
+  Tensor &x = convolution.x, &w = convolution.w;
+  ConvShape& shape = convolution.problem.shape;
+  convolution.is_paired = goes_in_pairs(convolution);
+  if (!convolution.is_paired) {
+    x = call.operand(x);
+    w = call.operand(w);
+    return;
+  }
+  x = call.pairs_of_elements(x, convolution.by_image());
+  if (convolution.backward) {
+    w = call.pairs_of_elements(w, false);
+    shape.filters /= 2;
+  } else {
+    w = call.pairs_of_rows(w, w.size / shape.filters);
+    shape.channels /= 2;
+  }
+}
 
 ConvArgs args_of(const Convolution& convolution) {
   ConvArgs args{};
@@ -341,8 +260,9 @@ py::object convolve(const char* name, bool backward, py::handle x_array, py::han
   require_fit(call, y, result, x, "the shape or dtype of out does not fit");
   for (const Tensor& input : {x, w, bias, argmax})
     call.require(!input.read().overlaps(y.write()), "out must not share memory with an input");
-  Convolution convolution{problem, backward, is_pooled, call.operand(x),  call.operand(w),
-                          bias,    argmax,   y,         activation.alpha, activation.row};
+  Convolution convolution{problem, backward,         is_pooled,     x, w, bias, argmax,
+                          y,       activation.alpha, activation.row};
+  set_operands(call, convolution);
   if (convolution.by_image() && !is_pooled) convolution.problem.join_rows();
   run(call, name, convolution);
   return y_array;
@@ -391,6 +311,7 @@ struct WeightGradients {
   Problem problem;
   Tensor dy, x, argmax, dw, db;
   bool is_pooled;
+  bool is_paired = false; // x and dy are words of an element of two images
 
   std::int64_t parts() const { return parts_of(problem, dw.bytes()); }
   std::int64_t stride() const { return dw.size + db.size; } // elements of a part
@@ -409,6 +330,8 @@ struct WeightsPath {
   std::int64_t (*extent_of_part)(const WeightGradients&);
 };
 constexpr std::array weights_paths{
+    WeightsPath{[](const WeightGradients& g) { return g.is_paired; }, KernelId::conv_weights_pairs,
+                [](const WeightGradients& g) { return g.rows(); }},
     WeightsPath{[](const WeightGradients& g) { return g.is_pooled; },
                 KernelId::conv_pooled_backward_weights,
                 [](const WeightGradients& g) { return std::int64_t{g.db.size}; }},
@@ -421,7 +344,7 @@ constexpr std::array weights_paths{
 
 // The task that adds the parts.
 Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t bytes) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
   const std::int64_t parts = gradients.parts(), stride = gradients.stride();
   const Work work{0, static_cast<double>(parts * stride)};
   std::vector<Operand> operands{{parts_memory, bytes, Access::read}, dw.write(), db.write()};
@@ -439,7 +362,7 @@ Task sum_of(const WeightGradients& gradients, void* parts_memory, std::int64_t b
 
 // By Winograd's method: sums, gradients from them, and the direct way if these are not finite.
 void run_winograd(Call& call, const WeightGradients& gradients) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
   WinogradWeightsArgs args = winograd_weights_args(problem.shape, problem.images);
   const std::int64_t bytes = winograd_weights_elements(args) * dw.item_bytes;
   const std::int64_t sum_bytes = args.checks() * dw.item_bytes;
@@ -468,9 +391,32 @@ void run_winograd(Call& call, const WeightGradients& gradients) {
   call.run(tasks, std::move(scratch), bytes);
 }
 
+bool goes_in_pairs(const WeightGradients& gradients) {
+  const Problem& problem = gradients.problem;
+  constexpr double cost = 0.5;
+  return precision() == Precision::bfloat16 && !gradients.is_pooled && problem.images > 1 &&
+         !problem.is_depthwise() &&
+         kernel(KernelId::conv_weights_pairs, problem.scalar) != nullptr &&
+         !is_winograd_weights(problem.shape, problem.images, problem.scalar, cost);
+}
+
+void set_operands(Call& call, WeightGradients& gradients) {
+  auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
+  is_paired = goes_in_pairs(gradients);
+  if (!is_paired) {
+    dy = call.operand(dy);
+    x = call.operand(x);
+    return;
+  }
+  dy = call.pairs_of_rows(dy, problem.images);
+  x = call.pairs_of_rows(x, problem.images);
+  problem.images = ceil_div(problem.images, std::int64_t{2});
+}
+
 void run(Call& call, const WeightGradients& gradients) {
-  const auto& [problem, dy, x, argmax, dw, db, is_pooled] = gradients;
-  if (!is_pooled && is_winograd_weights(problem.shape, problem.images, problem.scalar))
+  const auto& [problem, dy, x, argmax, dw, db, is_pooled, is_paired] = gradients;
+  if (!is_pooled && !is_paired &&
+      is_winograd_weights(problem.shape, problem.images, problem.scalar))
     return run_winograd(call, gradients);
   ConvWeightsArgs args{};
   args.x = x.data;
@@ -499,6 +445,7 @@ void run(Call& call, const WeightGradients& gradients) {
       weights_paths, [&](const WeightsPath& each) { return each.applies(gradients); });
   Work work = problem.work(dy);
   work.flops += static_cast<double>(dy.size); // sums for the biases
+  if (is_paired) work = work * 2;
   std::vector<Task> tasks;
   tasks.push_back(make_task("conv2d_backward_weights", path.kernel, problem.scalar, args,
                             args.parts * path.extent_of_part(gradients), 1, work,
@@ -532,7 +479,9 @@ py::tuple conv2d_backward_weights(py::handle dy_array, py::handle x_array, py::h
                  "a result must not share memory with an input");
   call.require(!db.read().overlaps(dw.write()), "dw and db must not share memory");
   if (!is_pooled) problem.join_rows();
-  run(call, {problem, call.operand(dy), call.operand(x), argmax, dw, db, is_pooled});
+  WeightGradients gradients{problem, dy, x, argmax, dw, db, is_pooled};
+  set_operands(call, gradients);
+  run(call, gradients);
   return py::make_tuple(dw_array, db_array);
 }
 

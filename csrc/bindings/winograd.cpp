@@ -45,9 +45,11 @@ bool can_be_winograd(const ConvShape& shape, Scalar scalar) {
 // channel and filter, up to whole vectors; those of the weights or their gradients count as some
 // more tiles. With AVX2 (Zen 3), images of 8 x 8 to 32 x 32 pixels and as many filters as channels,
 // it is 0.8 times as fast as the direct way with 8 channels, 1.3 to 1.5 times with 16, 1.5 with 24,
-// 1.8 with 32 and 2.2 with 48 and 64; for the weights 1.1, 1.2 to 1.7, 1.7, 1.8 and 2.2 times.
+// 1.8 with 32 and 2.2 with 48 and 64; for the weights 1.1, 1.2 to 1.7, 1.7, 1.8 and 2.2 times. With
+// AVX-512 (Zen 4) 1.7 with 16, 2.2 with 32 and 64, 1.6 with 64 on 7 x 7; for the weights 2.1, 1.9
+// and 1.4 to 1.7.
 bool decide(const ConvShape& shape, std::int64_t images, Scalar scalar, std::int64_t tiles,
-            std::int64_t more_tiles) {
+            std::int64_t more_tiles, double cost) {
   if (!can_be_winograd(shape, scalar) || images == 0) return false;
   const char* const wish = std::getenv("GYAKU_WINOGRAD");
   const std::string_view wished = wish == nullptr ? "" : wish;
@@ -58,19 +60,21 @@ bool decide(const ConvShape& shape, std::int64_t images, Scalar scalar, std::int
   const double ours = winograd_places * product * channels * filters *
                           static_cast<double>(images * tiles + more_tiles) +
                       transform * (channels + filters) * static_cast<double>(images * tiles);
-  const double direct = static_cast<double>(images * pairs(shape.rows) * pairs(shape.columns)) *
+  const double direct = cost *
+                        static_cast<double>(images * pairs(shape.rows) * pairs(shape.columns)) *
                         shape.channels * shape.filters;
   return direct >= ours;
 }
 
 } // namespace
 
-bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward) {
-  return decide(shape, images, scalar, tiles_of(shape, backward), 10);
+bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward,
+                 double cost) {
+  return decide(shape, images, scalar, tiles_of(shape, backward), 10, cost);
 }
 
-bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar) {
-  return decide(shape, images, scalar, tiles_of(shape, false), 32);
+bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar, double cost) {
+  return decide(shape, images, scalar, tiles_of(shape, false), 32, cost);
 }
 
 WinogradRoom winograd_room(const ConvShape& shape, bool backward, std::int64_t unit_rows,

@@ -11,8 +11,11 @@ namespace gyaku::bindings {
 
 // A convolution, or its gradient with respect to the images (`backward`) or the weights. A function
 // of the problem alone, unless the variable GYAKU_WINOGRAD decides: 0 never, 1 wherever it can.
-bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward);
-bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar);
+// `cost` is that of a multiplication by the direct way, less than 1 in bfloat16.
+bool is_winograd(const ConvShape& shape, std::int64_t images, Scalar scalar, bool backward,
+                 double cost = 1);
+bool is_winograd_weights(const ConvShape& shape, std::int64_t images, Scalar scalar,
+                         double cost = 1);
 
 // Memory of a convolution, in elements: packed weights, and the workspace of each unit of a slice,
 // unless it is on the stack. There are `units`, of so many rows.

@@ -11,6 +11,7 @@
 #include "kernels/args/conv.h"
 #include "kernels/kernel.h"
 #include "kernels/range.h"
+#include "simd/bfloat16.h"
 #include "simd/registers.h"
 #include "simd/repeat.h"
 
@@ -20,6 +21,23 @@ namespace {
 constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b);
 }
+
+// sum + a b, and sum + x. In a file that defines GYAKU_IN_PAIRS the elements of both operands are
+// words of two numbers in bfloat16: neighbouring channels, or one element of two images.
+#ifdef GYAKU_IN_PAIRS
+template <class T> GYAKU_INLINE vec<T> add_product(vec<T> a, vec<T> b, vec<T> sum) {
+  return add_products(Pairs::native(a.v), Pairs::native(b.v), sum);
+}
+template <class T> GYAKU_INLINE vec<T> add_element(vec<T> sum, vec<T> x) {
+  constexpr std::uint32_t ones = 0x3f803f80;
+  return add_products(Pairs::native(x.v), Pairs(ones), sum);
+}
+#else
+template <class T> GYAKU_INLINE vec<T> add_product(vec<T> a, vec<T> b, vec<T> sum) {
+  return fma(a, b, sum);
+}
+template <class T> GYAKU_INLINE vec<T> add_element(vec<T> sum, vec<T> x) { return sum + x; }
+#endif
 
 template <class T> GYAKU_INLINE vec<T> load_some(const T* p, int n) {
   if constexpr (partial_is_free) return load_partial(p, n);

@@ -136,7 +136,8 @@ void plain_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* 
           for (int i = 0; i < pixels; ++i) {
             const T* p = opaque(a + i * step);
 #pragma GCC unroll 2
-            for (int u = 0; u < unroll; ++u) sum[i][0] = fma(broadcast(p[u]), row[u], sum[i][0]);
+            for (int u = 0; u < unroll; ++u)
+              sum[i][0] = add_product(broadcast(p[u]), row[u], sum[i][0]);
           }
         }
       for (; c + depth <= terms; c += depth, a += depth, b += panel) {
@@ -153,7 +154,7 @@ void plain_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* 
             const vec<T> pixel = some_terms<depth>(p + i * step);
 #pragma GCC unroll 2
             for (int j = 0; j < count; ++j)
-              sum[i][first + j] = fma(pixel, row[j], sum[i][first + j]);
+              sum[i][first + j] = add_product(pixel, row[j], sum[i][first + j]);
           }
         }
       }
@@ -162,7 +163,7 @@ void plain_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* 
           const vec<T> row = load(b);
 #pragma GCC unroll 32
           for (int i = 0; i < pixels; ++i)
-            sum[i][0] = fma(repeat(a + i * step, terms - c), row, sum[i][0]);
+            sum[i][0] = add_product(repeat(a + i * step, terms - c), row, sum[i][0]);
         }
       x_tap += loop.tap_x;
       w_tap += loop.tap_w;
@@ -203,7 +204,7 @@ void fused_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* 
         for (int t = 0; t < window; ++t)
           if (const int i = column - t; i >= 0 && i < pixels) {
 #pragma GCC unroll 4
-            for (int j = 0; j < vectors; ++j) sum[i][j] = fma(pixel, row[t][j], sum[i][j]);
+            for (int j = 0; j < vectors; ++j) sum[i][j] = add_product(pixel, row[t][j], sum[i][j]);
           }
       }
     }
@@ -236,7 +237,7 @@ void tail_tile(const TileLoop<T>& loop, const T* x, const T* w, T* y, const T* b
     for (int i = 0; i < vectors; ++i) {
       const T* p = a + i * depth;
       const vec<T> pixels = i + 1 < vectors ? repeat(p) : repeat(p, loop.pixels - i * depth);
-      to[i] = fma(pixels, row, to[i]);
+      to[i] = add_product(pixels, row, to[i]);
     }
   };
   for (std::int64_t r = 0; r < loop.rows; ++r, x += loop.row_x, w += loop.row_w) {

@@ -22,7 +22,8 @@ template <class T> struct PixelLoop {
 
 // The outer product of one pixel.
 template <class T, int height, int vectors>
-GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy, int last) {
+GYAKU_INLINE void add_outer_product(vec<T> (&sum)[height][vectors], const T* x, const T* dy,
+                                    int last) {
   constexpr int width = vec<T>::width;
   vec<T> row[vectors];
 #pragma GCC unroll 2
@@ -33,7 +34,7 @@ GYAKU_INLINE void add_product(vec<T> (&sum)[height][vectors], const T* x, const 
   for (int i = 0; i < height; ++i) {
     const vec<T> pixel = broadcast(x[i]);
 #pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(pixel, row[j], sum[i][j]);
+    for (int j = 0; j < vectors; ++j) sum[i][j] = add_product(pixel, row[j], sum[i][j]);
   }
 }
 
@@ -64,10 +65,10 @@ void outer_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexce
         for (; c + turns <= loop.columns; c += turns) {
 #pragma GCC unroll 4
           for (int turn = 0; turn < turns; ++turn, a += loop.column_x, b += loop.column_dy)
-            add_product(sum[turn], a, b, last);
+            add_outer_product(sum[turn], a, b, last);
         }
       for (; c < loop.columns; ++c, a += loop.column_x, b += loop.column_dy)
-        add_product(sum[0], a, b, last);
+        add_outer_product(sum[0], a, b, last);
     }
   }
   const bool whole = last == width;
@@ -99,7 +100,7 @@ void remainder_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) no
     const auto add = [=](vec<T>(&to)[filters], const T* a, const T* b) {
       const vec<T> pixel = load_some(a + row, n);
 #pragma GCC unroll 4
-      for (int j = 0; j < filters; ++j) to[j] = fma(pixel, broadcast(b[j]), to[j]);
+      for (int j = 0; j < filters; ++j) to[j] = add_product(pixel, broadcast(b[j]), to[j]);
     };
     for (std::int64_t i = 0; i < loop.images; ++i)
       for (std::int64_t r = 0; r < loop.rows; ++r) {
@@ -187,7 +188,7 @@ void shared_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexc
           for (int i = 0; i < height; ++i, p += loop.step_x) {
             const vec<T> number = broadcast(*p);
 #pragma GCC unroll 8
-            for (int t = 0; t < window; ++t) sum[t][i] = fma(number, pixel[t], sum[t][i]);
+            for (int t = 0; t < window; ++t) sum[t][i] = add_product(number, pixel[t], sum[t][i]);
           }
           continue;
         }
@@ -197,7 +198,7 @@ void shared_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) noexc
           p = a;
 #pragma GCC unroll 8
           for (int i = 0; i < height; ++i, p += loop.step_x)
-            sum[t][i] = fma(broadcast(*opaque(p)), pixel[t], sum[t][i]);
+            sum[t][i] = add_product(broadcast(*opaque(p)), pixel[t], sum[t][i]);
         }
       }
     }
@@ -226,7 +227,7 @@ void shared_tail_tile(const PixelLoop<T>& loop, const T* x, const T* dy, T* dw) 
 #pragma GCC unroll 8
     for (int i = 0; i < height; ++i, a += loop.step_x)
 #pragma GCC unroll 8
-      for (int t = 0; t < window; ++t) sum[t][i] = fma(number(a + t), pixels, sum[t][i]);
+      for (int t = 0; t < window; ++t) sum[t][i] = add_product(number(a + t), pixels, sum[t][i]);
   };
   for (std::int64_t n = 0; n < loop.images; ++n)
     for (std::int64_t r = 0; r < loop.rows; ++r) {

@@ -7,17 +7,12 @@
 #include "kernels/gemm_tile.h"
 #include "kernels/range.h"
 #include "simd/bfloat16.h"
+#include "simd/transpose.h"
 
 namespace gyaku::GYAKU_ISA_NAME {
 
 #if !defined(GYAKU_SCALAR) && defined(__AVX512BF16__)
 namespace {
-
-// Rows 2 p and 2 p + 1 of the first n columns, contiguous: a pair in each lane.
-GYAKU_INLINE Pairs pairs_of(const float* even, const float* odd, int n) {
-  const Pairs low = upper_halves(rounded_to_bfloat16(load(even, n))) >> 16;
-  return odd == nullptr ? low : low | upper_halves(rounded_to_bfloat16(load(odd, n)));
-}
 
 // Columns contiguous in memory: `step` from one row to the next.
 void pack_across(const PairArgs& args, std::int64_t first, std::int64_t columns,
@@ -27,26 +22,35 @@ void pack_across(const PairArgs& args, std::int64_t first, std::int64_t columns,
     for (std::int64_t j = 0; j < args.width; j += Pairs::width) {
       const auto room = static_cast<int>(least(args.width - j, Pairs::width)),
                  valid = static_cast<int>(most(0, least(columns - j, Pairs::width)));
-      const float* const odd = p + 1 < args.k ? x + args.step + j : nullptr;
-      store(to + j, valid == 0 ? zero<std::uint32_t>() : pairs_of(x + j, odd, valid), room);
+      const vec<float> even = valid == 0 ? zero<float>() : load(x + j, valid),
+                       odd = valid == 0 || p + 1 == args.k ? zero<float>()
+                                                           : load(x + args.step + j, valid);
+      store(to + j, pairs_across(even, odd), room);
     }
 }
 
-// Rows contiguous in memory: `stride` from one column to the next. Some of them at a time.
+// Rows contiguous in memory: `stride` from one column to the next. Squares of words.
 void pack_along(const PairArgs& args, std::int64_t first, std::int64_t columns,
                 std::uint32_t* to) noexcept {
-  constexpr std::int64_t some = 16;
-  for (std::int64_t j = 0; j < args.width; ++j) {
+  constexpr int size = Pairs::width;
+  for (std::int64_t j = 0; j < args.width; j += size) {
+    const auto room = static_cast<int>(least(args.width - j, size));
     const float* const x = static_cast<const float*>(args.x) + (first + j) * args.stride;
-    for (std::int64_t p = 0; p < args.k; p += some) {
-      const std::int64_t count = least(args.k - p, some);
-      std::uint32_t rounded[some] = {};
-      if (j < columns)
-        for_each_vector<float>(0, count, [&](std::int64_t q, int n) {
-          store(rounded + q, upper_halves(rounded_to_bfloat16(load(x + p + q, n))), n);
-        });
-      for (std::int64_t q = 0; q < count; q += 2)
-        to[(p + q) / 2 * args.width + j] = rounded[q] >> 16 | rounded[q + 1];
+    for (std::int64_t p = 0; p < args.k; p += 2 * size) {
+      const auto left = static_cast<int>(least(args.k - p, 2 * size));
+      Pairs square[size];
+#pragma GCC unroll 16
+      for (int i = 0; i < size; ++i) {
+        const float* const from = x + i * args.stride + p;
+        square[i] = j + i >= columns ? zero<std::uint32_t>()
+                    : left == 2 * size
+                        ? pairs_along(load(from), load(from + size))
+                        : pairs_along(load(from, static_cast<int>(least(left, size))),
+                                      left > size ? load(from + size, left - size) : zero<float>());
+      }
+      transpose_square(square);
+      const int pairs = (left + 1) / 2;
+      for (int i = 0; i < pairs; ++i) store(to + (p / 2 + i) * args.width + j, square[i], room);
     }
   }
 }

@@ -25,9 +25,8 @@ bool fuse_pool(std::vector<Task>& tasks, std::size_t first,
   auto& args = convolution.as<ConvArgs>();
   const std::int64_t rows = args.shape.rows.windows, columns = args.shape.columns.windows;
   const std::int64_t channels = std::int64_t{args.shape.groups} * args.shape.filters;
-  if (!convolution.is(KernelId::conv) || args.backward || args.unit != rows ||
-      args.addend != nullptr)
-    return false;
+  const bool is_direct = convolution.is(KernelId::conv) || convolution.is(KernelId::conv_pairs);
+  if (!is_direct || args.backward || args.unit != rows || args.addend != nullptr) return false;
   const Operand result = operand_of(convolution, args.y);
   if (result.bytes > args.images * (rows / 2) * max_unpooled_bytes) return false;
   const auto second = find_after(tasks, first, [&](const Task& task) {

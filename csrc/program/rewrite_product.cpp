@@ -33,8 +33,8 @@ Ending ending_of(Task& task) {
   }
   if (task.is_convolution()) {
     auto& args = task.as<ConvArgs>();
-    const bool can_add =
-        task.is(KernelId::conv_winograd) || (task.is(KernelId::conv) && args.argmax == nullptr);
+    const bool is_direct = task.is(KernelId::conv) || task.is(KernelId::conv_pairs);
+    const bool can_add = task.is(KernelId::conv_winograd) || (is_direct && args.argmax == nullptr);
     const void** const addend = can_add ? &args.addend : nullptr;
     return {&args.y, &args.activation, addend, &args.derivative, &args.saved, &args.alpha};
   }

@@ -18,15 +18,22 @@ template <class T> GYAKU_INLINE vec<T> rounded_to_bfloat16(vec<T> x) {
   return select(x == x, from_bits<T>((given + Bits(below_half) + is_odd) & Bits(kept)), x);
 }
 
-// The bits of numbers of bfloat16, in the upper halves of the lanes; NaN stays NaN.
-using Pairs = vec<std::uint32_t>; // two numbers in each lane
-GYAKU_INLINE Pairs upper_halves(vec<float> x) {
-  const Pairs given = Pairs::native(x.v), quiet(std::uint32_t{0x400000});
-  const Pairs is_nan = Pairs::native((!mask<float>(x == x)).v);
-  return (given | (quiet & is_nan)) & Pairs(std::uint32_t{0xffff0000});
-}
-
+using Pairs = vec<std::uint32_t>; // two numbers of bfloat16 in each lane
 #if !defined(GYAKU_SCALAR) && defined(__AVX512BF16__)
+// Pairs of neighbours in 32 numbers, the first one in the lower half. NaN stays NaN.
+GYAKU_INLINE Pairs pairs_along(vec<float> first, vec<float> second) {
+  return Pairs::native(_mm512_cvtne2ps_pbh(second.v, first.v));
+}
+// Pairs of numbers in the same lane, the even one in the lower half.
+template <int... i>
+GYAKU_INLINE Pairs pairs_across(vec<float> even, vec<float> odd, Integers<i...>) {
+  typedef std::uint16_t Halves __attribute__((vector_size(64)));
+  const Halves all = Halves(_mm512_cvtne2ps_pbh(odd.v, even.v));
+  return Pairs::native(__builtin_shufflevector(all, all, (i / 2 + i % 2 * 16)...));
+}
+GYAKU_INLINE Pairs pairs_across(vec<float> even, vec<float> odd) {
+  return pairs_across(even, odd, typename Count<32>::type{});
+}
 // sum + a b of the upper halves + a b of the lower ones, rounded twice.
 GYAKU_INLINE vec<float> add_products(Pairs a, Pairs b, vec<float> sum) {
 #if defined(__clang__) && !defined(GYAKU_EMULATED)

@@ -22,6 +22,21 @@ struct PairArgs {
   std::int64_t k, n, step, stride, width;
 };
 
+// Words of neighbours in rows of an even number of elements; `size` elements in all.
+struct PairElementsArgs {
+  const void* x;
+  void* words;
+  std::int64_t size, columns;
+};
+
+// Words of an element in rows 2 p and 2 p + 1, the even one in the lower half; zero behind the last
+// row.
+struct PairRowsArgs {
+  const void* x;
+  void* words;
+  std::int64_t rows, columns;
+};
+
 // The panels of the transposed A in a product: tiles of equal height, at most `most`.
 struct PairsOfA {
   std::int64_t tiles, height;

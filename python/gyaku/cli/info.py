@@ -34,7 +34,7 @@ environment variables:
 
 _BFLOAT16 = {
     "emulated": "emulated: operands are rounded, products are those of float32",
-    "matrix products": "matrix products by instructions for it, others emulated",
+    "matrix products": "matrix products and convolutions by instructions for it, others emulated",
 }
 _MEMORY = 64 * 2**20  # bytes per array, larger than the second-level caches
 
