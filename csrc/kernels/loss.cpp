@@ -199,9 +199,15 @@ void squared_error_rows(const LossArgs& args, Slice slice, Derive derive) noexce
     const std::int64_t real = args.lengths == nullptr ? columns : real_part(args, row);
     vec<T> sums = zero<T>();
     for_each_vector<T>(0, real, [&](std::int64_t j, int n) {
-      const vec<T> output = load(y + j, n), difference = output - load(t + j, n);
+      const bool is_short = n <= few<T>; // read by products one by one
+      const vec<T> output = is_short ? load_few(y + j, n) : load(y + j, n);
+      const vec<T> difference = output - (is_short ? load_few(t + j, n) : load(t + j, n));
       sums = fma(difference, difference, sums);
-      store(dy + j, derive(factor * difference, output, y + j, n), n);
+      const vec<T> gradient = derive(factor * difference, output, y + j, n);
+      if (is_short)
+        store_few(dy + j, gradient, n);
+      else
+        store(dy + j, gradient, n);
     });
     for (std::int64_t j = real; j < columns; j += vec<T>::width) { // zeros, but for their sign
       const int n = static_cast<int>(least(vec<T>::width, columns - j));
