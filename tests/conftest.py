@@ -80,7 +80,7 @@ ANY_ISA = {
     *("test_tuning", "test_tensorboard", "test_learning_rate", "test_resume"),
     *("test_batches", "test_on_disk", "test_resume_batches", "test_distributed", "test_ranks"),
     *("test_scaling",),
-    *("test_hostile_models", "test_loss_options"),
+    *("test_ctc", "test_hostile_models", "test_loss_options"),
     *("test_sklearn", "test_sklearn_net", "test_sklearn_shaped", "test_sklearn_mlp_weights"),
     "test_sklearn_surroundings",
     *("test_lab_server", "test_lab_assets", "test_lab_draw", "test_lab_life"),

@@ -28,6 +28,12 @@ def log_softmax(y: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
 
 
+def cosines(y: NDArray[Any]) -> NDArray[Any]:
+    a, b = np.split(y, 2, axis=1)
+    lengths = np.sqrt(((a**2).sum(axis=1) + 1e-12) * ((b**2).sum(axis=1) + 1e-12))
+    return np.asarray((a * b).sum(axis=1) / lengths)
+
+
 # What the loss of a sample is, written once more.
 EQUATIONS = {
     "sum_squared_error": lambda y, t: 0.5 * ((y - t) ** 2).sum(axis=1),
@@ -52,6 +58,25 @@ EQUATIONS = {
     ),
     "kl_divergence": lambda y, t: (t * (np.log(t) - y)).sum(axis=1),
     "negative_log_likelihood": lambda y, t: -(t * y).sum(axis=1),
+    "hinge_embedding": lambda y, t: np.where(t > 0, y, np.maximum(1 - y, 0)).mean(axis=1),
+    "cosine_embedding": lambda y, t: np.where(
+        t[:, 0] > 0, 1 - cosines(y), np.maximum(cosines(y), 0)
+    ),
+    "multi_label_margin": lambda y, t: (
+        np.array(
+            [
+                sum(
+                    max(1 - row[j] + row[i], 0)
+                    for j in range(3)
+                    for i in range(3)
+                    if r[j] > 0 >= r[i]
+                )
+                for row, r in zip(y, t, strict=True)
+            ]
+        )
+        / 3
+    ),
+    "ctc": lambda y, t: -log_softmax(y[:, 0])[np.arange(4), t[:, 0]],
     "multi_margin": lambda y, t: np.array(
         [
             np.maximum(1 - row[c] + np.delete(row, c), 0).sum() / 3
@@ -67,13 +92,25 @@ EQUATIONS = {
 }
 
 
-PARTS = {"gaussian": 2, "triplet_margin": 3}
+PARTS = {"gaussian": 2, "triplet_margin": 3, "cosine_embedding": 2}
 """The number of parts of the outputs of losses whose targets have fewer columns."""
+LABELS_OF_ROWS = {"hinge_embedding", "multi_label_margin"}
+"""Losses whose targets are above zero, or not."""
 
 
 def side_by_side(name: str, y: NDArray[Any]) -> NDArray[Any]:
     """Return outputs of a loss, of which some stand side by side on the last axis."""
-    return np.concatenate([(1 + n) * y - n for n in range(PARTS.get(name, 1))], axis=-1)
+    outputs = np.concatenate([(1 + n) * y - n for n in range(PARTS.get(name, 1))], axis=-1)
+    return outputs[:, np.newaxis] if name == "ctc" else outputs
+
+
+def targets_of(name: str, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the targets of a loss, from rows of probabilities."""
+    if name == "ctc":  # one label at one step, which is not the blank
+        return np.asarray(1 + rows[:, 1:].argmax(axis=-1, keepdims=True))
+    if name == "cosine_embedding":
+        return np.asarray(np.sign(rows[..., :1] - rows.mean()))
+    return rows - rows.mean() if name in LABELS_OF_ROWS else rows
 
 
 def test_every_loss_has_an_equation() -> None:
@@ -85,9 +122,9 @@ def test_every_loss_has_an_equation() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_its_equation(name: str, reduction: str, backend: str) -> None:
     gk.use_backend(backend)
-    y = side_by_side(name, Y)
-    value, dy = LOSSES[name](reduction=reduction)(y, ROWS)
-    samples = EQUATIONS[name](y, ROWS)
+    y, t = side_by_side(name, Y), targets_of(name, ROWS)
+    value, dy = LOSSES[name](reduction=reduction)(y, t)
+    samples = EQUATIONS[name](y, t)
     wanted = samples.mean() if reduction == "mean" else samples.sum()
     assert float(value) == pytest.approx(wanted, rel=20 * EPS)
     assert dy.shape == y.shape
@@ -104,7 +141,7 @@ def test_the_gradient_is_the_numerical_one(
     loss = LOSSES[name](reduction=reduction)
     if target == "labels" and loss.takes != "classes":
         return
-    t = ROWS if target == "rows" else LABELS
+    t = targets_of(name, ROWS) if target == "rows" else LABELS
     outputs = side_by_side(name, Y)
     wanted = gk.numerical_gradient(lambda y: loss(y, t)[0], outputs)
     # The third derivative of the logarithm is 2/y³.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gyaku.checks import no_class
 from gyaku.components import is_kind_or_function
+from gyaku.losses.alignment import *
 from gyaku.losses.base import LOSSES as LOSSES
 from gyaku.losses.base import Loss as Loss
 from gyaku.losses.classes import *

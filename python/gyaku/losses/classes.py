@@ -10,7 +10,7 @@ import numpy as np
 from gyaku import memory, ops
 from gyaku.checks import number, truth
 from gyaku.losses.base import Loss
-from gyaku.losses.equation import Equation, one_hot
+from gyaku.losses.equation import Equation, checked_weights, one_hot, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +48,7 @@ class Weighed(Loss):
     ) -> None:
         super().__init__(reduction=reduction)
         owner = type(self).__name__
-        if class_weight is not None:
-            self.class_weight = tuple(
-                number(owner, f"class_weight[{place}]", each, least=0)
-                for place, each in enumerate(class_weight)
-            )
+        self.class_weight = weights_of(owner, class_weight)
         if ignore_index is not None:
             self.ignore_index = int(number(owner, "ignore_index", ignore_index))
 
@@ -60,12 +56,7 @@ class Weighed(Loss):
         """Return the weight of each class."""
         if self.class_weight is None:
             return np.ones(y.shape[-1])
-        if len(self.class_weight) != y.shape[-1]:
-            raise ValueError(
-                f"{type(self).__name__}: class_weight has {len(self.class_weight)} weights, the"
-                f" outputs have {y.shape[-1]} classes"
-            )
-        return np.asarray(self.class_weight)
+        return checked_weights(type(self).__name__, self.class_weight, y.shape[-1])
 
     def _weigh(
         self, y: NDArray[Any], t: NDArray[Any], sample_weight: NDArray[np.float64] | None

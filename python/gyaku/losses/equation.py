@@ -8,12 +8,13 @@ import numpy as np
 
 from gyaku import memory
 from gyaku.calls import real_rows, takes_weights
+from gyaku.checks import number
 from gyaku.losses.base import Loss
 from gyaku.ops.arrays import check_same_shape, floating
 from gyaku.ops.loss import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -177,6 +178,57 @@ def one_hot(owner: str, t: NDArray[Any], y: NDArray[Any], *, largest: bool = Fal
     rows = np.zeros_like(y)
     np.put_along_axis(rows, target[..., np.newaxis], 1, axis=-1)
     return rows
+
+
+def weights_of(owner: str, given: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return the weights of classes.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the loss, for errors.
+    given : sequence of float or None
+        The argument.
+
+    Returns
+    -------
+    tuple of float or None
+        The weights, none of which is negative.
+    """
+    if given is None:
+        return None
+    return tuple(
+        number(owner, f"class_weight[{place}]", each, least=0) for place, each in enumerate(given)
+    )
+
+
+def checked_weights(owner: str, given: tuple[float, ...], classes: int) -> NDArray[np.float64]:
+    """Return the weights of classes as an array.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the loss, for errors.
+    given : tuple of float
+        The weights.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of float64
+        The weights, (classes,).
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer classes.
+    """
+    if len(given) != classes:
+        raise ValueError(
+            f"{owner}: class_weight has {len(given)} weights, the outputs have {classes} classes"
+        )
+    return np.asarray(given, np.float64)
 
 
 def parts_of(owner: str, y: NDArray[Any], count: int, kind: str) -> list[NDArray[Any]]:
