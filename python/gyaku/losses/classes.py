@@ -311,7 +311,7 @@ class KLDivergence(Equation):
 
     def terms(self, y: NDArray[Any], t: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return losses and slopes; see `Equation.terms`."""
-        p, log_p = (np.exp(t), t) if self.log_target else (t, np.log(np.where(t > 0, t, 1)))
+        p, log_p = (np.exp(t), t) if self.log_target else (t, np.log(np.where(t == 0, 1, t)))
         return (p * (log_p - y)).sum(axis=-1), -p
 
 

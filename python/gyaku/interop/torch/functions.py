@@ -40,7 +40,7 @@ _FUNCTIONS = {
     "adaptive_avg_pool1d": "AdaptiveAvgPool1d", "adaptive_max_pool1d": "AdaptiveMaxPool1d",
     "adaptive_avg_pool2d": "AdaptiveAvgPool2d", "adaptive_max_pool2d": "AdaptiveMaxPool2d",
     "adaptive_avg_pool3d": "AdaptiveAvgPool3d", "adaptive_max_pool3d": "AdaptiveMaxPool3d",
-    "interpolate": "Upsample", "relu6": "ReLU6", "hardtanh": "Hardtanh", "logsigmoid": "LogSigmoid",
+    "interpolate": "Upsample", "relu6": "ReLU6", "logsigmoid": "LogSigmoid",
     "softmin": "Softmin", "softshrink": "Softshrink", "hardshrink": "Hardshrink",
 }  # fmt: skip
 # What a torch function does to the elements of tensors.
@@ -106,6 +106,12 @@ class Functions(Translation):
         if not all(each is None or _is_number(each) for each in given.values()):
             self._refuse(node, "limits elements by something other than numbers")
         limits = {ours: given.get(theirs) for ours, theirs in (("least", "min"), ("most", "max"))}
+        self._apply(node, [ArrayOperation("clip", limits)], source)
+
+    def _of_hardtanh(self, node: Any) -> None:
+        source, *more = node.args
+        given = dict(zip(("min_val", "max_val"), more, strict=False)) | node.kwargs
+        limits = {"least": float(given.get("min_val", -1)), "most": float(given.get("max_val", 1))}
         self._apply(node, [ArrayOperation("clip", limits)], source)
 
     def _reduction(self, node: Any, operation: str) -> None:
