@@ -36,9 +36,9 @@ from gyaku.interop.torch.modules import FEATURES_FIRST
 
 nn = torch.nn
 DTYPE = torch.float64
-# Of torch 2.13.0: 1,391 of 1,805 samples of modules, 70 of 91 of optimizers, 4,559 of 6,341 of
+# Of torch 2.13.0: 1,397 of 1,805 samples of modules, 70 of 91 of optimizers, 4,559 of 6,341 of
 # functions, none wrong. This number may only grow.
-PASSED = 6020
+PASSED = 6026
 
 
 class Function(nn.Module):
