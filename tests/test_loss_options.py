@@ -117,6 +117,16 @@ def test_pytorch_computes_the_same(name: str, reduction: str) -> None:
     np.testing.assert_allclose(dy, scores.grad.numpy(), rtol=1e-10, atol=1e-14)
 
 
+def test_a_divergence_from_numbers_below_zero_is_no_number() -> None:
+    torch = pytest.importorskip("torch")
+    y, t = np.log(ROWS[:1]), ROWS[:1] - 0.9
+    theirs = torch.nn.functional.kl_div(torch.tensor(y), torch.tensor(t), reduction="batchmean")
+    value, dy = gk.losses.KLDivergence()(y, t)
+    assert np.isnan(value)
+    assert np.isnan(theirs.item())
+    np.testing.assert_array_equal(dy, -t)
+
+
 OF_PARTS: dict[str, tuple[gk.losses.Loss, int, Any]] = {
     "logarithms of variances": (
         gk.losses.Gaussian(full=True),

@@ -347,3 +347,14 @@ def test_reading_keeps_the_modes_of_modules() -> None:
     module[1].eval()
     from_torch(module, (3,))
     assert [each.training for each in module.modules()] == [True, True, False]
+
+
+@pytest.mark.parametrize("limits", [(), (-0.5, 0.25), (0.5, 0.5)], ids=str)
+def test_hardtanh_as_a_function_is_read_with_its_limits(limits: tuple[float, ...]) -> None:
+    class Limited(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.nn.functional.hardtanh(x, *limits)
+
+    x = np.linspace(-2, 2, 15, dtype=np.float32).reshape(3, 5)
+    expected = Limited()(torch.from_numpy(x)).numpy()
+    np.testing.assert_array_equal(from_torch(Limited(), (5,)).predict(x), expected)
