@@ -24,8 +24,11 @@ namespace {
 
 thread_local Program* recording_here = nullptr;
 
-// Bytes of the state before a recorded step, which are copied lest it be stopped.
+// Bytes of the state before a recorded step, which are copied lest it be stopped. Only a long task
+// is, and steps that have some begin with them: an update of many parameters behind none ends what
+// can be stopped, rather than copy them in vain at the beginning of each training.
 constexpr std::int64_t most_remembered = std::int64_t{64} << 20;
+constexpr std::int64_t most_in_vain = std::int64_t{64} << 10;
 
 // Runs a slice of a task, in pieces if it is watched.
 template <class T>
@@ -255,6 +258,7 @@ void Program::begin() {
   recording_here = this;
   behind_ = {};
   remembers_ = Watch::is_worth_it(Watch::least_seconds);
+  is_long_ = false;
   kept_bytes_ = 0;
 }
 
@@ -315,14 +319,15 @@ void Program::restore_state() {
   }
 }
 
-void Program::remember(std::span<const Task> tasks, const Operand& scratch) {
+void Program::remember(std::span<const Task> tasks, const Operand& scratch, double seconds) {
   if (!remembers_) return;
+  is_long_ = is_long_ || seconds >= Watch::least_seconds;
   for (const Task& task : tasks)
     for (const Operand& operand : task.operands) {
       const void* memory = operand.memory;
       if (!operand.writes() || operand.overlaps(scratch) || !known_.insert(memory).second) continue;
       kept_bytes_ += operand.bytes;
-      if (kept_bytes_ > most_remembered) return forget();
+      if (kept_bytes_ > (is_long_ ? most_remembered : most_in_vain)) return forget();
       auto* first = static_cast<std::byte*>(const_cast<void*>(memory));
       before_.push_back({first, {first, first + operand.bytes}});
     }
@@ -550,8 +555,8 @@ void submit(std::span<Task> tasks, Block scratch, std::int64_t scratch_bytes) {
   // A replay that ends before a team would be awake runs on this thread, task after task.
   Program* const program = Program::recording();
   const Operand work_space{scratch.get(), scratch_bytes, Access::update};
-  if (program != nullptr) program->remember(tasks, work_space);
   const double seconds = expected_seconds(tasks);
+  if (program != nullptr) program->remember(tasks, work_space, seconds);
   std::optional<Watch> watched;
   if (can_be_stopped(tasks, work_space, seconds)) watched.emplace(seconds);
   Watch* const watch = watched ? &*watched : nullptr;

@@ -38,9 +38,9 @@ public:
   void begin_behind(const Operand& memory) { behind_ = memory; }
   // Scratch memory that the recorded tasks point to.
   void keep(Block block, std::int64_t bytes);
-  // While it records: keeps what tasks are about to overwrite, unless that is too much, and puts it
-  // back if the recording is stopped.
-  void remember(std::span<const Task> tasks, const Operand& scratch);
+  // While it records: keeps what tasks of some seconds are about to overwrite, unless that is too
+  // much, and puts it back if the recording is stopped.
+  void remember(std::span<const Task> tasks, const Operand& scratch, double seconds);
   bool remembers() const { return remembers_; }
   void undo();
   // Memory private to the tasks recorded here, unless it is among the outputs.
@@ -107,6 +107,7 @@ private:
   std::vector<std::span<std::byte>> state_;
   std::vector<std::byte> kept_; // the state before a run
   bool remembers_ = false;      // what the recorded step has overwritten so far
+  bool is_long_ = false;        // whether a task of that step is
   std::int64_t kept_bytes_ = 0;
   std::unordered_set<const void*> known_; // temporaries, and what is kept
   std::vector<std::pair<std::byte*, std::vector<std::byte>>> before_;
