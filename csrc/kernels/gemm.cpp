@@ -318,7 +318,39 @@ void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
     multiply_rows<T, transpose_a, Storage::in_place>(args, slice);
 }
 
+// The products of some k-blocks, the first one with the bias.
+template <class T> void multiply_blocks(const MatmulArgs& args, Slice blocks) noexcept {
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
+    const std::int64_t begin = block * args.k_block;
+    MatmulArgs part = args;
+    part.a = a_at<T, false>(args, 0, begin);
+    part.b = static_cast<const T*>(args.b) + begin * args.ldb;
+    part.c = static_cast<T*>(args.by_block) + block * args.m * args.n;
+    part.k = least(args.k_block, args.k - begin);
+    part.ldc = args.n;
+    part.activation = Activation::identity;
+    if (block > 0) part.bias = nullptr;
+    matmul_tiles<T, false>(part, {0, args.m});
+  }
+}
+// Their sum in ascending order.
+template <class T> void sum_blocks(const MatmulArgs& args, Slice rows) noexcept {
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const T* const first = static_cast<const T*>(args.by_block) + i * args.n;
+    T* const row = static_cast<T*>(args.c) + i * args.ldc;
+    for_each_vector<T>(0, args.n, [&](std::int64_t j, int n) {
+      vec<T> sum = load(first + j, n);
+      for (std::int64_t block = 1; block * args.k_block < args.k; ++block)
+        sum = load(first + block * args.m * args.n + j, n) + sum;
+      store(row + j, sum, n);
+    });
+    finish_row<T>(args, i, 0, args.n);
+  }
+}
+
 template <class T> void matmul(const MatmulArgs& args, Slice slice) noexcept {
+  if (args.part == ProductPart::blocks) return multiply_blocks<T>(args, slice);
+  if (args.part == ProductPart::sum) return sum_blocks<T>(args, slice);
   (args.transpose_a ? matmul_tiles<T, true> : matmul_tiles<T, false>)(args, slice);
 }
 

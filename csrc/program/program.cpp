@@ -374,6 +374,8 @@ void Program::end(std::span<const Operand> outputs) {
   if (optimize) {
     fuse(tasks_, temporaries_);
     split_updates(tasks_);
+    for (auto& [room, bytes] : split_products(tasks_, thread_limit().threads))
+      keep(std::move(room), bytes);
   }
   for (const Task& task : tasks_)
     if (Communicator* const ranks = communicator_of(task); ranks != nullptr) ranks_ = ranks;

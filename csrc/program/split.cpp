@@ -135,6 +135,56 @@ bool merge_outer(std::vector<Task>& tasks, std::size_t at, const bool* keeps) {
 
 } // namespace
 
+namespace {
+
+// Whether a product of data is worth it: the weights outnumber the products of the blocks by far.
+bool has_many_weights(const Task& task, int members) {
+  if (!task.is(KernelId::matmul)) return false;
+  const auto& args = task.as<MatmulArgs>();
+  const std::int64_t blocks = (args.k + args.k_block - 1) / args.k_block;
+  return members > 1 && blocks % members == 0 && args.k >= 4 * args.m &&
+         args.m * args.n >= worth_a_task && args.packed == nullptr && !args.by_columns &&
+         !args.transpose_a && !args.transpose_b && args.ldb == args.n &&
+         args.derivative == Activation::identity && args.column_sums == nullptr;
+}
+
+} // namespace
+
+std::vector<std::pair<Block, std::int64_t>> split_products(std::vector<Task>& tasks, int members) {
+  std::vector<std::pair<Block, std::int64_t>> memory;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!has_many_weights(tasks[i], members)) continue;
+    const auto args = tasks[i].as<MatmulArgs>();
+    const auto update = find_after(tasks, i, [&](const Task& task) {
+      return task.is_update() && task.as<UpdateArgs>().unit == args.n &&
+             task.as<UpdateArgs>().parameters == args.b;
+    });
+    if (!update || !is_private(tasks, i, *update, operand_of(tasks[i], args.b))) continue;
+    const std::int64_t blocks = (args.k + args.k_block - 1) / args.k_block,
+                       bytes = blocks * args.m * args.n * item_bytes(tasks[i]);
+    Block room = allocate(bytes);
+    const Operand products{room.get(), bytes, Access::write};
+    Task sum = tasks[i];
+    sum.name = "sum of k-blocks";
+    sum.work = {};
+    sum.as<MatmulArgs>().by_block = tasks[i].as<MatmulArgs>().by_block = room.get();
+    sum.as<MatmulArgs>().part = ProductPart::sum;
+    sum.operands = {{room.get(), bytes, Access::read}, operand_of(tasks[i], args.c)};
+    Task& product = tasks[i];
+    product.as<MatmulArgs>().part = ProductPart::blocks;
+    product.extent = blocks;
+    product.grain = 1;
+    std::erase_if(product.operands,
+                  [&](const Operand& operand) { return operand.memory == args.c; });
+    for (Operand& operand : product.operands) operand.by_slice = false;
+    product.operands.push_back(products);
+    tasks.insert(tasks.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::move(sum));
+    memory.emplace_back(std::move(room), bytes);
+    ++i;
+  }
+  return memory;
+}
+
 bool merge_outer_products(std::vector<Task>& tasks, const bool* keeps) {
   bool any = false;
   for (std::size_t i = tasks.size(); i-- > 0;)

@@ -21,6 +21,10 @@ struct PackArgs {
 // step of k, of all panels that are packed together.
 constexpr std::int64_t columns_k_block = 256, panels_bytes = 512;
 
+// What a task does of a product: all of it; the products of the k-blocks, whose slices count
+// blocks; or the sum of these, whose slices count rows.
+enum class ProductPart : std::uint8_t { whole, blocks, sum };
+
 // C = activation(op(A) op(B) + bias) * derivative'(saved), C is m x n.
 struct MatmulArgs {
   const void* a;
@@ -33,6 +37,7 @@ struct MatmulArgs {
   void* c;
   void* column_sums;     // of B (not transposed): n elements or null
   double* column_totals; // see SumRowsArgs
+  void* by_block;        // room for the products of the k-blocks, or null, see `part`
   std::int64_t m, n, k;
   std::int64_t lda, ldb, ldc;
   std::int64_t k_block;
@@ -41,6 +46,7 @@ struct MatmulArgs {
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
+  ProductPart part;
   bool transpose_a;
   bool transpose_b;
   bool copies_a;    // room behind `packed` for k_block elements and a cache line of each row of A
