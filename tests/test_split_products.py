@@ -87,10 +87,11 @@ def test_in_float64() -> None:
     assert splits == 1
 
 
-@pytest.mark.parametrize("members", [1, 2, 3])
-def test_the_members_of_the_team_get_whole_blocks(members: int) -> None:
-    _, splits = trained(SMALL, threads=members)
-    assert splits == (members == 2)
+@pytest.mark.parametrize("members", [1, 2, 3, 4, 8])
+def test_the_members_of_the_team_get_whole_blocks_or_as_many_get_one(members: int) -> None:
+    bits, splits = trained(SMALL, threads=members)
+    assert splits == (members in (2, 4, 8))
+    assert trained(SMALL, threads=1) == (bits, 0)
 
 
 def test_weights_that_others_read_are_not_split() -> None:

@@ -319,9 +319,11 @@ void matmul_tiles(const MatmulArgs& args, Slice slice) noexcept {
 }
 
 // The products of some k-blocks, the first one with the bias.
-template <class T> void multiply_blocks(const MatmulArgs& args, Slice blocks) noexcept {
-  for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
-    const std::int64_t begin = block * args.k_block;
+template <class T> void multiply_blocks(const MatmulArgs& args, Slice parts) noexcept {
+  for (std::int64_t i = parts.begin; i < parts.end; ++i) {
+    const std::int64_t block = i / args.row_parts, begin = block * args.k_block;
+    const Slice rows{args.m * (i % args.row_parts) / args.row_parts,
+                     args.m * (i % args.row_parts + 1) / args.row_parts};
     MatmulArgs part = args;
     part.a = a_at<T, false>(args, 0, begin);
     part.b = static_cast<const T*>(args.b) + begin * args.ldb;
@@ -330,7 +332,7 @@ template <class T> void multiply_blocks(const MatmulArgs& args, Slice blocks) no
     part.ldc = args.n;
     part.activation = Activation::identity;
     if (block > 0) part.bias = nullptr;
-    matmul_tiles<T, false>(part, {0, args.m});
+    matmul_tiles<T, false>(part, rows);
   }
 }
 // Their sum in ascending order.

@@ -137,12 +137,19 @@ bool merge_outer(std::vector<Task>& tasks, std::size_t at, const bool* keeps) {
 
 namespace {
 
-// Whether a product of data is worth it: the weights outnumber the products of the blocks by far.
+std::int64_t blocks_of(const MatmulArgs& args) {
+  return (args.k + args.k_block - 1) / args.k_block;
+}
+
+// Whether a product is worth it: the weights outnumber the products of the blocks by far.
 bool has_many_weights(const Task& task, int members) {
   if (!task.is(KernelId::matmul)) return false;
   const auto& args = task.as<MatmulArgs>();
-  const std::int64_t blocks = (args.k + args.k_block - 1) / args.k_block;
-  return members > 1 && blocks % members == 0 && args.k >= 4 * args.m &&
+  constexpr std::int64_t least_rows = 8; // of a part
+  const std::int64_t blocks = blocks_of(args);
+  const bool is_even =
+      blocks % members == 0 || (members % blocks == 0 && args.m >= least_rows * (members / blocks));
+  return members > 1 && blocks > 1 && is_even && args.k >= 4 * args.m &&
          args.m * args.n >= worth_a_task && args.packed == nullptr && !args.by_columns &&
          !args.transpose_a && !args.transpose_b && args.ldb == args.n &&
          args.derivative == Activation::identity && args.column_sums == nullptr;
@@ -160,7 +167,8 @@ std::vector<std::pair<Block, std::int64_t>> split_products(std::vector<Task>& ta
              task.as<UpdateArgs>().parameters == args.b;
     });
     if (!update || !is_private(tasks, i, *update, operand_of(tasks[i], args.b))) continue;
-    const std::int64_t blocks = (args.k + args.k_block - 1) / args.k_block,
+    const std::int64_t blocks = blocks_of(args),
+                       parts = std::max<std::int64_t>(members / blocks, 1),
                        bytes = blocks * args.m * args.n * item_bytes(tasks[i]);
     Block room = allocate(bytes);
     const Operand products{room.get(), bytes, Access::write};
@@ -172,7 +180,8 @@ std::vector<std::pair<Block, std::int64_t>> split_products(std::vector<Task>& ta
     sum.operands = {{room.get(), bytes, Access::read}, operand_of(tasks[i], args.c)};
     Task& product = tasks[i];
     product.as<MatmulArgs>().part = ProductPart::blocks;
-    product.extent = blocks;
+    product.as<MatmulArgs>().row_parts = parts;
+    product.extent = blocks * parts;
     product.grain = 1;
     std::erase_if(product.operands,
                   [&](const Operand& operand) { return operand.memory == args.c; });

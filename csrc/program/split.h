@@ -16,11 +16,12 @@ namespace gyaku {
 // that no bit depends on the partition.
 void split_updates(std::vector<Task>& tasks);
 
-// A product whose weights nobody else reads but their update, by k-blocks: each member multiplies
-// by the rows that it updates. Before a core writes what another one has read, the other's copy
-// must go, which takes as long as a dozen of multiply-adds for each number; much longer if the two
-// cores have no cache in common. The sums of the blocks are added as one task would, so that no bit
-// changes. `members`: of the largest team. Returns the memory for the products of the blocks.
+// A product whose weights nobody else reads but their update, by k-blocks: a member multiplies by
+// the rows that it updates, or that a few members update. Before a core writes what another one has
+// read, the other's copy must go, which takes as long as a dozen multiply-adds for each number, and
+// much longer if the two cores have no cache in common. The sums of the blocks are added as one
+// task would add them, so that no bit changes. `members`: of the largest team. Returns the memory
+// for the products of the blocks.
 std::vector<std::pair<Block, std::int64_t>> split_products(std::vector<Task>& tasks, int members);
 
 // Where the gradient is that from a single sample, its part of the update forms it row by row, and

@@ -22,7 +22,8 @@ struct PackArgs {
 constexpr std::int64_t columns_k_block = 256, panels_bytes = 512;
 
 // What a task does of a product: all of it; the products of the k-blocks, whose slices count
-// blocks; or the sum of these, whose slices count rows.
+// `row_parts` parts of the rows of the first block, then those of the next; or the sum of the
+// blocks, whose slices count rows.
 enum class ProductPart : std::uint8_t { whole, blocks, sum };
 
 // C = activation(op(A) op(B) + bias) * derivative'(saved), C is m x n.
@@ -43,6 +44,7 @@ struct MatmulArgs {
   std::int64_t k_block;
   std::int64_t chunk_tiles;  // row tiles that use a panel before the next one
   std::int64_t group_panels; // panels that all rows use before the next ones
+  std::int64_t row_parts;    // see `part`
   double alpha;
   Activation activation;
   Activation derivative; // identity: none
