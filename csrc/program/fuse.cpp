@@ -40,6 +40,7 @@ constexpr Rule rules[] = {
     {[](const Task& task) { return task.is_product() || task.is_convolution(); }, fuse_followers},
     {is_any<KernelId::batch_norm>, fuse_elementwise},
     {is_any<KernelId::matmul>, skip_zeros},
+    {is_any<KernelId::matmul_pairs>, skip_zeros_in_pairs},
 };
 
 } // namespace
