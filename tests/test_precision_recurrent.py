@@ -102,7 +102,12 @@ def test_gradients_of_two_halves_are_those_of_the_whole(name: str) -> None:
         assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.skipif(not _core.multiplies_bfloat16(), reason="needs AVX-512 BF16")
+needs_instructions = pytest.mark.skipif(
+    not _core.multiplies_bfloat16(), reason="needs AVX-512 BF16"
+)
+
+
+@needs_instructions
 @each_op
 def test_steps_read_weights_in_pairs(name: str) -> None:
     arrays = one_step(name, (15, 33))
@@ -111,3 +116,29 @@ def test_steps_read_weights_in_pairs(name: str) -> None:
     found = names(program)
     assert found.count("pack in bfloat16") == 3  # x, w and u
     assert "round to bfloat16" not in found
+
+
+@needs_instructions
+def test_gradients_of_the_gates_are_packed_once_for_both_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrays = one_step("lstm", (17, 33))
+    dy = np.ones((17, 1, 33), FLOAT32)
+
+    def step() -> Any:
+        with use_precision("bfloat16"):
+            results = dict(zip(RESULTS["lstm"], ops.lstm(**arrays), strict=True))
+            saved = [results[key] for key in SAVED["lstm"]]
+            return ops.lstm_backward(dy, *(arrays[key] for key in "xwu"), *saved)
+
+    found = {}
+    for optimize in ("0", "1"):
+        monkeypatch.setenv("GYAKU_OPTIMIZE", optimize)
+        program, gradients = record(step)
+        for each in gradients:
+            each[...] = 0
+        _core.replay([(program, 1)])
+        found[optimize] = [each.tobytes() for each in gradients]
+        found[optimize].append(names(program).count("pack in bfloat16"))
+    assert found["0"][:-1] == found["1"][:-1]
+    assert found["0"][-1] == found["1"][-1] + 1

@@ -12,19 +12,39 @@ namespace gyaku::GYAKU_ISA_NAME {
 #if !defined(GYAKU_SCALAR) && defined(__AVX512BF16__)
 namespace {
 
-// Columns contiguous in memory: `step` from one row to the next.
-void pack_across(const PairArgs& args, std::int64_t first, std::int64_t columns,
-                 std::uint32_t* to) noexcept {
-  const float* x = static_cast<const float*>(args.x) + first;
-  for (std::int64_t p = 0; p < args.k; p += 2, x += 2 * args.step, to += args.width)
-    for (std::int64_t j = 0; j < args.width; j += Pairs::width) {
-      const auto room = static_cast<int>(least(args.width - j, Pairs::width)),
-                 valid = static_cast<int>(most(0, least(columns - j, Pairs::width)));
-      const vec<float> even = valid == 0 ? zero<float>() : load(x + j, valid),
-                       odd = valid == 0 || p + 1 == args.k ? zero<float>()
-                                                           : load(x + args.step + j, valid);
-      store(to + j, pairs_across(even, odd), room);
+// Panels that are packed together where columns are contiguous in memory: long pieces of rows.
+constexpr int panels_at_once = 4;
+
+// A vector of a panel: its first column, how many of its lanes are columns, and how many are in the
+// panel.
+struct Part {
+  std::int64_t column;
+  int valid, room;
+  std::uint32_t* to;
+};
+
+// Columns contiguous in memory, `step` from one row to the next: `count` panels.
+void pack_across(const PairArgs& args, std::int64_t first, int count, std::uint32_t* to) noexcept {
+  constexpr int size = Pairs::width;
+  Part parts[panels_at_once * tile_vectors];
+  int found = 0;
+  for (int panel = 0; panel < count; ++panel, to += ceil_div(args.k, 2) * args.width)
+    for (std::int64_t j = 0; j < args.width; j += size) {
+      const std::int64_t column = first + panel * args.width + j;
+      const auto room = static_cast<int>(least(args.width - j, size)),
+                 valid = static_cast<int>(most(0, least(args.n - column, room)));
+      parts[found++] = {valid == 0 ? 0 : column, valid, room, to + j};
     }
+  const float* even = static_cast<const float*>(args.x);
+  for (std::int64_t p = 0; p < args.k; p += 2, even += 2 * args.step) {
+    const float* const odd = even + args.step;
+    for (int i = 0; i < found; ++i) {
+      Part& part = parts[i];
+      const vec<float> upper = p + 1 < args.k ? load(odd + part.column, part.valid) : zero<float>();
+      store(part.to, pairs_across(load(even + part.column, part.valid), upper), part.room);
+      part.to += args.width;
+    }
+  }
 }
 
 // Rows contiguous in memory: `stride` from one column to the next. Squares of words.
@@ -94,13 +114,14 @@ void pack_pairs(const PairArgs& args, Slice panels) noexcept {
   const std::int64_t pairs = ceil_div(args.k, 2), size = pairs * args.width;
   auto* const packed = static_cast<std::uint32_t*>(args.packed);
   std::uint16_t* const marks = marks_behind(packed, ceil_div(args.n, args.width) * size);
-  for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    std::uint32_t* const to = packed + panel * size;
-    pack_panel_of_pairs(args, panel * args.width, to);
-    if (args.marks == PairMarks::steps)
-      list_steps(args, to, marks + 2 * panel * list_length(pairs));
-    else if (args.marks == PairMarks::finite)
-      marks[panel] = is_finite(to, size);
+  for (std::int64_t panel = panels.begin; panel < panels.end;) {
+    const auto count = static_cast<int>(least(panels_at_once, panels.end - panel));
+    pack_panels_of_pairs(args, panel * args.width, count, packed + panel * size);
+    for (const std::int64_t end = panel + count; panel < end; ++panel)
+      if (args.marks == PairMarks::steps)
+        list_steps(args, packed + panel * size, marks + 2 * panel * list_length(pairs));
+      else if (args.marks == PairMarks::finite)
+        marks[panel] = is_finite(packed + panel * size, size);
   }
 }
 
@@ -108,10 +129,14 @@ constexpr Entry packing = float32_entry<PairArgs, pack_pairs>;
 
 } // namespace
 
-void pack_panel_of_pairs(const PairArgs& args, std::int64_t first, std::uint32_t* to) noexcept {
-  if (args.width == 1 && args.step == 1)
-    return pack_vector(static_cast<const float*>(args.x) + first * args.stride, args.k, to);
-  (args.stride == 1 ? pack_across : pack_along)(args, first, least(args.width, args.n - first), to);
+void pack_panels_of_pairs(const PairArgs& args, std::int64_t first, int count,
+                          std::uint32_t* to) noexcept {
+  if (args.stride == 1) return pack_across(args, first, count, to);
+  for (int i = 0; i < count; ++i, first += args.width, to += ceil_div(args.k, 2) * args.width)
+    if (args.width == 1)
+      pack_vector(static_cast<const float*>(args.x) + first * args.stride, args.k, to);
+    else
+      pack_along(args, first, least(args.width, args.n - first), to);
 }
 #else
 namespace {

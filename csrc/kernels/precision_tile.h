@@ -33,8 +33,9 @@ struct PairKernels {
 };
 extern const PairKernels pair_tiles;
 
-// The panel of a matrix that begins at column `first`.
-void pack_panel_of_pairs(const PairArgs& args, std::int64_t first, std::uint32_t* to) noexcept;
+// Some panels of a matrix, from the one that begins at column `first`.
+void pack_panels_of_pairs(const PairArgs& args, std::int64_t first, int count,
+                          std::uint32_t* to) noexcept;
 
 namespace {
 

@@ -103,11 +103,11 @@ template <class T> struct LeftOperand {
 
 // It is a itself, a copy that is rounded to bfloat16, or one packed in pairs.
 template <class T>
-LeftOperand<Term<T>> left_operand(const RecurrentShape& shape, const LeftOperand<T>& given,
-                                  std::int64_t k, int rows, T* left) {
+LeftOperand<Term<T>> left_operand([[maybe_unused]] const RecurrentShape& shape,
+                                  const LeftOperand<T>& given, std::int64_t k, int rows, T* left) {
 #ifdef GYAKU_IN_PAIRS
   auto* const words = reinterpret_cast<std::uint32_t*>(left);
-  pack_panel_of_pairs({given.a, words, k, rows, 1, given.lda, rows}, 0, words);
+  pack_panels_of_pairs({given.a, words, k, rows, 1, given.lda, rows}, 0, 1, words);
   return {words, 1};
 #else
   if (!shape.rounds) return given;

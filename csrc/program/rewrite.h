@@ -56,7 +56,7 @@ using Rewrite = bool(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries);
 Rewrite fuse_rescale; // rewrite_gather.cpp
 Rewrite skip_zeros, skip_zeros_in_pairs;
-Rewrite share_gathered, share_rounded;               // rewrite_shared.cpp
+Rewrite share_gathered, share_rounded, share_packed; // rewrite_shared.cpp
 Rewrite fuse_dropout_backward, fuse_loss_derivative; // rewrite_elementwise.cpp
 Rewrite fuse_pool, commute_pool_backward;            // rewrite_pool.cpp
 Rewrite fuse_sum, fuse_activation, fuse_derivative;  // rewrite_product.cpp

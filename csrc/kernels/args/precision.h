@@ -16,7 +16,7 @@ struct RoundArgs {
 // What the packing of a product that may skip zeros leaves behind the panels. Of A: for each half
 // of a panel the number of steps along k (words) that are not zero in all of its columns, then
 // these steps, in `list_length` uint16. Of B: for each panel, whether it is finite, in uint16.
-enum class PairMarks : std::uint8_t { none, steps, finite };
+enum class PairMarks : std::int64_t { none, steps, finite }; // 64 bits: no padding in PairArgs
 constexpr std::int64_t list_length(std::int64_t pairs) { return pairs + 2; }
 
 // A matrix of k rows and n columns, rounded to bfloat16: panels of `width` columns, in which each
@@ -26,7 +26,7 @@ struct PairArgs {
   const void* x;
   void* packed;
   std::int64_t k, n, step, stride, width;
-  PairMarks marks;
+  PairMarks marks = PairMarks::none;
 };
 
 // Words of neighbours in rows of an even number of elements; `size` elements in all.
