@@ -119,11 +119,12 @@ def test_steps_read_weights_in_pairs(name: str) -> None:
 
 
 @needs_instructions
-def test_gradients_of_the_gates_are_packed_once_for_both_weights(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("rows", [17, 256, 331])  # beyond 256 sums are in float64
+def test_gradients_of_the_gates_are_packed_and_summed_once(
+    rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrays = one_step("lstm", (17, 33))
-    dy = np.ones((17, 1, 33), FLOAT32)
+    arrays = one_step("lstm", (rows, 33))
+    dy = np.random.default_rng(4).standard_normal((rows, 1, 33)).astype(FLOAT32)
 
     def step() -> Any:
         with use_precision("bfloat16"):
@@ -131,7 +132,7 @@ def test_gradients_of_the_gates_are_packed_once_for_both_weights(
             saved = [results[key] for key in SAVED["lstm"]]
             return ops.lstm_backward(dy, *(arrays[key] for key in "xwu"), *saved)
 
-    found = {}
+    found, tasks = {}, {}
     for optimize in ("0", "1"):
         monkeypatch.setenv("GYAKU_OPTIMIZE", optimize)
         program, gradients = record(step)
@@ -139,6 +140,10 @@ def test_gradients_of_the_gates_are_packed_once_for_both_weights(
             each[...] = 0
         _core.replay([(program, 1)])
         found[optimize] = [each.tobytes() for each in gradients]
-        found[optimize].append(names(program).count("pack in bfloat16"))
-    assert found["0"][:-1] == found["1"][:-1]
-    assert found["0"][-1] == found["1"][-1] + 1
+        tasks[optimize] = names(program)
+    assert found["0"] == found["1"]
+    packed = {key: sum("pack in" in name for name in each) for key, each in tasks.items()}
+    assert packed["0"] == packed["1"] + 1
+    assert "pack in bfloat16 + sum_rows" in tasks["1"]
+    assert "round to bfloat16" in tasks["0"]
+    assert "round to bfloat16" not in tasks["1"]

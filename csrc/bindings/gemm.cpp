@@ -292,8 +292,14 @@ void multiply_in_pairs(Call& call, Product& product) {
   std::vector<Task> tasks;
   const auto pack = [&](const Matrix& x, std::int64_t columns, bool is_along_k, const Operand& to,
                         std::int64_t panels, std::int64_t width) {
-    const PairArgs packing{x.data,  const_cast<void*>(to.memory), args.k,
-                           columns, is_along_k ? 1 : x.leading,   is_along_k ? x.leading : 1,
+    const PairArgs packing{x.data,
+                           const_cast<void*>(to.memory),
+                           nullptr,
+                           nullptr,
+                           args.k,
+                           columns,
+                           is_along_k ? 1 : x.leading,
+                           is_along_k ? x.leading : 1,
                            width};
     tasks.push_back(make_task("pack in bfloat16", KernelId::pack_pairs, Scalar::float32, packing,
                               panels, 1, Work{0, 1} * static_cast<double>(args.k * columns),

@@ -263,8 +263,15 @@ private:
         {from, ((rows - 1) * leading + columns) * item, Access::read},
         {room_.at(at), panels * panel() * of_pairs(k) * item, Access::write}};
     const PackArgs args{from, room_.at(at), k, n, leading, k, panel(), transpose};
-    const PairArgs pairs{
-        from, room_.at(at), k, n, transpose ? 1 : leading, transpose ? leading : 1, panel()};
+    const PairArgs pairs{from,
+                         room_.at(at),
+                         nullptr,
+                         nullptr,
+                         k,
+                         n,
+                         transpose ? 1 : leading,
+                         transpose ? leading : 1,
+                         panel()};
     tasks_.push_back(
         is_paired_ ? make_task("pack in bfloat16", KernelId::pack_pairs, u.scalar(), pairs, panels,
                                1, {}, touched)

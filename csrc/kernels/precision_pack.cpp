@@ -2,6 +2,7 @@
 // products.
 #include "kernels/args/precision.h"
 #include "kernels/entry.h"
+#include "kernels/gemm_epilogue.h"
 #include "kernels/precision_tile.h"
 #include "kernels/range.h"
 #include "simd/bfloat16.h"
@@ -110,6 +111,28 @@ bool is_finite(const std::uint32_t* words, std::int64_t count) noexcept {
   return set_lanes(found) == 0;
 }
 
+// The sums of the columns of a panel, in the order of `sum_rows`.
+void sum_panel(const PairArgs& args, std::int64_t panel, const std::uint32_t* words) noexcept {
+  constexpr std::int64_t pairs_at_once = 32, width = panel_width<float>;
+  const std::int64_t first = panel * width, pairs = ceil_div(args.k, 2),
+                     columns = least(width, args.n - first);
+  ColumnSums<float> to{static_cast<float*>(args.sums) + first,
+                       args.totals == nullptr ? nullptr : args.totals + first};
+  float rows[2 * pairs_at_once * width];
+  for (std::int64_t p = 0; p < pairs; p += pairs_at_once) {
+    const std::int64_t here = least(pairs_at_once, pairs - p);
+    for (std::int64_t i = 0; i < here; ++i, words += width)
+      for (std::int64_t j = 0; j < width; j += Pairs::width) {
+        const vec<std::int32_t> both = vec<std::int32_t>::native(load(words + j).v);
+        store(rows + 2 * i * width + j, from_bits<float>(both << 16));
+        store(rows + (2 * i + 1) * width + j, from_bits<float>(both & vec<std::int32_t>(-0x10000)));
+      }
+    to.first = p == 0;
+    to.last = p + here == pairs;
+    sum_columns(rows, width, least(2 * here, args.k - 2 * p), columns, to);
+  }
+}
+
 void pack_pairs(const PairArgs& args, Slice panels) noexcept {
   const std::int64_t pairs = ceil_div(args.k, 2), size = pairs * args.width;
   auto* const packed = static_cast<std::uint32_t*>(args.packed);
@@ -117,11 +140,13 @@ void pack_pairs(const PairArgs& args, Slice panels) noexcept {
   for (std::int64_t panel = panels.begin; panel < panels.end;) {
     const auto count = static_cast<int>(least(panels_at_once, panels.end - panel));
     pack_panels_of_pairs(args, panel * args.width, count, packed + panel * size);
-    for (const std::int64_t end = panel + count; panel < end; ++panel)
+    for (const std::int64_t end = panel + count; panel < end; ++panel) {
+      if (args.sums != nullptr) sum_panel(args, panel, packed + panel * size);
       if (args.marks == PairMarks::steps)
         list_steps(args, packed + panel * size, marks + 2 * panel * list_length(pairs));
       else if (args.marks == PairMarks::finite)
         marks[panel] = is_finite(packed + panel * size, size);
+    }
   }
 }
 

@@ -107,7 +107,8 @@ LeftOperand<Term<T>> left_operand([[maybe_unused]] const RecurrentShape& shape,
                                   const LeftOperand<T>& given, std::int64_t k, int rows, T* left) {
 #ifdef GYAKU_IN_PAIRS
   auto* const words = reinterpret_cast<std::uint32_t*>(left);
-  pack_panels_of_pairs({given.a, words, k, rows, 1, given.lda, rows}, 0, 1, words);
+  pack_panels_of_pairs({given.a, words, nullptr, nullptr, k, rows, 1, given.lda, rows}, 0, 1,
+                       words);
   return {words, 1};
 #else
   if (!shape.rounds) return given;

@@ -35,6 +35,7 @@ constexpr Rule rules[] = {
     {is_any<KernelId::gather>, share_gathered},
     {is_any<KernelId::round_rows>, share_rounded},
     {is_any<KernelId::pack_pairs>, share_packed},
+    {is_any<KernelId::pack_pairs>, fuse_packed_sums},
     {is_any<KernelId::dropout>, fuse_dropout_backward, true},
     {is_any<KernelId::max_pool_backward>, commute_pool_backward},
     {is_any<KernelId::squared_error>, fuse_loss_derivative},

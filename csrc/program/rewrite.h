@@ -60,6 +60,6 @@ Rewrite share_gathered, share_rounded, share_packed; // rewrite_shared.cpp
 Rewrite fuse_dropout_backward, fuse_loss_derivative; // rewrite_elementwise.cpp
 Rewrite fuse_pool, commute_pool_backward;            // rewrite_pool.cpp
 Rewrite fuse_sum, fuse_activation, fuse_derivative;  // rewrite_product.cpp
-Rewrite fuse_column_sums;
+Rewrite fuse_column_sums, fuse_packed_sums;
 
 } // namespace gyaku

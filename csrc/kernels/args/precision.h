@@ -25,6 +25,8 @@ constexpr std::int64_t list_length(std::int64_t pairs) { return pairs + 2; }
 struct PairArgs {
   const void* x;
   void* packed;
+  void* sums;     // of the rounded columns, or null: panels of whole vectors
+  double* totals; // see SumRowsArgs
   std::int64_t k, n, step, stride, width;
   PairMarks marks = PairMarks::none;
 };
