@@ -21,7 +21,9 @@ ROOT = Path(__file__).parent.parent
 SOURCES = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cpp")} - {"table.cpp"}
 TESTED = {"elementary.cpp"}  # compiled with GYAKU_TESTING alone
 PRODUCTS = {"activation.cpp", "precision.cpp", "precision_matmul.cpp", "precision_pairs.cpp"}
-PRODUCTS |= {"precision_conv.cpp", "precision_conv_weights.cpp"}
+PRODUCTS |= {"precision_conv.cpp", "precision_conv_weights.cpp", "precision_pack.cpp"}
+PRODUCTS |= {"precision_tile.cpp", "precision_recurrent.cpp", "precision_recurrent_backward.cpp"}
+PRODUCTS |= {"precision_recurrent_product.cpp"}
 OVERLAYS = {  # its base, and what it compiles
     "overlay": ("scalar", {"isa.cpp", "softmax.cpp"}),
     "avx512_bf16": ("avx512", {"isa.cpp", *PRODUCTS}),

@@ -270,7 +270,8 @@ def test_a_model_tells_its_precision(capsys: pytest.CaptureFixture[str]) -> None
 def test_info_tells_how_bfloat16_is_computed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "--no-measure"]) == 0
     rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
-    way = "matrix products and convolutions by " if _core.multiplies_bfloat16() else "emulated: "
+    by_instructions = "matrix products, convolutions and recurrent layers by "
+    way = by_instructions if _core.multiplies_bfloat16() else "emulated: "
     assert rows["bfloat16"].strip().startswith(way)
 
 

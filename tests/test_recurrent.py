@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch_recurrent
 from numpy.typing import NDArray
-from recurrent_cases import GATES, SHARED, drawn
 
 import gyaku as gk
 from gyaku import ops
@@ -30,8 +29,6 @@ LAYERS: dict[str, Callable[..., Any]] = {
     ),
 }
 each_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=list(LAYERS))
-each_op = pytest.mark.parametrize("name", GATES)
-both_directions = pytest.mark.parametrize("reverse", [False, True])
 
 
 def built(layer: gk.Layer, *shape: int) -> Any:
@@ -51,61 +48,6 @@ def sequences(samples: int, time: int, features: int, seed: int = 0) -> Array:
 def same(actual: Any, expected: Any) -> None:
     """Compare bits."""
     assert np.ascontiguousarray(actual).tobytes() == np.ascontiguousarray(expected).tobytes()
-
-
-# Sizes with remainders of vectors and tiles, and one whose steps are shared by all threads.
-@both_directions
-@pytest.mark.parametrize(
-    "size", [(7, 5, 3, 4), (33, 3, 28, 20), (16, 4, 9, 33), (150, 6, 3, 4), SHARED], ids=str
-)
-@each_op
-def test_a_row_does_not_depend_on_its_neighbours(
-    name: str,
-    size: tuple[int, int, int, int],
-    reverse: bool,
-    set_threads: Callable[[int], None],
-) -> None:
-    set_threads(2)
-    parts = {"simple_rnn": ("b", "h0"), "lstm": ("b", "h0", "c0"), "gru": ("b", "h0")}[name]
-    arrays = drawn(name, np.random.default_rng(0), F32, size, (*parts, "lengths"))
-    operation = getattr(ops, name)
-    whole = operation(**arrays, reverse=reverse)
-    by_row = [key for key in arrays if key in {"x", "h0", "c0", "lengths"}]
-    order = np.random.default_rng(1).permutation(size[0])
-    turned = operation(**arrays | {key: arrays[key][order] for key in by_row}, reverse=reverse)
-    for each, other in zip(whole, turned, strict=True):
-        same(each[order], other)
-    changed = {key: arrays[key].copy() for key in by_row}
-    changed["x"][1:], changed["lengths"][1:] = 100, size[1]
-    for each, other in zip(whole, operation(**arrays | changed, reverse=reverse), strict=True):
-        same(each[:1], other[:1])
-    alone = {key: arrays[key][:1] for key in by_row}
-    for each, other in zip(whole, operation(**arrays | alone, reverse=reverse), strict=True):
-        same(each[:1], other)
-
-
-@pytest.mark.parametrize("size", [(7, 6, 3, 4), (33, 4, 28, 20), (1, 8, 9, 33)], ids=str)
-@each_op
-def test_two_halves_with_carried_states_are_the_whole(
-    name: str, size: tuple[int, int, int, int]
-) -> None:
-    arrays = drawn(name, np.random.default_rng(0), F32, size, ("b",))
-    operation, x, half = getattr(ops, name), arrays.pop("x"), size[1] // 2
-    whole = operation(x, **arrays)
-    first = operation(x[:, :half], **arrays)
-    carried = {"h0": first[1]} | ({"c0": first[2]} if name == "lstm" else {})
-    second = operation(x[:, half:], **arrays, **carried)
-    same(np.concatenate([first[0], second[0]], axis=1), whole[0])
-    same(second[1], whole[1])
-
-
-@each_layer
-def test_one_step_at_a_time_gives_the_same_bits(make: Callable[..., Any]) -> None:
-    layer, x = built(make(5, return_sequences=True), 6, 4), sequences(2, 6, 4)
-    whole, state = layer.forward(x), None
-    for t in range(6):
-        y, state = layer.step(x[:, t].tolist() if t % 2 else x[:, t], state)
-        same(y, whole[:, t])
 
 
 @each_layer

@@ -13,6 +13,7 @@ from recorded import names
 
 import gyaku as gk
 from gyaku import _core, ops, reference
+from gyaku.precision import use_precision
 
 RNG = np.random.default_rng(0)
 BATCHES = (7, 8, 13, 28, 31, 64, 100, 233)
@@ -57,6 +58,9 @@ def dense(x: Array) -> None:
 
 
 PATTERNS = (margins, scattered, stripes, nothing, one_number, dense)
+FORMS: tuple[Any, ...] = (*((dtype, "float32") for dtype in DTYPES), (FLOAT32, "bfloat16"))
+each_form = pytest.mark.parametrize(("dtype", "precision"), FORMS, ids=str)
+each_precision = pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 
 
 class Step:
@@ -114,17 +118,21 @@ def sizes() -> list[tuple[int, int, int]]:
     ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@each_form
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.__name__)
-def test_what_is_left_out_changes_no_number(pattern: Callable[[Array], None], dtype: Any) -> None:
+def test_what_is_left_out_changes_no_number(
+    pattern: Callable[[Array], None], dtype: Any, precision: Any
+) -> None:
     for number, (batch, inputs, units) in enumerate(sizes()):
         step = Step(
             batch_of(batch, inputs, pattern, dtype),
             units,
             activation=("relu", "identity", "tanh", "sigmoid")[number % 4],
         )
-        expected = step.products(step.x)
-        for ours, theirs in zip(step.replayed()[:2], expected[:2], strict=True):
+        with use_precision(precision):
+            expected = step.products(step.x)
+            found = step.replayed()
+        for ours, theirs in zip(found[:2], expected[:2], strict=True):
             assert ours.tobytes() == theirs.tobytes(), f"{batch} x {inputs} x {units}"
 
 
@@ -139,20 +147,21 @@ def test_the_numbers_are_those_of_the_reference(pattern: Callable[[Array], None]
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
 
 
+@each_precision
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["weights", "gradient", "x"])
-def test_zero_times_infinity_is_still_nan(where: str, bad: float) -> None:
+def test_zero_times_infinity_is_still_nan(where: str, bad: float, precision: Any) -> None:
     for batch, inputs, units in ((64, 784, 100), (61, 101, 131), (100, 64, 17)):
         for place in (*range(0, 64, 9), -1, -2, -3):  # the last terms stand outside of a loop
             step = Step(batch_of(batch, inputs, margins, FLOAT32), units, activation="identity")
             array = getattr(step, where)
             array[place % array.shape[0], -place % array.shape[1]] = bad
-            with np.errstate(invalid="ignore"):
-                expected = step.products(step.x)
+            with np.errstate(invalid="ignore"), use_precision(precision):
+                expected, found = step.products(step.x), step.replayed()
             assert not all(np.isfinite(array).all() for array in expected)
-            for ours, theirs in zip(step.replayed(), expected, strict=True):
+            for ours, theirs in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
-            for ours, theirs in zip(step.replayed()[:2], expected[:2], strict=True):
+            for ours, theirs in zip(found[:2], expected[:2], strict=True):
                 np.testing.assert_array_equal(ours, theirs)
 
 
@@ -161,9 +170,9 @@ def test_a_bias_of_negative_zero_is_a_zero() -> None:
     assert step.replayed()[0].tobytes() == step.products(step.x)[0].tobytes()
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@each_form
 @pytest.mark.parametrize("transpose", [False, True])
-def test_terms_are_really_left_out(transpose: bool, dtype: Any) -> None:
+def test_terms_are_really_left_out(transpose: bool, dtype: Any, precision: Any) -> None:
     # What is below zero and too small counts as -0, which becomes +0 once +0 is added.
     x = np.zeros((100, 200), dtype)
     step = Step(x, 100, activation="identity", bias=np.zeros(100, dtype))
@@ -173,13 +182,14 @@ def test_terms_are_really_left_out(transpose: bool, dtype: Any) -> None:
     samples_or_inputs[:2] = 1
     smallest = np.finfo(dtype).smallest_normal
     factors[0], factors[1] = 1.25 * smallest, -1.375 * smallest
-    y = step.replayed()[int(transpose)]
+    with use_precision(precision):
+        y, whole = (each[int(transpose)] for each in (step.replayed(), step.products(step.x)))
     assert not y.any()
     assert np.signbit(y[:, :96]).all()
-    assert not np.signbit(step.products(step.x)[int(transpose)]).any()
+    assert not np.signbit(whole).any()
 
 
-def trained(units: int, samples: int) -> tuple[bytes, bool]:
+def trained(units: int, samples: int, precision: Any) -> tuple[bytes, bool]:
     """Train a network; return the bits of its weights and whether its program skips zeros."""
     rng = np.random.default_rng(0)
     x = rng.random((samples, 784)).astype(np.float32)
@@ -187,20 +197,22 @@ def trained(units: int, samples: int) -> tuple[bytes, bool]:
     target = rng.integers(0, 10, samples)
     model = gk.Sequential(gk.Dense(units), gk.ReLU(), gk.Dense(units), gk.Sigmoid(), gk.Dense(10))
     model.build((784,), seed=3)
-    options = {"optimizer": gk.SGD(0.1), "epochs": 2, "seed": 0, "verbose": False}
+    options: dict[str, Any] = {"optimizer": gk.SGD(0.1), "epochs": 2, "seed": 0, "verbose": False}
+    options["precision"] = precision
     model.fit(x, target, loss="softmax_cross_entropy", batch_size=samples, **options)
     return model.flat_params.tobytes(), "skips" in str(model.program())
 
 
+@each_precision
 @pytest.mark.parametrize(("units", "samples"), [(100, 100), (512, 128), (1024, 600)])
 def test_a_network_learns_the_same_bits(
-    units: int, samples: int, monkeypatch: pytest.MonkeyPatch
+    units: int, samples: int, precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Gradients are temporaries here, and the larger ones are packed: from 192 KB or 2 MB on,
     # depending on the instruction set.
-    bits, skips = trained(units, samples)
+    bits, skips = trained(units, samples, precision)
     monkeypatch.setenv("GYAKU_OPTIMIZE", "0")
-    plain_bits, plain_skips = trained(units, samples)
+    plain_bits, plain_skips = trained(units, samples, precision)
     assert bits == plain_bits
     assert (skips, plain_skips) == (True, False)
 

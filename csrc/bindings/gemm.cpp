@@ -77,11 +77,12 @@ struct Product {
     return args.transpose_b && (args.n * item_bytes() >= 1024 || is_quick);
   }
   bool goes_by_columns() const { return is_short() && is_wide(); }
-  // In bfloat16, by instructions for it where there are some, if they fill tiles.
-  bool goes_in_pairs() const {
+  // In bfloat16, by instructions for it where there are some, if they fill tiles; the number of
+  // rows does not matter where bits may not depend on it.
+  bool goes_in_pairs(bool independent_rows) const {
     constexpr std::int64_t least_k = 16;
-    return precision() == Precision::bfloat16 && args.m >= tile().rows &&
-           args.n >= tile().panel / 2 && args.k >= least_k &&
+    return precision() == Precision::bfloat16 && (independent_rows || args.m >= tile().rows) &&
+           args.m > 0 && args.n >= tile().panel / 2 && args.k >= least_k &&
            kernel(KernelId::matmul_pairs, c.scalar()) != nullptr;
   }
   bool always() const { return true; }
@@ -279,20 +280,26 @@ void multiply_in_pairs(Call& call, Product& product) {
   MatmulArgs& args = product.args;
   const std::int64_t panel = product.tile().panel;
   const PairsOfA of_a(args.m, product.tile().rows);
-  const auto bytes_of = [&](std::int64_t columns) {
-    const std::int64_t pairs = columns * ceil_div(args.k, 2);
-    return ceil_div(pairs * static_cast<std::int64_t>(sizeof(std::uint32_t)), line) * line;
+  const auto bytes_of = [&](std::int64_t columns, std::int64_t marks) {
+    return ceil_div(columns * ceil_div(args.k, 2) * 4 + marks * 2, line) * line;
   };
-  const std::int64_t a_bytes = bytes_of(of_a.tiles * of_a.height),
-                     b_bytes = bytes_of(product.panels() * panel);
+  const std::int64_t a_bytes = bytes_of(of_a.tiles * of_a.height,
+                                        2 * of_a.tiles * list_length(ceil_div(args.k, 2))),
+                     b_bytes = bytes_of(product.panels() * panel, product.panels());
   Block scratch = allocate(a_bytes + b_bytes);
   const Operand a{scratch.get(), a_bytes, Access::write},
       b{scratch.get() + a_bytes, b_bytes, Access::write};
   std::vector<Task> tasks;
   const auto pack = [&](const Matrix& x, std::int64_t columns, bool is_along_k, const Operand& to,
                         std::int64_t panels, std::int64_t width) {
-    const PairArgs packing{x.data,  const_cast<void*>(to.memory), args.k,
-                           columns, is_along_k ? 1 : x.leading,   is_along_k ? x.leading : 1,
+    const PairArgs packing{x.data,
+                           const_cast<void*>(to.memory),
+                           nullptr,
+                           nullptr,
+                           args.k,
+                           columns,
+                           is_along_k ? 1 : x.leading,
+                           is_along_k ? x.leading : 1,
                            width};
     tasks.push_back(make_task("pack in bfloat16", KernelId::pack_pairs, Scalar::float32, packing,
                               panels, 1, Work{0, 1} * static_cast<double>(args.k * columns),
@@ -332,7 +339,7 @@ py::object matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b
   const py::object c = call.result(out, shape, product.a.scalar());
   set_result(call, product, call.real_matrix_output(c, "out"));
   product.work = work_of(product, chosen.row);
-  if (!independent_rows && product.goes_in_pairs()) {
+  if (product.goes_in_pairs(independent_rows)) {
     multiply_in_pairs(call, product);
     return c;
   }

@@ -5,6 +5,7 @@
 #include "bindings/precision.h"
 #include "bindings/register.h"
 #include "kernels/args/gemm.h"
+#include "kernels/args/precision.h"
 #include "program/team.h"
 
 #include <algorithm>
@@ -54,7 +55,7 @@ public:
   Recurrence(Call& call, const char* name, const std::string& cell, py::handle u_array,
              py::handle peepholes_array, py::handle projection_array, py::handle lengths_array,
              Shape gates, bool reverse, bool backward)
-      : u(call.operand(call.real_input(u_array, "u"))), call_(call), name_(name) {
+      : u(weight(call, call.real_input(u_array, "u"))), call_(call), name_(name) {
     const auto* found =
         std::ranges::find_if(cells, [&](const NamedCell& each) { return each.name == cell; });
     call.require(found != cells.end(), "there is no such cell");
@@ -69,6 +70,7 @@ public:
     shape.cell = named.cell;
     shape.reverse = reverse;
     shape.rounds = precision() == Precision::bfloat16;
+    is_paired_ = is_paired(u);
     if (!peepholes_array.is_none()) {
       peepholes = call.real_input(peepholes_array, "peepholes");
       call.require(is_lstm() && peepholes.same_type(u) && peepholes.shape.size() == 2 &&
@@ -80,7 +82,7 @@ public:
       call.require(is_lstm() && projection.same_type(u) && projection.shape.size() == 2 &&
                        projection.shape[0] == shape.units && projection.shape[1] == shape.outputs,
                    "projection must have the shape (units, rows of u)");
-      projection = call.operand(projection);
+      projection = weight(call, projection);
     }
     call.require(is_projected() || shape.outputs == shape.units, "u must have a row for each unit");
     if (!lengths_array.is_none()) {
@@ -95,7 +97,7 @@ public:
       if (each.data != nullptr) operands.push_back(each.read());
     choose_slices();
     // One step of few sequences reads u once, so that a copy does not pay.
-    shape.in_place = !backward && shape.steps == 1 && !has_second() &&
+    shape.in_place = !is_paired_ && !backward && shape.steps == 1 && !has_second() &&
                      shape.rows <= kernels().tile[static_cast<int>(u.scalar())].rows &&
                      u.shape[1] % panel() == 0;
     plan(backward);
@@ -146,18 +148,23 @@ public:
       add_pack(candidate, shape.units, second_at_, backward, shape.outputs);
     }
     args.room = room_.at(rows_at_);
+    if (shape.rounds) args.left = room_.at(left_at_);
     args.lengths = lengths;
     args.peepholes = peepholes.data;
     operands.push_back(shape.in_place ? u.read() : Operand{room_.at(0), rows_at_, Access::read});
-    operands.push_back({room_.at(rows_at_), other_at_ - rows_at_, Access::update, !shape.by_units});
+    operands.push_back({room_.at(rows_at_), left_at_ - rows_at_, Access::update, !shape.by_units});
+    if (shape.rounds)
+      operands.push_back({room_.at(left_at_), other_at_ - left_at_, Access::update, true});
     if (shape.by_units)
       operands.push_back({room_.at(other_at_), room_.bytes() - other_at_, Access::update});
   }
   void* other_h() const { return room_.at(other_at_); }
 
   // Slices of rows take the rows of these operands only.
-  template <class Args>
-  void add(KernelId id, Args& args, const std::vector<Operand>& by_row, bool backward) {
+  template <class Args> void add(Args& args, const std::vector<Operand>& by_row, bool backward) {
+    const KernelId id =
+        backward ? (is_paired_ ? KernelId::recurrent_backward_pairs : KernelId::recurrent_backward)
+                 : (is_paired_ ? KernelId::recurrent_pairs : KernelId::recurrent);
     std::vector<Operand> all = operands;
     for (Operand operand : by_row) {
       operand.by_slice = !shape.by_units;
@@ -195,6 +202,19 @@ public:
   std::vector<Operand> operands;
 
 private:
+  static bool is_paired(const Tensor& weight) {
+    return precision() == Precision::bfloat16 &&
+           kernel(KernelId::recurrent_pairs, weight.scalar()) != nullptr;
+  }
+  // A weight as its packing or the cells read it.
+  static Tensor weight(Call& call, const Tensor& given) {
+    return is_paired(given) ? given : call.operand(given);
+  }
+  // Elements of memory for so many along k.
+  std::int64_t of_pairs(std::int64_t k) const {
+    return is_paired_ ? ceil_div(k, std::int64_t{2}) : k;
+  }
+
   std::int64_t panel() const { return kernels().tile[static_cast<int>(u.scalar())].panel; }
   std::int64_t padded(std::int64_t columns) const { return ceil_div(columns, panel()) * panel(); }
   std::int64_t first_gates() const { return named.cell == Cell::reset_gru ? 2 : named.gates; }
@@ -211,21 +231,22 @@ private:
   void plan(bool backward) {
     const std::int64_t terms = padded(first_gates() * shape.units), outputs = padded(shape.outputs),
                        units = padded(shape.units), item = u.item_bytes;
-    shape.operand =
-        static_cast<std::int32_t>(backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
-                                           : terms + units + std::max(units, outputs));
     const std::int64_t longest = std::max({backward ? terms : 0, outputs, units}),
-                       state = shape.operand + (shape.rounds ? longest : 0),
+                       state = backward ? terms * (shape.by_units ? 2 : 1) + outputs + 2 * units
+                                        : terms + units + std::max(units, outputs),
                        columns = state + (shape.by_units ? 0 : outputs);
+    if (shape.rounds) shape.operand = static_cast<std::int32_t>(of_pairs(longest));
     shape.state = static_cast<std::int32_t>(state);
     shape.room = static_cast<std::int32_t>(columns);
-    const std::int64_t packed =
-        backward ? outputs * first_gates() * shape.units : terms * shape.outputs;
+    const std::int64_t packed = backward ? outputs * of_pairs(first_gates() * shape.units)
+                                         : terms * of_pairs(shape.outputs);
     first_at_ = room_.add(shape.in_place ? 0 : packed * item);
     if (has_second())
-      second_at_ = room_.add(
-          (backward ? units * shape.outputs : std::max(units, outputs) * shape.units) * item);
+      second_at_ = room_.add((backward ? units * of_pairs(shape.outputs)
+                                       : std::max(units, outputs) * of_pairs(shape.units)) *
+                             item);
     rows_at_ = room_.add(shape.rows * columns * item);
+    left_at_ = room_.add(shape.rows * shape.operand * item);
     other_at_ = room_.add(shape.by_units ? shape.rows * shape.outputs * item : 0);
   }
 
@@ -238,16 +259,30 @@ private:
                    std::int64_t at, bool transpose) {
     const std::int64_t k = transpose ? columns : rows, n = transpose ? rows : columns,
                        panels = ceil_div(n, panel()), item = u.item_bytes;
+    const std::vector<Operand> touched{
+        {from, ((rows - 1) * leading + columns) * item, Access::read},
+        {room_.at(at), panels * panel() * of_pairs(k) * item, Access::write}};
     const PackArgs args{from, room_.at(at), k, n, leading, k, panel(), transpose};
-    tasks_.push_back(make_task("pack", KernelId::pack, u.scalar(), args, panels, 1, {},
-                               {{from, ((rows - 1) * leading + columns) * item, Access::read},
-                                {room_.at(at), panels * panel() * k * item, Access::write}}));
+    const PairArgs pairs{from,
+                         room_.at(at),
+                         nullptr,
+                         nullptr,
+                         k,
+                         n,
+                         transpose ? 1 : leading,
+                         transpose ? leading : 1,
+                         panel()};
+    tasks_.push_back(
+        is_paired_ ? make_task("pack in bfloat16", KernelId::pack_pairs, u.scalar(), pairs, panels,
+                               1, {}, touched)
+                   : make_task("pack", KernelId::pack, u.scalar(), args, panels, 1, {}, touched));
   }
 
   Call& call_;
   const char* name_;
   Room room_;
-  std::int64_t first_at_ = 0, second_at_ = 0, rows_at_ = 0, other_at_ = 0;
+  bool is_paired_ = false; // products by instructions for bfloat16
+  std::int64_t first_at_ = 0, second_at_ = 0, rows_at_ = 0, left_at_ = 0, other_at_ = 0;
   std::vector<Task> tasks_;
   std::vector<py::array> zeros_;
 };
@@ -299,7 +334,7 @@ py::tuple recurrent(const std::string& cell, py::handle gates_array, py::handle 
   if (cells.is_gru()) inner = write(cells.sequences(shape.units), &RecurrentArgs::inner);
   cells.pack(args, false);
   args.other_h = cells.other_h();
-  cells.add(KernelId::recurrent, args, by_row, false);
+  cells.add(args, by_row, false);
   cells.run();
   return py::make_tuple(y, h, c, c_of_steps, inner, previous);
 }
@@ -368,7 +403,7 @@ py::tuple recurrent_backward(const std::string& cell, py::handle dy_array, py::h
     dhidden = write(cells.sequences(shape.outputs), &RecurrentBackwardArgs::dhidden);
   }
   cells.pack(args, true);
-  cells.add(KernelId::recurrent_backward, args, by_row, true);
+  cells.add(args, by_row, true);
   if (cells.peepholes.data != nullptr) {
     dpeepholes = cells.result(cells.peepholes.shape);
     const Tensor to = call.real_output(dpeepholes, "dpeepholes"),

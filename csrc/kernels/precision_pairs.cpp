@@ -11,19 +11,13 @@ namespace gyaku::GYAKU_ISA_NAME {
 namespace {
 
 void pair_elements(const PairElementsArgs& args, Slice slice) noexcept {
-  constexpr int width = vec<float>::width;
+  constexpr int size = 2 * vec<float>::width;
   const std::int64_t end = least(slice.end * args.columns, args.size);
   const float* const x = static_cast<const float*>(args.x);
   auto* const words = static_cast<std::uint32_t*>(args.words);
-  for (std::int64_t i = slice.begin * args.columns; i < end; i += 2 * width) {
-    const auto left = static_cast<int>(least(end - i, 2 * width));
-    if (left == 2 * width)
-      store(words + i / 2, pairs_along(load(x + i), load(x + i + width)));
-    else
-      store(words + i / 2,
-            pairs_along(load(x + i, static_cast<int>(least(left, width))),
-                        left > width ? load(x + i + width, left - width) : zero<float>()),
-            left / 2);
+  for (std::int64_t i = slice.begin * args.columns; i < end; i += size) {
+    const auto left = static_cast<int>(least(end - i, size));
+    store(words + i / 2, load_pairs(x + i, left), left / 2);
   }
 }
 

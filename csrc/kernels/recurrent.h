@@ -3,6 +3,7 @@
 
 #include "kernels/args/recurrent.h"
 #include "kernels/gemm_tile.h"
+#include "kernels/precision_tile.h"
 #include "kernels/range.h"
 #include "simd/bfloat16.h"
 #include "simd/math.h"
@@ -21,6 +22,11 @@ void multiply_panels(const PanelProduct& shape, int rows, const float* a, const 
                      float* c) noexcept;
 void multiply_panels(const PanelProduct& shape, int rows, const double* a, const double* b,
                      double* c) noexcept;
+#ifdef GYAKU_IN_PAIRS
+// The words of a are packed, `rows` for each step.
+void multiply_panels(const PanelProduct& shape, int rows, const std::uint32_t* a,
+                     const std::uint32_t* b, float* c) noexcept;
+#endif
 
 namespace {
 
@@ -81,23 +87,48 @@ template <class T> [[gnu::noinline]] void clear(T* to, Range range) {
                      [=](std::int64_t j, int n) GYAKU_INLINED { store(to + j, zero<T>(), n); });
 }
 
-// The left operand of a product of some sequences: a itself, or rounded to bfloat16 in their rows
-// of the scratch memory.
+// The left operand of a product of some sequences. In a file that defines GYAKU_IN_PAIRS the
+// elements of both are words of two neighbours in bfloat16.
+#ifdef GYAKU_IN_PAIRS
+template <class T> using Term = std::uint32_t;
+constexpr std::int64_t operand_length(std::int64_t elements) { return ceil_div(elements, 2); }
+#else
+template <class T> using Term = T;
+constexpr std::int64_t operand_length(std::int64_t elements) { return elements; }
+#endif
 template <class T> struct LeftOperand {
   const T* a;
   std::int64_t lda;
 };
+
+// It is a itself, a copy that is rounded to bfloat16, or one packed in pairs.
 template <class T>
-LeftOperand<T> left_operand(const RecurrentShape& shape, const LeftOperand<T>& given,
-                            std::int64_t k, int rows, T* room) {
+LeftOperand<Term<T>> left_operand([[maybe_unused]] const RecurrentShape& shape,
+                                  const LeftOperand<T>& given, std::int64_t k, int rows, T* left) {
+#ifdef GYAKU_IN_PAIRS
+  auto* const words = reinterpret_cast<std::uint32_t*>(left);
+  pack_panels_of_pairs({given.a, words, nullptr, nullptr, k, rows, 1, given.lda, rows}, 0, 1,
+                       words);
+  return {words, 1};
+#else
   if (!shape.rounds) return given;
-  T* const to = room + shape.operand;
   for (int i = 0; i < rows; ++i)
     for_each_vector<T>(0, k, [=, &shape](std::int64_t j, int n) GYAKU_INLINED {
-      store(to + i * std::int64_t{shape.room} + j,
+      store(left + i * std::int64_t{shape.operand} + j,
             rounded_to_bfloat16(load(given.a + i * given.lda + j, n)), n);
     });
-  return {to, shape.room};
+  return {left, shape.operand};
+#endif
+}
+
+// Scratch memory of a group: for each sequence a row of `room`, and one of `left`.
+template <class T> struct Scratch {
+  T* room;
+  T* left;
+};
+template <class T, class Args> Scratch<T> scratch_at(const Args& args, std::int64_t row) {
+  return {static_cast<T*>(args.room) + row * args.shape.room,
+          static_cast<T*>(args.left) + row * args.shape.operand};
 }
 
 // Into the second-level cache, while a product takes the time for it.

@@ -34,12 +34,15 @@ constexpr Rule rules[] = {
     {is_any<KernelId::gather, KernelId::gather_images>, fuse_rescale},
     {is_any<KernelId::gather>, share_gathered},
     {is_any<KernelId::round_rows>, share_rounded},
+    {is_any<KernelId::pack_pairs>, share_packed},
+    {is_any<KernelId::pack_pairs>, fuse_packed_sums},
     {is_any<KernelId::dropout>, fuse_dropout_backward, true},
     {is_any<KernelId::max_pool_backward>, commute_pool_backward},
     {is_any<KernelId::squared_error>, fuse_loss_derivative},
     {[](const Task& task) { return task.is_product() || task.is_convolution(); }, fuse_followers},
     {is_any<KernelId::batch_norm>, fuse_elementwise},
     {is_any<KernelId::matmul>, skip_zeros},
+    {is_any<KernelId::matmul_pairs>, skip_zeros_in_pairs},
 };
 
 } // namespace

@@ -54,11 +54,12 @@ void join(std::vector<Task>& tasks, std::size_t first, std::size_t second);
 // The rewrites. Each looks for tasks to merge with the one at `first`, and returns whether it has.
 using Rewrite = bool(std::vector<Task>& tasks, std::size_t first,
                      std::span<const Temporary> temporaries);
-Rewrite fuse_rescale, skip_zeros;                    // rewrite_gather.cpp
-Rewrite share_gathered, share_rounded;               // rewrite_shared.cpp
+Rewrite fuse_rescale; // rewrite_gather.cpp
+Rewrite skip_zeros, skip_zeros_in_pairs;
+Rewrite share_gathered, share_rounded, share_packed; // rewrite_shared.cpp
 Rewrite fuse_dropout_backward, fuse_loss_derivative; // rewrite_elementwise.cpp
 Rewrite fuse_pool, commute_pool_backward;            // rewrite_pool.cpp
 Rewrite fuse_sum, fuse_activation, fuse_derivative;  // rewrite_product.cpp
-Rewrite fuse_column_sums;
+Rewrite fuse_column_sums, fuse_packed_sums;
 
 } // namespace gyaku

@@ -3,6 +3,7 @@
 
 #include "kernels/args/gather.h"
 #include "kernels/args/gemm.h"
+#include "kernels/args/precision.h"
 
 namespace gyaku {
 
@@ -76,6 +77,30 @@ bool skip_zeros(std::vector<Task>& tasks, std::size_t product,
   if (!right || writes_to(task, *right)) return false;
   if (args.packed != nullptr) task.operands.push_back(*right);
   args.skips_zeros = true;
+  task.name += " (skips zeros)";
+  return true;
+}
+
+// The same where products are in pairs of bfloat16: their packing looks for zeros.
+bool skip_zeros_in_pairs(std::vector<Task>& tasks, std::size_t product,
+                         std::span<const Temporary> temporaries) {
+  constexpr std::int64_t most_pairs = UINT16_MAX;
+  Task& task = tasks[product];
+  auto& args = task.as<MatmulArgs>();
+  const auto packing_of = [&](const void* packed) {
+    return find_from(tasks, 0, product, [&](const Task& each) {
+      return each.is(KernelId::pack_pairs) && each.as<PairArgs>().packed == packed;
+    });
+  };
+  const auto left = packing_of(args.a), right = packing_of(args.b);
+  if (!left || !right || args.k > 2 * most_pairs) return false;
+  auto& of_a = tasks[*left].as<PairArgs>();
+  const std::int64_t samples = of_a.step == 1 ? args.m : args.k;
+  if (!are_data(tasks, tasks[*left].operands.front(), samples, temporaries)) return false;
+  of_a.marks = PairMarks::steps;
+  tasks[*right].as<PairArgs>().marks = PairMarks::finite;
+  args.skips_zeros = true;
+  task.extent = PairsOfA(args.m, of_a.width).tiles;
   task.name += " (skips zeros)";
   return true;
 }

@@ -6,6 +6,7 @@
 #include "kernels/args/conv.h"
 #include "kernels/args/gemm.h"
 #include "kernels/args/norm.h"
+#include "kernels/args/precision.h"
 
 namespace gyaku {
 
@@ -151,6 +152,48 @@ bool fuse_column_sums(std::vector<Task>& tasks, std::size_t first, std::span<con
   args.column_totals = sums.totals;
   product.operands.insert(product.operands.end(), results.begin(), results.end());
   join(tasks, first, *second);
+  return true;
+}
+
+// dy in pairs of bfloat16; db = sum of dy's rows, rounded  ->  both in one pass over dy
+bool fuse_packed_sums(std::vector<Task>& tasks, std::size_t first,
+                      std::span<const Temporary> temporaries) {
+  Task& packing = tasks[first];
+  auto& args = packing.as<PairArgs>();
+  const std::int64_t panel = kernels().tile[static_cast<int>(packing.scalar)].panel;
+  if (args.sums != nullptr || args.width != panel || args.stride != 1 || args.step != args.n)
+    return false;
+  const auto rounded = find_after(tasks, first, [&](const Task& task) {
+    return task.is(KernelId::round_rows) && task.as<RoundArgs>().x == args.x &&
+           task.as<RoundArgs>().size == args.k * args.n &&
+           task.as<RoundArgs>().stride == task.as<RoundArgs>().columns;
+  });
+  if (!rounded) return false;
+  const Operand copy = *written_by(tasks[*rounded]);
+  const auto second = find_after(tasks, *rounded, [&](const Task& task) {
+    return task.is(KernelId::sum_rows) && task.as<SumRowsArgs>().x == copy.memory &&
+           task.as<SumRowsArgs>().rows == args.k && task.as<SumRowsArgs>().columns == args.n;
+  });
+  if (!second || !is_temporary(copy, temporaries) || !is_private(tasks, *rounded, *second, copy))
+    return false;
+  const Operand& source = operand_of(packing, args.x);
+  std::vector<Operand> results;
+  for (Operand operand : tasks[*second].operands)
+    if (operand.writes()) {
+      operand.by_slice = false;
+      results.push_back(operand);
+    }
+  for (std::size_t i = first; i < *second; ++i) {
+    if (i < *rounded && writes_to(tasks[i], source)) return false;
+    for (const Operand& result : results)
+      if (touches(tasks[i], result)) return false;
+  }
+  const auto& sums = tasks[*second].as<SumRowsArgs>();
+  args.sums = sums.y;
+  args.totals = sums.totals;
+  packing.operands.insert(packing.operands.end(), results.begin(), results.end());
+  join(tasks, first, *second);
+  tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(*rounded));
   return true;
 }
 

@@ -62,4 +62,12 @@ bool share_rounded(std::vector<Task>& tasks, std::size_t first,
   return is_shared;
 }
 
+// The same operand packed for several products, of two weights of a recurrent layer  ->  once
+bool share_packed(std::vector<Task>& tasks, std::size_t first,
+                  std::span<const Temporary> temporaries) {
+  bool is_shared = false;
+  while (share(tasks, first, temporaries, &PairArgs::packed)) is_shared = true;
+  return is_shared;
+}
+
 } // namespace gyaku

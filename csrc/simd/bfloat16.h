@@ -24,6 +24,13 @@ using Pairs = vec<std::uint32_t>; // two numbers of bfloat16 in each lane
 GYAKU_INLINE Pairs pairs_along(vec<float> first, vec<float> second) {
   return Pairs::native(_mm512_cvtne2ps_pbh(second.v, first.v));
 }
+// Pairs of neighbours among the first n numbers in memory, n <= 32; zero behind them.
+GYAKU_INLINE Pairs load_pairs(const float* p, int n) {
+  constexpr int width = vec<float>::width;
+  if (n == 2 * width) return pairs_along(load(p), load(p + width));
+  return n > width ? pairs_along(load(p), load_partial(p + width, n - width))
+                   : pairs_along(load(p, n), zero<float>());
+}
 // Pairs of numbers in the same lane, the even one in the lower half.
 template <int... i>
 GYAKU_INLINE Pairs pairs_across(vec<float> even, vec<float> odd, Integers<i...>) {

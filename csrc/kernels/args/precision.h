@@ -13,13 +13,22 @@ struct RoundArgs {
   std::int64_t size, columns, stride;
 };
 
+// What the packing of a product that may skip zeros leaves behind the panels. Of A: for each half
+// of a panel the number of steps along k (words) that are not zero in all of its columns, then
+// these steps, in `list_length` uint16. Of B: for each panel, whether it is finite, in uint16.
+enum class PairMarks : std::int64_t { none, steps, finite }; // 64 bits: no padding in PairArgs
+constexpr std::int64_t list_length(std::int64_t pairs) { return pairs + 2; }
+
 // A matrix of k rows and n columns, rounded to bfloat16: panels of `width` columns, in which each
 // word holds rows 2 p and 2 p + 1 of a column, the even one in its lower half; zeros behind k and
 // n. Element (p, j) is x[p * step + j * stride]; one of the two is 1.
 struct PairArgs {
   const void* x;
   void* packed;
+  void* sums;     // of the rounded columns, or null: panels of whole vectors
+  double* totals; // see SumRowsArgs
   std::int64_t k, n, step, stride, width;
+  PairMarks marks = PairMarks::none;
 };
 
 // Words of neighbours in rows of an even number of elements; `size` elements in all.

@@ -14,14 +14,14 @@ struct RecurrentShape {
   std::int32_t steps, units;
   std::int32_t outputs; // elements of h: units, or columns of the projection
   std::int32_t room;    // elements of a row of the scratch memory
-  std::int32_t operand; // where rounded operands begin in it
+  std::int32_t operand; // elements of a row of left operands, where they are rounded
   std::int32_t state;   // where the state of a sequence begins in it, by rows
   std::int32_t step;    // by_units
   Cell cell;
   bool reverse;  // step s of a sequence is at the time length - 1 - s, else s
   bool by_units; // a slice counts panels of units instead of rows, of one step
   bool in_place; // u is not packed: columns of whole panels, of the only step
-  bool rounds;   // the left operands of products to bfloat16, behind the rest of a row of `room`
+  bool rounds;   // the left operands of products to bfloat16
 };
 
 // h' = cell(x w + b + h u) step by step. A slice of rows runs through all steps.
@@ -46,6 +46,7 @@ struct RecurrentArgs {
   void* c;                     // rows x units (lstm)
   void* other_h;               // by_units: like h
   void* room;                  // rows x room
+  void* left;                  // rows x operand
   RecurrentShape shape;
 };
 
@@ -71,6 +72,7 @@ struct RecurrentBackwardArgs {
   void* dh;             // rows x outputs: with respect to h0
   void* dc;             // rows x units: with respect to c0 (lstm)
   void* room;
+  void* left;
   RecurrentShape shape;
 };
 

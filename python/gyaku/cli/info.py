@@ -34,7 +34,7 @@ environment variables:
 
 _BFLOAT16 = {
     "emulated": "emulated: operands are rounded, products are those of float32",
-    "matrix products": "matrix products and convolutions by instructions for it, others emulated",
+    "matrix products": "matrix products, convolutions and recurrent layers by instructions for it",
 }
 _MEMORY = 64 * 2**20  # bytes per array, larger than the second-level caches
 
