@@ -180,3 +180,31 @@ def test_a_function_is_read_as_the_nodes_that_define_it(batch: Any, tmp_path: Pa
     is_last = model.plan.input_shapes[0] == (5, 4, 3)
     found = model.forward(tuple(last if is_last else x.values()))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [None, [2, 3, 5, 6]])
+def test_elements_go_to_given_places_of_a_batch(wanted: list[int] | None, tmp_path: Path) -> None:
+    nodes = [node("MaxUnpool", ["x", "i", *["o"] * bool(wanted)], ["y"], kernel_shape=[2, 2])]
+    nodes[0].attribute.append(helper.make_attribute("strides", [2, 2]))
+    x = floats(2, 3, 2, 3)
+    blocks = (
+        np.arange(2 * 3 * 4 * 6).reshape(2, 3, 2, 2, 3, 2).swapaxes(3, 4).reshape(2, 3, 2, 3, 4)
+    )
+    chosen = rng.integers(0, 4, x.shape)[..., np.newaxis]
+    places = np.take_along_axis(blocks, chosen, -1)[..., 0]
+    shapes = {"x": ("n", 3, 2, 3), "i": places}
+    path = written(tmp_path / "a.onnx", nodes, shapes, {"o": np.array(wanted)} if wanted else {})
+    proto = onnx.load(path)
+    output = helper.make_tensor_value_info("y", FLOAT, ["n", 3, *[None] * 2])
+    proto.graph.output[0].CopyFrom(output)
+    proto.graph.input[1].type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.save(proto, path)
+    expected = np.zeros((2, 3, 4, 6), np.float32)
+    expected.ravel()[places.ravel()] = x.ravel()
+    if wanted:
+        expected = np.pad(expected, ((0, 0), (0, 0), (0, 1), (0, 0)))
+    model = gk.interop.from_onnx(path)
+    found = model.forward((x.transpose(0, 2, 3, 1), places.transpose(0, 2, 3, 1)))
+    np.testing.assert_array_equal(found, expected.transpose(0, 2, 3, 1))
+    dx, _ = model.backward(2 * found, input_gradient=True)
+    np.testing.assert_array_equal(dx, 2 * x.transpose(0, 2, 3, 1))

@@ -33,16 +33,17 @@ _SLOW = {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", *_RECUR
 _OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Max", "Mul", "Add", "CumSum"}
 
 
-def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Model:
+def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[Any] | None = None) -> Model:
     """Read a model from an ONNX file, with its weights, ready to predict and to train.
 
     Parameters
     ----------
     path : str or path-like
         The file, for example an export of PyTorch, Keras or tf2onnx; weights may lie beside it.
-    input_shape : sequence of int, optional
-        Sample shape of the only input, as here: without the batch, channels last. It is needed if
-        the file leaves other axes free than batch and time.
+    input_shape : sequence of int or of such sequences, optional
+        Sample shape of the input, as here: without the batch, channels last; one for each input if
+        there are several. It is needed if the file leaves other axes free than batch and time, and
+        for that of the time beside other inputs.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         raise
 
 
-def _others(proto: Any, input_shape: Sequence[int] | None) -> Iterator[tuple[Any, bool]]:
+def _others(proto: Any, input_shape: Sequence[Any] | None) -> Iterator[tuple[Any, bool]]:
     """Yield other readings of a graph: of functions as their bodies, of whole inputs as samples."""
     expanded = expansion.expanded(proto, OPERATORS)
     if expanded is not proto:
@@ -113,7 +114,7 @@ def _others(proto: Any, input_shape: Sequence[int] | None) -> Iterator[tuple[Any
 
 
 def _model(
-    name: str, proto: Any, input_shape: Sequence[int] | None, is_whole: bool = False
+    name: str, proto: Any, input_shape: Sequence[Any] | None, is_whole: bool = False
 ) -> Model:
     """Read a graph whose samples are along the first axis, or are whole inputs."""
     from gyaku.model import Model
@@ -315,14 +316,18 @@ def _inputs(
     name: str,
     reader: Reader,
     given: Sequence[Any],
-    input_shape: Sequence[int] | None,
+    input_shape: Sequence[Any] | None,
     numbers: set[str],
 ) -> tuple[list[Any], bool]:
     """Make the inputs of the model; return whether an axis besides the batch is free."""
-    if input_shape is not None and len(given) > 1:
-        raise ValueError(f"from_onnx: input_shape is for one input, and {name} has {len(given)}")
+    shapes = [input_shape] * len(given) if len(given) < 2 or input_shape is None else input_shape
+    if len(shapes) != len(given) or not all(np.iterable(each) for each in shapes if input_shape):
+        raise ValueError(
+            f"from_onnx: input_shape must have a shape for each of the {len(given)} inputs of"
+            f" {name}, got {input_shape}"
+        )
     tensors, free = [], False
-    for each in given:
+    for each, wanted in zip(given, shapes, strict=True):
         kind = each.type.tensor_type
         lengths = [dimension.dim_value for dimension in kind.shape.dim]
         axes = _layout(reader, each.name, len(lengths))
@@ -331,9 +336,9 @@ def _inputs(
         if lengths and not shape:  # a sample is a number
             shape = (1,)
         reader.batch = reader.batch or by_axis.get(0, 0)
-        if input_shape is not None:
-            _check_shape(name, shape, tuple(input_shape))
-            shape = tuple(input_shape)
+        if wanted is not None:
+            _check_shape(name, shape, tuple(wanted))
+            shape = tuple(wanted)
         free |= not all(shape)
         if not all(shape[1:]) or not (shape or reader.first):
             raise ValueError(

@@ -28,6 +28,7 @@ _KEPT = {
     *("Transpose", "Unsqueeze"),
 }
 _COMPARED = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+_OF_SHAPES = {"Cast", "CastLike", "EyeLike", "Shape", "Size"}
 _OF_FLOATS = {"ArgMax", "ArgMin", "Einsum", "Hardmax", "MaxUnpool", "OneHot", "Where"}
 _OF_THEIR_OWN = {"ArgMax", "ArgMin", "CastLike", "TopK"}
 _IDS = {"Gather", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
@@ -75,12 +76,7 @@ def check(reader: Reader, call: Call) -> None:
         The node.
     """
     known = any(name in reader.values and reader.values[name].integer for name in call.inputs)
-    if known and call.operator not in _KEPT | _COMPARED | _OF_FLOATS | {
-        "Cast",
-        "CastLike",
-        "Shape",
-        "Size",
-    }:
+    if known and call.operator not in _KEPT | _COMPARED | _OF_FLOATS | _OF_SHAPES:
         raise Unreadable("computes with integers, in a way of their own")
 
 
