@@ -64,7 +64,7 @@ ANY_ISA = {
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_plots_models"),
     *("test_plots_refusals", "test_mnist_cache", "test_progress"),
     *("test_onnx_arrays", "test_onnx_export", "test_onnx_import", "test_source_export"),
-    *("test_array_operations",),
+    *("test_array_operations", "test_onnx_whole", "test_selections", "test_torch_inputs"),
     *("test_guides", "test_lessons", "test_picture", "test_readme", "test_reference"),
     *(
         "test_newcomer",

@@ -218,6 +218,10 @@ LAYER_CASES: dict[str, LayerCase] = {
     "GRU from a state": LayerCase(
         lambda: gk.GRU(3, return_sequences=True, recompute=True), ((4, 2), (3,))
     ),
+    "Bidirectional from states": LayerCase(
+        lambda: gk.Bidirectional(gk.LSTM(3, return_sequences=True)),
+        ((4, 2), (3,), (3,), (3,), (3,)),
+    ),
     "GRU": LayerCase(lambda: gk.GRU(3), (4, 2), flops=4 * (2 * (2 + 3) * 9 + 11 * 3 + 9)),
     "GRU with all it takes": LayerCase(
         lambda: gk.GRU(

@@ -49,8 +49,9 @@ def with_constants(model: Any, inputs: list[np.ndarray], variable: set[int]) -> 
 
 
 def layouts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield an input as it is, with channels last, and with the batch before the time."""
+    """Yield an input as it is, as one sample, with channels last, and with the batch first."""
     yield array
+    yield array[np.newaxis]
     if array.ndim > 2:
         yield np.moveaxis(array, 1, -1)
         yield array.swapaxes(0, 1)
@@ -98,7 +99,11 @@ def outcome(model: Any, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> 
                 reasons.append(f"forward: {error}")
                 continue
             results = found if isinstance(found, (list, tuple)) else [found]
-            if all(map(fits, results, outputs)):
+            if len(results) < len(outputs):  # without labels, which are no floats
+                wanted = [each for each in outputs if each.dtype.kind == "f"]
+            else:
+                wanted = outputs
+            if len(results) == len(wanted) and all(map(fits, results, wanted)):
                 return "passed"
             reasons.append("differs")
     faults = [each for each in reasons if each.startswith(("differs", "FAULT"))]
@@ -113,7 +118,7 @@ def kind_of(reason: str) -> str:
     return re.sub(r"'[^']*'|\(\d[^)]*\)|\[[^]]*\]|\d+", "N", reason)[:90]
 
 
-PASSED = 724  # of 1,884 in onnx 1.23.2; this number may only grow
+PASSED = 1279  # of 1,884 in onnx 1.23.2; this number may only grow
 
 
 def main() -> int:

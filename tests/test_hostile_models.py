@@ -131,6 +131,40 @@ def test_a_loop_of_constants_is_not_run(tmp_path: Path, monkeypatch: pytest.Monk
         from_onnx(saved(tmp_path / "x.onnx", nodes, ("count", 10**5), ("true", True), start))
 
 
+SWOLLEN: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Tile": (helper.make_node("Tile", ["x", "c"], ["y"]), {"c": [1, HUGE]}),
+    "Expand": (helper.make_node("Expand", ["u", "c"], ["y"]), {"c": [1, HUGE]}),
+    "Pad": (helper.make_node("Pad", ["x", "c"], ["y"]), {"c": [0, 0, 0, HUGE]}),
+    "Pad of the edge": (
+        helper.make_node("Pad", ["x", "c"], ["y"], mode="edge"),
+        {"c": [0, 0, 0, HUGE]},
+    ),
+    "OneHot": (
+        helper.make_node("OneHot", ["x", "c", "ends"], ["y"]),
+        {"c": HUGE, "ends": np.array([0, 1], np.float32)},
+    ),
+    "Einsum": (
+        helper.make_node("Einsum", ["x", *"cccccc"], ["y"], equation="bi,j,k,l,m,n,o->bi"),
+        {"c": np.ones(30, np.float32)},
+    ),
+    "Reshape": (helper.make_node("Reshape", ["x", "c"], ["y"]), {"c": [-1, HUGE]}),
+}
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("name", SWOLLEN)
+def test_a_sample_that_swells_is_refused(name: str, fixed: bool, tmp_path: Path) -> None:
+    node, constants = SWOLLEN[name]
+    first = helper.make_node("ReduceSum", ["x", "axis"], ["u"])
+    path = saved(tmp_path / "x.onnx", [first, node], *constants.items(), ("axis", [1]))
+    if fixed:  # a sample may be the whole input
+        proto = onnx.load(path)
+        proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+        onnx.save(proto, path)
+    with pytest.raises(FileError, match=name.split()[0]):
+        from_onnx(path)
+
+
 def test_weights_of_another_shape_are_refused_by_name(tmp_path: Path) -> None:
     name = "residual_old.onnx"
     proto = onnx.load(Path(__file__).parent / "onnx_files" / name)

@@ -38,6 +38,7 @@ REFUSED: dict[str, set[str]] = {
         *("ArrayOperation", "ArrayOperation with a constant", "ArrayOperation with options"),
         *("ArrayOperation over axes", "Divide", "Divide by a row", "MatMul of scores"),
         *("LSTM with all it takes", "LSTM without bias", "LSTM with peepholes"),
+        "Bidirectional from states",
         *("GRU with all it takes", "Pad", "Pad reflected", "Pad by the edge", "Pad of rows"),
         *("Slice", "Slice backwards", "Upsample with corners", "Upsample exactly"),
         "Upsample by cubes",

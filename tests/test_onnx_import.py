@@ -204,9 +204,9 @@ def lstm_weights(units: int) -> dict[str, Any]:
 
 SEQUENCES = ("time", "batch", 2)
 WITHOUT_COUNTERPART = {
-    "node 1 'bend' (Det, from h to y) has no counterpart": (
-        [node("Relu", ["x"], ["h"]), node("Det", ["h"], ["y"], "bend")],
-        {"shape": ("n", 4, 4), "rank": 1},
+    "node 1 'bend' (Bernoulli, from h to y) has no counterpart": (
+        [node("Relu", ["x"], ["h"]), node("Bernoulli", ["h"], ["y"], "bend")],
+        {"shape": ("n", 4, 4), "rank": 3},
     ),
     "node 0 (ReduceSum, from x, a to y) reduces over the samples of a batch": (
         [node("ReduceSum", ["x", "a"], ["y"])],

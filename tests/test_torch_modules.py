@@ -36,7 +36,6 @@ WITHOUT = {
     *("TimeDistributed with statistics", "Product", "Scale", "Sum"),
     *("Embedding with padding", "Masking", "Masking by a value", "Dropout of the paper"),
     *("LSTM with all it takes", "LSTM with peepholes", "GRU with all it takes"),
-    *("LSTM from a state", "GRU from a state"),
     *("Bidirectional sum", "Bidirectional product", "Bidirectional mean"),
 }
 

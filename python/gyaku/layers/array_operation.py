@@ -25,7 +25,7 @@ class ArrayOperation(Layer):
     Parameters
     ----------
     operation : str
-        Its name, such as "exp", "subtract", "mean" or "take".
+        Its name, such as "exp", "subtract", "mean", "take" or "top".
     options : dict or sequence of (str, object), optional
         Its options by name; axes count the samples as axis 0.
     constants : sequence of (sequence of int or None), optional
@@ -68,10 +68,11 @@ class ArrayOperation(Layer):
         name: str | None = "",
     ) -> None:
         from gyaku.reference.arrays import ARRAY_OPERATIONS  # a model on kernels needs none
+        from gyaku.reference.selections import SELECTIONS
 
         super().__init__(name=name)
         self.operation = operation
-        self._function = choose("operation", operation, ARRAY_OPERATIONS)
+        self._function = choose("operation", operation, ARRAY_OPERATIONS | SELECTIONS)
         # Pairs, as model files hold them.
         self.options = tuple((key, as_tuples(each)) for key, each in dict(options).items())
         self.constants = None if constants is None else tuple(map(as_tuples, constants))
@@ -93,7 +94,7 @@ class ArrayOperation(Layer):
             if shape is not None:
                 self.add_buffer(f"constant_{place}", shape, "ones")
         try:
-            y = self.forward(*(np.ones((2, *shape), self.dtype) for shape in input_shapes))
+            y = self.forward(*(np.zeros((2, *shape), self.dtype) for shape in input_shapes))
         except (ValueError, IndexError, TypeError) as error:
             raise ValueError(
                 f"{self}: {self.operation} cannot take {', '.join(map(str, input_shapes))}: {error}"

@@ -92,7 +92,7 @@ class Wrapper(Layer, abstract=True):
     native = True
 
     def _build_part(
-        self, part: Layer, prefix: str, input_shape: tuple[int, ...]
+        self, part: Layer, prefix: str, *input_shapes: tuple[int, ...]
     ) -> tuple[int, ...]:
         """Build a part, and return the shape of its output samples."""
         stored = self.stored
@@ -103,10 +103,10 @@ class Wrapper(Layer, abstract=True):
             **{name: getattr(self, name) for name in ("seed", "stream", "dtype", "sketched")},
             stored=stored,
             path=f"{self.path or self.name}.{prefix[:-1]}",
-            input_shape=input_shape,
-            input_shapes=(input_shape,),
+            input_shape=input_shapes[0],
+            input_shapes=input_shapes,
         )
-        part.output_shape = tuple(part.build(input_shape))
+        part.output_shape = tuple(part.build(*input_shapes))
         return part.output_shape
 
     def _follow(self, part: Layer) -> None:
@@ -139,7 +139,8 @@ class Bidirectional(Wrapper):
     Notes
     -----
     With sequences, the outputs of both directions for a step stand at its time, and are zero at
-    padded steps; without, the output is the last state of each direction. M. Schuster and
+    padded steps; without, the output is the last state of each direction. Initial states may be
+    further inputs, first those of the forward direction, then those of the other. M. Schuster and
     K. Paliwal, Bidirectional recurrent neural networks (1997).
 
     Examples
@@ -171,17 +172,36 @@ class Bidirectional(Wrapper):
         self._forward_part, self._backward_part = copy.copy(layer), copy.copy(layer)
         self._backward_part.go_backwards = True
 
-    def build(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Declare the parameters of both layers; see `Layer.build`."""
-        shape = self._build_part(self._forward_part, "forward.", input_shape)
-        self._build_part(self._backward_part, "backward.", input_shape)
+    def build(self, input_shape: tuple[int, ...], *states: tuple[int, ...]) -> tuple[int, ...]:
+        """Declare the parameters of both layers.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Time and features.
+        *states : tuple of int
+            Shapes of the initial states of both directions, if these are inputs.
+
+        Returns
+        -------
+        tuple of int
+            The shape of an output sample.
+        """
+        if len(states) not in (0, 2 * self.layer.states):
+            raise ValueError(
+                f"{self}: takes no initial states, or those of both directions"
+                f" ({2 * self.layer.states}), got {len(states)}"
+            )
+        count = len(states) // 2
+        shape = self._build_part(self._forward_part, "forward.", input_shape, *states[:count])
+        self._build_part(self._backward_part, "backward.", input_shape, *states[count:])
         return (*shape[:-1], 2 * shape[-1]) if self.merge == "concat" else shape
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         x: NDArray[Any],
+        *state: NDArray[Any],
         training: bool = False,
-        *,
         lengths: NDArray[np.int64] | None = None,
     ) -> NDArray[Any]:
         """Run in both directions.
@@ -190,6 +210,9 @@ class Bidirectional(Wrapper):
         ----------
         x : ndarray
             Sequences of shape (samples, time, features).
+        *state : ndarray
+            The states of both directions before their first step, of shape (samples, units); by
+            default zeros.
         training : bool
             Whether this pass belongs to a training step.
         lengths : ndarray of int64 or None
@@ -200,9 +223,10 @@ class Bidirectional(Wrapper):
         ndarray
             The outputs.
         """
+        count = len(state) // 2
+        parts = ((self._forward_part, state[:count]), (self._backward_part, state[count:]))
         first, second = (
-            part.forward(x, training=training, lengths=lengths)
-            for part in (self._forward_part, self._backward_part)
+            part.forward(x, *own, training=training, lengths=lengths) for part, own in parts
         )
         if self.merge == "concat":
             y = memory.empty((*first.shape[:-1], self.output_shape[-1]), first.dtype)
@@ -215,8 +239,8 @@ class Bidirectional(Wrapper):
         y = ops.add(first, second)
         return ops.rescale(y, scale=0.5) if self.merge == "ave" else y
 
-    def backward(self, dy: NDArray[Any]) -> NDArray[Any] | None:
-        """Write the gradients of both layers, return dx; see `Layer.backward`."""
+    def backward(self, dy: NDArray[Any]) -> Any:
+        """Write the gradients of both layers, return those of the inputs; see `Layer.backward`."""
         first = second = dy
         if self.merge == "concat":
             width = dy.shape[-1] // 2
@@ -230,7 +254,10 @@ class Bidirectional(Wrapper):
             self._follow(part)
             found.append(part.backward(each))
         one, other = found
-        return ops.add(one, other) if self.needs_input_gradient else None
+        if not isinstance(one, tuple):
+            return ops.add(one, other) if self.needs_input_gradient else None
+        total = ops.add(one[0], other[0]) if self.needs_input_gradient else None
+        return (total, *one[1:], *other[1:])
 
     @property
     def flops(self) -> int:

@@ -212,6 +212,8 @@ def _wrapped(layer: Any, part: Any, shape: tuple[int, ...]) -> Options:
 
 
 def _bidirectional(layer: Any, shape: tuple[int, ...]) -> list[Description]:
+    if len(layer.input_shapes) > 1:
+        raise refused(layer, "initial states of both directions are not written")
     forward = _wrapped(layer, layer.layer, shape)
     return [("Bidirectional", {"layer": forward, "merge_mode": layer.merge})]
 

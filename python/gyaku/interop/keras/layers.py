@@ -80,6 +80,8 @@ def counterparts(given: Given) -> list[Any]:
     rank, make = len(given.shape), MAKERS[given.kind]
     first = given.get("data_format") == "channels_first"
     first |= given.kind in _NORMS and given.get("axis") in (1, [1])
+    if not first and given.get("data_format") is not None:
+        given.only(data_format="channels_last")
     if not first or rank < 2:
         return make(given)
     shape = (*given.shape[1:], given.shape[0])
@@ -99,9 +101,14 @@ def _dense(given: Given) -> list[Layer]:
     return [layer, *behind]
 
 
+def _check_axis(given: Given) -> None:
+    axis = given.get("axis", -1)
+    if not given.is_last(axis):
+        given.refuse(f"has axis={axis}, here it is the last one")
+
+
 def _batch_norm(given: Given) -> list[Layer]:
-    if not given.is_last(given.get("axis", -1)):
-        given.refuse(f"has axis={given['axis']}, here it is the last one")
+    _check_axis(given)
     given.only(renorm=False, synchronized=False)
     return [BatchNorm(1 - given["momentum"], **_scaled(given))]
 
@@ -125,8 +132,7 @@ def _last_axes(given: Given) -> int:
 
 
 def _group_norm(given: Given) -> list[Layer]:
-    if not given.is_last(given.get("axis", -1)):
-        given.refuse(f"has axis={given['axis']}, here it is the last one")
+    _check_axis(given)
     groups = given.shape[-1] if given["groups"] == -1 else given["groups"]
     return [GroupNorm(groups, **_scaled(given))]
 
@@ -175,9 +181,8 @@ def _rescaling(given: Given) -> list[Layer]:
 
 
 def _normalization(given: Given) -> list[Layer]:
-    axis = given.get("axis", -1)
-    if axis not in (None, []) and not given.is_last(axis):
-        given.refuse(f"has axis={axis}, here it is the last one")
+    if given.get("axis", -1) not in (None, []):
+        _check_axis(given)
     arrays = [given.get("mean"), given.get("variance")]
     if arrays[0] is None:
         arrays, given.arrays = list(given.arrays[:2]), []
@@ -197,20 +202,23 @@ def _normalization_by(given: Given, mean: Any, deviation: Any) -> Layer:
 
 
 def _pad(given: Given) -> list[Layer]:
-    given.only(data_format="channels_last")
     return [Pad(given["padding"], name=given.name)]
 
 
 def _crop(given: Given) -> list[Layer]:
-    given.only(data_format="channels_last")
     return [Crop(given["cropping"], name=given.name)]
 
 
-def _upsample(given: Given) -> list[Layer]:
-    given.only(data_format="channels_last")
-    mode = {"nearest": "nearest", "bilinear": "linear"}.get(given.get("interpolation", "nearest"))
+def _mode(given: Given, kind: str, nearest: str) -> str:
+    """Return the name of an interpolation."""
+    mode = {"bilinear": "linear", "nearest": nearest}.get(kind)
     if mode is None:
-        given.refuse(f"has interpolation={given['interpolation']!r}, which has no counterpart")
+        given.refuse(f"has interpolation={kind!r}, which has no counterpart")
+    return mode
+
+
+def _upsample(given: Given) -> list[Layer]:
+    mode = _mode(given, given.get("interpolation", "nearest"), "nearest")
     return [Upsample(given["size"], mode=mode, name=given.name)]
 
 
@@ -219,20 +227,20 @@ def _repeated(given: Given) -> list[Layer]:
 
 
 def _resizing(given: Given) -> list[Layer]:
-    given.only(data_format="channels_last", crop_to_aspect_ratio=False, pad_to_aspect_ratio=False)
-    given.only(antialias=False)
-    mode = {"bilinear": "linear", "nearest": "nearest-exact"}.get(given["interpolation"])
-    if mode is None:
-        given.refuse(f"has interpolation={given['interpolation']!r}, which has no counterpart")
+    given.only(crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, antialias=False)
+    mode = _mode(given, given["interpolation"], "nearest-exact")
     return [Upsample(size=[given["height"], given["width"]], mode=mode, name=given.name)]
 
 
 def _centre(given: Given) -> list[Layer]:
-    given.only(data_format="channels_last")
     more = [n - given[side] for n, side in zip(given.shape, ("height", "width"), strict=False)]
     if min(more) < 0:
         given.refuse("enlarges images smaller than its output, which has no counterpart")
     return [Crop([(n // 2, n - n // 2) for n in more], name=given.name)]
+
+
+def _plain(kind: type[Layer]) -> Callable[[Given], list[Layer]]:
+    return lambda given: [kind(name=given.name)]
 
 
 def _average(given: Given) -> list[Layer]:
@@ -357,15 +365,15 @@ MAKERS: dict[str, Callable[[Given], list[Any]]] = {
     "TimeDistributed": _time_distributed,
     "Rescaling": _rescaling,
     "Normalization": _normalization,
-    "Flatten": lambda given: [Flatten(name=given.name)],
+    "Flatten": _plain(Flatten),
     "Reshape": _reshape,
     "Dropout": _dropout,
     "Activation": _activation,
     **dict.fromkeys(LAYERS, _activation_layer),
-    "Identity": lambda given: [Identity(name=given.name)],
-    "Add": lambda given: [Add(name=given.name)],
-    "Subtract": lambda given: [Subtract(name=given.name)],
-    "Multiply": lambda given: [Multiply(name=given.name)],
+    "Identity": _plain(Identity),
+    "Add": _plain(Add),
+    "Subtract": _plain(Subtract),
+    "Multiply": _plain(Multiply),
     "Average": _average,
     **dict.fromkeys(("Maximum", "Minimum"), _extreme),
     "Dot": _dot,

@@ -65,7 +65,6 @@ def _sides(given: Given, option: str, default: Any = None) -> Any:
 
 def _place(given: Given) -> dict[str, Any]:
     """Return stride, padding and dilation of a convolution."""
-    given.only(data_format="channels_last")
     found = {
         "stride": _sides(given, "strides", 1),
         "padding": given.get("padding", "valid"),
@@ -81,6 +80,13 @@ def _kernel(given: Given) -> Any:
     return _sides(given, "kernel_size")
 
 
+def _common(given: Given) -> tuple[dict[str, Any], list[Layer]]:
+    """Return the arguments that convolutions have in common, and the layers behind them."""
+    activation, behind = given.inline()
+    use_bias = given.get("use_bias", True)
+    return {"activation": activation, "use_bias": use_bias, "name": given.name}, behind
+
+
 def conv(given: Given) -> list[Layer]:
     """Return the layers of a convolution.
 
@@ -94,16 +100,9 @@ def conv(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    activation, behind = given.inline()
-    layer = _CONVOLUTIONS[_axes(given) - 1](
-        given["filters"],
-        _kernel(given),
-        **_place(given),
-        groups=given.get("groups", 1),
-        activation=activation,
-        use_bias=given.get("use_bias", True),
-        name=given.name,
-    )
+    options, behind = _common(given)
+    options |= {"groups": given.get("groups", 1), **_place(given)}
+    layer = _CONVOLUTIONS[_axes(given) - 1](given["filters"], _kernel(given), **options)
     return [layer, *behind]
 
 
@@ -120,12 +119,7 @@ def depthwise(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    activation, behind = given.inline()
-    options = {
-        "activation": activation,
-        "use_bias": given.get("use_bias", True),
-        "name": given.name,
-    }
+    options, behind = _common(given)
     return [_by_channel(given, given.arrays, **options), *behind]
 
 
@@ -157,15 +151,9 @@ def separable(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    activation, behind = given.inline()
+    options, behind = _common(given)
     first = _by_channel(given, given.arrays[:1], use_bias=False, name=f"{given.name}_depthwise")
-    second = _CONVOLUTIONS[_axes(given) - 1](
-        given["filters"],
-        1,
-        activation=activation,
-        use_bias=given.get("use_bias", True),
-        name=given.name,
-    )
+    second = _CONVOLUTIONS[_axes(given) - 1](given["filters"], 1, **options)
     given.placed.append((second, given.arrays[1:]))
     return [first, second, *behind]
 
@@ -183,7 +171,7 @@ def transposed(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    activation, behind = given.inline()
+    common, behind = _common(given)
     axes = _axes(given)
     options: dict[str, Any] = {"padding": [[0, 0]] * axes, "output_padding": [0] * axes}
     options |= {ours: _lengths(given, theirs) for ours, theirs in _OPTIONS.items()}
@@ -191,18 +179,11 @@ def transposed(given: Given) -> list[Layer]:
     if any(map(any, cuts)):
         options["padding"] = [[cut // 2, cut - cut // 2] for cut, _ in cuts]
         options["output_padding"] = [more for _, more in cuts]
-    given.only(data_format="channels_last")
     if axes == 1:
         fill = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": [0, 0]}
         options = {name: [fill.get(name, 0), *each] for name, each in options.items()}
     layer_type: Any = Conv3DTranspose if axes == 3 else Conv2DTranspose
-    layer = layer_type(
-        given["filters"],
-        **options,
-        activation=activation,
-        use_bias=given.get("use_bias", True),
-        name=given.name,
-    )
+    layer = layer_type(given["filters"], **options, **common)
     if axes > 1:
         return [layer, *behind]
     given.placed.append((layer, [*(each[None] for each in given.arrays[:1]), *given.arrays[1:]]))
@@ -246,7 +227,6 @@ def pool(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    given.only(data_format="channels_last")
     given["pool_size"]  # raises without
     size, stride = _sides(given, "pool_size"), _sides(given, "strides")
     options = {"padding": given.get("padding", "valid"), "name": given.name}
@@ -270,7 +250,6 @@ def adaptive_pool(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    given.only(data_format="channels_last")
     given["output_size"]  # raises without
     return [_pool_type(given)(_sides(given, "output_size"), name=given.name)]
 
@@ -288,7 +267,6 @@ def global_pool(given: Given) -> list[Layer]:
     list of Layer
         The layers.
     """
-    given.only(data_format="channels_last")
     axes, kind = _axes(given), given.kind.partition("Pooling")[0]
     if len(given.shape) != axes + 1:
         given.refuse(f"pools {axes} axes, got samples of shape {given.shape}")

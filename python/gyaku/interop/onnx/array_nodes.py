@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gyaku.interop.onnx.graph import Graph, Value
+from gyaku.interop.onnx.selection_nodes import write_selection
 from gyaku.interop.onnx.window_nodes import along
+from gyaku.reference.selections import SELECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +72,11 @@ def write_array_operation(graph: Graph, layer: Any, values: list[Value]) -> list
         next(given) if shape is None else _constant(graph, layer, n)
         for n, shape in enumerate(layer.constants or [None] * len(values))
     ]
+    if name in SELECTIONS:
+        constants = layer.constants or [None] * len(values)
+        shapes = iter(layer.input_shapes)
+        ranks = [len(next(shapes)) + 1 if each is None else len(each) for each in constants]
+        return [Value(layer.output_shape, write_selection(graph, layer, x, ranks))]
     return [Value(layer.output_shape, _written(graph, name, x, options))]
 
 

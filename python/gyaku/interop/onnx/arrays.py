@@ -59,7 +59,13 @@ def combined(reader: Reader, operation: str, names: Sequence[str]) -> list[Value
         The result.
     """
     values = [None if name in reader.constants else reader.value(name) for name in names]
+    if reader.first and not any(values):  # constants that onnx does not compute
+        values[0] = reader.value(names[0])
     given = [value for value in values if value is not None]
+    if reader.first:
+        ranks = [reader.constants[name].ndim for name in names if name in reader.constants]
+        rank = max([*ranks, *(len(each.axes) for each in given)])
+        given = [reader.raised(each, rank) for each in given]
     axes = given[0].axes
     moves = operation == "matmul" or None in axes or given[0].order is not None
     if moves or any(each.axes != axes or each.order is not None for each in given):
@@ -114,7 +120,10 @@ def aligned(constant: NDArray[Any], axes: Sequence[int | None]) -> NDArray[Any]:
     array = constant.reshape(
         (1,) * extra + constant.shape if extra >= 0 else constant.shape[-extra:]
     )
-    array = array.transpose([axes.index(axis) for axis in range(len(axes))])
+    is_whole = 0 not in axes
+    array = array.transpose([axes.index(axis + is_whole) for axis in range(len(axes))])
+    if is_whole:
+        array = array[np.newaxis]
     if array.shape[0] != 1:
         raise Unreadable(
             f"takes a constant of shape {constant.shape}, which varies with the sample"
@@ -151,7 +160,7 @@ def taken(reader: Reader, value: Value, axis: int, indices: Sequence[int]) -> Va
         return value
     if own is None or value.order is not None:
         value = reader.plain(value)
-        own = axis
+        own = value.axes[axis]
     return operated(reader, "take", value, indices=wanted, axis=own)
 
 
@@ -185,8 +194,11 @@ _WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[str, float]]]] = {
 
 
 def _unary(reader: Reader, call: Call) -> list[Value]:
-    if 0 in (call.attributes.get(f"detect_{sign}", 1) for sign in ("negative", "positive")):
-        raise Unreadable("finds infinities of one sign")
+    signs = [call.attributes.get(f"detect_{sign}", 1) for sign in ("negative", "positive")]
+    if 0 in signs:
+        infinity = np.inf if signs[1] else -np.inf if signs[0] else np.nan
+        reader.constants[" infinity"] = np.array(infinity, np.float32)
+        return combined(reader, "equal", [call.input(0), " infinity"])
     return [operated(reader, _UNARY[call.operator], reader.value(call.input(0)))]
 
 
@@ -250,7 +262,8 @@ def reduced(reader: Reader, call: Call, axes: Sequence[int]) -> list[Value]:
     value = reader.plain(reader.value(call.input(0)))
     if not axes and call.attributes.get("noop_with_empty_axes", 0):
         return [value]
-    places = sorted(axis % len(value.axes) for axis in axes or range(len(value.axes)))
+    rank = len(value.axes)
+    places = sorted(value.axes[axis % rank] or 0 for axis in axes or range(rank))
     if 0 in places:
         raise Unreadable("reduces over the samples of a batch")
     keep = bool(call.attributes.get("keepdims", 1))
@@ -262,10 +275,10 @@ def _unit(reader: Reader, call: Call) -> list[Value]:
     """Divide vectors by their norm; one of zeros stays."""
     axis, order = call.attributes.get("axis", -1), call.attributes.get("p", 2)
     value = reader.plain(reader.value(call.input(0)))
-    axis %= len(value.axes)
-    if axis == 0 or order not in (1, 2):
+    own = value.axes[axis]
+    if own == 0 or order not in (1, 2):
         raise Unreadable("normalises over the samples of a batch, or by another norm")
-    norm = operated(reader, f"l{order}", value, axes=[axis], keepdims=True)
+    norm = operated(reader, f"l{order}", value, axes=[own], keepdims=True)
     (norm,) = reader.apply(layers.Add(), norm, operated(reader, "invert", norm))
     return reader.apply(layers.Divide(), value, norm)
 
@@ -311,6 +324,7 @@ def _tile(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     for axis, count in enumerate(reader.constant(call.input(1), "repeats").tolist()):
         if count != 1:
+            reader.check_room(count, *value.shape)
             value = taken(reader, value, axis, [*range(value.dimensions[axis])] * count)
     return [value]
 
@@ -319,15 +333,20 @@ def _expand(reader: Reader, call: Call) -> list[Value]:
     value = reader.plain(reader.value(call.input(0)))
     target = reader.constant(call.input(1), "shape").tolist()
     rank = len(value.axes)
-    if len(target) > rank or (len(target) == rank and target[0] not in (0, 1, reader.batch)):
+    if reader.first:
+        value = reader.raised(value, len(target))
+    elif len(target) > rank or (len(target) == rank and target[0] not in (0, 1, reader.batch)):
         raise Unreadable(f"expands to {target}, along the batch")
-    shape = np.broadcast_shapes(value.shape, tuple(target[-len(value.shape) :]))
+    inner = tuple(target[-len(value.shape) :]) if value.shape else ()
+    shape = np.broadcast_shapes(value.shape, inner)
+    reader.check_room(*shape)
     return [reader.as_plain(operated(reader, "expand", value, shape=list(shape)))]
 
 
 def _cumulative(reader: Reader, call: Call) -> list[Value]:
     axis = int(reader.constant(call.input(1), "axis").item())
     value = reader.value(call.input(0))
+    reader.check_room(*(value.dimensions[axis],) * 2)
     matrix = np.triu(np.ones((value.dimensions[axis],) * 2), call.attributes.get("exclusive", 0))
     return [mixed(reader, value, axis, matrix.T if call.attributes.get("reverse", 0) else matrix)]
 
@@ -358,7 +377,8 @@ def mixed(reader: Reader, value: Value, axis: int, matrix: NDArray[Any]) -> Valu
     if own == 0:
         raise Unreadable("combines the samples of a batch")
     if own is None or value.order is not None:
-        value, own = reader.plain(value), axis
+        value = reader.plain(value)
+        own = value.axes[axis]
     layer = layers.ArrayOperation("mix", {"axis": own}, [None, matrix.shape])
     return reader.apply(layer, value, weights={"constant_1": matrix.astype(np.float32)})[0]
 
@@ -386,17 +406,21 @@ def padded(reader: Reader, value: Value, pads: Sequence[int], mode: str, fill: f
     """
     rank, value = len(value.axes), reader.plain(value)
     pairs = [(pads[n], pads[n + rank]) for n in range(rank)]
-    if pairs[0] != (0, 0):
+    if value.axes[0] == 0 and pairs[0] != (0, 0):
         raise Unreadable("pads the batch")
+    lengths = zip(value.dimensions, pairs, strict=True)
+    reader.check_room(*(max(n, 1) + max(a, 0) + max(b, 0) for n, (a, b) in lengths))
     for axis, (before, behind) in enumerate(pairs):
         length = value.dimensions[axis]
-        if axis and mode != "constant":
+        if not value.axes[axis]:
+            continue
+        if mode != "constant":
             numbers = np.arange(length)[max(-before, 0) : length - max(-behind, 0)]
             places = np.pad(numbers, (max(before, 0), max(behind, 0)), mode=mode)  # type: ignore[call-overload]
             value = taken(reader, value, axis, places.tolist())
-        elif axis:
+        else:
             value = taken(reader, value, axis, range(max(-before, 0), length - max(-behind, 0)))
-    widths = [[max(n, 0) for n in pair] for pair in pairs[1:]]
+    widths = [[max(n, 0) for n in pair] for pair in pairs[1 - reader.first :]]
     if mode == "constant" and any(map(any, widths)):
         value = operated(reader, "pad", value, widths=widths, fill=fill)
     return value

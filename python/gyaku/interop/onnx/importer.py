@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku.files import FileError, largest_content
+from gyaku.interop.onnx import expansion, integers
 from gyaku.interop.onnx import file as onnx_file
-from gyaku.interop.onnx import integers
 from gyaku.interop.onnx.operators import CHANNELS_FIRST, ELEMENTWISE, OPERATORS
 from gyaku.interop.onnx.patterns import rewritten
 from gyaku.interop.onnx.reader import Call, Reader, Unreadable, Value
@@ -18,7 +18,7 @@ from gyaku.layers import Identity
 from gyaku.symbolic import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,16 +33,17 @@ _SLOW = {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", *_RECUR
 _OF_LENGTHS = {"Equal", "Not", "Cast", "ReduceMax", "Max", "Mul", "Add", "CumSum"}
 
 
-def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Model:
+def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[Any] | None = None) -> Model:
     """Read a model from an ONNX file, with its weights, ready to predict and to train.
 
     Parameters
     ----------
     path : str or path-like
         The file, for example an export of PyTorch, Keras or tf2onnx; weights may lie beside it.
-    input_shape : sequence of int, optional
-        Sample shape of the only input, as here: without the batch, channels last. It is needed if
-        the file leaves other axes free than batch and time.
+    input_shape : sequence of int or of such sequences, optional
+        Sample shape of the input, as here: without the batch, channels last; one for each input if
+        there are several. It is needed if the file leaves other axes free than batch and time, and
+        for that of the time beside other inputs.
 
     Returns
     -------
@@ -73,7 +74,9 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     `GroupNorm` and `RMSNorm` as `to_onnx` composes them. A recurrent node is one layer; an RNN
     unrolled over its steps is not recognised. Operations on arrays that no other layer has, such as
     slices and reductions, are one `ArrayOperation` each. Outputs of labels, which are no floats,
-    are left out beside others.
+    are left out beside others. A graph whose inputs have fixed lengths and whose nodes combine
+    elements along the first axis has no batch: a sample is the whole input. An operator that
+    onnx defines by others, such as Attention, is read as these.
 
     Examples
     --------
@@ -86,20 +89,54 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     >>> [type(layer).__name__ for layer in again.layers]
     ['Dense', 'ReLU', 'Dense']
     """
+    name, proto = os.fspath(path), onnx_file.read(path)
+    try:
+        return _model(name, proto, input_shape)
+    except ValueError:
+        for other, is_whole in _others(proto, input_shape):
+            try:
+                return _model(name, other, input_shape, is_whole)
+            except ValueError:
+                continue
+        raise
+
+
+def _others(proto: Any, input_shape: Sequence[Any] | None) -> Iterator[tuple[Any, bool]]:
+    """Yield other readings of a graph: of functions as their bodies, of whole inputs as samples."""
+    expanded = expansion.expanded(proto, OPERATORS)
+    if expanded is not proto:
+        yield expanded, False
+    lengths = [
+        axis.dim_value for each in proto.graph.input for axis in each.type.tensor_type.shape.dim
+    ]
+    if input_shape is None and proto.graph.input and all(lengths):
+        yield expanded, True
+
+
+def _model(
+    name: str, proto: Any, input_shape: Sequence[Any] | None, is_whole: bool = False
+) -> Model:
+    """Read a graph whose samples are along the first axis, or are whole inputs."""
     from gyaku.model import Model
 
-    name, proto = os.fspath(path), onnx_file.read(path)
     constants = _constants(name, proto)
-    outputs = _outputs(name, proto.graph)
+    outputs = _outputs(name, proto.graph, is_whole)
     folder = _Folder(proto, constants)
-    all_nodes = rewritten([node for node in proto.graph.node if not folder.folds(node)], constants)
+    all_nodes = [node for node in proto.graph.node if not folder.folds(node)]
+    if not is_whole:
+        all_nodes = rewritten(all_nodes, constants)
     nodes = _needed(all_nodes, outputs)
     opset = next((each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), 1)
-    reader = Reader(nodes, constants, outputs, opset)
+    reader = Reader(nodes, constants, outputs, opset, int(is_whole))
+    reader.room = folder.room
+    if is_whole:
+        reader.kinds = expansion.kinds(proto)
     folder.constants = reader.constants  # which shapes join on the way
     given = [each for each in proto.graph.input if each.name not in constants]
     _find_lengths(reader, all_nodes, {each.name for each in given})
-    numbers = {each.name for each in given if integers.are_numbers(each.name, all_nodes)}
+    numbers = {
+        each.name for each in given if is_whole or integers.are_numbers(each.name, all_nodes)
+    }
     inputs, is_free = _inputs(name, reader, given, input_shape, numbers)
     for number, node in enumerate(nodes):
         if not folder.folds(node):
@@ -122,7 +159,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     return model
 
 
-def _outputs(name: str, graph: Any) -> list[str]:
+def _outputs(name: str, graph: Any, is_whole: bool) -> list[str]:
     """Return the outputs of numbers; scikit-learn's classifiers also have one of labels."""
     if not graph.output:
         raise FileError(f"from_onnx: {name} has no outputs")
@@ -132,6 +169,8 @@ def _outputs(name: str, graph: Any) -> list[str]:
             raise FileError(
                 f"from_onnx: {name}: the output {each.name!r} must be a tensor, got a {kind}"
             )
+    if is_whole:
+        return [each.name for each in graph.output]
     kinds = (0, *_FLOATS)  # 0 of maps
     floats = [each for each in graph.output if each.type.tensor_type.elem_type in kinds]
     return [each.name for each in floats or graph.output]
@@ -277,27 +316,31 @@ def _inputs(
     name: str,
     reader: Reader,
     given: Sequence[Any],
-    input_shape: Sequence[int] | None,
+    input_shape: Sequence[Any] | None,
     numbers: set[str],
 ) -> tuple[list[Any], bool]:
     """Make the inputs of the model; return whether an axis besides the batch is free."""
-    if input_shape is not None and len(given) > 1:
-        raise ValueError(f"from_onnx: input_shape is for one input, and {name} has {len(given)}")
+    shapes = [input_shape] * len(given) if len(given) < 2 or input_shape is None else input_shape
+    if len(shapes) != len(given) or not all(np.iterable(each) for each in shapes if input_shape):
+        raise ValueError(
+            f"from_onnx: input_shape must have a shape for each of the {len(given)} inputs of"
+            f" {name}, got {input_shape}"
+        )
     tensors, free = [], False
-    for each in given:
+    for each, wanted in zip(given, shapes, strict=True):
         kind = each.type.tensor_type
         lengths = [dimension.dim_value for dimension in kind.shape.dim]
         axes = _layout(reader, each.name, len(lengths))
         by_axis = {axis: n for axis, n in zip(axes, lengths, strict=True) if axis is not None}
-        shape = tuple(by_axis[axis] for axis in range(1, len(by_axis)))
+        shape = tuple(n for axis, n in sorted(by_axis.items()) if axis)
         if lengths and not shape:  # a sample is a number
             shape = (1,)
         reader.batch = reader.batch or by_axis.get(0, 0)
-        if input_shape is not None:
-            _check_shape(name, shape, tuple(input_shape))
-            shape = tuple(input_shape)
+        if wanted is not None:
+            _check_shape(name, shape, tuple(wanted))
+            shape = tuple(wanted)
         free |= not all(shape)
-        if not all(shape[1:]) or not shape:
+        if not all(shape[1:]) or not (shape or reader.first):
             raise ValueError(
                 f"from_onnx: {name} leaves the shape of {each.name!r} free, it is {lengths} with 0"
                 " for each free axis: give input_shape"
@@ -337,6 +380,8 @@ def _check_shape(name: str, shape: tuple[int, ...], given: tuple[int, ...]) -> N
 
 def _layout(reader: Reader, name: str, rank: int) -> tuple[int | None, ...]:
     """Return the axes of an input, as the first node that tells them apart has them."""
+    if reader.first:
+        return tuple(range(1, rank + 1))
     waiting = [name]
     while waiting:
         each = waiting.pop()
@@ -344,10 +389,12 @@ def _layout(reader: Reader, name: str, rank: int) -> tuple[int | None, ...]:
         if node is None:
             continue
         place = list(node.input).index(each)
-        if node.op_type in CHANNELS_FIRST and place == 0 and rank > 2:
+        is_image = place == 0 or (node.op_type == "MaxUnpool" and place == 1)
+        if node.op_type in CHANNELS_FIRST and is_image and rank > 2:
             return (0, rank - 1, *range(1, rank - 1))
         if node.op_type in _RECURRENT and not Call(node).attributes.get("layout", 0):
-            return (1, 0, 2) if place == 0 else (None, 0, 1)
+            both = Call(node).text("direction", "forward") == "bidirectional"
+            return (1, 0, 2) if place == 0 or both else (None, 0, 1)
         if node.op_type in ELEMENTWISE:
             waiting += node.output
     return tuple(range(rank))
@@ -378,8 +425,10 @@ def _read(name: str, reader: Reader, call: Call, number: int) -> None:
 
 def _result(name: str, reader: Reader, output: str, is_own: bool) -> Any:
     value = reader.values.get(output)
+    if value is None and reader.first and output in reader.constants:
+        value = reader.value(output)
     if value is None or value.merged or value.pads or value.time:
         raise FileError(f"from_onnx: {name}: the output {output!r} has no counterpart")
-    if value.order is not None or is_own:
+    if value.order is not None or is_own or reader.first:
         value = reader.plain(value)
     return value.tensor if value.tensor.node else Identity()(value.tensor)

@@ -21,11 +21,16 @@ INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)
 # Of integers they give integers; the types of the results are those of the inputs.
 _KEPT = {
     *("Abs", "Add", "Clip", "Concat", "CumSum", "Div", "Expand", "Flatten", "Gather", "Identity"),
-    *("Max", "Min", "Mod", "Mul", "Neg", "Pad", "Pow", "ReduceMax", "ReduceMin", "ReduceProd"),
+    *("Compress", "CumProd", "GatherElements", "GatherND", "Scatter", "ScatterElements"),
+    *("ScatterND", "TopK", "Trilu", "Max", "Min", "Mod", "Mul", "Neg", "Pad", "Pow"),
+    *("ReduceMax", "ReduceMin", "ReduceProd"),
     *("ReduceSum", "Reshape", "Sign", "Slice", "Split", "Squeeze", "Sub", "Sum", "Tile"),
     *("Transpose", "Unsqueeze"),
 }
 _COMPARED = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+_OF_SHAPES = {"Cast", "CastLike", "EyeLike", "Shape", "Size"}
+_OF_FLOATS = {"ArgMax", "ArgMin", "Einsum", "Hardmax", "MaxUnpool", "OneHot", "Where"}
+_OF_THEIR_OWN = {"ArgMax", "ArgMin", "CastLike", "TopK"}
 _IDS = {"Gather", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 """Operators that ids pass on their way to a table."""
 
@@ -46,7 +51,7 @@ def are_numbers(name: str, nodes: Sequence[Any]) -> bool:
         Whether all nodes that take it compute with numbers.
     """
     users = [node.op_type for node in nodes if name in node.input]
-    return bool(users) and all(each in (_KEPT | _COMPARED | {"Where"}) - _IDS for each in users)
+    return bool(users) and all(each in (_KEPT | _COMPARED | _OF_FLOATS) - _IDS for each in users)
 
 
 def _of_inputs(reader: Reader, call: Call) -> list[bool]:
@@ -71,7 +76,7 @@ def check(reader: Reader, call: Call) -> None:
         The node.
     """
     known = any(name in reader.values and reader.values[name].integer for name in call.inputs)
-    if known and call.operator not in {*_KEPT, *_COMPARED, "Cast", "Where"}:
+    if known and call.operator not in _KEPT | _COMPARED | _OF_FLOATS | _OF_SHAPES:
         raise Unreadable("computes with integers, in a way of their own")
 
 
@@ -97,6 +102,8 @@ def marked(reader: Reader, call: Call, found: list[Value]) -> list[Value]:
         return found
     inputs = inputs[1:] if call.operator == "Where" else inputs
     keeps = call.operator in {*_KEPT, "Where"} or call.attributes.get("to") in INTEGERS
+    if call.operator in _OF_THEIR_OWN:
+        return found
     if not keeps or not (inputs and inputs[0]):
         return [replace(each, integer=False) if each.integer else each for each in found]
     if call.operator == "Div" or (call.operator == "Pow" and not all(inputs)):

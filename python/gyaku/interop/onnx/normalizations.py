@@ -90,7 +90,7 @@ def _layer_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     rank = len(value.axes)
     axes = rank - call.attributes.get("axis", -1) % rank
-    if axes == rank:
+    if axes == rank and not reader.first:
         raise Unreadable("normalises over the samples of a batch")
     if axes > 1 or value.axes[-1] != len(value.shape):
         value = reader.plain(value)
@@ -110,7 +110,8 @@ def _layer_norm(reader: Reader, call: Call) -> list[Value]:
 
 def _statistics(reader: Reader, value: Value, axes: int, epsilon: float) -> list[Value]:
     """Return the mean over the last axes, and one over the standard deviation."""
-    options = {"axes": [*range(len(value.axes) - axes, len(value.axes))], "keepdims": True}
+    end = len(value.shape) + 1
+    options = {"axes": [*range(end - axes, end)], "keepdims": True}
     mean = arrays.operated(reader, "mean", value, **options)
     (centred,) = reader.apply(layers.Subtract(), value, mean)
     square = arrays.operated(reader, "sum_square", centred, **options)
@@ -123,7 +124,7 @@ def _rms_norm(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     rank = len(value.axes)
     axes = rank - call.attributes.get("axis", -1) % rank
-    if axes == rank:
+    if axes == rank and not reader.first:
         raise Unreadable("normalises over the samples of a batch")
     value = reader.plain(value)
     gamma = np.broadcast_to(reader.constant(call.input(1), "scale"), value.shape[-axes:])

@@ -15,6 +15,7 @@ from gyaku.interop.onnx import (
     norms_reader,
     recurrent_reader,
     resizing,
+    selections,
     shapes,
     windows,
 )
@@ -36,20 +37,26 @@ def _identity(reader: Reader, call: Call) -> list[Value]:
 
 
 def _cast(reader: Reader, call: Call) -> list[Value]:
-    kind, value = call.attributes["to"], reader.value(call.input(0))
-    if kind in _FLOATS or not value.tensor.node:  # ids stay integers
+    return _converted(reader, reader.value(call.input(0)), call.attributes["to"])
+
+
+def _converted(reader: Reader, value: Value, kind: int) -> list[Value]:
+    if kind in _FLOATS or not (value.tensor.node or reader.first):  # ids stay integers
         return [value]
     if kind == _BOOL:
         zero_where_true = arrays.operated(reader, "invert", value)
         return [arrays.operated(reader, "invert", zero_where_true)]
     if kind not in _INTEGERS:
         raise Unreadable("casts to a type that is neither a float nor an integer")
-    return [arrays.operated(reader, "truncate", value)]
+    made = arrays.operated(reader, "truncate", value)
+    return [replace(made, integer=True) if reader.first else made]
 
 
 def _cast_like(reader: Reader, call: Call) -> list[Value]:
     """Pass a value or a constant on, in the type of values here."""
     name, like = call.inputs
+    if reader.first and like in reader.kinds:
+        return _converted(reader, reader.value(name), reader.kinds[like])
     given = reader.constants.get(like)
     if (given.dtype.kind != "f") if given is not None else not reader.value(like).tensor.node:
         raise Unreadable("casts to a type that may be no float")
@@ -125,12 +132,13 @@ def _softmax(reader: Reader, call: Call) -> list[Value]:
     if value.axes[axis] == len(value.shape) and (reader.opset >= 13 or axis == len(value.axes) - 1):
         return reader.apply(kind(), value)
     value = reader.plain(value)
-    if axis == 0:
+    own = axis + reader.first
+    if own == 0:
         raise Unreadable("normalises over the samples of a batch")
     if reader.opset >= 13:
-        return reader.apply(kind(axis), value)
+        return reader.apply(kind(own), value)
     shape = value.shape  # all axes from this one on are one
-    joined = (*shape[: axis - 1], math.prod(shape[axis - 1 :]))
+    joined = (*shape[: own - 1], math.prod(shape[own - 1 :]))
     (value,) = reader.apply(layers.Reshape(joined), value)
     (value,) = reader.apply(kind(), reader.as_plain(value))
     return [reader.as_plain(reader.apply(layers.Reshape(shape), value)[0])]
@@ -156,6 +164,8 @@ def _dense(reader: Reader, value: Value, weight: NDArray[Any], bias: Any) -> lis
 
 
 def _gemm(reader: Reader, call: Call) -> list[Value]:
+    if reader.first and not _is_dense(reader, call):
+        return selections.gemm(reader, call)
     if call.attributes.get("transA", 0):
         raise Unreadable("transposes its input")
     value = reader.value(call.input(0))
@@ -167,7 +177,17 @@ def _gemm(reader: Reader, call: Call) -> list[Value]:
     return _dense(reader, value, weight * np.float32(call.attributes.get("alpha", 1.0)), bias)
 
 
+def _is_dense(reader: Reader, call: Call) -> bool:
+    """Return whether a product of a whole input has constant weights, and a row as bias."""
+    bias = reader.constants.get(call.input(2))
+    is_row = not call.input(2) or (bias is not None and math.prod(bias.shape[:-1]) == 1)
+    return call.input(1) in reader.constants and is_row and not call.attributes.get("transA", 0)
+
+
 def _matmul(reader: Reader, call: Call) -> list[Value]:
+    of_weight = [reader.constants[name].ndim for name in call.inputs if name in reader.constants]
+    if reader.first and (of_weight != [2] or call.input(0) in reader.constants):
+        return [selections.product(reader, *map(reader.value, call.inputs))]
     if call.input(0) in reader.constants or call.input(1) not in reader.constants:
         return arrays.combined(reader, "matmul", call.inputs)
     value, weight = reader.value(call.input(0)), reader.constants[call.input(1)]
@@ -209,7 +229,7 @@ def _einsum(reader: Reader, call: Call) -> list[Value]:
     inner, _, pair = given.partition(",")
     is_product = len(pair) == 2 and pair[:1] in inner and inner.replace(*pair[:2]) == result
     if not is_product or pair[1] in inner or call.input(1) not in reader.constants:
-        raise Unreadable(f"computes {equation}, and not the product of an axis and a matrix")
+        return selections.einsum(reader, call)
     value, matrix = reader.value(call.input(0)), reader.constants[call.input(1)]
     if inner[-1] == pair[0] and value.axes[-1] == len(value.shape):
         return _dense(reader, value, matrix, None)
@@ -296,6 +316,7 @@ OPERATORS: dict[str, Callable[[Reader, Call], list[Value]]] = {
     **norms_reader.OPERATORS,
     **recurrent_reader.OPERATORS,
     **resizing.OPERATORS,
+    **selections.OPERATORS,
     **shapes.OPERATORS,
     **windows.OPERATORS,
     **windows.PADDING,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from gyaku.files import largest_content
 from gyaku.layers import ArrayOperation, Reshape, TimeDistributed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gyaku.layers import Layer
@@ -70,11 +73,6 @@ class Value:
     def dimensions(self) -> tuple[int, ...]:
         """The shape in ONNX; 0 is the batch axis."""
         return tuple(1 if a is None else 0 if a == 0 else self.shape[a - 1] for a in self.axes)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether axes and features stand as in the tensor."""
-        return self.axes == tuple(range(len(self.shape) + 1)) and self.order is None
 
 
 class Call:
@@ -142,6 +140,9 @@ class Reader:
         The outputs of the graph.
     opset : int
         Its version of the operators.
+    first : {0, 1}
+        Axis of the tensors that the first of ONNX is: that of the samples, or 1 if a sample is the
+        whole input.
 
     Attributes
     ----------
@@ -159,6 +160,10 @@ class Reader:
         Outputs of nodes that an earlier node has absorbed, and its output.
     sources : tuple of str
         Constants that the present node takes.
+    room : int
+        Bytes of memory that a sample of a value may fill.
+    kinds : dict of str to int
+        The types of the elements of values, where they are known.
     padded, lengths : set of str
         Inputs of ids that 0 pads, and the lengths computed from them.
     """
@@ -169,8 +174,11 @@ class Reader:
         constants: Mapping[str, NDArray[Any]],
         outputs: list[str],
         opset: int = 17,
+        first: int = 0,
     ) -> None:
-        self.opset, self.batch = opset, 0
+        self.opset, self.batch, self.first = opset, 0, first
+        self.kinds: dict[str, int] = {}
+        self.room = largest_content(0)
         self.constants = dict(constants)
         self.values: dict[str, Value] = {}
         self.weights: list[tuple[Layer, dict[str, NDArray[Any]]]] = []
@@ -198,6 +206,8 @@ class Reader:
         """
         if name in self.values:
             return self.values[name]
+        if name in self.constants and self.first:
+            return self._held(name)
         if name in self.constants:
             raise Unreadable(f"takes the constant {name!r}, and a layer takes none as its input")
         raise Unreadable(f"takes {name!r}, which has no counterpart")
@@ -255,7 +265,7 @@ class Reader:
         for tensor, shape in zip(tensors, made if layer.gives > 1 else (made,), strict=True):
             sample = tuple(shape[1:] if first.time else shape)
             is_alike = len(sample) == len(first.shape)
-            axes = first.axes if is_alike else tuple(range(len(sample) + 1))
+            axes = first.axes if is_alike else self._own_axes(sample)
             order = first.order if is_alike else None
             outputs.append(Value(tensor, sample, axes, order, first.time))
         return outputs
@@ -286,9 +296,10 @@ class Reader:
         Value
             The same value, or that of layers that move axes and features.
         """
-        if value.is_plain:
+        if value.axes == self._own_axes(value.shape) and value.order is None:
             return value
-        if value.axes[0] != 0 or DIRECTION in value.axes or value.time:
+        is_led = self.first == 1 or value.axes[0] == 0
+        if not is_led or DIRECTION in value.axes or value.time:
             raise Unreadable("takes a value whose first axis is not the batch")
         if value.order is not None:
             options = {"indices": value.order.tolist(), "axis": len(value.shape)}
@@ -297,16 +308,16 @@ class Reader:
             raise Unreadable("takes a value of one axis, which is that of the samples")
         moved = [axis for axis in value.axes if axis is not None]
         if moved != sorted(moved):
-            (made,) = self.apply(ArrayOperation("transpose", {"axes": moved}), value)
-            order = {axis: n for n, axis in enumerate(moved)}
+            axes_of = {"axes": [*range(self.first), *moved]}
+            (made,) = self.apply(ArrayOperation("transpose", axes_of), value)
+            order = {axis: n for n, axis in enumerate(moved, self.first)}
             axes = tuple(None if axis is None else order[axis] for axis in value.axes)
             value = replace(made, axes=axes)
         if None in value.axes:
-            (value,) = self.apply(Reshape(value.dimensions[1:]), value)
+            (value,) = self.apply(Reshape(value.dimensions[1 - self.first :]), value)
         return self.as_plain(value)
 
-    @staticmethod
-    def as_plain(value: Value) -> Value:
+    def as_plain(self, value: Value) -> Value:
         """Return a value of a layer that was applied to a plain one.
 
         Parameters
@@ -319,7 +330,61 @@ class Reader:
         Value
             The same value, its axes those of the tensor.
         """
-        return replace(value, axes=tuple(range(len(value.shape) + 1)), order=None)
+        return replace(value, axes=self._own_axes(value.shape), order=None)
+
+    def _own_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(range(self.first, len(shape) + 1))
+
+    def check_room(self, *shape: int) -> None:
+        """Raise if a sample would be far larger than the file makes likely.
+
+        Parameters
+        ----------
+        *shape : int
+            Its shape, or factors of its size.
+        """
+        size = math.prod(shape)
+        if 4 * size > self.room:
+            raise Unreadable(f"makes {size} elements, far more than the size of the file justifies")
+
+    def raised(self, value: Value, rank: int) -> Value:
+        """Return a value of a whole input with axes of length 1 in front.
+
+        Parameters
+        ----------
+        value : Value
+            The value.
+        rank : int
+            The number of axes.
+
+        Returns
+        -------
+        Value
+            The value, plain.
+        """
+        value = self.plain(value)
+        if len(value.shape) >= rank:
+            return value
+        shape = (1,) * (rank - len(value.shape)) + value.shape
+        return self.as_plain(self.apply(Reshape(shape), value)[0])
+
+    def _held(self, name: str) -> Value:
+        """Return a constant as a value, the same for all samples."""
+        array = self.constants[name]
+        if array.dtype.kind not in "fiub" or not array.size:
+            raise Unreadable(f"takes the constant {name!r}, which holds no numbers")
+        is_integer = array.dtype.kind in "iu"
+        if is_integer and max(-int(array.min()), int(array.max())) > 2**24:
+            raise Unreadable(f"takes the constant {name!r}, whose integers no float32 holds")
+        layer = ArrayOperation("constant", constants=[None, (1, *array.shape)])
+        given, self.sources = self.sources, (name,)
+        weights = {"constant_1": array[np.newaxis].astype(np.float32)}
+        if not self.values:
+            raise Unreadable("depends on no input")
+        (made,) = self.apply(layer, next(iter(self.values.values())), weights=weights)
+        self.sources = given
+        self.values[name] = replace(self.as_plain(made), integer=is_integer)
+        return self.values[name]
 
     def channels_last(self, value: Value) -> Value:
         """Return a value of channels behind the batch whose tensor has them last.
@@ -334,6 +399,8 @@ class Reader:
         Value
             The same value, or that of a layer that moves axes.
         """
+        if self.first:
+            raise Unreadable("has channels behind the batch, and a sample is the whole input")
         rank = len(value.axes) - 1
         wanted = (0, rank, *range(1, rank))
         if value.axes == wanted and value.order is None:

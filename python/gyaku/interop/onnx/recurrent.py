@@ -205,10 +205,17 @@ def _matrices(layer: Recurrent) -> dict[str, NDArray[Any]]:
 def _states(graph: Graph, parts: list[Any], values: list[Value]) -> list[str]:
     """Return the optional inputs behind the weights, up to the last one in use."""
     layer, given = parts[0], [graph.last(each) for each in values]
-    if given and "projection" in layer.params:
-        given[0] = _unprojected(graph, layer, given[0])
     zero = graph.constant("axis_0", [0]) if given else ""
-    found = [graph.lengths, *(graph.node("Unsqueeze", each, zero) for each in given)]
+    found, rows = [graph.lengths], []
+    for n, part in enumerate(parts):
+        own = given[n * part.states : (n + 1) * part.states]
+        if own and "projection" in part.params:
+            own[0] = _unprojected(graph, part, own[0])
+        rows.append([graph.node("Unsqueeze", each, zero) for each in own])
+    found += [
+        each[0] if len(each) == 1 else graph.node("Concat", *each, axis=0)
+        for each in zip(*rows, strict=True)
+    ]
     if "peepholes" in layer.params:
         peepholes = [each.params["peepholes"][list(PEEPHOLES)].ravel() for each in parts]
         found += [""] * (3 - len(found)) + [graph.constant("peepholes", peepholes)]

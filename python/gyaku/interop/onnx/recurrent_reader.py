@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
+from gyaku.interop.onnx import arrays
 from gyaku.interop.onnx.reader import DIRECTION, Unreadable, Value
 from gyaku.interop.onnx.recurrent import ACTIVATIONS, GATES, PEEPHOLES, reordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,11 +94,11 @@ def _both(
     batch_first: bool,
 ) -> list[Value]:
     """Return the outputs of both directions, which a later node merges."""
-    if len(values) > 1 or used[2] or (used[0] and used[1]):
+    if used[2] or (used[0] and used[1]):
         raise Unreadable(
-            "gives sequences and last states in both directions, or takes initial ones, and"
-            " Bidirectional gives one of them and takes none"
+            "gives sequences and last states in both directions, and Bidirectional gives either"
         )
+    states = _by_direction(reader, values[1:])
     named = {
         f"{direction}.{name}": each
         for direction, found in zip(("forward", "backward"), weights, strict=True)
@@ -107,7 +108,8 @@ def _both(
 
     def merged(merge: str) -> Value:
         layer = layers.Bidirectional(inner, merge)
-        return reader.apply(layer, replace(values[0], axes=(0,)), weights=named)[0]
+        given = (replace(each, axes=(0,)) for each in (values[0], *states))
+        return reader.apply(layer, *given, weights=named)[0]
 
     if used[0]:
         axes: tuple[int | None, ...] = (0, 1, DIRECTION, 2) if batch_first else (1, DIRECTION, 0, 2)
@@ -117,6 +119,18 @@ def _both(
     shape = (values[0].shape[0], units) if used[0] else (units,)
     waiting = Value(values[0].tensor, shape, axes, merged=merged)
     return [waiting] * len(call.outputs)
+
+
+def _by_direction(reader: Reader, states: Sequence[Value]) -> list[Value]:
+    """Return the states of the forward direction, then those of the other."""
+    if any(each.axes != (1, 0, 2) for each in states):
+        raise Unreadable("takes initial states whose axes are not (direction, batch, units)")
+    found = []
+    for n in range(2 * bool(states)):
+        for each in states:
+            row = arrays.operated(reader, "take", each, indices=[n], axis=1)
+            found += reader.apply(layers.Reshape(row.shape[1:]), row)
+    return found
 
 
 def _units(weights: dict[str, NDArray[Any]]) -> int:

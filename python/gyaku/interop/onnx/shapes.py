@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gyaku.interop.onnx.reader import Call, Reader
 
-__all__ = ["OPERATORS"]
+__all__ = ["OPERATORS", "reshaped"]
 
 
 def _transpose(reader: Reader, call: Call) -> list[Value]:
@@ -64,7 +64,7 @@ def _dropped(reader: Reader, value: Value, places: set[int]) -> Value:
     if not own:
         return replace(value, axes=tuple(left))
     kept = [axis for axis in range(1, len(value.shape) + 1) if axis not in own]
-    if not kept or value.order is not None:
+    if (not kept and not reader.first) or value.order is not None:
         raise Unreadable("leaves no axis of a sample")
     (made,) = reader.apply(layers.Reshape([value.shape[axis - 1] for axis in kept]), value)
     numbers = {axis: n for n, axis in enumerate((0, *kept))}
@@ -81,6 +81,11 @@ def _axes(reader: Reader, call: Call) -> list[int]:
 def _flatten(reader: Reader, call: Call) -> list[Value]:
     """Join all axes but that of the batch."""
     value = reader.value(call.input(0))
+    if reader.first:
+        rank = len(value.axes)
+        axis = call.attributes.get("axis", 1)
+        size = math.prod(value.dimensions[: axis if axis >= 0 else rank + axis])
+        return [reshaped(reader, value, [size, math.prod(value.shape) // size])]
     if call.attributes.get("axis", 1) != 1 or value.axes[0] != 0:
         raise Unreadable("joins the batch with other axes")
     return [_flattened(reader, value)]
@@ -104,6 +109,10 @@ def _reshape(reader: Reader, call: Call) -> list[Value]:
     value = reader.value(call.input(0))
     given = call.attributes.get("shape")
     target = [int(n) for n in (given or reader.constant(call.input(1), "shape"))]
+    if reader.first:
+        if not call.attributes.get("allowzero", 0):
+            target = [length or value.dimensions[n] for n, length in enumerate(target)]
+        return [reshaped(reader, value, target)]
     if DIRECTION in value.axes and value.merged:
         return [_joined(value, target)]
     old = value.dimensions
@@ -130,6 +139,26 @@ def _reshape(reader: Reader, call: Call) -> list[Value]:
         (made,) = reader.apply(layers.Reshape(inner), reader.plain(value))
         return [reader.as_plain(made)]
     raise Unreadable(f"makes {list(old)} (0 is the batch) into {target}, which no layer does")
+
+
+def reshaped(reader: Reader, value: Value, shape: list[int]) -> Value:
+    """Give a value of a whole input another shape.
+
+    Parameters
+    ----------
+    reader : Reader
+        The graph.
+    value : Value
+        The value.
+    shape : list of int
+        The shape.
+
+    Returns
+    -------
+    Value
+        The value, plain.
+    """
+    return reader.as_plain(reader.apply(layers.Reshape(shape), reader.plain(value))[0])
 
 
 def _without_units(target: list[int], sizes: list[int]) -> bool:
@@ -182,6 +211,9 @@ def _concat(reader: Reader, call: Call) -> list[Value]:
     values = [reader.value(name) for name in call.inputs]
     first = values[0]
     place = call.attributes["axis"]
+    if first.axes[0] is None and place == 0 and all(each.axes == first.axes for each in values):
+        values = [_with_axis(reader, each) for each in values]
+        first = values[0]
     if any(each.axes != first.axes or each.order is not None for each in values) or (
         first.axes[place] is None
     ):
@@ -195,10 +227,16 @@ def _concat(reader: Reader, call: Call) -> list[Value]:
     return reader.apply(layers.Concatenate(axis), *values)
 
 
+def _with_axis(reader: Reader, value: Value) -> Value:
+    """Return a value whose first axis in ONNX, of length 1, is one of the tensor as well."""
+    (made,) = reader.apply(layers.Reshape((1, *value.shape)), value)
+    return replace(made, axes=(1, *(axis + 1 if axis else axis for axis in value.axes[1:])))
+
+
 def _gather(reader: Reader, call: Call) -> list[Value]:
     """Read rows of a table of vectors, or the last step of a recurrent layer."""
     axis = call.attributes.get("axis", 0)
-    if call.input(0) in reader.constants:
+    if call.input(0) in reader.constants and not reader.first:
         if axis != 0:
             raise Unreadable(f"reads a table along axis {axis}, and Embedding has axis 0")
         table = reader.constants[call.input(0)]
@@ -206,7 +244,13 @@ def _gather(reader: Reader, call: Call) -> list[Value]:
         layer = layers.Embedding(*table.shape, mask_zero=call.input(1) in reader.padded)
         (made,) = reader.apply(layer, value, weights={"weight": table})
         return [replace(made, axes=tuple(range(len(made.shape) + 1)))]
-    value, index = reader.value(call.input(0)), reader.constant(call.input(1), "indices")
+    value = reader.value(call.input(0))
+    if reader.first and call.input(1) not in reader.constants:
+        options = {"axis": axis % len(value.axes) + 1}
+        places = reader.plain(reader.value(call.input(1)))
+        gather = layers.ArrayOperation("gather", options)
+        return [reader.as_plain(reader.apply(gather, reader.plain(value), places)[0])]
+    index = reader.constant(call.input(1), "indices")
     if value.final is None or value.axes[axis] != 1 or index.shape != () or index != -1:
         return [_taken(reader, call, value, index)]
     # The axis of the features is the first of the last step.
@@ -226,7 +270,8 @@ def _taken(reader: Reader, call: Call, value: Value, index: NDArray[Any]) -> Val
     made = arrays.taken(reader, value, axis, index.ravel().tolist())
     if index.ndim == 1:
         return made
-    shape = (*value.shape[: axis - 1], *index.shape, *value.shape[axis:])
+    own = axis + reader.first
+    shape = (*value.shape[: own - 1], *index.shape, *value.shape[own:])
     return reader.as_plain(reader.apply(layers.Reshape(shape), made)[0])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gyaku import layers
-from gyaku.interop.onnx.arrays import padded
+from gyaku.interop.onnx.arrays import operated, padded
 from gyaku.interop.onnx.reader import Call, Unreadable, Value
 from gyaku.windows.axis import Axis
 
@@ -200,7 +200,7 @@ def _max_unpool(reader: Reader, call: Call) -> list[Value]:
     """Read the inverse of a max pooling, whose images have its maxima."""
     maker = reader.makers.get(call.input(1))
     if maker is None or maker.op_type != "MaxPool" or list(maker.output)[1:] != [call.input(1)]:
-        raise Unreadable("takes the places of maxima from elsewhere than a MaxPool")
+        return _unpooled(reader, call)
     pooling = Call(maker)
     images, axes = _image(reader, pooling)
     if axes != 2 or pooling.attributes.get("storage_order", 0):
@@ -212,6 +212,32 @@ def _max_unpool(reader: Reader, call: Call) -> list[Value]:
     options = _window(pooling, images, axes)
     layer = layers.MaxUnpool2D(**options, dilation=_dilations(pooling, axes))
     return reader.apply(layer, reader.channels_last(reader.value(call.input(0))), images)
+
+
+def _unpooled(reader: Reader, call: Call) -> list[Value]:
+    """Read an unpooling by places in the batch, and zeros up to a larger size."""
+    value, axes = _image(reader, call)
+    places = reader.channels_last(reader.value(call.input(1)))
+    kernel, pads = call.attributes["kernel_shape"], call.attributes.get("pads", [0] * 2 * axes)
+    strides = call.attributes.get("strides", [1] * axes)
+    sizes = [
+        step * (n - 1) + taps - before - behind
+        for n, step, taps, before, behind in zip(
+            value.shape, strides, kernel, pads[:axes], pads[axes:], strict=False
+        )
+    ]
+    wanted = sizes
+    if call.input(2):
+        wanted = reader.constant(call.input(2), "output_shape").tolist()[2:]
+    if len(wanted) != axes or any(n < size for n, size in zip(wanted, sizes, strict=False)):
+        raise Unreadable(f"gives the shape {wanted}, smaller than {sizes} of its windows")
+    reader.check_room(*wanted, value.shape[-1])
+    layer = layers.ArrayOperation("unpool", {"sizes": sizes, "wraps": True})
+    (made,) = reader.apply(layer, value, places)
+    if wanted == sizes:
+        return [made]
+    widths = [[0, n - size] for n, size in zip(wanted, sizes, strict=True)]
+    return [operated(reader, "pad", made, widths=[*widths, [0, 0]], fill=0.0)]
 
 
 def _avg_pool(reader: Reader, call: Call) -> list[Value]:

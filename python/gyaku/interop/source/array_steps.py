@@ -27,6 +27,10 @@ def _array_operation(made: ForwardPass, layer: Any, values: list[int]) -> list[i
         next(given) if shape is None else _constant(made, layer, place, values[0])
         for place, shape in enumerate(constants)
     ]
+    if layer.operation not in OPERATIONS:
+        raise ValueError(
+            f"{made.owner}: {layer} computes {layer.operation}, of which no source code is written"
+        )
     write = _WRITERS.get(layer.operation, _elements)
     return [write(made, layer, operands, dict(layer.options))]
 

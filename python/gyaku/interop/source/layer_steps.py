@@ -307,9 +307,12 @@ def _run(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
 
 def _bidirectional(made: ForwardPass, layer: Any, values: list[int]) -> list[int]:
     outer, found = made.scope, []
-    for name, part in (("forward", layer._forward_part), ("backward", layer._backward_part)):
+    count = len(values) // 2
+    x, first, second = values[0], values[1 : 1 + count], values[1 + count :]
+    parts = (("forward", layer._forward_part, first), ("backward", layer._backward_part, second))
+    for name, part, states in parts:
         made.scope = f"{outer}.{name}"
-        steps, last, *_ = _run(made, part, values)
+        steps, last, *_ = _run(made, part, [x, *states])
         found.append(steps if part.return_sequences else last)
     made.scope, shape = outer, layer.output_shape
     if layer.merge == "concat":

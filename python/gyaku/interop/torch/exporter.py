@@ -132,6 +132,12 @@ def _graph(
     return Chain() if plan.inputs == 1 else Graph()
 
 
+def _initial(torch: Any, states: list[Any], count: int) -> list[Any]:
+    """Return initial states as a recurrent module takes them: stacked by direction, if any."""
+    stacked = [torch.stack(states[n::count]) for n in range(count)] if states else []
+    return [tuple(stacked)] if len(stacked) > 1 else stacked
+
+
 def _applied(torch: Any, use: Application, modules: dict[str, Any], given: list[Any]) -> Any:
     """Return the output of a layer for tensors of PyTorch."""
     layer, name = use.layer, _name(use.path)
@@ -143,12 +149,13 @@ def _applied(torch: Any, use: Application, modules: dict[str, Any], given: list[
     turns = is_turned(use.instance)
     if turns:
         given = [each.transpose(1, 2) for each in given]
-    y = modules[name](*([modules[around](given[0])] if around in modules else given))
     if isinstance(layer, (Recurrent, Bidirectional)):
         part = layer if isinstance(layer, Recurrent) else layer.layer
+        y = modules[name](given[0], *_initial(torch, given[1:], part.states))
         states = y[1][0] if isinstance(part, LSTM) else y[1]
         if part.return_sequences:
             return y[0]
         return states[-1] if part is layer else torch.cat([states[-2], states[-1]], -1)
+    y = modules[name](*([modules[around](given[0])] if around in modules else given))
     y = modules[behind](y) if behind in modules else y
     return y.transpose(1, 2) if turns else y

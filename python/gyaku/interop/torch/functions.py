@@ -200,6 +200,20 @@ class Functions(Translation):
         turned = self.turned.add if rank > 2 and is_first == (rank == 3) else self.turned.discard
         turned(node)
 
+    def _of_stack(self, node: Any) -> None:
+        if not all(self._kind(each) in ("RNN", "LSTM", "GRU") for each in node.users):
+            self._refuse(node)
+        self.values[node] = None  # initial states, which the module takes row by row
+
+    def _of_max_unpool2d(self, node: Any) -> None:
+        source, places = node.args[:2]
+        if not self._is_first(source):
+            self._refuse(node, "takes something other than images with channels first")
+        self._apply(node, [self._unpooling(node)], source, places)
+
+    _of_max_unpool1d = _of_max_unpool2d
+    _of_max_unpool3d = _of_max_unpool2d
+
     def _of_add(self, node: Any) -> None:
         self._combined(node, Add, lambda number: Rescaling(1.0, number))
 

@@ -20,6 +20,7 @@ from gyaku.layers import (
     AdaptiveMaxPool2D,
     AdaptiveMaxPool3D,
     Add,
+    ArrayOperation,
     AvgPool1D,
     AvgPool2D,
     AvgPool3D,
@@ -58,6 +59,7 @@ from gyaku.layers.activation import Parametric
 from gyaku.layers.conv import Convolution
 from gyaku.layers.recurrence import Recurrent
 from gyaku.layers.weighted import Weighted
+from gyaku.reference.selections import SELECTIONS
 from gyaku.windows import margins
 
 if TYPE_CHECKING:
@@ -126,8 +128,8 @@ def modules_of(
     ValueError
         If PyTorch has no counterpart.
     """
-    if isinstance(layer, Recurrent) and len(shapes) > 1:
-        _refuse(layer, "an initial state has no counterpart in a chain of PyTorch's modules")
+    if isinstance(layer, ArrayOperation) and layer.operation in SELECTIONS:
+        _refuse(layer, f"{layer.operation} has no counterpart in PyTorch here")
     if is_block(layer, shapes[0]):
         return {name: _block(layer)}
     if isinstance(layer, (Add, Concatenate)):

@@ -81,7 +81,15 @@ __all__ += ["recurrent_layers"]
 
 _BY_AXES = (
     *("Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool"),
-    *("AdaptiveMaxPool", "BatchNorm", "InstanceNorm", "ZeroPad", "ConstantPad", "ReflectionPad"),
+    *(
+        "AdaptiveMaxPool",
+        "MaxUnpool",
+        "BatchNorm",
+        "InstanceNorm",
+        "ZeroPad",
+        "ConstantPad",
+        "ReflectionPad",
+    ),
     *("ReplicationPad", "CircularPad"),
 )
 FEATURES_FIRST = {

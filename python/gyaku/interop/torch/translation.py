@@ -17,10 +17,12 @@ from gyaku.interop.torch.modules import (
 )
 from gyaku.interop.torch.state import load_state_dict, places
 from gyaku.layers import (
+    ArrayOperation,
     AvgPool1D,
     Bidirectional,
     Conv1D,
     Dense,
+    Dropout,
     Flatten,
     GlobalAvgPool2D,
     GlobalMaxPool2D,
@@ -29,6 +31,7 @@ from gyaku.layers import (
     PReLU,
     Rescaling,
     Reshape,
+    Slice,
     Softmax,
 )
 from gyaku.layers.recurrence import Recurrent
@@ -130,6 +133,20 @@ class Translation:
             f" (28, 28, 1); {kind if first is not None else 'the first function'} does not know it"
         )
 
+    def _is_state(self, given: Any) -> bool:
+        """Return whether an input is an initial state, (layers, samples, units)."""
+        return any(
+            self._kind(each) in _RECURRENT and given in _states(each) for each in given.users
+        )
+
+    def _are_places(self, given: Any) -> bool:
+        """Return whether an input says where an unpooling puts its elements."""
+        return any(
+            self._kind(each).lower().startswith(("maxunpool", "max_unpool"))
+            and each.args[1:2] == (given,)
+            for each in given.users
+        )
+
     def examples(self, shapes: Sequence[tuple[int, ...]]) -> list[Any]:
         """Return a batch of zeros for each input of the module.
 
@@ -152,8 +169,10 @@ class Translation:
                 self.turned.add(given)
             if len(shape) > 2 or kind in FEATURES_FIRST:
                 shape = (shape[-1], *shape[:-1])
-            dtype = torch.int64 if kind == "Embedding" else self.dtype
-            found.append(torch.zeros((2, *shape), dtype=dtype))
+            is_index = kind == "Embedding" or self._are_places(given)
+            dtype = torch.int64 if is_index else self.dtype
+            sizes = (shape[0], 2, *shape[1:]) if self._is_state(given) else (2, *shape)
+            found.append(torch.zeros(sizes, dtype=dtype))
         return found
 
     def model(self, shapes: Sequence[tuple[int, ...]]) -> Model:
@@ -276,7 +295,7 @@ class Translation:
             return
         if target not in self.made:
             self.made[target] = self._layers(node, module, target)
-        elif self.made[target][0].takes_indices:
+        elif self.made[target][0].takes_indices or kind.startswith("MaxUnpool"):
             self._refuse(node, "is called twice")
         self._apply(node, self.made[target], *sources)
 
@@ -305,6 +324,8 @@ class Translation:
             layer: Layer = PReLU(range(1, self._rank(source)), name=target.replace(".", "_"))
             layer.trainable = module.weight.requires_grad
             return [layer]
+        if kind.startswith("MaxUnpool"):
+            return [self._unpooling(node)]
         if kind == "Flatten":
             check_options(module, target)
             return self._flattened(node, source)
@@ -312,6 +333,11 @@ class Translation:
         if source in self.pads:
             self._join_padding(node, layer)
         return [layer]
+
+    def _unpooling(self, node: Any) -> Layer:
+        """Return the layer that puts elements at the places of the second argument."""
+        options = {"sizes": list(node.meta["shape"][2:]), "wraps": False}
+        return ArrayOperation("unpool", options)
 
     def _flattened(self, node: Any, source: Any) -> list[Layer]:
         """Return the layers that flatten samples in the order of PyTorch.
@@ -357,8 +383,7 @@ class Translation:
         layer.padding = pairs if len(pairs) > 1 else pairs[0]
 
     def _recurrent(self, node: Any, module: Any, target: str) -> None:
-        if len(node.args) > 1 and node.args[1] is not None:
-            self._refuse(node, "has an initial state")
+        rows = self._initial(node, module)
         check_options(module, target)
         if target in self.made:
             self._refuse(node, "is called twice")
@@ -376,7 +401,30 @@ class Translation:
                 self._refuse(node, "runs in both directions, and only the last step is used")
         layers = recurrent_layers(module, target.replace(".", "_"), sequences=not last)
         self.made[target] = layers
-        self._apply(node, layers, node.args[0])
+        if not rows:
+            self._apply(node, layers, node.args[0])
+            return
+        self.chain, value = None, self.values[node.args[0]]
+        each = len(rows) // module.num_layers
+        for layer in layers:
+            given, rows = ([], rows) if isinstance(layer, Dropout) else (rows[:each], rows[each:])
+            value = layer(value, *given)
+        self.values[node] = self.end = value
+
+    def _initial(self, node: Any, module: Any) -> list[Tensor]:
+        """Return the initial states of each layer and direction, in the order of its layer."""
+        found = []
+        for each in _states(node):
+            is_stack = each.op == "call_function" and each.target.__name__ == "stack"
+            if each.op != "placeholder" and not is_stack:
+                self._refuse(node, "has an initial state that is neither an input nor a stack")
+            if is_stack:
+                found.append([self.values[row] for row in each.args[0]])
+                continue
+            state, count = self.values[each], each.meta["shape"][0]
+            parts = [Slice(n, n + 1, axis=1)(state) for n in range(count)] if count > 1 else [state]
+            found.append([Reshape((-1,))(part) for part in parts])
+        return [state for rows in zip(*found, strict=True) for state in rows]
 
     def _keep_states(self, states: Any, module: Any) -> None:
         """Find the nodes that are the last state of the last layer."""
@@ -395,6 +443,14 @@ class Translation:
         elif not set(indices.values()) <= {-1, module.num_layers - 1}:
             self._refuse(states, "takes other states than those of the last layer")
         self.states |= set(indices)
+
+
+def _states(node: Any) -> list[Any]:
+    """Return the nodes of the initial states of a recurrent module."""
+    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("hx")
+    if given is None:
+        return []
+    return [*given] if isinstance(given, (tuple, list)) else [given]
 
 
 def _ranks(kind: str, rank: int) -> tuple[int, ...]:
