@@ -159,6 +159,10 @@ ARRAY_NODES: dict[str, tuple[list[Any], dict[str, Any]]] = {
             "slope": np.float32([[[0.3]], [[-2.0]]]),
         },
     ),
+    "maxima over zeros around an image": (
+        [node("Pad", ["x", "pads"], ["p"]), node("MaxPool", ["p"], ["y"], kernel_shape=[2, 2])],
+        {"shape": ("n", 2, 3, 4), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 0])},
+    ),
     "channels first between windows": (
         [
             node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2]),
