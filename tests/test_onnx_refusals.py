@@ -104,6 +104,71 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any]]] = {
         ],
         {"rank": 3, "c": WEIGHTS},
     ),
+    "node 1 (Add, from x, m to y) broadcasts values of different ranks, one along the batch of"
+    " the other": (
+        [
+            node("ReduceMax", ["x"], ["m"], axes=[1], keepdims=0),
+            node("Add", ["x", "m"], ["y"]),
+        ],
+        {"shape": ("n", 4, 4)},
+    ),
+    "node 0 (IsInf, from x to b) finds infinities of one sign": (
+        [
+            node("IsInf", ["x"], ["b"], detect_negative=0),
+            node("Cast", ["b"], ["y"], to=onnx.TensorProto.FLOAT),
+        ],
+        {},
+    ),
+    "node 0 (LpNormalization, from x to y) normalises over the samples of a batch, or by another"
+    " norm": ([node("LpNormalization", ["x"], ["y"], axis=0)], {}),
+    "node 0 (Softmax, from x to y) normalises over the samples of a batch": (
+        [node("Softmax", ["x"], ["y"], axis=0)],
+        {},
+    ),
+    "node 0 (LRN, from x to y) has an even size, whose middle is another one in"
+    " LocalResponseNorm": ([node("LRN", ["x"], ["y"], size=2)], {"shape": IMAGES}),
+    "node 0 (Einsum, from x, c to y) computes ij,jk->ki, and not the product of an axis and a"
+    " matrix": ([node("Einsum", ["x", "c"], ["y"], equation="ij,jk->ki")], {"c": WEIGHTS}),
+    "node 0 (MaxPool, from x to y) has windows of 4 axes, and layers have one to three": (
+        [node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2, 2, 2])],
+        {"shape": ("n", 1, 4, 4, 4, 4)},
+    ),
+    "node 0 (LpPool, from x to y) has windows of another number of axes than two, and LPPool2D"
+    " has two": (
+        [node("LpPool", ["x"], ["y"], kernel_shape=[2])],
+        {"shape": ("n", 1, 4)},
+    ),
+    "node 1 (AveragePool, from p to y) counts some of its padding, and AvgPool2D all or none": (
+        [
+            node("Pad", ["x", "c"], ["p"]),
+            node("AveragePool", ["p"], ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        ],
+        {"shape": IMAGES, "c": np.array([0, 0, 1, 1, 0, 0, 1, 1])},
+    ),
+    "node 1 (MaxUnpool, from m, i, c to y) gives another shape than that of the images that were"
+    " pooled": (
+        [
+            node("MaxPool", ["x"], ["m", "i"], kernel_shape=[2, 2], strides=[2, 2]),
+            node("MaxUnpool", ["m", "i", "c"], ["y"], kernel_shape=[2, 2], strides=[2, 2]),
+        ],
+        {"shape": (1, 1, 4, 4), "c": np.array([1, 1, 5, 5])},
+    ),
+    "node 1 (MaxUnpool, from m, i to y) takes places that are not those of rows of images": (
+        [
+            node("MaxPool", ["x"], ["m", "i"], kernel_shape=[2, 2], storage_order=1),
+            node("MaxUnpool", ["m", "i"], ["y"], kernel_shape=[2, 2]),
+        ],
+        {"shape": (1, 1, 4, 4)},
+    ),
+    "node 0 (Gather, from x, c to y) takes some of the samples of a batch by index": (
+        [node("Gather", ["x", "c"], ["y"], axis=0)],
+        {"c": np.array([0, 1])},
+    ),
+    "node 0 (Reshape, from x, c to y) makes [0, 4] (0 is the batch) into [-1, 2], which no layer"
+    " does": (
+        [node("Reshape", ["x", "c"], ["y"])],
+        {"c": np.array([-1, 2])},
+    ),
     "node 0 (MaxUnpool, from x, c to y) takes the places of maxima from elsewhere than a MaxPool": (
         [node("MaxUnpool", ["x", "c"], ["y"], kernel_shape=[2, 2], strides=[2, 2])],
         {"shape": (1, 1, 2, 2), "c": np.array([[[[0, 2], [8, 10]]]])},

@@ -37,14 +37,15 @@ def _identity(reader: Reader, call: Call) -> list[Value]:
 
 def _cast(reader: Reader, call: Call) -> list[Value]:
     kind, value = call.attributes["to"], reader.value(call.input(0))
-    if kind in _FLOATS or not value.tensor.node:  # ids stay integers
+    is_whole = value.integer or value.tensor.dtype  # of ids as well, which stay integers
+    if kind in _FLOATS or (is_whole and kind in _INTEGERS):
         return [value]
     if kind == _BOOL:
         zero_where_true = arrays.operated(reader, "invert", value)
         return [arrays.operated(reader, "invert", zero_where_true)]
     if kind not in _INTEGERS:
         raise Unreadable("casts to a type that is neither a float nor an integer")
-    return [arrays.operated(reader, "truncate", value)]
+    return [replace(arrays.operated(reader, "truncate", value), integer=True)]
 
 
 def _cast_like(reader: Reader, call: Call) -> list[Value]:
