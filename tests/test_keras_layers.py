@@ -74,6 +74,38 @@ ONE: dict[str, tuple[dict[str, Any], tuple[int, ...], Arrays, Callable[[Array], 
         {},
         lambda x: normalised(x.reshape(-1, 2, 2, 3), (2, 3)).reshape(x.shape),
     ),
+    "rectified up to a limit": (
+        described("ReLU", max_value=0.5, negative_slope=0.0, threshold=0.0),
+        (3,),
+        {},
+        lambda x: np.clip(x, 0, 0.5),
+    ),
+    "rectified with a slope": (
+        described("ReLU", max_value=None, negative_slope=0.25),
+        (3,),
+        {},
+        lambda x: np.where(x > 0, x, 0.25 * x),
+    ),
+    "a slope as an array": (
+        described(
+            "LeakyReLU", negative_slope={"class_name": "__numpy__", "config": {"value": 0.5}}
+        ),
+        (3,),
+        {},
+        lambda x: np.where(x > 0, x, 0.5 * x),
+    ),
+    "rectified up to six": (
+        described("Activation", activation="relu6"),
+        (3,),
+        {},
+        lambda x: np.clip(x, 0, 6),
+    ),
+    "softmax over steps": (
+        described("Softmax", axis=[1]),
+        (4, 3),
+        {},
+        lambda x: softmax(x.swapaxes(1, 2)).swapaxes(1, 2),
+    ),
     "stored statistics": (
         described("Normalization", axis=-1),
         (3,),
@@ -260,6 +292,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a mask of features": (
         chain(described("Masking", mask_value=0.0), shape=(3,)),
         "'one' (Masking) takes steps of features, got samples of shape (3,)",
+    ),
+    "a threshold": (
+        chain(described("ReLU", threshold=1.0)),
+        "'one' (ReLU) has a threshold, which has no counterpart",
+    ),
+    "a limit and a slope": (
+        chain(described("ReLU", max_value=6.0, negative_slope=0.1)),
+        "'one' (ReLU) has both a max_value and a slope, which have no counterpart",
+    ),
+    "a slope of text": (
+        chain(described("LeakyReLU", negative_slope="steep")),
+        "'one' (LeakyReLU) has 'steep' where a number belongs",
+    ),
+    "a softmax over two axes": (
+        chain(described("Softmax", axis=[1, 2]), shape=(4, 3)),
+        "'one' (Softmax) has axis=[1, 2], and a softmax is along one axis",
+    ),
+    "a cell of one's own": (
+        chain(described("RNN", cell=described("ConvLSTMCell", "cell", units=2)), shape=(4, 3)),
+        "'one' (RNN) has the cell ConvLSTMCell, which has no counterpart",
+    ),
+    "both directions of something else": (
+        chain(described("Bidirectional", layer=described("Dense", "part", units=2)), shape=(4, 3)),
+        "'one' (Bidirectional) goes forward by Dense, which has no counterpart",
     ),
     "axes of attention": (
         merging(
