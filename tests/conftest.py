@@ -58,7 +58,7 @@ ANY_ISA = {
         "test_doctor_silence",
     ),
     *("test_errors_buffers", "test_errors_conv", "test_errors_images", "test_errors_ops"),
-    *("test_errors_recurrent",),
+    *("test_errors_recurrent", "test_layer_refusals"),
     *("test_files", "test_fit_errors", "test_foreign_threads", "test_fork", "test_history"),
     *("test_idx", "test_import", "test_interrupt", "test_kernel_symbols"),
     *("test_mnist", "test_models", "test_plots", "test_plots_anomalies", "test_plots_models"),
