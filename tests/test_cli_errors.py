@@ -101,6 +101,7 @@ USAGE = {
     f"predict {M} nan.npy --dataset digits": "give files or --dataset, not both",
     "export": "gyaku export: the following arguments are required: MODEL, --to",
     f"export {M} --to onyx": "--to: unknown format 'onyx', did you mean 'onnx'?",
+    f"predict {M} small.npy --output out.csv": "gyaku predict: --output goes with models of tables",
     "summary": "gyaku summary: the following arguments are required: MODEL",
 }
 

@@ -347,6 +347,15 @@ X, Y = gk.Input((4,)), gk.Input((3,))
             ValueError,
             "loss_weights are for several outputs, the model has one",
         ),
+        (
+            lambda: two_outputs().fit(
+                np.zeros((2, 4)),
+                (np.zeros((2, 3)), np.zeros((2, 1))),
+                loss=(gk.losses.SumSquaredError(), gk.losses.SumSquaredError(reduction="sum")),
+            ),
+            ValueError,
+            "fit: the losses must all be means or all be sums",
+        ),
     ],
 )
 def test_a_graph_that_makes_no_sense_is_refused(

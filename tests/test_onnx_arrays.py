@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from test_onnx_import import graph_file, node
@@ -159,6 +160,147 @@ ARRAY_NODES: dict[str, tuple[list[Any], dict[str, Any]]] = {
             "slope": np.float32([[[0.3]], [[-2.0]]]),
         },
     ),
+    "maxima over zeros around an image": (
+        [node("Pad", ["x", "pads"], ["p"]), node("MaxPool", ["p"], ["y"], kernel_shape=[2, 2])],
+        {"shape": ("n", 2, 3, 4), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 0])},
+    ),
+    "depth to space and back, in both orders": (
+        [
+            node("DepthToSpace", ["x"], ["a"], blocksize=2, mode="CRD"),
+            node("SpaceToDepth", ["a"], ["b"], blocksize=2),
+            node("DepthToSpace", ["b"], ["y"], blocksize=2),
+        ],
+        {"shape": ("n", 8, 2, 3)},
+    ),
+    "casts to an integer and to a truth": (
+        [
+            node("Mul", ["x", "three"], ["a"]),
+            node("Cast", ["a"], ["i"], to=onnx.TensorProto.INT32),
+            node("Cast", ["i"], ["f"], to=onnx.TensorProto.FLOAT),
+            node("Cast", ["f"], ["b"], to=onnx.TensorProto.BOOL),
+            node("Cast", ["b"], ["t"], to=onnx.TensorProto.FLOAT),
+            node("Add", ["f", "t"], ["y"]),
+        ],
+        {"shape": ("n", 3, 4), "three": np.float32(3)},
+    ),
+    "an input as an integer and as a truth": (
+        [
+            node("Cast", ["x"], ["i"], to=onnx.TensorProto.INT32),
+            node("Cast", ["i"], ["f"], to=onnx.TensorProto.FLOAT),
+            node("Cast", ["x"], ["b"], to=onnx.TensorProto.BOOL),
+            node("Cast", ["b"], ["t"], to=onnx.TensorProto.FLOAT),
+            node("Add", ["f", "t"], ["y"]),
+        ],
+        {"shape": ("n", 3, 40)},
+    ),
+    "integers are divided without a remainder": (
+        [
+            node("Mul", ["x", "nine"], ["a"]),
+            node("Cast", ["a"], ["i"], to=onnx.TensorProto.INT64),
+            node("Div", ["i", "two"], ["q"]),
+            node("Cast", ["q"], ["y"], to=onnx.TensorProto.FLOAT),
+        ],
+        {"shape": ("n", 3, 4), "nine": np.float32(9), "two": np.array(2)},
+    ),
+    "a constant in the type of a value": (
+        [
+            node("Exp", ["x"], ["e"]),
+            node("CastLike", ["c", "e"], ["d"]),
+            node("CastLike", ["e", "d"], ["f"]),
+            node("Mul", ["f", "d"], ["y"]),
+        ],
+        {"shape": ("n", 3), "c": np.array([1, -2, 3])},
+    ),
+    "mean of several and sum of one": (
+        [
+            node("Exp", ["x"], ["e"]),
+            node("Sum", ["e"], ["s"]),
+            node("Mean", ["x", "s", "e"], ["y"]),
+        ],
+        {"shape": ("n", 3)},
+    ),
+    "vectors of length one": (
+        [
+            node("LpNormalization", ["x"], ["a"], axis=1, p=1),
+            node("LpNormalization", ["a"], ["y"], axis=-1, p=2),
+        ],
+        {"shape": ("n", 3, 4)},
+    ),
+    "halves without sizes": (
+        [node("Split", ["x"], ["a", "b"], axis=1), node("Sub", ["a", "b"], ["y"])],
+        {"shape": ("n", 6, 2)},
+    ),
+    "normalisations of channels first": (
+        [
+            node("InstanceNormalization", ["x", "scale", "shift"], ["a"], epsilon=1e-3),
+            node("LRN", ["a"], ["b"], size=3, alpha=0.01, beta=0.5, bias=1.5),
+            node("BatchNormalization", ["b", "scale", "shift", "mean", "variance"], ["y"]),
+        ],
+        {
+            "shape": ("n", 4, 3, 2),
+            "scale": np.float32([1, -2, 0.5, 3]),
+            "shift": np.float32([0, 1, -1, 2]),
+            "mean": np.float32([0.1, -0.2, 0.3, 0]),
+            "variance": np.float32([1, 2, 0.5, 4]),
+        },
+    ),
+    "layer normalisation with its statistics": (
+        [
+            node("LayerNormalization", ["x", "scale"], ["a", "m", "r"], axis=1),
+            node("Mul", ["a", "r"], ["b"]),
+            node("Add", ["b", "m"], ["y"]),
+        ],
+        {"shape": ("n", 3, 4), "scale": np.float32([[1, -2, 0.5, 3]] * 3)},
+    ),
+    "windows of the same size as the image": (
+        [
+            node("Conv", ["x", "w"], ["a"], auto_pad="SAME_UPPER", strides=[2, 1]),
+            node(
+                *("MaxPool", ["a"], ["y"]),
+                kernel_shape=[2, 2],
+                auto_pad="SAME_LOWER",
+                strides=[1, 2],
+            ),
+        ],
+        {
+            "shape": ("n", 2, 5, 4),
+            "w": np.linspace(-1, 1, 24, dtype=np.float32).reshape(3, 2, 2, 2),
+        },
+    ),
+    "a transposed convolution and a mean along time": (
+        [
+            node("ConvTranspose", ["x", "w"], ["a"], strides=[2]),
+            node("GlobalAveragePool", ["a"], ["y"]),
+        ],
+        {"shape": ("n", 2, 5), "w": np.linspace(-1, 1, 18, dtype=np.float32).reshape(2, 3, 3)},
+    ),
+    "resize by a factor and by cubes": (
+        [
+            node("Resize", ["x", "", "scales"], ["a"], mode="nearest", nearest_mode="floor"),
+            node(
+                *("Resize", ["a", "", "back"], ["y"]),
+                mode="cubic",
+                coordinate_transformation_mode="align_corners",
+            ),
+        ],
+        {
+            "shape": ("n", 2, 4, 6),
+            "scales": np.float32([1, 1, 1.5, 2]),
+            "back": np.float32([1, 1, 2, 0.5]),
+        },
+    ),
+    "indices of two axes": (
+        [node("Gather", ["x", "places"], ["y"], axis=1)],
+        {"shape": ("n", 5, 2), "rank": 4, "places": np.array([[0, 4], [-1, 2]])},
+    ),
+    "a sum over no axes": (
+        [node("ReduceSum", ["x", "none"], ["y"], noop_with_empty_axes=1)],
+        {"shape": ("n", 5, 2), "none": np.array([], np.int64)},
+    ),
+    "a stack of one matrix": (
+        [node("MatMul", ["x", "w"], ["y"])],
+        {"shape": ("n", 5, 2), "w": np.float32([[[1, 2, 3], [-1, 0, 2]]])},
+    ),
     "channels first between windows": (
         [
             node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2]),
@@ -179,9 +321,9 @@ def test_operations_on_arrays_have_outputs_and_gradients(name: str, tmp_path: Pa
     x = rng.standard_normal(shape).astype(np.float32)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (expected,) = session.run(None, {"x": x})
-    here = x.transpose(0, 2, 3, 1) if model.input_shape != x.shape[1:] else x
+    here = np.moveaxis(x, 1, -1) if model.input_shape != x.shape[1:] else x
     found = model.forward(here)
     if found.shape != expected.shape:
-        expected = expected.transpose(0, 2, 3, 1)
+        expected = np.moveaxis(expected, 1, -1)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert np.isfinite(model.backward(np.ones_like(found), input_gradient=True)).all()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import gyaku as gk
 from child import Command
@@ -202,6 +203,10 @@ TRAINING = {
     "train flag.toml": "flag.toml: no-curve must be true or false, got 'yes'",
     "train value.toml": "value.toml: epochs needs a value, not true",
     "train broken.toml": "broken.toml is no TOML file: ",
+    "train houses.csv --target price --ignore price": "--ignore must not name the target, 'price'",
+    "train alone.csv --target a": "alone.csv has no columns but 'a' and those to ignore",
+    "train holes.csv --target a --drop-missing": "holes.csv has no row without missing values",
+    "train apart": "apart has the classes cat, dog in train, but cat, fox in test",
 }
 
 
@@ -223,10 +228,15 @@ def mistakes(tmp_path: Path, houses: Path) -> None:
         "flag.toml": "no-curve = 'yes'\n",
         "value.toml": "epochs = true\n",
         "broken.toml": "epochs = \n",
+        "alone.csv": "a\n1\n2\n",
+        "holes.csv": "a,b\n1,\n,2\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "empty").mkdir()
+    for name in ("train/cat", "train/dog", "test/cat", "test/fox"):
+        (tmp_path / "apart" / name).mkdir(parents=True)
+        Image.new("L", (8, 8), 200).save(tmp_path / "apart" / name / "a.png")
     np.savez(tmp_path / "odd.npz", a=np.zeros(3))
 
 

@@ -17,6 +17,9 @@ IMAGES = np.zeros((6, 8, 8))
 SEQUENCE = np.zeros((5, 2))
 MODEL = gk.Sequential(gk.Conv2D(4, 3, name="first"), gk.ReLU(), gk.Flatten(), gk.Dense(3))
 MODEL.build((8, 8, 1))
+LSTM = gk.Sequential(gk.LSTM(4), gk.Dense(1))
+LSTM.build((5, 2))
+XOR = np.arange(22.0).reshape(11, 2)
 
 
 def bowl(a: Any, b: Any) -> Any:
@@ -69,6 +72,26 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: plots.sliding_filter(np.eye(2), np.eye(3)),
         "the filter (3, 3) is larger than the image (2, 2)",
     ),
+    "no functions": (
+        lambda: plots.activations([]),
+        "activations: 1 to 8 functions can be drawn: 0",
+    ),
+    "another scale": (
+        lambda: plots.curves({"a": [1, 2]}, log="z"),
+        "curves: log must be '', 'x', 'y' or 'xy', got 'z'",
+    ),
+    "eleven classes": (
+        lambda: plots.decision_boundary(lambda x: np.eye(11)[:1].repeat(len(x), 0), XOR, range(11)),
+        "decision_boundary: at most 8 classes have colours: 11",
+    ),
+    "labels of other steps": (
+        lambda: plots.gates(LSTM, SEQUENCE, steps=["a", "b"]),
+        "gates: there are 2 labels for 5 steps",
+    ),
+    "a filter of many positions": (
+        lambda: plots.sliding_filter(np.zeros((99, 99)), np.eye(2)),
+        "sliding_filter: the filter has 9604 positions, draw at most 400: a smaller",
+    ),
     "no matrix": (
         lambda: plots.confusion_matrix([[1, 2]]),
         "a matrix must have shape (classes, classes), got (1, 2)",
@@ -116,3 +139,8 @@ def test_something_without_a_graph_is_refused() -> None:
     message = "^graph: model must be a Model or a Variable, got ndarray$"
     with pytest.raises(TypeError, match=message):
         plots.graph(IMAGES)
+
+
+def test_something_that_predicts_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match="^decision_boundary: model must have predict or be calla"):
+        plots.decision_boundary(3, XOR, [0] * 11)  # type: ignore[arg-type]

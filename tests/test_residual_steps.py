@@ -149,6 +149,13 @@ def test_sums_over_a_batch_go_with_the_samples(
     same_as_eager(step, x)
 
 
+def test_batches_of_different_sizes_between_two_barriers_are_computed_whole() -> None:
+    few, many = numbers(20, 8, 8, 64), numbers(40, 8, 8, 64, seed=1)
+    program = same_as_eager(lambda: [ops.max_pool2d(each, 2)[0] for each in (few, many)], many)
+    tasks = [(task["extent"], task["level"], task["shared"]) for task in program.tasks()]
+    assert tasks == [(20, 0, True), (40, 0, True)]
+
+
 def trained() -> gk.Model:
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (100, 12, 12, 3)).astype(np.uint8)

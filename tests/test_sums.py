@@ -53,6 +53,13 @@ def test_long_column_sums(offset: float, columns: int) -> None:
     assert (np.abs(found - exact) < scale * 2.0**-24).all()
 
 
+@pytest.mark.parametrize("rows", [257, 1031, 5003])
+def test_long_column_sums_have_every_row(rows: int) -> None:
+    x = numbers(0.5)[: 9 * rows].reshape(rows, 9)
+    exact, scale = x.sum(axis=0, dtype=np.float64), np.abs(x).sum(axis=0, dtype=np.float64)
+    assert (np.abs(gk.ops.sum_rows(x) - exact) < BOUND * scale).all()
+
+
 @pytest.mark.parametrize("rows", [256, 257, 1000, 1031, 5003])
 @pytest.mark.parametrize("width", [3, 9, 40, 100])
 def test_column_sums_within_a_product_have_the_same_bits(rows: int, width: int) -> None:

@@ -294,6 +294,38 @@ def test_pickles_of_arrays_are_read(protocol: int, tmp_path: Path) -> None:
     assert found["b"] == given["b"]
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (pickle.dumps(np.array(["a"])), "it has elements of dtype 'U1'"),
+        (b"\x80\x04.", "it is damaged (IndexError)"),
+        (b"\x80\x02X\x01\x00\x00\x00aQ.", "it refers to objects outside the pickle"),
+    ],
+)
+def test_a_pickle_of_something_else_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.pkl"
+    path.write_bytes(content)
+    with pytest.raises(FileError) as raised:
+        load_pickle(path)
+    assert str(raised.value) == f"{path} is no pickle of arrays: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        ([1.5], "has no dictionary of tensors by name"),
+        ({1: 2}, "has no dictionary of tensors by name"),
+        ({"epoch": 3, "a\nb": 4}, r"has no tensors by name, but epoch, 'a\nb'"),
+    ],
+)
+def test_an_archive_without_tensors_is_refused(stored: Any, reason: str, tmp_path: Path) -> None:
+    path, content = pt("rnn", tmp_path), pickle.dumps(stored, 2)
+    rewritten(path, lambda name, old: content if name.endswith("data.pkl") else old, 0)
+    with pytest.raises(FileError) as raised:
+        load_state_dict(built("rnn")[0], path)
+    assert str(raised.value) == f"{path} {reason}"
+
+
 def test_a_model_without_weights_or_counterpart_is_named() -> None:
     with pytest.raises(ValueError, match=r"no weights yet, call model\.build\(input_shape\) first"):
         load_state_dict(gk.Sequential(gk.Dense(2)), {})

@@ -41,15 +41,15 @@ def _cast(reader: Reader, call: Call) -> list[Value]:
 
 
 def _converted(reader: Reader, value: Value, kind: int) -> list[Value]:
-    if kind in _FLOATS or not (value.tensor.node or reader.first):  # ids stay integers
+    is_whole = value.integer or value.tensor.dtype  # of ids as well, which stay integers
+    if kind in _FLOATS or (is_whole and kind in _INTEGERS):
         return [value]
     if kind == _BOOL:
         zero_where_true = arrays.operated(reader, "invert", value)
         return [arrays.operated(reader, "invert", zero_where_true)]
     if kind not in _INTEGERS:
         raise Unreadable("casts to a type that is neither a float nor an integer")
-    made = arrays.operated(reader, "truncate", value)
-    return [replace(made, integer=True) if reader.first else made]
+    return [replace(arrays.operated(reader, "truncate", value), integer=True)]
 
 
 def _cast_like(reader: Reader, call: Call) -> list[Value]:

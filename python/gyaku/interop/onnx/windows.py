@@ -187,8 +187,6 @@ def _rounded_up(
 def _max_pool(reader: Reader, call: Call) -> list[Value]:
     """Read max pooling."""
     value, axes = _image(reader, call)
-    if value.pads and any(value.pads):
-        raise Unreadable("takes maxima over zeros of a Pad node, and MaxPool2D pads with -inf")
     options = _window(call, value, axes)
     return reader.apply(_MAXIMA[axes - 1](**options, dilation=_dilations(call, axes)), value)
 
