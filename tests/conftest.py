@@ -47,6 +47,7 @@ ANY_ISA = {
     *(
         "test_bench_team",
         "test_choice",
+        "test_columns",
         "test_cli",
         "test_cli_errors",
         "test_cli_lesson",

@@ -184,6 +184,35 @@ def test_an_empty_program_does_nothing() -> None:
     assert program.profile(1) == []
 
 
+def test_a_program_answers_with_copies(a: Array, b: Array) -> None:
+    given, factor = fresh(M, K), b.astype(np.float32)
+    program, (product,) = record(lambda: [ops.matmul(given, factor)])
+    for scale in (1, -2):
+        x = np.asfortranarray(scale * a)
+        (found,) = program.answer([x], [given], [product])
+        assert found.tobytes() == ops.matmul(np.ascontiguousarray(x), factor).tobytes()
+        assert found.flags.owndata
+        assert not np.shares_memory(found, product)
+    (turned,) = program.answer([a], [given], [product.T])
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned, product.T)
+
+
+def test_a_program_answers_for_the_arrays_it_has(a: Array) -> None:
+    given = fresh(M, K)
+    program, (total,) = record(lambda: [ops.sum_rows(given)])
+    with pytest.raises(ValueError, match="an array for each input"):
+        program.answer([], [given], [total])
+    with pytest.raises(ValueError, match="expected arrays"):
+        program.answer([[1.0]], [given], [total])
+    with pytest.raises(ValueError, match="could not broadcast"):
+        program.answer([a[:, 1:]], [given], [total])
+    program.begin()
+    with pytest.raises(ValueError, match="still being recorded"):
+        program.answer([a], [given], [total])
+    program.abort()
+
+
 def test_a_program_can_be_recorded_again(a: Array, b: Array) -> None:
     program, _ = record(lambda: [ops.matmul(a, b)])
     program.abort()

@@ -146,6 +146,17 @@ def test_invalid_arguments_are_refused(call, sentence: str) -> None:
         call()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options", "missing"),
+    [([VALUES, 3], {}, "length"), ([VALUES], {"length": 3}, "values"), ([], {}, "time and values")],
+)
+def test_a_series_without_times_is_refused(
+    arguments: list[object], options: dict[str, object], missing: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"^windows needs {missing}.*np.arange\(len\(values\)\)$"):
+        windows(*arguments, **options)
+
+
 LINES = ["timestamp,value", "2014-07-01 00:00:00,10.5", "2014-07-01 00:30:00,8"]
 LABELS = {"real/pump.csv": [["2014-07-01 00:10:00.000000", "2014-07-01 00:30:00.000000"]]}
 

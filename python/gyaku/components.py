@@ -224,6 +224,7 @@ class Configured(Strict):
     """
 
     _tables: ClassVar[tuple[Table[Any], ...]] = ()
+    _signature: ClassVar[Mapping[str, Any]]
 
     def __init_subclass__(
         cls, *, table: Table[Any] | None = None, abstract: bool = False, **options: Any
@@ -346,9 +347,12 @@ def is_kind_or_function(kind: type, given: object) -> bool:
     return isinstance(given, kind) or (callable(given) and not isinstance(given, Configured))
 
 
-def _parameters(cls: type) -> Mapping[str, Any]:
-    import inspect  # deferred, since it takes 5 ms
+def _parameters(cls: type[Configured]) -> Mapping[str, Any]:
+    if "_signature" not in vars(cls):
+        import inspect  # deferred, since it takes 5 ms
 
-    kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    parameters = inspect.signature(cls).parameters
-    return {name: each for name, each in parameters.items() if each.kind not in kinds}
+        kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+        parameters = inspect.signature(cls).parameters
+        found = {name: each for name, each in parameters.items() if each.kind not in kinds}
+        cls._signature = found  # which takes as long as a small step
+    return cls._signature

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import wraps
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
 from gyaku.checks import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Series", "windows"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Series(NamedTuple):
@@ -41,6 +46,24 @@ class Series(NamedTuple):
         return np.asarray(((first <= time) & (time <= last)).any(axis=1))
 
 
+def _with_times(function: Callable[P, T]) -> Callable[P, T]:
+    """Say what is missing if a series comes without its times."""
+
+    @wraps(function)
+    def checked(*given: P.args, **options: P.kwargs) -> T:
+        needed = ("time", "values", "length")[len(given) :]
+        missing = [name for name in needed if name not in options]
+        if missing:
+            raise TypeError(
+                f"windows needs {' and '.join(missing)}, as in windows(time, values, length); the"
+                " times of a series without any are np.arange(len(values))"
+            )
+        return function(*given, **options)
+
+    return checked
+
+
+@_with_times
 def windows(
     time: ArrayLike,
     values: ArrayLike,

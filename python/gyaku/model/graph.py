@@ -81,6 +81,7 @@ class Graph(Strict, Block):
     input_dtypes: tuple[str, ...]
     built: bool = False
     scales_bytes: bool = False
+    columns: tuple[tuple[str, ...], ...] = ()
     metadata: dict[str, Any]
     input_shape: Any = None
     output_shape: Any = ()

@@ -96,6 +96,9 @@ class Model(Graph):
     scales_bytes : bool
         Whether uint8 inputs are divided by 255, as in models from files of format 1; all others
         take them at their value (see `Rescaling`).
+    columns : tuple of tuple of str
+        Names of the columns of the data frames that the last `fit` took, for each input; () without
+        any. Frames that are predicted must have them in the same order.
     metadata : dict
         Facts of your own that are kept with the model in copies and files, such as the names of
         classes: keys are strings, values are anything that JSON has.
@@ -563,6 +566,8 @@ class Model(Graph):
         architecture = Architecture().described(self)
         if self.scales_bytes:
             architecture["scales_bytes"] = True
+        if self.columns:
+            architecture["columns"] = self.columns
         if self.metadata:
             architecture["metadata"] = self.metadata
         architecture |= training_described(self.loss, self.loss_weights, self.metrics)
@@ -616,6 +621,7 @@ class Model(Graph):
                 "loss_weights": self.loss_weights,
                 "metrics": self.metrics,
                 "scales_bytes": self.scales_bytes,
+                "columns": self.columns,
                 "metadata": self.metadata,
                 "precision": self.precision,
                 "last_seed": self.last_seed,
@@ -655,6 +661,7 @@ class Model(Graph):
         self.loss, self.metrics = state["loss"], state["metrics"]
         self.loss_weights = state["loss_weights"]
         self.scales_bytes = state.get("scales_bytes", True)  # as in format 1
+        self.columns = state.get("columns", ())
         self.metadata = state.get("metadata", {})
         self.precision = state.get("precision", "float32")
         self.last_seed = state.get("last_seed")

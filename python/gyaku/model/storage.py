@@ -75,6 +75,7 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
         if not isinstance(model, Model):
             raise ValueError("it describes a layer, not a model")
         model.scales_bytes = written == "1" or architecture.get("scales_bytes", False)
+        model.columns = _columns(model, architecture.get("columns", []))
         model.metadata = dict(architecture.get("metadata", {}))
         # Validated against the architecture before memory is allocated.
         model.load(json.loads(metadata["input_shape"]), tensors)
@@ -89,6 +90,15 @@ def load(path: str | os.PathLike[str], *, layers: Mapping[str, type[Layer]] | No
     if more:
         raise FileError(f"{path} has unexpected tensors: {', '.join(more)}")
     return model
+
+
+def _columns(model: Model, given: list[list[str]]) -> tuple[tuple[str, ...], ...]:
+    found = tuple(tuple(names) for names in given)
+    if not all(isinstance(name, str) for names in found for name in names):
+        raise ValueError("names of columns must be strings")
+    if found and len(found) != len(model.input_names):
+        raise ValueError(f"there are names of columns for {len(found)} inputs")
+    return found
 
 
 def _restore_loss(model: Model, architecture: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ class Stream:
         self.samples = None if samples is None else whole("stream", "samples", samples)
         self._model = model
         self._flat: NDArray[Any] | None = None  # the parameters of the captured program
-        self._captured: list[tuple[_core.Program, int]] = []
+        self._captured: _core.Program | None = None
         self._plan, timed = _plan_of_a_step(model)
         uses = self._plan.applications
         self._layers = [each.instance for each in uses if isinstance(each.instance, Recurrent)]
@@ -62,13 +62,15 @@ class Stream:
         dtype = self._indices.replace("integer", "int64") or model.dtype
         self._x = memory.zeros((samples or 1, 1, *features), dtype)
         self._given = self._x.reshape((*rows, *features))
+        self._inputs = [self._given]
+        self._outputs: list[NDArray[Any]] = []
         # Attributes of arrays that each step asks for take a part of its time.
-        self._shape, self._dtype = self._given.shape, self._x.dtype
+        self._shape = self._given.shape
+        self._dtype = None if self._indices else self._x.dtype  # of steps that need no conversion
         self._shapes = [
             (*rows, *(shape[1:] if value in timed else shape))
             for value, shape in zip(self._plan.outputs, self._plan.output_shapes, strict=True)
         ]
-        self._outputs: list[NDArray[Any]] = []
 
     def __repr__(self) -> str:
         signals = "one signal" if self.samples is None else f"{self.samples} signals"
@@ -97,15 +99,16 @@ class Stream:
         step = x if type(x) is np.ndarray else real("stream", "x", x, whole=bool(self._indices))
         if step.shape != self._shape:
             raise ValueError(f"stream: a step must have shape {self._shape}, got {step.shape}")
-        known = step.dtype is self._dtype and not self._indices
-        self._given[...] = step if known else self._read(step)
-        if _core.is_native() and self._flat is self._model.flat_params:
-            _core.replay(self._captured)
-        else:
+        if step.dtype is not self._dtype:
+            step = self._read(step)
+        program = self._captured
+        if program is None or self._flat is not self._model.flat_params or not _core.is_native():
+            self._given[...] = step
             self._capture()
-        if len(self._outputs) == 1:
-            return self._outputs[0].copy()
-        return tuple(each.copy() for each in self._outputs)
+            found = [each.copy() for each in self._outputs]
+        else:
+            found = program.answer([step], self._inputs, self._outputs)
+        return found[0] if len(found) == 1 else tuple(found)
 
     def _read(self, step: NDArray[Any]) -> NDArray[Any]:
         """Return a step as the model reads its inputs: real numbers, or indices that it has."""
@@ -128,7 +131,7 @@ class Stream:
         step = Step(self._run)
         step.run()
         if step.program is not None:
-            self._flat, self._captured = self._model.flat_params, [(step.program, 1)]
+            self._flat, self._captured = self._model.flat_params, step.program
 
     def reset(self) -> None:
         """Begin a new sequence, with states of zero."""

@@ -141,13 +141,16 @@ class _Perceptron(Estimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         hidden = [Dense(size, _ACTIVATIONS[self.activation]) for size in sizes]
         model = Sequential(*hidden, Dense(self.n_outputs_), dtype=x.dtype)
-        model.build(x.shape[1:])
+        inputs = x.shape[1]
         for layer in model.layers:
-            weight, bias = layer.params["weight"], layer.params["bias"]
             # The numbers that scikit-learn draws, in its order.
-            bound = np.sqrt((2 if self.activation == "logistic" else 6) / sum(weight.shape))
-            weight[...] = random.uniform(-bound, bound, weight.shape)
-            bias[...] = random.uniform(-bound, bound, bias.shape)
+            bound = np.sqrt((2 if self.activation == "logistic" else 6) / (inputs + layer.units))
+            shapes = {"weight": (inputs, layer.units), "bias": (layer.units,)}
+            layer.stored = {
+                name: random.uniform(-bound, bound, shape) for name, shape in shapes.items()
+            }
+            inputs = layer.units
+        model.build(x.shape[1:])
         return model
 
     def _optimizer(self, batch_size: int, mean_weight: float) -> Optimizer:
@@ -165,7 +168,7 @@ class _Perceptron(Estimator):
         return decayed(kind, self.model_, rate * labels, self.momentum, weight_decay=decay)
 
     def _penalty(self) -> float:
-        squares = sum(float(np.square(weight).sum()) for weight in self.coefs_)
+        squares = sum(float(np.add.reduce(np.square(each), axis=None)) for each in self.coefs_)
         return self.alpha / 2 * squares * self._scale
 
     def _rates(self, event: str) -> bool:

@@ -60,14 +60,18 @@ class Classifier(ClassifierMixin, Estimator):
     out_activation_: str = field(init=False)
 
     def _targets(self, x: Array, y: Any, *, first: bool, goes_on: bool) -> Array:
-        check_classification_targets(y)
-        kind = type_of_target(y)
+        kind = type_of_target(y, input_name="y")
+        classes = None
+        if kind in ("binary", "multiclass") and y.dtype.kind in "biuf":
+            classes = np.unique(y)  # `unique_labels` takes as long as some epochs
+        if classes is None or 2 * len(classes) > len(y):
+            check_classification_targets(y)  # which finds the kind once more
         if kind.startswith("multilabel"):
             y = y.toarray() if hasattr(y, "toarray") else y
         elif y.ndim == 2:
             y = column_or_1d(y, warn=True)
         if first and not goes_on:
-            self._set_classes(unique_labels(y), kind)
+            self._set_classes(unique_labels(y) if classes is None else classes, kind)
         else:
             self._check_classes(y, goes_on)
         if self._kind.startswith("multilabel"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from gyaku.checks import each_of
 from gyaku.ops.arrays import lengths_of
+from gyaku.train.columns import check_columns
 from gyaku.train.conversion import scaled
 from gyaku.train.samples import Samples, inputs, same_memory, targets
 from gyaku.train.weights import weighted
@@ -75,6 +76,8 @@ def checked_inputs(
     TypeError
         If one does not hold real numbers.
     """
+    if model.columns and owner != "fit":  # which learns them
+        check_columns(owner, part, x, model.input_names, model.columns)
     if passes is None and model.built:
         passes = model.passes(())
     shapes = model.input_shapes if passes is None else passes.input_shapes

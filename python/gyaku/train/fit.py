@@ -11,9 +11,11 @@ from gyaku.checks import whole
 from gyaku.optim import optimizer as as_optimizer
 from gyaku.train import loop
 from gyaku.train.advice import advise, doubts, of_new_inputs, of_new_scales, of_targets
+from gyaku.train.arrays import Arrays
 from gyaku.train.batches import yields_batches
 from gyaku.train.capture import description
 from gyaku.train.checkpoint import resumption
+from gyaku.train.columns import check_columns, columns_of
 from gyaku.train.course import Course
 from gyaku.train.criterion import criterion_of, metrics_of
 from gyaku.train.dataset import Given
@@ -274,6 +276,10 @@ def fit(
     batches = 1 if ranks.own_data else ranks.size
     size = data.size(options.batch_size and options.batch_size * batches)
     held_out = _validation_data(data, validation_data)
+    columns = columns_of("fit", x, self.input_names) if isinstance(data, Arrays) else ()
+    if isinstance(held_out, Arrays):
+        theirs = validation_data[0]  # type: ignore[index]
+        check_columns("fit", "validation_data's ", theirs, self.input_names, columns)
     if held_out is not None:
         held_out.check_passes(options.validations)
     data.check_schedule(learner)
@@ -327,7 +333,7 @@ def fit(
     course = _begun(self, data.passes, course, resumed, learner)
     ranks.spread([self.flat_params, self.flat_buffers])
     _keep_defaults(self, criterion, learner, measures)
-    self.precision = options.precision
+    self.precision, self.columns = options.precision, columns
     training = data.training(learner, course)
     if resumed:
         resumed.put_gradients(training)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["from_frame"]
+__all__ = ["from_frame", "is_array"]
 
 # Modules of arrays and other objects that are no frames.
 _ARRAYS = {"builtins", "numpy", "torch", "scipy", "h5py", "zarr", "PIL"}
@@ -44,7 +44,7 @@ def from_frame(owner: str, name: str, given: object) -> object:
     ValueError
         If a value is missing in a column that is not of floats.
     """
-    if type(given).__module__.partition(".")[0] in _ARRAYS:
+    if is_array(given):
         return given
     try:
         import narwhals as nw
@@ -64,6 +64,22 @@ def from_frame(owner: str, name: str, given: object) -> object:
     frame: Any = stable.from_native(native, eager_only=True)
     columns = [_features(owner, name, frame.get_column(column)) for column in frame.columns]
     return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+
+
+def is_array(given: object) -> bool:
+    """Return whether an object is known to be no frame.
+
+    Parameters
+    ----------
+    given : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        Whether it is of a module of arrays, or a built-in one.
+    """
+    return type(given).__module__.partition(".")[0] in _ARRAYS
 
 
 def _is_plain(series: Any) -> bool:

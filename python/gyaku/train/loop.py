@@ -273,7 +273,7 @@ class Loop:
             self._pause()
             if is_ready or finished:
                 shown = training.epoch + (training.position > 0)
-                self.progress.update(training.samples_seen, shown, training.so_far())
+                self.progress.update(training.samples_seen, shown, training.so_far)
             self.ends_together = self.ranks.any(self.interrupt.requested)
             self.interrupt.requested = self.ends_together
             self.interrupt.check()

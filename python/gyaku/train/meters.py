@@ -404,6 +404,21 @@ class Meters:
         count = count if is_mean else None
         ops.accumulate(value.reshape(1), self.totals[name], self.slot, weight=weight, count=count)
 
+    def _sums(
+        self, slots: slice, ranks: Ranks
+    ) -> tuple[dict[str, NDArray[Any]], dict[int, NDArray[Any]], dict[str, int]]:
+        """Return sums, counts and positions of some epochs, of all processes together."""
+        own = (
+            {name: each[slots] for name, each in self.totals.items()},
+            {output: each[slots] for output, each in self.counts.items()},
+            self._positions,
+        )
+        if ranks.size == 1:
+            return own
+        totals, counts, positions = zip(*ranks.gather(own), strict=True)
+        most = {name: max(each[name] for each in positions) for name in self._positions}
+        return _added(totals), _added(counts), most  # a process may have had no batch
+
     def values(
         self, slots: slice, samples: int, *, finished: bool = True, ranks: Ranks = ALONE
     ) -> dict[str, NDArray[np.float64]]:
@@ -427,13 +442,11 @@ class Meters:
             with reduction "sum".
         """
         found = {}
-        own = [{n: each[slots] for n, each in sums.items()} for sums in (self.totals, self.counts)]
-        of_all = ranks.gather((*own, self._positions))  # a process may have had no batch
-        totals, counts = (_added([sums[kind] for sums in of_all]) for kind in (0, 1))
+        totals, counts, positions = self._sums(slots, ranks)
         for name, total in totals.items():
             steps = counts.get(self._outputs[name])
             count = samples if steps is None else np.maximum(steps, _TINY)
-            found[name] = total / (count * max(positions[name] for *_, positions in of_all))
+            found[name] = total / (count * positions[name])
         for name, _, overall in self._overall:
             kept = [self._kept(name, slot, ranks) for slot in range(slots.start, slots.stop)]
             if not finished and not (kept[-1] and isinstance(kept[-1][0], np.ndarray)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gyaku.backend import _core
 from gyaku.precision import use_precision
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Guard:
         return self._loss_is_finite() and (not weights or self._weights_are_finite())
 
     def _loss_is_finite(self) -> bool:
-        return bool(np.isfinite(self.training.meters.totals["loss"]).all())
+        return bool(_core.is_finite(self.training.meters.totals["loss"]))
 
     def _weights_are_finite(self) -> bool:
         weights = self.training.model.flat_params

@@ -160,14 +160,14 @@ def _forward(
 class _Shape:
     """A batch shape: the second prediction captures a program, further ones replay it."""
 
-    __slots__ = ("basis", "inputs", "is_large", "outputs", "precision", "programs")
+    __slots__ = ("basis", "inputs", "is_large", "outputs", "precision", "program")
 
     def __init__(self, precision: Precision) -> None:
         self.precision = precision
         self.basis: Sequence[object] = ()
-        self.programs: list[tuple[Any, int]] = []
-        self.inputs: Sequence[NDArray[Any]] = ()
-        self.outputs: Sequence[NDArray[Any]] = ()
+        self.program: Any = None
+        self.inputs: list[NDArray[Any]] = []
+        self.outputs: list[NDArray[Any]] = []
         self.is_large = False
 
     def predict(
@@ -176,14 +176,12 @@ class _Shape:
         """Predict a batch; the program depends on the objects in `basis`."""
         is_known = len(basis) == len(self.basis) and all(map(is_, basis, self.basis))
         if not is_known or self.is_large:
-            self.basis, self.programs, self.is_large = basis, [], is_known
+            self.basis, self.program, self.is_large = basis, None, is_known
             return [y.copy() for y in _forward(model, x, (), self.precision)]
-        if not self.programs:
+        if self.program is None:
             return self._capture(model, x)
-        for buffer, each in zip(self.inputs, x, strict=True):
-            buffer[...] = each
-        _core.replay(self.programs)
-        return [y.copy() for y in self.outputs]
+        found: list[NDArray[Any]] = self.program.answer([*x], self.inputs, self.outputs)
+        return found
 
     def _capture(self, model: Trainee, x: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         self.inputs = [memory.empty(each.shape, each.dtype) for each in x]
@@ -200,9 +198,9 @@ class _Shape:
         kept = sum(each.nbytes for each in (*self.inputs, *found))
         self.is_large = program.arena_bytes + kept > LARGEST
         if self.is_large:
-            self.inputs = self.outputs = ()
+            self.inputs, self.outputs = [], []
         else:
-            self.programs = [(program, 1)]
+            self.program = program
         return found
 
 

@@ -10,7 +10,7 @@ from gyaku.components import Documented
 from gyaku.terminal import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 __all__ = ["Bar", "Lines", "Progress", "progress"]
@@ -47,7 +47,7 @@ class Progress(Documented):
             Number of samples in these steps.
         """
 
-    def update(self, seen: int, epoch: int, logs: Mapping[str, float]) -> None:
+    def update(self, seen: int, epoch: int, logs: Callable[[], Mapping[str, float]]) -> None:
         """Show the progress within an epoch.
 
         Parameters
@@ -56,8 +56,8 @@ class Progress(Documented):
             Number of samples in all steps so far.
         epoch : int
             Number of the present epoch, from 1.
-        logs : mapping of str to float
-            Loss and metrics of the current epoch so far.
+        logs : callable
+            Function that returns loss and metrics of the current epoch so far.
         """
 
     def finish(self, epochs: range, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
@@ -158,9 +158,9 @@ class Bar(Progress):
         """Begin in the middle; see `Progress.start`."""
         self._bar.initial = self._bar.n = seen
 
-    def update(self, seen: int, epoch: int, logs: Mapping[str, float]) -> None:
+    def update(self, seen: int, epoch: int, logs: Callable[[], Mapping[str, float]]) -> None:
         """Move the bar; see `Progress.update`."""
-        self._last.update(logs)
+        self._last.update(logs())
         self._lay_out(max(1, epoch))
         self._bar.update(seen - self._bar.n)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gyaku.checks import each_of
 from gyaku.train.arrays import Arrays
 from gyaku.train.batches import Batches, yields_batches
@@ -71,6 +73,8 @@ def read_ahead_of(
         If an iterable has targets beside it, or arrays have none.
     """
     x, y, lengths, weights = given
+    if type(x) is np.ndarray:  # nearly always, and no memory map
+        return None
     names = model.input_names, () if owner == "predict" else model.output_names
     if yields_batches(x):
         if y is not None or lengths is not None:

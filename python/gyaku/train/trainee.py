@@ -176,6 +176,7 @@ if TYPE_CHECKING:
         loss: Loss | tuple[Loss, ...] | None
         loss_weights: tuple[float, ...] | None
         optimizer: Optimizer | None
+        columns: tuple[tuple[str, ...], ...]
         metrics: tuple[Metric, ...] | dict[str, tuple[Metric, ...]]
 
         @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from gyaku.names import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from gyaku.train.trainee import Trainee
@@ -58,9 +57,8 @@ def verb(function: Callable[Concatenate[M, P], T]) -> Callable[Concatenate[M, P]
     return method
 
 
-@contextmanager
-def alone(owner: str, model: Trainee) -> Iterator[None]:
-    """Keep other threads from a model meanwhile.
+class alone:
+    """Context that keeps other threads from a model; a class, for small predictions.
 
     Parameters
     ----------
@@ -69,24 +67,30 @@ def alone(owner: str, model: Trainee) -> Iterator[None]:
     model : Trainee
         The model.
 
-    Yields
-    ------
-    None
-        Nothing.
-
     Raises
     ------
     RuntimeError
-        If another thread uses it.
+        If another thread uses it, when the context begins.
     """
-    if not model.lock.acquire(False):
-        _wait_or_raise(owner, model)
-    outer, model.in_use = model.in_use, owner
-    try:
-        yield
-    finally:
-        model.in_use = outer
-        model.lock.release()
+
+    __slots__ = ("_model", "_outer", "_owner")
+
+    def __init__(self, owner: str, model: Trainee) -> None:
+        self._owner, self._model = owner, model
+
+    def __enter__(self) -> None:
+        """Wait for the model, or raise."""
+        model = self._model
+        if not model.lock.acquire(False):
+            _wait_or_raise(self._owner, model)
+        attributes = vars(model)  # without their check
+        self._outer = attributes.get("in_use", "")
+        attributes["in_use"] = self._owner
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it to others."""
+        vars(self._model)["in_use"] = self._outer
+        self._model.lock.release()
 
 
 def _wait_or_raise(owner: str, model: Trainee) -> None:
