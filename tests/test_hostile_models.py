@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import zipfile
 from pathlib import Path
@@ -162,6 +163,22 @@ def test_a_sample_that_swells_is_refused(name: str, fixed: bool, tmp_path: Path)
         proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
         onnx.save(proto, path)
     with pytest.raises(FileError, match=name.split()[0]):
+        from_onnx(path)
+
+
+def test_functions_of_functions_are_not_expanded(tmp_path: Path) -> None:
+    opset, functions = [helper.make_opsetid("", 17)], []
+    names = ["Bernoulli", "RandomNormalLike", "RandomUniformLike", "Relu"]  # of unary operators
+    for name, inner in itertools.pairwise(names):
+        ends = [f"v{n}" for n in range(1000)]
+        nodes = [helper.make_node(inner, ["x"], [each]) for each in ends]
+        sums = helper.make_node("Sum", ends, ["y"])
+        functions.append(helper.make_function("", name, ["x"], ["y"], [*nodes, sums], opset))
+    path = saved(tmp_path / "x.onnx", [helper.make_node("Bernoulli", ["x"], ["y"])])
+    proto = onnx.load(path)
+    proto.functions.extend(functions)
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(FileError, match="Bernoulli"):
         from_onnx(path)
 
 

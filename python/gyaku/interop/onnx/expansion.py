@@ -32,8 +32,13 @@ def expanded(proto: Any, known: Container[str]) -> Any:
         The model; the same one if there is none.
     """
     from google.protobuf.message import EncodeError
-    from onnx import helper, inliner
+    from onnx import checker, helper, inliner, shape_inference
 
+    too_large = EncodeError, RuntimeError, ValueError
+    without_types = checker.ValidationError, shape_inference.InferenceError
+
+    if proto.functions:  # of the file's own, which may hold one another any number of times
+        return proto
     typed = {each.name for each in (*proto.graph.input, *proto.graph.value_info)}
     made = proto
     for _ in range(_DEPTH):
@@ -54,9 +59,11 @@ def expanded(proto: Any, known: Container[str]) -> Any:
         try:
             given = made, sorted(found)
             after = inliner.inline_selected_functions(*given, inline_schema_functions=True)
-        except (EncodeError, RuntimeError, ValueError):  # too large, or without types
+        except (*too_large, *without_types):
             break
-        if len(after.graph.node) == len(made.graph.node):
+        if [each.op_type for each in after.graph.node] == [
+            each.op_type for each in made.graph.node
+        ]:
             break
         made = after
     return made

@@ -45,7 +45,8 @@ def from_torch(module: Any, input_shape: Sequence[Any] | None = None) -> Model:
     -----
     Weights are copied and converted by `load_state_dict`; outputs and gradients are those of the
     module up to rounding. A module whose parameters need no gradient becomes a frozen layer. The
-    modules that `to_torch` makes of layers which PyTorch lacks become these layers again.
+    modules that `to_torch` makes of layers which PyTorch lacks become these layers again. A state
+    that is an input is (layers, units) for each sample, with a row for each direction.
     """
     graph = _traced(module)
     graph.graph.eliminate_dead_code()
