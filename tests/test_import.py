@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,9 @@ def test_a_model_is_made_without_what_trains_it_and_trained_without_data_sets() 
 @pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
 def test_help_shows_verbs_that_are_imported_late(name: str) -> None:
     printed = output(f"import gyaku as gk; help(gk.Sequential.{name}); help(gk.Model)")
-    assert printed.count(f"{name}(self: 'Trainee', x: 'object'") == 2
+    # From Python 3.13 on a parameter a line, from 3.14 on annotations without quotation marks.
+    shown = rf"{name}\(\W*self: '?Trainee'?,\W*x: '?object'?"
+    assert len(re.findall(shown, printed)) == 2
     assert printed.count("Raises") >= 4
 
 
