@@ -121,7 +121,7 @@ _SCATTERED = {
 def _by_places(reader: Reader, call: Call) -> list[Value]:
     """Read or replace elements at places that are a value as well."""
     values = [reader.plain(reader.value(name)) for name in call.inputs]
-    if call.operator.endswith("ND"):
+    if call.operator in {"GatherND", "ScatterND"}:
         axis: Any = call.attributes.get("batch_dims", 0) + reader.first
     else:
         axis = values[0].axes[call.attributes.get("axis", 0)]
