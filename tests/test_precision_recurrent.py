@@ -102,23 +102,17 @@ def test_gradients_of_two_halves_are_those_of_the_whole(name: str) -> None:
         assert one.tobytes() == other.tobytes()
 
 
-needs_instructions = pytest.mark.skipif(
-    not _core.multiplies_bfloat16(), reason="needs AVX-512 BF16"
-)
-
-
-@needs_instructions
 @each_op
-def test_steps_read_weights_in_pairs(name: str) -> None:
+def test_steps_read_weights_in_pairs_or_rounded(name: str) -> None:
     arrays = one_step(name, (15, 33))
     with use_precision("bfloat16"):
         program, _ = record(lambda: getattr(ops, name)(**arrays))
     found = names(program)
-    assert found.count("pack in bfloat16") == 3  # x, w and u
-    assert "round to bfloat16" not in found
+    pairs = _core.multiplies_bfloat16()
+    assert found.count("pack in bfloat16") == (3 if pairs else 0)  # x, w and u
+    assert ("round to bfloat16" in found) != pairs
 
 
-@needs_instructions
 @pytest.mark.parametrize("rows", [17, 256, 331])  # beyond 256 sums are in float64
 def test_gradients_of_the_gates_are_packed_and_summed_once(
     rows: int, monkeypatch: pytest.MonkeyPatch
@@ -142,6 +136,9 @@ def test_gradients_of_the_gates_are_packed_and_summed_once(
         found[optimize] = [each.tobytes() for each in gradients]
         tasks[optimize] = names(program)
     assert found["0"] == found["1"]
+    if not _core.multiplies_bfloat16():
+        assert tasks["1"].count("round to bfloat16") <= tasks["0"].count("round to bfloat16")
+        return
     packed = {key: sum("pack in" in name for name in each) for key, each in tasks.items()}
     assert packed["0"] == packed["1"] + 1
     assert "pack in bfloat16 + sum_rows" in tasks["1"]
